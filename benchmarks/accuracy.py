@@ -1,0 +1,65 @@
+"""How right a bundle is on labelled photos, without TensorFlow: python benchmarks/accuracy.py."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from rich.progress import track
+
+from edge.bundle import DEFAULT_BUNDLE, load_bundle, open_classifier
+from edge.errors import BadInput, EwasteError
+from edge.photos import find_photos, read_photos
+from train.metrics import measure
+
+
+def evaluate(bundle_path: Path, photos: Path) -> dict:
+    """Figures (`train.metrics.measure`) of a bundle on `photos/CLASS/*`.
+
+    Raises:
+        EwasteError: the bundle or the photos cannot be used.
+    """
+    bundle = load_bundle(bundle_path)
+    classifier = open_classifier(bundle)
+    found = find_photos(photos)
+    strange = sorted({photo.label for photo in found} - set(bundle.labels))
+    if strange:
+        raise BadInput(f"{photos}: classes that the model does not know: {', '.join(strange)}")
+    readable = read_photos(found, lambda line: print(line, file=sys.stderr))
+    probabilities = [
+        classifier.predict(image).probabilities
+        for _, image in track(readable, "classifying", transient=True)
+    ]
+    classes = np.array([bundle.labels.index(photo.label) for photo, _ in readable])
+    return measure(classes, np.stack(probabilities), bundle.labels)
+
+
+def main(
+    photos: Annotated[Path, typer.Option(help="folder of CLASS/*.jpg")],
+    bundle: Annotated[Path, typer.Option(help="directory of the model")] = DEFAULT_BUNDLE,
+    as_json: Annotated[bool, typer.Option("--json")] = False,
+) -> None:
+    """Evaluate a bundle. Exit codes: 0 done, 1 failed, 2 bad input, 3 refused."""
+    try:
+        figures = evaluate(bundle, photos)
+    except EwasteError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    if as_json:
+        print(json.dumps(figures))
+        return
+    print(
+        f"accuracy {figures['accuracy']:.2%} ({figures['accuracy_low']:.2%} to "
+        f"{figures['accuracy_high']:.2%}) over {figures['images']} images"
+    )
+    for label, each in figures["per_class"].items():
+        print(
+            f"  {label:16} precision {each['precision']:.3f}  recall {each['recall']:.3f}  "
+            f"F1 {each['f1']:.3f}  ({each['images']})"
+        )
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,1 @@
+"""The workstation's second half: a training run becomes a proved bundle."""

@@ -1,0 +1,111 @@
+"""The model card: what a person should know before trusting a bundle."""
+
+from collections.abc import Sequence
+
+from convert.run import Run
+from edge.bundle import Manifest
+
+CARD = """\
+# {name}
+
+An 8-bit ResNet50 that names the electronic waste in a picture, for sorting on a conveyor belt with
+ewaste-edge. Made {created:%Y-%m-%d}.
+
+## What it is
+
+- Classes: {labels}.
+- Input: one picture, uint8 [1, {size}, {size}, 3], raw RGB; pad to a square by repeating the
+  border, then resize (`edge/preprocess.py`). ImageNet's normalisation is folded into the first
+  layer.
+- Outputs: `logits` int8 [1, {classes}] and `embedding` int8 [1, features]. Softmax of the logits at
+  temperature {temperature:g} gives the probabilities.
+- Under {threshold:.0%} the item counts as unknown. Hazards: {hazards}.
+- Weights and activations are 8-bit integers throughout; ranges from {calibration} training photos
+  (seed {calibration_seed}).
+
+## What it was trained on
+
+Fine-tuned from {weights} on the photos of {data} (seed {training_seed}). The photos are not part of
+the bundle; those it was calibrated and compared with are known by a SHA-256 over all of them,
+`{dataset}`.
+
+Figures of the training run:
+
+{training}
+
+## What quantising cost
+
+Compared on {images} photos of the {split} split, with the device's own code. Intervals are Wilson's
+at 95 %.
+
+| | Keras, float | this model, 8 bits |
+|---|---|---|
+| accuracy | {accuracy_float:.2%} ({float_low:.2%} to {float_high:.2%}) | {accuracy_quantised:.2%} \
+({quantised_low:.2%} to {quantised_high:.2%}) |
+
+- The same top answer on {agreement:.2%} of the photos; accuracy changes by {change:+.2f} points.
+- Probabilities differ by {max_difference:.3f} at most and {mean_difference:.4f} on average.
+
+## Limits
+
+- It knows the classes above and nothing else. What is not among them is rejected by the threshold
+  only, and not always.
+- The accuracy is that on photos like those it was trained on. On another camera, light or
+  background it may be much lower: collect photos of your own line, and judge and train on those.
+- One photo of {images} is {step:.2f} points; differences smaller than the intervals mean little.
+- It does not replace the safety rules for hazardous waste, batteries above all.
+
+## Licence
+
+The licence of ewaste-edge covers this model and this card. Photos and pretrained weights it was
+made from stay under their owners' terms.
+"""
+
+
+def write_card(manifest: Manifest, run: Run) -> str:
+    """The text of `model_card.md`, Markdown."""
+    parity = manifest.parity
+    return CARD.format(
+        name=manifest.name,
+        created=manifest.created,
+        labels=", ".join(manifest.labels),
+        size=manifest.input.size,
+        classes=len(manifest.labels),
+        temperature=manifest.temperature,
+        threshold=manifest.threshold,
+        hazards=", ".join(manifest.hazards) or "none",
+        calibration=manifest.calibration.images,
+        calibration_seed=manifest.calibration.seed,
+        weights=_start(run.weights),
+        data=" and ".join(run.data),
+        training_seed=run.seed,
+        dataset=manifest.dataset,
+        training=_table(sorted(manifest.training.items())),
+        images=parity.images,
+        split=parity.split,
+        accuracy_float=parity.accuracy_float,
+        float_low=parity.accuracy_float_interval[0],
+        float_high=parity.accuracy_float_interval[1],
+        accuracy_quantised=parity.accuracy_quantised,
+        quantised_low=parity.accuracy_quantised_interval[0],
+        quantised_high=parity.accuracy_quantised_interval[1],
+        agreement=parity.agreement,
+        change=-parity.accuracy_drop * 100,
+        max_difference=parity.max_probability_difference,
+        mean_difference=parity.mean_probability_difference,
+        step=100 / parity.images,
+    )
+
+
+def _start(weights: str) -> str:
+    named = {"none": "random weights", "imagenet": "the ImageNet weights of keras.applications"}
+    return named.get(weights, f"`{weights}`")
+
+
+def _table(figures: Sequence[tuple[str, object]]) -> str:
+    rows = [f"| {name} | {_shown(figure)} |" for name, figure in figures]
+    return "\n".join(["| figure | value |", "|---|---|", *rows])
+
+
+def _shown(figure: object) -> str:
+    return f"{figure:.4g}" if isinstance(figure, float) else str(figure)

@@ -1,0 +1,259 @@
+"""Turn a training run into a proved bundle: python convert/quantize.py --run RUN --data DIR ..."""
+
+import json
+import platform
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.progress import track
+
+import edge
+from convert.dataset import Split, find_judged, find_split, fingerprint, read_inputs, stratify
+from convert.golden import make_golden
+from convert.model_card import write_card
+from convert.parity import (
+    FP32,
+    INT8,
+    KERAS,
+    Gate,
+    LabelledInput,
+    Parity,
+    compare,
+    device_engine,
+    judge,
+    keras_engine,
+)
+from convert.quiet import quiet
+from convert.run import Run, read_run
+from edge import bundle
+from edge.classifier import Classifier
+from edge.errors import BadInput, EwasteError, Refused
+from edge.files import write_whole
+
+if TYPE_CHECKING:
+    import keras
+
+VERSIONED = ("tensorflow", "keras", "numpy", "ai-edge-litert")
+
+console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to convert, and how.
+
+    Attributes:
+        run: the training run directory.
+        data: dataset folders with `train/CLASS/*`, and `test/` or `val/` beside it.
+        out: the bundle to write.
+        calibration: how many training photos the ranges are taken from.
+        seed: of their choice and of the golden drawings.
+        gate: what the quantised model must reach.
+    """
+
+    run: Path
+    data: tuple[Path, ...]
+    out: Path
+    calibration: int = 200
+    seed: int = 0
+    gate: Gate = field(default_factory=Gate)
+
+    @property
+    def report(self) -> Path:
+        """Where a refusal is explained: beside `out`, for nothing is written there then."""
+        return self.out.with_name(f"{self.out.name}.parity.json")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A quantised model, before it is known to be good.
+
+    Attributes:
+        model: the content of the `.tflite` file.
+        classifier: the same, loaded as on the device.
+        calibration: what its ranges were taken from.
+        parity: how it compares with the float model.
+    """
+
+    model: bytes
+    classifier: Classifier
+    calibration: bundle.Calibration
+    parity: Parity
+
+
+def quantize(request: Request, say: Say = console.print) -> tuple[Parity, list[str]]:
+    """Quantise the model of a run and, if it passes the gate, write its bundle.
+
+    The models are compared on the test splits of all dataset folders. `say` gets one line for each
+    step. If the gate says no, the comparison is written to `request.report` instead.
+
+    Returns the comparison and the criteria that failed (none: the bundle is written).
+
+    Raises:
+        BadInput: the run, the data or `out` cannot be used.
+        Refused: the converter made a model that takes something else than raw RGB.
+        EwasteError: the conversion or the writing failed.
+    """
+    bundle.check_replaceable(request.out)
+    run = read_run(request.run)
+    train = [find_split(folder, "train", run.labels) for folder in request.data]
+    judged = [find_judged(folder, run.labels, say) for folder in request.data]
+    with tempfile.TemporaryDirectory(prefix="ewaste-convert-") as scratch:
+        candidate = _convert(run, train, judged, request, Path(scratch), say)
+        failed = judge(candidate.parity, request.gate)
+        if failed:
+            report = {**candidate.parity.report(), "failed": failed}
+            request.report.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(request.report, json.dumps(report, indent=2).encode() + b"\n")
+            say(f"wrote the comparison: {request.report}")
+        else:
+            written = _write(run, request, candidate)
+            request.report.unlink(missing_ok=True)
+            say(f"wrote {request.out}, digest {written.digest[:12]}")
+    return candidate.parity, failed
+
+
+def _convert(
+    run: Run,
+    train: Sequence[Split],
+    judged: Sequence[Split],
+    request: Request,
+    scratch: Path,
+    say: Say,
+) -> Candidate:
+    say("loading TensorFlow and the model")
+    with quiet():  # imported here, for it takes seconds: what is wrong so far was told at once
+        from convert import tflite
+    model = tflite.load_model(run)
+    inputs = _calibration_inputs(train, run.size, request, say)
+    say(f"converting, with ranges from {len(inputs)} training photos")
+    tflite.export_graph(model, scratch / "graph")
+    converted = {
+        FP32: tflite.convert_fp32(scratch / "graph"),
+        INT8: tflite.convert_int8(scratch / "graph", inputs),
+    }
+    classifiers = {
+        variant: _load(content, scratch / f"{variant}.tflite", run)
+        for variant, content in converted.items()
+    }
+    parity = _compare(model, classifiers, judged, run, say)
+    used = bundle.Calibration(images=len(inputs), seed=request.seed)
+    return Candidate(converted[INT8], classifiers[INT8], used, parity)
+
+
+def _calibration_inputs(
+    train: Sequence[Split], size: int, request: Request, say: Say
+) -> np.ndarray:
+    """Photos to take the ranges from, the classes evenly: uint8 RGB [images, size, size, 3]."""
+    photos = stratify([photo for split in train for photo in split.photos], request.seed)
+    inputs = [pixels for _, pixels in read_inputs(photos[: request.calibration], size, say)]
+    if not inputs:
+        raise BadInput("none of the training photos chosen for calibration could be read")
+    return np.stack(inputs)
+
+
+def _load(content: bytes, path: Path, run: Run) -> Classifier:
+    path.write_bytes(content)
+    with quiet():
+        return Classifier(path, run.labels)
+
+
+def _compare(
+    model: "keras.Model",
+    classifiers: dict[str, Classifier],
+    judged: Sequence[Split],
+    run: Run,
+    say: Say,
+) -> Parity:
+    def images() -> Iterator[LabelledInput]:
+        for split in judged:
+            for photo, pixels in read_inputs(split.photos, run.size, say):
+                yield LabelledInput(split.name_of(photo), run.labels.index(photo.label), pixels)
+
+    total = sum(len(split.photos) for split in judged)
+    say(f"comparing Keras, fp32 and int8 on {total} photos")
+    engines = {name: device_engine(classifier) for name, classifier in classifiers.items()}
+    engines[KERAS] = keras_engine(model.predict_on_batch)
+    hidden = not console.is_terminal
+    watched = track(images(), "comparing", total, console=console, transient=True, disable=hidden)
+    return compare(engines, watched, "+".join(sorted({split.name for split in judged})))
+
+
+def _write(run: Run, request: Request, candidate: Candidate) -> bundle.Bundle:
+    manifest = bundle.Manifest(
+        name=request.out.resolve().name,
+        created=datetime.now(timezone.utc).replace(microsecond=0),
+        labels=run.labels,
+        hazards=tuple(label for label in run.labels if label in bundle.DEFAULT_HAZARDS),
+        input=bundle.InputContract(size=run.size),
+        parity=candidate.parity.verdict(passed=True),
+        training=run.figures,
+        dataset=fingerprint(request.data),
+        calibration=candidate.calibration,
+        versions={
+            "ewaste-edge": edge.__version__,
+            "python": platform.python_version(),
+            **{name: version(name) for name in VERSIONED},
+        },
+    )
+    contents = {
+        bundle.MODEL: candidate.model,
+        bundle.GOLDEN: make_golden(candidate.classifier, request.seed),
+        bundle.CARD: write_card(manifest, run).encode(),
+    }
+    return bundle.write_bundle(request.out, manifest, contents)
+
+
+def _figures(parity: Parity, failed: list[str], out: Path) -> dict:
+    """What `--json` prints."""
+    verdict = parity.verdict(passed=not failed).model_dump(exclude={"passed"})
+    return {
+        "variant": INT8,
+        **verdict,
+        "changed": parity.pairs[f"{INT8}-{KERAS}"].changed,
+        "gate": "refused" if failed else "passed",
+        "failed": failed,
+        "bundle": None if failed else str(out),
+    }
+
+
+def _summary(figures: dict) -> str:
+    return (
+        f"int8 gives the same answer as Keras on {figures['agreement']:.1%} of {figures['images']} "
+        f"{figures['split']} photos; accuracy {figures['accuracy_float']:.1%} -> "
+        f"{figures['accuracy_quantised']:.1%}; gate {figures['gate']}"
+    )
+
+
+def main(
+    run: Annotated[Path, typer.Option(help="the training run directory")],
+    data: Annotated[list[Path], typer.Option(help="folder with train/ and test/; repeatable")],
+    out: Annotated[Path, typer.Option(help="the bundle to write")],
+    calibration: Annotated[int, typer.Option(min=1, help="training photos for the ranges")] = 200,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="figures as JSON on stdout")] = False,
+) -> None:
+    """Quantise a run to int8 and prove it. Exit codes: 0 done, 1 failed, 2 bad input, 3 refused."""
+    request = Request(run, tuple(data), out, calibration, seed)
+    try:
+        figures = _figures(*quantize(request), out)
+        print(json.dumps(figures) if as_json else _summary(figures))
+        if figures["failed"]:
+            raise Refused("; ".join(figures["failed"]) + f"; no bundle, see {request.report}")
+    except EwasteError as error:
+        console.print(f"error: {error}", style="red")
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    typer.run(main)

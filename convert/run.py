@@ -1,0 +1,89 @@
+"""Reading a training run directory, as far as converting it needs."""
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, Field, ValidationError
+
+from edge.errors import BadInput
+
+MODEL, CONFIG, METRICS = "model.keras", "config.json", "metrics.json"
+
+
+class RunConfig(BaseModel):
+    """What `config.json` of a run must say; it says more, which matters to training only."""
+
+    labels: Annotated[tuple[str, ...], Field(min_length=2)]
+    image_size: Annotated[int, Field(ge=1)]
+    seed: int
+    data: tuple[str, ...]
+    weights: str
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished training run.
+
+    Attributes:
+        path: the directory.
+        labels: the classes, in the order of the model's outputs.
+        size: height and width of the model's input, pixels.
+        data: names (without their paths) of the dataset folders it was trained on.
+        weights: name of what the training started from.
+        seed: of the training.
+        figures: the single figures of `metrics.json`, such as `accuracy`; nested ones are left out.
+    """
+
+    path: Path
+    labels: tuple[str, ...]
+    size: int
+    data: tuple[str, ...]
+    weights: str
+    seed: int
+    figures: dict[str, float | int | bool | str]
+
+    @property
+    def model(self) -> Path:
+        """The Keras model."""
+        return self.path / MODEL
+
+
+def read_run(path: Path) -> Run:
+    """Read a run directory; the model itself is only seen to be there.
+
+    Raises:
+        BadInput: a file is missing or does not say what it must.
+    """
+    for name in (MODEL, CONFIG, METRICS):
+        if not (path / name).is_file():
+            raise BadInput(f"{path / name}: missing; give the directory of a finished training run")
+    try:
+        config = RunConfig.model_validate_json((path / CONFIG).read_bytes())
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise BadInput(f"{path / CONFIG}: {where}: {first['msg'].splitlines()[0]}") from None
+    try:
+        metrics = json.loads((path / METRICS).read_bytes())
+    except ValueError as error:
+        raise BadInput(f"{path / METRICS}: not JSON ({error})") from None
+    if not isinstance(metrics, dict):
+        raise BadInput(f"{path / METRICS}: not a JSON object")
+    return Run(
+        path=path,
+        labels=config.labels,
+        size=config.image_size,
+        data=tuple(Path(folder).name for folder in config.data),
+        weights=Path(config.weights).name,
+        seed=config.seed,
+        figures={name: figure for name, figure in metrics.items() if _is_single(figure)},
+    )
+
+
+def _is_single(figure: object) -> bool:
+    if isinstance(figure, float):
+        return math.isfinite(figure)
+    return isinstance(figure, bool | int | str)

@@ -1,0 +1,1 @@
+"""What is on the belt, where and when; pure code that takes positions and times as arguments."""

@@ -1,0 +1,222 @@
+"""Where items lie in a frame: what does not look like the empty belt.
+
+The belt's texture scrolls under the camera while the light stays, so the detector keeps, for each
+point of the image, the belt's slowly followed mean colour there, and one figure for how much the
+belt varies. Only what differs by several times that is an item.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from edge.belt.geometry import Box, Geometry
+
+WORK_WIDTH_PX = 320
+CONTRAST = 5.0  # in units of the belt's own median difference
+LEAST_DIFFERENCE = 12.0  # grey levels; below it a very even belt would see its own noise
+MOST_DIFFERENCE = 28.0  # a black item on a dark belt differs by little more
+STRONG = 2.0  # somewhere an item differs by so many times what its faintest part does; stains don't
+SPECK_MM = 8.0
+DEEP_SHARE = 0.6
+BODY_SHARE = 0.2  # of the largest body's area: less is a knob
+FOLLOWED = 0.02  # share of a frame in the belt's look: half of a change is followed in 34 frames
+LOST_SHARE = 0.6  # no load covers so much of the view: the light or the belt was changed
+LOST_FRAMES = 15
+
+
+@dataclass(frozen=True)
+class Detection:
+    """Something that is not belt.
+
+    Attributes:
+        box: where it is in the frame, px.
+        whole: the box keeps clear of the frame's border, so nothing of the object is cut off.
+        touching: it looks like more than one object.
+    """
+
+    box: Box
+    whole: bool
+    touching: bool
+
+
+class Detector:
+    """Finds items against the look of the empty belt, which it learns by itself."""
+
+    def __init__(
+        self,
+        geometry: Geometry,
+        smallest_mm: float = 25.0,
+        join_mm: float = 25.0,
+        longest_mm: float = 260.0,
+    ) -> None:
+        """Set up for frames of `geometry`, whose view should show the belt and nothing beside it.
+
+        Args:
+            geometry: the view.
+            smallest_mm: what is shorter than this in both directions is dirt.
+            join_mm: parts nearer than this to each other are one object.
+            longest_mm: what is longer than this cannot be one item.
+        """
+        self._geometry = geometry
+        self._scale = max(1.0, geometry.width_px / WORK_WIDTH_PX)
+        self._size = (
+            round(geometry.width_px / self._scale),
+            round(geometry.height_px / self._scale),
+        )
+        mm_per_cell = geometry.mm_per_px * self._scale
+        self._smallest = smallest_mm / mm_per_cell
+        self._join = join_mm / mm_per_cell
+        self._longest = longest_mm / mm_per_cell
+        self._speck = SPECK_MM / mm_per_cell
+        side = 2 * round(self._join / 2) + 1  # odd, or it would shift what it closes
+        self._closing = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+        self._belt: np.ndarray | None = None
+        self._variation = 0.0
+        self._lost_frames = 0
+
+    def detect(self, pixels: np.ndarray) -> list[Detection]:
+        """The items in uint8 RGB [height, width, 3], from right to left (first on the belt first).
+
+        Raises:
+            ValueError: the frame has another size than the geometry says.
+        """
+        expected = (self._geometry.height_px, self._geometry.width_px, 3)
+        if pixels.shape != expected:
+            raise ValueError(f"expected a frame of shape {expected}, got {pixels.shape}")
+        small = self._reduce(pixels)
+        if self._belt is None or self._lost_frames >= LOST_FRAMES:
+            self._belt, self._variation = learn_belt(small)
+            self._lost_frames = 0
+        difference = furthest_channel(small, self._belt)
+        least = min(MOST_DIFFERENCE, max(LEAST_DIFFERENCE, CONTRAST * self._variation))
+        foreground = (difference > least).astype(np.uint8)
+        self._follow(small, difference, foreground)
+        closed = self._close_gaps(foreground)
+        parts = [
+            part
+            for part in outlines(closed)
+            if max(part[2:]) >= self._speck and greatest(difference, part) > STRONG * least
+        ]
+        # Averaging has made everything one cell larger on each side.
+        boxes = [box for box in joined(parts, self._join) if max(box[2:]) - 2 >= self._smallest]
+        found = [self._detection(box, foreground) for box in boxes]
+        return sorted(found, key=lambda detection: -detection.box.right)
+
+    def _reduce(self, pixels: np.ndarray) -> np.ndarray:
+        """Average the frame down to the working size, float32 [h, w, 3]."""
+        small = cv2.resize(pixels, self._size, interpolation=cv2.INTER_AREA)
+        return cv2.blur(small, (3, 3)).astype(np.float32)
+
+    def _close_gaps(self, foreground: np.ndarray) -> np.ndarray:
+        """Close gaps in a uint8 mask, but not those between an item and the frame's border."""
+        pad = self._closing.shape[0]
+        padded = cv2.copyMakeBorder(foreground, pad, pad, pad, pad, cv2.BORDER_CONSTANT, value=0)
+        return cv2.morphologyEx(padded, cv2.MORPH_CLOSE, self._closing)[pad:-pad, pad:-pad]
+
+    def _follow(self, small: np.ndarray, difference: np.ndarray, foreground: np.ndarray) -> None:
+        """Let the belt's look follow the frame where no item is near."""
+        near_items = cv2.dilate(foreground, np.ones((7, 7), np.uint8))
+        free = 1 - near_items
+        self._lost_frames = self._lost_frames + 1 if foreground.mean() > LOST_SHARE else 0
+        cv2.accumulateWeighted(small, self._belt, FOLLOWED, free)
+        seen = difference[::4, ::4][free[::4, ::4] > 0]
+        if seen.size:
+            self._variation += FOLLOWED * (float(np.median(seen)) - self._variation)
+
+    def _detection(self, box: tuple[int, int, int, int], foreground: np.ndarray) -> Detection:
+        left, top, width, height = box
+        columns, rows = self._size
+        whole = left > 1 and top > 1 and left + width < columns - 1 and top + height < rows - 1
+        scaled = Box(
+            round(left * self._scale),
+            round(top * self._scale),
+            min(self._geometry.width_px, round((left + width) * self._scale)),
+            min(self._geometry.height_px, round((top + height) * self._scale)),
+        )
+        shape = foreground[top : top + height, left : left + width]
+        # Half of an object may have any shape, so only whole ones are judged by it.
+        touching = max(width, height) > self._longest or (whole and several_bodies(shape))
+        return Detection(scaled, whole, touching)
+
+
+def furthest_channel(image: np.ndarray, belt: np.ndarray) -> np.ndarray:
+    """The difference of two float32 [h, w, 3] in the channel that differs most, float32 [h, w]."""
+    red, green, blue = cv2.split(cv2.absdiff(image, belt))
+    return cv2.max(cv2.max(red, green), blue)
+
+
+def learn_belt(small: np.ndarray) -> tuple[np.ndarray, float]:
+    """The belt's look and variation from one float32 frame [h, w, 3], items on it or not.
+
+    The belt is the frame's most common colour, under a light that varies smoothly: a surface of
+    second degree is fitted to what is near the median colour, and again to what is near the
+    surface, until items have no part in it.
+    """
+    height, width = small.shape[:2]
+    y, x = np.meshgrid(np.linspace(-1, 1, height), np.linspace(-1, 1, width), indexing="ij")
+    terms = np.stack([np.ones_like(x), x, y, x * y, x * x, y * y], axis=-1).astype(np.float32)
+    some_terms, some = terms[::4, ::4].reshape(-1, 6), small[::4, ::4].reshape(-1, 3)
+    surface = np.broadcast_to(np.median(some, axis=0), some.shape)
+    belt = np.ones(len(some), bool)
+    for _ in range(6):
+        difference = np.abs(some - surface).max(axis=1)
+        belt = difference <= max(6.0, 3.0 * float(np.median(difference[belt])))
+        factors = np.linalg.lstsq(some_terms[belt], some[belt], rcond=None)[0]
+        surface = some_terms @ factors
+    variation = float(np.median(np.abs(some - surface).max(axis=1)[belt]))
+    return np.ascontiguousarray(terms @ factors, np.float32), variation
+
+
+def outlines(mask: np.ndarray) -> list[tuple[int, int, int, int]]:
+    """Boxes (left, top, width, height) of the connected parts of a uint8 mask, holes filled."""
+    contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    return [cv2.boundingRect(contour) for contour in contours]
+
+
+def several_bodies(shape: np.ndarray) -> bool:
+    """Whether a uint8 mask [h, w] has more than one thick part, joined by necks or not at all.
+
+    What lies deep inside the outline, as deep as a good half of its deepest point, is one piece in
+    any convex object and in one with thin parts such as a cable.
+    """
+    filled = np.zeros((shape.shape[0] + 2, shape.shape[1] + 2), np.uint8)
+    contours, _ = cv2.findContours(shape, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    cv2.drawContours(filled, contours, -1, 1, cv2.FILLED, offset=(1, 1))
+    depth = cv2.distanceTransform(filled, cv2.DIST_L2, 3)
+    deep = (depth > DEEP_SHARE * depth.max()).astype(np.uint8)
+    areas = cv2.connectedComponentsWithStats(deep)[2][1:, cv2.CC_STAT_AREA]
+    return int(np.sum(areas >= BODY_SHARE * areas.max())) > 1
+
+
+def greatest(image: np.ndarray, box: tuple[int, int, int, int]) -> float:
+    """The greatest value of an image [h, w] in a box (left, top, width, height)."""
+    left, top, width, height = box
+    return float(image[top : top + height, left : left + width].max())
+
+
+def joined(
+    boxes: list[tuple[int, int, int, int]], distance: float
+) -> list[tuple[int, int, int, int]]:
+    """Unite boxes (left, top, width, height) that are nearer than `distance` to each other."""
+    done: list[tuple[int, int, int, int]] = []
+    for left, top, width, height in boxes:
+        right, bottom = left + width, top + height
+        apart = []
+        changed = True
+        while changed:
+            changed = False
+            apart = []
+            for other in done:
+                gap_x = max(other[0] - right, left - other[0] - other[2])
+                gap_y = max(other[1] - bottom, top - other[1] - other[3])
+                if max(gap_x, gap_y) < distance:
+                    left, top = min(left, other[0]), min(top, other[1])
+                    right = max(right, other[0] + other[2])
+                    bottom = max(bottom, other[1] + other[3])
+                    changed = True
+                else:
+                    apart.append(other)
+            done = apart
+        done = [*done, (left, top, right - left, bottom - top)]
+    return done

@@ -1,0 +1,149 @@
+"""Which gate is open when: an item's way from the camera line to its bin.
+
+All windows are readings of the encoder, so a belt that stops or creeps changes nothing; only how
+long a gate may stay open is counted in seconds.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+REMEMBERED_MM = 2000.0  # an item's way is kept this far beyond the last gate, for jogs back
+
+
+@dataclass(frozen=True)
+class GateSpec:
+    """The gate of a bin, `distance_mm` down the belt from the camera line."""
+
+    bin: str
+    distance_mm: float
+
+
+@dataclass(frozen=True)
+class GateCommand:
+    """Open or close the gate of `bin`."""
+
+    bin: str
+    open: bool
+
+
+@dataclass(frozen=True)
+class Passage:
+    """An item on its way past the gates; `bin` is None when no gate is to open for it."""
+
+    position_mm: float
+    length_mm: float
+    bin: str | None
+
+
+class GateSchedule:
+    """Opens a gate while an item bound for it passes, and never for one bound elsewhere."""
+
+    def __init__(self, gates: Sequence[GateSpec], lead_mm: float, max_open_s: float) -> None:
+        """Start with all gates closed and no item known.
+
+        Args:
+            gates: one per bin.
+            lead_mm: how far before the item arrives the gate opens, and after it closes; at least
+                what the belt moves while the gate does.
+            max_open_s: a gate that has been open for so long is closed, even on an item that
+                stands in front of it, and stays closed until that item is past.
+        """
+        self._distances = {gate.bin: gate.distance_mm for gate in gates}
+        self._lead_mm = lead_mm
+        self._max_open_s = max_open_s
+        self._passages: list[Passage] = []
+        self._windows: dict[str, list[tuple[float, float]]] = {bin: [] for bin in self._distances}
+        self._opened_at: dict[str, float] = {}
+        self._spent: set[str] = set()
+
+    def schedule(
+        self, position_mm: float, length_mm: float, bin: str, encoder_mm: float
+    ) -> bool:
+        """Take in an item: its belt coordinate, its length along the belt, and where it is bound.
+
+        Call it for every item, those bound for `manual` too: no gate opens on their centres.
+        Returns False when no gate will open for the item: its bin has none, the opening is already
+        past, or an item bound elsewhere lies beside it.
+        """
+        distance = self._distances.get(bin)
+        passage = Passage(position_mm, length_mm, bin)
+        early = distance is not None and (
+            encoder_mm <= position_mm + distance - length_mm / 2 - self._lead_mm
+        )
+        free = early and self._window(passage) is not None
+        self._passages.append(passage if free else replace(passage, bin=None))
+        self._plan()
+        return free
+
+    def due(self, encoder_mm: float, now: float) -> list[GateCommand]:
+        """The commands that are due at this reading and time (monotonic seconds)."""
+        self._forget(encoder_mm)
+        commands = []
+        for bin, windows in self._windows.items():
+            wanted = any(start <= encoder_mm < end for start, end in windows)
+            is_open = bin in self._opened_at
+            if not wanted:
+                self._spent.discard(bin)
+            elif is_open and now - self._opened_at[bin] >= self._max_open_s:
+                self._spent.add(bin)
+            if wanted and not is_open and bin not in self._spent:
+                self._opened_at[bin] = now
+                commands.append(GateCommand(bin, open=True))
+            elif is_open and (not wanted or bin in self._spent):
+                del self._opened_at[bin]
+                commands.append(GateCommand(bin, open=False))
+        return commands
+
+    def next_change_mm(self, encoder_mm: float) -> float | None:
+        """The next reading after this one at which a gate opens or closes; None: none is planned.
+
+        A caller whose steps are coarse calls `due` at these readings in between.
+        """
+        edges = (edge for windows in self._windows.values() for window in windows for edge in window)
+        return min((edge for edge in edges if edge > encoder_mm), default=None)
+
+    def close_all(self) -> list[GateCommand]:
+        """Close every gate and give up every opening: what is on its way goes to `manual`."""
+        self._passages = [replace(passage, bin=None) for passage in self._passages]
+        self._opened_at.clear()
+        self._plan()
+        return [GateCommand(bin, open=False) for bin in self._distances]
+
+    def _plan(self) -> None:
+        """Work out all windows anew, after the items on the way have changed."""
+        self._windows = {bin: [] for bin in self._distances}
+        for passage in self._passages:
+            window = self._window(passage) if passage.bin is not None else None
+            if passage.bin is not None and window is not None:
+                distance = self._distances[passage.bin]
+                self._windows[passage.bin].append((window[0] + distance, window[1] + distance))
+
+    def _window(self, passage: Passage) -> tuple[float, float] | None:
+        """From where to where, in belt coordinates, a gate may be open for this item.
+
+        Items bound elsewhere clip it, midway between the two items but always between their
+        centres. None: their centres are so near that the gate cannot tell them apart.
+        """
+        reach = passage.length_mm / 2 + self._lead_mm
+        start, end = passage.position_mm - reach, passage.position_mm + reach
+        for other in self._passages:
+            if other is passage or other.bin == passage.bin:
+                continue
+            apart = other.position_mm - passage.position_mm
+            if abs(apart) <= max(self._lead_mm, 1.0):
+                return None
+            share = 0.5 + (passage.length_mm - other.length_mm) / (4 * abs(apart))
+            border = passage.position_mm + apart * min(0.75, max(0.25, share))
+            if apart > 0:
+                end = min(end, border)
+            else:
+                start = max(start, border)
+        return start, end
+
+    def _forget(self, encoder_mm: float) -> None:
+        """Drop the items that are far beyond the last gate."""
+        beyond = max(self._distances.values(), default=0.0) + REMEMBERED_MM
+        kept = [passage for passage in self._passages if passage.position_mm + beyond > encoder_mm]
+        if len(kept) < len(self._passages):
+            self._passages = kept
+            self._plan()

@@ -1,0 +1,1 @@
+"""Sources of frames, one file per kind, all with the same three methods."""

@@ -1,0 +1,307 @@
+"""ewaste-edge: the device's one command. Exit codes: 0 done, 1 failed, 2 bad input, 3 refused."""
+
+import json
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from edge.bundle import DEFAULT_BUNDLE, load_bundle, open_classifier, verify_golden
+from edge.config import Config, decision_rules, read_config
+from edge.conveyor import Tally
+from edge.decision import decide
+from edge.errors import BadInput, EwasteError
+from edge.line import Source, open_source, run_line
+from edge.photos import read_photo
+from edge.store import ItemRecord
+
+app = typer.Typer(
+    help="Sort electronic waste on a conveyor. Exit codes: 0 done, 1 failed, 2 bad usage or input, "
+    "3 a verification said no.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+ConfigFile = Annotated[Path | None, typer.Option("--config", help="TOML file of the line")]
+BundleDir = Annotated[Path | None, typer.Option("--bundle", help="directory of the model")]
+AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object on stdout")]
+Photos = Annotated[Path | None, typer.Option(help="folder of CLASS/*.jpg to lay on the belt")]
+
+
+def main() -> None:
+    """Run the command; errors become one line and an exit code."""
+    try:
+        app()
+    except EwasteError as error:
+        err.print(f"error: {error}", style="red", markup=False)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        # The reader (head, less) has had enough: nothing is wrong.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def run_script(verb: str) -> None:
+    """Run one verb with the arguments of a script, as in `python edge/conveyor.py`."""
+    sys.argv = [sys.argv[0], verb, *sys.argv[1:]]
+    main()
+
+
+@app.command()
+def run(
+    camera: Annotated[
+        str | None, typer.Option(help="number, /dev/videoN, video file or URL")
+    ] = None,
+    config: ConfigFile = None,
+    bundle: BundleDir = None,
+    state: Annotated[Path | None, typer.Option(help="directory of the records")] = None,
+    panel: Annotated[bool, typer.Option(help="serve the page")] = True,
+    port: Annotated[int | None, typer.Option(help="of the page")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Sort what comes along a belt until the camera ends or Ctrl-C."""
+    settings = _settings(config, bundle, state, port, camera)
+    if settings.camera.source == "simulated":
+        raise BadInput("no camera is configured; give --camera, or try: ewaste-edge demo")
+    _work(settings, open_source, panel, as_json)
+
+
+@app.command()
+def demo(
+    photos: Photos = None,
+    seed: Annotated[int, typer.Option(help="of what lies on the belt")] = 1,
+    port: Annotated[int | None, typer.Option(help="of the page")] = None,
+    panel: Annotated[bool, typer.Option(help="serve the page")] = True,
+) -> None:
+    """Show the line at work on a simulated belt, with its page, until Ctrl-C."""
+    from edge.simulator.simulate import demo_source
+
+    with tempfile.TemporaryDirectory(prefix="ewaste-demo-") as state, _terminal():
+        settings = _settings(None, None, Path(state), port, "simulated")
+        _work(settings, lambda config: demo_source(config, photos, seed, _say), panel, False)
+
+
+@app.command()
+def simulate(
+    items: Annotated[int, typer.Option(min=1, help="how many lie on the belt")] = 100,
+    seed: Annotated[int, typer.Option(min=0, help="of what they are and where")] = 0,
+    photos: Photos = None,
+    fps: Annotated[float, typer.Option(min=1, max=240, help="per simulated second")] = 10.0,
+    video: Annotated[Path | None, typer.Option(help="also write the belt to this .mp4")] = None,
+    config: ConfigFile = None,
+    bundle: BundleDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run a simulated belt as fast as possible and score what the line made of it."""
+    from edge.simulator.simulate import simulate as simulate_belt
+
+    settings = _settings(config, bundle, None, None, "simulated")
+    show = (lambda record: None) if as_json else _show
+    figures = asdict(simulate_belt(settings, items, seed, photos, fps, video, show, _say))
+    if as_json:
+        print(json.dumps(figures))
+        return
+    table = Table(title="score")
+    table.add_column("what")
+    table.add_column("items", justify="right")
+    names = {"doubled": "counted twice", "routed_right": "routed to the right bin"}
+    for key, value in figures.items():
+        table.add_row(names.get(key, key.replace("_", " ")), str(value))
+    out.print(table)
+
+
+@app.command()
+def classify(
+    images: Annotated[list[Path], typer.Argument(help="image files")],
+    config: ConfigFile = None,
+    bundle: BundleDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what is on pictures. An unreadable one is named and skipped."""
+    settings = _settings(config, bundle, None, None, None)
+    loaded = load_bundle(settings.classifier.bundle)
+    rules = decision_rules(settings, loaded)
+    classifier = open_classifier(loaded, settings.classifier.threads)
+    answers = {}
+    for path in images:
+        try:
+            prediction = classifier.predict(read_photo(path))
+        except BadInput as error:
+            err.print(f"skipped {error}", markup=False)
+            continue
+        verdict = decide([prediction], rules)
+        probabilities = dict(zip(loaded.labels, prediction.probabilities.tolist(), strict=True))
+        answers[str(path)] = {**asdict(verdict), "probabilities": probabilities}
+        if not as_json:
+            top = sorted(probabilities.items(), key=lambda pair: -pair[1])[:3]
+            listed = ", ".join(f"{label} {share:.1%}" for label, share in top)
+            out.print(f"{path}: {verdict.label} -> {verdict.bin} ({listed})", markup=False)
+    if not answers:
+        raise BadInput("none of the images could be read")
+    if as_json:
+        print(json.dumps(answers))
+
+
+@app.command()
+def draw(
+    target: Annotated[Path, typer.Option("--out", help="folder to write; must not hold anything")],
+    train: Annotated[int, typer.Option(min=1, help="pictures per class to train on")] = 60,
+    val: Annotated[int, typer.Option(min=1, help="pictures per class to choose by")] = 10,
+    test: Annotated[int, typer.Option(min=1, help="pictures per class to judge by")] = 10,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    size: Annotated[int, typer.Option(min=32, max=1024, help="px")] = 224,
+) -> None:
+    """Write a dataset of drawn items, for a clone without photos."""
+    from edge.simulator.items import CLASSES, write_dataset
+
+    try:
+        write_dataset(target, {"train": train, "val": val, "test": test}, seed, size)
+    except FileExistsError as error:
+        raise BadInput(str(error)) from None
+    except OSError as error:
+        raise EwasteError(f"{target}: cannot be written ({error.strerror})") from None
+    out.print(f"{target}: {(train + val + test) * len(CLASSES)} drawn pictures", markup=False)
+
+
+@app.command()
+def verify(
+    bundle: Annotated[Path, typer.Argument(help="directory of the model")] = DEFAULT_BUNDLE,
+    threads: Annotated[int, typer.Option(min=1)] = 2,
+    as_json: AsJson = False,
+) -> None:
+    """Prove a bundle on this machine: files, digests, parity verdict, golden outputs."""
+    checks = {}
+    loaded = load_bundle(bundle)
+    checks["files, digests, labels, parity"] = "passed"
+    golden = verify_golden(loaded, open_classifier(loaded, threads))
+    checks["golden outputs"] = (
+        f"{golden.inputs} inputs, largest difference {golden.largest_difference}"
+    )
+    if as_json:
+        print(json.dumps({"ok": True, "checks": checks, "digest": loaded.digest}))
+        return
+    for name, result in checks.items():
+        out.print(f"{name}: {result}")
+    out.print(f"{bundle}: proved, digest {loaded.digest[:16]}", markup=False)
+
+
+@app.command()
+def panel(
+    state: Annotated[Path, typer.Option(help="directory of the records")],
+    config: ConfigFile = None,
+    bundle: BundleDir = None,
+    port: Annotated[int | None, typer.Option()] = None,
+) -> None:
+    """Serve the page alone, for a line that runs already."""
+    from edge.panel.app import serve
+
+    settings = _settings(config, bundle, state, port, None)
+    serve(state, settings.classifier.bundle, settings.panel.host, settings.panel.port)
+
+
+def _settings(
+    config: Path | None,
+    bundle: Path | None,
+    state: Path | None,
+    port: int | None,
+    camera: str | None,
+) -> Config:
+    """The configuration file, overruled by what was given on the command line."""
+    settings = read_config(config)
+    sections = {
+        "classifier": {"bundle": bundle},
+        "panel": {"port": port},
+        "camera": {"source": camera},
+    }
+    changed = {
+        name: getattr(settings, name).model_copy(update=given)
+        for name, given in sections.items()
+        if next(iter(given.values())) is not None
+    }
+    if state is not None:
+        changed["state"] = state
+    return settings.model_copy(update=changed)
+
+
+def _work(settings: Config, opened: Callable[[Config], Source], panel: bool, as_json: bool) -> None:
+    """Run the line until it ends or somebody stops it, and say what it counted."""
+    show = (lambda record: None) if as_json else _show
+    with _stop_signals() as stopped:
+        tally = run_line(settings, opened, panel, stopped, show, _say)
+    if as_json:
+        print(json.dumps(_counts(tally)))
+    else:
+        listed = ", ".join(f"{label} {count}" for label, count in sorted(tally.per_label.items()))
+        out.print(f"{tally.items} items: {listed or 'none'}")
+
+
+def _counts(tally: Tally) -> dict:
+    return {
+        "items": tally.items,
+        "per_label": dict(tally.per_label),
+        "per_bin": dict(tally.per_bin),
+        "deadlines_missed": tally.late,
+        "frames": tally.frames,
+        "frames_dropped": tally.frames_dropped,
+    }
+
+
+def _show(record: ItemRecord) -> None:
+    out.print(
+        f"{record.item_id}  {record.label:16} -> {record.bin:12} {record.reason}", markup=False
+    )
+
+
+def _say(line: str) -> None:
+    err.print(line, markup=False)
+
+
+@contextmanager
+def _stop_signals() -> Iterator[Callable[[], bool]]:
+    """Within: SIGINT and SIGTERM only ask to stop; the block gets the question."""
+    asked = []
+    before = {
+        name: signal.signal(name, lambda number, frame: asked.append(number))
+        for name in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield lambda: bool(asked)
+    finally:
+        for name, handler in before.items():
+            signal.signal(name, handler)
+
+
+@contextmanager
+def _terminal() -> Iterator[None]:
+    """Within: this process alone gets the terminal's Ctrl-C.
+
+    Otherwise `make`, whose child this is, would get it too and call the clean end an error.
+    """
+    terminal, parents = sys.stdin.fileno() if sys.stdin else -1, os.getpgrp()
+    if not os.isatty(terminal) or os.tcgetpgrp(terminal) != parents or os.getpid() == parents:
+        yield
+        return
+    before = signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+    os.setpgid(0, 0)
+    os.tcsetpgrp(terminal, os.getpgrp())
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            os.tcsetpgrp(terminal, parents)
+        signal.signal(signal.SIGTTOU, before)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,319 @@
+"""The main job: frames in, each item seen once, classified, decided, sorted and recorded."""
+
+import time
+import uuid
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import cv2
+
+from edge.belt.detector import Detection, Detector
+from edge.belt.encoder import Encoder
+from edge.belt.gates import GateSchedule
+from edge.belt.geometry import Geometry
+from edge.belt.tracker import TrackedItem, Tracker
+from edge.belt.view import View, crop
+from edge.cameras.camera import Camera, Frame
+from edge.classifier import Classifier, Prediction
+from edge.clock import Clock
+from edge.decision import MANUAL, DecisionRules, Verdict, decide
+from edge.outputs.gate_output import GateOutput
+from edge.store import ItemRecord
+
+STAGES = ("detect", "classify", "verdict")
+LATENCIES_KEPT = 1000
+CANDIDATES_KEPT = 200
+"""More than can be between the forgetting distances of the tracker at once."""
+CROP_SIDE = 224
+
+
+@dataclass(frozen=True)
+class Voting:
+    """When an item is classified.
+
+    Attributes:
+        views: predictions to take before the verdict; fewer when the item leaves sooner.
+        spacing_mm: how far it travels between two views.
+    """
+
+    views: int
+    spacing_mm: float
+
+
+@dataclass
+class Candidate:
+    """An item on the belt that has no verdict yet, or whose verdict is shown."""
+
+    item: TrackedItem
+    waiting: View | None = None
+    last_view_mm: float | None = None
+    predictions: list[Prediction] = field(default_factory=list)
+    best: View | None = None
+    classify_ms: float = 0.0
+    touching: bool = False
+    verdict: Verdict | None = None
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one frame brought: for the page and the tests.
+
+    Attributes:
+        frame: the frame.
+        encoder_mm: where the belt was.
+        seen: the items in it with what was seen of each and the verdict, if there is one.
+        records: the verdicts that fell.
+    """
+
+    frame: Frame
+    encoder_mm: float
+    seen: tuple[tuple[TrackedItem, Detection, Verdict | None], ...]
+    records: tuple[ItemRecord, ...]
+
+
+@dataclass
+class Tally:
+    """Counts since the start, and the latest latencies by stage in ms."""
+
+    items: int = 0
+    late: int = 0
+    frames: int = 0
+    frames_dropped: int = 0
+    gate_faults: int = 0
+    per_label: Counter[str] = field(default_factory=Counter)
+    per_bin: Counter[str] = field(default_factory=Counter)
+    latencies: dict[str, deque[float]] = field(
+        default_factory=lambda: {stage: deque(maxlen=LATENCIES_KEPT) for stage in STAGES}
+    )
+
+
+class Conveyor:
+    """The loop over one belt. It waits for nothing but the camera and the model."""
+
+    def __init__(
+        self,
+        camera: Camera,
+        encoder: Encoder,
+        clock: Clock,
+        geometry: Geometry,
+        classifier: Classifier,
+        rules: DecisionRules,
+        voting: Voting,
+        schedule: GateSchedule,
+        gates: GateOutput,
+        bundle: str,
+        record: Callable[[ItemRecord], object],
+    ) -> None:
+        """Join the parts; nothing moves before `run`.
+
+        Args:
+            camera: frames, timed by `clock`.
+            encoder: where the belt is at a time of `clock`.
+            clock: of the line.
+            geometry: what the camera shows.
+            classifier: the model.
+            rules: how predictions become a verdict.
+            voting: how many views an item gets.
+            schedule: which gate opens when.
+            gates: the actuators.
+            bundle: digest of the model's bundle, for the records.
+            record: takes each item's record; must return at once.
+        """
+        self._camera, self._encoder, self._clock = camera, encoder, clock
+        self._geometry, self._classifier, self._rules = geometry, classifier, rules
+        self._voting, self._schedule, self._gates = voting, schedule, gates
+        self._bundle, self._record = bundle, record
+        self._detector, self._tracker = Detector(geometry), Tracker()
+        self._candidates: dict[int, Candidate] = {}
+        self._session = uuid.uuid4().hex[:12]
+        self._next_frame = 0
+        self.tally = Tally()
+        self.gates_open: dict[str, bool] = {}
+
+    def run(
+        self,
+        stopped: Callable[[], bool] = lambda: False,
+        shown: Callable[[Step], None] = lambda step: None,
+    ) -> Tally:
+        """Work until the camera ends or `stopped` says so; the gates are closed before and after.
+
+        `shown` gets every step and must return at once.
+
+        Raises:
+            EwasteError: the camera or a gate failed.
+        """
+        try:
+            self._close_gates()
+            while not stopped():
+                frame = self._camera.read()
+                if frame is None:
+                    break
+                shown(self.step(frame))
+            self._finish()
+            return self.tally
+        finally:
+            self._close_gates()
+
+    def step(self, frame: Frame) -> Step:
+        """Take in one frame: find and follow items, classify one view, decide, move gates."""
+        self.tally.frames += 1
+        self.tally.frames_dropped += frame.sequence - self._next_frame
+        self._next_frame = frame.sequence + 1
+        encoder_mm = self._encoder.position_mm(frame.captured_at)
+        self._move_gates()
+        started = time.perf_counter()
+        detections = self._detector.detect(frame.pixels)
+        seen = self._tracker.update(detections, self._geometry, encoder_mm, frame.captured_at)
+        detect_ms = self._took("detect", started)
+        for item, detection in seen:
+            self._look(item, detection, frame, encoder_mm)
+        self._classify_most_urgent()
+        records = self._decide(encoder_mm, detect_ms)
+        self._move_gates()
+        return Step(
+            frame,
+            encoder_mm,
+            tuple((item, detection, self._verdict(item.number)) for item, detection in seen),
+            records,
+        )
+
+    def _look(
+        self, item: TrackedItem, detection: Detection, frame: Frame, encoder_mm: float
+    ) -> None:
+        """Keep a view of the item if it is whole and has come far enough since the last one."""
+        candidate = self._candidates.setdefault(item.number, Candidate(item))
+        candidate.item = item
+        candidate.touching |= detection.touching
+        if candidate.verdict is not None or not detection.whole or detection.touching:
+            return
+        last = candidate.last_view_mm
+        if last is None or abs(encoder_mm - last) >= self._voting.spacing_mm:
+            pixels = crop(frame.pixels, detection.box)
+            candidate.waiting = View(pixels, frame.captured_at, encoder_mm)
+            candidate.last_view_mm = encoder_mm
+
+    def _classify_most_urgent(self) -> None:
+        """Classify the waiting view of the item that is furthest down the belt."""
+        waiting = [c for c in self._candidates.values() if c.waiting and c.verdict is None]
+        if not waiting:
+            return
+        candidate = min(waiting, key=lambda candidate: candidate.item.position_mm)
+        started = time.perf_counter()
+        prediction = self._classifier.predict(candidate.waiting.pixels)
+        candidate.classify_ms += self._took("classify", started)
+        most_confident = max(
+            (float(other.probabilities.max()) for other in candidate.predictions), default=0.0
+        )
+        if candidate.best is None or prediction.probabilities.max() > most_confident:
+            candidate.best = candidate.waiting
+        candidate.predictions.append(prediction)
+        candidate.waiting = None
+
+    def _decide(self, encoder_mm: float, detect_ms: float) -> tuple[ItemRecord, ...]:
+        """The verdict of each item that has all its views or has left the view."""
+        leaving = {item.number: item for item in self._tracker.left(encoder_mm)}
+        for number, item in leaving.items():
+            self._candidates.setdefault(number, Candidate(item))
+        due = [
+            candidate
+            for number, candidate in self._candidates.items()
+            if candidate.verdict is None
+            and (number in leaving or len(candidate.predictions) >= self._voting.views)
+        ]
+        records = tuple(self._conclude(candidate, encoder_mm, detect_ms) for candidate in due)
+        # An item that has left may come back with the belt, and must not be decided twice.
+        for number in sorted(self._candidates)[:-CANDIDATES_KEPT]:
+            del self._candidates[number]
+        return records
+
+    def _conclude(self, candidate: Candidate, encoder_mm: float, detect_ms: float) -> ItemRecord:
+        """Decide on an item, plan its gate and hand over its record."""
+        item = candidate.item
+        verdict = decide(candidate.predictions, self._rules)
+        if candidate.touching:
+            verdict = replace(verdict, bin=MANUAL, reason=f"touches another item; {verdict.reason}")
+        now_mm = max(encoder_mm, self._encoder.position_mm(self._clock.now()))
+        in_time = self._schedule.schedule(item.position_mm, item.length_mm, verdict.bin, now_mm)
+        late = verdict.bin != MANUAL and not in_time
+        if late:
+            verdict = replace(
+                verdict, bin=MANUAL, reason=f"too late for {verdict.bin}; {verdict.reason}"
+            )
+        candidate.verdict = verdict
+        captured_at = candidate.best.captured_at if candidate.best else item.last_seen_at
+        verdict_ms = max(0.0, self._clock.now() - captured_at) * 1000
+        record = ItemRecord(
+            item_id=f"{self._session}-{item.number:06d}",
+            decided_at=time.time(),
+            label=verdict.label,
+            confidence=verdict.confidence,
+            bin=verdict.bin,
+            reason=verdict.reason,
+            position_mm=item.position_mm,
+            offset_mm=item.offset_mm,
+            views=len(candidate.predictions),
+            detect_ms=detect_ms,
+            classify_ms=candidate.classify_ms,
+            verdict_ms=verdict_ms,
+            late=late,
+            bundle=self._bundle,
+            crop=_encoded(candidate.best),
+        )
+        self._count(record)
+        self._record(record)
+        candidate.best = candidate.waiting = None
+        candidate.predictions.clear()
+        return record
+
+    def _count(self, record: ItemRecord) -> None:
+        self.tally.items += 1
+        self.tally.late += record.late
+        self.tally.per_label[record.label] += 1
+        self.tally.per_bin[record.bin] += 1
+        self.tally.latencies["verdict"].append(record.verdict_ms)
+
+    def _finish(self) -> None:
+        """Decide on what is still in view when the frames have ended, so that it is counted."""
+        encoder_mm = self._encoder.position_mm(self._clock.now())
+        for candidate in list(self._candidates.values()):
+            if candidate.verdict is None:
+                self._conclude(candidate, encoder_mm, 0.0)
+
+    def _verdict(self, number: int) -> Verdict | None:
+        candidate = self._candidates.get(number)
+        return candidate.verdict if candidate else None
+
+    def _move_gates(self) -> None:
+        now = self._clock.now()
+        for command in self._schedule.due(self._encoder.position_mm(now), now):
+            (self._gates.open if command.open else self._gates.close)(command.bin)
+            self.gates_open[command.bin] = command.open
+
+    def _close_gates(self) -> None:
+        for command in self._schedule.close_all():
+            self.gates_open[command.bin] = False
+        self._gates.close_all()
+
+    def _took(self, stage: str, started: float) -> float:
+        milliseconds = (time.perf_counter() - started) * 1000
+        self.tally.latencies[stage].append(milliseconds)
+        return milliseconds
+
+
+def _encoded(view: View | None) -> bytes:
+    """The view as a JPEG of at most `CROP_SIDE` px; empty when there is none."""
+    if view is None:
+        return b""
+    pixels = view.pixels
+    scale = CROP_SIDE / max(pixels.shape[:2])
+    if scale < 1:
+        pixels = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    done, jpeg = cv2.imencode(".jpg", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
+    return jpeg.tobytes() if done else b""
+
+
+if __name__ == "__main__":
+    from edge.cli import run_script
+
+    run_script("run")

@@ -1,0 +1,19 @@
+"""The errors a user sees as one line, each with its documented exit code."""
+
+
+class EwasteError(Exception):
+    """Something failed while running; the message says what, where and what to do. Exit code 1."""
+
+    exit_code = 1
+
+
+class BadInput(EwasteError):
+    """What the user gave cannot be used: a path, an image, a dataset, an option. Exit code 2."""
+
+    exit_code = 2
+
+
+class Refused(EwasteError):
+    """A gate said no: parity, accuracy or the verification of a bundle. Exit code 3."""
+
+    exit_code = 3

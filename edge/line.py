@@ -1,0 +1,247 @@
+"""A line put together from its configuration: camera, belt, model, gates, records and page."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from edge.belt.encoder import Encoder, TimedEncoder
+from edge.belt.gates import GateSchedule
+from edge.bundle import Bundle, load_bundle, open_classifier, verify_golden
+from edge.cameras.camera import Camera
+from edge.cameras.opencv import OpenCVCamera, is_live
+from edge.clock import Clock, SystemClock, VirtualClock
+from edge.config import Config, decision_rules
+from edge.conveyor import Conveyor, Step, Tally, Voting
+from edge.decision import MANUAL, UNKNOWN
+from edge.errors import BadInput
+from edge.outputs.gate_output import GateOutput
+from edge.outputs.gpio import GpioGates
+from edge.panel.live import LivePublisher, Overlay, Percentiles, Status
+from edge.simulator.plant import SimulatedPlant
+from edge.store import ItemRecord, StoreWriter, WriterStatus
+
+GATE_LEAD_MM = 40.0
+"""A gate opens so far before an item and closes so far behind it: what the belt moves while a
+frame is processed and the flap swings."""
+STATUS_SECONDS = 0.5
+RECORDS = "records.db"
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a line gets its frames: the camera, the belt under it, their time and their gates."""
+
+    camera: Camera
+    encoder: Encoder
+    clock: Clock
+    gates: GateOutput
+
+
+def open_source(config: Config) -> Source:
+    """Open the configured camera, USB, file or URL, with the gates that have pins.
+
+    Raises:
+        BadInput: it does not open, a pin is not to be had, or only some gates have pins.
+    """
+    camera_config = config.camera
+    source = int(camera_config.source) if camera_config.source.isdigit() else camera_config.source
+    # A recorded belt is worked through as fast as it can be, but in its own time.
+    clock = SystemClock() if is_live(source) else VirtualClock()
+    pins = {gate.bin: gate.pin for gate in config.gates if gate.pin is not None}
+    if pins and len(pins) < len(config.gates):
+        raise BadInput("some gates have a pin and some have none; give one to each, or to none")
+    camera = OpenCVCamera(
+        source, clock, camera_config.width, camera_config.height, camera_config.fps
+    )
+    encoder = TimedEncoder(config.belt.speed_mm_s, clock.now())
+    gates = GpioGates(pins) if pins else SimulatedPlant([], config.gate_specs)
+    return Source(camera, encoder, clock, gates)
+
+
+def build_conveyor(
+    config: Config, source: Source, bundle: Bundle, record: Callable[[ItemRecord], object]
+) -> Conveyor:
+    """Verify the model on this machine and build the loop around it.
+
+    Raises:
+        Refused: the bundle cannot be proved.
+        BadInput: the bundle does not fit the configuration.
+    """
+    rules = decision_rules(config, bundle)
+    classifier = open_classifier(bundle, config.classifier.threads)
+    verify_golden(bundle, classifier)
+    return Conveyor(
+        source.camera,
+        source.encoder,
+        source.clock,
+        config.geometry,
+        classifier,
+        rules,
+        Voting(config.classifier.views, config.classifier.view_spacing_mm),
+        GateSchedule(config.gate_specs, GATE_LEAD_MM, config.gate_open_s),
+        source.gates,
+        bundle.digest,
+        record,
+    )
+
+
+def run_line(
+    config: Config,
+    opened: Callable[[Config], Source],
+    panel: bool,
+    stopped: Callable[[], bool],
+    decided: Callable[[ItemRecord], None],
+    said: Callable[[str], None],
+) -> Tally:
+    """Run a line with its records and, if wanted, its page, until it is stopped.
+
+    Args:
+        config: the configuration.
+        opened: opens the source of frames.
+        panel: whether to serve the page, in a process of its own.
+        stopped: asked before every frame.
+        decided: gets each item's record.
+        said: gets what the person at the line should know, one line at a time.
+
+    Raises:
+        Refused: the bundle cannot be proved.
+        BadInput: something configured cannot be used.
+        EwasteError: the camera, a gate or the page failed.
+    """
+    bundle = load_bundle(config.classifier.bundle)
+    state = config.state.expanduser()
+    try:
+        state.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(f"{state}: cannot be made ({error.strerror}); set another --state") from None
+    with ExitStack() as ending:
+        writer = StoreWriter(state / RECORDS, on_error=said)
+        ending.callback(_flush, writer, said)
+
+        def record(item: ItemRecord) -> None:
+            writer.put(item)
+            decided(item)
+
+        source = opened(config)
+        ending.callback(source.camera.close)
+        if isinstance(source.gates, GpioGates):
+            ending.callback(source.gates.release)
+        conveyor = build_conveyor(config, source, bundle, record)
+        publisher = LivePublisher(state)
+        ending.callback(publisher.close)
+        if panel:
+            page = start_panel(config, state, said)
+            ending.callback(_stop_process, page)
+        show = _Shown(config, bundle, source, conveyor, publisher, writer)
+        return conveyor.run(stopped, show)
+
+
+def start_panel(config: Config, state: Path, said: Callable[[str], None]) -> subprocess.Popen:
+    """Start the page in a process of its own, which Ctrl-C at the terminal does not reach.
+
+    Raises:
+        BadInput: the page could not start, for example because the port is in use.
+    """
+    host, port = config.panel.host, config.panel.port
+    command = [sys.executable, "-m", "edge.panel", "--state", str(state)]
+    command += ["--bundle", str(config.classifier.bundle), "--host", host, "--port", str(port)]
+    process = subprocess.Popen(command, start_new_session=True)
+    said(f"page: http://{host}:{port}")
+    return process
+
+
+def _stop_process(process: subprocess.Popen) -> None:
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(5)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _flush(writer: StoreWriter, said: Callable[[str], None]) -> None:
+    whole = writer.close()
+    status = writer.status
+    if not whole or status.dropped:
+        said(f"records lost: {status.pending + status.dropped} ({status.error})")
+
+
+class _Shown:
+    """Offers each step to the page, with figures that are worked out twice a second."""
+
+    def __init__(
+        self,
+        config: Config,
+        bundle: Bundle,
+        source: Source,
+        conveyor: Conveyor,
+        publisher: LivePublisher,
+        writer: StoreWriter,
+    ) -> None:
+        self._config, self._bundle, self._source = config, bundle, source
+        self._conveyor, self._publisher, self._writer = conveyor, publisher, writer
+        self._status: Status | None = None
+        self._due_at = 0.0
+        self._since, self._frames, self._belt_mm = time.monotonic(), 0, 0.0
+
+    def __call__(self, step: Step) -> None:
+        now = time.monotonic()
+        if self._status is None or now >= self._due_at:
+            self._status = self._measure(step, now)
+            self._due_at = now + STATUS_SECONDS
+        self._publisher.offer(step.frame.pixels, overlays(step, self._bundle), self._status)
+
+    def _measure(self, step: Step, now: float) -> Status:
+        tally, elapsed = self._conveyor.tally, max(1e-6, now - self._since)
+        written: WriterStatus = self._writer.status
+        status = Status(
+            updated_at=time.time(),
+            state="running",
+            camera=self._config.camera.source,
+            bundle=self._bundle.manifest.name,
+            digest=self._bundle.digest,
+            fps=(tally.frames - self._frames) / elapsed,
+            speed_mm_s=(step.encoder_mm - self._belt_mm) / elapsed,
+            belt_mm=step.encoder_mm,
+            items=tally.items,
+            per_label=dict(tally.per_label),
+            per_bin=dict(tally.per_bin),
+            unknown=tally.per_label[UNKNOWN],
+            late=tally.late,
+            dropped_frames=tally.frames_dropped,
+            dropped_records=written.dropped,
+            latency={
+                stage: Percentiles(p50=p50, p99=p99)
+                for stage, values in tally.latencies.items()
+                if values
+                for p50, p99 in [np.percentile(values, (50, 99)).tolist()]
+            },
+            gates=self._conveyor.gates_open,
+            message=written.error or "",
+        )
+        self._since, self._frames, self._belt_mm = now, tally.frames, step.encoder_mm
+        return status
+
+
+def overlays(step: Step, bundle: Bundle) -> list[Overlay]:
+    """The boxes and texts to draw on a step's frame."""
+    drawn = []
+    for item, detection, verdict in step.seen:
+        box = detection.box
+        edges = (box.left, box.top, box.right, box.bottom)
+        if verdict is None:
+            drawn.append(Overlay(edges, f"#{item.number}", "item"))
+            continue
+        kind = verdict.bin if verdict.bin == MANUAL else "sorted"
+        if verdict.label in bundle.manifest.hazards:
+            kind = "hazard"
+        text = f"#{item.number} {verdict.label} {verdict.confidence:.0%} > {verdict.bin}"
+        drawn.append(Overlay(edges, text, kind))
+    return drawn

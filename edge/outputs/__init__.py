@@ -1,0 +1,1 @@
+"""What the verdicts move outside of this process."""

@@ -1,0 +1,28 @@
+"""What moves the gates."""
+
+from typing import Protocol
+
+
+class GateOutput(Protocol):
+    """The actuators of the bins. Each gate is closed until it is told to open."""
+
+    def open(self, bin: str) -> None:
+        """Open the gate of `bin`.
+
+        Raises:
+            EwasteError: there is no such gate, or it cannot be reached.
+        """
+
+    def close(self, bin: str) -> None:
+        """Close the gate of `bin`; safe to call when it is closed.
+
+        Raises:
+            EwasteError: there is no such gate, or it cannot be reached.
+        """
+
+    def close_all(self) -> None:
+        """Close every gate; safe to call at any time.
+
+        Raises:
+            EwasteError: a gate cannot be reached; the others have been closed all the same.
+        """

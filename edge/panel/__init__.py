@@ -1,0 +1,1 @@
+"""The page that shows the line, in a process of its own."""

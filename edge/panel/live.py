@@ -1,0 +1,254 @@
+"""What the line shows to the panel: a picture and a status, in two files that are replaced."""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+LIVE_NAME, STATUS_NAME = "live.jpg", "status.json"
+STOPPED = "stopped"
+JPEG_QUALITY = 80
+COLOURS = {
+    "item": (255, 255, 255),
+    "sorted": (46, 160, 67),
+    "manual": (240, 165, 0),
+    "hazard": (218, 30, 40),
+    "line": (30, 110, 220),
+}
+"""RGB of what is drawn: an item without a verdict yet, one sent to its bin, one sent to `manual`,
+a hazard, and marks of the line itself."""
+
+
+class Percentiles(BaseModel):
+    """Latency of one stage over the last items, in milliseconds."""
+
+    model_config = ConfigDict(frozen=True, ser_json_inf_nan="constants")
+
+    p50: float
+    p99: float
+
+
+class Status(BaseModel):
+    """How the line is doing.
+
+    Attributes:
+        updated_at: unix seconds.
+        state: `running`, `stopped`, or another word for the person at the line.
+        camera: which camera, in words.
+        bundle: name of the bundle that decides.
+        digest: its digest.
+        fps: frames per second.
+        speed_mm_s: belt speed.
+        belt_mm: belt position.
+        items: items counted since the start, like all counts here.
+        per_label: items per label, `unknown` among them.
+        per_bin: items per bin.
+        unknown: items without a label.
+        late: items whose verdict came too late for their gate.
+        dropped_frames: frames the camera or the loop had to skip.
+        dropped_records: records lost because the disk could not follow.
+        latency: percentiles per stage.
+        gates: per bin, whether its gate is open.
+        message: what a person should know or do; empty when all is well.
+    """
+
+    model_config = ConfigDict(frozen=True, ser_json_inf_nan="constants")
+
+    updated_at: float
+    state: str
+    camera: str = ""
+    bundle: str = ""
+    digest: str = ""
+    fps: float = 0.0
+    speed_mm_s: float = 0.0
+    belt_mm: float = 0.0
+    items: int = 0
+    per_label: dict[str, int] = {}
+    per_bin: dict[str, int] = {}
+    unknown: int = 0
+    late: int = 0
+    dropped_frames: int = 0
+    dropped_records: int = 0
+    latency: dict[str, Percentiles] = {}
+    gates: dict[str, bool] = {}
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """A box with a text on the live picture.
+
+    Attributes:
+        box: left, top, right, bottom in pixels of the frame.
+        text: one line above the box; other than ASCII shows as question marks.
+        kind: a key of `COLOURS`.
+    """
+
+    box: tuple[float, float, float, float]
+    text: str
+    kind: str = "item"
+
+
+def annotate(pixels: np.ndarray, overlays: Sequence[Overlay], max_width: int) -> np.ndarray:
+    """Draw `overlays` on a copy of uint8 RGB [H, W, 3], reduced to at most `max_width`.
+
+    Returns uint8 BGR [h, w, 3], as OpenCV encodes it.
+    """
+    height, width = pixels.shape[:2]
+    scale = min(1.0, max_width / width)
+    if scale < 1:
+        size = (max_width, max(1, round(height * scale)))
+        pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_LINEAR)
+    picture = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
+    for overlay in overlays:
+        _draw(picture, overlay, scale)
+    return picture
+
+
+def _draw(picture: np.ndarray, overlay: Overlay, scale: float) -> None:
+    colour = COLOURS.get(overlay.kind, COLOURS["item"])
+    left, top, right, bottom = (round(edge * scale) for edge in overlay.box)
+    cv2.rectangle(picture, (left, top), (right, bottom), colour[::-1], 3)
+    if not overlay.text:
+        return
+    text = overlay.text.encode("ascii", "replace").decode()
+    size = max(0.5, picture.shape[1] / 1200)
+    (width, height), below = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size, 2)
+    left = max(0, min(left - 1, picture.shape[1] - width - 8))
+    base = max(top - below - 4, height + 4)
+    start, end = (left, base - height - 4), (left + width + 8, base + below + 4)
+    cv2.rectangle(picture, start, end, colour[::-1], cv2.FILLED)
+    ink = (0, 0, 0) if sum(colour) > 380 else (255, 255, 255)
+    cv2.putText(
+        picture, text, (left + 4, base), cv2.FONT_HERSHEY_SIMPLEX, size, ink, 2, cv2.LINE_AA
+    )
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Readers see the old file or the new one. No fsync: it is worth nothing after a restart."""
+    temporary = path.with_name(f".{path.name}.new")
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+class LivePublisher:
+    """A thread that publishes the newest picture and status, and can never hold up the line.
+
+    Whatever goes wrong in it (disk full, folder gone, a bad picture) is counted, not raised.
+
+    Attributes:
+        failures: how many times publishing failed.
+        error: the last failure in one line, None if there was none.
+    """
+
+    def __init__(
+        self,
+        state_dir: Path,
+        max_fps: float = 10,
+        max_width: int = 960,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        """Start the thread; `state_dir` is made when it is missing. `now` gives unix seconds.
+
+        The files are replaced `max_fps` times a second: a folder in memory (/run) spares the card.
+        """
+        self._folder, self._max_width, self._now = state_dir, max_width, now
+        self._period = 1 / max_fps
+        self._slot: tuple[np.ndarray | None, Sequence[Overlay], Status] | None = None
+        self._slot_lock = threading.Lock()
+        self._offered = threading.Event()
+        self._closing = threading.Event()
+        self.failures = 0
+        self.error: str | None = None
+        self._thread = threading.Thread(target=self._run, name="live", daemon=True)
+        self._thread.start()
+
+    def offer(self, pixels: np.ndarray | None, overlays: Sequence[Overlay], status: Status) -> None:
+        """Offer uint8 RGB [H, W, 3] and what to draw on it; returns at once.
+
+        Newer offers replace one that is not drawn yet. `pixels` is not copied, so the caller must
+        not write into it afterwards; None leaves the last picture in place.
+        """
+        with self._slot_lock:
+            self._slot = (pixels, overlays, status)
+        self._offered.set()
+
+    def close(self, timeout: float = 2.0) -> None:
+        """Stop, leaving a last status that says `stopped`; safe to call twice."""
+        self._closing.set()
+        self._offered.set()
+        self._thread.join(timeout)
+
+    def _take(self) -> tuple[np.ndarray | None, Sequence[Overlay], Status] | None:
+        self._offered.clear()
+        with self._slot_lock:
+            slot, self._slot = self._slot, None
+        return slot
+
+    def _run(self) -> None:
+        last: Status | None = None
+        closing = False
+        while not closing:
+            self._offered.wait()
+            closing = self._closing.is_set()
+            slot = self._take()
+            if slot is not None:
+                last = slot[2]
+                self._attempt(self._publish, *slot)
+            self._closing.wait(self._period)
+        self._attempt(self._say_stopped, last)
+
+    def _attempt(self, action: Callable[..., None], *arguments: object) -> None:
+        try:
+            action(*arguments)
+        except Exception as error:  # the line goes on, whatever it is
+            self.failures += 1
+            self.error = " ".join(f"live view: {error}".split())
+
+    def _publish(
+        self, pixels: np.ndarray | None, overlays: Sequence[Overlay], status: Status
+    ) -> None:
+        self._write_status(status)
+        if pixels is None:
+            return
+        picture = annotate(pixels, overlays, self._max_width)
+        done, jpeg = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+        if not done:
+            raise ValueError("the picture could not be encoded")
+        _replace(self._folder / LIVE_NAME, jpeg.tobytes())
+
+    def _write_status(self, status: Status) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        _replace(self._folder / STATUS_NAME, status.model_dump_json().encode())
+
+    def _say_stopped(self, last: Status | None) -> None:
+        now = self._now()
+        last = last or Status(updated_at=now, state=STOPPED)
+        gates = dict.fromkeys(last.gates, False)
+        changes = {"updated_at": now, "state": STOPPED, "gates": gates, "fps": 0.0}
+        self._write_status(last.model_copy(update=changes))
+
+
+def read_status(state_dir: Path) -> Status | None:
+    """Read the last status; None when there is none or the file is garbage."""
+    try:
+        return Status.model_validate_json((state_dir / STATUS_NAME).read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def read_live(state_dir: Path) -> bytes | None:
+    """Read the last picture as JPEG; None when there is none."""
+    try:
+        return (state_dir / LIVE_NAME).read_bytes() or None
+    except OSError:
+        return None

@@ -1,0 +1,69 @@
+"""Trying one picture with the bundle that lies on the device."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from edge.bundle import Bundle, load_bundle, open_classifier
+from edge.classifier import Prediction
+from edge.decision import DecisionRules, Verdict, decide
+from edge.errors import BadInput
+from edge.photos import read_photo
+
+Classify = Callable[[np.ndarray], Prediction]
+"""Turns a view, uint8 RGB [height, width, 3], into a Prediction."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the bundle says of a picture: probabilities per label, 0 to 1, and the verdict."""
+
+    probabilities: dict[str, float]
+    verdict: Verdict
+
+
+class Trial:
+    """The bundle's classifier, loaded at the first picture and again when the bundle changed."""
+
+    def __init__(
+        self,
+        bundle_path: Path,
+        rules: Callable[[Bundle], DecisionRules],
+        classify: Classify | None = None,
+    ) -> None:
+        """Prepare; `classify` stands in for the bundle's own model."""
+        self._bundle_path, self._rules, self._given = bundle_path, rules, classify
+        self._lock = threading.Lock()
+        self._loaded: tuple[str, Classify] | None = None
+
+    def _classify(self, bundle: Bundle) -> Classify:
+        if self._given is not None:
+            return self._given
+        if self._loaded is None or self._loaded[0] != bundle.digest:
+            # One thread: the line on the same device comes first.
+            self._loaded = (bundle.digest, open_classifier(bundle, threads=1).predict)
+        return self._loaded[1]
+
+    def __call__(self, picture: Path) -> Answer:
+        """Classify and decide on the image file `picture`; safe to call from several threads.
+
+        Raises:
+            BadInput: not a readable image.
+            EwasteError: the bundle cannot be used.
+        """
+        try:
+            pixels = read_photo(picture)
+        except BadInput:
+            # Its path means nothing to the person who uploaded it.
+            raise BadInput(
+                "This file is not a readable picture; choose a JPEG, PNG, WebP or BMP."
+            ) from None
+        bundle = load_bundle(self._bundle_path)
+        with self._lock:
+            prediction = self._classify(bundle)(pixels)
+        rules = self._rules(bundle)
+        probabilities = zip(rules.labels, map(float, prediction.probabilities), strict=True)
+        return Answer(dict(probabilities), decide([prediction], rules))

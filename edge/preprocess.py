@@ -1,0 +1,49 @@
+"""The one way from pixels to model input, used by training, conversion and the device alike."""
+
+import cv2
+import numpy as np
+
+INPUT_OFFSET = 117
+"""The float model's input is `RGB - 117`; the quantised model takes the raw bytes, with scale 1.0
+and zero point 117. 117 is the ImageNet mean of R, G and B (123.68, 116.78, 103.94) rounded to its
+middle; what remains per channel is in the bias of conv1."""
+
+
+def to_square(image: np.ndarray) -> np.ndarray:
+    """Pad uint8 RGB [height, width, 3] to a centred square by repeating its border."""
+    height, width = image.shape[:2]
+    side = max(height, width)
+    if height == width:
+        return image
+    top, left = (side - height) // 2, (side - width) // 2
+    return cv2.copyMakeBorder(
+        image, top, side - height - top, left, side - width - left, cv2.BORDER_REPLICATE
+    )
+
+
+def resize_square(image: np.ndarray, size: int) -> np.ndarray:
+    """Resize a square uint8 RGB [side, side, 3] to [size, size, 3].
+
+    Bilinear alone aliases when it shrinks by more than two, and area averaging of a whole camera
+    frame is slow; so large pictures go to twice the size bilinearly, then are averaged in pairs.
+    """
+    if image.shape[0] >= 2 * size:
+        doubled = cv2.resize(image, (2 * size, 2 * size), interpolation=cv2.INTER_LINEAR)
+        return cv2.resize(doubled, (size, size), interpolation=cv2.INTER_AREA)
+    return cv2.resize(image, (size, size), interpolation=cv2.INTER_LINEAR)
+
+
+def model_input(image: np.ndarray, size: int) -> np.ndarray:
+    """Turn uint8 RGB [height, width, 3] into the model's input, uint8 RGB [size, size, 3].
+
+    Raises:
+        ValueError: the array is not a non-empty uint8 RGB image.
+    """
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
+        raise ValueError(f"expected uint8 RGB [height, width, 3], got {image.dtype} {image.shape}")
+    return resize_square(to_square(image), size)
+
+
+def float_input(pixels: np.ndarray) -> np.ndarray:
+    """Turn uint8 RGB [..., 3] into what the float model takes: float32 `RGB - 117` [..., 3]."""
+    return pixels.astype(np.float32) - INPUT_OFFSET

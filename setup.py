@@ -1,0 +1,62 @@
+"""Packaging of ewaste-edge; the extras say what each part needs."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+DEVICE = [
+    "numpy>=1.24",
+    "opencv-python-headless>=4.8",
+    "pillow>=10.1,<13",
+    "pydantic>=2.6",
+    "typer>=0.12",
+    "rich>=13",
+    "tomli>=2; python_version < '3.11'",
+    "gradio>=6,<7",
+]
+
+EDGE = ["ai-edge-litert>=2.0", *DEVICE]
+PI = ["picamera2>=0.3.30", "gpiozero>=2.0", "lgpio>=0.2.2"]
+TRAIN = [
+    "tensorflow>=2.20",
+    "h5py>=3.10",
+    "scikit-learn>=1.4",
+    "pandas>=2.1",
+    "matplotlib>=3.8",
+]
+BENCHMARKS = [*EDGE, "psutil>=5.9"]
+DEV = [
+    "pytest>=8",
+    "hypothesis>=6.100",
+    "ruff>=0.9",
+    "import-linter>=2.0",
+    "playwright>=1.45",
+    "gpiozero>=2.0",
+    "psutil>=5.9",
+]
+
+setup(
+    name="ewaste-edge",
+    version="0.1.0",
+    description="An electronic-waste classifier on a recycling line, from photos to sorted items",
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.10",
+    packages=find_packages(include=["edge*", "train*", "convert*", "benchmarks*"]),
+    package_data={"edge": ["models/*/*", "deploy/*"]},
+    extras_require={
+        "edge": EDGE,
+        # The older runtime for CPython <= 3.11; it dies under numpy 2 although pip lets it in.
+        "tflite-runtime": [
+            "tflite-runtime>=2.14; python_version < '3.12'",
+            "numpy<2",
+            *DEVICE,
+        ],
+        "pi": PI,
+        "train": [*EDGE, *TRAIN],
+        "benchmarks": BENCHMARKS,
+        "dev": [*EDGE, *TRAIN, *DEV],
+    },
+    entry_points={"console_scripts": ["ewaste-edge=edge.cli:main"]},
+)

@@ -1,0 +1,113 @@
+"""A tiny run and its bundle, made the real way from drawn items; shared by edge and convert."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from edge.preprocess import float_input
+
+LABELS = ("Battery", "Keyboard", "Microwave", "Washing Machine")
+SIZE = 48
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+@pytest.fixture(scope="session")
+def drawn_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dataset folder of drawn items: train/ and test/ with four classes."""
+    from edge.simulator.items import draw_on_ground
+
+    folder = tmp_path_factory.mktemp("drawn")
+    for split, seeds in (("train", range(24)), ("test", range(100, 116))):
+        for label in LABELS:
+            (folder / split / label).mkdir(parents=True)
+            for seed in seeds:
+                picture = Image.fromarray(draw_on_ground(label, seed, 2 * SIZE))
+                picture.save(folder / split / label / f"{seed}.png")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_run(drawn_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A training run directory with a small residual network that has learnt `drawn_data`."""
+    run = tmp_path_factory.mktemp("runs") / "tiny"
+    run.mkdir()
+    write_run(run, train_tiny(drawn_data), drawn_data)
+    return run
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle(tiny_run: Path, drawn_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundle of `tiny_run`. Copy it before changing it."""
+    from convert.quantize import Request, quantize
+
+    out = tmp_path_factory.mktemp("bundles") / "tiny-int8"
+    _, failed = quantize(Request(tiny_run, (drawn_data,), out, calibration=40), lambda line: None)
+    assert failed == []
+    return out
+
+
+@pytest.fixture(scope="session")
+def tiny_fp32(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The model of `tiny_run` as unquantised TFLite."""
+    from convert import tflite
+    from convert.run import read_run
+
+    folder = tmp_path_factory.mktemp("fp32")
+    tflite.export_graph(tflite.load_model(read_run(tiny_run)), folder / "graph")
+    (folder / "model.tflite").write_bytes(tflite.convert_fp32(folder / "graph"))
+    return folder / "model.tflite"
+
+
+def train_tiny(data: Path):
+    """A network of the shape that a run's model has, but small; its last layer fitted at once."""
+    import keras
+
+    keras.utils.set_random_seed(3)
+    image = keras.Input((SIZE, SIZE, 3))
+    x = keras.layers.Rescaling(1 / 64)(image)
+    x = keras.layers.Conv2D(24, 5, strides=2, padding="same", name="conv1")(x)
+    x = keras.layers.BatchNormalization()(x)
+    x = keras.layers.ReLU()(x)
+    y = keras.layers.Conv2D(24, 3, padding="same")(x)
+    x = keras.layers.ReLU()(keras.layers.Add()([x, y]))
+    x = keras.layers.Conv2D(64, 3, strides=2, activation="relu")(x)
+    x = keras.layers.Conv2D(96, 3, strides=2, activation="relu")(x)
+    embedding = keras.layers.GlobalAveragePooling2D(name="embedding")(x)
+    dropped = keras.layers.Dropout(0.2)(embedding)
+    logits = keras.layers.Dense(len(LABELS), name="logits")(dropped)
+    probabilities = keras.layers.Softmax(name="probabilities")(logits)
+    model = keras.Model(image, probabilities)
+    pixels, classes = load_split(data / "train")
+    model.compile(keras.optimizers.Adam(3e-3), "sparse_categorical_crossentropy")
+    model.fit(float_input(pixels), classes, batch_size=16, epochs=25, verbose=0)
+    return model
+
+
+def load_split(folder: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Pixels uint8 [n, S, S, 3] and classes int [n] of a drawn split."""
+    from edge.photos import find_photos, read_photo
+    from edge.preprocess import model_input
+
+    photos = find_photos(folder)
+    pixels = np.stack([model_input(read_photo(photo.path), SIZE) for photo in photos])
+    return pixels, np.array([LABELS.index(photo.label) for photo in photos])
+
+
+def write_run(run: Path, model, data: Path) -> None:
+    """Leave what train/fine_tune.py leaves."""
+    model.save(run / "model.keras")
+    config = {
+        "labels": LABELS,
+        "image_size": SIZE,
+        "seed": 3,
+        "data": [str(data)],
+        "weights": "none",
+    }
+    (run / "config.json").write_text(json.dumps(config))
+    metrics = {"images": 64, "accuracy": 0.97, "per_class": {"Battery": {"recall": 1.0}}}
+    (run / "metrics.json").write_text(json.dumps(metrics))

@@ -1,0 +1,266 @@
+"""Real conversions of a tiny run, through the command as a user types it."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from convert.dataset import fingerprint, stratify
+from convert.golden import draw_input
+from convert.parity import Gate
+from convert.quantize import Request, main, quantize
+from edge.bundle import load_bundle, open_classifier, verify_golden
+from edge.classifier import load_runtime
+from edge.errors import BadInput, EwasteError, Refused
+from edge.photos import LabelledPhoto
+from tests.conftest import LABELS, SIZE, load_split, write_run
+
+app = typer.Typer()
+app.command()(main)
+
+
+def command(run: Path, data: list[Path], out: Path, *options: str) -> Result:
+    given = [part for folder in data for part in ("--data", str(folder))]
+    return CliRunner().invoke(app, ["--run", str(run), *given, "--out", str(out), *options])
+
+
+@pytest.fixture
+def data_copy(drawn_data: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(drawn_data, tmp_path / "data"))
+
+
+@pytest.fixture(scope="session")
+def spoilt_run(tiny_run: Path, drawn_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny run, but one class gets a logit of about -10000: float has no trouble with it, while
+    8 bits that reach so far cannot hold the differences of the other logits any more."""
+    import keras
+
+    model = keras.models.load_model(tiny_run / "model.keras")
+    kernel, bias = model.get_layer("logits").get_weights()
+    model.get_layer("logits").set_weights([kernel, bias - 10_000 * (np.arange(len(LABELS)) == 3)])
+    run = tmp_path_factory.mktemp("runs") / "spoilt"
+    run.mkdir()
+    write_run(run, model, drawn_data)
+    return run
+
+
+def test_the_quantised_model_takes_raw_bytes_and_answers_as_keras_does(
+    tiny_bundle: Path, tiny_run: Path, drawn_data: Path
+) -> None:
+    import keras
+
+    from edge.preprocess import float_input
+
+    interpreter = load_runtime().Interpreter(str(tiny_bundle / "model.tflite"))
+    (details,) = interpreter.get_input_details()
+    assert (details["dtype"], details["quantization"]) == (np.uint8, (1.0, 117))
+    assert details["shape"].tolist() == [1, SIZE, SIZE, 3]
+    assert {output["dtype"] for output in interpreter.get_output_details()} == {np.int8}
+    assert interpreter.get_signature_list() == {
+        "serving_default": {"inputs": ["image"], "outputs": ["embedding", "logits"]}
+    }
+
+    pixels, classes = load_split(drawn_data / "test")
+    model = keras.models.load_model(tiny_run / "model.keras")
+    expected = model.predict(float_input(pixels), verbose=0)
+    classifier = open_classifier(load_bundle(tiny_bundle), threads=1)
+    answers = np.stack([classifier.predict_input(image).probabilities for image in pixels])
+    agreement = (answers.argmax(axis=1) == expected.argmax(axis=1)).mean()
+    parity = load_bundle(tiny_bundle).manifest.parity
+    assert agreement == parity.agreement >= 0.985
+    assert (answers.argmax(axis=1) == classes).mean() == parity.accuracy_quantised > 0.8
+    assert np.abs(answers - expected).max() == pytest.approx(
+        parity.max_probability_difference, abs=1e-5
+    )
+
+
+def test_the_command_writes_a_proved_bundle(
+    tiny_run: Path, drawn_data: Path, data_copy: Path, tmp_path: Path
+) -> None:
+    (data_copy / "test" / "Battery" / "broken.jpg").write_bytes(b"no image")
+    out = tmp_path / "models" / "two-sources"
+    result = command(tiny_run, [drawn_data, data_copy], out, "--calibration", "20", "--json")
+    assert result.exit_code == 0, result.stderr
+    figures = json.loads(result.stdout)
+    assert figures["variant"] == "int8" and figures["gate"] == "passed"
+    assert figures["images"] == 2 * 64
+    assert figures["agreement"] >= 0.985
+    assert {"accuracy_float", "accuracy_quantised"} <= set(figures)
+    assert result.stderr.count("skipped") == 1 and "broken.jpg" in result.stderr
+
+    loaded = load_bundle(out)
+    assert [entry.name for entry in out.parent.iterdir()] == ["two-sources"]
+    assert verify_golden(loaded, open_classifier(loaded)).largest_difference == 0
+    manifest = loaded.manifest
+    assert (manifest.name, manifest.labels, manifest.hazards) == (
+        "two-sources",
+        LABELS,
+        ("Battery",),
+    )
+    assert (manifest.calibration.images, manifest.calibration.seed) == (20, 0)
+    assert manifest.training == {"images": 64, "accuracy": 0.97}
+    assert manifest.dataset == fingerprint([drawn_data, data_copy])
+    card = (out / "model_card.md").read_text()
+    assert "Battery, Keyboard, Microwave, Washing Machine" in card
+    assert f"{figures['agreement']:.2%}" in card and str(tmp_path) not in card
+
+
+def test_the_gate_refuses_a_model_that_quantises_badly(
+    spoilt_run: Path, drawn_data: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "spoilt-int8"
+    result = command(spoilt_run, [drawn_data], out, "--calibration", "20", "--json")
+    assert result.exit_code == 3
+    figures = json.loads(result.stdout)
+    assert figures["gate"] == "refused" and figures["bundle"] is None
+    assert figures["accuracy_float"] > 0.6
+    assert "int8 agrees with Keras on" in result.stderr.replace("\n", " ")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["spoilt-int8.parity.json"]
+    report = json.loads((tmp_path / "spoilt-int8.parity.json").read_text())
+    changed = report["pairs"]["int8-keras"]["changed"]
+    assert len(changed) == round((1 - figures["agreement"]) * 64) > 0
+    assert all((drawn_data.parent / name).is_file() for name in changed)
+    assert report["pairs"]["fp32-keras"]["agreement"] == 1.0
+    assert report["failed"] == figures["failed"]
+
+
+def test_a_refusal_leaves_the_bundle_that_was_there(
+    tiny_run: Path, tiny_bundle: Path, drawn_data: Path, tmp_path: Path
+) -> None:
+    out = Path(shutil.copytree(tiny_bundle, tmp_path / "out"))
+    impossible = Gate(agreement=1.01)
+    request = Request(tiny_run, (drawn_data,), out, calibration=8, gate=impossible)
+    _, failed = quantize(request, lambda line: None)
+    assert len(failed) == 1 and "101.00% needed" in failed[0]
+    assert load_bundle(out).digest == load_bundle(tiny_bundle).digest
+
+
+def test_without_test_photos_val_is_compared_on_and_said(
+    tiny_run: Path, data_copy: Path, tmp_path: Path
+) -> None:
+    (data_copy / "test").rename(data_copy / "val")
+    result = command(tiny_run, [data_copy], tmp_path / "out", "--calibration", "8")
+    assert "has no test split; comparing on val" in result.stderr
+    assert "of 64 val photos" in result.stdout
+
+
+def spoil(what: str, run: Path, data: Path, out: Path) -> None:
+    if what in ("model.keras", "config.json", "metrics.json"):
+        (run / what).unlink()
+    elif what == "broken config":
+        (run / "config.json").write_text('{"labels": ["Battery"]')
+    elif what == "no labels":
+        (run / "config.json").write_text('{"image_size": 48}')
+    elif what == "broken metrics":
+        (run / "metrics.json").write_text("[1]")
+    elif what == "strange class":
+        (data / "test" / "Battery").rename(data / "test" / "Bathtub")
+    elif what == "no train":
+        shutil.rmtree(data / "train")
+    elif what == "no test or val":
+        shutil.rmtree(data / "test")
+    elif what == "occupied out":
+        out.mkdir()
+        (out / "thesis.tex").write_text("mine")
+
+
+@pytest.mark.parametrize(
+    ("what", "line"),
+    [
+        ("model.keras", "model.keras: missing"),
+        ("config.json", "config.json: missing"),
+        ("metrics.json", "metrics.json: missing"),
+        ("broken config", "config.json: the file: Invalid JSON"),
+        ("no labels", "config.json: labels: Field required"),
+        ("broken metrics", "metrics.json: not a JSON object"),
+        ("strange class", "test: the run has no class Bathtub"),
+        ("no train", "train: no such folder"),
+        ("no test or val", "has neither test/ nor val/"),
+        ("occupied out", "is no bundle"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(
+    tiny_run: Path, data_copy: Path, tmp_path: Path, what: str, line: str
+) -> None:
+    run, out = Path(shutil.copytree(tiny_run, tmp_path / "run")), tmp_path / "out"
+    spoil(what, run, data_copy, out)
+    result = command(run, [data_copy], out)
+    assert result.exit_code == 2
+    assert line in result.stderr and "Traceback" not in result.stderr
+    assert not (out / "manifest.json").exists()
+
+
+def test_a_file_that_is_no_keras_model_is_bad_input(
+    tiny_run: Path, drawn_data: Path, tmp_path: Path
+) -> None:
+    run = Path(shutil.copytree(tiny_run, tmp_path / "run"))
+    request = Request(run, (drawn_data,), tmp_path / "out", calibration=8)
+    for content in (b"", b"PK\x03\x04 half a zip", (run / "model.keras").read_bytes()[:5000]):
+        (run / "model.keras").write_bytes(content)
+        with pytest.raises(BadInput, match="not a Keras model") as error:
+            quantize(request, lambda line: None)
+        assert "\n" not in str(error.value)
+
+
+def test_labels_that_are_not_the_models_are_bad_input(
+    tiny_run: Path, drawn_data: Path, tmp_path: Path
+) -> None:
+    run = Path(shutil.copytree(tiny_run, tmp_path / "run"))
+    config = json.loads((run / "config.json").read_text())
+    config["labels"] = [*LABELS, "Printer"]
+    (run / "config.json").write_text(json.dumps(config))
+    with pytest.raises(BadInput, match="5 labels"):
+        quantize(Request(run, (drawn_data,), tmp_path / "out"), lambda line: None)
+
+
+def test_a_model_that_takes_other_than_raw_bytes_is_refused(tiny_fp32: Path) -> None:
+    from convert.tflite import check_input
+
+    with pytest.raises(Refused, match="float32"):
+        check_input(tiny_fp32.read_bytes())
+
+
+def test_a_failing_converter_is_one_line(tiny_run: Path, tmp_path: Path) -> None:
+    from convert import tflite
+    from convert.run import read_run
+
+    tflite.export_graph(tflite.load_model(read_run(tiny_run)), tmp_path / "graph")
+    four_channels = np.zeros((2, SIZE, SIZE, 4), np.uint8)
+    with pytest.raises(EwasteError, match="converter failed") as error:
+        tflite.convert_int8(tmp_path / "graph", four_channels)
+    assert "\n" not in str(error.value)
+
+
+def test_calibration_takes_the_classes_evenly() -> None:
+    photos = [
+        LabelledPhoto(Path(f"{label}/{number}.jpg"), label)
+        for label, count in (("Battery", 3), ("Mouse", 50), ("PCB", 9))
+        for number in range(count)
+    ]
+    chosen = stratify(photos, seed=1)
+    assert sorted(photo.path for photo in chosen) == sorted(photo.path for photo in photos)
+    counts = [sum(p.label == label for p in chosen[:12]) for label in ("Battery", "Mouse", "PCB")]
+    assert counts == [3, 5, 4] or counts == [3, 4, 5]
+    assert chosen == stratify(photos, seed=1) != stratify(photos, seed=2)
+
+
+def test_the_fingerprint_is_of_contents_and_names_not_of_the_place(
+    drawn_data: Path, data_copy: Path
+) -> None:
+    assert fingerprint([drawn_data]) == fingerprint([data_copy])
+    photo = data_copy / "train" / "Battery" / "3.png"
+    photo.rename(photo.with_name("03.png"))
+    renamed = fingerprint([data_copy])
+    photo.with_name("03.png").write_bytes(b"other")
+    assert len({fingerprint([drawn_data]), renamed, fingerprint([data_copy])}) == 3
+
+
+def test_golden_inputs_of_unknown_labels_are_patterns() -> None:
+    first, second = draw_input("Toaster", 1, SIZE), draw_input("Toaster", 2, SIZE)
+    assert first.shape == (SIZE, SIZE, 3) and first.dtype == np.uint8
+    assert first.std() > 20 and not np.array_equal(first, second)
+    assert np.array_equal(first, draw_input("Toaster", 1, SIZE))

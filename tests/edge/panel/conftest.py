@@ -1,0 +1,88 @@
+"""Bundles without a real model, and records, for the tests of the panel."""
+
+from collections.abc import Callable
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+
+from edge.bundle import (
+    CARD,
+    GOLDEN,
+    MODEL,
+    Bundle,
+    Calibration,
+    InputContract,
+    Manifest,
+    ParityVerdict,
+    write_bundle,
+)
+from edge.store import ItemRecord
+
+LABELS = ("Battery", "Mouse", "<b>odd</b> & so on")
+
+
+def write_small_bundle(path: Path, name: str = "panel-test") -> Bundle:
+    """A bundle that proves itself, but whose model no runtime can load."""
+    manifest = Manifest(
+        name=name,
+        created=datetime(2026, 1, 2, tzinfo=timezone.utc),
+        labels=LABELS,
+        hazards=("Battery",),
+        input=InputContract(size=32),
+        parity=ParityVerdict(
+            passed=True,
+            split="test",
+            images=300,
+            agreement=0.9925,
+            agreement_fp32=1.0,
+            accuracy_float=0.95,
+            accuracy_float_interval=(0.92, 0.97),
+            accuracy_quantised=0.9475,
+            accuracy_quantised_interval=(0.915, 0.968),
+            accuracy_drop=0.0025,
+            max_probability_difference=0.08,
+            mean_probability_difference=0.004,
+        ),
+        training={},
+        dataset="0" * 64,
+        calibration=Calibration(images=100, seed=0),
+        versions={},
+    )
+    return write_bundle(path, manifest, {MODEL: b"no model", GOLDEN: b"", CARD: b"# Card\n"})
+
+
+def record_of(item_id: str, **changes) -> ItemRecord:
+    values = {
+        "item_id": item_id,
+        "decided_at": 1_700_000_000.0,
+        "label": "Mouse",
+        "confidence": 0.934,
+        "bin": "small",
+        "reason": "Mouse 93% over 3 views",
+        "position_mm": 10.0,
+        "offset_mm": 0.0,
+        "views": 3,
+        "detect_ms": 1.0,
+        "classify_ms": 46.0,
+        "verdict_ms": 60.0,
+        "late": False,
+        "bundle": "1f",
+        "crop": b"",
+    }
+    return ItemRecord(**{**values, **changes})
+
+
+@pytest.fixture(scope="session")
+def bundle(tmp_path_factory) -> Bundle:
+    return write_small_bundle(tmp_path_factory.mktemp("bundles") / "bundle")
+
+
+@pytest.fixture(scope="session")
+def make_bundle() -> Callable[..., Bundle]:
+    return write_small_bundle
+
+
+@pytest.fixture(scope="session")
+def make_record() -> Callable[..., ItemRecord]:
+    return record_of

@@ -1,0 +1,329 @@
+"""The page in a real browser, and the process that serves it."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from edge.classifier import Prediction
+from edge.decision import DecisionRules
+from edge.panel import app as panel
+from edge.panel.fragments import crop_address
+from edge.panel.live import LivePublisher, Overlay, Status
+from edge.store import Store
+
+ROOT = Path(__file__).parents[3]
+ODD_ID = "run 1/7?#ü"
+DRAWN = cv2.imencode(".jpg", np.full((48, 64, 3), 120, np.uint8))[1].tobytes()
+
+
+def rules(bundle) -> DecisionRules:
+    return DecisionRules(bundle.labels, {"Mouse": "small"}, 0.5, frozenset({"Battery"}), 0.2)
+
+
+def classify(view: np.ndarray) -> Prediction:
+    mouse = view.mean() / 255
+    probabilities = np.array([0.0, mouse, 1 - mouse], np.float32)
+    return Prediction(probabilities, probabilities, np.zeros(2048, np.float32))
+
+
+class FakeLine:
+    """Feeds the panel moving pictures, as the conveyor does."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self._publisher = LivePublisher(state_dir)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        number = 0
+        while not self._stop.wait(0.04):
+            number += 1
+            pixels = np.full((360, 640, 3), 60, np.uint8)
+            left = 10 * number % 500
+            pixels[120:240, left : left + 120] = (200, 40, 40)
+            status = Status(
+                updated_at=time.time(),
+                state="running",
+                bundle="panel-test",
+                items=1234,
+                unknown=7,
+                per_label={"Battery": 3, "Mouse": 9},
+                gates={"small": True},
+            )
+            box = Overlay((left, 120, left + 120, 240), "Mouse 93%", "sorted")
+            self._publisher.offer(pixels, [box], status)
+
+    def close(self) -> None:
+        self._stop.set()
+        self._thread.join()
+        self._publisher.close()
+
+
+class Server:
+    """The panel in this process, with a stand-in for the model; and whom Python talked to."""
+
+    def __init__(self, state: Path, bundle: Path) -> None:
+        import uvicorn
+
+        self.state, self.contacted = state, []
+        sys.addaudithook(self._hear)
+        self._hears = True
+        app = panel.build(state, state / "records.db", bundle, rules, classify)
+        listener = panel.listen("127.0.0.1", 0)
+        self.url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1)
+        self._server = uvicorn.Server(config)
+        app.state.stopping = lambda: self._server.should_exit
+        self._thread = threading.Thread(target=self._server.run, args=([listener],))
+        self._thread.start()
+        get(self.url + "health", patience=20)
+
+    def _hear(self, event: str, arguments: tuple) -> None:
+        if event == "socket.connect" and self._hears and isinstance(arguments[1], tuple):
+            self.contacted.append(arguments[1][0])
+        if event == "socket.getaddrinfo" and self._hears:
+            self.contacted.append(arguments[0])
+
+    def close(self) -> None:
+        self._hears = False
+        self._server.should_exit = True
+        self._thread.join(10)
+        assert not self._thread.is_alive()
+
+
+def get(url: str, patience: float = 0) -> tuple[int, dict[str, str], bytes]:
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=5) as answer:
+                return answer.status, dict(answer.headers), answer.read()
+        except urllib.error.HTTPError as error:
+            return error.code, dict(error.headers), error.read()
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+
+
+def wait_until(condition, seconds: float = 10.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "did not happen in time"
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory, bundle, make_record):
+    folder = tmp_path_factory.mktemp("panel")
+    os.environ["GRADIO_TEMP_DIR"] = str(folder / "uploads")
+    state = folder / "state"
+    state.mkdir()
+    with Store(state / "records.db") as store:
+        store.append([make_record(f"old-{number}") for number in range(20)])
+        store.append([make_record(ODD_ID, label="Battery", bin="hazardous", crop=DRAWN)])
+    server = Server(state, bundle.path)
+    yield server
+    server.close()
+    del os.environ["GRADIO_TEMP_DIR"]
+
+
+@pytest.fixture
+def line(server):
+    line = FakeLine(server.state)
+    yield line
+    line.close()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    playwright = pytest.importorskip("playwright.sync_api")
+    chromium = "/usr/bin/chromium"
+    if not Path(chromium).exists():
+        pytest.skip("no chromium at /usr/bin/chromium")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser, server):
+    """The opened page, which also notes what it asked for and what it complained of."""
+    page = browser.new_page(viewport={"width": 1280, "height": 800}, color_scheme="dark")
+    page.asked, page.complaints = [], []
+    page.on("request", lambda request: page.asked.append(request.url))
+    page.on("console", lambda message: page.complaints.append(message.text))
+    page.on("pageerror", lambda error: page.complaints.append(f"error {error}"))
+    page.goto(server.url)
+    page.wait_for_selector(".tile")
+    yield page
+    page.close()
+
+
+def test_the_page_shows_the_line_and_nothing_leaves_the_machine(line, page, server):
+    page.wait_for_selector(".state.running")
+    assert page.inner_text("[data-figure=items] strong") == "1,234"
+    assert page.inner_text("[data-figure=unknown] strong") == "7"
+    assert page.inner_text(".bar.hazard b") == "3"
+    assert page.inner_text(".gate.open b") == "open"
+    assert page.locator("table.items tr").count() == 13, "a head and the last twelve"
+    assert page.locator("tr.hazard .label").inner_text() == "Battery"
+    crop = page.locator("tr.hazard img")
+    assert crop.evaluate("image => image.decode().then(() => image.naturalWidth)") == 64
+
+    pictures = {page.locator("#live img").screenshot() for _ in range(4) if not time.sleep(0.3)}
+    assert len(pictures) >= 2, "the live picture stands still"
+
+    for name in ("Try a picture", "About", "Line"):
+        page.get_by_role("tab", name=name).click()
+        page.wait_for_timeout(500)
+    local = (server.url, "data:", f"blob:{server.url}")
+    assert [url for url in page.asked if not url.startswith(local)] == []
+    assert [text for text in page.complaints if "Security" in text or "error" in text] == []
+    assert set(server.contacted) <= {"127.0.0.1", "localhost"}
+    outward = "() => [...document.links].map(link => link.hostname).filter(name => name)"
+    assert set(page.evaluate(outward)) <= {"127.0.0.1"}
+    background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert background == "rgb(241, 244, 247)", "light, even where the system prefers dark"
+
+
+def test_the_page_fits_a_phone(line, page):
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.wait_for_selector("table.items")
+    width = "document.querySelector('table.items').getBoundingClientRect().right"
+    assert page.evaluate(width) <= 390
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_a_line_that_stops_says_so_and_its_picture_goes(line, page, server):
+    page.wait_for_selector(".state.running")
+    line.close()
+    page.wait_for_selector(".state.stopped")
+    assert page.inner_text(".gate b") == "closed"
+    now = time.time()
+    assert panel.live_picture(server.state, now) != panel.placeholder()
+    assert panel.live_picture(server.state, now + 6) == panel.placeholder()
+    assert panel.live_picture(server.state / "absent", now) == panel.placeholder()
+
+
+def upload(page, path: Path) -> None:
+    page.get_by_role("tab", name="Try a picture").click()
+    page.set_input_files("#picture input[type=file]", str(path))
+
+
+def test_an_uploaded_picture_gets_classes_and_a_verdict(page, tmp_path):
+    good = tmp_path / "good.png"
+    Image.new("L", (40, 30), 204).save(good)
+    upload(page, good)
+    page.wait_for_selector("#verdict strong")
+    assert page.inner_text("#verdict").split("\n")[:2] == ["Mouse", "goes to small"]
+    classes = page.inner_text("#classes")
+    assert "Mouse" in classes and "80%" in classes and "<b>odd</b> & so on" in classes
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"this is no picture", "not a readable picture"), (bytes(21 << 20), "maximum")],
+)
+def test_a_bad_upload_gets_one_line(page, tmp_path, content, message):
+    bad = tmp_path / "bad.png"
+    bad.write_bytes(content)
+    upload(page, bad)
+    page.wait_for_selector(f"text={message}", timeout=20_000)
+    assert "Mouse" not in page.inner_text("#verdict")
+
+
+def test_the_about_tab_tells_what_the_bundle_is(page, bundle):
+    page.get_by_role("tab", name="About").click()
+    page.wait_for_selector("table.about")
+    shown = page.inner_text("table.about")
+    assert bundle.digest in shown and "99.25%" in shown and "<b>odd</b> & so on" in shown
+
+
+def test_crops_are_served_and_may_be_kept(server):
+    status, headers, content = get(server.url + crop_address(ODD_ID))
+    assert (status, headers["content-type"], content) == (200, "image/jpeg", DRAWN)
+    assert "immutable" in headers["cache-control"]
+    assert "default-src 'self'" in headers["content-security-policy"]
+    for absent in ("old-1", "nobody", "../../etc/passwd", ""):
+        assert get(server.url + crop_address(absent))[0] == 404
+
+
+def test_the_stream_ends_with_its_client(line, server, monkeypatch):
+    looked = []
+    whole = panel.live_picture
+
+    def counting(state_dir: Path, now: float) -> bytes:
+        looked.append(now)
+        return whole(state_dir, now)
+
+    monkeypatch.setattr(panel, "live_picture", counting)
+    with urllib.request.urlopen(server.url + "live.mjpg", timeout=5) as stream:
+        assert stream.headers["content-type"] == "multipart/x-mixed-replace; boundary=frame"
+        assert stream.readline() == b"--frame\r\n"
+        for _ in range(3):
+            assert stream.readline() == b"Content-Type: image/jpeg\r\n"
+            length = int(stream.readline().split()[1])
+            assert stream.readline() == b"\r\n"
+            assert stream.read(length + 2).endswith(b"\xff\xd9\r\n")
+            assert stream.readline() == b"--frame\r\n"
+    wait_until(lambda: looked and time.time() - looked[-1] > 0.5)
+
+
+def start_panel(tmp_path: Path, *options: str) -> subprocess.Popen:
+    (tmp_path / "tmp").mkdir()
+    return subprocess.Popen(
+        [sys.executable, "-m", "edge.panel", "--state", str(tmp_path / "state"), *options],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path / "tmp")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_sigterm_ends_the_panel_although_streams_are_open(tmp_path):
+    process = start_panel(tmp_path, "--bundle", str(tmp_path / "absent"), "--port", "0")
+    url = process.stdout.readline().split()[1]
+    get(url + "/health", patience=10)
+    with (
+        urllib.request.urlopen(url + "/live.mjpg", timeout=5) as live,
+        urllib.request.urlopen(url + "/gradio_api/heartbeat/test", timeout=5) as heartbeat,
+    ):
+        assert live.readline() and heartbeat.readline()
+        started = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        _, complaints = process.communicate(timeout=15)
+    assert process.returncode == 0
+    assert time.monotonic() - started < 5
+    assert "Traceback" not in complaints
+    assert list((tmp_path / "tmp").iterdir()) == [], "uploads are removed"
+
+
+def test_a_port_in_use_gets_one_line_and_exit_code_2(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        output, complaints = start_panel(tmp_path, "--port", port).communicate(timeout=20)
+    assert output == ""
+    assert complaints.startswith(f"error: 127.0.0.1:{port}: the panel cannot listen there")
+    assert complaints.count("\n") == 1
+
+
+def test_a_bad_port_gets_one_line_and_exit_code_2(tmp_path):
+    process = start_panel(tmp_path, "--port", "70000")
+    _, complaints = process.communicate(timeout=20)
+    assert process.returncode == 2
+    assert complaints.startswith("error: ") and complaints.count("\n") == 1

@@ -1,0 +1,96 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edge.belt.gates import GateSchedule, GateSpec
+from edge.errors import EwasteError
+from edge.simulator.plant import SimulatedPlant
+from edge.simulator.scene import PlacedItem
+
+GATES = (GateSpec("b", 900.0), GateSpec("a", 600.0))
+
+
+def placed(*positions, length_mm=100.0):
+    return [
+        PlacedItem("Mouse", position, 0.0, length_mm, 80.0, lambda: np.zeros((1, 1, 4), np.uint8))
+        for position in positions
+    ]
+
+
+def test_items_fall_into_the_gate_that_is_open_when_their_centre_passes():
+    gone = []
+    plant = SimulatedPlant(placed(0.0, 150.0, 300.0), GATES, gone.append)
+    plant.open("a")
+    plant.advance(600.0)  # the first reading only says where the belt is
+    plant.advance(599.0)
+    plant.advance(700.0)
+    plant.close("a")
+    plant.advance(760.0)
+    assert plant.routed == ["a", None, None]
+    plant.open("b")
+    plant.advance(1100.0)
+    plant.close_all()
+    assert plant.routed == ["a", "b", None]
+    plant.advance(1499.0)
+    assert plant.routed == ["a", "b", None]
+    plant.advance(1500.0)
+    assert plant.routed == ["a", "b", "manual"]
+    assert gone == [0, 1, 2]
+
+
+def test_a_long_step_passes_the_gates_in_order():
+    plant = SimulatedPlant(placed(100.0), GATES)
+    plant.advance(0.0)
+    plant.open("a")
+    plant.open("b")
+    assert plant.open_gates == {"a", "b"}
+    plant.advance(5000.0)
+    assert plant.routed == ["a"]
+
+
+def test_item_that_jogs_back_past_an_open_gate_falls_into_it():
+    plant = SimulatedPlant(placed(0.0), GATES)
+    plant.advance(0.0)
+    plant.advance(650.0)
+    plant.open("a")
+    plant.advance(550.0)
+    assert plant.routed == ["a"]
+
+
+def test_unknown_gate_is_an_error():
+    with pytest.raises(EwasteError, match="'c'"):
+        SimulatedPlant([], GATES).open("c")
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    items=st.lists(
+        st.tuples(st.floats(40, 200), st.floats(50, 220), st.sampled_from(["a", "b", "manual"])),
+        min_size=1,
+        max_size=12,
+    ),
+    step_mm=st.floats(0.5, 60.0),
+)
+def test_schedule_and_plant_sort_items_that_lie_apart(items, step_mm):
+    """With `next_change_mm` a caller may take steps as long as it likes."""
+    end, on_belt = 0.0, []
+    for gap, length, _ in items:
+        on_belt += placed(end + gap + length / 2, length_mm=length)
+        end += gap + length
+    plant = SimulatedPlant(on_belt, GATES)
+    schedule = GateSchedule(GATES, lead_mm=20.0, max_open_s=60.0)
+    for item, (_, _, bin) in zip(on_belt, items, strict=True):
+        assert schedule.schedule(item.position_mm, item.length_mm, bin, 0.0) == (bin != "manual")
+    encoder = 0.0
+    plant.advance(encoder)
+    while encoder < end + 1200.0:
+        target = encoder + step_mm
+        while encoder < target:
+            change = schedule.next_change_mm(encoder)
+            encoder = target if change is None else min(target, change)
+            plant.advance(encoder)
+            for command in schedule.due(encoder, now=encoder / 250):
+                (plant.open if command.open else plant.close)(command.bin)
+    assert plant.routed == [bin for _, _, bin in items]
+    assert not plant.open_gates

@@ -1,0 +1,77 @@
+from dataclasses import dataclass
+
+import numpy as np
+
+from edge.simulator.scene import PlacedItem
+from edge.simulator.score import Score, score
+
+BINS = {"Battery": "hazard", "Mouse": "small", "Printer": "large"}
+
+
+@dataclass(frozen=True)
+class Line:
+    label: str
+    bin: str
+    position_mm: float
+
+
+@dataclass(frozen=True)
+class WideLine:
+    label: str
+    bin: str
+    position_mm: float
+    offset_mm: float
+
+
+def item(label, position_mm, offset_mm=0.0):
+    return PlacedItem(
+        label, position_mm, offset_mm, 100.0, 80.0, lambda: np.zeros((1, 1, 4), np.uint8)
+    )
+
+
+def test_every_kind_of_outcome_is_counted():
+    placed = [
+        item("Battery", 0.0),
+        item("Mouse", 300.0),
+        item("Printer", 600.0),
+        item("Player", 900.0),
+        item("Battery", 1200.0),
+        item("Battery", 1500.0),
+    ]
+    records = [
+        Line("Battery", "hazard", 10.0),
+        Line("Battery", "hazard", 330.0),
+        Line("Mouse", "small", 340.0),
+        Line("unknown", "manual", 590.0),
+        Line("Player", "manual", 949.0),
+        Line("Mouse", "small", 1060.0),
+        Line("Mouse", "small", 1210.0),
+    ]
+    routed = ["hazard", "hazard", "manual", "manual", "small", None]
+    assert score(placed, records, routed, BINS, {"Battery"}, deadlines_missed=2) == Score(
+        items=6,
+        counted=5,
+        right=2,
+        wrong=2,
+        unknown=1,
+        missed=1,
+        doubled=1,
+        ghosts=1,
+        touching=0,
+        routed_right=2,
+        hazard_leaks=1,
+        deadlines_missed=2,
+    )
+
+
+def test_offsets_tell_items_side_by_side_apart():
+    placed = [item("Mouse", 0.0, -90.0), item("Printer", 5.0, 90.0)]
+    records = [WideLine("Printer", "large", 0.0, 85.0), WideLine("Mouse", "small", 5.0, -85.0)]
+    found = score(placed, records, ["small", "large"], BINS, set())
+    assert (found.counted, found.right, found.doubled, found.ghosts) == (2, 2, 0, 0)
+
+
+def test_touching_items_are_counted_and_no_hazard_leaks_into_manual():
+    placed = [item("Mouse", 0.0), item("Battery", 100.0, 30.0), item("Printer", 210.0)]
+    found = score(placed, [], ["manual", "manual", "manual"], BINS, {"Battery"})
+    assert (found.touching, found.missed, found.hazard_leaks) == (2, 3, 0)

@@ -1,0 +1,182 @@
+"""The loop on a real simulated belt; only the model is replaced, by one that reads colours."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from edge.belt.encoder import ProfileEncoder, Segment
+from edge.belt.gates import GateSchedule, GateSpec
+from edge.belt.geometry import Geometry
+from edge.cameras.camera import Frame
+from edge.cameras.simulated import SimulatedCamera
+from edge.classifier import Prediction
+from edge.clock import VirtualClock
+from edge.conveyor import Conveyor, Voting
+from edge.decision import MANUAL, UNKNOWN, DecisionRules
+from edge.simulator.plant import SimulatedPlant
+from edge.simulator.scene import PlacedItem, Scene
+from edge.simulator.score import score
+
+GEOMETRY = Geometry(640, 360, 1.25)
+LABELS = ("Battery", "Mobile", "PCB")
+COLOURS = {"Battery": (220, 60, 60), "Mobile": (60, 60, 220), "PCB": (60, 220, 60)}
+GATES = (GateSpec("hazardous", 700), GateSpec("small", 900), GateSpec("boards", 1100))
+BINS = {"Battery": "hazardous", "Mobile": "small", "PCB": "boards"}
+RULES = DecisionRules(LABELS, BINS, 0.5, frozenset({"Battery"}), 0.15)
+
+
+class ColourClassifier:
+    """Says which of the three colours the middle of a view is nearest to."""
+
+    def __init__(self, clock: VirtualClock | None = None, takes_s: float = 0.0) -> None:
+        self.asked = 0
+        self._clock, self._takes_s = clock, takes_s
+
+    def predict(self, view: np.ndarray) -> Prediction:
+        self.asked += 1
+        if self._clock:
+            self._clock.sleep(self._takes_s)
+        middle = view[view.shape[0] // 2, view.shape[1] // 2].astype(float)
+        far = np.array([np.abs(middle - COLOURS[label]).sum() for label in LABELS])
+        shares = np.exp(-far / 20)
+        shares /= shares.sum()
+        return Prediction(-far, shares, np.zeros(4, np.float32))
+
+
+def block(label: str, length_px: int = 100) -> np.ndarray:
+    sprite = np.full((80, length_px, 4), 255, np.uint8)
+    sprite[..., :3] = COLOURS[label]
+    return sprite
+
+
+def belt_of(labels: list[str], gap_mm: float = 120.0) -> list[PlacedItem]:
+    length_mm, width_mm = 100 * GEOMETRY.mm_per_px, 80 * GEOMETRY.mm_per_px
+    start_mm = GEOMETRY.width_mm / 2 + 100
+    return [
+        PlacedItem(
+            label,
+            start_mm + place * (length_mm + gap_mm),
+            30.0 * (-1) ** place,
+            length_mm,
+            width_mm,
+            lambda label=label: block(label),
+        )
+        for place, label in enumerate(labels)
+    ]
+
+
+@dataclass
+class Line:
+    conveyor: Conveyor
+    plant: SimulatedPlant
+    records: list
+    placed: list[PlacedItem]
+    classifier: ColourClassifier
+
+    def run(self):
+        self.conveyor.run()
+        return score(
+            self.placed, self.records, self.plant.routed, BINS, {"Battery"}, self.conveyor.tally.late
+        )
+
+
+class PlantCamera:
+    """Moves the plant's belt before each frame, as time does."""
+
+    def __init__(self, camera, plant, encoder, clock) -> None:
+        self._camera, self._plant, self._encoder, self._clock = camera, plant, encoder, clock
+
+    def read(self) -> Frame | None:
+        frame = self._camera.read()
+        self._plant.advance(self._encoder.position_mm(self._clock.now()))
+        return frame
+
+    def close(self) -> None:
+        self._camera.close()
+
+
+def line_of(placed, segments=(Segment(1e9, 250),), takes_s=0.0, fps=15, end_mm=None) -> Line:
+    clock, encoder = VirtualClock(), ProfileEncoder(segments)
+    scene = Scene(placed, GEOMETRY, seed=1)
+    plant = SimulatedPlant(placed, GATES, scene.remove)
+    end_mm = scene.end_mm + 1500 if end_mm is None else end_mm
+    camera = SimulatedCamera(scene, encoder, clock, fps, end_mm, realtime=takes_s > 0)
+    records: list = []
+    classifier = ColourClassifier(clock, takes_s)
+    conveyor = Conveyor(
+        PlantCamera(camera, plant, encoder, clock),
+        encoder,
+        clock,
+        GEOMETRY,
+        classifier,
+        RULES,
+        Voting(views=3, spacing_mm=60),
+        GateSchedule(GATES, lead_mm=40, max_open_s=3),
+        plant,
+        "digest",
+        records.append,
+    )
+    return Line(conveyor, plant, records, placed, classifier)
+
+
+MIXED = ["PCB", "Battery", "Mobile", "PCB", "PCB", "Mobile", "Battery", "Mobile"]
+
+
+def test_every_item_is_counted_once_labelled_and_sorted():
+    line = line_of(belt_of(MIXED))
+    result = line.run()
+    assert (result.items, result.counted, result.right) == (8, 8, 8)
+    assert (result.doubled, result.ghosts, result.missed) == (0, 0, 0)
+    assert (result.routed_right, result.hazard_leaks, result.deadlines_missed) == (8, 0, 0)
+    assert {record.views for record in line.records} == {3} and line.classifier.asked == 24
+    assert len({record.item_id for record in line.records}) == 8
+    assert all(record.crop[:2] == b"\xff\xd8" for record in line.records)
+
+
+def test_a_belt_that_stops_and_jogs_back_counts_nothing_twice():
+    jogging = [Segment(4, 250), Segment(2, 0), Segment(3, -200), Segment(1, 0), Segment(1e9, 250)]
+    result = line_of(belt_of(MIXED), jogging).run()
+    assert (result.counted, result.right, result.doubled, result.ghosts) == (8, 8, 0, 0)
+    assert result.hazard_leaks == 0
+
+
+def test_late_verdicts_go_to_manual_and_are_counted():
+    line = line_of(belt_of(MIXED), takes_s=6.0, end_mm=6000)
+    result = line.run()
+    assert result.deadlines_missed > 0
+    late = [record for record in line.records if record.late]
+    assert late and all(record.bin == MANUAL and "too late" in record.reason for record in late)
+    assert result.hazard_leaks == 0
+
+
+def test_the_gates_are_closed_before_at_the_end_and_when_the_camera_fails():
+    line = line_of(belt_of(["PCB"]))
+    line.plant.open("boards")
+
+    class Failing:
+        def read(self):
+            assert not line.plant.open_gates
+            line.plant.open("small")
+            raise RuntimeError("the lens fell off")
+
+    line.conveyor._camera = Failing()
+    with pytest.raises(RuntimeError):
+        line.conveyor.run()
+    assert not line.plant.open_gates
+
+
+def test_items_still_in_view_when_the_film_ends_are_counted():
+    placed = belt_of(["PCB", "Mobile"])
+    line = line_of(placed, end_mm=placed[1].position_mm)
+    result = line.run()
+    assert (result.counted, result.missed, result.doubled) == (2, 0, 0)
+
+
+def test_an_item_that_was_never_classified_is_unknown_not_lost():
+    line = line_of(belt_of(["PCB", "Mobile"]))
+    line.conveyor._voting = Voting(views=3, spacing_mm=60)
+    line.conveyor._classify_most_urgent = lambda: None
+    result = line.run()
+    assert (result.counted, result.unknown) == (2, 2)
+    assert {(record.label, record.bin) for record in line.records} == {(UNKNOWN, MANUAL)}

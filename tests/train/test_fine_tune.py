@@ -1,0 +1,131 @@
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from edge.photos import find_photos, read_photo
+from edge.preprocess import float_input, model_input
+
+SCRIPT = Path(__file__).parents[2] / "train" / "fine_tune.py"
+
+
+def fine_tune(*arguments: object) -> subprocess.CompletedProcess:
+    command = [sys.executable, str(SCRIPT), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300)
+
+
+def tiny(data: Path, out: Path, *more: object) -> subprocess.CompletedProcess:
+    size = ("--image-size", 32, "--epochs", 1, "--weights", "none", "--seed", 1)
+    return fine_tune("--data", data, "--out", out, *size, *more)
+
+
+@pytest.fixture(scope="module")
+def trained(three_classes, tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs") / "tiny"
+    return out, tiny(three_classes, out, "--json")
+
+
+def test_a_run_holds_a_model_its_figures_and_their_pictures(trained):
+    out, done = trained
+    assert done.returncode == 0, done.stderr
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert json.loads(done.stdout) == metrics
+    assert metrics["images"] == 9
+    assert 0 <= metrics["accuracy_low"] <= metrics["accuracy"] <= metrics["accuracy_high"] <= 1
+    assert set(metrics["per_class"]) == {"Battery", "Mouse", "PCB"}
+    assert np.array(metrics["confusion"]).sum() == 9
+    with (out / "history.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 1 and float(rows[0]["val_loss"]) > 0
+    left = {path.name for path in out.iterdir()}
+    assert left == {"model.keras", "config.json", "metrics.json", "history.csv", "plots"}
+    assert {path.name for path in (out / "plots").iterdir()} == {"history.png", "confusion.png"}
+
+
+def test_the_saved_model_gives_the_accuracy_that_was_written_down(trained, three_classes):
+    out, _ = trained
+    labels = json.loads((out / "config.json").read_text())["labels"]
+    photos = find_photos(three_classes / "test")
+    pixels = np.stack([model_input(read_photo(photo.path), 32) for photo in photos])
+    answers = keras.models.load_model(out / "model.keras").predict(float_input(pixels), verbose=0)
+    np.testing.assert_allclose(answers.sum(axis=1), 1, atol=1e-5)
+    right = [
+        labels[row.argmax()] == photo.label for row, photo in zip(answers, photos, strict=True)
+    ]
+    assert np.mean(right) == json.loads((out / "metrics.json").read_text())["accuracy"]
+
+
+def test_a_finished_run_is_not_overwritten(trained, three_classes):
+    done = tiny(three_classes, trained[0])
+    assert done.returncode == 2
+    assert "holds a finished run" in done.stderr.splitlines()[-1]
+
+
+def spoil(data: Path, how: str) -> str:
+    """Damage a dataset; returns what the error must name."""
+    if how == "no such folder":
+        return str(data / "nowhere" / "train")
+    if how == "a class without images":
+        for path in (data / "train" / "PCB").iterdir():
+            path.unlink()
+        return str(data / "train" / "PCB")
+    if how == "a class that train lacks":
+        (data / "val" / "PCB").rename(data / "val" / "Toaster")
+        return "Toaster"
+    if how == "one class":
+        for path in ("Mouse", "PCB"):
+            for image in (data / "train" / path).iterdir():
+                image.unlink()
+            (data / "train" / path).rmdir()
+        return "one class only"
+    if how == "no test split":
+        (data / "test").rename(data / "exam")
+        return str(data / "test")
+    raise AssertionError(how)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        "no such folder",
+        "a class without images",
+        "a class that train lacks",
+        "one class",
+        "no test split",
+    ],
+)
+def test_a_bad_dataset_gets_one_line_and_leaves_nothing(own_data, tmp_path, how):
+    named = spoil(own_data, how)
+    data = own_data / "nowhere" if how == "no such folder" else own_data
+    done = tiny(data, tmp_path / "run")
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert named in done.stderr.splitlines()[-1]
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_weights_file_of_something_else_is_refused(three_classes, tmp_path):
+    garbage = tmp_path / "weights.h5"
+    garbage.write_bytes(b"no weights")
+    done = fine_tune(
+        "--data", three_classes, "--out", tmp_path / "run", "--image-size", 32, "--weights", garbage
+    )
+    assert done.returncode == 2
+    assert str(garbage) in done.stderr.splitlines()[-1]
+
+
+def test_one_corrupt_photo_is_named_and_skipped(own_data, tmp_path):
+    empty = own_data / "train" / "Mouse" / "0000.jpg"
+    empty.write_bytes(b"")
+    torn = own_data / "train" / "PCB" / "0000.jpg"
+    torn.write_bytes(torn.read_bytes()[:300])
+    done = tiny(own_data, tmp_path / "run")
+    assert done.returncode == 0, done.stderr
+    said = done.stderr.replace("\n", "")
+    assert f"skipped {empty}" in said and f"skipped {torn}" in said
+    assert "22 photos to train" in said

@@ -1,0 +1,89 @@
+import keras
+import numpy as np
+import pytest
+
+from edge.errors import BadInput
+from edge.preprocess import float_input
+from train.model import build_network, set_trainable
+
+
+@pytest.fixture(scope="module")
+def pretrained(tmp_path_factory):
+    """ResNet50 with random weights, and files of all of them and of all but most of conv5."""
+    keras.utils.set_random_seed(5)
+    model = keras.applications.ResNet50(include_top=False, weights=None, input_shape=(64, 64, 3))
+    folder = tmp_path_factory.mktemp("weights")
+    model.save_weights(folder / "new_layout.weights.h5")
+    write_legacy(model, folder / "all.h5", lambda name: True)
+    write_legacy(
+        model,
+        folder / "partial.h5",
+        lambda name: not name.startswith("conv5") or name.startswith("conv5_block1_1"),
+    )
+    return model, folder
+
+
+def write_legacy(model, path, kept):
+    """The layout of the official weight files: a group per layer, names in attributes."""
+    import h5py
+
+    with h5py.File(path, "w") as file:
+        layers = [layer for layer in model.layers if kept(layer.name)]
+        file.attrs["layer_names"] = [layer.name.encode() for layer in layers]
+        file.attrs["backend"], file.attrs["keras_version"] = b"tensorflow", b"2.2.4"
+        for layer in layers:
+            group = file.create_group(layer.name)
+            names = [f"{layer.name}/{weight.name}:0".encode() for weight in layer.weights]
+            group.attrs["weight_names"] = names
+            for name, weight in zip(names, layer.get_weights(), strict=True):
+                group[name.decode()] = weight
+
+
+def test_folding_the_normalisation_into_conv1_changes_nothing_but_the_padding(pretrained):
+    original, folder = pretrained
+    network = build_network(3, 64, str(folder / "all.h5"))
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), np.uint8)
+    caffe = keras.applications.resnet.preprocess_input(pixels.astype(np.float32))
+    expected = keras.Model(original.input, original.get_layer("conv1_conv").output)
+    folded = keras.Model(network.model.input, network.model.get_layer("conv1_conv").output)
+    # The outermost rows see the padding, which is 117 instead of each channel's mean.
+    inner = (slice(None), slice(2, -2), slice(2, -2))
+    np.testing.assert_allclose(
+        folded(float_input(pixels)).numpy()[inner], expected(caffe).numpy()[inner], atol=2e-3
+    )
+
+
+def test_missing_layers_start_fresh_and_train_from_the_start(pretrained):
+    network = build_network(3, 64, str(pretrained[1] / "partial.h5"))
+    assert "logits" in network.fresh and "conv5_block3_3_conv" in network.fresh
+    assert "conv5_block1_1_conv" not in network.fresh
+    assert not any(name.startswith(("conv1", "conv4")) for name in network.fresh)
+    set_trainable(network, last_stage=False)
+    learning = {layer.name for layer in network.trained.layers if layer.trainable_weights}
+    assert learning == set(network.fresh)
+    set_trainable(network, last_stage=True)
+    learning = {layer.name for layer in network.trained.layers if layer.trainable_weights}
+    assert learning == set(network.fresh) | {"conv5_block1_1_conv"}
+    assert not network.frozen.trainable_weights
+
+
+def test_the_two_parts_are_the_whole(pretrained):
+    network = build_network(3, 64, str(pretrained[1] / "partial.h5"))
+    pixels = float_input(np.random.default_rng(1).integers(0, 256, (2, 64, 64, 3), np.uint8))
+    through_parts = network.trained(network.frozen(pixels)).numpy()
+    np.testing.assert_allclose(through_parts, network.model(pixels).numpy(), atol=1e-5)
+
+
+def test_without_weights_everything_is_fresh_and_nothing_frozen():
+    network = build_network(3, 32, "none")
+    assert network.frozen is None
+    assert "conv1_conv" in network.fresh
+
+
+def test_weights_of_another_architecture_are_refused(tmp_path):
+    other = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, name="dense")])
+    write_legacy(other, tmp_path / "other.h5", lambda name: True)
+    with pytest.raises(BadInput, match="no layer of ResNet50"):
+        build_network(3, 32, str(tmp_path / "other.h5"))
+    with pytest.raises(BadInput, match="no such weights file"):
+        build_network(3, 32, str(tmp_path / "none_here.h5"))

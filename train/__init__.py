@@ -1,0 +1,1 @@
+"""The workstation's first half: labelled photos become a training run."""

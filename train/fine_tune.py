@@ -1,0 +1,159 @@
+"""Fine-tune ResNet50 on labelled photos: python train/fine_tune.py --data DIR --out RUN."""
+
+import json
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from edge.errors import BadInput, EwasteError
+from edge.files import write_whole
+from edge.preprocess import float_input
+from train.dataset import Split, read_labels, read_split
+from train.fit import Recipe, fit
+from train.metrics import measure, plot_confusion, plot_history
+from train.model import build_network
+
+console = Console(stderr=True, highlight=False)
+
+
+def fine_tune(
+    data: list[Path], out: Path, weights: str, image_size: int, dropout: float, recipe: Recipe
+) -> dict:
+    """Train on the train splits of `data`, choose the epoch on val, look at test once.
+
+    Writes the run directory `out`: `model.keras`, `config.json`, `metrics.json`, `history.csv`,
+    `plots/`. Returns what `metrics.json` holds.
+
+    Raises:
+        BadInput: the data, the weights or the output directory cannot be used.
+    """
+    if (out / "metrics.json").exists():
+        raise BadInput(f"{out}: holds a finished run already; choose another --out")
+    keras.utils.set_random_seed(recipe.seed)
+    labels = read_labels(data)
+    started = time.monotonic()
+    train, val, test = (
+        read_split(data, split, labels, image_size, console.print)
+        for split in ("train", "val", "test")
+    )
+    console.print(
+        f"{len(labels)} classes; {len(train.classes)} photos to train, "
+        f"{len(val.classes)} to choose, {len(test.classes)} to judge"
+    )
+    network = build_network(len(labels), image_size, weights, dropout)
+    console.print(f"start without pretrained weights: {_listed(network.fresh)}")
+    out.mkdir(parents=True, exist_ok=True)
+    config = {
+        "labels": labels,
+        "image_size": image_size,
+        "data": [str(folder) for folder in data],
+        "weights": weights,
+        "fresh_layers": network.fresh,
+        "dropout": dropout,
+        **asdict(recipe),
+        "versions": {name: version(name) for name in ("tensorflow", "keras", "numpy")},
+    }
+    _write_json(out / "config.json", config)
+
+    with Progress(console=console, transient=True) as progress:
+        history = fit(network, train, val, recipe, out, _bars(progress), console.print)
+    metrics = _judge(network.model, test, labels, data)
+    metrics["epochs"] = len(history)
+    metrics["val_accuracy"] = max(row["val_accuracy"] for row in history)
+    metrics["seconds"] = round(time.monotonic() - started, 1)
+    metrics["peak_memory_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+    (out / "plots").mkdir(exist_ok=True)
+    plot_history(history, out / "plots" / "history.png")
+    plot_confusion(metrics, labels, out / "plots" / "confusion.png")
+    partial = out / "partial.keras"
+    network.model.save(partial)
+    partial.replace(out / "model.keras")
+    _write_json(out / "metrics.json", metrics)
+    return metrics
+
+
+def _judge(model: keras.Model, test: Split, labels: tuple[str, ...], data: list[Path]) -> dict:
+    """Figures over all test photos, and over those of each dataset folder."""
+    probabilities = np.concatenate(
+        [
+            model.predict_on_batch(float_input(test.pixels[start : start + 32]))
+            for start in range(0, len(test.classes), 32)
+        ]
+    )
+    metrics = measure(test.classes, probabilities, labels)
+    metrics["datasets"] = {}
+    for folder in data:
+        chosen = [index for index, source in enumerate(test.sources) if source == folder]
+        figures = measure(test.classes[chosen], probabilities[chosen], labels)
+        metrics["datasets"][folder.name] = figures
+        console.print(
+            f"test photos of {folder.name}: accuracy {figures['accuracy']:.1%} "
+            f"({figures['accuracy_low']:.1%} to {figures['accuracy_high']:.1%}) "
+            f"over {figures['images']}"
+        )
+    return metrics
+
+
+def _listed(names: tuple[str, ...], most: int = 24) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if names[most:] else "")
+
+
+def _bars(progress: Progress) -> Callable[[str, int, int], None]:
+    tasks: dict[str, int] = {}
+
+    def advanced(what: str, done: int, total: int) -> None:
+        if what not in tasks:
+            tasks[what] = progress.add_task(what, total=total)
+        progress.update(tasks[what], completed=done)
+
+    return advanced
+
+
+def _write_json(path: Path, content: dict) -> None:
+    write_whole(path, (json.dumps(content, indent=2) + "\n").encode())
+
+
+def main(
+    data: Annotated[
+        list[Path], typer.Option(help="folder with train/, val/ and test/; repeatable")
+    ],
+    out: Annotated[Path, typer.Option(help="the run directory to write")],
+    weights: Annotated[str, typer.Option(help="imagenet, none, or an .h5 file")] = "imagenet",
+    image_size: Annotated[int, typer.Option(min=32, max=512)] = 224,
+    epochs: Annotated[int, typer.Option(min=1)] = 15,
+    head_epochs: Annotated[int, typer.Option(min=0, help="of them for the fresh layers only")] = 10,
+    copies: Annotated[int, typer.Option(min=1, help="varied copies of each photo")] = 4,
+    rate: Annotated[float, typer.Option(min=1e-6, help="peak learning rate")] = 1e-3,
+    dropout: Annotated[float, typer.Option(min=0, max=0.9)] = 0.4,
+    patience: Annotated[int, typer.Option(min=1)] = 5,
+    seed: int = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="figures as JSON on stdout")] = False,
+) -> None:
+    """Fine-tune ResNet50 on labelled photos. Exit codes: 0 done, 1 failed, 2 bad input."""
+    recipe = Recipe(epochs, head_epochs, copies, rate, patience, seed)
+    try:
+        metrics = fine_tune(data, out, weights, image_size, dropout, recipe)
+    except EwasteError as error:
+        console.print(f"error: {error}", style="red", markup=False, soft_wrap=True)
+        sys.exit(error.exit_code)
+    if as_json:
+        print(json.dumps(metrics))
+
+
+if __name__ == "__main__":
+    typer.run(main)

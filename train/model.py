@@ -1,0 +1,132 @@
+"""ResNet50 with a new head, in the input form that the device feeds: `RGB - 117`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import keras
+import numpy as np
+
+from edge.errors import BadInput, EwasteError
+from edge.preprocess import INPUT_OFFSET
+
+IMAGENET_MEAN_RGB = (123.68, 116.779, 103.939)
+"""Per-channel means that Keras' "caffe" preprocessing subtracts (keras.applications.resnet)."""
+
+LAST_FROZEN = "conv4_block6_out"
+"""Where the frozen part ends: everything behind it is the last stage (conv5) and the head."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """The network to train, as one model and as the two parts that share its layers.
+
+    Attributes:
+        model: float32 [N, S, S, 3] `RGB - 117` -> probabilities [N, classes].
+        frozen: the pretrained part, images -> features; None when nothing before the last stage
+            is pretrained, and the whole network has to be trained.
+        trained: features (or images, without a frozen part) -> probabilities.
+        fresh: names of the layers that start without pretrained weights.
+    """
+
+    model: keras.Model
+    frozen: keras.Model | None
+    trained: keras.Model
+    fresh: tuple[str, ...]
+
+
+def build_network(classes: int, size: int, weights: str, dropout: float = 0.4) -> Network:
+    """Build the network from `weights`: "imagenet" (downloaded by Keras), "none", or an .h5 file.
+
+    Raises:
+        BadInput: the weights file is missing, damaged or holds no layer of ResNet50.
+        EwasteError: the ImageNet weights could not be downloaded.
+    """
+    base = _load_base(size, weights)
+    backbone, loaded = base
+    if "conv1_conv" in loaded:
+        _fold_normalisation(backbone.get_layer("conv1_conv"))
+    pooled = keras.layers.GlobalAveragePooling2D(name="embedding")(backbone.output)
+    dropped = keras.layers.Dropout(dropout, name="dropout")(pooled)
+    logits = keras.layers.Dense(classes, name="logits")(dropped)
+    probabilities = keras.layers.Softmax(name="probabilities")(logits)
+    model = keras.Model(backbone.input, probabilities, name="ewaste_resnet50")
+
+    names = [layer.name for layer in model.layers if layer.weights]
+    fresh = tuple(name for name in names if name not in loaded)
+    boundary = model.get_layer(LAST_FROZEN)
+    before = {layer.name for layer in keras.Model(backbone.input, boundary.output).layers}
+    if before & set(fresh):
+        return Network(model, None, model, fresh)
+    for name in before:
+        model.get_layer(name).trainable = False
+    frozen = keras.Model(backbone.input, boundary.output, name="frozen")
+    trained = keras.Model(boundary.output, probabilities, name="trained")
+    return Network(model, frozen, trained, fresh)
+
+
+def set_trainable(network: Network, last_stage: bool) -> None:
+    """Choose what learns: the fresh layers only, or all of the last stage with them.
+
+    Pretrained batch normalisation keeps its statistics: the batches are too small to improve them.
+    """
+    for layer in network.trained.layers:
+        fresh = layer.name in network.fresh
+        normalises = isinstance(layer, keras.layers.BatchNormalization)
+        layer.trainable = fresh or (last_stage and not normalises)
+
+
+def _load_base(size: int, weights: str) -> tuple[keras.Model, frozenset[str]]:
+    """ResNet50 without top and the names of the layers that hold pretrained weights."""
+    shape = (size, size, 3)
+    if weights == "imagenet":
+        try:
+            model = keras.applications.ResNet50(include_top=False, input_shape=shape)
+        except Exception as error:
+            raise EwasteError(
+                f"could not download the ImageNet weights ({error}); "
+                "give a file with --weights FILE, or train from scratch with --weights none"
+            ) from None
+        return model, frozenset(layer.name for layer in model.layers if layer.weights)
+    model = keras.applications.ResNet50(include_top=False, weights=None, input_shape=shape)
+    if weights == "none":
+        return model, frozenset()
+    path = Path(weights)
+    if not path.is_file():
+        raise BadInput(f"{path}: no such weights file (or use --weights imagenet or none)")
+    loaded = _matching_layers(path, model.layers)
+    if not loaded:
+        raise BadInput(f"{path}: holds no layer of ResNet50; weights of another architecture?")
+    model.load_weights(path, by_name=True, skip_mismatch=True)
+    return model, loaded
+
+
+def _matching_layers(path: Path, layers: Sequence[keras.Layer]) -> frozenset[str]:
+    """Names of the layers whose weights the .h5 file (Keras' legacy layout) holds in full."""
+    try:
+        with h5py.File(path, "r") as file:
+            groups = file.get("model_weights", file)
+            stored = {
+                name: [tuple(group[weight].shape) for weight in group.attrs["weight_names"]]
+                for name, group in groups.items()
+                if "weight_names" in group.attrs
+            }
+    except (OSError, KeyError) as error:
+        raise BadInput(f"{path}: not a Keras .h5 weights file ({error})") from None
+    return frozenset(
+        layer.name
+        for layer in layers
+        if layer.weights and stored.get(layer.name) == [tuple(w.shape) for w in layer.weights]
+    )
+
+
+def _fold_normalisation(conv1: keras.Layer) -> None:
+    """Rewrite conv1 for `RGB - 117` instead of "caffe" input (BGR minus the ImageNet mean).
+
+    BGR - mean = (RGB - 117) turned round, plus 117 - mean; the constant goes into the bias.
+    """
+    kernel, bias = conv1.get_weights()
+    kernel = kernel[:, :, ::-1, :]
+    residual = INPUT_OFFSET - np.asarray(IMAGENET_MEAN_RGB, dtype=np.float32)
+    conv1.set_weights([kernel, bias + np.einsum("hwco,c->o", kernel, residual)])
