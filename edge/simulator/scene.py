@@ -320,7 +320,7 @@ def rubber(loop_px: int, geometry: Geometry, rng: np.random.Generator) -> np.nda
     for _ in range(loop_px // 60):  # scratches run along the belt, more or less
         x, y = rng.integers(40, loop_px - 260), rng.integers(height)
         end = (int(x + rng.integers(30, 220)), int(y + rng.integers(-12, 12)))
-        cv2.line(marks, (int(x), int(y)), end, float(rng.uniform(-9, 9)), 1, cv2.LINE_AA)
+        cv2.line(marks, (int(x), int(y)), end, float(rng.uniform(-12, 16)), 1, cv2.LINE_AA)
     for _ in range(loop_px // 250):  # stains
         x, y = int(rng.integers(80, loop_px - 80)), int(rng.integers(height))
         axes = (int(rng.integers(8, 60)), int(rng.integers(6, 40)))

@@ -69,8 +69,8 @@ def _cylinder(rng: np.random.Generator) -> Image.Image:
     if rng.random() < 0.3:
         _barrel(image, (left, bottom - 90, right, bottom - 60), band)
     ink = _ink(wrap)
-    middle = (edge + bottom) / 2
-    size = min(half * 0.75, (bottom - edge) / 5)
+    middle = (edge + bottom - 80) / 2
+    size = min(half * 0.75, (bottom - edge) / 5.6)
     canvas.write(image, (384, middle), canvas.made_up_name(rng), size, ink, 90)
     small = min(half * 0.3, (bottom - edge) / 14)
     canvas.write(

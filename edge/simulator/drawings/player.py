@@ -179,7 +179,7 @@ def _gramophone(rng: np.random.Generator) -> Image.Image:
     wood = pick(rng, [(120, 66, 36), (96, 50, 30), (150, 90, 50)], 6)
     brass = pick(rng, [(214, 164, 70), (200, 140, 80), (190, 120, 60)], 6)
     view = look_at(
-        [*corners_of(1, 0.4, 0.9), (0.5, 1.5, 0.6)], rng.uniform(-28, 28), rng.uniform(14, 24)
+        [*corners_of(1, 0.4, 0.9), (0, 1.55, 0.5), (1, 1.55, 0.5)], rng.uniform(-28, 28), rng.uniform(14, 24)
     )
     face = sheet(500, 450, lighter(wood, 26), lighter(wood, 10))
     _record(rng, face, 240, 220, 190)

@@ -249,7 +249,7 @@ def _tube(rng: np.random.Generator) -> Image.Image:
     antenna = rng.random() < 0.3
     extent = corners_of(1, height, depth * 0.6)
     if antenna:
-        extent.append((0.5, height + 0.4, 0.2))
+        extent.append((0.5, height + 0.43, 0.25))
     view = look_at(extent, _yaw(rng), rng.uniform(5, 28))
     draw = ImageDraw.Draw(image)
     if antenna:
@@ -336,7 +336,7 @@ def _wooden(rng: np.random.Generator) -> Image.Image:
     base = 0.16 if legs else 0.0
     extent = [(x, y * 1.0, z) for x, y, z in corners_of(1, base + height, depth)]
     if antenna:
-        extent.append((0.5, base + height + 0.36, depth / 2))
+        extent.append((0.5, base + height + 0.39, depth / 2))
     view = look_at(extent, _yaw(rng), rng.uniform(3, 16))
     if legs:
         for x in (0.12, 0.88):
