@@ -44,7 +44,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(include=["edge*", "train*", "convert*", "benchmarks*"]),
-    package_data={"edge": ["models/*/*", "deploy/*"]},
+    package_data={"edge": ["models/*/*", "deploy/*", "panel/*.css"]},
     extras_require={
         "edge": EDGE,
         # The older runtime for CPython <= 3.11; it dies under numpy 2 although pip lets it in.

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -22,7 +23,7 @@ from edge.decision import decide
 from edge.errors import BadInput, EwasteError
 from edge.line import Source, open_source, run_line
 from edge.photos import read_photo
-from edge.store import ItemRecord
+from edge.store import RECORDS_NAME, ItemRecord
 
 app = typer.Typer(
     help="Sort electronic waste on a conveyor. Exit codes: 0 done, 1 failed, 2 bad usage or input, "
@@ -50,12 +51,6 @@ def main() -> None:
     except BrokenPipeError:
         # The reader (head, less) has had enough: nothing is wrong.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def run_script(verb: str) -> None:
-    """Run one verb with the arguments of a script, as in `python edge/conveyor.py`."""
-    sys.argv = [sys.argv[0], verb, *sys.argv[1:]]
-    main()
 
 
 @app.command()
@@ -207,7 +202,14 @@ def panel(
     from edge.panel.app import serve
 
     settings = _settings(config, bundle, state, port, None)
-    serve(state, settings.classifier.bundle, settings.panel.host, settings.panel.port)
+    serve(
+        state,
+        state / RECORDS_NAME,
+        settings.classifier.bundle,
+        settings.panel.host,
+        settings.panel.port,
+        partial(decision_rules, settings),
+    )
 
 
 def _settings(

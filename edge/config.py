@@ -1,5 +1,6 @@
 """One typed configuration of the line, read from TOML; every key has a default that works."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -167,7 +168,7 @@ class Config(_Section):
 
 
 def read_config(path: Path | None) -> Config:
-    """Read the configuration from a TOML file; without one, the defaults.
+    """Read the configuration from a TOML file (or .json); without one, the defaults.
 
     Raises:
         BadInput: no such file, no TOML, or a key that is unknown or out of its range.
@@ -175,10 +176,11 @@ def read_config(path: Path | None) -> Config:
     if path is None:
         return Config()
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        parse = json.loads if path.suffix == ".json" else tomllib.loads
+        content = parse(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise BadInput(f"{path}: cannot be read ({error.strerror})") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise BadInput(f"{path}: not valid TOML ({error})") from None
     try:
         return Config.model_validate(content)

@@ -1,5 +1,7 @@
 """The main job: frames in, each item seen once, classified, decided, sorted and recorded."""
 
+import runpy
+import sys
 import time
 import uuid
 from collections import Counter, deque
@@ -51,8 +53,14 @@ class Candidate:
     predictions: list[Prediction] = field(default_factory=list)
     best: View | None = None
     classify_ms: float = 0.0
-    touching: bool = False
+    sightings: int = 0
+    touching_sightings: int = 0
     verdict: Verdict | None = None
+
+    @property
+    def touching(self) -> bool:
+        """Most sightings showed more than this one item."""
+        return 2 * self.touching_sightings > self.sightings
 
 
 @dataclass(frozen=True)
@@ -184,7 +192,8 @@ class Conveyor:
         """Keep a view of the item if it is whole and has come far enough since the last one."""
         candidate = self._candidates.setdefault(item.number, Candidate(item))
         candidate.item = item
-        candidate.touching |= detection.touching
+        candidate.sightings += 1
+        candidate.touching_sightings += detection.touching
         if candidate.verdict is not None or not detection.whole or detection.touching:
             return
         last = candidate.last_view_mm
@@ -314,6 +323,6 @@ def _encoded(view: View | None) -> bytes:
 
 
 if __name__ == "__main__":
-    from edge.cli import run_script
-
-    run_script("run")
+    # By name, not by import: the loop itself knows nothing of the command line or the page.
+    sys.argv.insert(1, "run")
+    runpy.run_module("edge.cli", run_name="__main__")

@@ -21,17 +21,20 @@ from edge.config import Config, decision_rules
 from edge.conveyor import Conveyor, Step, Tally, Voting
 from edge.decision import MANUAL, UNKNOWN
 from edge.errors import BadInput
+from edge.files import write_whole
 from edge.outputs.gate_output import GateOutput
 from edge.outputs.gpio import GpioGates
+from edge.panel.listener import listen
 from edge.panel.live import LivePublisher, Overlay, Percentiles, Status
 from edge.simulator.plant import SimulatedPlant
-from edge.store import ItemRecord, StoreWriter, WriterStatus
+from edge.store import RECORDS_NAME, ItemRecord, StoreWriter, WriterStatus
 
 GATE_LEAD_MM = 40.0
 """A gate opens so far before an item and closes so far behind it: what the belt moves while a
 frame is processed and the flap swings."""
 STATUS_SECONDS = 0.5
-RECORDS = "records.db"
+EFFECTIVE = "config.json"
+"""The configuration a line runs with, as its page reads it."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +125,7 @@ def run_line(
     except OSError as error:
         raise BadInput(f"{state}: cannot be made ({error.strerror}); set another --state") from None
     with ExitStack() as ending:
-        writer = StoreWriter(state / RECORDS, on_error=said)
+        writer = StoreWriter(state / RECORDS_NAME, on_error=said)
         ending.callback(_flush, writer, said)
 
         def record(item: ItemRecord) -> None:
@@ -136,10 +139,10 @@ def run_line(
         conveyor = build_conveyor(config, source, bundle, record)
         publisher = LivePublisher(state)
         ending.callback(publisher.close)
+        show = _Shown(config, bundle, source, conveyor, publisher, writer)
         if panel:
             page = start_panel(config, state, said)
             ending.callback(_stop_process, page)
-        show = _Shown(config, bundle, source, conveyor, publisher, writer)
         return conveyor.run(stopped, show)
 
 
@@ -147,12 +150,14 @@ def start_panel(config: Config, state: Path, said: Callable[[str], None]) -> sub
     """Start the page in a process of its own, which Ctrl-C at the terminal does not reach.
 
     Raises:
-        BadInput: the page could not start, for example because the port is in use.
+        BadInput: the port is in use.
     """
     host, port = config.panel.host, config.panel.port
+    listen(host, port).close()
+    write_whole(state / EFFECTIVE, config.model_dump_json(indent=2).encode())
     command = [sys.executable, "-m", "edge.panel", "--state", str(state)]
-    command += ["--bundle", str(config.classifier.bundle), "--host", host, "--port", str(port)]
-    process = subprocess.Popen(command, start_new_session=True)
+    command += ["--config", str(state / EFFECTIVE)]
+    process = subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL)
     said(f"page: http://{host}:{port}")
     return process
 

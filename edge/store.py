@@ -14,6 +14,8 @@ from typing import Any
 
 from edge.errors import BadInput, EwasteError
 
+RECORDS_NAME = "records.db"
+"""The file of records in a line's state directory."""
 APPLICATION_ID = 0x45574153  # "EWAS": tells our files from every other SQLite file
 SCHEMA_VERSION = 1
 BUSY_SECONDS = 2.0

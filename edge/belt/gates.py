@@ -56,9 +56,7 @@ class GateSchedule:
         self._opened_at: dict[str, float] = {}
         self._spent: set[str] = set()
 
-    def schedule(
-        self, position_mm: float, length_mm: float, bin: str, encoder_mm: float
-    ) -> bool:
+    def schedule(self, position_mm: float, length_mm: float, bin: str, encoder_mm: float) -> bool:
         """Take in an item: its belt coordinate, its length along the belt, and where it is bound.
 
         Call it for every item, those bound for `manual` too: no gate opens on their centres.
@@ -99,7 +97,9 @@ class GateSchedule:
 
         A caller whose steps are coarse calls `due` at these readings in between.
         """
-        edges = (edge for windows in self._windows.values() for window in windows for edge in window)
+        edges = (
+            edge for windows in self._windows.values() for window in windows for edge in window
+        )
         return min((edge for edge in edges if edge > encoder_mm), default=None)
 
     def close_all(self) -> list[GateCommand]:

@@ -38,7 +38,7 @@ class Geometry:
         return self.width_px / 2 + (encoder_mm - position_mm) / self.mm_per_px
 
     def belt_offset(self, y_px: float) -> float:
-        """How far, mm, the image row `y_px` lies from the middle of the view, downwards positive."""
+        """How far, mm, the image row `y_px` is from the middle of the view, downwards positive."""
         return (y_px - self.height_px / 2) * self.mm_per_px
 
     def row(self, offset_mm: float) -> float:

@@ -165,9 +165,7 @@ class Tracker:
         return [
             index
             for index, item in enumerate(self._items)
-            if item.number
-            and within(item.along, along) > 0.5
-            and within(item.across, across) > 0.5
+            if item.number and within(item.along, along) > 0.5 and within(item.across, across) > 0.5
         ]
 
     def _best_match(self, along: Extent, across: Extent) -> int | None:
@@ -183,9 +181,7 @@ class Tracker:
                 best, best_rank = index, rank
         return best
 
-    def _sighted(
-        self, item: TrackedItem, along: Extent, across: Extent, now: float
-    ) -> TrackedItem:
+    def _sighted(self, item: TrackedItem, along: Extent, across: Extent, now: float) -> TrackedItem:
         """The item after one more sighting; it gets its number when that confirms it."""
         if not item.number or (along.low_seen and along.high_seen):
             across = blended(item.across, across, self._slack_mm)
@@ -220,9 +216,7 @@ class Tracker:
         ]
 
 
-def extents(
-    detection: Detection, geometry: Geometry, encoder_mm: float
-) -> tuple[Extent, Extent]:
+def extents(detection: Detection, geometry: Geometry, encoder_mm: float) -> tuple[Extent, Extent]:
     """Where a detection lies on the belt: along it, in belt coordinates, and across it."""
     box, border = detection.box, round(5.0 / geometry.mm_per_px)
     along = Extent(
@@ -270,7 +264,9 @@ def blended(known: Extent, seen: Extent, slack: float) -> Extent:
         further = outwards * (after - before)
         if was_seen and (alike or abs(further) <= tolerance):
             return before + SMOOTHING * (after - before) if is_seen else before
-        return after if further > 0 or (is_seen and not was_seen and further > -tolerance) else before
+        return (
+            after if further > 0 or (is_seen and not was_seen and further > -tolerance) else before
+        )
 
     return Extent(
         end(known.low, seen.low, -1.0, known.low_seen, seen.low_seen),

@@ -37,8 +37,9 @@ class OpenCVCamera:
         Args:
             source: a video file, a URL (rtsp, http), "/dev/videoN", or a camera's index.
             clock: time. A file is paced by it: with a virtual clock as fast as it is read.
-            width, height: size of the frames, px. Asked of a camera; frames that come in another
-                size are scaled. None: as they come.
+            width: of the frames, px. Asked of a camera; frames that come in another size are
+                scaled. None: as they come.
+            height: likewise; only both together count.
             fps: asked of a camera; for a file, used where the file does not say.
 
         Raises:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from edge.config import decision_rules, read_config
 from edge.errors import EwasteError
-from edge.panel.app import RECORDS_NAME, serve
+from edge.panel.app import serve
+from edge.store import RECORDS_NAME
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

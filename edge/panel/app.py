@@ -5,7 +5,6 @@ import functools
 import logging
 import os
 import signal
-import socket
 import sys
 import tempfile
 import time
@@ -19,13 +18,13 @@ import numpy as np
 from edge.bundle import Bundle
 from edge.config import Config, decision_rules
 from edge.decision import DecisionRules
-from edge.errors import BadInput, EwasteError
+from edge.errors import EwasteError
 from edge.panel.fragments import STALE_SECONDS
+from edge.panel.listener import listen
 from edge.panel.live import LIVE_NAME, read_live, read_status
 from edge.panel.trial import Classify, Trial
 from edge.store import Store
 
-RECORDS_NAME = "records.db"
 MAX_UPLOAD = "20mb"
 LIVE_SECONDS = 0.1
 REPEAT_SECONDS = 1.0
@@ -165,30 +164,6 @@ class _Policy:
             await send(message)
 
         await self._app(scope, receive, send_with_policy)
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """Take the port before the slow start.
-
-    Raises:
-        BadInput: it is in use or not ours to take, or there is no such address.
-    """
-    if not 0 <= port <= 65535:
-        raise BadInput(f"port {port}: no such port; choose one from 1 to 65535")
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        listener = socket.socket(family, kind, protocol)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        listener.listen()  # now: two that start at once may both bind
-    except OSError as error:
-        reason = error.strerror or error
-        raise BadInput(
-            f"{host}:{port}: the panel cannot listen there ({reason}); choose another port or host"
-        ) from None
-    return listener
 
 
 def serve(

@@ -88,9 +88,7 @@ def drawn_piece(label: str, seed: int, longest_mm: float, geometry: Geometry) ->
     )
 
 
-def photo_pieces(
-    photos: Sequence[LabelledPhoto], seed: int, geometry: Geometry
-) -> Iterator[Piece]:
+def photo_pieces(photos: Sequence[LabelledPhoto], seed: int, geometry: Geometry) -> Iterator[Piece]:
     """Photos as cards, without end: each photo once, in random order, then each once again.
 
     Raises:

@@ -134,7 +134,7 @@ def _turntable(rng: np.random.Generator) -> Image.Image:
     pitch = rng.uniform(24, 45) if lid or rng.random() < 0.5 else rng.uniform(65, 90)
     extent = corners_of(1, height, depth)
     if lid:
-        extent.append((0.5, height + 0.62, depth + 0.12))
+        extent += [(x, height + 0.6, depth + 0.14) for x in (0, 1)]
     view = look_at(extent, rng.uniform(-28, 28), pitch)
     if lid:
         up = [
@@ -179,7 +179,9 @@ def _gramophone(rng: np.random.Generator) -> Image.Image:
     wood = pick(rng, [(120, 66, 36), (96, 50, 30), (150, 90, 50)], 6)
     brass = pick(rng, [(214, 164, 70), (200, 140, 80), (190, 120, 60)], 6)
     view = look_at(
-        [*corners_of(1, 0.4, 0.9), (0, 1.55, 0.5), (1, 1.55, 0.5)], rng.uniform(-28, 28), rng.uniform(14, 24)
+        [*corners_of(1, 0.4, 0.9), (0, 1.55, 0.5), (1, 1.55, 0.5)],
+        rng.uniform(-28, 28),
+        rng.uniform(14, 24),
     )
     face = sheet(500, 450, lighter(wood, 26), lighter(wood, 10))
     _record(rng, face, 240, 220, 190)

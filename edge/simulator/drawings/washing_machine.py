@@ -161,7 +161,7 @@ def _top_loader(rng: np.random.Generator) -> Image.Image:
     opened = rng.random() < 0.35
     extent = corners_of(width, height + rise, depth)
     if opened:
-        extent.append((0.5, height + 0.75, depth * 0.75))
+        extent += [(x, height + 0.62, depth * 0.76 + 0.12) for x in (0.1, 0.9)]
     view = look_at(extent, _yaw(rng), rng.uniform(18, 38))
     front = sheet(UNIT, height * UNIT, lighter(colour, 4), lighter(colour, -22))
     _plain_front(rng, front, colour)

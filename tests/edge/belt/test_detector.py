@@ -68,7 +68,12 @@ def test_outline_whose_inside_looks_like_the_belt_is_one_whole_object():
 
 @pytest.mark.parametrize(
     "box",
-    [Box(0, 200, 150, 400), Box(1100, 200, 1280, 400), Box(500, 0, 700, 200), Box(9, 600, 200, 720)],
+    [
+        Box(0, 200, 150, 400),
+        Box(1100, 200, 1280, 400),
+        Box(500, 0, 700, 200),
+        Box(9, 600, 200, 720),
+    ],
 )
 def test_what_the_border_cuts_off_is_not_whole(box):
     (found,) = Detector(VIEW).detect(filled(belt(np.random.default_rng(4)), box, (240, 240, 240)))

@@ -54,7 +54,7 @@ def lanes(draw):
 
 @st.composite
 def readings(draw):
-    """Encoder readings, one a frame: stops, creeps, runs and jogs back, then a clear run to the end."""
+    """Encoder readings, one a frame: stops, creeps, runs, jogs back, then a run to the end."""
     encoder, furthest, all_readings = 0.0, 0.0, [0.0]
     for _ in range(draw(st.integers(0, 8))):
         step = draw(st.sampled_from([-40.0, -25.0, -3.0, 0.0, 1.5, 12.0, 25.0, 40.0]))
@@ -69,7 +69,9 @@ def readings(draw):
 
 
 @settings(max_examples=150, deadline=None)
-@given(things=lanes(), encoder=readings(), seed=st.integers(0, 2**32 - 1), dropped=st.integers(0, 2))
+@given(
+    things=lanes(), encoder=readings(), seed=st.integers(0, 2**32 - 1), dropped=st.integers(0, 2)
+)
 def test_each_object_is_numbered_exactly_once(things, encoder, seed, dropped):
     rng = np.random.default_rng(seed)
     tracker = Tracker()

@@ -25,7 +25,9 @@ def test_frames_come_one_period_apart_until_the_belt_has_run_out(clock):
         assert clock.now() == pytest.approx(frame.captured_at)
         frames.append(frame)
     assert [frame.sequence for frame in frames] == [0, 1, 2, 3, 4]
-    assert [frame.captured_at for frame in frames] == pytest.approx([100, 100.1, 100.2, 100.3, 100.4])
+    assert [frame.captured_at for frame in frames] == pytest.approx(
+        [100, 100.1, 100.2, 100.3, 100.4]
+    )
     assert frames[0].pixels.shape == (180, 320, 3)
     source.close()
     source.close()

@@ -1,0 +1,29 @@
+"""Taking the panel's port, so that a port in use is told before anything slow starts."""
+
+import socket
+
+from edge.errors import BadInput
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Take the port before the slow start.
+
+    Raises:
+        BadInput: it is in use or not ours to take, or there is no such address.
+    """
+    if not 0 <= port <= 65535:
+        raise BadInput(f"port {port}: no such port; choose one from 1 to 65535")
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen()  # now: two that start at once may both bind
+    except OSError as error:
+        reason = error.strerror or error
+        raise BadInput(
+            f"{host}:{port}: the panel cannot listen there ({reason}); choose another port or host"
+        ) from None
+    return listener
