@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from convert.run import Run
-from edge.bundle import Manifest
+from edge.bundle import DatasetParity, Manifest
 
 CARD = """\
 # {name}
@@ -42,6 +42,10 @@ at 95 %.
 |---|---|---|
 | accuracy | {accuracy_float:.2%} ({float_low:.2%} to {float_high:.2%}) | {accuracy_quantised:.2%} \
 ({quantised_low:.2%} to {quantised_high:.2%}) |
+
+| dataset | photos | float | 8 bits | same answer |
+|---|---|---|---|---|
+{datasets}
 
 - The same top answer on {agreement:.2%} of the photos; accuracy changes by {change:+.2f} points.
 - Probabilities differ by {max_difference:.3f} at most and {mean_difference:.4f} on average.
@@ -91,10 +95,22 @@ def write_card(manifest: Manifest, run: Run) -> str:
         quantised_high=parity.accuracy_quantised_interval[1],
         agreement=parity.agreement,
         change=-parity.accuracy_drop * 100,
+        datasets="\n".join(_dataset_row(*entry) for entry in parity.datasets.items()),
         max_difference=parity.max_probability_difference,
         mean_difference=parity.mean_probability_difference,
         step=100 / parity.images,
     )
+
+
+def _dataset_row(name: str, figures: DatasetParity) -> str:
+    accuracies = [
+        f"{value:.2%} ({low:.2%} to {high:.2%})"
+        for value, (low, high) in (
+            (figures.accuracy_float, figures.accuracy_float_interval),
+            (figures.accuracy_quantised, figures.accuracy_quantised_interval),
+        )
+    ]
+    return f"| {name} | {figures.images} | {' | '.join(accuracies)} | {figures.agreement:.2%} |"
 
 
 def _start(weights: str) -> str:

@@ -6,7 +6,7 @@ from itertools import islice
 
 import numpy as np
 
-from edge.bundle import ParityVerdict
+from edge.bundle import DatasetParity, ParityGate, ParityVerdict
 from edge.classifier import Classifier
 from edge.errors import BadInput
 from edge.intervals import wilson
@@ -70,6 +70,7 @@ class Parity:
         accuracy: by engine.
         accuracy_drop: Keras' accuracy minus the quantised one, -1 to 1.
         pairs: by `A-B`, such as `int8-keras`.
+        datasets: the main figures by dataset folder.
     """
 
     split: str
@@ -77,17 +78,20 @@ class Parity:
     accuracy: Mapping[str, Accuracy]
     accuracy_drop: float
     pairs: Mapping[str, Pair]
+    datasets: Mapping[str, DatasetParity]
 
     def report(self) -> dict:
         """All of it, ready for JSON."""
-        return asdict(self)
+        datasets = {name: figures.model_dump() for name, figures in self.datasets.items()}
+        return {**asdict(self), "datasets": datasets}
 
-    def verdict(self, passed: bool) -> ParityVerdict:
-        """What a bundle's manifest keeps of it."""
+    def verdict(self, passed: bool, gate: ParityGate) -> ParityVerdict:
+        """What a bundle's manifest keeps of it, judged by `gate`."""
         quantised, unquantised = self.pairs[f"{INT8}-{KERAS}"], self.pairs[f"{FP32}-{KERAS}"]
         before, after = self.accuracy[KERAS], self.accuracy[INT8]
         return ParityVerdict(
             passed=passed,
+            gate=gate,
             split=self.split,
             images=self.images,
             agreement=quantised.agreement,
@@ -99,27 +103,11 @@ class Parity:
             accuracy_drop=self.accuracy_drop,
             max_probability_difference=quantised.max_probability_difference,
             mean_probability_difference=quantised.mean_probability_difference,
+            datasets=dict(self.datasets),
         )
 
 
-@dataclass(frozen=True)
-class Gate:
-    """What a quantised model must reach to become a bundle; shares and differences 0 to 1.
-
-    Attributes:
-        agreement: least share of images with the same top answer, quantised and Keras.
-        accuracy_drop: most accuracy that quantising may cost.
-        agreement_fp32: the same as `agreement`, for unquantised TFLite and Keras.
-        probability_difference_fp32: largest difference between unquantised TFLite and Keras.
-    """
-
-    agreement: float = 0.985
-    accuracy_drop: float = 0.005
-    agreement_fp32: float = 1.0
-    probability_difference_fp32: float = 1e-3
-
-
-def judge(parity: Parity, gate: Gate) -> list[str]:
+def judge(parity: Parity, gate: ParityGate) -> list[str]:
     """The criteria that failed, one line each; none: the model passes."""
     quantised, unquantised = parity.pairs[f"{INT8}-{KERAS}"], parity.pairs[f"{FP32}-{KERAS}"]
     largest = unquantised.max_probability_difference
@@ -170,20 +158,42 @@ def compare(
     if not names:
         raise BadInput("none of the photos to compare on could be read")
     probabilities = {engine: np.concatenate(parts) for engine, parts in answers.items()}
-    right = {
-        engine: int((answer.argmax(axis=1) == truths).sum())
-        for engine, answer in probabilities.items()
-    }
+    right = {engine: answer.argmax(axis=1) == truths for engine, answer in probabilities.items()}
+    accuracy = {engine: _accuracy(hits) for engine, hits in right.items()}
     return Parity(
         split=split,
         images=len(names),
-        accuracy={
-            engine: Accuracy(count / len(names), *wilson(count, len(names)))
-            for engine, count in right.items()
-        },
-        accuracy_drop=(right[KERAS] - right[INT8]) / len(names),
+        accuracy=accuracy,
+        accuracy_drop=float(right[KERAS].sum() - right[INT8].sum()) / len(names),
         pairs={f"{a}-{b}": _pair(probabilities[a], probabilities[b], names) for a, b in PAIRS},
+        datasets=_by_dataset(names, probabilities, right),
     )
+
+
+def _accuracy(hits: np.ndarray) -> Accuracy:
+    """From bool [images]: which ones were right."""
+    return Accuracy(float(hits.mean()), *wilson(int(hits.sum()), len(hits)))
+
+
+def _by_dataset(
+    names: list[str], probabilities: Mapping[str, np.ndarray], right: Mapping[str, np.ndarray]
+) -> dict[str, DatasetParity]:
+    """The main figures for the images of each dataset folder, the first part of their names."""
+    folders = np.array([name.partition("/")[0] for name in names])
+    same = probabilities[INT8].argmax(axis=1) == probabilities[KERAS].argmax(axis=1)
+    figures = {}
+    for folder in dict.fromkeys(folders.tolist()):
+        chosen = folders == folder
+        before, after = _accuracy(right[KERAS][chosen]), _accuracy(right[INT8][chosen])
+        figures[folder] = DatasetParity(
+            images=int(chosen.sum()),
+            agreement=float(same[chosen].mean()),
+            accuracy_float=before.value,
+            accuracy_float_interval=(before.low, before.high),
+            accuracy_quantised=after.value,
+            accuracy_quantised_interval=(after.low, after.high),
+        )
+    return figures
 
 
 def keras_engine(predict: Callable[[np.ndarray], np.ndarray]) -> Engine:

@@ -24,7 +24,6 @@ from convert.parity import (
     FP32,
     INT8,
     KERAS,
-    Gate,
     LabelledInput,
     Parity,
     compare,
@@ -32,12 +31,14 @@ from convert.parity import (
     judge,
     keras_engine,
 )
-from convert.quiet import quiet
 from convert.run import Run, read_run
 from edge import bundle
+from edge.bundle import ParityGate
 from edge.classifier import Classifier
+from edge.config import read_toml
 from edge.errors import BadInput, EwasteError, Refused
 from edge.files import write_whole
+from edge.quiet import quiet
 
 if TYPE_CHECKING:
     import keras
@@ -66,7 +67,7 @@ class Request:
     out: Path
     calibration: int = 200
     seed: int = 0
-    gate: Gate = field(default_factory=Gate)
+    gate: ParityGate = field(default_factory=ParityGate)
 
     @property
     def report(self) -> Path:
@@ -89,6 +90,15 @@ class Candidate:
     classifier: Classifier
     calibration: bundle.Calibration
     parity: Parity
+
+
+def read_gate(path: Path | None) -> ParityGate:
+    """The gate of a TOML file, with the strict defaults for what it does not name.
+
+    Raises:
+        BadInput: no such file, no TOML, or a key that is unknown or out of its range.
+    """
+    return ParityGate() if path is None else read_toml(path, ParityGate)
 
 
 def quantize(request: Request, say: Say = console.print) -> tuple[Parity, list[str]]:
@@ -196,7 +206,7 @@ def _write(run: Run, request: Request, candidate: Candidate) -> bundle.Bundle:
         labels=run.labels,
         hazards=tuple(label for label in run.labels if label in bundle.DEFAULT_HAZARDS),
         input=bundle.InputContract(size=run.size),
-        parity=candidate.parity.verdict(passed=True),
+        parity=candidate.parity.verdict(passed=True, gate=request.gate),
         training=run.figures,
         dataset=fingerprint(request.data),
         calibration=candidate.calibration,
@@ -214,16 +224,16 @@ def _write(run: Run, request: Request, candidate: Candidate) -> bundle.Bundle:
     return bundle.write_bundle(request.out, manifest, contents)
 
 
-def _figures(parity: Parity, failed: list[str], out: Path) -> dict:
+def _figures(parity: Parity, failed: list[str], request: Request) -> dict:
     """What `--json` prints."""
-    verdict = parity.verdict(passed=not failed).model_dump(exclude={"passed"})
+    verdict = parity.verdict(not failed, request.gate).model_dump(exclude={"passed", "gate"})
     return {
         "variant": INT8,
         **verdict,
         "changed": parity.pairs[f"{INT8}-{KERAS}"].changed,
         "gate": "refused" if failed else "passed",
         "failed": failed,
-        "bundle": None if failed else str(out),
+        "bundle": None if failed else str(request.out),
     }
 
 
@@ -241,12 +251,13 @@ def main(
     out: Annotated[Path, typer.Option(help="the bundle to write")],
     calibration: Annotated[int, typer.Option(min=1, help="training photos for the ranges")] = 200,
     seed: Annotated[int, typer.Option(min=0)] = 0,
+    gate: Annotated[Path | None, typer.Option(help="TOML file that overrides the gate")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="figures as JSON on stdout")] = False,
 ) -> None:
     """Quantise a run to int8 and prove it. Exit codes: 0 done, 1 failed, 2 bad input, 3 refused."""
-    request = Request(run, tuple(data), out, calibration, seed)
     try:
-        figures = _figures(*quantize(request), out)
+        request = Request(run, tuple(data), out, calibration, seed, read_gate(gate))
+        figures = _figures(*quantize(request), request)
         print(json.dumps(figures) if as_json else _summary(figures))
         if figures["failed"]:
             raise Refused("; ".join(figures["failed"]) + f"; no bundle, see {request.report}")

@@ -15,11 +15,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from convert.quiet import quiet
 from convert.run import Run
 from edge.classifier import load_runtime
 from edge.errors import BadInput, EwasteError, Refused
 from edge.preprocess import INPUT_OFFSET, float_input
+from edge.quiet import quiet
 
 OUTPUTS = ("logits", "embedding")
 

@@ -61,15 +61,44 @@ class InputContract(_Record):
     zero_point: Annotated[int, Field(ge=INPUT_OFFSET, le=INPUT_OFFSET)] = INPUT_OFFSET
 
 
+class ParityGate(_Record):
+    """What a quantised model must reach to become a bundle; shares and differences are 0 to 1.
+
+    Attributes:
+        agreement: least share of images with the same top answer, quantised and Keras.
+        accuracy_drop: most accuracy that quantising may cost.
+        agreement_fp32: the same as `agreement`, for unquantised TFLite and Keras.
+        probability_difference_fp32: largest difference between unquantised TFLite and Keras.
+    """
+
+    agreement: Share = 0.985
+    accuracy_drop: Annotated[float, Field(ge=-1, le=1)] = 0.005
+    agreement_fp32: Share = 1.0
+    probability_difference_fp32: Share = 1e-3
+
+
+class DatasetParity(_Record):
+    """The main figures of a comparison on the photos of one dataset folder."""
+
+    images: PositiveInt
+    agreement: Share
+    accuracy_float: Share
+    accuracy_float_interval: tuple[Share, Share]
+    accuracy_quantised: Share
+    accuracy_quantised_interval: tuple[Share, Share]
+
+
 class ParityVerdict(_Record):
     """What the comparison of the quantised model with the float model said.
 
     Shares are 0 to 1, the intervals are Wilson's at 95 %. `agreement` is the share of the images
     that got the same top answer from the quantised model and from Keras, `agreement_fp32` from the
     unquantised TFLite model and from Keras. Differences of probabilities are quantised to Keras.
+    `gate` is what the figures were judged by, `datasets` the figures by dataset folder.
     """
 
     passed: bool
+    gate: ParityGate
     split: str
     images: PositiveInt
     agreement: Share
@@ -81,6 +110,18 @@ class ParityVerdict(_Record):
     accuracy_drop: Annotated[float, Field(ge=-1, le=1)]
     max_probability_difference: Share
     mean_probability_difference: Share
+    datasets: dict[str, DatasetParity]
+
+    @property
+    def holds(self) -> bool:
+        """Whether it says "passed" and its own figures bear that out."""
+        gate = self.gate
+        return (
+            self.passed
+            and self.agreement >= gate.agreement
+            and self.accuracy_drop <= gate.accuracy_drop
+            and self.agreement_fp32 >= gate.agreement_fp32
+        )
 
 
 class Calibration(_Record):
@@ -164,7 +205,7 @@ def load_bundle(path: Path) -> Bundle:
             raise Refused(f"{path / name}: altered since it was converted; {REMEDY}")
     if contents[LABELS] != _labels_text(manifest.labels):
         raise Refused(f"{path / LABELS}: other labels than in {MANIFEST}; {REMEDY}")
-    if not manifest.parity.passed:
+    if not manifest.parity.holds:
         raise Refused(f"{path / MANIFEST}: the model did not pass parity; train and convert anew")
     return Bundle(path, manifest, manifest.labels, sha256(contents[MANIFEST]))
 

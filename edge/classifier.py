@@ -10,6 +10,7 @@ import numpy as np
 
 from edge.errors import BadInput, EwasteError
 from edge.preprocess import float_input, model_input
+from edge.quiet import quiet
 
 RUNTIMES = ("ai_edge_litert.interpreter", "tflite_runtime.interpreter")
 
@@ -72,8 +73,9 @@ class Classifier:
         if not model.is_file():
             raise BadInput(f"{model}: no such model file")
         try:
-            self._interpreter = load_runtime().Interpreter(str(model), num_threads=threads)
-            self._interpreter.allocate_tensors()
+            with quiet():
+                self._interpreter = load_runtime().Interpreter(str(model), num_threads=threads)
+                self._interpreter.allocate_tensors()
             signature = self._interpreter.get_signature_list()["serving_default"]
         except (ValueError, RuntimeError, KeyError) as error:
             raise BadInput(f"{model}: not a model this runtime can load ({error})") from None

@@ -3,6 +3,7 @@
 import json
 import sys
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -16,6 +17,9 @@ if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
+
+
+Schema = TypeVar("Schema", bound=BaseModel)
 
 
 class _Section(BaseModel):
@@ -173,17 +177,24 @@ def read_config(path: Path | None) -> Config:
     Raises:
         BadInput: no such file, no TOML, or a key that is unknown or out of its range.
     """
-    if path is None:
-        return Config()
+    return Config() if path is None else read_toml(path, Config)
+
+
+def read_toml(path: Path, schema: type[Schema]) -> Schema:
+    """Read a TOML file (a JSON file if it is called .json) by a pydantic schema.
+
+    Raises:
+        BadInput: no such file, not of this format, or a key that is unknown or out of its range.
+    """
+    parse = json.loads if path.suffix == ".json" else tomllib.loads
     try:
-        parse = json.loads if path.suffix == ".json" else tomllib.loads
         content = parse(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise BadInput(f"{path}: cannot be read ({error.strerror})") from None
     except ValueError as error:
         raise BadInput(f"{path}: not valid TOML ({error})") from None
     try:
-        return Config.model_validate(content)
+        return schema.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"

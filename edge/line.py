@@ -139,10 +139,10 @@ def run_line(
         conveyor = build_conveyor(config, source, bundle, record)
         publisher = LivePublisher(state)
         ending.callback(publisher.close)
-        show = _Shown(config, bundle, source, conveyor, publisher, writer)
-        if panel:
-            page = start_panel(config, state, said)
+        page = start_panel(config, state, said) if panel else None
+        if page is not None:
             ending.callback(_stop_process, page)
+        show = _Shown(config, bundle, conveyor, publisher, writer, page, said)
         return conveyor.run(stopped, show)
 
 
@@ -185,13 +185,15 @@ class _Shown:
         self,
         config: Config,
         bundle: Bundle,
-        source: Source,
         conveyor: Conveyor,
         publisher: LivePublisher,
         writer: StoreWriter,
+        page: subprocess.Popen | None,
+        said: Callable[[str], None],
     ) -> None:
-        self._config, self._bundle, self._source = config, bundle, source
-        self._conveyor, self._publisher, self._writer = conveyor, publisher, writer
+        self._config, self._bundle, self._conveyor = config, bundle, conveyor
+        self._publisher, self._writer = publisher, writer
+        self._page, self._said = page, said
         self._status: Status | None = None
         self._due_at = 0.0
         self._since, self._frames, self._belt_mm = time.monotonic(), 0, 0.0
@@ -201,7 +203,13 @@ class _Shown:
         if self._status is None or now >= self._due_at:
             self._status = self._measure(step, now)
             self._due_at = now + STATUS_SECONDS
+            self._look_after_page()
         self._publisher.offer(step.frame.pixels, overlays(step, self._bundle), self._status)
+
+    def _look_after_page(self) -> None:
+        if self._page is not None and self._page.poll() is not None:
+            self._said(f"the page has ended (exit code {self._page.returncode}); the line goes on")
+            self._page = None
 
     def _measure(self, step: Step, now: float) -> Status:
         tally, elapsed = self._conveyor.tally, max(1e-6, now - self._since)

@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from convert.parity import FP32, INT8, KERAS, Gate, LabelledInput, Pair, Parity, compare, judge
+from convert.parity import FP32, INT8, KERAS, LabelledInput, Pair, Parity, compare, judge
+from edge.bundle import ParityGate
 from edge.errors import BadInput
 
 TRUTHS = (0, 0, 1, 1)
@@ -47,13 +48,15 @@ def test_what_changed_is_counted_and_named() -> None:
     assert pair.mean_probability_difference == pytest.approx(0.125)
     assert parity.pairs["fp32-keras"].agreement == 1.0
     assert parity.pairs["int8-fp32"].changed == ("data/test/1.jpg",)
+    assert parity.datasets["data"].images == 4
+    assert parity.datasets["data"].agreement == pair.agreement
     assert json.loads(json.dumps(parity.report()))["pairs"]["int8-keras"]["agreement"] == 0.75
 
 
 def test_the_same_answers_pass() -> None:
     parity = compared(int8=(0.91, 0.79, 0.2, 0.1))
-    assert judge(parity, Gate()) == []
-    verdict = parity.verdict(passed=True)
+    assert judge(parity, ParityGate()) == []
+    verdict = parity.verdict(True, ParityGate())
     assert (verdict.passed, verdict.images, verdict.agreement) == (True, 4, 1.0)
     assert verdict.max_probability_difference == pytest.approx(0.01, abs=1e-6)
 
@@ -75,7 +78,7 @@ def test_each_criterion_fails_by_itself() -> None:
         "fp32 TFLite agrees with Keras on 99.90%, at least 100.00% needed": other_answers,
         "a probability of fp32 TFLite is 0.002 off Keras, at most 0.001 allowed": other_figures,
     }
-    assert {line: judge(parity, Gate()) for line, parity in expected.items()} == {
+    assert {line: judge(parity, ParityGate()) for line, parity in expected.items()} == {
         line: [line] for line in expected
     }
 
@@ -89,18 +92,18 @@ def test_the_limits_themselves_pass() -> None:
         accuracy_drop=1 / 200,
         pairs={**parity.pairs, "fp32-keras": exact, "int8-keras": near},
     )
-    assert judge(limit, Gate()) == []
+    assert judge(limit, ParityGate()) == []
 
 
 def test_a_model_that_answers_nan_fails() -> None:
     parity = compared(int8=(0.9, 0.8, 0.2, 0.1), fp32=(float("nan"),) * 4)
-    assert any("fp32" in line and "off Keras" in line for line in judge(parity, Gate()))
+    assert any("fp32" in line and "off Keras" in line for line in judge(parity, ParityGate()))
 
 
 def test_more_accuracy_is_no_drop() -> None:
     parity = compared(int8=(0.9, 0.8, 0.2, 0.1), keras=(0.9, 0.4, 0.2, 0.1))
     assert parity.accuracy_drop == -0.25
-    assert not any("points" in line for line in judge(parity, Gate()))
+    assert not any("points" in line for line in judge(parity, ParityGate()))
 
 
 def test_nothing_to_compare_on_is_bad_input() -> None:

@@ -11,9 +11,8 @@ from typer.testing import CliRunner, Result
 
 from convert.dataset import fingerprint, stratify
 from convert.golden import draw_input
-from convert.parity import Gate
 from convert.quantize import Request, main, quantize
-from edge.bundle import load_bundle, open_classifier, verify_golden
+from edge.bundle import ParityGate, load_bundle, open_classifier, verify_golden
 from edge.classifier import load_runtime
 from edge.errors import BadInput, EwasteError, Refused
 from edge.photos import LabelledPhoto
@@ -105,7 +104,7 @@ def test_the_command_writes_a_proved_bundle(
     assert manifest.training == {"images": 64, "accuracy": 0.97}
     assert manifest.dataset == fingerprint([drawn_data, data_copy])
     card = (out / "model_card.md").read_text()
-    assert "Battery, Keyboard, Microwave, Washing Machine" in card
+    assert "Battery, Keyboard, PCB, Washing Machine" in card
     assert f"{figures['agreement']:.2%}" in card and str(tmp_path) not in card
 
 
@@ -132,10 +131,10 @@ def test_a_refusal_leaves_the_bundle_that_was_there(
     tiny_run: Path, tiny_bundle: Path, drawn_data: Path, tmp_path: Path
 ) -> None:
     out = Path(shutil.copytree(tiny_bundle, tmp_path / "out"))
-    impossible = Gate(agreement=1.01)
+    impossible = ParityGate(accuracy_drop=-1)
     request = Request(tiny_run, (drawn_data,), out, calibration=8, gate=impossible)
     _, failed = quantize(request, lambda line: None)
-    assert len(failed) == 1 and "101.00% needed" in failed[0]
+    assert len(failed) == 1 and "at most -100.00 allowed" in failed[0]
     assert load_bundle(out).digest == load_bundle(tiny_bundle).digest
 
 
@@ -252,10 +251,10 @@ def test_the_fingerprint_is_of_contents_and_names_not_of_the_place(
     drawn_data: Path, data_copy: Path
 ) -> None:
     assert fingerprint([drawn_data]) == fingerprint([data_copy])
-    photo = data_copy / "train" / "Battery" / "3.png"
-    photo.rename(photo.with_name("03.png"))
+    photo = data_copy / "train" / "Battery" / "3-140.png"
+    photo.rename(photo.with_name("03-140.png"))
     renamed = fingerprint([data_copy])
-    photo.with_name("03.png").write_bytes(b"other")
+    photo.with_name("03-140.png").write_bytes(b"other")
     assert len({fingerprint([drawn_data]), renamed, fingerprint([data_copy])}) == 3
 
 

@@ -20,6 +20,7 @@ from edge.bundle import (
     Calibration,
     InputContract,
     Manifest,
+    ParityGate,
     ParityVerdict,
     load_bundle,
     open_classifier,
@@ -48,6 +49,8 @@ def reseal(path: Path, **changes: object) -> None:
 def plain_manifest(**changes: object) -> Manifest:
     parity = ParityVerdict(
         passed=True,
+        gate=ParityGate(),
+        datasets={},
         split="test",
         images=3,
         agreement=1.0,
@@ -104,7 +107,7 @@ def test_one_altered_byte_is_refused(copy: Path, name: str) -> None:
 
 
 def test_other_labels_than_the_manifests_are_refused(copy: Path) -> None:
-    (copy / "labels.txt").write_text("Battery\nMouse\nMicrowave\nWashing Machine\n")
+    (copy / "labels.txt").write_text("Battery\nMouse\nPCB\nWashing Machine\n")
     reseal(copy)
     with pytest.raises(Refused, match=r"labels\.txt: other labels"):
         load_bundle(copy)

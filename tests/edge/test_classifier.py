@@ -7,6 +7,7 @@ import pytest
 
 from edge.classifier import Classifier, softmax
 from edge.errors import BadInput
+from edge.photos import read_photo
 from edge.preprocess import model_input
 from tests.conftest import LABELS, SIZE
 
@@ -18,10 +19,8 @@ def classifier(request: pytest.FixtureRequest, tiny_fp32: Path, tiny_bundle: Pat
 
 
 @pytest.fixture(scope="module")
-def view() -> np.ndarray:
-    from edge.simulator.items import draw_on_ground
-
-    return draw_on_ground("Keyboard", 500, 3 * SIZE)
+def view(drawn_data: Path) -> np.ndarray:
+    return read_photo(drawn_data / "test" / "Keyboard" / "5-190.png")
 
 
 def test_a_view_gets_logits_probabilities_and_embedding(

@@ -77,7 +77,12 @@ class Line:
     def run(self):
         self.conveyor.run()
         return score(
-            self.placed, self.records, self.plant.routed, BINS, {"Battery"}, self.conveyor.tally.late
+            self.placed,
+            self.records,
+            self.plant.routed,
+            BINS,
+            {"Battery"},
+            self.conveyor.tally.late,
         )
 
 

@@ -14,6 +14,7 @@ from edge.bundle import (
     Calibration,
     InputContract,
     Manifest,
+    ParityGate,
     ParityVerdict,
     write_bundle,
 )
@@ -32,6 +33,8 @@ def write_small_bundle(path: Path, name: str = "panel-test") -> Bundle:
         input=InputContract(size=32),
         parity=ParityVerdict(
             passed=True,
+            gate=ParityGate(),
+            datasets={},
             split="test",
             images=300,
             agreement=0.9925,
