@@ -28,12 +28,11 @@ def evaluate(bundle_path: Path, photos: Path) -> dict:
     if strange:
         raise BadInput(f"{photos}: classes that the model does not know: {', '.join(strange)}")
     readable = read_photos(found, lambda line: print(line, file=sys.stderr))
-    probabilities = [
-        classifier.predict(image).probabilities
-        for _, image in track(readable, "classifying", transient=True)
-    ]
-    classes = np.array([bundle.labels.index(photo.label) for photo, _ in readable])
-    return measure(classes, np.stack(probabilities), bundle.labels)
+    classes, probabilities = [], []
+    for photo, image in track(readable, "classifying", len(found), transient=True):
+        classes.append(bundle.labels.index(photo.label))
+        probabilities.append(classifier.predict(image).probabilities)
+    return measure(np.array(classes), np.stack(probabilities), bundle.labels)
 
 
 def main(

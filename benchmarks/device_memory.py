@@ -26,7 +26,7 @@ def measure(items: int) -> dict[str, float]:
         subprocess.CalledProcessError: the line failed.
     """
     with tempfile.TemporaryDirectory() as scratch:
-        video = str(Path(scratch) / "belt.mp4")
+        video = str(Path(scratch) / "belt.avi")  # Motion JPEG, as a USB camera sends it
         made = [*COMMAND, "simulate", "--items", str(items), "--video", video, "--json"]
         subprocess.run(made, check=True, stdout=subprocess.DEVNULL)
         command = [*COMMAND, "run", "--camera", video, "--no-panel", "--state", scratch, "--json"]

@@ -15,7 +15,6 @@ from rich.console import Console
 from rich.table import Table
 
 from edge.bundle import DEFAULT_BUNDLE, load_bundle, open_classifier
-from edge.classifier import load_runtime
 from edge.errors import EwasteError
 from edge.preprocess import model_input
 
@@ -63,10 +62,9 @@ def measure(bundle_path: Path, threads: int, runs: int) -> list[Row]:
         pixels = _timed(times["preprocess 1280x720"], model_input, frame, classifier.size)
         _timed(times["inference"], classifier.predict_input, pixels)
     inference = statistics.median(times["inference"][WARM_UP:])
-    engine = load_runtime().__name__.partition(".")[0]
     return [
         Row(
-            engine,
+            classifier.runtime,
             "int8",
             threads,
             stage,

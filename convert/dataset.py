@@ -1,7 +1,7 @@
 """Which photos of a dataset calibrate a model and which compare it."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain, zip_longest
 from pathlib import Path
@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from edge.errors import BadInput
-from edge.photos import SPLITS, LabelledPhoto, find_photos, read_photo
-from edge.preprocess import model_input
+from edge.photos import SPLITS, LabelledPhoto, find_photos
 
 
 @dataclass(frozen=True)
@@ -57,23 +56,6 @@ def find_judged(folder: Path, labels: Sequence[str], say: Callable[[str], None])
         say(f"{folder}: has no test split; comparing on val, which training has looked at")
         return find_split(folder, "val", labels)
     raise BadInput(f"{folder}: has neither test/ nor val/; photos to compare on are needed")
-
-
-def read_inputs(
-    photos: Iterable[LabelledPhoto], size: int, say: Callable[[str], None]
-) -> Iterator[tuple[LabelledPhoto, np.ndarray]]:
-    """Read photos one by one as the model's input, uint8 RGB [size, size, 3].
-
-    Only one full-size photo is in memory at a time. Unreadable ones are skipped; `say` gets one
-    line for each.
-    """
-    for photo in photos:
-        try:
-            pixels = read_photo(photo.path)
-        except BadInput as error:
-            say(f"skipped {error}")
-            continue
-        yield photo, model_input(pixels, size)
 
 
 def stratify(photos: Sequence[LabelledPhoto], seed: int) -> list[LabelledPhoto]:

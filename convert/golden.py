@@ -45,6 +45,6 @@ def _clearest(classifier: Classifier, label: str, seed: int) -> np.ndarray:
     for drawing in drawings:
         second, first = np.sort(classifier.run(drawing)["logits"].astype(np.int64))[-2:]
         leads.append(first - second)
-        if leads[-1] > 2 * GOLDEN_TOLERANCE:
+        if leads[-1] > 2 * max(GOLDEN_TOLERANCE.values()):
             break
     return drawings[int(np.argmax(leads))]

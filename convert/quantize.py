@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import track
 
 import edge
-from convert.dataset import Split, find_judged, find_split, fingerprint, read_inputs, stratify
+from convert.dataset import Split, find_judged, find_split, fingerprint, stratify
 from convert.golden import make_golden
 from convert.model_card import write_card
 from convert.parity import (
@@ -36,8 +36,10 @@ from edge import bundle
 from edge.bundle import ParityGate
 from edge.classifier import Classifier
 from edge.config import read_toml
-from edge.errors import BadInput, EwasteError, Refused
+from edge.errors import EwasteError, Refused
 from edge.files import write_whole
+from edge.photos import read_photos
+from edge.preprocess import model_input
 from edge.quiet import quiet
 
 if TYPE_CHECKING:
@@ -166,10 +168,8 @@ def _calibration_inputs(
 ) -> np.ndarray:
     """Photos to take the ranges from, the classes evenly: uint8 RGB [images, size, size, 3]."""
     photos = stratify([photo for split in train for photo in split.photos], request.seed)
-    inputs = [pixels for _, pixels in read_inputs(photos[: request.calibration], size, say)]
-    if not inputs:
-        raise BadInput("none of the training photos chosen for calibration could be read")
-    return np.stack(inputs)
+    chosen = read_photos(photos[: request.calibration], say)
+    return np.stack([model_input(pixels, size) for _, pixels in chosen])
 
 
 def _load(content: bytes, path: Path, run: Run) -> Classifier:
@@ -187,8 +187,9 @@ def _compare(
 ) -> Parity:
     def images() -> Iterator[LabelledInput]:
         for split in judged:
-            for photo, pixels in read_inputs(split.photos, run.size, say):
-                yield LabelledInput(split.name_of(photo), run.labels.index(photo.label), pixels)
+            for photo, pixels in read_photos(split.photos, say):
+                truth = run.labels.index(photo.label)
+                yield LabelledInput(split.name_of(photo), truth, model_input(pixels, run.size))
 
     total = sum(len(split.photos) for split in judged)
     say(f"comparing Keras, fp32 and int8 on {total} photos")

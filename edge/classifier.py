@@ -9,6 +9,7 @@ from types import ModuleType
 import numpy as np
 
 from edge.errors import BadInput, EwasteError
+from edge.memory import release_mapped
 from edge.preprocess import float_input, model_input
 from edge.quiet import quiet
 
@@ -73,8 +74,9 @@ class Classifier:
         if not model.is_file():
             raise BadInput(f"{model}: no such model file")
         try:
+            runtime = load_runtime()
             with quiet():
-                self._interpreter = load_runtime().Interpreter(str(model), num_threads=threads)
+                self._interpreter = runtime.Interpreter(str(model), num_threads=threads)
                 self._interpreter.allocate_tensors()
             signature = self._interpreter.get_signature_list()["serving_default"]
         except (ValueError, RuntimeError, KeyError) as error:
@@ -88,6 +90,8 @@ class Classifier:
         classes = int(self._outputs["logits"]["shape"][-1])
         if classes != len(labels):
             raise BadInput(f"{model}: the model has {classes} classes, but {len(labels)} labels")
+        release_mapped(model)
+        self.runtime = runtime.__name__.partition(".")[0]
         self.labels = tuple(labels)
         self.temperature = temperature
         self.size = int(self._input["shape"][1])

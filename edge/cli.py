@@ -93,7 +93,7 @@ def simulate(
     seed: Annotated[int, typer.Option(min=0, help="of what they are and where")] = 0,
     photos: Photos = None,
     fps: Annotated[float, typer.Option(min=1, max=240, help="per simulated second")] = 10.0,
-    video: Annotated[Path | None, typer.Option(help="also write the belt to this .mp4")] = None,
+    video: Annotated[Path | None, typer.Option(help="film the belt: FILE.mp4 or .avi")] = None,
     config: ConfigFile = None,
     bundle: BundleDir = None,
     as_json: AsJson = False,

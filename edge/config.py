@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from edge.belt.gates import GateSpec
 from edge.belt.geometry import Geometry
 from edge.bundle import DEFAULT_BUNDLE, Bundle
-from edge.decision import MANUAL, UNKNOWN, DecisionRules
+from edge.decision import MANUAL, DecisionRules
 from edge.errors import BadInput
 
 if sys.version_info >= (3, 11):
@@ -90,7 +90,7 @@ class GateConfig(_Section):
     Attributes:
         bin: that it feeds.
         distance_mm: down the belt from the camera line, the middle of the picture.
-        pin: GPIO number (BCM) of its actuator; None: there is no wire, the gate is only simulated.
+        pin: GPIO number (BCM) of its actuator; None: there is no wire.
     """
 
     bin: str
@@ -202,13 +202,13 @@ def read_toml(path: Path, schema: type[Schema]) -> Schema:
 
 
 def decision_rules(config: Config, bundle: Bundle) -> DecisionRules:
-    """The rules for this bundle's classes.
+    """The rules for this bundle's classes; the default bins take those of them that they know.
 
     Raises:
-        BadInput: a bin takes a label that the bundle's model does not know.
+        BadInput: a configured bin takes a label that the bundle's model does not know.
     """
-    strange = sorted(set(config.bin_of) - set(bundle.labels) - {UNKNOWN})
-    if strange:
+    strange = sorted(set(config.bin_of) - set(bundle.labels))
+    if strange and "bins" in config.model_fields_set:
         raise BadInput(
             f"{bundle.path}: the model knows no {', '.join(strange)}; "
             f"its classes are {', '.join(bundle.labels)}; change [bins] in the configuration"

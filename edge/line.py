@@ -22,11 +22,12 @@ from edge.conveyor import Conveyor, Step, Tally, Voting
 from edge.decision import MANUAL, UNKNOWN
 from edge.errors import BadInput
 from edge.files import write_whole
+from edge.memory import return_freed_memory
 from edge.outputs.gate_output import GateOutput
 from edge.outputs.gpio import GpioGates
+from edge.outputs.unwired import UnwiredGates
 from edge.panel.listener import listen
 from edge.panel.live import LivePublisher, Overlay, Percentiles, Status
-from edge.simulator.plant import SimulatedPlant
 from edge.store import RECORDS_NAME, ItemRecord, StoreWriter, WriterStatus
 
 GATE_LEAD_MM = 40.0
@@ -64,7 +65,7 @@ def open_source(config: Config) -> Source:
         source, clock, camera_config.width, camera_config.height, camera_config.fps
     )
     encoder = TimedEncoder(config.belt.speed_mm_s, clock.now())
-    gates = GpioGates(pins) if pins else SimulatedPlant([], config.gate_specs)
+    gates = GpioGates(pins) if pins else UnwiredGates(config.bins)
     return Source(camera, encoder, clock, gates)
 
 
@@ -118,6 +119,7 @@ def run_line(
         BadInput: something configured cannot be used.
         EwasteError: the camera, a gate or the page failed.
     """
+    return_freed_memory()
     bundle = load_bundle(config.classifier.bundle)
     state = config.state.expanduser()
     try:
@@ -154,7 +156,7 @@ def start_panel(config: Config, state: Path, said: Callable[[str], None]) -> sub
     """
     host, port = config.panel.host, config.panel.port
     listen(host, port).close()
-    write_whole(state / EFFECTIVE, config.model_dump_json(indent=2).encode())
+    write_whole(state / EFFECTIVE, config.model_dump_json(indent=2, exclude_unset=True).encode())
     command = [sys.executable, "-m", "edge.panel", "--state", str(state)]
     command += ["--config", str(state / EFFECTIVE)]
     process = subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL)

@@ -1,7 +1,7 @@
 """Reading photos and folders of labelled photos, on the workstation and the device alike."""
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,21 +74,23 @@ def find_photos(folder: Path) -> list[LabelledPhoto]:
 
 
 def read_photos(
-    photos: Sequence[LabelledPhoto], skipped: Callable[[str], None]
-) -> list[tuple[LabelledPhoto, np.ndarray]]:
-    """Read photos, skipping the unreadable ones; `skipped` gets one line for each of those.
+    photos: Iterable[LabelledPhoto], skipped: Callable[[str], None]
+) -> Iterator[tuple[LabelledPhoto, np.ndarray]]:
+    """Read photos one by one; unreadable ones are left out, and `skipped` gets a line for each.
 
-    Returns pairs of the photo and its uint8 RGB [height, width, 3] pixels.
+    Yields pairs of the photo and its uint8 RGB [height, width, 3] pixels; only one is in memory.
 
     Raises:
-        BadInput: not one photo could be read.
+        BadInput: not one photo could be read (at the end).
     """
-    readable = []
+    read = 0
     for photo in photos:
         try:
-            readable.append((photo, read_photo(photo.path)))
+            pixels = read_photo(photo.path)
         except BadInput as error:
             skipped(f"skipped {error}")
-    if not readable:
+            continue
+        read += 1
+        yield photo, pixels
+    if not read:
         raise BadInput("none of the photos could be read; check the dataset")
-    return readable

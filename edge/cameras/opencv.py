@@ -183,8 +183,10 @@ def open_capture(
     set_log_level = getattr(cv2, "setLogLevel", None) or cv2.utils.logging.setLogLevel
     set_log_level(0)
     timeout_ms = int(TIMEOUT_S * 1000)
-    timeouts = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, timeout_ms]
-    timeouts += [cv2.CAP_PROP_READ_TIMEOUT_MSEC, timeout_ms]
+    options = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, timeout_ms]
+    options += [cv2.CAP_PROP_READ_TIMEOUT_MSEC, timeout_ms]
+    # A thread each for decoding costs memory on a small device, and the model wants the cores.
+    options += [cv2.CAP_PROP_N_THREADS, 1]
     try:
         if isinstance(source, int) or source.startswith("/dev/video"):
             capture = cv2.VideoCapture(source, cv2.CAP_V4L2)
@@ -194,7 +196,7 @@ def open_capture(
             if fps is not None:
                 capture.set(cv2.CAP_PROP_FPS, fps)
         else:
-            capture = cv2.VideoCapture(source, cv2.CAP_FFMPEG, timeouts)
+            capture = cv2.VideoCapture(source, cv2.CAP_FFMPEG, options)
     except cv2.error:
         return None
     if capture.isOpened():

@@ -4,10 +4,12 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import cv2
 import numpy as np
+from PIL import Image, ImageDraw, ImageFont
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 LIVE_NAME, STATUS_NAME = "live.jpg", "status.json"
@@ -85,7 +87,7 @@ class Overlay:
 
     Attributes:
         box: left, top, right, bottom in pixels of the frame.
-        text: one line above the box; other than ASCII shows as question marks.
+        text: one line above the box.
         kind: a key of `COLOURS`.
     """
 
@@ -111,22 +113,31 @@ def annotate(pixels: np.ndarray, overlays: Sequence[Overlay], max_width: int) ->
 
 
 def _draw(picture: np.ndarray, overlay: Overlay, scale: float) -> None:
+    """Draw one overlay on uint8 BGR [h, w, 3], in place."""
     colour = COLOURS.get(overlay.kind, COLOURS["item"])
     left, top, right, bottom = (round(edge * scale) for edge in overlay.box)
     cv2.rectangle(picture, (left, top), (right, bottom), colour[::-1], 3)
     if not overlay.text:
         return
-    text = overlay.text.encode("ascii", "replace").decode()
-    size = max(0.5, picture.shape[1] / 1200)
-    (width, height), below = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size, 2)
-    left = max(0, min(left - 1, picture.shape[1] - width - 8))
-    base = max(top - below - 4, height + 4)
-    start, end = (left, base - height - 4), (left + width + 8, base + below + 4)
-    cv2.rectangle(picture, start, end, colour[::-1], cv2.FILLED)
+    plate = _plate(overlay.text, colour, max(13, picture.shape[1] // 52))
+    height, width = min(plate.shape[0], picture.shape[0]), min(plate.shape[1], picture.shape[1])
+    left = max(0, min(left - 1, picture.shape[1] - width))
+    top = max(0, min(top - height, picture.shape[0] - height))
+    picture[top : top + height, left : left + width] = plate[:height, :width]
+
+
+@lru_cache(maxsize=64)
+def _plate(text: str, colour: tuple[int, int, int], size: int) -> np.ndarray:
+    """A line of text on a ground of `colour` (RGB), uint8 BGR [h, w, 3].
+
+    By Pillow: OpenCV 5 loads megabytes of fonts for its first letter, and has fewer of them.
+    """
+    font = ImageFont.load_default(size)
+    left, top, right, bottom = font.getbbox(text)
+    plate = Image.new("RGB", (int(right - left) + 10, int(bottom - top) + 10), colour)
     ink = (0, 0, 0) if sum(colour) > 380 else (255, 255, 255)
-    cv2.putText(
-        picture, text, (left + 4, base), cv2.FONT_HERSHEY_SIMPLEX, size, ink, 2, cv2.LINE_AA
-    )
+    ImageDraw.Draw(plate).text((5 - left, 5 - top), text, font=font, fill=ink)
+    return np.asarray(plate)[..., ::-1]
 
 
 def _replace(path: Path, content: bytes) -> None:

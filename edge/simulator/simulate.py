@@ -142,9 +142,11 @@ def _plant_source(
 def _recorded(camera: Camera, video: Path, fps: float, config: Config) -> Camera:
     """The same camera, whose frames are also written to a file."""
     size = (config.camera.width, config.camera.height)
-    writer = cv2.VideoWriter(str(video), cv2.VideoWriter.fourcc(*"mp4v"), fps, size)
+    # Motion JPEG is what most USB cameras send.
+    codec = "MJPG" if video.suffix == ".avi" else "mp4v"
+    writer = cv2.VideoWriter(str(video), cv2.VideoWriter.fourcc(*codec), fps, size)
     if not writer.isOpened():
-        raise BadInput(f"{video}: no video can be written there; give a path that ends in .mp4")
+        raise BadInput(f"{video}: no video can be written there; give a path to an .mp4 or .avi")
     return WatchedCamera(
         camera,
         lambda frame: writer.write(cv2.cvtColor(frame.pixels, cv2.COLOR_RGB2BGR)),

@@ -182,7 +182,8 @@ def test_another_top_answer_is_refused_even_within_the_tolerance(tmp_path: Path)
     }
     np.savez(tmp_path / "golden.npz", **golden)
     answer = {"logits": np.array([11, 10], np.int8), "embedding": np.zeros(5, np.int8)}
-    classifier = SimpleNamespace(size=4, run=lambda pixels: answer)
+    engine = {"size": 4, "runtime": "ai_edge_litert", "run": lambda pixels: answer}
+    classifier = SimpleNamespace(**engine)
     manifest = plain_manifest()
     with pytest.raises(Refused, match="1 of 1 golden inputs get another label"):
         verify_golden(Bundle(tmp_path, manifest, manifest.labels, ""), classifier)
@@ -265,28 +266,27 @@ def test_a_full_disk_ends_in_one_line_and_leaves_the_old_bundle(
     assert [entry.name for entry in tmp_path.iterdir()] == ["out"]
 
 
-# Kills the writer at its first fsync or rename, then at its second, and so on, and prints what is
-# found each time: the name of the bundle, or "none".
+# Kills the writer before its first effect on the file system, then before its second, and so on,
+# and prints what is found each time: the name of the bundle, or "none"; then what is found after a
+# write that fails, and after one that succeeds.
 KILLED = """
 import os, pathlib, shutil, signal, sys
 from edge import bundle
-from edge.errors import BadInput
+from edge.errors import BadInput, Refused
 from tests.edge.test_bundle import PLAIN_CONTENTS, plain_manifest
 
 folder, replacing = pathlib.Path(sys.argv[1]), sys.argv[2] == "True"
 left = None
 
-def deadly(effect):
-    def run(*arguments):
-        global left
+def hook(event, arguments):
+    global left
+    if left is not None and event in ("open", "os.rename", "os.mkdir", "os.remove", "os.rmdir"):
         if left == 0:
             os.kill(os.getpid(), signal.SIGKILL)
-        left = None if left is None else left - 1
-        return effect(*arguments)
-    return run
+        left -= 1
 
-def write(name):
-    return bundle.write_bundle(folder / "out", plain_manifest(name=name), PLAIN_CONTENTS)
+def write(name, contents=PLAIN_CONTENTS):
+    return bundle.write_bundle(folder / "out", plain_manifest(name=name), contents)
 
 def found():
     try:
@@ -294,8 +294,7 @@ def found():
     except BadInput:
         return "none"
 
-os.fsync = deadly(os.fsync)
-pathlib.Path.rename = deadly(pathlib.Path.rename)
+sys.addaudithook(hook)
 ended, moment = -1, 0
 while ended:
     shutil.rmtree(folder, ignore_errors=True)
@@ -308,9 +307,13 @@ while ended:
         write("new")
         os._exit(0)
     ended = os.waitpid(child, 0)[1]
-    state = found()
+    killed = found()
+    try:
+        write("bad", {})
+    except Refused:
+        failed = found()
     write("next")
-    print(state, found(), *sorted(entry.name for entry in folder.iterdir()))
+    print(killed, failed, found(), *sorted(entry.name for entry in folder.iterdir()))
     moment += 1
 """
 
@@ -331,9 +334,11 @@ def test_killed_at_any_moment_a_bundle_is_whole_or_not_there(
     assert script.returncode == 0, script.stderr
     states = [line.split() for line in script.stdout.splitlines()]
     assert len(states) > 10
-    assert [state[1:] for state in states] == [["next", "out"]] * len(states)
+    assert [state[2:] for state in states] == [["next", "out"]] * len(states)
     before = "old" if replacing else "none"
+    found = [state[0] for state in states]
+    assert (found[0], found[-1]) == (before, "new")
     # Between its two renames a replacement leaves the name free for a moment.
-    assert sorted({state[0] for state in states}) == sorted({before, "none", "new"})
-    assert [state[0] for state in states].count("none") <= (1 if replacing else len(states))
-    assert states[-1][0] == "new"
+    assert set(found) <= {before, "none", "new"}
+    assert not replacing or found.count("none") <= 1
+    assert not replacing or {state[1] for state in states} == {"old", "new"}

@@ -52,7 +52,7 @@ def test_one_bad_photo_among_good_ones_is_skipped(tmp_path):
     Image.new("RGB", (4, 4)).save(tmp_path / "PCB" / "good.png")
     (tmp_path / "PCB" / "bad.png").write_bytes(b"")
     said = []
-    readable = read_photos(find_photos(tmp_path), said.append)
+    readable = list(read_photos(find_photos(tmp_path), said.append))
     assert [photo.path.name for photo, _ in readable] == ["good.png"]
     assert len(said) == 1 and "bad.png" in said[0]
 
@@ -67,4 +67,4 @@ def test_folders_without_photos_are_refused(tmp_path):
         find_photos(tmp_path)
     (tmp_path / "PCB" / "empty.jpg").write_bytes(b"")
     with pytest.raises(BadInput, match="none of the photos"):
-        read_photos(find_photos(tmp_path), lambda line: None)
+        list(read_photos(find_photos(tmp_path), lambda line: None))

@@ -1,0 +1,188 @@
+"""The command as a user types it: what it prints, and what it exits with when it cannot."""
+
+import json
+import os
+import pty
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from edge.simulator.items import draw_item
+
+COMMAND = [sys.executable, "-m", "edge.cli"]
+ROOT = Path(__file__).parents[2]
+
+
+def ewaste(*arguments: object) -> subprocess.CompletedProcess:
+    command = [*COMMAND, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=ROOT)
+
+
+def complaint(done: subprocess.CompletedProcess) -> str:
+    """The one line of an error."""
+    assert "Traceback" not in done.stderr
+    lines = done.stderr.strip().splitlines()
+    assert len([line for line in lines if line.startswith("error:")]) == 1, done.stderr
+    return lines[-1]
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """One picture of each kind that a camera or a scanner makes, and two that are none."""
+    item = Image.fromarray(draw_item("PCB", 1, 96))
+    ground = Image.new("RGBA", item.size, (190, 190, 190))
+    picture = Image.alpha_composite(ground, item).convert("RGB")
+    for name, mode in (("grey", "L"), ("cmyk", "CMYK"), ("colour", "RGB")):
+        picture.convert(mode).save(tmp_path / f"{name}.jpg")
+    item.save(tmp_path / "clear.png")
+    (tmp_path / "empty.jpg").write_bytes(b"")
+    (tmp_path / "torn.jpg").write_bytes((tmp_path / "colour.jpg").read_bytes()[:200])
+    return tmp_path
+
+
+def test_classify_answers_for_every_readable_picture_and_names_the_others(tiny_bundle, pictures):
+    files = sorted(pictures.iterdir())
+    done = ewaste("classify", *files, "--bundle", tiny_bundle, "--json")
+    assert done.returncode == 0, done.stderr
+    answers = json.loads(done.stdout)
+    assert {Path(name).name for name in answers} == {
+        "clear.png",
+        "cmyk.jpg",
+        "colour.jpg",
+        "grey.jpg",
+    }
+    for answer in answers.values():
+        assert sum(answer["probabilities"].values()) == pytest.approx(1, abs=1e-4)
+    assert "empty.jpg" in done.stderr and "torn.jpg" in done.stderr
+
+
+def test_classify_with_nothing_readable_is_bad_input(tiny_bundle, pictures):
+    done = ewaste("classify", pictures / "empty.jpg", "--bundle", tiny_bundle)
+    assert done.returncode == 2
+    assert "none of the images could be read" in complaint(done)
+
+
+def test_verify_proves_a_whole_bundle_and_refuses_an_altered_one(tiny_bundle, tmp_path):
+    done = ewaste("verify", tiny_bundle, "--json")
+    assert done.returncode == 0 and json.loads(done.stdout)["ok"] is True
+    altered = Path(shutil.copytree(tiny_bundle, tmp_path / "altered"))
+    (altered / "labels.txt").write_text("Battery\nKeyboard\nWashing Machine\nPCB\n")
+    done = ewaste("verify", altered)
+    assert done.returncode == 3
+    assert "labels.txt" in complaint(done)
+    (altered / "labels.txt").unlink()
+    done = ewaste("simulate", "--items", 2, "--bundle", altered)
+    assert done.returncode == 3
+    assert "labels.txt: missing" in complaint(done)
+
+
+def test_simulate_prints_one_json_object_with_the_stable_keys(tiny_bundle):
+    done = ewaste("simulate", "--items", 5, "--seed", 2, "--bundle", tiny_bundle, "--json")
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(done.stdout)
+    stable = "items counted right wrong unknown missed doubled touching routed_right"
+    assert {*stable.split(), "hazard_leaks", "deadlines_missed"} <= set(figures)
+    assert figures["items"] == figures["counted"] == 5
+
+
+def test_simulate_names_and_skips_a_corrupt_photo(tiny_bundle, tmp_path):
+    (tmp_path / "PCB").mkdir()
+    noise = np.random.default_rng(0).integers(0, 256, (80, 80, 3), np.uint8)
+    Image.fromarray(noise).save(tmp_path / "PCB" / "good.png")
+    (tmp_path / "PCB" / "bad.jpg").write_bytes(b"no picture")
+    done = ewaste("simulate", "--items", 3, "--photos", tmp_path, "--bundle", tiny_bundle, "--json")
+    assert done.returncode == 0, done.stderr
+    assert "bad.jpg" in done.stderr
+    assert json.loads(done.stdout)["counted"] == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("run", "--camera", "nowhere.mp4", "--no-panel"), "nowhere.mp4"),
+        (("run", "--camera", "setup.py", "--no-panel"), "setup.py"),
+        (("run",), "no camera is configured"),
+        (("run", "--config", "nowhere.toml"), "nowhere.toml"),
+        (("simulate", "--photos", "nowhere"), "nowhere"),
+        (("simulate", "--items", "2", "--video", "nowhere/belt.mp4"), "nowhere/belt.mp4"),
+        (("draw", "--out", "edge"), "edge"),
+        (("verify", "edge"), "edge"),
+    ],
+)
+def test_what_cannot_be_used_is_named_in_one_line(tiny_bundle, tmp_path, arguments, named):
+    more = ("--bundle", tiny_bundle) if arguments[0] in ("run", "simulate") else ()
+    more += ("--state", tmp_path) if arguments[0] == "run" else ()
+    done = ewaste(*arguments, *more)
+    assert done.returncode == 2, done.stderr
+    assert named in complaint(done)
+
+
+def test_a_port_in_use_is_told_before_the_line_starts(tiny_bundle, tmp_path):
+    film = tmp_path / "belt.mp4"
+    made = ewaste("simulate", "--items", 1, "--video", film, "--bundle", tiny_bundle)
+    assert made.returncode == 0, made.stderr
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = ewaste(
+            *("run", "--camera", film, "--bundle", tiny_bundle, "--port", port),
+            *("--state", tmp_path / "state"),
+        )
+    assert done.returncode == 2
+    assert str(port) in complaint(done)
+
+
+def test_make_shows_the_demo_and_ends_well_on_ctrl_c(tmp_path):
+    """At a real terminal: make gets no Ctrl-C of its own, so the end is no error."""
+    makefile = tmp_path / "Makefile"
+    makefile.write_text(f"demo:\n\t@{sys.executable} -m edge.cli demo --no-panel\n")
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(ROOT)
+        os.execvp("make", ["make", "-f", str(makefile), "demo"])
+    shown, deadline = b"", time.monotonic() + 90
+    while b" -> " not in shown and time.monotonic() < deadline:
+        shown += os.read(terminal, 4096)
+    assert b" -> " in shown, shown
+    os.write(terminal, b"\x03")
+    while True:
+        try:
+            more = os.read(terminal, 4096)
+        except OSError:  # Linux says so when the other end is closed
+            break
+        if not more:
+            break
+        shown += more
+    _, status = os.waitpid(pid, 0)
+    assert os.waitstatus_to_exitcode(status) == 0, shown.decode()
+    assert b" items: " in shown and b"Traceback" not in shown
+
+
+def test_a_service_that_is_told_to_stop_closes_down_and_keeps_its_records(tiny_bundle, tmp_path):
+    from edge.store import Store
+
+    command = [*COMMAND, "demo", "--no-panel"]
+    environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONUNBUFFERED": "1"}
+    line = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, env=environment)
+    first = line.stdout.readline()
+    (state,) = tmp_path.glob("ewaste-demo-*")
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        with Store(state / "records.db", read_only=True) as store:
+            if store.total():
+                break
+        time.sleep(0.1)
+    with Store(state / "records.db", read_only=True) as store:
+        assert first.split()[0] in {record.item_id for record in store.all()}
+    line.send_signal(signal.SIGTERM)
+    assert line.wait(20) == 0
+    assert not list(tmp_path.glob("ewaste-demo-*"))
