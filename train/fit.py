@@ -3,6 +3,7 @@
 import csv
 import tempfile
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -162,7 +163,10 @@ class _Best(keras.callbacks.Callback):
             self.model.save_weights(self._path)
 
     def restore(self) -> None:
-        self.model.load_weights(self._path)
+        with warnings.catch_warnings():
+            # The file holds the optimizer of the phase it was written in as well.
+            warnings.filterwarnings("ignore", message="Skipping variable loading for optimizer")
+            self.model.load_weights(self._path)
 
 
 class _History(keras.callbacks.Callback):

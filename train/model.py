@@ -61,6 +61,7 @@ def build_network(classes: int, size: int, weights: str, dropout: float = 0.4) -
         return Network(model, None, model, fresh)
     for name in before:
         model.get_layer(name).trainable = False
+    _pass_features_on(model, fresh)
     frozen = keras.Model(backbone.input, boundary.output, name="frozen")
     trained = keras.Model(boundary.output, probabilities, name="trained")
     return Network(model, frozen, trained, fresh)
@@ -119,6 +120,27 @@ def _matching_layers(path: Path, layers: Sequence[keras.Layer]) -> frozenset[str
         for layer in layers
         if layer.weights and stored.get(layer.name) == [tuple(w.shape) for w in layer.weights]
     )
+
+
+def _pass_features_on(model: keras.Model, fresh: Sequence[str]) -> None:
+    """Let a fresh last stage start by passing on what the pretrained part gives it.
+
+    With few photos a random start throws the pretrained features away. So the residual branches
+    start at zero (Goyal et al. 2017, arXiv:1706.02677, 5.1), and the shortcut that doubles the
+    channels gives them once as they are and once negated, of which the ReLU behind it keeps all
+    (Shang et al. 2016, arXiv:1603.05201): training starts as a linear probe on these features.
+    """
+    for name in fresh:
+        layer = model.get_layer(name)
+        if name.endswith("_3_bn"):
+            gamma, *others = layer.get_weights()
+            layer.set_weights([np.zeros_like(gamma), *others])
+        elif name.endswith("_0_conv"):
+            kernel, bias = layer.get_weights()
+            identity = np.eye(kernel.shape[2], dtype=kernel.dtype)
+            if kernel.shape[3] == 2 * kernel.shape[2]:
+                kernel[0, 0] = np.concatenate([identity, -identity], axis=1)
+                layer.set_weights([kernel, np.zeros_like(bias)])
 
 
 def _fold_normalisation(conv1: keras.Layer) -> None:
