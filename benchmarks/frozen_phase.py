@@ -18,7 +18,7 @@ import numpy as np
 import typer
 
 from edge.errors import EwasteError
-from train.dataset import Split, read_labels, read_split
+from train.dataset import read_dataset
 from train.features import BATCH, CachedFeatures, VariedPhotos, cache_features
 from train.model import Network, build_network, set_trainable
 
@@ -33,16 +33,10 @@ def measure(data: Path, weights: str, photos: int, epochs: int) -> dict[str, flo
     Raises:
         EwasteError: the data or the weights cannot be used.
     """
-    labels = read_labels([data])
-    split = read_split([data], "train", labels, 224, lambda line: None)
-    chosen = np.random.default_rng(0).permutation(len(split.classes))[:photos]
-    split = Split(
-        split.pixels[chosen],
-        split.classes[chosen],
-        tuple(split.paths[index] for index in chosen),
-        tuple(split.sources[index] for index in chosen),
-    )
-    network = build_network(len(labels), 224, weights)
+    dataset = read_dataset([data], 224, 0, lambda line: None, keep_duplicates=True)
+    chosen = np.random.default_rng(0).permutation(len(dataset.train.classes))[:photos]
+    split = dataset.train.take(chosen)
+    network = build_network(len(dataset.labels), 224, weights)
     if network.frozen is None:
         raise EwasteError("nothing is frozen with these weights, so there is nothing to compare")
     seconds = {}
@@ -78,7 +72,7 @@ def _epoch(model: keras.Model, batches: keras.utils.PyDataset, epochs: int) -> f
 
 
 def main(
-    data: Annotated[Path, typer.Option(help="folder with train/CLASS/*.jpg")],
+    data: Annotated[Path, typer.Option(help="the photos, as for training")],
     weights: Annotated[str, typer.Option(help="imagenet or an .h5 file")] = "imagenet",
     photos: Annotated[int, typer.Option(min=BATCH)] = 320,
     epochs: Annotated[int, typer.Option(min=1)] = 2,

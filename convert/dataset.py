@@ -9,53 +9,85 @@ from pathlib import Path
 import numpy as np
 
 from edge.errors import BadInput
-from edge.photos import SPLITS, LabelledPhoto, find_photos
+from edge.photos import (
+    SPLIT_FILE,
+    UNSPLIT,
+    LabelledPhoto,
+    Listing,
+    find_dataset,
+    name_in_dataset,
+    of_split,
+)
 
 
 @dataclass(frozen=True)
 class Split:
-    """One split of one dataset folder.
+    """One split of one dataset.
 
     Attributes:
-        folder: the dataset folder, which holds `train/`, `val/` and `test/`.
-        name: which of them this is.
+        data: the dataset, a folder or a CSV file.
+        name: `train`, `val` or `test`.
         photos: what is in it.
     """
 
-    folder: Path
+    data: Path
     name: str
     photos: tuple[LabelledPhoto, ...]
 
     def name_of(self, photo: LabelledPhoto) -> str:
-        """The photo's path, from the name of the dataset folder on."""
-        return f"{self.folder.name}/{photo.path.relative_to(self.folder).as_posix()}"
+        """The photo's path within the dataset, after the dataset's own name."""
+        return f"{self.data.name}/{name_in_dataset(self.data, photo.path)}"
 
 
-def find_split(folder: Path, name: str, labels: Sequence[str]) -> Split:
-    """List the photos of `folder/name/CLASS`.
+def find_splits(data: Path, run: Path) -> Listing:
+    """List a dataset by split; one without splits is split as it was for training.
 
     Raises:
-        BadInput: there are none, or a class is not among `labels`.
+        BadInput: it cannot be listed, or the run does not know its photos.
     """
-    photos = find_photos(folder / name)
+    listing = find_dataset(data)
+    if UNSPLIT not in listing:
+        return listing
+    split_file = run / SPLIT_FILE
+    if not split_file.is_file():
+        raise BadInput(f"{data}: has no splits, and there is no {split_file} to say them")
+    ours = {photo.path.resolve() for photo in listing[UNSPLIT]}
+    trained = {
+        split: [photo for photo in photos if photo.path.resolve() in ours]
+        for split, photos in find_dataset(split_file).items()
+    }
+    if not trained.get("train"):
+        raise BadInput(f"{data}: has no splits, and {split_file} names none of its photos")
+    return trained
+
+
+def find_split(data: Path, listing: Listing, name: str, labels: Sequence[str]) -> Split:
+    """One split of a listed dataset.
+
+    Raises:
+        BadInput: there is no such split, or a class is not among `labels`.
+    """
+    photos = of_split(data, listing, name)
     strange = sorted({photo.label for photo in photos} - set(labels))
     if strange:
-        raise BadInput(f"{folder / name}: the run has no class {', '.join(strange)}")
-    return Split(folder, name, tuple(photos))
+        raise BadInput(f"{data / name}: the run has no class {', '.join(strange)}")
+    return Split(data, name, tuple(photos))
 
 
-def find_judged(folder: Path, labels: Sequence[str], say: Callable[[str], None]) -> Split:
+def find_judged(
+    data: Path, listing: Listing, labels: Sequence[str], say: Callable[[str], None]
+) -> Split:
     """The split that models are judged on: `test`, else `val`, which `say` is told.
 
     Raises:
-        BadInput: the folder has neither, or a class is not among `labels`.
+        BadInput: the dataset has neither, or a class is not among `labels`.
     """
-    if (folder / "test").is_dir():
-        return find_split(folder, "test", labels)
-    if (folder / "val").is_dir():
-        say(f"{folder}: has no test split; comparing on val, which training has looked at")
-        return find_split(folder, "val", labels)
-    raise BadInput(f"{folder}: has neither test/ nor val/; photos to compare on are needed")
+    if "test" in listing:
+        return find_split(data, listing, "test", labels)
+    if "val" in listing:
+        say(f"{data}: has no test split; comparing on val, which training has looked at")
+        return find_split(data, listing, "val", labels)
+    raise BadInput(f"{data}: has neither test/ nor val/; photos to compare on are needed")
 
 
 def stratify(photos: Sequence[LabelledPhoto], seed: int) -> list[LabelledPhoto]:
@@ -68,13 +100,11 @@ def stratify(photos: Sequence[LabelledPhoto], seed: int) -> list[LabelledPhoto]:
     return [photo for photo in chain.from_iterable(rounds) if photo is not None]
 
 
-def fingerprint(folders: Sequence[Path]) -> str:
-    """SHA-256 over the sorted relative names and digests of all photos of some dataset folders."""
+def fingerprint(datasets: Sequence[Path]) -> str:
+    """SHA-256 over the sorted relative names and digests of all photos of some datasets."""
     lines = []
-    for folder in folders:
-        for split in SPLITS:
-            if (folder / split).is_dir():
-                for photo in find_photos(folder / split):
-                    digest = hashlib.sha256(photo.path.read_bytes()).hexdigest()
-                    lines.append(f"{photo.path.relative_to(folder).as_posix()} {digest}\n")
+    for data in datasets:
+        for photo in chain.from_iterable(find_dataset(data).values()):
+            digest = hashlib.sha256(photo.path.read_bytes()).hexdigest()
+            lines.append(f"{name_in_dataset(data, photo.path)} {digest}\n")
     return hashlib.sha256("".join(sorted(lines)).encode()).hexdigest()

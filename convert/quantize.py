@@ -17,7 +17,14 @@ from rich.console import Console
 from rich.progress import track
 
 import edge
-from convert.dataset import Split, find_judged, find_split, fingerprint, stratify
+from convert.dataset import (
+    Split,
+    find_judged,
+    find_split,
+    find_splits,
+    fingerprint,
+    stratify,
+)
 from convert.golden import make_golden
 from convert.model_card import write_card
 from convert.parity import (
@@ -57,7 +64,8 @@ class Request:
 
     Attributes:
         run: the training run directory.
-        data: dataset folders with `train/CLASS/*`, and `test/` or `val/` beside it.
+        data: datasets (`edge.photos.find_dataset`) with train and test or val photos; one without
+            splits is split as the run says.
         out: the bundle to write.
         calibration: how many training photos the ranges are taken from.
         seed: of their choice and of the golden drawings.
@@ -106,7 +114,7 @@ def read_gate(path: Path | None) -> ParityGate:
 def quantize(request: Request, say: Say = console.print) -> tuple[Parity, list[str]]:
     """Quantise the model of a run and, if it passes the gate, write its bundle.
 
-    The models are compared on the test splits of all dataset folders. `say` gets one line for each
+    The models are compared on the test splits of all datasets. `say` gets one line for each
     step. If the gate says no, the comparison is written to `request.report` instead.
 
     Returns the comparison and the criteria that failed (none: the bundle is written).
@@ -118,8 +126,9 @@ def quantize(request: Request, say: Say = console.print) -> tuple[Parity, list[s
     """
     bundle.check_replaceable(request.out)
     run = read_run(request.run)
-    train = [find_split(folder, "train", run.labels) for folder in request.data]
-    judged = [find_judged(folder, run.labels, say) for folder in request.data]
+    listed = {data: find_splits(data, run.path) for data in request.data}
+    train = [find_split(data, listing, "train", run.labels) for data, listing in listed.items()]
+    judged = [find_judged(data, listing, run.labels, say) for data, listing in listed.items()]
     with tempfile.TemporaryDirectory(prefix="ewaste-convert-") as scratch:
         candidate = _convert(run, train, judged, request, Path(scratch), say)
         failed = judge(candidate.parity, request.gate)
@@ -248,7 +257,7 @@ def _summary(figures: dict) -> str:
 
 def main(
     run: Annotated[Path, typer.Option(help="the training run directory")],
-    data: Annotated[list[Path], typer.Option(help="folder with train/ and test/; repeatable")],
+    data: Annotated[list[Path], typer.Option(help="the photos, as for training; repeatable")],
     out: Annotated[Path, typer.Option(help="the bundle to write")],
     calibration: Annotated[int, typer.Option(min=1, help="training photos for the ranges")] = 200,
     seed: Annotated[int, typer.Option(min=0)] = 0,

@@ -1,5 +1,7 @@
 """Fine-tune ResNet50 on labelled photos: python train/fine_tune.py --data DIR --out RUN."""
 
+import csv
+import io
 import json
 import os
 import resource
@@ -21,8 +23,9 @@ from rich.progress import Progress
 
 from edge.errors import BadInput, EwasteError
 from edge.files import write_whole
+from edge.photos import SPLIT_FILE
 from edge.preprocess import float_input
-from train.dataset import Split, read_labels, read_split
+from train.dataset import Dataset, read_dataset
 from train.fit import Recipe, fit
 from train.metrics import measure, plot_confusion, plot_history
 from train.model import build_network
@@ -31,12 +34,19 @@ console = Console(stderr=True, highlight=False)
 
 
 def fine_tune(
-    data: list[Path], out: Path, weights: str, image_size: int, dropout: float, recipe: Recipe
+    data: list[Path],
+    out: Path,
+    weights: str,
+    image_size: int,
+    dropout: float,
+    recipe: Recipe,
+    keep_duplicates: bool = False,
 ) -> dict:
     """Train on the train splits of `data`, choose the epoch on val, look at test once.
 
     Writes the run directory `out`: `model.keras`, `config.json`, `metrics.json`, `history.csv`,
-    `plots/`. Returns what `metrics.json` holds.
+    `split.csv` (the photos used and for what; a dataset itself), `plots/`. Returns what
+    `metrics.json` holds. `keep_duplicates`: see `train.dataset.read_dataset`.
 
     Raises:
         BadInput: the data, the weights or the output directory cannot be used.
@@ -44,16 +54,18 @@ def fine_tune(
     if (out / "metrics.json").exists():
         raise BadInput(f"{out}: holds a finished run already; choose another --out")
     keras.utils.set_random_seed(recipe.seed)
-    labels = read_labels(data)
     started = time.monotonic()
-    train, val, test = (
-        read_split(data, split, labels, image_size, console.print)
-        for split in ("train", "val", "test")
-    )
+    dataset = read_dataset(data, image_size, recipe.seed, console.print, keep_duplicates)
+    labels, train, val, test = dataset.labels, dataset.train, dataset.val, dataset.test
     console.print(
         f"{len(labels)} classes; {len(train.classes)} photos to train, "
         f"{len(val.classes)} to choose, {len(test.classes)} to judge"
     )
+    if any(dataset.left_out.values()):
+        console.print(
+            f"left out for a copy in a later split: {dataset.left_out['train']} photos of train, "
+            f"{dataset.left_out['val']} of val (--keep-duplicates keeps them)"
+        )
     network = build_network(len(labels), image_size, weights, dropout)
     console.print(f"start without pretrained weights: {_listed(network.fresh)}")
     out.mkdir(parents=True, exist_ok=True)
@@ -64,14 +76,17 @@ def fine_tune(
         "weights": weights,
         "fresh_layers": network.fresh,
         "dropout": dropout,
+        "keep_duplicates": keep_duplicates,
         **asdict(recipe),
         "versions": {name: version(name) for name in ("tensorflow", "keras", "numpy")},
     }
     _write_json(out / "config.json", config)
+    _write_split(out, dataset)
 
     with Progress(console=console, transient=True) as progress:
         history = fit(network, train, val, recipe, out, _bars(progress), console.print)
-    metrics = _judge(network.model, test, labels, data)
+    metrics = _judge(network.model, dataset, data)
+    metrics["left_out"] = dict(dataset.left_out)
     metrics["epochs"] = len(history)
     metrics["val_accuracy"] = max(row["val_accuracy"] for row in history)
     metrics["seconds"] = round(time.monotonic() - started, 1)
@@ -87,8 +102,9 @@ def fine_tune(
     return metrics
 
 
-def _judge(model: keras.Model, test: Split, labels: tuple[str, ...], data: list[Path]) -> dict:
-    """Figures over all test photos, and over those of each dataset folder."""
+def _judge(model: keras.Model, dataset: Dataset, data: list[Path]) -> dict:
+    """Figures over all test photos, over those without a copy elsewhere, and of each dataset."""
+    test, labels = dataset.test, dataset.labels
     probabilities = np.concatenate(
         [
             model.predict_on_batch(float_input(test.pixels[start : start + 32]))
@@ -96,6 +112,11 @@ def _judge(model: keras.Model, test: Split, labels: tuple[str, ...], data: list[
         ]
     )
     metrics = measure(test.classes, probabilities, labels)
+    metrics["images_clean"] = int(dataset.clean.sum())
+    metrics["accuracy_clean"] = None
+    if dataset.clean.any():
+        clean = measure(test.classes[dataset.clean], probabilities[dataset.clean], labels)
+        metrics["accuracy_clean"] = clean["accuracy"]
     metrics["datasets"] = {}
     for folder in data:
         chosen = [index for index, source in enumerate(test.sources) if source == folder]
@@ -106,7 +127,24 @@ def _judge(model: keras.Model, test: Split, labels: tuple[str, ...], data: list[
             f"({figures['accuracy_low']:.1%} to {figures['accuracy_high']:.1%}) "
             f"over {figures['images']}"
         )
+    if metrics["accuracy_clean"] is not None and not dataset.clean.all():
+        console.print(
+            f"test photos without a copy in train or val: accuracy "
+            f"{metrics['accuracy_clean']:.1%} over {metrics['images_clean']}"
+        )
     return metrics
+
+
+def _write_split(out: Path, dataset: Dataset) -> None:
+    """Write `split.csv`, which `edge.photos.find_dataset` reads; paths are relative to the run."""
+    lines = io.StringIO(newline="")
+    writer = csv.writer(lines, lineterminator="\n")
+    writer.writerow(("path", "label", "split"))
+    for name, split in dataset.splits.items():
+        for path, number in zip(split.paths, split.classes, strict=True):
+            relative = os.path.relpath(path.resolve(), out.resolve())
+            writer.writerow((relative, dataset.labels[number], name))
+    write_whole(out / SPLIT_FILE, lines.getvalue().encode())
 
 
 def _listed(names: tuple[str, ...], most: int = 24) -> str:
@@ -130,7 +168,11 @@ def _write_json(path: Path, content: dict) -> None:
 
 def main(
     data: Annotated[
-        list[Path], typer.Option(help="folder with train/, val/ and test/; repeatable")
+        list[Path],
+        typer.Option(
+            help="folder SPLIT/CLASS/*.jpg or CLASS/*.jpg, or a CSV file path,label[,split]; "
+            "repeatable"
+        ),
     ],
     out: Annotated[Path, typer.Option(help="the run directory to write")],
     weights: Annotated[str, typer.Option(help="imagenet, none, or an .h5 file")] = "imagenet",
@@ -142,12 +184,15 @@ def main(
     dropout: Annotated[float, typer.Option(min=0, max=0.9)] = 0.4,
     patience: Annotated[int, typer.Option(min=1)] = 5,
     seed: int = 0,
+    keep_duplicates: Annotated[
+        bool, typer.Option("--keep-duplicates", help="train on copies of val and test photos too")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="figures as JSON on stdout")] = False,
 ) -> None:
     """Fine-tune ResNet50 on labelled photos. Exit codes: 0 done, 1 failed, 2 bad input."""
     recipe = Recipe(epochs, head_epochs, copies, rate, patience, seed)
     try:
-        metrics = fine_tune(data, out, weights, image_size, dropout, recipe)
+        metrics = fine_tune(data, out, weights, image_size, dropout, recipe, keep_duplicates)
     except EwasteError as error:
         console.print(f"error: {error}", style="red", markup=False, soft_wrap=True)
         sys.exit(error.exit_code)

@@ -16,6 +16,8 @@ from train.dataset import Split
 from train.features import BATCH, CachedFeatures, VariedPhotos, cache_features
 from train.model import Network, set_trainable
 
+IMBALANCE, WEIGHT_CAP = 1.5, 10.0
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -60,6 +62,23 @@ def plan_phases(recipe: Recipe, network: Network) -> tuple[Phase, ...]:
     return tuple(phase for phase in phases if phase.epochs > 0)
 
 
+def class_weights(classes: np.ndarray) -> dict[int, float] | None:
+    """Weights of the loss that make rare classes count as much as the common ones.
+
+    Inverse to the number of photos, at most WEIGHT_CAP times that of the commonest class, and 1 on
+    the average over the photos. None where the classes are about even (IMBALANCE).
+
+    Args:
+        classes: int [photos], each class at least once.
+    """
+    counts = np.bincount(classes)
+    if counts.max() <= IMBALANCE * counts.min():
+        return None
+    weights = np.minimum(counts.max() / counts, WEIGHT_CAP)
+    weights *= len(classes) / (weights * counts).sum()
+    return {number: float(weight) for number, weight in enumerate(weights)}
+
+
 def fit(
     network: Network,
     train: Split,
@@ -79,9 +98,10 @@ def fit(
     with tempfile.TemporaryDirectory(prefix="features-", dir=out) as scratch:
         batches, validation = _batches(network, train, val, recipe, Path(scratch), advanced)
         history = _History(out / "history.csv", said)
+        weights = class_weights(train.classes)
         best = _Best(out / "best.weights.h5")
         for phase in plan_phases(recipe, network):
-            _fit_phase(network, phase, recipe, batches, validation, [best, history])
+            _fit_phase(network, phase, recipe, batches, validation, weights, [best, history])
             best.restore()
     (out / "best.weights.h5").unlink()
     return history.rows
@@ -120,6 +140,7 @@ def _fit_phase(
     recipe: Recipe,
     batches: keras.utils.PyDataset,
     validation: tuple[np.ndarray, np.ndarray],
+    weights: dict[int, float] | None,
     callbacks: list[keras.callbacks.Callback],
 ) -> None:
     if network.frozen is not None:
@@ -140,6 +161,7 @@ def _fit_phase(
         validation_data=validation,
         validation_batch_size=BATCH,
         epochs=phase.epochs,
+        class_weight=weights,
         verbose=0,
         callbacks=[
             *callbacks,

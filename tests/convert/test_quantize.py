@@ -15,7 +15,7 @@ from convert.quantize import Request, main, quantize
 from edge.bundle import ParityGate, load_bundle, open_classifier, verify_golden
 from edge.classifier import load_runtime
 from edge.errors import BadInput, EwasteError, Refused
-from edge.photos import LabelledPhoto
+from edge.photos import LabelledPhoto, find_photos
 from tests.conftest import LABELS, SIZE, load_split, write_run
 
 app = typer.Typer()
@@ -263,3 +263,50 @@ def test_golden_inputs_of_unknown_labels_are_patterns() -> None:
     assert first.shape == (SIZE, SIZE, 3) and first.dtype == np.uint8
     assert first.std() > 20 and not np.array_equal(first, second)
     assert np.array_equal(first, draw_input("Toaster", 1, SIZE))
+
+
+def flatten(data: Path) -> Path:
+    """Make `data/SPLIT/CLASS/*` a folder `CLASS/*` without splits beside it."""
+    flat = data.with_name("flat")
+    for split in ("train", "test"):
+        for photo in find_photos(data / split):
+            (flat / photo.label).mkdir(parents=True, exist_ok=True)
+            photo.path.rename(flat / photo.label / f"{split}-{photo.path.name}")
+    return flat
+
+
+def test_a_folder_without_splits_is_split_as_the_run_says(
+    tiny_run: Path, data_copy: Path, tmp_path: Path
+) -> None:
+    run, flat = Path(shutil.copytree(tiny_run, tmp_path / "run")), flatten(data_copy)
+    result = command(run, [flat], tmp_path / "out")
+    assert result.exit_code == 2 and "no splits, and there is no" in result.stderr
+
+    rows = [
+        f"../flat/{photo.label}/{photo.path.name},{photo.label},{photo.path.name.split('-')[0]}"
+        for photo in find_photos(flat)
+    ]
+    (run / "split.csv").write_text("\n".join(["path,label,split", *rows]))
+    for data in (flat, run / "split.csv"):
+        result = command(run, [data], tmp_path / "out", "--calibration", "20", "--json")
+        assert result.exit_code == 0, result.stderr
+        figures = json.loads(result.stdout)
+        assert (figures["images"], figures["split"]) == (64, "test")
+        expected = load_bundle(tmp_path / "out").manifest.parity.accuracy_float
+        assert figures["accuracy_float"] == expected > 0.8
+
+    listing = flat / "photos.csv"
+    listing.write_text("path,label\nBattery/gone.png,Battery\n")
+    result = command(run, [listing], tmp_path / "other")
+    assert result.exit_code == 2 and "line 2: labelled Battery, but there is no" in result.stderr
+
+
+def test_photos_the_run_does_not_know_are_bad_input(
+    tiny_run: Path, drawn_data: Path, tmp_path: Path
+) -> None:
+    run = Path(shutil.copytree(tiny_run, tmp_path / "run"))
+    photo = find_photos(drawn_data / "train")[0]
+    (run / "split.csv").write_text(f"path,label,split\n{photo.path},{photo.label},train\n")
+    result = command(run, [drawn_data / "test"], tmp_path / "out")
+    assert result.exit_code == 2
+    assert "has no splits, and" in result.stderr and "names none" in result.stderr

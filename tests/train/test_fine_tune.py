@@ -1,5 +1,6 @@
 import csv
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 
-from edge.photos import find_photos, read_photo
+from edge.photos import find_dataset, find_photos, read_photo
 from edge.preprocess import float_input, model_input
 
 SCRIPT = Path(__file__).parents[2] / "train" / "fine_tune.py"
@@ -43,7 +44,8 @@ def test_a_run_holds_a_model_its_figures_and_their_pictures(trained):
         rows = list(csv.DictReader(file))
     assert len(rows) == 1 and float(rows[0]["val_loss"]) > 0
     left = {path.name for path in out.iterdir()}
-    assert left == {"model.keras", "config.json", "metrics.json", "history.csv", "plots"}
+    files = {"model.keras", "config.json", "metrics.json", "history.csv", "split.csv"}
+    assert left == files | {"plots"}
     assert {path.name for path in (out / "plots").iterdir()} == {"history.png", "confusion.png"}
 
 
@@ -69,7 +71,7 @@ def test_a_finished_run_is_not_overwritten(trained, three_classes):
 def spoil(data: Path, how: str) -> str:
     """Damage a dataset; returns what the error must name."""
     if how == "no such folder":
-        return str(data / "nowhere" / "train")
+        return str(data / "nowhere")
     if how == "a class without images":
         for path in (data / "train" / "PCB").iterdir():
             path.unlink()
@@ -129,3 +131,27 @@ def test_one_corrupt_photo_is_named_and_skipped(own_data, tmp_path):
     said = done.stderr.replace("\n", "")
     assert f"skipped {empty}" in said and f"skipped {torn}" in said
     assert "22 photos to train" in said
+
+
+def test_copies_across_splits_are_left_out_and_the_rest_of_test_is_judged_apart(own_data, tmp_path):
+    for number in range(5):  # uneven classes as well
+        (own_data / "train" / "Mouse" / f"{number:04}.jpg").unlink()
+    for split in ("train", "val"):
+        shutil.copy(own_data / "test" / "PCB" / "0000.jpg", own_data / split / "PCB" / "copy.jpg")
+    done = tiny(own_data, tmp_path / "run", "--json")
+    assert done.returncode == 0, done.stderr
+    assert "left out for a copy in a later split: 1 photos of train, 1 of val" in (
+        done.stderr.replace("\n", " ")
+    )
+    metrics = json.loads(done.stdout)
+    assert (metrics["images"], metrics["images_clean"]) == (9, 8)
+    right, right_clean = 9 * metrics["accuracy"], 8 * metrics["accuracy_clean"]
+    assert right_clean == pytest.approx(round(right_clean), abs=1e-9)
+    assert -1e-9 <= right - right_clean <= 1 + 1e-9
+    assert metrics["left_out"] == {"train": 1, "val": 1}
+    used = find_dataset(tmp_path / "run" / "split.csv")
+    assert {split: len(photos) for split, photos in used.items()} == {
+        "train": 19,
+        "val": 9,
+        "test": 9,
+    }

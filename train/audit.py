@@ -1,0 +1,275 @@
+"""What is wrong with a dataset: python train/audit.py --data DIR --out AUDIT [--strict]."""
+
+import base64
+import json
+import sys
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import cv2
+import jinja2
+import numpy as np
+import typer
+from PIL import Image
+from rich.console import Console
+from rich.progress import track
+
+from edge.errors import BadInput, EwasteError, Refused
+from edge.files import write_whole
+from edge.photos import LabelledPhoto, find_dataset, read_photo
+from edge.preprocess import model_input
+from train.duplicates import SIZE, digest, find_groups
+
+TEMPLATE = Path(__file__).with_name("audit.html")
+EXTREMES = 8
+MOST_SHOWN = 500
+"""Groups with pictures in the page; all are in the JSON."""
+
+console = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+@dataclass(frozen=True)
+class Examined:
+    """One readable photo.
+
+    Attributes:
+        photo: where it lies and what is on it.
+        split: `train`, `val`, `test`, or "" where the dataset has no splits.
+        width, height: px, as shown.
+        mode: of the file, as Pillow names it.
+        brightness: mean grey, 0 to 255.
+        blur: variance of the Laplacian at 96 px; low is blurred or empty.
+        digest: of the pixels.
+        small: uint8 RGB [96, 96, 3].
+    """
+
+    photo: LabelledPhoto
+    split: str
+    width: int
+    height: int
+    mode: str
+    brightness: float
+    blur: float
+    digest: str
+    small: np.ndarray
+
+
+@dataclass(frozen=True)
+class Group:
+    """Copies of one picture.
+
+    Attributes:
+        members: two photos or more.
+        exact: all have the same pixels.
+        leak: they are in more than one split.
+        conflict: they have more than one label.
+    """
+
+    members: tuple[Examined, ...]
+    exact: bool
+    leak: bool
+    conflict: bool
+
+    @property
+    def title(self) -> str:
+        """In words."""
+        kind = "exact copies" if self.exact else "near copies"
+        splits = sorted({member.split for member in self.members if member.split})
+        where = f"across {' and '.join(splits)}" if self.leak else "within a split"
+        labels = sorted({member.photo.label for member in self.members})
+        return f"{kind} {where}" + (f", labelled {' and '.join(labels)}" if self.conflict else "")
+
+
+def examine(photo: LabelledPhoto, split: str) -> Examined:
+    """Read and measure one photo.
+
+    Raises:
+        BadInput: it cannot be read.
+    """
+    pixels = read_photo(photo.path)
+    with Image.open(photo.path) as image:
+        mode = image.mode
+    small = model_input(pixels, SIZE)
+    grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
+    return Examined(
+        photo=photo,
+        split=split,
+        width=pixels.shape[1],
+        height=pixels.shape[0],
+        mode=mode,
+        brightness=round(float(grey.mean()), 1),
+        blur=round(float(cv2.Laplacian(grey, cv2.CV_64F).var()), 1),
+        digest=digest(pixels),
+        small=small,
+    )
+
+
+def group_copies(photos: Sequence[Examined]) -> list[Group]:
+    """The groups of copies, those that do most harm first."""
+    members: dict[int, list[Examined]] = {}
+    for number, photo in zip(find_groups([photo.small for photo in photos]), photos, strict=True):
+        members.setdefault(int(number), []).append(photo)
+    groups = [
+        Group(
+            tuple(copies),
+            exact=len({copy.digest for copy in copies}) == 1,
+            leak=len({copy.split for copy in copies}) > 1,
+            conflict=len({copy.photo.label for copy in copies}) > 1,
+        )
+        for copies in members.values()
+        if len(copies) > 1
+    ]
+    return sorted(groups, key=lambda group: (not group.conflict, not group.leak, not group.exact))
+
+
+def audit(data: Sequence[Path], out: Path, skipped: Callable[[str], None] = console.print) -> dict:
+    """Examine datasets and write `audit.json` and the page `audit.html` into `out`.
+
+    Returns what `audit.json` holds. Unreadable photos are named to `skipped`.
+
+    Raises:
+        BadInput: a dataset cannot be listed, or none of its photos read.
+        EwasteError: the report cannot be written.
+    """
+    listed = [
+        (photo, split)
+        for source in data
+        for split, photos in find_dataset(source).items()
+        for photo in photos
+    ]
+    photos, unreadable = [], []
+    for photo, split in track(listed, "reading", console=console, transient=True):
+        try:
+            photos.append(examine(photo, split))
+        except BadInput as error:
+            unreadable.append(str(error))
+            skipped(str(error))
+    if not photos:
+        raise BadInput("none of the photos could be read; check the dataset")
+    groups = group_copies(photos)
+    report = {"data": [str(source) for source in data], **_report(photos, unreadable, groups)}
+    page = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
+        TEMPLATE.read_text(encoding="utf-8")
+    )
+    html = page.render(
+        report=report,
+        labels=sorted({photo.photo.label for photo in photos}),
+        groups=groups,
+        most=MOST_SHOWN,
+        shown=_extremes(photos),
+        picture=_picture,
+    )
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        write_whole(out / "audit.json", (json.dumps(report, indent=2) + "\n").encode())
+        write_whole(out / "audit.html", html.encode())
+    except OSError as error:
+        raise EwasteError(f"{out}: the report cannot be written ({error.strerror})") from None
+    return report
+
+
+def _report(photos: Sequence[Examined], unreadable: Sequence[str], groups: Sequence[Group]) -> dict:
+    classes: dict[str, Counter] = {}
+    for photo in photos:
+        classes.setdefault(photo.split or "all", Counter())[photo.photo.label] += 1
+    sizes = Counter(f"{photo.width}x{photo.height}" for photo in photos)
+    return {
+        "photos": len(photos),
+        "unreadable": list(unreadable),
+        "classes": {split: dict(sorted(counts.items())) for split, counts in classes.items()},
+        "sizes": dict(sizes.most_common(20)),
+        "different_sizes": len(sizes),
+        "modes": dict(Counter(photo.mode for photo in photos)),
+        "brightness": _spread([photo.brightness for photo in photos]),
+        "blur": _spread([photo.blur for photo in photos]),
+        "duplicates": {
+            "groups": len(groups),
+            "photos": sum(len(group.members) for group in groups),
+            "exact": sum(group.exact for group in groups),
+            "near": sum(not group.exact for group in groups),
+            "within_split": sum(not group.leak for group in groups),
+            "across_splits": sum(group.leak for group in groups),
+            "label_conflicts": sum(group.conflict for group in groups),
+        },
+        "groups": [
+            {
+                "exact": group.exact,
+                "leak": group.leak,
+                "conflict": group.conflict,
+                "photos": [
+                    {
+                        "path": str(member.photo.path),
+                        "split": member.split,
+                        "label": member.photo.label,
+                        "brightness": member.brightness,
+                        "blur": member.blur,
+                    }
+                    for member in group.members
+                ],
+            }
+            for group in groups
+        ],
+    }
+
+
+def _spread(values: Sequence[float]) -> dict[str, float]:
+    shares = {"least": 0, "5%": 5, "median": 50, "95%": 95, "most": 100}
+    return {name: round(float(np.percentile(values, at)), 1) for name, at in shares.items()}
+
+
+def _extremes(photos: Sequence[Examined]) -> dict[str, list[Examined]]:
+    by_brightness = sorted(photos, key=lambda photo: photo.brightness)
+    return {
+        "darkest": by_brightness[:EXTREMES],
+        "brightest": by_brightness[: -EXTREMES - 1 : -1],
+        "most blurred": sorted(photos, key=lambda photo: photo.blur)[:EXTREMES],
+    }
+
+
+def _picture(photo: Examined) -> str:
+    """The small picture as a data URI."""
+    jpeg = cv2.imencode(".jpg", photo.small[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 80])[1]
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg.tobytes()).decode()
+
+
+def _summary(report: dict) -> str:
+    found = report["duplicates"]
+    return (
+        f"{report['photos']} photos, {len(report['unreadable'])} unreadable; {found['groups']} "
+        f"groups of copies ({found['exact']} exact, {found['near']} near) with {found['photos']} "
+        f"photos: {found['across_splits']} groups across splits, {found['label_conflicts']} with "
+        "more than one label"
+    )
+
+
+def main(
+    data: Annotated[
+        list[Path],
+        typer.Option(help="folder SPLIT/CLASS/*.jpg or CLASS/*.jpg, or a CSV file; repeatable"),
+    ],
+    out: Annotated[Path, typer.Option(help="folder for audit.json and audit.html")],
+    strict: Annotated[
+        bool, typer.Option("--strict", help="fail on copies across splits or labels")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="the report as JSON on stdout")] = False,
+) -> None:
+    """Audit photos. Exit codes: 0 done, 1 failed, 2 bad input, 3 leaks found (--strict)."""
+    try:
+        report = audit(data, out)
+        print(json.dumps(report) if as_json else _summary(report))
+        found = report["duplicates"]
+        if strict and (found["across_splits"] or found["label_conflicts"]):
+            raise Refused(
+                f"{found['across_splits']} groups of copies across splits and "
+                f"{found['label_conflicts']} label conflicts; see {out / 'audit.html'}"
+            )
+    except EwasteError as error:
+        console.print(f"error: {error}", style="red", markup=False)
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,184 @@
+"""Photos of the same picture, whatever became of it: compressed, rescaled, mirrored, cropped.
+
+A perceptual hash and a coarse map of the edges name the candidates. They see little but where it is
+light and dark, and most items on white ground are dark in the middle; so each pair is then laid
+over each other and compared in its details. Copies that lost or gained a wide border may escape.
+"""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+
+import cv2
+import numpy as np
+
+SIZE = 96
+"""Pictures are compared at this width and height, px; a silhouette alone is a small part of it."""
+
+HASH_CELLS = 8
+NEAR_HASH, FAR_HASH = 14, 24
+"""Bits (of 63) in which the hashes of candidates differ at most: of all, and of those whose edge
+maps correlate by EDGES or more. Chance pairs differ in 31 +- 4; a cut border moves many bits."""
+EDGES = 0.65
+
+SAME = 0.7
+"""Least structural similarity of copies. Among 3000 photos of the E-Waste Image Dataset, the pairs
+above it are one picture, or one item in the next shot; different items of one kind on white ground
+are below, but for a few plain white machines."""
+
+ALIKE_ROUGHLY = 0.3
+CORRELATED = 0.8
+STRETCH, ZOOM, OVERLAP = 1.2, 1.45, 0.5
+FLAT = 4.0
+"""Grey levels: windows with a smaller deviation in both pictures are ground and say nothing."""
+
+
+def find_groups(pixels: Sequence[np.ndarray]) -> np.ndarray:
+    """Group the copies among pictures.
+
+    Args:
+        pixels: uint8 RGB [height, width, 3] each; resized here, without regard to proportions.
+
+    Returns int64 [pictures]: the index of the first picture of the group each belongs to, its own
+    where it has no copy. Copies of copies are one group.
+    """
+    parents = list(range(len(pixels)))
+
+    def root(index: int) -> int:
+        while parents[index] != index:
+            parents[index] = parents[parents[index]]
+            index = parents[index]
+        return index
+
+    def unite(first: int, second: int) -> None:
+        low, high = sorted((root(first), root(second)))
+        parents[high] = low
+
+    digests: dict[str, int] = {}
+    for index, picture in enumerate(pixels):
+        unite(digests.setdefault(digest(picture), index), index)
+    greys = np.stack([_grey(picture) for picture in pixels])
+    for first, second, mirrored in candidates(greys):
+        if root(first) != root(second):
+            other = greys[second][:, ::-1] if mirrored else greys[second]
+            if similarity(greys[first], other) >= SAME:
+                unite(first, second)
+    return np.array([root(index) for index in range(len(greys))], dtype=np.int64)
+
+
+def digest(picture: np.ndarray) -> str:
+    """SHA-256 of the size and the pixels of a uint8 picture."""
+    return hashlib.sha256(str(picture.shape).encode() + picture.tobytes()).hexdigest()
+
+
+def candidates(greys: np.ndarray) -> Iterator[tuple[int, int, bool]]:
+    """Pairs (first, second, the second mirrored) of uint8 [pictures, SIZE, SIZE] worth a look.
+
+    Each pair comes at most once, the first before the second.
+    """
+    mirrored = greys[:, :, ::-1]
+    hashes, hashes_mirrored = perceptual_hashes(greys), perceptual_hashes(mirrored)
+    edges, edges_mirrored = edge_maps(greys), edge_maps(mirrored)
+    bits = hashes.shape[1]
+    for first in range(len(greys) - 1):
+        rest = slice(first + 1, None)
+        alike = np.stack([edges[rest] @ edges[first], edges_mirrored[rest] @ edges[first]])
+        # Of +-1 vectors, the product is the number of equal bits less that of different ones.
+        equal = np.stack([hashes[rest] @ hashes[first], hashes_mirrored[rest] @ hashes[first]])
+        apart = (bits - equal.max(axis=0)) / 2
+        chosen = (apart <= NEAR_HASH) | ((apart <= FAR_HASH) & (alike.max(axis=0) >= EDGES))
+        for offset in np.flatnonzero(chosen):
+            yield first, first + 1 + int(offset), bool(alike[1, offset] > alike[0, offset])
+
+
+def perceptual_hashes(greys: np.ndarray) -> np.ndarray:
+    """The pHash of uint8 [pictures, height, width]: +-1 as float32 [pictures, 63].
+
+    Signs, about their median, of the lowest frequencies of the cosine transform, without the mean
+    (C. Zauner, "Implementation and benchmarking of perceptual image hash functions", 2010).
+    """
+    hashes = np.empty((len(greys), HASH_CELLS**2 - 1), np.float32)
+    for index, grey in enumerate(greys):
+        low = cv2.dct(_shrink(grey, 32))[:HASH_CELLS, :HASH_CELLS].ravel()[1:]
+        hashes[index] = np.where(low > np.median(low), 1, -1)
+    return hashes
+
+
+def edge_maps(greys: np.ndarray) -> np.ndarray:
+    """Where uint8 [pictures, height, width] have edges: float32 [pictures, 1024].
+
+    Zero mean and unit length, so that the product of two is their correlation.
+    """
+    maps = np.empty((len(greys), 32 * 32), np.float32)
+    for index, grey in enumerate(greys):
+        smooth = cv2.GaussianBlur(_shrink(grey, 32), (0, 0), 1)
+        across, down = (cv2.Sobel(smooth, cv2.CV_32F, *axis) for axis in ((1, 0), (0, 1)))
+        maps[index] = cv2.GaussianBlur(cv2.magnitude(across, down), (0, 0), 1).ravel()
+    maps -= maps.mean(axis=1, keepdims=True)
+    return maps / np.maximum(np.linalg.norm(maps, axis=1, keepdims=True), 1e-6)
+
+
+def similarity(first: np.ndarray, second: np.ndarray) -> float:
+    """Structural similarity, up to 1, of two uint8 [SIZE, SIZE] pictures laid over each other.
+
+    Aligned by enhanced correlation (Evangelidis and Psarakis, 2008), roughly and then finely; 0 or
+    little where no small shift, turn, zoom and stretch lays one over the other. Only windows with
+    something in them count, be it in one of the two.
+    """
+    base, other = _shrink(first, SIZE), _shrink(second, SIZE)
+    upright = np.eye(2, 3, dtype=np.float32)
+    as_they_are = _structure(base, other, upright)
+    if as_they_are >= SAME:
+        return as_they_are
+    try:
+        half = SIZE // 2
+        correlation, warp = cv2.findTransformECC(
+            *(_shrink(grey, half) for grey in (first, second)), upright, *_until(40, 1e-3), None, 3
+        )
+        warp[:, 2] *= SIZE / half
+        if correlation < CORRELATED or _structure(base, other, warp) < ALIKE_ROUGHLY:
+            return as_they_are
+        _, warp = cv2.findTransformECC(base, other, warp, *_until(50, 1e-5), None, 5)
+    except cv2.error:  # it does not converge: they have nothing in common
+        return as_they_are
+    longest, shortest = np.linalg.svd(warp[:, :2])[1]
+    if longest > ZOOM or shortest < 1 / ZOOM or longest / shortest > STRETCH:
+        return as_they_are
+    return max(as_they_are, _structure(base, other, warp))
+
+
+def _until(rounds: int, gain: float) -> tuple[int, tuple[int, int, float]]:
+    return cv2.MOTION_AFFINE, (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, rounds, gain)
+
+
+def _grey(picture: np.ndarray) -> np.ndarray:
+    small = cv2.resize(picture, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
+    return cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
+
+
+def _shrink(grey: np.ndarray, side: int) -> np.ndarray:
+    resized = cv2.resize(np.ascontiguousarray(grey), (side, side), interpolation=cv2.INTER_AREA)
+    return resized.astype(np.float32)
+
+
+def _structure(base: np.ndarray, other: np.ndarray, warp: np.ndarray) -> float:
+    """Mean of SSIM's contrast and structure terms (Wang et al., 2004) of float32 [SIZE, SIZE].
+
+    `warp` [2, 3] leads from a place in `base` to that in `other`.
+    """
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    laid = cv2.warpAffine(other, warp, base.shape, flags=flags)
+    inside = cv2.warpAffine(np.ones_like(other), warp, base.shape, flags=flags) > 0.99
+
+    def mean(values: np.ndarray) -> np.ndarray:
+        return cv2.GaussianBlur(values, (0, 0), 1.5)
+
+    base_mean, laid_mean = mean(base), mean(laid)
+    base_variance = mean(base * base) - base_mean**2
+    laid_variance = mean(laid * laid) - laid_mean**2
+    covariance = mean(base * laid) - base_mean * laid_mean
+    textured = inside & (np.maximum(base_variance, laid_variance) > FLAT**2)
+    if inside.mean() < OVERLAP or not textured.any():
+        return 0.0
+    stable = 9.0
+    likeness = (2 * covariance + stable) / (base_variance + laid_variance + stable)
+    return float(likeness[textured].mean())
