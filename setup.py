@@ -23,6 +23,7 @@ TRAIN = [
     "scikit-learn>=1.4",
     "pandas>=2.1",
     "matplotlib>=3.8",
+    "jinja2>=3.1",
 ]
 BENCHMARKS = [*EDGE, "psutil>=5.9"]
 DEV = [
@@ -44,7 +45,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(include=["edge*", "train*", "convert*", "benchmarks*"]),
-    package_data={"edge": ["models/*/*", "deploy/*", "panel/*.css"]},
+    package_data={"edge": ["models/*/*", "deploy/*", "panel/*.css"], "train": ["*.html"]},
     extras_require={
         "edge": EDGE,
         # The older runtime for CPython <= 3.11; it dies under numpy 2 although pip lets it in.
