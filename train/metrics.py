@@ -54,6 +54,42 @@ def measure(classes: np.ndarray, probabilities: np.ndarray, labels: Sequence[str
     }
 
 
+def reliability(classes: np.ndarray, probabilities: np.ndarray, bins: int = 15) -> list[dict]:
+    """How right the answers of each confidence are, in `bins` equal parts of 0 to 1.
+
+    Args:
+        classes: int [photos], the true class of each.
+        probabilities: float [photos, classes], at the model's temperature.
+        bins: how many parts; each is open below and closed above, as in Guo et al.
+
+    Returns the parts that hold photos, each with low, high, images, and the mean confidence and
+    accuracy of its photos.
+    """
+    confidence = probabilities.max(axis=1)
+    right = probabilities.argmax(axis=1) == classes
+    part = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
+    return [
+        {
+            "low": index / bins,
+            "high": (index + 1) / bins,
+            "images": int((part == index).sum()),
+            "confidence": float(confidence[part == index].mean()),
+            "accuracy": float(right[part == index].mean()),
+        }
+        for index in np.unique(part).tolist()
+    ]
+
+
+def calibration_error(parts: Sequence[dict]) -> float:
+    """Expected calibration error of the `reliability` of a model, 0 to 1.
+
+    The mean gap between confidence and accuracy, weighted by photos. Source: Guo, Pleiss, Sun,
+    Weinberger, "On calibration of modern neural networks", ICML 2017.
+    """
+    gaps = [part["images"] * abs(part["confidence"] - part["accuracy"]) for part in parts]
+    return sum(gaps) / sum(part["images"] for part in parts)
+
+
 def plot_confusion(figures: dict, labels: Sequence[str], path: Path) -> None:
     """Draw the confusion matrix of `measure` as a PNG."""
     figure, axes = plt.subplots(figsize=(8, 7), layout="constrained")

@@ -1,0 +1,71 @@
+"""Figures against values worked out by hand."""
+
+import math
+
+import numpy as np
+import pytest
+
+from train.corruptions import CORRUPTIONS, corrupt
+from train.metrics import calibration_error, reliability
+from train.unknown import auroc, energy, max_softmax, neighbourhood, rejection, threshold_keeping
+
+
+def test_calibration_error_of_four_answers():
+    probabilities = np.array([[0.95, 0.05], [0.95, 0.05], [0.62, 0.38], [0.35, 0.65]])
+    parts = reliability(np.array([0, 1, 0, 1]), probabilities, bins=15)
+    assert [part["images"] for part in parts] == [2, 2]
+    low, high = parts
+    assert (low["low"], low["high"]) == (9 / 15, 10 / 15)
+    assert (low["confidence"], low["accuracy"]) == (pytest.approx(0.635), 1.0)
+    assert (high["confidence"], high["accuracy"]) == (pytest.approx(0.95), 0.5)
+    assert calibration_error(parts) == pytest.approx((2 * 0.365 + 2 * 0.45) / 4)
+
+
+def test_a_confidence_on_an_edge_belongs_to_the_part_below_it():
+    probabilities = np.array([[0.5, 0.5], [1.0, 0.0]])
+    parts = reliability(np.array([0, 0]), probabilities, bins=10)
+    assert [(part["low"], part["high"]) for part in parts] == [(0.4, 0.5), (0.9, 1.0)]
+    assert calibration_error(parts) == pytest.approx(0.25)
+
+
+def test_auroc_counts_pairs_and_half_of_the_ties():
+    known, unknown = np.array([3.0, 2.0, 1.0]), np.array([2.0, 0.0])
+    # pairs: 3>2, 3>0, 2=2, 2>0, 1<2, 1>0
+    assert auroc(known, unknown) == pytest.approx(4.5 / 6)
+
+
+def test_the_threshold_keeps_at_least_the_share_and_no_more_than_it_must():
+    known = np.arange(1, 21, dtype=float)
+    assert threshold_keeping(known, 0.95) == 2
+    assert threshold_keeping(known[:10], 0.95) == 1
+    figures = rejection(known, np.array([0.5, 1.5, 2.0, 30.0]))
+    assert figures["threshold"] == 2 and figures["accepted_at_95"] == 0.5
+
+
+def test_scores_of_logits():
+    logits = np.array([[2.0, 0.0], [1000.0, 1000.0]])
+    np.testing.assert_allclose(max_softmax(logits, 2.0), [math.e / (math.e + 1), 0.5], rtol=1e-6)
+    expected = [2 * math.log(math.e + 1), 1000 + 2 * math.log(2)]
+    np.testing.assert_allclose(energy(logits, 2.0), expected)
+
+
+def test_neighbours_are_compared_by_angle():
+    reference = np.array([[1.0, 0.0], [0.0, 5.0]])
+    embeddings = np.array([[9.0, 0.0], [1.0, 1.0], [-1.0, 0.0]])
+    np.testing.assert_allclose(neighbourhood(embeddings, reference, 1), [1, math.sqrt(0.5), 0])
+    np.testing.assert_allclose(neighbourhood(embeddings, reference, 5)[0], 0.5)
+
+
+@pytest.mark.parametrize("kind", CORRUPTIONS)
+def test_a_corruption_grows_with_its_severity_and_repeats_itself(kind):
+    ramp = np.linspace(40, 215, 224).astype(np.uint8)
+    pixels = np.stack([np.add.outer(ramp // 2, ramp // 2)] * 3, axis=-1)
+    pixels[60:150, 60:150] = (200, 40, 40)
+    differences = []
+    for severity in range(1, 6):
+        spoilt = corrupt(pixels, kind, severity, seed=3)
+        assert spoilt.shape == pixels.shape and spoilt.dtype == np.uint8
+        np.testing.assert_array_equal(spoilt, corrupt(pixels, kind, severity, seed=3))
+        differences.append(np.abs(spoilt.astype(int) - pixels).mean())
+    # The rectangle lies elsewhere at each severity, so it may hide more or less of a difference.
+    assert 0 < differences[0] < differences[2] < differences[4]

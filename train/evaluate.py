@@ -1,0 +1,417 @@
+"""Judge a run or a bundle: python train/evaluate.py --model RUN|BUNDLE --data DIR --out DIR."""
+
+import json
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from edge.classifier import softmax
+from edge.errors import BadInput, EwasteError
+from edge.files import write_whole
+from edge.photos import LabelledPhoto, find_photos, read_photos
+from edge.preprocess import model_input
+from train.corruptions import CORRUPTIONS, SEVERITIES, corrupt
+from train.engine import Answers, Engine, answer_all, open_engine
+from train.metrics import calibration_error, measure, reliability
+from train.report import Example, Mistake, render_report
+from train.swap import GROUNDS, CutItem, cut_items, on_ground
+from train.unknown import energy, max_softmax, neighbourhood, rejection
+
+WORST = 12
+SEED = 0
+
+console = Console(stderr=True, highlight=False)
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to judge, and on what.
+
+    Attributes:
+        model: directory of a run or of a bundle.
+        data: dataset folder.
+        split: which of its splits.
+        unknown: folder of CATEGORY/* photos of things of no known class; None leaves them out.
+        reference: split whose embeddings the nearest-neighbour score compares with; None leaves it
+            out.
+        leaked: file that lists, one path a line, photos the model has seen in training; they are
+            left out of `accuracy_clean`.
+        corruption_photos: how many photos, evenly over the classes, are spoilt; 0 leaves it out.
+        background: whether items are laid on other grounds.
+        threads: of the TFLite runtime.
+    """
+
+    model: Path
+    data: Path
+    split: str = "test"
+    unknown: Path | None = None
+    reference: str | None = None
+    leaked: Path | None = None
+    corruption_photos: int = 300
+    background: bool = True
+    threads: int = 2
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Photos at the model's size.
+
+    Attributes:
+        photos: where each lies and what is on it.
+        pixels: uint8 RGB [photos, S, S, 3].
+        skipped: how many could not be read.
+    """
+
+    photos: tuple[LabelledPhoto, ...]
+    pixels: np.ndarray
+    skipped: int
+
+    @property
+    def labels(self) -> list[str]:
+        """What is on each."""
+        return [photo.label for photo in self.photos]
+
+
+def evaluate(request: Request, say: Say) -> tuple[dict, str]:
+    """Judge a model.
+
+    Returns the figures (what `evaluate.json` holds) and the report (HTML).
+
+    Raises:
+        EwasteError: the model or the photos cannot be used.
+    """
+    started = time.monotonic()
+    engine = open_engine(request.model, request.threads)
+    found = _find_known(request.data / request.split, engine.labels)
+    strangers = find_photos(request.unknown) if request.unknown else []
+    pictures = _read(found, engine.size, say)
+    classes = np.array([engine.labels.index(label) for label in pictures.labels])
+    answers = _answer(engine, "classifying", pictures.pixels)
+    probabilities = softmax(answers.logits, engine.temperature)
+    parts = reliability(classes, probabilities)
+    figures = {
+        "model": _described(engine),
+        "data": request.data.name,
+        "split": request.split,
+        "skipped": pictures.skipped,
+        **measure(classes, probabilities, engine.labels),
+        "accuracy_clean": _accuracy_clean(request, pictures, classes, probabilities),
+        "ece": calibration_error(parts),
+        "reliability": parts,
+        "unknown_auroc": None,
+        "unknown_accepted_at_95": None,
+        "unknown": None,
+        "corruptions": None,
+        "background": None,
+    }
+    if strangers:
+        unknown = judge_unknown(engine, answers, strangers, request, say)
+        figures["unknown"] = unknown
+        for figure in ("auroc", "accepted_at_95"):
+            figures[f"unknown_{figure}"] = unknown["scores"][unknown["score"]][figure]
+    if request.corruption_photos:
+        chosen = _evenly(classes, request.corruption_photos)
+        figures["corruptions"] = judge_corruptions(engine, pictures.pixels[chosen], classes[chosen])
+    examples: list[Example] = []
+    if request.background:
+        figures["background"], examples = judge_background(engine, pictures, classes, probabilities)
+    mistakes = worst_mistakes(engine, pictures, classes, probabilities)
+    figures["worst"] = [
+        {
+            "photo": mistake.photo.relative_to(request.data).as_posix(),
+            "truth": mistake.truth,
+            "answer": mistake.answer,
+            "confidence": mistake.confidence,
+        }
+        for mistake in mistakes
+    ]
+    figures["seconds"] = round(time.monotonic() - started, 1)
+    return figures, render_report(figures, mistakes, examples)
+
+
+def judge_unknown(
+    engine: Engine, known: Answers, strangers: Sequence[LabelledPhoto], request: Request, say: Say
+) -> dict:
+    """How well things of no known class are told from known items, by score and by category."""
+    pictures = _read(strangers, engine.size, say)
+    others = _answer(engine, "unknown things", pictures.pixels)
+    scores = {
+        "max_softmax": [max_softmax(each.logits, engine.temperature) for each in (known, others)],
+        "energy": [energy(each.logits, engine.temperature) for each in (known, others)],
+    }
+    if request.reference:
+        found = _find_known(request.data / request.reference, engine.labels)
+        reference = _answer(engine, "reference photos", _read(found, engine.size, say).pixels)
+        scores["neighbours"] = [
+            neighbourhood(each.embeddings, reference.embeddings) for each in (known, others)
+        ]
+    used = "max_softmax"  # what the device decides by
+    of_known, of_others = scores[used]
+    limit = rejection(of_known, of_others)["threshold"]
+    categories = np.array(pictures.labels)
+    return {
+        "images": len(categories),
+        "skipped": pictures.skipped,
+        "score": used,
+        "scores": {name: rejection(*both) for name, both in scores.items()},
+        "accepted_by_category": {
+            category: float((of_others[categories == category] >= limit).mean())
+            for category in sorted(set(pictures.labels))
+        },
+        "at_threshold": {
+            "threshold": engine.threshold,
+            "known_kept": float((of_known >= engine.threshold).mean()),
+            "unknown_accepted": float((of_others >= engine.threshold).mean()),
+        },
+    }
+
+
+def judge_corruptions(engine: Engine, pixels: np.ndarray, classes: np.ndarray) -> dict:
+    """Accuracy on spoilt photos, by kind and severity; `mean` is over the kinds."""
+    kinds = {}
+    for kind in CORRUPTIONS:
+        accuracy = []
+        for severity in range(1, SEVERITIES + 1):
+            spoilt = (
+                corrupt(each, kind, severity, SEED + index) for index, each in enumerate(pixels)
+            )
+            answers = _answer(engine, f"{kind} {severity}", spoilt, len(pixels))
+            accuracy.append(float((answers.logits.argmax(axis=1) == classes).mean()))
+        kinds[kind] = {"accuracy": accuracy, "mean": float(np.mean(accuracy))}
+    return {
+        "images": len(classes),
+        "mean": float(np.mean([kind["mean"] for kind in kinds.values()])),
+        "kinds": kinds,
+    }
+
+
+def judge_background(
+    engine: Engine, pictures: Pictures, classes: np.ndarray, probabilities: np.ndarray
+) -> tuple[dict, list[Example]]:
+    """Figures (`train.metrics.measure`) of the same items on other grounds, and examples.
+
+    Photos whose item cannot be cut out are left out everywhere, the original pictures included.
+    """
+    with _bar("cutting out", len(pictures.photos)) as advanced:
+        items = []
+        for item in cut_items(pictures.photos, engine.size):
+            items += [item] if item else []
+            advanced(1)
+    result: dict = {
+        "images": len(items),
+        "left_out": len(pictures.photos) - len(items),
+        "grounds": {},
+    }
+    if not items:
+        return result, []
+    chosen = [item.index for item in items]
+    of_items = classes[chosen]
+    measured = {"original": probabilities[chosen]}
+    for ground in GROUNDS:
+        laid = on_ground(items, items, ground, engine.size, SEED)
+        answers = _answer(engine, f"on {ground}", laid, len(items))
+        measured[ground] = softmax(answers.logits, engine.temperature)
+    for ground, answered in measured.items():
+        figures = measure(of_items, answered, engine.labels)
+        del figures["confusion"]
+        result["grounds"][ground] = figures
+    examples = []
+    for place in _one_of_each(items):
+        views = {"original": pictures.pixels[items[place].index]}
+        for ground in GROUNDS:
+            (views[ground],) = on_ground([items[place]], items, ground, engine.size, SEED)
+        said = {ground: engine.labels[int(measured[ground][place].argmax())] for ground in measured}
+        examples.append(Example(items[place].label, views, said))
+    return result, examples
+
+
+def worst_mistakes(
+    engine: Engine, pictures: Pictures, classes: np.ndarray, probabilities: np.ndarray
+) -> list[Mistake]:
+    """The wrong answers that were given most confidently."""
+    predicted = probabilities.argmax(axis=1)
+    confidence = probabilities.max(axis=1)
+    wrong = np.flatnonzero(predicted != classes)
+    return [
+        Mistake(
+            photo=pictures.photos[index].path,
+            truth=engine.labels[classes[index]],
+            answer=engine.labels[predicted[index]],
+            confidence=float(confidence[index]),
+            pixels=pictures.pixels[index],
+            activation=(
+                engine.activation(pictures.pixels[index], int(predicted[index]))
+                if engine.activation
+                else None
+            ),
+        )
+        for index in wrong[np.argsort(-confidence[wrong], kind="stable")][:WORST]
+    ]
+
+
+def _find_known(folder: Path, labels: Sequence[str]) -> list[LabelledPhoto]:
+    photos = find_photos(folder)
+    strange = sorted({photo.label for photo in photos} - set(labels))
+    if strange:
+        raise BadInput(f"{folder}: classes that the model does not know: {', '.join(strange)}")
+    return photos
+
+
+def _read(photos: Sequence[LabelledPhoto], size: int, say: Say) -> Pictures:
+    kept, pixels = [], []
+    for photo, image in read_photos(photos, say):
+        kept.append(photo)
+        pixels.append(model_input(image, size))
+    return Pictures(tuple(kept), np.stack(pixels), len(photos) - len(kept))
+
+
+def _answer(
+    engine: Engine, what: str, pictures: Iterable[np.ndarray], total: int | None = None
+) -> Answers:
+    with _bar(what, len(pictures) if total is None else total) as advanced:
+        return answer_all(engine, pictures, advanced)
+
+
+@contextmanager
+def _bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    columns = TextColumn("{task.description:18}"), BarColumn(), MofNCompleteColumn()
+    times = TimeElapsedColumn(), TimeRemainingColumn()
+    hidden = not console.is_terminal
+    with Progress(*columns, *times, console=console, transient=True, disable=hidden) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda done: progress.advance(task, done)
+
+
+def _described(engine: Engine) -> dict:
+    names = ("name", "kind", "labels", "size", "temperature", "threshold")
+    return {name: getattr(engine, name) for name in names}
+
+
+def _accuracy_clean(
+    request: Request, pictures: Pictures, classes: np.ndarray, probabilities: np.ndarray
+) -> float | None:
+    """Accuracy without the photos that `leaked` lists; None when there is no list."""
+    if request.leaked is None:
+        return None
+    try:
+        lines = request.leaked.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{request.leaked}: not a readable list of photos ({error})") from None
+    leaked = {(request.data / line.strip()).resolve() for line in lines if line.strip()}
+    clean = np.array([photo.path.resolve() not in leaked for photo in pictures.photos])
+    if not clean.any():
+        raise BadInput(f"{request.leaked}: lists every photo; nothing is left to judge on")
+    return float((probabilities.argmax(axis=1) == classes)[clean].mean())
+
+
+def _evenly(classes: np.ndarray, most: int) -> np.ndarray:
+    """Indices of at most `most` photos, the first of each class before the second of any."""
+    seen: dict[int, int] = defaultdict(int)
+    rank = []
+    for each in classes.tolist():
+        rank.append(seen[each])
+        seen[each] += 1
+    return np.sort(np.argsort(rank, kind="stable")[:most])
+
+
+def _one_of_each(items: Sequence[CutItem]) -> list[int]:
+    """Place of the first item of each class."""
+    first: dict[str, int] = {}
+    for place, item in enumerate(items):
+        first.setdefault(item.label, place)
+    return sorted(first.values())
+
+
+def write_evaluation(out: Path, figures: dict, report: str) -> None:
+    """Write `evaluate.json` and `report.html` into the folder `out`, which is made.
+
+    Raises:
+        EwasteError: they cannot be written.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        write_whole(out / "evaluate.json", (json.dumps(figures, indent=2) + "\n").encode())
+        write_whole(out / "report.html", report.encode())
+    except OSError as error:
+        raise EwasteError(f"{out}: cannot be written ({error.strerror}); choose another") from None
+
+
+def _print(figures: dict, out: Path) -> None:
+    console.print(
+        f"accuracy {figures['accuracy']:.1%} ({figures['accuracy_low']:.1%} to "
+        f"{figures['accuracy_high']:.1%}) over {figures['images']} images, "
+        f"calibration error {figures['ece']:.1%}"
+    )
+    if figures["background"]:
+        grounds = figures["background"]["grounds"].items()
+        console.print(
+            f"{figures['background']['images']} items on other grounds: "
+            + ", ".join(f"{ground} {each['accuracy']:.1%}" for ground, each in grounds)
+        )
+    if figures["unknown"]:
+        console.print(
+            f"unknown things: AUROC {figures['unknown_auroc']:.3f}, "
+            f"{figures['unknown_accepted_at_95']:.1%} accepted when 95% of items are kept"
+        )
+    if figures["corruptions"]:
+        console.print(f"spoilt pictures: mean accuracy {figures['corruptions']['mean']:.1%}")
+    console.print(f"report: {out / 'report.html'}")
+
+
+def main(
+    model: Annotated[Path, typer.Option(help="directory of a run or of a bundle")],
+    data: Annotated[Path, typer.Option(help="dataset folder, with a folder for the split")],
+    out: Annotated[Path, typer.Option(help="folder for evaluate.json and report.html")],
+    split: Annotated[str, typer.Option(help="which split to judge on")] = "test",
+    unknown: Annotated[
+        Path | None, typer.Option(help="CATEGORY/* photos of things of no known class")
+    ] = None,
+    reference: Annotated[
+        str | None, typer.Option(help="split for the nearest-neighbour score, such as train")
+    ] = None,
+    leaked: Annotated[
+        Path | None, typer.Option(help="list of photos, one a line, that training has seen")
+    ] = None,
+    corruption_photos: Annotated[
+        int, typer.Option(min=0, help="how many photos to spoil, evenly over the classes")
+    ] = 300,
+    background: Annotated[bool, typer.Option(help="lay items on other grounds")] = True,
+    threads: Annotated[int, typer.Option(min=1, help="of the TFLite runtime")] = 2,
+    as_json: Annotated[bool, typer.Option("--json", help="figures as JSON on stdout")] = False,
+) -> None:
+    """Judge a run or a bundle. Exit codes: 0 done, 1 failed, 2 bad input, 3 bundle refused."""
+    request = Request(
+        model, data, split, unknown, reference, leaked, corruption_photos, background, threads
+    )
+    try:
+        figures, report = evaluate(request, partial(console.print, markup=False, soft_wrap=True))
+        write_evaluation(out, figures, report)
+    except EwasteError as error:
+        console.print(f"error: {error}", style="red", markup=False, soft_wrap=True)
+        sys.exit(error.exit_code)
+    _print(figures, out)
+    if as_json:
+        print(json.dumps(figures))
+
+
+if __name__ == "__main__":
+    typer.run(main)
