@@ -25,13 +25,19 @@ from edge.preprocess import float_input
 from train.dataset import Split, read_labels, read_split
 from train.fit import Recipe, fit
 from train.metrics import measure, plot_confusion, plot_history
-from train.model import build_network
+from train.model import build_network, continue_from
 
 console = Console(stderr=True, highlight=False)
 
 
 def fine_tune(
-    data: list[Path], out: Path, weights: str, image_size: int, dropout: float, recipe: Recipe
+    data: list[Path],
+    out: Path,
+    weights: str,
+    init: Path | None,
+    image_size: int,
+    dropout: float,
+    recipe: Recipe,
 ) -> dict:
     """Train on the train splits of `data`, choose the epoch on val, look at test once.
 
@@ -55,13 +61,16 @@ def fine_tune(
         f"{len(val.classes)} to choose, {len(test.classes)} to judge"
     )
     network = build_network(len(labels), image_size, weights, dropout)
-    console.print(f"start without pretrained weights: {_listed(network.fresh)}")
+    if init is not None:
+        network = continue_from(network, init / "model.keras")
+    console.print(f"start without pretrained weights: {_listed(network.fresh) or 'none'}")
     out.mkdir(parents=True, exist_ok=True)
     config = {
         "labels": labels,
         "image_size": image_size,
         "data": [str(folder) for folder in data],
         "weights": weights,
+        "init": None if init is None else str(init),
         "fresh_layers": network.fresh,
         "dropout": dropout,
         **asdict(recipe),
@@ -134,6 +143,7 @@ def main(
     ],
     out: Annotated[Path, typer.Option(help="the run directory to write")],
     weights: Annotated[str, typer.Option(help="imagenet, none, or an .h5 file")] = "imagenet",
+    init: Annotated[Path | None, typer.Option(help="an earlier run to continue from")] = None,
     image_size: Annotated[int, typer.Option(min=32, max=512)] = 224,
     epochs: Annotated[int, typer.Option(min=1)] = 15,
     head_epochs: Annotated[int, typer.Option(min=0, help="of them for the fresh layers only")] = 10,
@@ -147,7 +157,7 @@ def main(
     """Fine-tune ResNet50 on labelled photos. Exit codes: 0 done, 1 failed, 2 bad input."""
     recipe = Recipe(epochs, head_epochs, copies, rate, patience, seed)
     try:
-        metrics = fine_tune(data, out, weights, image_size, dropout, recipe)
+        metrics = fine_tune(data, out, weights, init, image_size, dropout, recipe)
     except EwasteError as error:
         console.print(f"error: {error}", style="red", markup=False, soft_wrap=True)
         sys.exit(error.exit_code)
