@@ -28,7 +28,7 @@ from edge.preprocess import float_input
 from train.dataset import Dataset, read_dataset
 from train.fit import Recipe, fit
 from train.metrics import measure, plot_confusion, plot_history
-from train.model import build_network
+from train.model import build_network, continue_from
 
 console = Console(stderr=True, highlight=False)
 
@@ -37,6 +37,7 @@ def fine_tune(
     data: list[Path],
     out: Path,
     weights: str,
+    init: Path | None,
     image_size: int,
     dropout: float,
     recipe: Recipe,
@@ -67,13 +68,16 @@ def fine_tune(
             f"{dataset.left_out['val']} of val (--keep-duplicates keeps them)"
         )
     network = build_network(len(labels), image_size, weights, dropout)
-    console.print(f"start without pretrained weights: {_listed(network.fresh)}")
+    if init is not None:
+        network = continue_from(network, init / "model.keras")
+    console.print(f"start without pretrained weights: {_listed(network.fresh) or 'none'}")
     out.mkdir(parents=True, exist_ok=True)
     config = {
         "labels": labels,
         "image_size": image_size,
         "data": [str(folder) for folder in data],
         "weights": weights,
+        "init": None if init is None else str(init),
         "fresh_layers": network.fresh,
         "dropout": dropout,
         "keep_duplicates": keep_duplicates,
@@ -176,6 +180,7 @@ def main(
     ],
     out: Annotated[Path, typer.Option(help="the run directory to write")],
     weights: Annotated[str, typer.Option(help="imagenet, none, or an .h5 file")] = "imagenet",
+    init: Annotated[Path | None, typer.Option(help="an earlier run to continue from")] = None,
     image_size: Annotated[int, typer.Option(min=32, max=512)] = 224,
     epochs: Annotated[int, typer.Option(min=1)] = 15,
     head_epochs: Annotated[int, typer.Option(min=0, help="of them for the fresh layers only")] = 10,
@@ -192,7 +197,7 @@ def main(
     """Fine-tune ResNet50 on labelled photos. Exit codes: 0 done, 1 failed, 2 bad input."""
     recipe = Recipe(epochs, head_epochs, copies, rate, patience, seed)
     try:
-        metrics = fine_tune(data, out, weights, image_size, dropout, recipe, keep_duplicates)
+        metrics = fine_tune(data, out, weights, init, image_size, dropout, recipe, keep_duplicates)
     except EwasteError as error:
         console.print(f"error: {error}", style="red", markup=False, soft_wrap=True)
         sys.exit(error.exit_code)

@@ -55,6 +55,8 @@ def plan_phases(recipe: Recipe, network: Network) -> tuple[Phase, ...]:
     if network.frozen is None:
         return (Phase("whole network", recipe.epochs, recipe.rate, last_stage=True),)
     head = min(recipe.head_epochs, recipe.epochs)
+    if not network.fresh:
+        return (Phase("last stage", recipe.epochs, recipe.rate / 10, last_stage=True),)
     phases = (
         Phase("fresh layers", head, recipe.rate, last_stage=False),
         Phase("last stage", recipe.epochs - head, recipe.rate / 10, last_stage=True),

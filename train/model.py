@@ -1,7 +1,7 @@
 """ResNet50 with a new head, in the input form that the device feeds: `RGB - 117`."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import h5py
@@ -65,6 +65,23 @@ def build_network(classes: int, size: int, weights: str, dropout: float = 0.4) -
     frozen = keras.Model(backbone.input, boundary.output, name="frozen")
     trained = keras.Model(boundary.output, probabilities, name="trained")
     return Network(model, frozen, trained, fresh)
+
+
+def continue_from(network: Network, model_path: Path) -> Network:
+    """The network with the weights of an earlier run's `model.keras`; nothing in it is fresh.
+
+    Raises:
+        BadInput: the file is missing, damaged, or of other classes or another image size.
+    """
+    if not model_path.is_file():
+        raise BadInput(f"{model_path}: missing; give --init the directory of a finished run")
+    try:
+        earlier = keras.models.load_model(model_path, compile=False)
+        network.model.set_weights(earlier.get_weights())
+    except (OSError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise BadInput(f"{model_path}: cannot be continued from ({reason})") from None
+    return replace(network, fresh=())
 
 
 def set_trainable(network: Network, last_stage: bool) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from edge.errors import BadInput
 from edge.preprocess import float_input
-from train.model import build_network, set_trainable
+from train.model import build_network, continue_from, set_trainable
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +78,40 @@ def test_without_weights_everything_is_fresh_and_nothing_frozen():
     network = build_network(3, 32, "none")
     assert network.frozen is None
     assert "conv1_conv" in network.fresh
+
+
+def test_a_run_can_be_continued_from_with_nothing_fresh(pretrained, tmp_path):
+    first = build_network(3, 64, str(pretrained[1] / "partial.h5"))
+    first.model.save(tmp_path / "model.keras")
+    second = build_network(3, 64, str(pretrained[1] / "partial.h5"))
+    pixels = float_input(np.random.default_rng(2).integers(0, 256, (2, 64, 64, 3), np.uint8))
+    continued = continue_from(second, tmp_path / "model.keras")
+    np.testing.assert_allclose(continued.model(pixels), first.model(pixels), atol=1e-6)
+    assert continued.fresh == ()
+    set_trainable(continued, last_stage=True)
+    learning = {layer.name for layer in continued.trained.layers if layer.trainable_weights}
+    assert "logits" in learning and "conv5_block3_3_conv" in learning
+    assert not any(name.endswith("_bn") for name in learning)
+
+
+def test_other_classes_or_no_model_cannot_be_continued_from(pretrained, tmp_path):
+    build_network(3, 64, "none").model.save(tmp_path / "model.keras")
+    other = build_network(4, 64, str(pretrained[1] / "partial.h5"))
+    with pytest.raises(BadInput, match="cannot be continued from"):
+        continue_from(other, tmp_path / "model.keras")
+    with pytest.raises(BadInput, match="missing"):
+        continue_from(other, tmp_path / "nowhere.keras")
+
+
+def test_a_fresh_last_stage_starts_by_passing_the_features_on(pretrained):
+    network = build_network(3, 64, str(pretrained[1] / "partial.h5"))
+    pixels = float_input(np.random.default_rng(3).integers(0, 256, (2, 64, 64, 3), np.uint8))
+    features = network.frozen(pixels).numpy()[:, ::2, ::2]
+    both = np.concatenate([features, -features], axis=-1)
+    normalised = both / np.sqrt(1 + 1.001e-5)  # of a fresh batch normalisation at inference
+    expected = np.maximum(normalised, 0).mean(axis=(1, 2))
+    embedding = keras.Model(network.model.input, network.model.get_layer("embedding").output)
+    np.testing.assert_allclose(embedding(pixels).numpy(), expected, rtol=1e-3, atol=1e-4)
 
 
 def test_weights_of_another_architecture_are_refused(tmp_path):
