@@ -26,7 +26,7 @@ TRAIN = [
     "jinja2>=3.1",
 ]
 KAGGLE = ["kagglehub>=0.3"]
-BENCHMARKS = [*EDGE, "psutil>=5.9"]
+BENCHMARKS = [*EDGE, *TRAIN, "psutil>=5.9"]
 DEV = [
     "pytest>=8",
     "hypothesis>=6.100",

@@ -11,8 +11,6 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from edge.bundle import DEFAULT_BUNDLE, load_bundle, open_classifier
 from edge.errors import EwasteError
@@ -97,12 +95,12 @@ def main(
     if as_json:
         print(json.dumps({"rows": [asdict(row) for row in rows]}))
         return
-    table = Table(title=f"latency, {runs} runs each")
-    for name in asdict(rows[0]):
-        table.add_column(name)
+    print(f"{'engine':14}  variant  threads  {'stage':19}  median_ms  p95_ms  p99_ms  ratio")
     for row in rows:
-        table.add_row(*(str(value) for value in asdict(row).values()))
-    Console().print(table)
+        print(
+            f"{row.engine:14}  {row.variant:7}  {row.threads:7}  {row.stage:19}  "
+            f"{row.median_ms:9.3f}  {row.p95_ms:6.3f}  {row.p99_ms:6.3f}  {row.ratio:.3f}"
+        )
 
 
 if __name__ == "__main__":
