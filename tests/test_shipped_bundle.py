@@ -1,0 +1,42 @@
+"""The bundle that ships: it proves itself here, and its figures are what its manifest says."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.accuracy import evaluate
+from edge.bundle import DEFAULT_BUNDLE, load_bundle, open_classifier, verify_golden
+
+ROOT = Path(__file__).parents[1]
+SHARED = Path(os.environ.get("EWASTE_SHARED", ROOT.parent / "shared"))
+PHOTOS = SHARED / "data" / "ewaste" / "test"
+
+
+def test_the_shipped_bundle_proves_itself_on_this_machine():
+    bundle = load_bundle(DEFAULT_BUNDLE)
+    check = verify_golden(bundle, open_classifier(bundle))
+    assert check.inputs == 32
+    assert bundle.manifest.parity.gate.agreement >= 0.985
+    assert bundle.manifest.hazards == ("Battery",)
+
+
+def test_a_drawn_belt_is_counted_and_named_by_it():
+    command = [sys.executable, "-m", "edge.cli", "simulate", "--items", "40", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300)
+    assert done.returncode == 0, done.stderr
+    score = json.loads(done.stdout)
+    assert (score["counted"], score["missed"], score["doubled"], score["ghosts"]) == (40, 0, 0, 0)
+    assert score["right"] >= 36
+
+
+@pytest.mark.skipif(not PHOTOS.is_dir(), reason="the shared photos are not on this machine")
+def test_its_accuracy_on_the_photos_is_what_its_manifest_says():
+    figures = evaluate(DEFAULT_BUNDLE, PHOTOS)
+    said = load_bundle(DEFAULT_BUNDLE).manifest.parity.datasets["ewaste"]
+    # Without bit-exact XNNPACK, as on other processors, a photo or two may change sides.
+    assert figures["accuracy"] == pytest.approx(said.accuracy_quantised, abs=2 / said.images)
+    assert figures["images"] == said.images
