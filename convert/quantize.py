@@ -43,7 +43,7 @@ from edge import bundle
 from edge.bundle import ParityGate
 from edge.classifier import Classifier
 from edge.config import read_toml
-from edge.errors import EwasteError, Refused
+from edge.errors import BadInput, EwasteError, Refused
 from edge.files import write_whole
 from edge.photos import read_photos
 from edge.preprocess import model_input
@@ -70,6 +70,7 @@ class Request:
         calibration: how many training photos the ranges are taken from.
         seed: of their choice and of the golden drawings.
         gate: what the quantised model must reach.
+        notes: a Markdown file to end the model card with, such as what was measured on a line.
     """
 
     run: Path
@@ -78,6 +79,7 @@ class Request:
     calibration: int = 200
     seed: int = 0
     gate: ParityGate = field(default_factory=ParityGate)
+    notes: Path | None = None
 
     @property
     def report(self) -> Path:
@@ -125,6 +127,8 @@ def quantize(request: Request, say: Say = console.print) -> tuple[Parity, list[s
         EwasteError: the conversion or the writing failed.
     """
     bundle.check_replaceable(request.out)
+    if request.notes is not None and not request.notes.is_file():
+        raise BadInput(f"{request.notes}: no such file of notes for the model card")
     run = read_run(request.run)
     listed = {data: find_splits(data, run.path) for data in request.data}
     train = [find_split(data, listing, "train", run.labels) for data, listing in listed.items()]
@@ -226,10 +230,13 @@ def _write(run: Run, request: Request, candidate: Candidate) -> bundle.Bundle:
             **{name: version(name) for name in VERSIONED},
         },
     )
+    card = write_card(manifest, run)
+    if request.notes is not None:
+        card += f"\n{request.notes.read_text(encoding='utf-8').strip()}\n"
     contents = {
         bundle.MODEL: candidate.model,
         bundle.GOLDEN: make_golden(candidate.classifier, request.seed),
-        bundle.CARD: write_card(manifest, run).encode(),
+        bundle.CARD: card.encode(),
     }
     return bundle.write_bundle(request.out, manifest, contents)
 
@@ -262,11 +269,12 @@ def main(
     calibration: Annotated[int, typer.Option(min=1, help="training photos for the ranges")] = 200,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     gate: Annotated[Path | None, typer.Option(help="TOML file that overrides the gate")] = None,
+    notes: Annotated[Path | None, typer.Option(help="Markdown to end the model card with")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="figures as JSON on stdout")] = False,
 ) -> None:
     """Quantise a run to int8 and prove it. Exit codes: 0 done, 1 failed, 2 bad input, 3 refused."""
     try:
-        request = Request(run, tuple(data), out, calibration, seed, read_gate(gate))
+        request = Request(run, tuple(data), out, calibration, seed, read_gate(gate), notes)
         figures = _figures(*quantize(request), request)
         print(json.dumps(figures) if as_json else _summary(figures))
         if figures["failed"]:
