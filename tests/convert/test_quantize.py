@@ -310,3 +310,15 @@ def test_photos_the_run_does_not_know_are_bad_input(
     result = command(run, [drawn_data / "test"], tmp_path / "out")
     assert result.exit_code == 2
     assert "has no splits, and" in result.stderr and "names none" in result.stderr
+
+
+def test_notes_end_the_model_card_and_missing_ones_are_told_at_once(
+    tiny_run: Path, drawn_data: Path, tmp_path: Path
+) -> None:
+    out, notes = tmp_path / "out", tmp_path / "notes.md"
+    result = command(tiny_run, [drawn_data], out, "--notes", str(notes))
+    assert result.exit_code == 2 and "notes.md" in result.stderr and not out.exists()
+    notes.write_text("Measured on line 3.\n")
+    result = command(tiny_run, [drawn_data], out, "--notes", str(notes), "--calibration", "40")
+    assert result.exit_code == 0, result.stderr
+    assert (out / "model_card.md").read_text().endswith("Measured on line 3.\n")
