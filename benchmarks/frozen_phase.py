@@ -19,7 +19,7 @@ import typer
 
 from edge.errors import EwasteError
 from train.dataset import read_dataset
-from train.features import BATCH, CachedFeatures, VariedPhotos, cache_features
+from train.features import BATCH, cache_features, cached_batches, photo_batches
 from train.model import Network, build_network, set_trainable
 
 
@@ -47,9 +47,9 @@ def measure(data: Path, weights: str, photos: int, epochs: int) -> dict[str, flo
         )
         seconds["caching, once per copy"] = (time.perf_counter() - started) / len(classes)
         set_trainable(network, last_stage=False)
-        cached = CachedFeatures(features, classes, BATCH, 0)
+        cached = cached_batches(features, classes, BATCH, 0)
         seconds["cached"] = _epoch(network.trained, cached, epochs) / len(classes)
-    photos_each_epoch = VariedPhotos(split, BATCH, 0)
+    photos_each_epoch = photo_batches(split, BATCH, 0)
     seconds["whole, frozen"] = _epoch(network.model, photos_each_epoch, epochs) / len(classes)
     _thaw(network)
     seconds["whole, all"] = _epoch(network.model, photos_each_epoch, epochs) / len(classes)

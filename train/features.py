@@ -13,15 +13,22 @@ from train.dataset import Split
 BATCH = 32
 
 
-class CachedFeatures(keras.utils.PyDataset):
-    """Shuffled batches (features float32 [B, h, w, c], classes int64 [B]) out of a cache on disk.
+class ShuffledBatches(keras.utils.PyDataset):
+    """Batches (inputs float32 [B, ...], classes int64 [B]), each sample once an epoch.
 
     The order depends on the seed and the epoch only.
     """
 
-    def __init__(self, features: np.ndarray, classes: np.ndarray, batch: int, seed: int) -> None:
+    def __init__(
+        self,
+        classes: np.ndarray,
+        batch: int,
+        seed: int,
+        take: Callable[[np.ndarray, int], np.ndarray],
+    ) -> None:
+        """`take` gives the inputs of the chosen samples, int [B], in an epoch, counted from 0."""
         super().__init__(workers=1, use_multiprocessing=False)
-        self._features, self._classes, self._batch, self._seed = features, classes, batch, seed
+        self._classes, self._batch, self._seed, self._take = classes, batch, seed, take
         self._epoch = 0
         self._order = self._shuffled()
 
@@ -35,12 +42,34 @@ class CachedFeatures(keras.utils.PyDataset):
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         # Sorted within the batch: neighbouring reads are kinder to a cache larger than the memory.
         chosen = np.sort(self._order[index * self._batch : (index + 1) * self._batch])
-        return self._features[chosen].astype(np.float32), self._classes[chosen]
+        return self._take(chosen, self._epoch), self._classes[chosen]
 
     def on_epoch_end(self) -> None:
         """Shuffle anew."""
         self._epoch += 1
         self._order = self._shuffled()
+
+
+def cached_batches(
+    features: np.ndarray, classes: np.ndarray, batch: int, seed: int
+) -> ShuffledBatches:
+    """Batches out of a cache on disk, float [samples, h, w, c]."""
+    return ShuffledBatches(
+        classes, batch, seed, lambda chosen, epoch: features[chosen].astype(np.float32)
+    )
+
+
+def photo_batches(split: Split, batch: int, seed: int) -> ShuffledBatches:
+    """Batches of freshly varied photos (`RGB - 117`), for a network without a frozen part."""
+
+    def take(chosen: np.ndarray, epoch: int) -> np.ndarray:
+        pixels = [
+            augment(split.pixels[index], np.random.default_rng((seed, epoch, int(index))))
+            for index in chosen
+        ]
+        return float_input(np.stack(pixels))
+
+    return ShuffledBatches(split.classes, batch, seed, take)
 
 
 def varied_batches(
@@ -92,32 +121,3 @@ def cache_features(
         advanced(count)
     features.flush()
     return features, classes
-
-
-class VariedPhotos(keras.utils.PyDataset):
-    """Batches of freshly varied photos (float32 `RGB - 117`), for a network without frozen part."""
-
-    def __init__(self, split: Split, batch: int, seed: int) -> None:
-        super().__init__(workers=1, use_multiprocessing=False)
-        self._split, self._batch, self._seed, self._epoch = split, batch, seed, 0
-        self._order = self._shuffled()
-
-    def _shuffled(self) -> np.ndarray:
-        rng = np.random.default_rng((self._seed, self._epoch))
-        return rng.permutation(len(self._split.classes))
-
-    def __len__(self) -> int:
-        return -(-len(self._order) // self._batch)
-
-    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        chosen = self._order[index * self._batch : (index + 1) * self._batch]
-        pixels = [
-            augment(self._split.pixels[n], np.random.default_rng((self._seed, self._epoch, int(n))))
-            for n in chosen
-        ]
-        return float_input(np.stack(pixels)), self._split.classes[chosen]
-
-    def on_epoch_end(self) -> None:
-        """Shuffle anew."""
-        self._epoch += 1
-        self._order = self._shuffled()

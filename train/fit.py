@@ -13,7 +13,7 @@ import numpy as np
 
 from edge.preprocess import float_input
 from train.dataset import Split
-from train.features import BATCH, CachedFeatures, VariedPhotos, cache_features
+from train.features import BATCH, cache_features, cached_batches, photo_batches
 from train.model import Network, set_trainable
 
 IMBALANCE, WEIGHT_CAP = 1.5, 10.0
@@ -118,7 +118,7 @@ def _batches(
     advanced: Callable[[str, int, int], None],
 ) -> tuple[keras.utils.PyDataset, tuple[np.ndarray, np.ndarray]]:
     if network.frozen is None:
-        batches = VariedPhotos(train, BATCH, recipe.seed)
+        batches = photo_batches(train, BATCH, recipe.seed)
         return batches, (float_input(val.pixels), val.classes)
     cached = []
     for name, split, copies in (("train", train, recipe.copies), ("val", val, 0)):
@@ -132,7 +132,7 @@ def _batches(
         path = scratch / f"{name}.npy"
         cached.append(cache_features(network.frozen, split, copies, recipe.seed, path, tick))
     (features, classes), (val_features, val_classes) = cached
-    batches = CachedFeatures(features, classes, BATCH, recipe.seed)
+    batches = cached_batches(features, classes, BATCH, recipe.seed)
     return batches, (val_features.astype(np.float32), val_classes)
 
 

@@ -5,7 +5,7 @@ import numpy as np
 
 from train.augment import augment
 from train.dataset import Split
-from train.features import CachedFeatures, cache_features, varied_batches
+from train.features import cache_features, cached_batches, varied_batches
 
 
 def split_of(count: int) -> Split:
@@ -29,7 +29,7 @@ def test_the_cache_holds_what_the_frozen_part_makes_of_each_varied_copy(tmp_path
 
 def test_batches_bring_every_copy_once_an_epoch_in_another_order_each_time():
     features = np.arange(10, dtype=np.float16)[:, None]
-    batches = CachedFeatures(features, np.arange(10), batch=4, seed=1)
+    batches = cached_batches(features, np.arange(10), batch=4, seed=1)
     seen = []
     for _ in range(2):
         seen.append(np.concatenate([batches[index][1] for index in range(len(batches))]))
