@@ -3,8 +3,8 @@
 import cv2
 import numpy as np
 
-from edge.bundle import GOLDEN_TOLERANCE, pack_golden
 from edge.classifier import Classifier
+from edge.golden import GOLDEN_TOLERANCE, pack_golden
 from edge.simulator import items
 
 INPUTS = 32

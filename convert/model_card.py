@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from convert.run import Run
-from edge.bundle import DatasetParity, Manifest
+from edge.manifest import DatasetParity, Manifest
 
 CARD = """\
 # {name}

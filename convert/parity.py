@@ -6,10 +6,10 @@ from itertools import islice
 
 import numpy as np
 
-from edge.bundle import DatasetParity, ParityGate, ParityVerdict
 from edge.classifier import Classifier
 from edge.errors import BadInput
 from edge.intervals import wilson
+from edge.manifest import DatasetParity, ParityGate, ParityVerdict
 from edge.preprocess import float_input
 
 Engine = Callable[[np.ndarray], np.ndarray]

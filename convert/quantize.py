@@ -39,12 +39,21 @@ from convert.parity import (
     keras_engine,
 )
 from convert.run import Run, read_run
-from edge import bundle
-from edge.bundle import ParityGate
+from edge.bundle import Bundle, check_replaceable, write_bundle
 from edge.classifier import Classifier
 from edge.config import read_toml
 from edge.errors import BadInput, EwasteError, Refused
 from edge.files import write_whole
+from edge.manifest import (
+    CARD,
+    DEFAULT_HAZARDS,
+    GOLDEN,
+    MODEL,
+    Calibration,
+    InputContract,
+    Manifest,
+    ParityGate,
+)
 from edge.photos import read_photos
 from edge.preprocess import model_input
 from edge.quiet import quiet
@@ -100,7 +109,7 @@ class Candidate:
 
     model: bytes
     classifier: Classifier
-    calibration: bundle.Calibration
+    calibration: Calibration
     parity: Parity
 
 
@@ -126,7 +135,7 @@ def quantize(request: Request, say: Say = console.print) -> tuple[Parity, list[s
         Refused: the converter made a model that takes something else than raw RGB.
         EwasteError: the conversion or the writing failed.
     """
-    bundle.check_replaceable(request.out)
+    check_replaceable(request.out)
     if request.notes is not None and not request.notes.is_file():
         raise BadInput(f"{request.notes}: no such file of notes for the model card")
     run = read_run(request.run)
@@ -172,7 +181,7 @@ def _convert(
         for variant, content in converted.items()
     }
     parity = _compare(model, classifiers, judged, run, say)
-    used = bundle.Calibration(images=len(inputs), seed=request.seed)
+    used = Calibration(images=len(inputs), seed=request.seed)
     return Candidate(converted[INT8], classifiers[INT8], used, parity)
 
 
@@ -213,13 +222,13 @@ def _compare(
     return compare(engines, watched, "+".join(sorted({split.name for split in judged})))
 
 
-def _write(run: Run, request: Request, candidate: Candidate) -> bundle.Bundle:
-    manifest = bundle.Manifest(
+def _write(run: Run, request: Request, candidate: Candidate) -> Bundle:
+    manifest = Manifest(
         name=request.out.resolve().name,
         created=datetime.now(timezone.utc).replace(microsecond=0),
         labels=run.labels,
-        hazards=tuple(label for label in run.labels if label in bundle.DEFAULT_HAZARDS),
-        input=bundle.InputContract(size=run.size),
+        hazards=tuple(label for label in run.labels if label in DEFAULT_HAZARDS),
+        input=InputContract(size=run.size),
         parity=candidate.parity.verdict(passed=True, gate=request.gate),
         training=run.figures,
         dataset=fingerprint(request.data),
@@ -234,11 +243,11 @@ def _write(run: Run, request: Request, candidate: Candidate) -> bundle.Bundle:
     if request.notes is not None:
         card += f"\n{request.notes.read_text(encoding='utf-8').strip()}\n"
     contents = {
-        bundle.MODEL: candidate.model,
-        bundle.GOLDEN: make_golden(candidate.classifier, request.seed),
-        bundle.CARD: card.encode(),
+        MODEL: candidate.model,
+        GOLDEN: make_golden(candidate.classifier, request.seed),
+        CARD: card.encode(),
     }
-    return bundle.write_bundle(request.out, manifest, contents)
+    return write_bundle(request.out, manifest, contents)
 
 
 def _figures(parity: Parity, failed: list[str], request: Request) -> dict:

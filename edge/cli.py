@@ -16,11 +16,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from edge.bundle import DEFAULT_BUNDLE, load_bundle, open_classifier, verify_golden
+from edge.bundle import DEFAULT_BUNDLE, load_bundle, open_classifier
 from edge.config import Config, decision_rules, read_config
 from edge.conveyor import Tally
 from edge.decision import decide
 from edge.errors import BadInput, EwasteError
+from edge.golden import verify_golden
 from edge.line import Source, open_source, run_line
 from edge.photos import read_photo
 from edge.store import RECORDS_NAME, ItemRecord

@@ -13,7 +13,7 @@ import numpy as np
 
 from edge.belt.encoder import Encoder, TimedEncoder
 from edge.belt.gates import GateSchedule
-from edge.bundle import Bundle, load_bundle, open_classifier, verify_golden
+from edge.bundle import Bundle, load_bundle, open_classifier
 from edge.cameras.camera import Camera
 from edge.cameras.opencv import OpenCVCamera, is_live
 from edge.clock import Clock, SystemClock, VirtualClock
@@ -22,6 +22,7 @@ from edge.conveyor import Conveyor, Step, Tally, Voting
 from edge.decision import MANUAL, UNKNOWN
 from edge.errors import BadInput
 from edge.files import write_whole
+from edge.golden import verify_golden
 from edge.memory import return_freed_memory
 from edge.outputs.gate_output import GateOutput
 from edge.outputs.gpio import GpioGates

@@ -11,8 +11,9 @@ from typing import Annotated
 import numpy as np
 from pydantic import BaseModel, Field, ValidationError
 
-from edge.bundle import MANIFEST, load_bundle, open_classifier
+from edge.bundle import load_bundle, open_classifier
 from edge.errors import BadInput
+from edge.manifest import MANIFEST
 from edge.preprocess import float_input
 from edge.quiet import quiet
 

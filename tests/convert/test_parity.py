@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from convert.parity import FP32, INT8, KERAS, LabelledInput, Pair, Parity, compare, judge
-from edge.bundle import ParityGate
 from edge.errors import BadInput
+from edge.manifest import ParityGate
 
 TRUTHS = (0, 0, 1, 1)
 

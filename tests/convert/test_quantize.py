@@ -12,9 +12,11 @@ from typer.testing import CliRunner, Result
 from convert.dataset import fingerprint, stratify
 from convert.golden import draw_input
 from convert.quantize import Request, main, quantize
-from edge.bundle import ParityGate, load_bundle, open_classifier, verify_golden
+from edge.bundle import load_bundle, open_classifier
 from edge.classifier import load_runtime
 from edge.errors import BadInput, EwasteError, Refused
+from edge.golden import verify_golden
+from edge.manifest import ParityGate
 from edge.photos import LabelledPhoto, find_photos
 from tests.conftest import LABELS, SIZE, load_split, write_run
 

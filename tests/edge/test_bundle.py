@@ -15,20 +15,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edge import bundle
-from edge.bundle import (
-    Bundle,
-    Calibration,
-    InputContract,
-    Manifest,
-    ParityGate,
-    ParityVerdict,
-    load_bundle,
-    open_classifier,
-    sha256,
-    verify_golden,
-    write_bundle,
-)
+from edge.bundle import Bundle, load_bundle, open_classifier, sha256, write_bundle
 from edge.errors import BadInput, EwasteError, Refused
+from edge.golden import verify_golden
+from edge.manifest import FILES, Calibration, InputContract, Manifest, ParityGate, ParityVerdict
 
 ROOT = Path(__file__).parents[2]
 
@@ -42,7 +32,7 @@ def reseal(path: Path, **changes: object) -> None:
     """Change the manifest and make the digests right again, as a careful forger would."""
     manifest = json.loads((path / "manifest.json").read_text())
     manifest.update(changes)
-    manifest["files"] = {name: sha256((path / name).read_bytes()) for name in bundle.FILES}
+    manifest["files"] = {name: sha256((path / name).read_bytes()) for name in FILES}
     (path / "manifest.json").write_text(json.dumps(manifest))
 
 
@@ -89,7 +79,7 @@ def test_a_whole_bundle_is_loaded_and_proved(tiny_bundle: Path) -> None:
     assert (check.inputs, check.largest_difference) == (32, 0)
 
 
-@pytest.mark.parametrize("name", [*bundle.FILES, "manifest.json"])
+@pytest.mark.parametrize("name", [*FILES, "manifest.json"])
 def test_a_missing_file_is_named(copy: Path, name: str) -> None:
     (copy / name).unlink()
     with pytest.raises(Refused, match=name) as refused:
@@ -97,7 +87,7 @@ def test_a_missing_file_is_named(copy: Path, name: str) -> None:
     assert refused.value.exit_code == 3
 
 
-@pytest.mark.parametrize("name", bundle.FILES)
+@pytest.mark.parametrize("name", FILES)
 def test_one_altered_byte_is_refused(copy: Path, name: str) -> None:
     content = bytearray((copy / name).read_bytes())
     content[len(content) // 2] ^= 1

@@ -6,17 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from edge.bundle import (
+from edge.bundle import Bundle, write_bundle
+from edge.manifest import (
     CARD,
     GOLDEN,
     MODEL,
-    Bundle,
     Calibration,
     InputContract,
     Manifest,
     ParityGate,
     ParityVerdict,
-    write_bundle,
 )
 from edge.store import ItemRecord
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edge.bundle import MODEL
 from edge.classifier import Prediction
 from edge.decision import DecisionRules
 from edge.errors import BadInput, EwasteError
+from edge.manifest import MODEL
 from edge.panel.trial import Trial
 
 

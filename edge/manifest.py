@@ -1,0 +1,168 @@
+"""`manifest.json`: what a model is, what proved it, and the digests of its bundle's files."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
+
+from edge.errors import Refused
+from edge.preprocess import INPUT_OFFSET
+
+MODEL, LABELS, GOLDEN, CARD = "model.tflite", "labels.txt", "golden.npz", "model_card.md"
+FILES = (MODEL, LABELS, GOLDEN, CARD)
+MANIFEST = "manifest.json"
+DEFAULT_HAZARDS = frozenset({"Battery"})
+REMEDY = "copy the bundle again or convert it anew"
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class _Record(BaseModel):
+    """A part of the manifest: exactly these keys, exactly these types."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class InputContract(_Record):
+    """What the model takes: raw camera bytes of `size` x `size`, see `edge.preprocess`."""
+
+    size: PositiveInt
+    dtype: Literal["uint8"] = "uint8"
+    layout: Literal["NHWC"] = "NHWC"
+    colour: Literal["RGB"] = "RGB"
+    scale: Annotated[float, Field(ge=1, le=1)] = 1.0
+    zero_point: Annotated[int, Field(ge=INPUT_OFFSET, le=INPUT_OFFSET)] = INPUT_OFFSET
+
+
+class ParityGate(_Record):
+    """What a quantised model must reach to become a bundle; shares and differences are 0 to 1.
+
+    Attributes:
+        agreement: least share of images with the same top answer, quantised and Keras.
+        accuracy_drop: most accuracy that quantising may cost.
+        agreement_fp32: the same as `agreement`, for unquantised TFLite and Keras.
+        probability_difference_fp32: largest difference between unquantised TFLite and Keras.
+    """
+
+    agreement: Share = 0.985
+    accuracy_drop: Annotated[float, Field(ge=-1, le=1)] = 0.005
+    agreement_fp32: Share = 1.0
+    probability_difference_fp32: Share = 1e-3
+
+
+class DatasetParity(_Record):
+    """The main figures of a comparison on the photos of one dataset folder."""
+
+    images: PositiveInt
+    agreement: Share
+    accuracy_float: Share
+    accuracy_float_interval: tuple[Share, Share]
+    accuracy_quantised: Share
+    accuracy_quantised_interval: tuple[Share, Share]
+
+
+class ParityVerdict(_Record):
+    """What the comparison of the quantised model with the float model said.
+
+    Shares are 0 to 1, the intervals are Wilson's at 95 %. `agreement` is the share of the images
+    that got the same top answer from the quantised model and from Keras, `agreement_fp32` from the
+    unquantised TFLite model and from Keras. Differences of probabilities are quantised to Keras.
+    `gate` is what the figures were judged by, `datasets` the figures by dataset folder.
+    """
+
+    passed: bool
+    gate: ParityGate
+    split: str
+    images: PositiveInt
+    agreement: Share
+    agreement_fp32: Share
+    accuracy_float: Share
+    accuracy_float_interval: tuple[Share, Share]
+    accuracy_quantised: Share
+    accuracy_quantised_interval: tuple[Share, Share]
+    accuracy_drop: Annotated[float, Field(ge=-1, le=1)]
+    max_probability_difference: Share
+    mean_probability_difference: Share
+    datasets: dict[str, DatasetParity]
+
+    @property
+    def holds(self) -> bool:
+        """Whether it says "passed" and its own figures bear that out."""
+        gate = self.gate
+        return (
+            self.passed
+            and self.agreement >= gate.agreement
+            and self.accuracy_drop <= gate.accuracy_drop
+            and self.agreement_fp32 >= gate.agreement_fp32
+        )
+
+
+class Calibration(_Record):
+    """The training photos that the ranges of the quantised model were taken from."""
+
+    images: PositiveInt
+    seed: int
+
+
+class Manifest(_Record):
+    """`manifest.json`: what the model is, what it was proved by, and the digest of each file.
+
+    Attributes:
+        created: when it was converted, UTC.
+        labels: the classes, in the order of the model's outputs.
+        hazards: labels that must never reach another class's bin.
+        temperature: the logits are divided by it before the softmax.
+        threshold: least confidence for a label, else the item is `unknown`.
+        training: the single figures of the run's `metrics.json`.
+        dataset: SHA-256 over the sorted relative names and digests of all photos.
+        versions: of the software that made the bundle.
+        files: file name -> SHA-256, for each of `FILES`.
+    """
+
+    format: Literal[1] = 1
+    name: Annotated[str, Field(min_length=1)]
+    created: AwareDatetime
+    labels: Annotated[tuple[str, ...], Field(min_length=2)]
+    hazards: tuple[str, ...]
+    input: InputContract
+    temperature: PositiveFloat = 1.0
+    threshold: Share = 0.5
+    parity: ParityVerdict
+    training: dict[str, float | int | bool | str]
+    dataset: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    calibration: Calibration
+    versions: dict[str, str]
+    files: dict[str, str] = {}
+
+    @model_validator(mode="after")
+    def _check_labels(self) -> "Manifest":
+        if len(set(self.labels)) < len(self.labels):
+            raise ValueError("labels occur twice")
+        if any(label != label.strip() or not label.isprintable() for label in self.labels):
+            raise ValueError("labels must be printable, with no space around them")
+        if "" in self.labels or not set(self.hazards) <= set(self.labels):
+            raise ValueError("labels must not be empty, and hazards must be labels")
+        return self
+
+
+def parse_manifest(path: Path, content: bytes) -> Manifest:
+    """The manifest in the file `path`.
+
+    Raises:
+        Refused: `content` is no manifest; the message names the first field that is wrong.
+    """
+    try:
+        return Manifest.model_validate_json(content)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise Refused(f"{path}: {where}: {first['msg'].splitlines()[0]}; {REMEDY}") from None
