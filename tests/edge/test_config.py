@@ -94,3 +94,49 @@ def test_garbage_is_either_read_or_refused(tmp_path_factory, content):
         assert isinstance(read_config(path), Config)
     except BadInput as error:
         assert str(path) in str(error)
+
+
+WIRED = """
+bins = {{a = ['PCB'], b = ['Mobile']}}
+[[gates]]
+bin = 'a'
+distance_mm = 700
+{a}
+[[gates]]
+bin = 'b'
+distance_mm = 900
+{b}
+"""
+
+
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        ("[mqtt]\nhost = 'h'\npasword_file = 'p'", "mqtt.pasword_file"),
+        ("[mqtt]\nport = 1883", "mqtt.host"),
+        ("[mqtt]\nhost = 'h'\npassword_file = 'p'", "needs a user"),
+        ("[mqtt]\nhost = 'h'\nca_file = 'p'", "needs tls"),
+        ("[mqtt]\nhost = 'h'\ntopic = 'a/#'", "mqtt.topic"),
+        ("[modbus]\nhost = 'h'\nport = 0", "modbus.port"),
+        (("pin = 3", "pin = 3"), "the same pin"),
+        (("pin = 3", ""), "some have none"),
+        (("coil = 3", "coil = 4"), "[modbus]"),
+        (("coil = 3\npin = 3", "coil = 4\npin = 4"), "[modbus]"),
+    ],
+)
+def test_outputs_that_cannot_work_are_named(tmp_path, content, named):
+    path = tmp_path / "line.toml"
+    if isinstance(content, tuple):
+        content = WIRED.format(a=content[0], b=content[1])
+    path.write_text(content)
+    with pytest.raises(BadInput) as caught:
+        read_config(path)
+    assert named in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_outputs_have_defaults_that_work(tmp_path):
+    path = tmp_path / "line.toml"
+    path.write_text("[mqtt]\nhost = 'h'\ntls = true\n[modbus]\nhost = 'plc'\n")
+    config = read_config(path)
+    assert config.mqtt.tcp_port == 8883 and config.modbus.port == 502
+    assert Config().mqtt is None and Config().modbus is None
