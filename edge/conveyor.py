@@ -88,7 +88,6 @@ class Tally:
     late: int = 0
     frames: int = 0
     frames_dropped: int = 0
-    gate_faults: int = 0
     per_label: Counter[str] = field(default_factory=Counter)
     per_bin: Counter[str] = field(default_factory=Counter)
     latencies: dict[str, deque[float]] = field(
@@ -242,6 +241,9 @@ class Conveyor:
         verdict = decide(candidate.predictions, self._rules)
         if candidate.touching:
             verdict = replace(verdict, bin=MANUAL, reason=f"touches another item; {verdict.reason}")
+        fault = self._gates.fault() if verdict.bin != MANUAL else None
+        if fault:
+            verdict = replace(verdict, bin=MANUAL, reason=f"{fault}; {verdict.reason}")
         now_mm = max(encoder_mm, self._encoder.position_mm(self._clock.now()))
         in_time = self._schedule.schedule(item.position_mm, item.length_mm, verdict.bin, now_mm)
         late = verdict.bin != MANUAL and not in_time
@@ -295,6 +297,7 @@ class Conveyor:
 
     def _move_gates(self) -> None:
         now = self._clock.now()
+        self._gates.alive()
         for command in self._schedule.due(self._encoder.position_mm(now), now):
             (self._gates.open if command.open else self._gates.close)(command.bin)
             self.gates_open[command.bin] = command.open
