@@ -24,7 +24,7 @@ try:
     from ai_edge_quantizer.utils.qsv_utils import min_max_update
 except ModuleNotFoundError:
     raise BadInput(
-        "--quantizer ai-edge needs another package; run: pip install 'ewaste-edge[ai-edge]'"
+        "--quantizer ai-edge needs another package; run: pip install ai-edge-quantizer"
     ) from None
 
 SIGNATURE, INPUT = "serving_default", "serving_default_image:0"

@@ -14,8 +14,8 @@ from convert.parity import (
     Ask,
     Images,
     Parity,
+    UnknownScore,
     compare,
-    confidence,
     device_engine,
     judge,
 )
@@ -29,7 +29,6 @@ BUNDLED, PARTLY = "int8", "int8+float"
 """What a bundle is made of: integers throughout, or in all but some layers."""
 SLOW = frozenset({"int16x8"})
 """No runtime has fast kernels for these: seconds an image."""
-THRESHOLD = 0.5
 BATCH = 32
 
 console = Console(stderr=True)
@@ -70,6 +69,8 @@ class Judge:
         images: Images,
         keras: Answers,
         gate: ParityGate,
+        score: UnknownScore,
+        temperature: float,
         threads: int,
         slow_images: int,
         scratch: Path,
@@ -78,8 +79,9 @@ class Judge:
 
         Models are loaded from files in `scratch`, to run on `threads` threads.
         """
-        self._images, self._keras, self._gate = images, keras, gate
-        self._threads, self._slow_images, self._scratch = threads, slow_images, scratch
+        self._images, self._keras, self._gate, self._score = images, keras, gate, score
+        self._temperature, self._threads = temperature, threads
+        self._slow_images, self._scratch = slow_images, scratch
         self._fp32 = keras
         self._loaded = 0
 
@@ -100,7 +102,7 @@ class Judge:
         answers = fp32
         if variant != FP32:
             answers = ask_all(device_engine(classifier), images.pixels, f"asking {variant}")
-        parity = compare(images, variant, keras, fp32, answers, confidence(THRESHOLD))
+        parity = compare(images, variant, keras, fp32, answers, self._score)
         failed = tuple(judge(parity, self._gate))
         row = make_row(len(model), parity, answers, failed, self._threads, note)
         return Candidate(
@@ -114,7 +116,7 @@ class Judge:
         path = self._scratch / f"{self._loaded}.tflite"
         path.write_bytes(model)
         with quiet():
-            return Classifier(path, self._images.labels, threads=self._threads)
+            return Classifier(path, self._images.labels, self._temperature, self._threads)
 
 
 def ask_all(ask: Ask, pixels: np.ndarray, what: str) -> Answers:
@@ -128,6 +130,7 @@ def ask_all(ask: Ask, pixels: np.ndarray, what: str) -> Answers:
     )
     parts = [ask(pixels[start : start + BATCH]) for start in starts]
     return Answers(
+        np.concatenate([part.logits for part in parts]),
         np.concatenate([part.probabilities for part in parts]),
         np.concatenate([part.embeddings for part in parts]),
         np.concatenate([part.milliseconds for part in parts]),

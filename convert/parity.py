@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from edge.classifier import Classifier
+from edge.classifier import Classifier, softmax
 from edge.errors import BadInput, Refused
 from edge.intervals import mcnemar, paired_difference, wilson
 from edge.manifest import ClassParity, DatasetParity, Drift, ParityGate, ParityVerdict
@@ -47,11 +47,13 @@ class Answers:
     """What one engine says of some images.
 
     Attributes:
-        probabilities: float32 [n, classes].
+        logits: float32 [n, classes].
+        probabilities: float32 [n, classes], their softmax at the model's temperature.
         embeddings: float32 [n, features].
         milliseconds: float [n], the time of each inference; empty where it was not taken.
     """
 
+    logits: np.ndarray
     probabilities: np.ndarray
     embeddings: np.ndarray
     milliseconds: np.ndarray
@@ -59,7 +61,9 @@ class Answers:
     def take(self, places: np.ndarray) -> "Answers":
         """Only those of the images at `places`."""
         times = self.milliseconds[places] if len(self.milliseconds) else self.milliseconds
-        return Answers(self.probabilities[places], self.embeddings[places], times)
+        return Answers(
+            self.logits[places], self.probabilities[places], self.embeddings[places], times
+        )
 
     @property
     def top(self) -> np.ndarray:
@@ -263,14 +267,12 @@ def compare(
     )
 
 
-def keras_engine(predict: Callable[[np.ndarray], Sequence[np.ndarray]], batch: int = 32) -> Ask:
-    """The float model: `predict` gives (probabilities, embeddings) of a batch of `RGB - 117`."""
+def keras_engine(predict: Callable[[np.ndarray], Sequence[np.ndarray]], temperature: float) -> Ask:
+    """The float model: `predict` gives (logits, embeddings) of a batch of `RGB - 117`."""
 
     def ask(pixels: np.ndarray) -> Answers:
-        starts = range(0, len(pixels), batch)
-        parts = [predict(float_input(pixels[start : start + batch])) for start in starts]
-        probabilities, embeddings = (np.concatenate(part) for part in zip(*parts, strict=True))
-        return Answers(probabilities, embeddings, np.empty(0))
+        logits, embeddings = predict(float_input(pixels))
+        return Answers(logits, softmax(logits, temperature), embeddings, np.empty(0))
 
     return ask
 
@@ -285,6 +287,7 @@ def device_engine(classifier: Classifier) -> Ask:
             predictions.append(classifier.predict_input(image))
             times.append((time.perf_counter() - started) * 1000)
         return Answers(
+            np.stack([prediction.logits for prediction in predictions]),
             np.stack([prediction.probabilities for prediction in predictions]),
             np.stack([prediction.embedding for prediction in predictions]),
             np.array(times),

@@ -23,7 +23,7 @@ from convert.golden import make_golden
 from convert.judging import BUNDLED, PARTLY, VARIANTS, Candidate, Judge, ask_all
 from convert.layers import LayerError, fewest_in_float
 from convert.model_card import write_card
-from convert.parity import Images, device_engine, keras_engine
+from convert.parity import Images, confidence, device_engine, keras_engine
 from convert.parity_report import write_report
 from convert.run import Run, read_run
 from convert.variants import Row, draw_table
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 VERSIONED = ("tensorflow", "keras", "numpy", "ai-edge-litert")
 QUANTIZERS = ("tflite", "ai-edge")
 SHOWN_LAYERS = 12
+TEMPERATURE, THRESHOLD = 1.0, 0.5
 
 console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
 Say = Callable[[str], None]
@@ -182,9 +183,12 @@ def _prepare(
     converter = Converter(graph, fp32, inputs, request.quantizer, run.labels)
     images = _read_images(judged, run, say)
     say(f"comparing Keras, fp32 and {', '.join(request.variants)} on {len(images.names)} photos")
-    answer = tflite.float_answers(model)
-    keras = ask_all(keras_engine(answer), images.pixels, "asking Keras")
-    judge = Judge(images, keras, request.gate, request.threads, request.slow_images, scratch)
+    predict = tflite.float_answers(model)
+    keras = ask_all(keras_engine(predict, TEMPERATURE), images.pixels, "asking Keras")
+    judge = Judge(
+        *(images, keras, request.gate, confidence(THRESHOLD), TEMPERATURE),
+        *(request.threads, request.slow_images, scratch),
+    )
     judge.take_fp32(ask_all(device_engine(judge.load(fp32)), images.pixels, "asking fp32"))
     return converter, judge
 

@@ -52,8 +52,8 @@ def load_model(run: Run) -> keras.Model:
 
 
 def float_answers(model: keras.Model) -> Callable[[np.ndarray], list[np.ndarray]]:
-    """What gives the probabilities and embeddings of a batch, float32 [N, S, S, 3] `RGB - 117`."""
-    told = keras.Model(model.input, [model.output, model.get_layer("embedding").output])
+    """What gives the logits and embeddings of a batch, float32 [N, S, S, 3] `RGB - 117`."""
+    told = keras.Model(model.input, [model.get_layer(name).output for name in OUTPUTS])
     return told.predict_on_batch
 
 
