@@ -2,15 +2,16 @@
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from edge.belt.gates import GateSpec
 from edge.belt.geometry import Geometry
-from edge.bundle import DEFAULT_BUNDLE, Bundle
-from edge.decision import MANUAL, DecisionRules
+from edge.bundle import DEFAULT_BUNDLE, Bundle, open_detector
+from edge.decision import MANUAL, DecisionRules, rules_for
 from edge.errors import BadInput
 
 if sys.version_info >= (3, 11):
@@ -72,16 +73,20 @@ class ClassifierConfig(_Section):
 
 
 class DecisionConfig(_Section):
-    """What a verdict needs.
+    """What a verdict needs; None and what is not named are as the bundle says.
 
     Attributes:
-        threshold: least confidence for a label; None takes the bundle's.
+        threshold: least confidence for every label.
+        thresholds: label -> least confidence for it.
         hazard_suspicion: probability of a hazard from which an item of another label goes to
             `manual`.
+        unknown_threshold: score under which an item is like nothing known; -inf turns that off.
     """
 
     threshold: float | None = Field(None, ge=0, le=1)
-    hazard_suspicion: float = Field(0.15, gt=0, le=1)
+    thresholds: dict[str, Annotated[float, Field(ge=0, le=1)]] = {}
+    hazard_suspicion: float | None = Field(None, gt=0, le=1)
+    unknown_threshold: float | None = None
 
 
 class GateConfig(_Section):
@@ -304,19 +309,26 @@ def decision_rules(config: Config, bundle: Bundle) -> DecisionRules:
     """The rules for this bundle's classes; the default bins take those of them that they know.
 
     Raises:
-        BadInput: a configured bin takes a label that the bundle's model does not know.
+        BadInput: a configured bin or threshold is of a label that the bundle's model does not know.
+        Refused: the data of its unknown detector are malformed.
     """
+    given = config.decision
     strange = sorted(set(config.bin_of) - set(bundle.labels))
-    if strange and "bins" in config.model_fields_set:
-        raise BadInput(
-            f"{bundle.path}: the model knows no {', '.join(strange)}; "
-            f"its classes are {', '.join(bundle.labels)}; change [bins] in the configuration"
-        )
-    threshold = config.decision.threshold
-    return DecisionRules(
-        labels=bundle.labels,
-        bins=config.bin_of,
-        threshold=bundle.manifest.threshold if threshold is None else threshold,
-        hazards=frozenset(bundle.manifest.hazards),
-        hazard_suspicion=config.decision.hazard_suspicion,
-    )
+    for key, wrong in (
+        ("bins", strange if "bins" in config.model_fields_set else []),
+        ("decision.thresholds", sorted(set(given.thresholds) - set(bundle.labels))),
+    ):
+        if wrong:
+            raise BadInput(
+                f"{bundle.path}: the model knows no {', '.join(wrong)}; "
+                f"its classes are {', '.join(bundle.labels)}; change [{key}] in the configuration"
+            )
+    rules = rules_for(bundle.manifest, config.bin_of, open_detector(bundle))
+    if given.threshold is not None:
+        rules = replace(rules, thresholds=dict.fromkeys(bundle.labels, given.threshold))
+    if given.hazard_suspicion is not None:
+        rules = replace(rules, suspicion=dict.fromkeys(rules.suspicion, given.hazard_suspicion))
+    if given.unknown_threshold is not None and rules.unknown is not None:
+        rule = rules.unknown.rule.model_copy(update={"threshold": given.unknown_threshold})
+        rules = replace(rules, unknown=replace(rules.unknown, rule=rule))
+    return replace(rules, thresholds={**rules.thresholds, **given.thresholds})
