@@ -138,9 +138,10 @@ def run_line(
         writer = StoreWriter(state / RECORDS_NAME, on_error=said, retention=kept)
         ending.callback(_flush, writer, said)
 
-        threshold = decision_rules(config, bundle).threshold
         review = reviewer(
-            lambda label: threshold, config.records.review_margin, config.records.review_share
+            decision_rules(config, bundle).thresholds,
+            config.records.review_margin,
+            config.records.review_share,
         )
 
         def record(item: ItemRecord) -> None:

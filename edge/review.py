@@ -4,7 +4,7 @@ The random share is what shows mistakes that the model is sure of.
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from edge.decision import MANUAL, UNKNOWN
 from edge.store import ItemRecord
@@ -36,10 +36,10 @@ def why_review(
 
 
 def reviewer(
-    threshold_of: Callable[[str], float], margin: float, share: float
+    thresholds: Mapping[str, float], margin: float, share: float
 ) -> Callable[[ItemRecord], str]:
     """`why_review` for the items of one run, with random numbers of its own."""
     numbers = random.Random()
     return lambda record: why_review(
-        record, threshold_of(record.label), margin, share, numbers.random()
+        record, thresholds.get(record.label, 0.0), margin, share, numbers.random()
     )

@@ -25,5 +25,5 @@ def test_what_is_doubtful_and_a_random_share_is_looked_at(changes, drawn, why):
 
 
 def test_the_share_is_kept_over_many_items():
-    review = reviewer(lambda label: 0.5, margin=0.1, share=0.2)
+    review = reviewer({RECORD.label: 0.5}, margin=0.1, share=0.2)
     assert 300 < sum(review(RECORD) == SAMPLE for _ in range(2000)) < 500
