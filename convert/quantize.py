@@ -46,9 +46,9 @@ from edge.errors import BadInput, EwasteError, Refused
 from edge.files import write_whole
 from edge.manifest import (
     CARD,
-    DEFAULT_HAZARDS,
     GOLDEN,
     MODEL,
+    UNKNOWN_FILE,
     Calibration,
     InputContract,
     Manifest,
@@ -143,6 +143,8 @@ def quantize(request: Request, say: Say = console.print) -> tuple[Parity, list[s
     train = [find_split(data, listing, "train", run.labels) for data, listing in listed.items()]
     judged = [find_judged(data, listing, run.labels, say) for data, listing in listed.items()]
     with tempfile.TemporaryDirectory(prefix="ewaste-convert-") as scratch:
+        if not run.levels.calibrated:
+            say(f"{run.path}: not calibrated (train/calibrate.py); the bundle gets the defaults")
         candidate = _convert(run, train, judged, request, Path(scratch), say)
         failed = judge(candidate.parity, request.gate)
         if failed:
@@ -226,8 +228,7 @@ def _write(run: Run, request: Request, candidate: Candidate) -> Bundle:
     manifest = Manifest(
         name=request.out.resolve().name,
         created=datetime.now(timezone.utc).replace(microsecond=0),
-        labels=run.labels,
-        hazards=tuple(label for label in run.labels if label in DEFAULT_HAZARDS),
+        **dict(run.levels.levels),
         input=InputContract(size=run.size),
         parity=candidate.parity.verdict(passed=True, gate=request.gate),
         training=run.figures,
@@ -247,6 +248,8 @@ def _write(run: Run, request: Request, candidate: Candidate) -> Bundle:
         GOLDEN: make_golden(candidate.classifier, request.seed),
         CARD: card.encode(),
     }
+    if run.levels.detector_data is not None:
+        contents[UNKNOWN_FILE] = run.levels.detector_data
     return write_bundle(request.out, manifest, contents)
 
 
