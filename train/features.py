@@ -90,9 +90,13 @@ def mixed(
     return inputs, targets
 
 
-def from_cache(caches: Sequence[np.ndarray]) -> Callable[[np.ndarray, int], np.ndarray]:
-    """For `Batches`: features out of caches, one a copy; epoch after epoch the next copy."""
-    return lambda chosen, epoch: caches[epoch % len(caches)][chosen].astype(np.float32)
+def from_cache(
+    caches: Sequence[np.ndarray], rows: np.ndarray
+) -> Callable[[np.ndarray, int], np.ndarray]:
+    """For `Batches`: features of the photos `rows` out of caches, one a copy, shown in turn."""
+    places = np.full(rows.max() + 1, -1)
+    places[rows] = np.arange(len(rows))
+    return lambda chosen, epoch: caches[epoch % len(caches)][places[chosen]].astype(np.float32)
 
 
 def from_photos(vary: Variation) -> Callable[[np.ndarray, int], np.ndarray]:
@@ -105,37 +109,37 @@ def from_photos(vary: Variation) -> Callable[[np.ndarray, int], np.ndarray]:
 def cache_features(
     frozen: keras.Model,
     vary: Variation,
-    photos: int,
+    rows: np.ndarray,
     copy: int,
     path: Path,
     advanced: Callable[[int], None],
 ) -> np.ndarray:
-    """Run the frozen part over one copy of all photos, unless `path` holds that already.
+    """Run the frozen part over one copy of the photos `rows`, unless `path` holds that already.
 
     The features are kept as float16 in the file `path` (half the disk; the features of ResNet50's
     stages are far inside its range) and read from there batch by batch. It is written under another
     name first, so that a killed run never leaves half of one. `advanced` gets the number of
     pictures just done.
 
-    Returns float16 [photos, h, w, c].
+    Returns float16 [rows, h, w, c].
 
     Raises:
         OSError: the file cannot be written; nothing is left behind.
     """
     if path.exists():
-        advanced(photos)
+        advanced(len(rows))
         return np.load(path, mmap_mode="r")
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
-    shape = (photos, *frozen.output_shape[1:])
+    shape = (len(rows), *frozen.output_shape[1:])
     try:
         # Written, not mapped: a full disk is then an error that can be told, not a dead process.
         with partial.open("wb") as file:
             described = {"descr": "<f2", "fortran_order": False, "shape": shape}
             np.lib.format.write_array_header_2_0(file, described)
-            for start in range(0, photos, CACHING_BATCH):
-                chosen = range(start, min(start + CACHING_BATCH, photos))
-                pixels = np.stack([vary(photo, copy) for photo in chosen])
+            for start in range(0, len(rows), CACHING_BATCH):
+                chosen = rows[start : start + CACHING_BATCH]
+                pixels = np.stack([vary(int(photo), copy) for photo in chosen])
                 features = np.asarray(frozen.predict_on_batch(float_input(pixels)))
                 file.write(features.astype("<f2").tobytes())
                 advanced(len(chosen))

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -37,6 +36,8 @@ class Material:
         train, val: int, which of the photos to train on and to choose the best epoch by.
         vary: makes the copies of a photo.
         cache: folder for the features; those that lie there already are used.
+        varied, plain: int, the photos to cache copies of, and to cache as they are: all of `train`
+            and of `val`, or more, where several trainings share the cache.
     """
 
     classes: np.ndarray
@@ -44,6 +45,8 @@ class Material:
     val: np.ndarray
     vary: Variation
     cache: Path
+    varied: np.ndarray
+    plain: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -73,27 +76,31 @@ def class_weights(classes: np.ndarray) -> dict[int, float] | None:
 
 def fit(
     network: Network, material: Material, recipe: Recipe, out: Path, report: Report
-) -> list[Row]:
+) -> tuple[list[Row], dict[str, float]]:
     """Train `network` in place and leave it at its best epoch (least validation loss).
 
     After each epoch `out` holds `history.csv`, events for TensorBoard and a checkpoint, from which
     a later call with the same arguments goes on; its result is the same as without interruption.
 
-    Returns one row per epoch: phase, epoch, loss, accuracy, val_loss, val_accuracy, seconds.
+    Returns one row per epoch (phase, epoch, loss, accuracy, val_loss, val_accuracy, seconds), and
+    the seconds of each part of the work.
 
     Raises:
         OSError: something cannot be written; the last checkpoint stays good.
     """
     out.mkdir(parents=True, exist_ok=True)
     loaded = load_checkpoint(out / CHECKPOINT)
-    arrays, state = loaded or ({}, {"phase": 0, "epoch": 0, "history": [], "least": None})
+    fresh = {"phase": 0, "epoch": 0, "history": [], "least": None, "seconds_caching": 0.0}
+    arrays, state = loaded or ({}, fresh)
     writer = tf.summary.create_file_writer(str(out / TENSORBOARD))
     for number, phase in enumerate(plan_phases(recipe, network)):
         if number < state["phase"]:
             continue
         part = behind_boundary(network.model, phase.boundary)
         set_trainable(network, part, phase.thawed)
+        started = time.monotonic()
         take, validation = _sources(network, phase, material, recipe, report)
+        state["seconds_caching"] += time.monotonic() - started
         trainer = _Trainer(part, phase, take, validation, material, recipe)
         if arrays:
             trainer.restore(arrays)
@@ -104,11 +111,11 @@ def fit(
             save_checkpoint(out / CHECKPOINT, trainer.arrays(), state)
         trainer.leave_at_best()
         state = {**state, "phase": number + 1, "epoch": 0}
-    return state["history"]
+    return state["history"], _seconds(state)
 
 
 class _Trainer:
-    """One phase: the part of the network that learns, its optimizer, and its best weights so far."""
+    """One phase: the part of the network that learns, its optimizer, its best weights so far."""
 
     def __init__(
         self,
@@ -264,6 +271,13 @@ def _train_epoch(trainer: _Trainer, state: dict, report: Report) -> None:
     )
 
 
+def _seconds(state: dict) -> dict[str, float]:
+    seconds = {"features": round(state["seconds_caching"], 1)}
+    for row in state["history"]:
+        seconds[row["phase"]] = round(seconds.get(row["phase"], 0.0) + row["seconds"], 1)
+    return seconds
+
+
 def _sources(
     network: Network, phase: Phase, material: Material, recipe: Recipe, report: Report
 ) -> tuple[Callable[[np.ndarray, int], np.ndarray], tuple[np.ndarray, np.ndarray]]:
@@ -273,25 +287,21 @@ def _sources(
         pixels = np.stack([material.vary(int(photo), 0) for photo in material.val])
         return from_photos(material.vary), (float_input(pixels), classes)
     frozen = before_boundary(network.model, phase.boundary)
-    photos, total, done = len(material.classes), len(material.classes) * (recipe.copies + 1), 0
+    total = len(material.plain) + recipe.copies * len(material.varied)
+    done = 0
 
     def advanced(count: int) -> None:
         nonlocal done
         done += count
         report.advanced(f"features for the phase {phase.name}", done, total)
 
-    plain, *copies = (
-        cache_features(
-            frozen,
-            material.vary,
-            photos,
-            copy,
-            material.cache / phase.boundary / f"{copy}.npy",
-            advanced,
-        )
-        for copy in range(recipe.copies + 1)
-    )
-    return from_cache(copies), (plain[material.val].astype(np.float32), classes)
+    def cached(rows: np.ndarray, copy: int) -> np.ndarray:
+        path = material.cache / phase.boundary / f"{copy}.npy"
+        return cache_features(frozen, material.vary, rows, copy, path, advanced)
+
+    plain = from_cache([cached(material.plain, 0)], material.plain)
+    copies = [cached(material.varied, copy + 1) for copy in range(recipe.copies)]
+    return from_cache(copies, material.varied), (plain(material.val, 0), classes)
 
 
 def _write_history(out: Path, rows: list[Row], writer: tf.summary.SummaryWriter) -> None:

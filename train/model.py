@@ -85,9 +85,7 @@ def in_float32(model: keras.Model, dropout: float) -> keras.Model:
 
 
 def _bare_resnet50(size: int) -> keras.Model:
-    return keras.applications.ResNet50(
-        include_top=False, weights=None, input_shape=(size, size, 3)
-    )
+    return keras.applications.ResNet50(include_top=False, weights=None, input_shape=(size, size, 3))
 
 
 def _with_head(backbone: keras.Model, classes: int, dropout: float) -> keras.Model:
