@@ -17,6 +17,8 @@ DEVICE = [
 
 EDGE = ["ai-edge-litert>=2.0", *DEVICE]
 PI = ["picamera2>=0.3.30", "gpiozero>=2.0", "lgpio>=0.2.2"]
+MQTT = ["paho-mqtt>=2.0,<3"]
+MODBUS = ["pymodbus>=3.10,<4"]
 TRAIN = [
     "tensorflow>=2.20",
     "h5py>=3.10",
@@ -56,10 +58,12 @@ setup(
             *DEVICE,
         ],
         "pi": PI,
+        "mqtt": MQTT,
+        "modbus": MODBUS,
         "train": [*EDGE, *TRAIN],
         "kaggle": KAGGLE,
         "benchmarks": BENCHMARKS,
-        "dev": [*EDGE, *TRAIN, *DEV],
+        "dev": [*EDGE, *MQTT, *MODBUS, *TRAIN, *DEV],
     },
     entry_points={"console_scripts": ["ewaste-edge=edge.cli:main"]},
 )

@@ -1,6 +1,6 @@
 """What a bundle is: a quantised model with the proof that it equals the float model.
 
-A bundle is a directory with `FILES` and `manifest.json`, which holds the digests of the others.
+A bundle is a directory with `manifest.json` and the files it requires, whose digests it holds.
 The workstation writes one with `write_bundle`; the device refuses one that it cannot prove.
 """
 
@@ -13,7 +13,17 @@ from pathlib import Path
 from edge.classifier import Classifier
 from edge.errors import BadInput, EwasteError, Refused
 from edge.files import sync_folder, write_whole
-from edge.manifest import FILES, LABELS, MANIFEST, MODEL, REMEDY, Manifest, parse_manifest
+from edge.manifest import (
+    FILES,
+    LABELS,
+    MANIFEST,
+    MODEL,
+    REMEDY,
+    UNKNOWN_FILE,
+    Manifest,
+    parse_manifest,
+)
+from edge.unknown import UnknownDetector, unpack_detector
 
 DEFAULT_BUNDLE = Path(__file__).parent / "models" / "ewaste-resnet50-int8"
 
@@ -42,18 +52,23 @@ def load_bundle(path: Path) -> Bundle:
         BadInput: `path` is not a bundle at all.
         Refused: a file is missing, altered or malformed, or the parity verdict is not "passed".
     """
-    contents = _read_files(path)
-    manifest = parse_manifest(path / MANIFEST, contents[MANIFEST])
-    if set(manifest.files) != set(FILES):
-        raise Refused(f"{path / MANIFEST}: must list {', '.join(FILES)}; {REMEDY}")
-    for name in FILES:
+    present = [name for name in (MANIFEST, *FILES) if (path / name).is_file()]
+    if not present:
+        raise BadInput(f"{path}: not a bundle (expected a folder with {MANIFEST} and {MODEL})")
+    sealed = _read(path / MANIFEST)
+    manifest = parse_manifest(path / MANIFEST, sealed)
+    required = manifest.required_files
+    if set(manifest.files) != set(required):
+        raise Refused(f"{path / MANIFEST}: must list {', '.join(required)}; {REMEDY}")
+    contents = {name: _read(path / name) for name in required}
+    for name in required:
         if sha256(contents[name]) != manifest.files[name]:
             raise Refused(f"{path / name}: altered since it was converted; {REMEDY}")
     if contents[LABELS] != _labels_text(manifest.labels):
         raise Refused(f"{path / LABELS}: other labels than in {MANIFEST}; {REMEDY}")
     if not manifest.parity.holds:
         raise Refused(f"{path / MANIFEST}: the model did not pass parity; train and convert anew")
-    return Bundle(path, manifest, manifest.labels, sha256(contents[MANIFEST]))
+    return Bundle(path, manifest, manifest.labels, sha256(sealed))
 
 
 def open_classifier(bundle: Bundle, threads: int = 2) -> Classifier:
@@ -73,12 +88,27 @@ def open_classifier(bundle: Bundle, threads: int = 2) -> Classifier:
     return classifier
 
 
+def open_detector(bundle: Bundle) -> UnknownDetector | None:
+    """Load what tells things of no known class; None for a bundle that has no such detector.
+
+    Raises:
+        Refused: it is malformed.
+    """
+    rule, path = bundle.manifest.unknown, bundle.path / UNKNOWN_FILE
+    if rule is None:
+        return None
+    try:
+        return unpack_detector(_read(path), rule, len(bundle.labels))
+    except BadInput as error:
+        raise Refused(f"{path}: {error}; {REMEDY}") from None
+
+
 def write_bundle(out: Path, manifest: Manifest, contents: Mapping[str, bytes]) -> Bundle:
     """Write a bundle whole, or not at all; a bundle that lies there already is replaced.
 
-    `contents` are the model, the golden file and the card; the labels and the manifest with all
-    digests are added. A process killed in between leaves at most hidden folders beside `out`,
-    which the next call removes.
+    `contents` are the model, the golden file, the card and, if the manifest has a detector, its
+    data; the labels and the manifest with all digests are added. A process killed in between
+    leaves at most hidden folders beside `out`, which the next call removes.
 
     Raises:
         BadInput: `out` exists and is no bundle.
@@ -126,17 +156,13 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _read_files(path: Path) -> dict[str, bytes]:
-    names = (MANIFEST, *FILES)
-    missing = [name for name in names if not (path / name).is_file()]
-    if len(missing) == len(names):
-        raise BadInput(f"{path}: not a bundle (expected a folder with {MANIFEST} and {MODEL})")
-    if missing:
-        raise Refused(f"{path / missing[0]}: missing from the bundle; {REMEDY}")
+def _read(path: Path) -> bytes:
     try:
-        return {name: (path / name).read_bytes() for name in names}
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise Refused(f"{path}: missing from the bundle; {REMEDY}") from None
     except OSError as error:
-        raise Refused(f"{path}: the bundle cannot be read ({error}); {REMEDY}") from None
+        raise Refused(f"{path}: cannot be read ({error.strerror}); {REMEDY}") from None
 
 
 def _labels_text(labels: tuple[str, ...]) -> bytes:

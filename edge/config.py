@@ -2,15 +2,16 @@
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from edge.belt.gates import GateSpec
 from edge.belt.geometry import Geometry
-from edge.bundle import DEFAULT_BUNDLE, Bundle
-from edge.decision import MANUAL, DecisionRules
+from edge.bundle import DEFAULT_BUNDLE, Bundle, open_detector
+from edge.decision import MANUAL, DecisionRules, rules_for
 from edge.errors import BadInput
 
 if sys.version_info >= (3, 11):
@@ -102,16 +103,20 @@ class ClassifierConfig(_Section):
 
 
 class DecisionConfig(_Section):
-    """What a verdict needs.
+    """What a verdict needs; None and what is not named are as the bundle says.
 
     Attributes:
-        threshold: least confidence for a label; None takes the bundle's.
+        threshold: least confidence for every label.
+        thresholds: label -> least confidence for it.
         hazard_suspicion: probability of a hazard from which an item of another label goes to
             `manual`.
+        unknown_threshold: score under which an item is like nothing known; -inf turns that off.
     """
 
     threshold: float | None = Field(None, ge=0, le=1)
-    hazard_suspicion: float = Field(0.15, gt=0, le=1)
+    thresholds: dict[str, Annotated[float, Field(ge=0, le=1)]] = {}
+    hazard_suspicion: float | None = Field(None, gt=0, le=1)
+    unknown_threshold: float | None = None
 
 
 class GateConfig(_Section):
@@ -120,12 +125,75 @@ class GateConfig(_Section):
     Attributes:
         bin: that it feeds.
         distance_mm: down the belt from the camera line, the middle of the picture.
-        pin: GPIO number (BCM) of its actuator; None: there is no wire.
+        pin: GPIO number (BCM) of its actuator.
+        coil: address of its coil in the PLC of `[modbus]`. Neither: there is no wire.
     """
 
     bin: str
     distance_mm: float = Field(gt=0)
     pin: int | None = Field(None, ge=0, le=27)
+    coil: int | None = Field(None, ge=0, le=65535)
+
+
+class MqttConfig(_Section):
+    """The MQTT broker that is told of items and state (`edge.outputs.mqtt`).
+
+    Attributes:
+        host, port: of the broker; the port is by default 8883 with TLS and 1883 without.
+        name: of this line, unique at the broker.
+        topic: under which everything is published.
+        user: to log in as; None: without.
+        password_file: a file with nothing but the password.
+        tls: encrypt, and trust the broker only with a valid certificate.
+        ca_file: the certificates to trust (PEM) instead of the system's.
+        discovery: the prefix that Home Assistant listens to; None: do not tell it.
+        queue: how many items wait while the broker is away.
+        state_every_s: how often the state is published, s.
+        keepalive_s: a connection that is silent for longer than 1.5 times this is lost, s.
+    """
+
+    host: str = Field(min_length=1)
+    port: int | None = Field(None, ge=1, le=65535)
+    name: str = Field("ewaste-edge", min_length=1, max_length=64)
+    topic: str = Field("ewaste-edge", min_length=1, pattern="^[^#+\\x00]+$")
+    user: str | None = None
+    password_file: Path | None = None
+    tls: bool = False
+    ca_file: Path | None = None
+    discovery: str | None = Field("homeassistant", min_length=1, pattern="^[^#+\\x00]+$")
+    queue: int = Field(1000, ge=1, le=100_000)
+    state_every_s: float = Field(5.0, ge=0.2, le=3600)
+    keepalive_s: int = Field(10, ge=1, le=3600)
+
+    @model_validator(mode="after")
+    def _check(self) -> "MqttConfig":
+        if self.password_file is not None and self.user is None:
+            raise ValueError("password_file needs a user")
+        if self.ca_file is not None and not self.tls:
+            raise ValueError("ca_file needs tls = true")
+        return self
+
+    @property
+    def tcp_port(self) -> int:
+        """The port that was given, or the usual one."""
+        return self.port or (8883 if self.tls else 1883)
+
+
+class ModbusConfig(_Section):
+    """The PLC that moves the gates and takes the counts (`edge.outputs.modbus`).
+
+    Attributes:
+        host, port: of the PLC.
+        unit: its device id.
+        registers: the first of the holding registers that take heartbeat and counts; None: none.
+        timeout_s: for an answer, s.
+    """
+
+    host: str = Field(min_length=1)
+    port: int = Field(502, ge=1, le=65535)
+    unit: int = Field(1, ge=0, le=255)
+    registers: int | None = Field(None, ge=0, le=65535)
+    timeout_s: float = Field(0.5, gt=0, le=10)
 
 
 class PanelConfig(_Section):
@@ -160,6 +228,8 @@ class Config(_Section):
         gates: one for each bin but `manual`, which is the end of the belt.
         gate_open_s: the longest a gate stays open at a time, s.
         state: directory for the records and what the page shows.
+        mqtt: None: no broker is told.
+        modbus: None: there is no PLC.
     """
 
     camera: CameraConfig = CameraConfig()
@@ -171,6 +241,8 @@ class Config(_Section):
     gate_open_s: float = Field(3.0, gt=0, le=60)
     state: Path = Path("~/.local/state/ewaste-edge")
     panel: PanelConfig = PanelConfig()
+    mqtt: MqttConfig | None = None
+    modbus: ModbusConfig | None = None
 
     @model_validator(mode="after")
     def _check_bins(self) -> "Config":
@@ -183,6 +255,21 @@ class Config(_Section):
             raise ValueError("manual is the end of the belt: it takes no labels and no gate")
         if sorted(gated) != sorted(self.bins):
             raise ValueError("every bin needs exactly one gate of its name, every gate a bin")
+        return self
+
+    @model_validator(mode="after")
+    def _check_wires(self) -> "Config":
+        for kind in ("pin", "coil"):
+            wires = [wire for gate in self.gates if (wire := getattr(gate, kind)) is not None]
+            if len(set(wires)) < len(wires):
+                raise ValueError(f"two gates have the same {kind}")
+            if wires and len(wires) < len(self.gates):
+                raise ValueError(f"some gates have a {kind} and some have none; all or none")
+        if any(gate.coil is not None for gate in self.gates):
+            if self.modbus is None:
+                raise ValueError("gates with a coil need the PLC's address in [modbus]")
+            if any(gate.pin is not None for gate in self.gates):
+                raise ValueError("gates have a pin or a coil, not both")
         return self
 
     @property
@@ -235,19 +322,26 @@ def decision_rules(config: Config, bundle: Bundle) -> DecisionRules:
     """The rules for this bundle's classes; the default bins take those of them that they know.
 
     Raises:
-        BadInput: a configured bin takes a label that the bundle's model does not know.
+        BadInput: a configured bin or threshold is of a label that the bundle's model does not know.
+        Refused: the data of its unknown detector are malformed.
     """
+    given = config.decision
     strange = sorted(set(config.bin_of) - set(bundle.labels))
-    if strange and "bins" in config.model_fields_set:
-        raise BadInput(
-            f"{bundle.path}: the model knows no {', '.join(strange)}; "
-            f"its classes are {', '.join(bundle.labels)}; change [bins] in the configuration"
-        )
-    threshold = config.decision.threshold
-    return DecisionRules(
-        labels=bundle.labels,
-        bins=config.bin_of,
-        threshold=bundle.manifest.threshold if threshold is None else threshold,
-        hazards=frozenset(bundle.manifest.hazards),
-        hazard_suspicion=config.decision.hazard_suspicion,
-    )
+    for key, wrong in (
+        ("bins", strange if "bins" in config.model_fields_set else []),
+        ("decision.thresholds", sorted(set(given.thresholds) - set(bundle.labels))),
+    ):
+        if wrong:
+            raise BadInput(
+                f"{bundle.path}: the model knows no {', '.join(wrong)}; "
+                f"its classes are {', '.join(bundle.labels)}; change [{key}] in the configuration"
+            )
+    rules = rules_for(bundle.manifest, config.bin_of, open_detector(bundle))
+    if given.threshold is not None:
+        rules = replace(rules, thresholds=dict.fromkeys(bundle.labels, given.threshold))
+    if given.hazard_suspicion is not None:
+        rules = replace(rules, suspicion=dict.fromkeys(rules.suspicion, given.hazard_suspicion))
+    if given.unknown_threshold is not None and rules.unknown is not None:
+        rule = rules.unknown.rule.model_copy(update={"threshold": given.unknown_threshold})
+        rules = replace(rules, unknown=replace(rules.unknown, rule=rule))
+    return replace(rules, thresholds={**rules.thresholds, **given.thresholds})

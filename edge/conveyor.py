@@ -91,7 +91,6 @@ class Tally:
     frames: int = 0
     frames_dropped: int = 0
     camera_faults: int = 0
-    gate_faults: int = 0
     per_label: Counter[str] = field(default_factory=Counter)
     per_bin: Counter[str] = field(default_factory=Counter)
     latencies: dict[str, deque[float]] = field(
@@ -202,6 +201,7 @@ class Conveyor:
 
     def step_blind(self, none: NoFrame) -> Step:
         """The camera is at fault: the gates are closed, and what is on the belt goes to manual."""
+        self._gates.alive()
         encoder_mm = self._encoder.position_mm(self._clock.now())
         records: tuple[ItemRecord, ...] = ()
         if not self._fault:
@@ -272,6 +272,8 @@ class Conveyor:
         verdict = decide(candidate.predictions, self._rules)
         if candidate.touching:
             unsafe = "touches another item"
+        if not unsafe and verdict.bin != MANUAL:
+            unsafe = self._gates.fault() or ""
         if unsafe:
             verdict = replace(verdict, bin=MANUAL, reason=f"{unsafe}; {verdict.reason}")
         now_mm = max(encoder_mm, self._encoder.position_mm(self._clock.now()))
@@ -329,6 +331,7 @@ class Conveyor:
 
     def _move_gates(self) -> None:
         now = self._clock.now()
+        self._gates.alive()
         for command in self._schedule.due(self._encoder.position_mm(now), now):
             (self._gates.open if command.open else self._gates.close)(command.bin)
             self.gates_open[command.bin] = command.open

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge.classifier import Prediction
+from edge.manifest import DEFAULT_SUSPICION, DecisionLevels
+from edge.unknown import UnknownDetector
 
 UNKNOWN = "unknown"
 MANUAL = "manual"
@@ -35,43 +37,99 @@ class DecisionRules:
     Attributes:
         labels: the model's classes, in the order of its outputs.
         bins: the bin of each label; a label without one goes to `manual`.
-        threshold: least confidence for a label, 0 to 1.
-        hazards: labels that must never reach another class's bin.
-        hazard_suspicion: the probability of a hazard, 0 to 1, from which an item of another label
-            goes to `manual`.
+        thresholds: label -> least confidence for it, 0 to 1.
+        suspicion: hazard, a label that must never reach a bin it does not share -> the probability,
+            0 to 1, from which an item of another label goes to `manual`.
+        unknown: tells things of no known class; None: only the thresholds do.
     """
 
     labels: tuple[str, ...]
     bins: Mapping[str, str]
-    threshold: float
-    hazards: frozenset[str]
-    hazard_suspicion: float
+    thresholds: Mapping[str, float]
+    suspicion: Mapping[str, float]
+    unknown: UnknownDetector | None = None
+
+
+def rules_for(
+    levels: DecisionLevels, bins: Mapping[str, str], unknown: UnknownDetector | None
+) -> DecisionRules:
+    """The rules that a run or a bundle comes with."""
+    return DecisionRules(
+        labels=levels.labels,
+        bins=bins,
+        thresholds={
+            label: levels.thresholds.get(label, levels.threshold) for label in levels.labels
+        },
+        suspicion={
+            hazard: levels.hazard_suspicion.get(hazard, DEFAULT_SUSPICION)
+            for hazard in levels.hazards
+        },
+        unknown=unknown,
+    )
 
 
 def vote(predictions: Sequence[Prediction]) -> np.ndarray:
-    """Mean probabilities over the views of one item, float32 [classes]."""
+    """Mean probabilities over the views of one item, float32 [classes].
+
+    The mean of probabilities, not of their logarithms: one view that shows a hazard is enough to
+    raise a suspicion, whatever the others say.
+    """
     return np.mean([prediction.probabilities for prediction in predictions], axis=0)
 
 
 def decide(predictions: Sequence[Prediction], rules: DecisionRules) -> Verdict:
-    """Decide on one item from the predictions of its views (none: it was never seen well)."""
+    """Decide on one item from the predictions of its views (none: it was never seen well).
+
+    Hazards come first: what may be one goes to no bin but its own, also when it is unsure or like
+    nothing known.
+    """
     if not predictions:
         return Verdict(UNKNOWN, 0.0, MANUAL, "no whole view of the item")
     probabilities = vote(predictions)
     best = int(np.argmax(probabilities))
     label, confidence = rules.labels[best], float(probabilities[best])
-    suspected = [
-        f"{other} {probability:.0%}"
-        for other, probability in zip(rules.labels, probabilities, strict=True)
-        if other in rules.hazards and other != label and probability >= rules.hazard_suspicion
-    ]
-    if confidence < rules.threshold:
-        reason = f"unsure: {label} {confidence:.0%} is under the threshold {rules.threshold:.0%}"
-        return Verdict(UNKNOWN, confidence, MANUAL, reason)
+    said = f"{label} {confidence:.0%}"
+    doubt = _doubt(predictions, label, confidence, rules)
+    suspected = _suspected(probabilities, label, rules)
     if suspected:
-        reason = f"{label} {confidence:.0%}, but may be {' or '.join(suspected)}"
-        return Verdict(label, confidence, MANUAL, reason)
+        reason = f"{said}, but may be {' or '.join(suspected)}" + (f"; {doubt}" if doubt else "")
+        return Verdict(UNKNOWN if doubt else label, confidence, MANUAL, reason)
+    if doubt:
+        return Verdict(UNKNOWN, confidence, MANUAL, doubt)
     if label not in rules.bins:
-        return Verdict(label, confidence, MANUAL, f"{label} {confidence:.0%} has no bin of its own")
+        return Verdict(label, confidence, MANUAL, f"{said} has no bin of its own")
     views = "1 view" if len(predictions) == 1 else f"{len(predictions)} views"
-    return Verdict(label, confidence, rules.bins[label], f"{label} {confidence:.0%} over {views}")
+    return Verdict(label, confidence, rules.bins[label], f"{said} over {views}")
+
+
+def _suspected(probabilities: np.ndarray, label: str, rules: DecisionRules) -> list[str]:
+    """The hazards that an item called `label` may be, in words; none if it goes to their bin."""
+    return [
+        f"{hazard} {100 * probability:.2g}%"
+        for hazard, probability in zip(rules.labels, probabilities, strict=True)
+        if hazard in rules.suspicion
+        and hazard != label
+        and probability >= rules.suspicion[hazard]
+        and rules.bins.get(hazard, MANUAL) != rules.bins.get(label, MANUAL)
+    ]
+
+
+def _doubt(
+    predictions: Sequence[Prediction], label: str, confidence: float, rules: DecisionRules
+) -> str:
+    """Why the item is not simply a `label`, in words; empty if it is."""
+    threshold = rules.thresholds[label]
+    if confidence < threshold:
+        return f"unsure: {label} {confidence:.0%} is under its threshold {threshold:.0%}"
+    if rules.unknown is None:
+        return ""
+    logits = np.mean([prediction.logits for prediction in predictions], axis=0)
+    embedding = np.mean([prediction.embedding for prediction in predictions], axis=0)
+    (score,) = rules.unknown.score(logits[np.newaxis], embedding[np.newaxis])
+    least = rules.unknown.rule.threshold
+    if score >= least:
+        return ""
+    return (
+        f"like nothing known: {label} {confidence:.0%}, but its likeness {score:.3g} is under "
+        f"{least:.3g}"
+    )

@@ -26,8 +26,7 @@ from edge.files import write_whole
 from edge.golden import verify_golden
 from edge.memory import return_freed_memory
 from edge.outputs.gate_output import GateOutput
-from edge.outputs.gpio import GpioGates
-from edge.outputs.unwired import UnwiredGates
+from edge.outputs.wiring import Outputs
 from edge.panel.listener import listen
 from edge.panel.live import LivePublisher, Overlay, Percentiles, Status
 from edge.store import RECORDS_NAME, ItemRecord, StoreWriter, WriterStatus
@@ -43,33 +42,36 @@ EFFECTIVE = "config.json"
 
 @dataclass(frozen=True)
 class Source:
-    """Where a line gets its frames: the camera, the belt under it, their time and their gates."""
+    """Where a line gets its frames: the camera, the belt under it, and their time.
+
+    `gates` are those of a simulated belt; None: the configured ones.
+    """
 
     camera: Camera
     encoder: Encoder
     clock: Clock
-    gates: GateOutput
+    gates: GateOutput | None
 
 
 def open_source(config: Config) -> Source:
-    """Open the configured camera, live, file or folder, with the gates that have pins.
+    """Open the configured camera, live, file or folder.
 
     Raises:
-        BadInput: it does not open, a pin is not to be had, or only some gates have pins.
+        BadInput: it does not open.
     """
     # A recorded belt is worked through as fast as it can be, but in its own time.
     clock = SystemClock() if is_live(config.camera.source) else VirtualClock()
-    pins = {gate.bin: gate.pin for gate in config.gates if gate.pin is not None}
-    if pins and len(pins) < len(config.gates):
-        raise BadInput("some gates have a pin and some have none; give one to each, or to none")
     camera = open_camera(config.camera, clock)
     encoder = TimedEncoder(config.belt.speed_mm_s, clock.now())
-    gates = GpioGates(pins) if pins else UnwiredGates(config.bins)
-    return Source(camera, encoder, clock, gates)
+    return Source(camera, encoder, clock, None)
 
 
 def build_conveyor(
-    config: Config, source: Source, bundle: Bundle, record: Callable[[ItemRecord], object]
+    config: Config,
+    source: Source,
+    gates: GateOutput,
+    bundle: Bundle,
+    record: Callable[[ItemRecord], object],
 ) -> Conveyor:
     """Verify the model on this machine and build the loop around it.
 
@@ -89,7 +91,7 @@ def build_conveyor(
         rules,
         Voting(config.classifier.views, config.classifier.view_spacing_mm),
         GateSchedule(config.gate_specs, GATE_LEAD_MM, config.gate_open_s),
-        source.gates,
+        gates,
         bundle.digest,
         record,
     )
@@ -127,24 +129,26 @@ def run_line(
     except OSError as error:
         raise BadInput(f"{state}: cannot be made ({error.strerror}); set another --state") from None
     with ExitStack() as ending:
+        outputs = Outputs(config, said)  # first: it closes the gates
+        ending.callback(outputs.close)
         writer = StoreWriter(state / RECORDS_NAME, on_error=said)
         ending.callback(_flush, writer, said)
 
         def record(item: ItemRecord) -> None:
             writer.put(item)
+            outputs.item(item)
             decided(item)
 
         source = opened(config)
         ending.callback(source.camera.close)
-        if isinstance(source.gates, GpioGates):
-            ending.callback(source.gates.release)
-        conveyor = build_conveyor(config, source, bundle, record)
+        gates = source.gates or outputs.gates
+        conveyor = build_conveyor(config, source, gates, bundle, record)
         publisher = LivePublisher(state)
         ending.callback(publisher.close)
         page = start_panel(config, state, said) if panel else None
         if page is not None:
             ending.callback(_stop_process, page)
-        show = _Shown(config, bundle, conveyor, publisher, writer, page, said)
+        show = _Shown(config, bundle, conveyor, publisher, writer, outputs, page, said)
         return conveyor.run(stopped, show)
 
 
@@ -190,12 +194,13 @@ class _Shown:
         conveyor: Conveyor,
         publisher: LivePublisher,
         writer: StoreWriter,
+        outputs: Outputs,
         page: subprocess.Popen | None,
         said: Callable[[str], None],
     ) -> None:
         self._camera = shown_source(config.camera.source)
         self._bundle, self._conveyor = bundle, conveyor
-        self._publisher, self._writer = publisher, writer
+        self._publisher, self._writer, self._outputs = publisher, writer, outputs
         self._page, self._said = page, said
         self._status: Status | None = None
         self._fault, self._fault_at = "", 0.0
@@ -209,6 +214,7 @@ class _Shown:
             self._tell_fault(step.fault, now)
         if self._status is None or changed or now >= self._due_at:
             self._status = self._measure(step, now)
+            self._outputs.show(self._status)
             self._due_at = now + STATUS_SECONDS
             self._look_after_page()
         pixels = step.frame.pixels if step.frame is not None else None
@@ -231,6 +237,8 @@ class _Shown:
     def _measure(self, step: Step, now: float) -> Status:
         tally, elapsed = self._conveyor.tally, max(1e-6, now - self._since)
         written: WriterStatus = self._writer.status
+        outputs = self._outputs.statuses
+        errors = [step.fault, written.error, *(output.error for output in outputs)]
         status = Status(
             updated_at=time.time(),
             state=NO_PICTURE if step.fault else "running",
@@ -247,6 +255,7 @@ class _Shown:
             late=tally.late,
             dropped_frames=tally.frames_dropped,
             dropped_records=written.dropped,
+            dropped_messages=sum(output.dropped for output in outputs),
             latency={
                 stage: Percentiles(p50=p50, p99=p99)
                 for stage, values in tally.latencies.items()
@@ -254,7 +263,7 @@ class _Shown:
                 for p50, p99 in [np.percentile(values, (50, 99)).tolist()]
             },
             gates=self._conveyor.gates_open,
-            message=step.fault or written.error or "",
+            message="; ".join(error for error in errors if error),
         )
         self._since, self._frames, self._belt_mm = now, tally.frames, step.encoder_mm
         return status

@@ -19,8 +19,12 @@ from edge.preprocess import INPUT_OFFSET
 
 MODEL, LABELS, GOLDEN, CARD = "model.tflite", "labels.txt", "golden.npz", "model_card.md"
 FILES = (MODEL, LABELS, GOLDEN, CARD)
+UNKNOWN_FILE = "unknown.npz"
+"""What the unknown detector compares with (`edge.unknown`); only where the manifest names one."""
 MANIFEST = "manifest.json"
 DEFAULT_HAZARDS = frozenset({"Battery"})
+DEFAULT_SUSPICION = 0.15
+"""Of a hazard, where nothing was calibrated: what a few percent of all other items reach."""
 REMEDY = "copy the bundle again or convert it anew"
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -113,29 +117,65 @@ class Calibration(_Record):
     seed: int
 
 
-class Manifest(_Record):
-    """`manifest.json`: what the model is, what it was proved by, and the digest of each file.
+class UnknownRule(_Record):
+    """How a thing of no known class is told: its score by `UNKNOWN_FILE` is under the threshold."""
+
+    score: Literal["energy", "mahalanobis", "neighbours"]
+    threshold: float
+
+
+class DecisionLevels(_Record):
+    """What the answers of a model are decided by; a run's `calibration.json`, a bundle's manifest.
 
     Attributes:
-        created: when it was converted, UTC.
         labels: the classes, in the order of the model's outputs.
         hazards: labels that must never reach another class's bin.
         temperature: the logits are divided by it before the softmax.
         threshold: least confidence for a label, else the item is `unknown`.
+        thresholds: the same for single labels, where it is not `threshold`.
+        hazard_suspicion: hazard -> the probability from which an item of any other label goes to
+            `manual`; `DEFAULT_SUSPICION` for a hazard that is not named.
+        unknown: how things of no known class are told; None where only thresholds do.
+    """
+
+    labels: Annotated[tuple[str, ...], Field(min_length=2)]
+    hazards: tuple[str, ...]
+    temperature: PositiveFloat = 1.0
+    threshold: Share = 0.5
+    thresholds: dict[str, Share] = {}
+    hazard_suspicion: dict[str, Share] = {}
+    unknown: UnknownRule | None = None
+
+    @model_validator(mode="after")
+    def _check_labels(self) -> "DecisionLevels":
+        if len(set(self.labels)) < len(self.labels):
+            raise ValueError("labels occur twice")
+        if any(label != label.strip() or not label.isprintable() for label in self.labels):
+            raise ValueError("labels must be printable, with no space around them")
+        if "" in self.labels or not set(self.hazards) <= set(self.labels):
+            raise ValueError("labels must not be empty, and hazards must be labels")
+        if not set(self.thresholds) <= set(self.labels):
+            raise ValueError("thresholds must be of labels")
+        if not set(self.hazard_suspicion) <= set(self.hazards):
+            raise ValueError("hazard_suspicion must be of hazards")
+        return self
+
+
+class Manifest(DecisionLevels):
+    """`manifest.json`: what the model is, what it was proved by, and the digest of each file.
+
+    Attributes:
+        created: when it was converted, UTC.
         training: the single figures of the run's `metrics.json`.
         dataset: SHA-256 over the sorted relative names and digests of all photos.
         versions: of the software that made the bundle.
-        files: file name -> SHA-256, for each of `FILES`.
+        files: file name -> SHA-256, for each of `required_files`.
     """
 
     format: Literal[1] = 1
     name: Annotated[str, Field(min_length=1)]
     created: AwareDatetime
-    labels: Annotated[tuple[str, ...], Field(min_length=2)]
-    hazards: tuple[str, ...]
     input: InputContract
-    temperature: PositiveFloat = 1.0
-    threshold: Share = 0.5
     parity: ParityVerdict
     training: dict[str, float | int | bool | str]
     dataset: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
@@ -143,15 +183,10 @@ class Manifest(_Record):
     versions: dict[str, str]
     files: dict[str, str] = {}
 
-    @model_validator(mode="after")
-    def _check_labels(self) -> "Manifest":
-        if len(set(self.labels)) < len(self.labels):
-            raise ValueError("labels occur twice")
-        if any(label != label.strip() or not label.isprintable() for label in self.labels):
-            raise ValueError("labels must be printable, with no space around them")
-        if "" in self.labels or not set(self.hazards) <= set(self.labels):
-            raise ValueError("labels must not be empty, and hazards must be labels")
-        return self
+    @property
+    def required_files(self) -> tuple[str, ...]:
+        """The files of the bundle beside the manifest."""
+        return FILES if self.unknown is None else (*FILES, UNKNOWN_FILE)
 
 
 def parse_manifest(path: Path, content: bytes) -> Manifest:

@@ -26,3 +26,9 @@ class GateOutput(Protocol):
         Raises:
             EwasteError: a gate cannot be reached; the others have been closed all the same.
         """
+
+    def alive(self) -> None:
+        """Hear that the line is at work; gates with a dead-man timer close when it falls silent."""
+
+    def fault(self) -> str | None:
+        """Why no gate can be opened at the moment, in a few words; None: they can."""

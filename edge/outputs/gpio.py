@@ -1,33 +1,40 @@
 """Gates on the pins of a Raspberry Pi, through gpiozero."""
 
 import os
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
-from edge.errors import BadInput, EwasteError
+from edge.errors import BadInput
+
+DEVICE_TREE = Path("/proc/device-tree/model")
+"""Names the board on a machine that has a device tree."""
 
 
-class GpioGates:
-    """One output pin per gate: high opens it, low closes it, and low is where it starts."""
+class GpioPins:
+    """One output pin per gate: high opens it, low closes it, and low is where it starts.
 
-    def __init__(self, pins: Mapping[str, int]) -> None:
+    An actuator (`edge.outputs.driven_gates`).
+    """
+
+    def __init__(self, pins: Mapping[str, int], said: Callable[[str], None]) -> None:
         """Take the pins and drive them low.
 
         Args:
             pins: bin -> GPIO number (BCM).
+            said: gets a line when this machine has no such pins, and they are only simulated.
 
         Raises:
             BadInput: gpiozero is not installed, or a pin is not to be had.
         """
-        # gpiozero falls back to factories that do not work on a Pi 5; lgpio does on all of them.
-        if Path("/dev/gpiochip0").exists():
-            os.environ.setdefault("GPIOZERO_PIN_FACTORY", "lgpio")
+        choose_factory(said)
         try:
             from gpiozero import DigitalOutputDevice, GPIOZeroError
         except ModuleNotFoundError:
             raise BadInput("gates with pins need gpiozero: pip install 'ewaste-edge[pi]'") from None
-        self._devices = {}
+        self._devices: dict[str, Any] = {}
         for bin, pin in pins.items():
             try:
                 self._devices[bin] = DigitalOutputDevice(pin, initial_value=False)
@@ -35,48 +42,43 @@ class GpioGates:
                 self.release()
                 raise BadInput(f"gate {bin}: pin {pin} is not to be had ({error})") from None
 
-    def open(self, bin: str) -> None:
-        """Drive the pin of `bin` high.
+    def connect(self) -> None:
+        """The pins were taken at the start and stay ours."""
 
-        Raises:
-            EwasteError: there is no such gate, or the pin failed.
-        """
-        self._set(bin, True)
+    def open(self, bin: str) -> None:
+        """Drive the pin of `bin` high."""
+        self._devices[bin].on()
 
     def close(self, bin: str) -> None:
-        """Drive the pin of `bin` low.
+        """Drive the pin of `bin` low."""
+        self._devices[bin].off()
 
-        Raises:
-            EwasteError: there is no such gate, or the pin failed.
-        """
-        self._set(bin, False)
+    def idle(self, alive: bool) -> None:
+        """Pins need no heartbeat."""
 
-    def close_all(self) -> None:
-        """Drive every pin low.
-
-        Raises:
-            EwasteError: a pin failed; the others are low all the same.
-        """
-        failures = []
-        for bin in self._devices:
-            try:
-                self.close(bin)
-            except EwasteError as error:
-                failures.append(str(error))
-        if failures:
-            raise EwasteError("; ".join(failures))
+    def disconnect(self) -> None:
+        """Keep the pins, for the next try."""
 
     def release(self) -> None:
-        """Close every gate and give the pins back; safe to call twice."""
-        with suppress(EwasteError):
-            self.close_all()
+        """Drive every pin low and give it back; safe to call twice."""
         while self._devices:
-            self._devices.popitem()[1].close()
+            device = self._devices.popitem()[1]
+            with suppress(Exception):  # the others are driven low all the same
+                device.off()
+            device.close()
 
-    def _set(self, bin: str, high: bool) -> None:
-        if bin not in self._devices:
-            raise EwasteError(f"there is no gate for the bin {bin!r}; see [[gates]]")
-        try:
-            self._devices[bin].value = high
-        except Exception as error:
-            raise EwasteError(f"gate {bin}: the pin cannot be driven ({error})") from error
+
+def choose_factory(said: Callable[[str], None], device_tree: Path = DEVICE_TREE) -> None:
+    """Make gpiozero use lgpio on a Raspberry Pi and mock pins elsewhere, unless told otherwise.
+
+    Left alone it falls back, with a warning, to factories that do not work on a Pi 5 (gpiozero
+    issues 1172 and 1229).
+    """
+    if "GPIOZERO_PIN_FACTORY" in os.environ:
+        return
+    board = device_tree.read_bytes() if device_tree.exists() else b""
+    if b"Raspberry Pi" not in board:
+        said("this is no Raspberry Pi: the pins of the gates are only simulated")
+    os.environ["GPIOZERO_PIN_FACTORY"] = "lgpio" if b"Raspberry Pi" in board else "mock"
+    # lgpio makes a pipe in its working directory, where a service may not write.
+    os.environ.setdefault("LG_WD", tempfile.gettempdir())

@@ -32,6 +32,13 @@ class UnwiredGates:
         """Note that all gates are closed."""
         self.is_open = dict.fromkeys(self.is_open, False)
 
+    def alive(self) -> None:
+        """Nothing moves, so nothing has to be closed."""
+
+    def fault(self) -> str | None:
+        """There is nothing that could fail."""
+        return None
+
     def _set(self, bin: str, state: bool) -> None:
         if bin not in self.is_open:
             raise EwasteError(f"there is no gate for the bin {bin!r}; see [[gates]]")

@@ -54,6 +54,7 @@ class Status(BaseModel):
         late: items whose verdict came too late for their gate.
         dropped_frames: frames the camera or the loop had to skip.
         dropped_records: records lost because the disk could not follow.
+        dropped_messages: gate openings and messages that an output could not take in time.
         latency: percentiles per stage.
         gates: per bin, whether its gate is open.
         message: what a person should know or do; empty when all is well.
@@ -76,6 +77,7 @@ class Status(BaseModel):
     late: int = 0
     dropped_frames: int = 0
     dropped_records: int = 0
+    dropped_messages: int = 0
     latency: dict[str, Percentiles] = {}
     gates: dict[str, bool] = {}
     message: str = ""

@@ -68,6 +68,13 @@ class SimulatedPlant:
         """Close every gate."""
         self._open.clear()
 
+    def alive(self) -> None:
+        """Simulated gates know no dead-man timer."""
+
+    def fault(self) -> str | None:
+        """Simulated gates always move."""
+        return None
+
     def advance(self, encoder_mm: float) -> None:
         """Move the belt to a reading, with the gates as they are now.
 

@@ -111,7 +111,7 @@ def simulate(
         recorded(item)
 
     try:
-        tally = build_conveyor(config, source, bundle, record).run()
+        tally = build_conveyor(config, source, source.gates, bundle, record).run()
     finally:
         source.camera.close()
     hazards = frozenset(bundle.manifest.hazards)

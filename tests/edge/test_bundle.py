@@ -15,10 +15,26 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edge import bundle
-from edge.bundle import Bundle, load_bundle, open_classifier, sha256, write_bundle
+from edge.bundle import (
+    Bundle,
+    load_bundle,
+    open_classifier,
+    open_detector,
+    sha256,
+    write_bundle,
+)
 from edge.errors import BadInput, EwasteError, Refused
 from edge.golden import verify_golden
-from edge.manifest import FILES, Calibration, InputContract, Manifest, ParityGate, ParityVerdict
+from edge.manifest import (
+    FILES,
+    Calibration,
+    InputContract,
+    Manifest,
+    ParityGate,
+    ParityVerdict,
+    UnknownRule,
+)
+from edge.unknown import UnknownDetector, pack_detector
 
 ROOT = Path(__file__).parents[2]
 
@@ -185,6 +201,53 @@ def test_another_top_answer_is_refused_even_within_the_tolerance(tmp_path: Path)
 def test_labels_that_a_text_file_cannot_hold_are_invalid(labels: tuple[str, ...]) -> None:
     with pytest.raises(ValueError, match="labels"):
         plain_manifest(labels=labels, hazards=())
+
+
+RULE = UnknownRule(score="neighbours", threshold=0.7)
+
+
+def with_detector(out: Path, content: bytes) -> Bundle:
+    changes = {"unknown": RULE, "thresholds": {"Mouse": 0.7}, "hazard_suspicion": {"Battery": 0.1}}
+    return write_bundle(out, plain_manifest(**changes), {**PLAIN_CONTENTS, "unknown.npz": content})
+
+
+def test_a_bundle_carries_its_unknown_detector_and_levels(tmp_path: Path) -> None:
+    detector = UnknownDetector(RULE, {"references": np.eye(3, 5, dtype=np.float32)})
+    loaded = with_detector(tmp_path / "out", pack_detector(detector))
+    assert set(loaded.manifest.files) == {*FILES, "unknown.npz"}
+    opened = open_detector(loaded)
+    np.testing.assert_allclose(opened.arrays["references"], detector.arrays["references"])
+    assert opened.rule == RULE
+    assert loaded.manifest.hazard_suspicion == {"Battery": 0.1}
+
+
+def test_the_detector_is_required_and_proved_like_the_other_files(tmp_path: Path) -> None:
+    path = with_detector(tmp_path / "out", b"data").path
+    with pytest.raises(Refused, match=r"unknown\.npz: not the data of a detector"):
+        open_detector(load_bundle(path))
+    (path / "unknown.npz").write_bytes(b"other")
+    with pytest.raises(Refused, match=r"unknown\.npz: altered"):
+        load_bundle(path)
+    (path / "unknown.npz").unlink()
+    with pytest.raises(Refused, match=r"unknown\.npz: missing"):
+        load_bundle(path)
+
+
+def test_a_bundle_from_before_there_were_levels_loads_without_them(plain_bundle: Bundle) -> None:
+    manifest = json.loads((plain_bundle.path / "manifest.json").read_text())
+    for key in ("thresholds", "hazard_suspicion", "unknown"):
+        del manifest[key]
+    (plain_bundle.path / "manifest.json").write_text(json.dumps(manifest))
+    loaded = load_bundle(plain_bundle.path)
+    assert open_detector(loaded) is None and loaded.manifest.thresholds == {}
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"thresholds": {"Phone": 0.5}}, {"hazard_suspicion": {"Mouse": 0.5}}]
+)
+def test_levels_of_what_is_no_label_or_no_hazard_are_invalid(wrong: dict) -> None:
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        plain_manifest(**wrong)
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,14 @@
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.config import Config, read_config
+from edge.bundle import Bundle
+from edge.config import Config, DecisionConfig, decision_rules, read_config
 from edge.errors import BadInput
+from edge.manifest import UnknownRule
+from edge.unknown import UnknownDetector, pack_detector
+from tests.edge.test_bundle import plain_manifest
 
 
 def test_the_defaults_send_every_drawn_class_to_a_gated_bin():
@@ -46,6 +51,36 @@ def test_a_wrong_file_is_named_in_one_line(tmp_path, content, named):
     assert "\n" not in str(caught.value)
 
 
+@pytest.fixture
+def calibrated(tmp_path) -> Bundle:
+    """A bundle with levels of its own, as far as rules need one."""
+    rule = UnknownRule(score="neighbours", threshold=0.8)
+    detector = UnknownDetector(rule, {"references": np.eye(1, 4)})
+    (tmp_path / "unknown.npz").write_bytes(pack_detector(detector))
+    manifest = plain_manifest(
+        thresholds={"Mouse": 0.7}, hazard_suspicion={"Battery": 0.02}, unknown=rule
+    )
+    return Bundle(tmp_path, manifest, manifest.labels, "")
+
+
+def test_the_levels_are_the_bundles_unless_the_configuration_says_others(calibrated):
+    rules = decision_rules(Config(), calibrated)
+    assert rules.thresholds == {"Battery": 0.5, "Mouse": 0.7}
+    assert rules.suspicion == {"Battery": 0.02} and rules.unknown.rule.threshold == 0.8
+    said = DecisionConfig(
+        threshold=0.4, thresholds={"Battery": 0.3}, hazard_suspicion=0.2, unknown_threshold=0.1
+    )
+    rules = decision_rules(Config(decision=said), calibrated)
+    assert rules.thresholds == {"Battery": 0.3, "Mouse": 0.4}
+    assert rules.suspicion == {"Battery": 0.2} and rules.unknown.rule.threshold == 0.1
+
+
+def test_a_threshold_for_a_label_that_the_model_lacks_is_named(calibrated):
+    config = Config(decision=DecisionConfig(thresholds={"Phone": 0.3}))
+    with pytest.raises(BadInput, match=r"knows no Phone.*\[decision\.thresholds\]"):
+        decision_rules(config, calibrated)
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(BadInput, match="nowhere.toml"):
         read_config(tmp_path / "nowhere.toml")
@@ -59,3 +94,49 @@ def test_garbage_is_either_read_or_refused(tmp_path_factory, content):
         assert isinstance(read_config(path), Config)
     except BadInput as error:
         assert str(path) in str(error)
+
+
+WIRED = """
+bins = {{a = ['PCB'], b = ['Mobile']}}
+[[gates]]
+bin = 'a'
+distance_mm = 700
+{a}
+[[gates]]
+bin = 'b'
+distance_mm = 900
+{b}
+"""
+
+
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        ("[mqtt]\nhost = 'h'\npasword_file = 'p'", "mqtt.pasword_file"),
+        ("[mqtt]\nport = 1883", "mqtt.host"),
+        ("[mqtt]\nhost = 'h'\npassword_file = 'p'", "needs a user"),
+        ("[mqtt]\nhost = 'h'\nca_file = 'p'", "needs tls"),
+        ("[mqtt]\nhost = 'h'\ntopic = 'a/#'", "mqtt.topic"),
+        ("[modbus]\nhost = 'h'\nport = 0", "modbus.port"),
+        (("pin = 3", "pin = 3"), "the same pin"),
+        (("pin = 3", ""), "some have none"),
+        (("coil = 3", "coil = 4"), "[modbus]"),
+        (("coil = 3\npin = 3", "coil = 4\npin = 4"), "[modbus]"),
+    ],
+)
+def test_outputs_that_cannot_work_are_named(tmp_path, content, named):
+    path = tmp_path / "line.toml"
+    if isinstance(content, tuple):
+        content = WIRED.format(a=content[0], b=content[1])
+    path.write_text(content)
+    with pytest.raises(BadInput) as caught:
+        read_config(path)
+    assert named in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_outputs_have_defaults_that_work(tmp_path):
+    path = tmp_path / "line.toml"
+    path.write_text("[mqtt]\nhost = 'h'\ntls = true\n[modbus]\nhost = 'plc'\n")
+    config = read_config(path)
+    assert config.mqtt.tcp_port == 8883 and config.modbus.port == 502
+    assert Config().mqtt is None and Config().modbus is None

@@ -23,7 +23,7 @@ LABELS = ("Battery", "Mobile", "PCB")
 COLOURS = {"Battery": (220, 60, 60), "Mobile": (60, 60, 220), "PCB": (60, 220, 60)}
 GATES = (GateSpec("hazardous", 700), GateSpec("small", 900), GateSpec("boards", 1100))
 BINS = {"Battery": "hazardous", "Mobile": "small", "PCB": "boards"}
-RULES = DecisionRules(LABELS, BINS, 0.5, frozenset({"Battery"}), 0.15)
+RULES = DecisionRules(LABELS, BINS, dict.fromkeys(LABELS, 0.5), {"Battery": 0.15})
 
 
 class ColourClassifier:

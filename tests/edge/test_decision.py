@@ -1,18 +1,21 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.classifier import Prediction
-from edge.decision import MANUAL, UNKNOWN, DecisionRules, decide, vote
+from edge.decision import MANUAL, UNKNOWN, DecisionRules, decide, rules_for, vote
+from edge.manifest import DEFAULT_SUSPICION, DecisionLevels, UnknownRule
+from edge.unknown import UnknownDetector
 
 LABELS = ("Battery", "Mobile", "PCB")
 RULES = DecisionRules(
     labels=LABELS,
     bins={"Battery": "hazardous", "PCB": "boards"},
-    threshold=0.6,
-    hazards=frozenset({"Battery"}),
-    hazard_suspicion=0.15,
+    thresholds={"Battery": 0.5, "Mobile": 0.6, "PCB": 0.6},
+    suspicion={"Battery": 0.15},
 )
 
 
@@ -50,18 +53,91 @@ def test_a_label_without_a_bin_and_an_item_never_seen_go_to_manual():
     assert (nothing.label, nothing.bin, nothing.confidence) == (UNKNOWN, MANUAL, 0.0)
 
 
+def detector(threshold: float) -> UnknownDetector:
+    """Knows only what has an embedding along the first axis."""
+    references = np.eye(1, 4, dtype=np.float32)
+    rule = UnknownRule(score="neighbours", threshold=threshold)
+    return UnknownDetector(rule, {"references": references})
+
+
+def looking(embedding: list[float], *probabilities: float) -> Prediction:
+    return replace(seen(*probabilities), embedding=np.array(embedding, np.float32))
+
+
+def test_what_is_like_nothing_known_is_unknown_however_sure_the_label():
+    rules = replace(RULES, unknown=detector(0.8))
+    known = decide([looking([1, 0.1, 0, 0], 0, 0, 1)], rules)
+    assert (known.label, known.bin) == ("PCB", "boards")
+    strange = decide([looking([0.1, 1, 0, 0], 0, 0, 1)], rules)
+    assert (strange.label, strange.bin) == (UNKNOWN, MANUAL)
+    assert "like nothing known" in strange.reason and "PCB 100%" in strange.reason
+
+
+def test_a_suspected_battery_is_told_even_when_it_is_like_nothing_known():
+    verdict = decide([looking([0, 1, 0, 0], 0.3, 0, 0.7)], replace(RULES, unknown=detector(0.8)))
+    assert (verdict.label, verdict.bin) == (UNKNOWN, MANUAL)
+    assert "may be Battery 30" in verdict.reason and "like nothing known" in verdict.reason
+
+
+def test_a_label_that_shares_the_hazards_bin_may_go_there():
+    bins = {**RULES.bins, "Mobile": "hazardous"}
+    assert decide([seen(0.3, 0.7, 0.0)], replace(RULES, bins=bins)).bin == "hazardous"
+
+
+def test_each_label_has_its_own_threshold():
+    rules = replace(RULES, thresholds=RULES.thresholds | {"PCB": 0.9})
+    assert decide([seen(0.0, 0.2, 0.8)], rules).label == UNKNOWN
+    assert decide([seen(0.0, 0.8, 0.2)], rules).label == "Mobile"
+
+
+def test_what_was_not_calibrated_gets_the_defaults():
+    levels = DecisionLevels(
+        labels=LABELS,
+        hazards=("Battery", "PCB"),
+        threshold=0.4,
+        thresholds={"PCB": 0.7},
+        hazard_suspicion={"PCB": 0.01},
+    )
+    rules = rules_for(levels, {}, None)
+    assert rules.thresholds == {"Battery": 0.4, "Mobile": 0.4, "PCB": 0.7}
+    assert rules.suspicion == {"Battery": DEFAULT_SUSPICION, "PCB": 0.01}
+
+
 shares = st.lists(st.floats(0.001, 1), min_size=3, max_size=3).map(
     lambda weights: [weight / sum(weights) for weight in weights]
 )
+embeddings = st.lists(st.floats(-10, 10, width=32), min_size=4, max_size=4)
+level = st.floats(0, 1)
 
 
-@given(st.lists(shares, min_size=1, max_size=6))
-def test_whatever_the_views_say_no_likely_battery_reaches_another_bin(views):
-    predictions = [seen(*view) for view in views]
-    verdict = decide(predictions, RULES)
-    mean = vote(predictions)
+@given(
+    views=st.lists(st.tuples(embeddings, shares), min_size=1, max_size=6),
+    bins=st.dictionaries(st.sampled_from(LABELS), st.sampled_from("ab")),
+    thresholds=st.tuples(level, level, level),
+    suspicion=st.dictionaries(st.sampled_from(LABELS), level),
+    likeness=st.none() | st.floats(-2, 2),
+)
+def test_whatever_the_views_say_no_suspected_hazard_reaches_a_bin_that_is_not_its_own(
+    views, bins, thresholds, suspicion, likeness
+):
+    rules = DecisionRules(
+        LABELS,
+        bins,
+        dict(zip(LABELS, thresholds, strict=True)),
+        suspicion,
+        None if likeness is None else detector(likeness),
+    )
+    predictions = [looking(embedding, *view) for embedding, view in views]
+    verdict = decide(predictions, rules)
+    mean = dict(zip(LABELS, vote(predictions), strict=True))
     assert 0 <= verdict.confidence <= 1 and verdict.reason
-    if verdict.bin == "boards":
-        assert mean[0] < RULES.hazard_suspicion and verdict.label == "PCB"
-    if verdict.label != UNKNOWN:
-        assert mean[LABELS.index(verdict.label)] >= RULES.threshold
+    assert verdict.bin in {MANUAL, *bins.values()}
+    if verdict.label == UNKNOWN:
+        assert verdict.bin == MANUAL
+    else:
+        assert mean[verdict.label] == max(mean.values()) >= rules.thresholds[verdict.label]
+    if verdict.bin != MANUAL:
+        assert verdict.bin == bins[verdict.label]
+        for hazard, suspected in suspicion.items():
+            if mean[hazard] >= suspected:
+                assert verdict.bin == bins.get(hazard) or verdict.label == hazard

@@ -1,45 +1,108 @@
+import os
+import time
+
 import pytest
 from gpiozero import Device
 from gpiozero.pins.mock import MockFactory
 
-from edge.errors import BadInput, EwasteError
-from edge.outputs.gpio import GpioGates
+from edge.errors import BadInput
+from edge.outputs.driven_gates import DrivenGates
+from edge.outputs.gpio import GpioPins, choose_factory
+from tests.edge.outputs.servers import wait_until
+
+
+def quiet(line: str) -> None:
+    pass
 
 
 @pytest.fixture
 def factory(monkeypatch):
+    monkeypatch.setenv("GPIOZERO_PIN_FACTORY", "mock")
     monkeypatch.setattr(Device, "pin_factory", MockFactory())
     yield Device.pin_factory
     Device.pin_factory.reset()
 
 
 def test_gates_start_closed_and_move_their_own_pin_only(factory):
-    gates = GpioGates({"boards": 17, "small": 27})
+    gates = GpioPins({"boards": 17, "small": 27}, quiet)
     pins = {name: factory.pin(number) for name, number in (("boards", 17), ("small", 27))}
     assert [pin.state for pin in pins.values()] == [False, False]
     gates.open("small")
     assert [pin.state for pin in pins.values()] == [False, True]
-    gates.open("boards")
-    gates.close_all()
+    gates.close("small")
     assert [pin.state for pin in pins.values()] == [False, False]
 
 
 def test_releasing_closes_and_gives_the_pins_back(factory):
-    gates = GpioGates({"boards": 17})
+    gates = GpioPins({"boards": 17}, quiet)
     gates.open("boards")
     gates.release()
     assert factory.pin(17).state is False
     gates.release()
-    GpioGates({"boards": 17}).release()
+    GpioPins({"boards": 17}, quiet).release()
 
 
 def test_a_pin_used_twice_is_refused_and_the_first_one_given_back(factory):
     with pytest.raises(BadInput, match="gate small: pin 17"):
-        GpioGates({"boards": 17, "small": 17})
-    GpioGates({"boards": 17}).release()
+        GpioPins({"boards": 17, "small": 17}, quiet)
+    GpioPins({"boards": 17}, quiet).release()
 
 
-def test_an_unknown_gate_is_named(factory):
-    gates = GpioGates({"boards": 17})
-    with pytest.raises(EwasteError, match="'screens'"):
-        gates.open("screens")
+@pytest.mark.parametrize(
+    ("board", "chosen", "told"),
+    [("Raspberry Pi 5 Model B Rev 1.0\0", "lgpio", 0), ("Some PC", "mock", 1), (None, "mock", 1)],
+)
+def test_lgpio_on_a_pi_and_simulated_pins_elsewhere(monkeypatch, tmp_path, board, chosen, told):
+    monkeypatch.setenv("GPIOZERO_PIN_FACTORY", "")  # so that it is put back after the test
+    monkeypatch.delenv("GPIOZERO_PIN_FACTORY")
+    monkeypatch.setenv("LG_WD", str(tmp_path))
+    said: list[str] = []
+    if board is not None:
+        (tmp_path / "model").write_text(board)
+    choose_factory(said.append, tmp_path / "model")
+    assert os.environ["GPIOZERO_PIN_FACTORY"] == chosen and len(said) == told
+    choose_factory(said.append, tmp_path / "other")
+    assert os.environ["GPIOZERO_PIN_FACTORY"] == chosen, "what is set stays"
+
+
+def test_a_pin_that_fails_is_tried_again_and_the_line_never_notices(factory):
+    pins = GpioPins({"boards": 17}, quiet)
+    said: list[str] = []
+    gates = DrivenGates("GPIO", ["boards"], pins, said.append)
+    wait_until(lambda: gates.fault() is None)
+    pin = factory.pin(17)
+    real = type(pin)._set_state
+
+    def failing(self, value):
+        raise OSError("the wire is loose")
+
+    type(pin)._set_state = failing
+    try:
+        started = time.perf_counter()
+        gates.open("boards")
+        assert time.perf_counter() - started < 0.05
+        wait_until(lambda: gates.fault())
+        assert "wire is loose" in gates.fault() and len(said) == 1
+    finally:
+        type(pin)._set_state = real
+    wait_until(lambda: gates.fault() is None)
+    assert pin.state is False, "the item is past: the gate is not opened for it any more"
+    assert gates.status.dropped == 1 and gates.status.outages == 1 and "back" in said[1]
+    gates.open("boards")
+    wait_until(lambda: pin.state)
+    assert gates.release() and pin.state is False
+    pins.release()
+
+
+def test_gates_close_when_the_loop_stalls(factory):
+    pins = GpioPins({"boards": 17}, quiet)
+    gates = DrivenGates("GPIO", ["boards"], pins, quiet)
+    gates.open("boards")
+    wait_until(lambda: factory.pin(17).state)
+    closed_after_s = wait_until(lambda: not factory.pin(17).state)
+    assert 0.8 < closed_after_s < 1.6 and gates.stalls == 1
+    gates.alive()
+    time.sleep(0.3)
+    assert not factory.pin(17).state, "it does not open again by itself"
+    assert gates.release()
+    pins.release()

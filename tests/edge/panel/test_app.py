@@ -29,7 +29,9 @@ DRAWN = cv2.imencode(".jpg", np.full((48, 64, 3), 120, np.uint8))[1].tobytes()
 
 
 def rules(bundle) -> DecisionRules:
-    return DecisionRules(bundle.labels, {"Mouse": "small"}, 0.5, frozenset({"Battery"}), 0.2)
+    return DecisionRules(
+        bundle.labels, {"Mouse": "small"}, dict.fromkeys(bundle.labels, 0.5), {"Battery": 0.2}
+    )
 
 
 def classify(view: np.ndarray) -> Prediction:

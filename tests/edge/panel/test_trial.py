@@ -12,7 +12,9 @@ from edge.panel.trial import Trial
 
 
 def rules(bundle) -> DecisionRules:
-    return DecisionRules(bundle.labels, {"Mouse": "small"}, 0.5, frozenset({"Battery"}), 0.2)
+    return DecisionRules(
+        bundle.labels, {"Mouse": "small"}, dict.fromkeys(bundle.labels, 0.5), {"Battery": 0.2}
+    )
 
 
 def classify(view: np.ndarray) -> Prediction:
@@ -83,7 +85,7 @@ def test_the_model_is_loaded_again_when_the_bundle_changes(
 def test_the_bundles_own_model_answers(tiny_bundle, drawn_data):
     def own_bins(bundle) -> DecisionRules:
         bins = {label: label.lower() for label in bundle.labels}
-        return DecisionRules(bundle.labels, bins, 0.0, frozenset(), 1.0)
+        return DecisionRules(bundle.labels, bins, dict.fromkeys(bundle.labels, 0.0), {})
 
     trial = Trial(tiny_bundle, own_bins)
     for label in ("Battery", "Keyboard"):

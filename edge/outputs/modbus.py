@@ -1,0 +1,125 @@
+"""Gates and counts of a PLC over Modbus TCP, through pymodbus.
+
+A coil per gate: 1 opens it. From the configured register on, 16 bit each, numbers of 32 bits high
+word first: heartbeat, running (1 or 0), items, late, unknown, then the items of each bin in the
+order of the configuration, `manual` last. The heartbeat moves only while the line is at work; the
+program of the PLC must close the gates when it stands still.
+"""
+
+import logging
+import socket
+import struct
+from collections.abc import Mapping, Sequence
+from threading import Lock
+from typing import Any
+
+from edge.config import ModbusConfig
+from edge.errors import BadInput, EwasteError
+from edge.panel.live import Status
+
+# Sends a reset and drops what was not delivered: no stale opening reaches the PLC later on.
+RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+
+
+def counters(status: Status | None, bins: Sequence[str], heartbeat: int, alive: bool) -> list[int]:
+    """The registers, each 0 to 65535."""
+    running = int(alive and status is not None)
+    counts = [0] * (3 + len(bins))
+    if status is not None:
+        per_bin = [status.per_bin.get(bin, 0) for bin in bins]
+        counts = [status.items, status.late, status.unknown, *per_bin]
+    words = [word for count in counts for word in divmod(count % 2**32, 2**16)]
+    return [heartbeat % 2**16, running, *words]
+
+
+class ModbusPlc:
+    """A PLC; an actuator (`edge.outputs.driven_gates`) that also takes counts."""
+
+    def __init__(
+        self, config: ModbusConfig, coils: Mapping[str, int], counted: Sequence[str]
+    ) -> None:
+        """Prepare; nothing is sent before `connect`.
+
+        Args:
+            config: where the PLC is.
+            coils: bin -> address of its gate's coil.
+            counted: bins in the order of their registers.
+
+        Raises:
+            BadInput: pymodbus is not installed.
+        """
+        try:
+            from pymodbus.client import ModbusTcpClient
+        except ModuleNotFoundError:
+            raise BadInput("[modbus] needs pymodbus: pip install 'ewaste-edge[modbus]'") from None
+        logging.getLogger("pymodbus").setLevel(logging.CRITICAL)  # what fails is told by us, once
+        self._config, self._coils, self._counted = config, dict(coils), tuple(counted)
+        # Only the thread of the output retries: a repeated command may come too late.
+        self._client = ModbusTcpClient(
+            config.host, port=config.port, timeout=config.timeout_s, retries=0
+        )
+        self._status: Status | None = None
+        self._status_lock = Lock()
+        self._heartbeat = 0
+
+    def show(self, status: Status) -> None:
+        """Take the newest counts; returns at once."""
+        with self._status_lock:
+            self._status = status
+
+    def connect(self) -> None:
+        """Connect.
+
+        Raises:
+            OSError: there is no answer.
+        """
+        config = self._config
+        link = socket.create_connection((config.host, config.port), timeout=config.timeout_s)
+        link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+        link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._client.socket = link
+
+    def open(self, bin: str) -> None:
+        """Set the coil of `bin`.
+
+        Raises:
+            EwasteError: the PLC does not answer, or answers with an error.
+        """
+        self._ask(self._client.write_coil, self._coils[bin], True)
+
+    def close(self, bin: str) -> None:
+        """Clear the coil of `bin`.
+
+        Raises:
+            EwasteError: the PLC does not answer, or answers with an error.
+        """
+        self._ask(self._client.write_coil, self._coils[bin], False)
+
+    def idle(self, alive: bool) -> None:
+        """Move the heartbeat if the line is at work, and write the counts.
+
+        Raises:
+            EwasteError: the PLC does not answer, or answers with an error.
+        """
+        if self._config.registers is None:
+            return
+        self._heartbeat += alive
+        with self._status_lock:
+            status = self._status
+        words = counters(status, self._counted, self._heartbeat, alive)
+        self._ask(self._client.write_registers, self._config.registers, words)
+
+    def disconnect(self) -> None:
+        """Close the connection."""
+        self._client.close()
+
+    def _ask(self, request: Any, address: int, value: bool | list[int]) -> None:
+        from pymodbus.exceptions import ModbusException
+
+        try:
+            answer = request(address, value, device_id=self._config.unit)
+        except ModbusException as error:
+            reason = "no answer" if self._client.socket else "the connection was closed"
+            raise EwasteError(f"{reason} (address {address})") from error
+        if answer.isError():
+            raise EwasteError(f"address {address} refused (Modbus exception {answer})")

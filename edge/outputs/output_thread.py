@@ -1,0 +1,154 @@
+"""A thread between the line, which never waits, and an output, which may be slow, broken or gone.
+
+The thread alone talks to the output. What fails is told once and tried again, ever less often,
+until it works; nothing that goes wrong here reaches the line.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Protocol
+
+FIRST_PAUSE_S = 0.1
+
+
+class Link(Protocol):
+    """One output as its thread sees it; whatever a method raises counts as a failure."""
+
+    @property
+    def sent(self) -> int:
+        """How much was brought over and acknowledged since the start."""
+
+    @property
+    def dropped(self) -> int:
+        """How much was given up since the start."""
+
+    def connect(self) -> None:
+        """Reach the output, within seconds."""
+
+    def work(self) -> float:
+        """Bring over what is new; returns after how many seconds at the latest to come again."""
+
+    def disconnect(self) -> None:
+        """Let go of the output; also called after a failure."""
+
+
+@dataclass(frozen=True)
+class OutputStatus:
+    """How an output is doing.
+
+    Attributes:
+        name: what it is and where.
+        connected: whether it was reached and nothing has failed since.
+        sent: commands or messages that it acknowledged.
+        dropped: commands or messages that were given up, being too old or too many.
+        outages: how many times it was lost, or not to be had at the start.
+        last_outage_s: how long it was away the last time, 0 while it never came back.
+        error: why it is not connected, one line; None when it is or was not tried yet.
+    """
+
+    name: str
+    connected: bool
+    sent: int
+    dropped: int
+    outages: int
+    last_outage_s: float
+    error: str | None
+
+
+class OutputThread:
+    """Keeps one link at work, and brings it back after a failure."""
+
+    def __init__(
+        self, name: str, link: Link, said: Callable[[str], None], longest_pause_s: float
+    ) -> None:
+        """Start the thread.
+
+        Args:
+            name: what the output is and where, for the person at the line.
+            link: the output, from now on the thread's own.
+            said: gets one line, in the thread, when the output is lost and when it is back.
+            longest_pause_s: between two tries; the first pauses are shorter.
+        """
+        self._name, self._link, self._said = name, link, said
+        self._longest_pause_s = longest_pause_s
+        self._awake, self._closing, self._given_up = (threading.Event() for _ in range(3))
+        self._connected = False
+        self._lost_at: float | None = None
+        self._outages, self._last_outage_s = 0, 0.0
+        self._error: str | None = None
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    @property
+    def status(self) -> OutputStatus:
+        """A snapshot."""
+        return OutputStatus(
+            self._name,
+            self._connected,
+            self._link.sent,
+            self._link.dropped,
+            self._outages,
+            self._last_outage_s,
+            self._error,
+        )
+
+    def wake(self) -> None:
+        """There is something new to bring over; returns at once."""
+        self._awake.set()
+
+    def close(self, timeout: float = 3.0) -> bool:
+        """Bring over what is left, for at most `timeout` seconds; False when some of it was not.
+
+        Safe to call twice.
+        """
+        self._closing.set()
+        self._awake.set()
+        self._thread.join(timeout)
+        self._given_up.set()
+        return self._connected and not self._thread.is_alive()
+
+    def _run(self) -> None:
+        pause = FIRST_PAUSE_S
+        while not self._given_up.is_set():
+            last = self._closing.is_set()
+            try:
+                if not self._connected:
+                    self._link.connect()
+                    self._back()
+                wait = self._link.work()
+            except Exception as error:  # whatever a driver or a library raises: the line goes on
+                self._failed(error)
+                self._closing.wait(pause) if not last else self._given_up.wait(FIRST_PAUSE_S)
+                pause = min(2 * pause, self._longest_pause_s)
+                continue
+            pause = FIRST_PAUSE_S
+            if last:
+                break
+            self._awake.wait(wait)
+            self._awake.clear()
+        with suppress(Exception):
+            self._link.disconnect()
+
+    def _back(self) -> None:
+        if self._lost_at is not None:
+            self._last_outage_s = time.monotonic() - self._lost_at
+            self._tell(f"{self._name}: back after {self._last_outage_s:.1f} s")
+        self._connected, self._lost_at, self._error = True, None, None
+
+    def _failed(self, error: Exception) -> None:
+        self._connected = False
+        with suppress(Exception):
+            self._link.disconnect()
+        reason = " ".join(str(error).split()) or type(error).__name__
+        if self._lost_at is None:
+            self._lost_at = time.monotonic()
+            self._outages += 1
+            self._tell(f"{self._name}: {reason}; trying again, the line goes on")
+        self._error = f"{self._name}: {reason}"
+
+    def _tell(self, line: str) -> None:
+        with suppress(Exception):  # telling must not end the work
+            self._said(line)

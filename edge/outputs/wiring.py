@@ -1,0 +1,83 @@
+"""All outputs of a line, opened as its configuration says."""
+
+from collections.abc import Callable
+
+from edge.config import Config
+from edge.decision import MANUAL
+from edge.outputs.driven_gates import DrivenGates
+from edge.outputs.gate_output import GateOutput
+from edge.outputs.gpio import GpioPins
+from edge.outputs.modbus import ModbusPlc
+from edge.outputs.mqtt import MqttLink, Outbox
+from edge.outputs.output_thread import OutputStatus, OutputThread
+from edge.outputs.unwired import UnwiredGates
+from edge.panel.live import Status
+from edge.store import ItemRecord
+
+MQTT_LONGEST_PAUSE_S = 10.0
+
+
+class Outputs:
+    """The gates, the PLC and the broker; nothing here ever holds up the caller.
+
+    Attributes:
+        gates: moves the gates of the configuration, closed from the start.
+    """
+
+    def __init__(self, config: Config, said: Callable[[str], None]) -> None:
+        """Start the threads of the outputs; what cannot be reached yet is tried again and again.
+
+        Raises:
+            BadInput: a package is not installed, or a pin or a file cannot be used.
+        """
+        bins = (*config.bins, MANUAL)
+        pins = {gate.bin: gate.pin for gate in config.gates if gate.pin is not None}
+        coils = {gate.bin: gate.coil for gate in config.gates if gate.coil is not None}
+        self._outbox: Outbox | None = None
+        self._plc: ModbusPlc | None = None
+        self._pins: GpioPins | None = None
+        self._driven: list[DrivenGates] = []
+        self._mqtt: OutputThread | None = None
+        self.gates: GateOutput = UnwiredGates(config.bins)
+        if pins:
+            self._pins = GpioPins(pins, said)
+            self._driven.append(DrivenGates("GPIO", pins, self._pins, said))
+        if config.modbus is not None:
+            self._plc = ModbusPlc(config.modbus, coils, bins)
+            name = f"PLC {config.modbus.host}:{config.modbus.port}"
+            self._driven.append(DrivenGates(name, coils, self._plc, said))
+        if pins or coils:
+            self.gates = self._driven[0 if pins else -1]
+        if config.mqtt is not None:
+            self._outbox = Outbox(config.mqtt.queue)
+            link = MqttLink(config.mqtt, self._outbox, bins)
+            name = f"MQTT {config.mqtt.host}:{config.mqtt.tcp_port}"
+            self._mqtt = OutputThread(name, link, said, MQTT_LONGEST_PAUSE_S)
+
+    @property
+    def statuses(self) -> tuple[OutputStatus, ...]:
+        """How each is doing."""
+        threads = [*self._driven, *([self._mqtt] if self._mqtt else [])]
+        return tuple(thread.status for thread in threads)
+
+    def item(self, record: ItemRecord) -> None:
+        """Tell of an item; returns at once."""
+        if self._outbox is not None:
+            self._outbox.put(record)
+
+    def show(self, status: Status) -> None:
+        """Tell how the line is doing, and that it is at work; returns at once."""
+        for driven in self._driven:
+            driven.alive()
+        for teller in (self._outbox, self._plc):
+            if teller is not None:
+                teller.show(status)
+
+    def close(self) -> None:
+        """Close all gates, bring over what is left within seconds, and let go; safe to repeat."""
+        for driven in self._driven:
+            driven.release()
+        if self._mqtt is not None:
+            self._mqtt.close()
+        if self._pins is not None:
+            self._pins.release()

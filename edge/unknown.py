@@ -1,0 +1,137 @@
+"""Telling things of no known class: the score of an item, and the detector that a bundle carries.
+
+Every score is greater for what is more like the known classes.
+"""
+
+import io
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+
+from edge.errors import BadInput
+from edge.manifest import UnknownRule
+
+NEIGHBOURS = 5
+ARRAYS: Mapping[str, Mapping[str, int]] = MappingProxyType(
+    {
+        "energy": {"temperature": 0},
+        "mahalanobis": {"projection": 2, "centres": 2},
+        "neighbours": {"references": 2},
+    }
+)
+"""The arrays that each score needs, with their number of dimensions."""
+
+
+@dataclass(frozen=True)
+class UnknownDetector:
+    """Says of an item whether it is of no known class.
+
+    Attributes:
+        rule: which score, and from which value on an item is known.
+        arrays: what the score compares with, float32; see the functions below.
+    """
+
+    rule: UnknownRule
+    arrays: Mapping[str, np.ndarray]
+
+    def score(self, logits: np.ndarray, embeddings: np.ndarray) -> np.ndarray:
+        """The scores of items, float [n], from their logits [n, classes], embeddings [n, 2048]."""
+        if self.rule.score == "energy":
+            return energy(logits, float(self.arrays["temperature"]))
+        if self.rule.score == "mahalanobis":
+            return mahalanobis(embeddings, self.arrays["projection"], self.arrays["centres"])
+        return neighbours(embeddings, self.arrays["references"])
+
+
+def energy(logits: np.ndarray, temperature: float) -> np.ndarray:
+    """Negative free energy T log sum exp(logits / T) of float [n, classes], as float [n].
+
+    Source: Liu, Wang, Owens, Li, "Energy-based out-of-distribution detection", NeurIPS 2020.
+    """
+    scaled = np.asarray(logits, np.float64) / temperature
+    top = scaled.max(axis=1)
+    return temperature * (top + np.log(np.exp(scaled - top[:, np.newaxis]).sum(axis=1)))
+
+
+def mahalanobis(embeddings: np.ndarray, projection: np.ndarray, centres: np.ndarray) -> np.ndarray:
+    """Negative squared Mahalanobis distance to the nearest class, float [n], 0 at most.
+
+    Args:
+        embeddings: float [n, features]; their direction counts, not their length.
+        projection: float [features, d], which makes the classes' shared covariance the identity.
+        centres: float [classes, d], the projected class means.
+
+    Source: Lee, Lee, Lee, Shin, "A simple unified framework for detecting out-of-distribution
+    samples and adversarial attacks", NeurIPS 2018; on unit vectors as in Mueller, Hein, 2025
+    ("Mahalanobis++").
+    """
+    placed = unit(embeddings) @ projection
+    return -((placed[:, np.newaxis] - centres) ** 2).sum(axis=2).min(axis=1)
+
+
+def neighbours(embeddings: np.ndarray, references: np.ndarray) -> np.ndarray:
+    """Mean cosine similarity to the `NEIGHBOURS` nearest known items, float [n], -1 to 1.
+
+    Args:
+        embeddings: float [n, features].
+        references: float [known items, features], unit vectors.
+
+    Source: Sun, Ming, Zhu, Li, "Out-of-distribution detection with deep nearest neighbors", ICML
+    2022, with the mean over the neighbours instead of the last one.
+    """
+    similarity = unit(embeddings) @ references.T
+    nearest = min(NEIGHBOURS, len(references))
+    return np.partition(similarity, -nearest, axis=1)[:, -nearest:].mean(axis=1)
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    """Float [n, features] scaled to length 1 each; what is all zero stays so."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors / np.maximum(lengths, 1e-12)
+
+
+def pack_detector(detector: UnknownDetector) -> bytes:
+    """The content of `unknown.npz`: the arrays, matrices as 8-bit integers with a scale per row.
+
+    The same detector gives the same bytes.
+    """
+    stored = {}
+    for name, array in detector.arrays.items():
+        if array.ndim < 2:
+            stored[name] = np.asarray(array, np.float32)
+            continue
+        scales = np.maximum(np.abs(array).max(axis=1, keepdims=True), 1e-12) / 127
+        stored[name] = np.rint(array / scales).astype(np.int8)
+        stored[f"{name}_scales"] = scales.astype(np.float32)
+    packed = io.BytesIO()
+    np.savez_compressed(packed, **stored)
+    return packed.getvalue()
+
+
+def unpack_detector(content: bytes, rule: UnknownRule, classes: int) -> UnknownDetector:
+    """Read what `pack_detector` wrote.
+
+    Raises:
+        BadInput: it is no such file, or one for another score or number of classes.
+    """
+    arrays = {}
+    try:
+        with np.load(io.BytesIO(content)) as stored:
+            for name, dimensions in ARRAYS[rule.score].items():
+                array = stored[name].astype(np.float32)
+                if dimensions == 2:
+                    array *= stored[f"{name}_scales"]
+                if array.ndim != dimensions or not array.size or not np.isfinite(array).all():
+                    raise ValueError(f"{name} is malformed")
+                arrays[name] = array
+    except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
+        raise BadInput(f"not the data of a detector by {rule.score} ({error})") from None
+    if rule.score == "mahalanobis" and (
+        len(arrays["centres"]) != classes
+        or arrays["centres"].shape[1] != arrays["projection"].shape[1]
+    ):
+        raise BadInput(f"not the data of a detector for {classes} classes")
+    return UnknownDetector(rule, arrays)

@@ -1,0 +1,118 @@
+import os
+import signal
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edge.config import ModbusConfig
+from edge.outputs.driven_gates import DrivenGates
+from edge.outputs.modbus import ModbusPlc, counters
+from edge.panel.live import Status
+from tests.edge.outputs.servers import wait_until
+
+COILS = {"boards": 3, "small": 4}
+
+
+@pytest.fixture
+def driven(plc):
+    said: list[str] = []
+    config = ModbusConfig(host="127.0.0.1", port=plc.port, registers=100, timeout_s=0.3)
+    link = ModbusPlc(config, COILS, ["boards", "small", "manual"])
+    gates = DrivenGates("PLC", COILS, link, said.append)
+    yield gates, link, said
+    gates.release()
+
+
+def test_gates_are_coils_and_counts_are_registers(plc, driven):
+    gates, link, _ = driven
+    wait_until(lambda: plc.coil(4) is False)
+    assert plc.coil(3) is False
+    gates.open("small")
+    wait_until(lambda: plc.coil(4))
+    assert plc.coil(3) is False
+    per_bin = {"boards": 2, "small": 1, "manual": 4}
+    link.show(Status(updated_at=0, state="running", items=70_000, late=1, per_bin=per_bin))
+    gates.alive()
+    wait_until(lambda: plc.registers(100)[2:] == [1, 4464, 0, 1, 0, 0, 0, 2, 0, 1, 0, 4])
+    assert plc.registers(100)[1] == 1
+    assert gates.release()
+    assert plc.coil(4) is False
+
+
+def test_the_heartbeat_stands_still_when_the_loop_does(plc, driven):
+    gates, _, _ = driven
+
+    def beats() -> int:
+        block = plc.registers(100)
+        return block[0] if block else 0
+
+    deadline = time.monotonic() + 10
+    while beats() < 3:
+        gates.alive()
+        time.sleep(0.02)
+        assert time.monotonic() < deadline
+    time.sleep(1.5)
+    last = beats()
+    time.sleep(0.6)
+    assert beats() == last and plc.registers(100)[1] == 0
+
+
+def test_a_plc_that_dies_and_comes_back_gets_closed_gates_and_no_stale_opening(plc, driven):
+    gates, _, said = driven
+    wait_until(lambda: gates.fault() is None)
+    gates.open("boards")
+    wait_until(lambda: plc.coil(3))
+    plc.kill()
+    wait_until(lambda: gates.fault())
+    for _ in range(50):
+        started = time.perf_counter()
+        gates.open("small")
+        gates.close("small")
+        gates.alive()
+        assert time.perf_counter() - started < 0.05
+    gates.open("small")
+    time.sleep(0.5)
+    plc.said.clear()
+    plc.start()
+    back_s = wait_until(lambda: gates.fault() is None)
+    time.sleep(0.3)
+    assert not any(any(values) for _, address, values in plc.writes if address in (3, 4))
+    assert {address for _, address, _ in plc.writes} >= {3, 4}
+    assert len(said) == 2 and "line goes on" in said[0] and "back after" in said[1]
+    assert back_s < 3 and gates.status.dropped >= 2
+    gates.close("small")
+    gates.open("small")
+    wait_until(lambda: plc.coil(4))
+
+
+def test_a_plc_that_hangs_gets_no_stale_opening_when_it_goes_on(plc, driven):
+    gates, _, _ = driven
+    wait_until(lambda: gates.fault() is None)
+    os.kill(plc.process.pid, signal.SIGSTOP)
+    time.sleep(0.05)
+    gates.open("boards")
+    wait_until(lambda: gates.fault())
+    gates.close("boards")
+    os.kill(plc.process.pid, signal.SIGCONT)
+    wait_until(lambda: gates.fault() is None)
+    time.sleep(0.3)
+    assert plc.coil(3) is False
+
+
+def test_a_plc_that_refuses_an_address_is_named(plc):
+    said: list[str] = []
+    config = ModbusConfig(host="127.0.0.1", port=plc.port)
+    gates = DrivenGates("PLC", ["boards"], ModbusPlc(config, {"boards": 500}, []), said.append)
+    wait_until(lambda: said)
+    assert "address 500 refused" in said[0]
+    assert not gates.release()
+
+
+@settings(deadline=None)
+@given(st.integers(0, 2**40), st.integers(0, 2**40), st.booleans())
+def test_any_count_fits_its_registers(items, heartbeat, alive):
+    words = counters(Status(updated_at=0, state="running", items=items), ["a"], heartbeat, alive)
+    assert len(words) == 2 + 2 * 4 and all(0 <= word < 2**16 for word in words)
+    assert words[2] * 2**16 + words[3] == items % 2**32
