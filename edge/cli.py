@@ -24,10 +24,11 @@ from edge.config import Config, decision_rules, read_config
 from edge.conveyor import Tally
 from edge.decision import decide
 from edge.errors import BadInput, EwasteError
+from edge.export import export_csv, export_review
 from edge.golden import verify_golden
 from edge.line import Source, open_source, run_line
 from edge.photos import read_photo
-from edge.store import RECORDS_NAME, ItemRecord
+from edge.store import RECORDS_NAME, ItemRecord, Store
 
 app = typer.Typer(
     help="Sort electronic waste on a conveyor. Exit codes: 0 done, 1 failed, 2 bad usage or input, "
@@ -214,6 +215,38 @@ def panel(
         settings.panel.port,
         partial(decision_rules, settings),
     )
+
+
+@app.command()
+def export(
+    state: Annotated[Path | None, typer.Option(help="directory of the records")] = None,
+    config: ConfigFile = None,
+    review: Annotated[Path | None, typer.Option(help="folder for a dataset")] = None,
+    csv: Annotated[Path | None, typer.Option(help="file for all records")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write the pictures to review as a dataset CLASS/*.jpg, or all records as a CSV file."""
+    if review is None and csv is None:
+        raise BadInput("nothing to export; give --review DIR or --csv FILE")
+    path = _settings(config, None, state, None, None).state.expanduser() / RECORDS_NAME
+    figures: dict[str, int] = {}
+    with Store(path, read_only=True) as store:
+        if csv is not None:
+            figures["records"] = export_csv(store.all(), csv)
+        if review is not None:
+            figures |= asdict(export_review(store.to_review(), review, _say))
+    if as_json:
+        print(json.dumps(figures))
+        return
+    if csv is not None:
+        out.print(f"{csv}: {figures['records']} records", markup=False)
+    if review is not None:
+        unseen = figures["pictures"] - figures["reviewed"]
+        out.print(
+            f"{review}: {figures['pictures']} pictures; {unseen} lie where the model would put "
+            "them: move those that are wrong, delete those that are no good",
+            markup=False,
+        )
 
 
 def _settings(

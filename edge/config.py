@@ -196,6 +196,22 @@ class ModbusConfig(_Section):
     timeout_s: float = Field(0.5, gt=0, le=10)
 
 
+class RecordsConfig(_Section):
+    """What is recorded, and for how long.
+
+    Attributes:
+        days: that a record is kept, at most.
+        megabytes: that all records may take, with their pictures; the oldest pictures go first.
+        review_margin: an item whose confidence is so little above its threshold is to be reviewed.
+        review_share: of the items without any doubt, how many are to be reviewed all the same.
+    """
+
+    days: float = Field(365.0, gt=0)
+    megabytes: float = Field(2000.0, ge=10)
+    review_margin: float = Field(0.1, ge=0, le=1)
+    review_share: float = Field(0.01, ge=0, le=1)
+
+
 class PanelConfig(_Section):
     """Where the page is served."""
 
@@ -240,6 +256,7 @@ class Config(_Section):
     gates: tuple[GateConfig, ...] = Field(default_factory=_default_gates)
     gate_open_s: float = Field(3.0, gt=0, le=60)
     state: Path = Path("~/.local/state/ewaste-edge")
+    records: RecordsConfig = RecordsConfig()
     panel: PanelConfig = PanelConfig()
     mqtt: MqttConfig | None = None
     modbus: ModbusConfig | None = None

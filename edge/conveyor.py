@@ -5,7 +5,7 @@ import sys
 import time
 import uuid
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import cv2
@@ -19,7 +19,7 @@ from edge.belt.view import View, crop
 from edge.cameras.camera import Camera, Frame, NoFrame
 from edge.classifier import Classifier, Prediction
 from edge.clock import Clock
-from edge.decision import MANUAL, DecisionRules, Verdict, decide
+from edge.decision import MANUAL, DecisionRules, Verdict, decide, vote
 from edge.outputs.gate_output import GateOutput
 from edge.store import ItemRecord
 
@@ -302,12 +302,18 @@ class Conveyor:
             late=late,
             bundle=self._bundle,
             crop=_encoded(candidate.best),
+            length_mm=item.length_mm,
+            likeliest=self._likeliest(candidate.predictions),
         )
         self._count(record)
         self._record(record)
         candidate.best = candidate.waiting = None
         candidate.predictions.clear()
         return record
+
+    def _likeliest(self, predictions: Sequence[Prediction]) -> str:
+        """The class that the views speak for most; empty when there was none."""
+        return self._rules.labels[int(vote(predictions).argmax())] if predictions else ""
 
     def _count(self, record: ItemRecord) -> None:
         self.tally.items += 1

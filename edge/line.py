@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +29,9 @@ from edge.outputs.gate_output import GateOutput
 from edge.outputs.wiring import Outputs
 from edge.panel.listener import listen
 from edge.panel.live import LivePublisher, Overlay, Percentiles, Status
-from edge.store import RECORDS_NAME, ItemRecord, StoreWriter, WriterStatus
+from edge.review import reviewer
+from edge.store import RECORDS_NAME, ItemRecord
+from edge.store_writer import Retention, StoreWriter, WriterStatus
 
 GATE_LEAD_MM = 40.0
 """A gate opens so far before an item and closes so far behind it: what the belt moves while a
@@ -131,10 +133,18 @@ def run_line(
     with ExitStack() as ending:
         outputs = Outputs(config, said)  # first: it closes the gates
         ending.callback(outputs.close)
-        writer = StoreWriter(state / RECORDS_NAME, on_error=said)
+        kept = Retention(config.records.days, config.records.megabytes)
+        writer = StoreWriter(state / RECORDS_NAME, on_error=said, retention=kept)
         ending.callback(_flush, writer, said)
 
+        review = reviewer(
+            decision_rules(config, bundle).thresholds,
+            config.records.review_margin,
+            config.records.review_share,
+        )
+
         def record(item: ItemRecord) -> None:
+            item = replace(item, review=review(item))
             writer.put(item)
             outputs.item(item)
             decided(item)

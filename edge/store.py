@@ -2,12 +2,8 @@
 
 import math
 import sqlite3
-import threading
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, fields, replace
-from itertools import islice
+from dataclasses import dataclass, fields
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -17,22 +13,27 @@ from edge.errors import BadInput, EwasteError
 RECORDS_NAME = "records.db"
 """The file of records in a line's state directory."""
 APPLICATION_ID = 0x45574153  # "EWAS": tells our files from every other SQLite file
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 BUSY_SECONDS = 2.0
 BATCH = 100
-FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS = 0.2, 2.0
-WITHOUT_CROP = 10
-"""A full queue takes this many times its capacity in records that gave up their crop: such a
-record is a few hundred bytes, a crop several kilobytes."""
+DAY_S, MEGABYTE = 86400.0, 1e6
+PRUNED_AT_ONCE, PRUNE_ROUNDS = 200, 20
 
-# The tallies spare the panel, which asks every second, a walk over millions of records.
+# The sequence alone orders the records: the wall clock may be set back. The tallies spare the
+# panel, which asks every second, a walk over millions of records, and go on counting what has been
+# pruned. Crops lie apart, so that they can go before the records.
 SCHEMA = f"""
 CREATE TABLE items (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
     item_id TEXT NOT NULL UNIQUE, decided_at REAL, label TEXT NOT NULL, confidence REAL,
     bin TEXT NOT NULL, reason TEXT NOT NULL, position_mm REAL, offset_mm REAL,
     views INTEGER NOT NULL, detect_ms REAL, classify_ms REAL, verdict_ms REAL,
-    late INTEGER NOT NULL, bundle TEXT NOT NULL, crop BLOB NOT NULL);
-CREATE INDEX items_by_time ON items (decided_at);
+    late INTEGER NOT NULL, bundle TEXT NOT NULL, length_mm REAL, likeliest TEXT NOT NULL,
+    review TEXT NOT NULL, reviewed TEXT NOT NULL);
+CREATE TABLE crops (
+    sequence INTEGER PRIMARY KEY REFERENCES items ON DELETE CASCADE,
+    wanted INTEGER NOT NULL, jpeg BLOB NOT NULL);
+CREATE INDEX crops_by_worth ON crops (wanted, sequence);
 CREATE TABLE tallies (
     label TEXT NOT NULL, bin TEXT NOT NULL, items INTEGER NOT NULL, PRIMARY KEY (label, bin));
 CREATE TRIGGER tally AFTER INSERT ON items BEGIN
@@ -41,6 +42,21 @@ CREATE TRIGGER tally AFTER INSERT ON items BEGIN
 END;
 PRAGMA application_id = {APPLICATION_ID};
 PRAGMA user_version = {SCHEMA_VERSION};
+"""
+FIRST_COLUMNS = (
+    "item_id, decided_at, label, confidence, bin, reason, position_mm, offset_mm, views, "
+    "detect_ms, classify_ms, verdict_ms, late, bundle"
+)
+SET_ASIDE = """
+ALTER TABLE items RENAME TO items_1;
+DROP INDEX items_by_time;
+DROP TRIGGER tally;
+DROP TABLE tallies;
+"""
+MOVED = f"""
+INSERT INTO items SELECT rowid, {FIRST_COLUMNS}, NULL, '', '', '' FROM items_1 ORDER BY rowid;
+INSERT INTO crops SELECT rowid, 0, crop FROM items_1 WHERE length(crop) > 0;
+DROP TABLE items_1;
 """
 
 
@@ -64,6 +80,11 @@ class ItemRecord:
         late: the verdict came after the gate's moment.
         bundle: digest of the bundle that decided.
         crop: the best view as JPEG, empty when it was given up.
+        length_mm: the item's length along the belt.
+        likeliest: the class that the views speak for most, also when that is not enough for a
+            label; empty when there was no view.
+        review: why a person should look at it (`edge.review`), empty: nobody has to.
+        reviewed: the label that a person gave it, empty: none did.
 
     A float that was not measured may be NaN.
     """
@@ -83,28 +104,34 @@ class ItemRecord:
     late: bool
     bundle: str
     crop: bytes
+    length_mm: float = math.nan
+    likeliest: str = ""
+    review: str = ""
+    reviewed: str = ""
 
 
-COLUMNS = tuple((field.name, field.type) for field in fields(ItemRecord))
+COLUMNS = tuple((field.name, field.type) for field in fields(ItemRecord) if field.name != "crop")
 NAMES = ", ".join(name for name, _ in COLUMNS)
 INSERT = (
     f"INSERT INTO items ({NAMES}) VALUES ({', '.join('?' * len(COLUMNS))}) "
     "ON CONFLICT (item_id) DO NOTHING"
 )
+INSERT_CROP = "INSERT INTO crops (sequence, wanted, jpeg) VALUES (?, ?, ?)"
+SELECT = f"SELECT sequence, jpeg, {NAMES} FROM items LEFT JOIN crops USING (sequence)"
 
 
 def to_row(record: ItemRecord) -> list[Any]:
-    """Turn the record into SQLite values; NumPy scalars become plain ones."""
+    """Turn the record, but for its crop, into SQLite values; NumPy scalars become plain ones."""
     return [kind(getattr(record, name)) for name, kind in COLUMNS]
 
 
 def from_row(row: Sequence[Any]) -> ItemRecord:
-    """Turn a row in the order of `NAMES` into its record; SQLite keeps NaN as NULL."""
-    plain = (
-        math.nan if kind is float and value is None else kind(value)
-        for (_, kind), value in zip(COLUMNS, row, strict=True)
-    )
-    return ItemRecord(*plain)
+    """Turn a row of `SELECT` into its record; SQLite keeps NaN as NULL."""
+    plain = {
+        name: math.nan if kind is float and value is None else kind(value)
+        for (name, kind), value in zip(COLUMNS, row[2:], strict=True)
+    }
+    return ItemRecord(crop=row[1] or b"", **plain)
 
 
 class Store:
@@ -150,33 +177,52 @@ class Store:
     def _prepare(self) -> None:
         """Make commits durable, and create the tables of a file that holds nothing yet."""
         holds_nothing = self._pragma("schema_version") == 0
-        if not holds_nothing:
+        if holds_nothing:
+            self._database.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        elif self._pragma("application_id") == APPLICATION_ID and self._version() == 1:
+            self._transact(self._upgrade)
+        else:
             self._check()
         # WAL with FULL syncs on every commit: an acknowledged record survives a power cut.
         self._database.execute("PRAGMA journal_mode = WAL")
         self._database.execute("PRAGMA synchronous = FULL")
+        self._database.execute(f"PRAGMA journal_size_limit = {int(4 * MEGABYTE)}")
+        self._database.execute("PRAGMA foreign_keys = ON")
         if holds_nothing:
             self._transact(self._create)
 
+    def _version(self) -> int:
+        return self._pragma("user_version")
+
     def _create(self) -> None:
         if self._pragma("schema_version") == 0:  # else another process was faster
-            # Not executescript: it would commit our transaction first.
-            statement = ""
-            for line in SCHEMA.strip().splitlines(keepends=True):
-                statement += line
-                if sqlite3.complete_statement(statement):
-                    self._database.execute(statement)
-                    statement = ""
+            self._run(SCHEMA)
+
+    def _upgrade(self) -> None:
+        """Bring a file of version 1 up to date; nothing of it is lost."""
+        if self._version() == 1:
+            self._run(SET_ASIDE + SCHEMA + MOVED)
+
+    def _run(self, script: str) -> None:
+        """Run statements within the transaction; executescript would commit it first."""
+        statement = ""
+        for line in script.strip().splitlines(keepends=True):
+            statement += line
+            if sqlite3.complete_statement(statement):
+                self._database.execute(statement)
+                statement = ""
 
     def _check(self) -> None:
         """Raise BadInput unless the file is one of ours and of a version this program knows."""
         if self._pragma("application_id") != APPLICATION_ID:
             raise BadInput(f"{self.path}: not a file of item records; name another file")
-        version = self._pragma("user_version")
+        version = self._version()
         if version != SCHEMA_VERSION:
+            older = "start the line once, which brings them up to date"
+            newer = "update the program or name another file"
             raise BadInput(
                 f"{self.path}: records of version {version}, this program knows {SCHEMA_VERSION}; "
-                "update the program or name another file"
+                + (older if version < SCHEMA_VERSION else newer)
             )
 
     def _transact(self, change: Callable[[], object]) -> None:
@@ -199,12 +245,96 @@ class Store:
             EwasteError: the disk is full, or the file is locked or damaged; nothing was stored.
         """
         try:
-            rows = [to_row(record) for record in records]
-            self._transact(lambda: self._database.executemany(INSERT, rows))
+            rows = [(to_row(record), bool(record.review), bytes(record.crop)) for record in records]
+            self._transact(lambda: self._insert(rows))
         except (TypeError, ValueError, OverflowError, sqlite3.InterfaceError) as error:
             raise ValueError(f"a record cannot be stored ({error})") from error
         except sqlite3.Error as error:
             raise EwasteError(f"{self.path}: cannot be written ({error})") from None
+
+    def _insert(self, rows: Sequence[tuple[list[Any], bool, bytes]]) -> None:
+        for row, wanted, crop in rows:
+            done = self._database.execute(INSERT, row)
+            if done.rowcount and crop:
+                self._database.execute(INSERT_CROP, (done.lastrowid, wanted, crop))
+
+    def review(self, item_id: str, label: str) -> bool:
+        """Keep the label that a person gave to an item; False when there is no such item.
+
+        Raises:
+            EwasteError: the disk is full, or the file is locked or damaged.
+        """
+        found = []
+
+        def change() -> None:
+            update = "UPDATE items SET reviewed = ? WHERE item_id = ? RETURNING sequence"
+            found.extend(self._database.execute(update, (label, item_id)).fetchall())
+            self._database.executemany("UPDATE crops SET wanted = 1 WHERE sequence = ?", found)
+
+        try:
+            self._transact(change)
+        except sqlite3.Error as error:
+            raise EwasteError(f"{self.path}: cannot be written ({error})") from None
+        return bool(found)
+
+    def prune(self, days: float, megabytes: float) -> bool:
+        """Delete a part of what is too old or too much; False when there is no more to delete.
+
+        Age is counted from the newest record, and from the oldest record on: neither a clock that
+        was set back nor one that a record has from the future makes a newer record go before an
+        older one. Over `megabytes` the crops go first, those that nobody is to look at before the
+        others, then the records; the oldest first.
+
+        Raises:
+            EwasteError: the disk is full, or the file is locked or damaged.
+        """
+        try:
+            before = self._database.total_changes
+            self._transact(lambda: self._delete_old(days))
+            self._transact(lambda: self._delete_excess(megabytes))
+            excess = self._pragma("page_count") - int(megabytes * MEGABYTE / self._page_bytes())
+            if excess > 0 and self._pragma("freelist_count"):
+                # Not execute: it takes the first step of the statement only, which frees one page.
+                self._database.executescript(f"PRAGMA incremental_vacuum({excess})")
+            return self._database.total_changes > before
+        except sqlite3.Error as error:
+            raise EwasteError(f"{self.path}: cannot be written ({error})") from None
+
+    def _delete_old(self, days: float) -> None:
+        newest = "SELECT decided_at FROM items ORDER BY sequence DESC LIMIT 1"
+        first_kept = (
+            f"SELECT sequence FROM items WHERE decided_at >= ({newest}) - ? "
+            "ORDER BY sequence LIMIT 1"
+        )
+        self._database.execute(
+            "DELETE FROM items WHERE sequence IN (SELECT sequence FROM items "
+            f"WHERE sequence < ({first_kept}) ORDER BY sequence LIMIT ?)",
+            (days * DAY_S, PRUNED_AT_ONCE),
+        )
+
+    def _delete_excess(self, megabytes: float) -> None:
+        for _ in range(PRUNE_ROUNDS):
+            if self.used_bytes() <= megabytes * MEGABYTE:
+                return
+            gone = self._database.execute(
+                "DELETE FROM crops WHERE sequence IN "
+                "(SELECT sequence FROM crops ORDER BY wanted, sequence LIMIT ?)",
+                (PRUNED_AT_ONCE // 10,),
+            )
+            if not gone.rowcount:
+                self._database.execute(
+                    "DELETE FROM items WHERE sequence IN "
+                    "(SELECT sequence FROM items ORDER BY sequence LIMIT ?)",
+                    (PRUNED_AT_ONCE,),
+                )
+
+    def _page_bytes(self) -> int:
+        return self._pragma("page_size")
+
+    def used_bytes(self) -> int:
+        """Bytes of the file that hold something."""
+        used = self._pragma("page_count") - self._pragma("freelist_count")
+        return used * self._page_bytes()
 
     def _read(self, query: str, *values: object) -> list[Any]:
         try:
@@ -225,30 +355,41 @@ class Store:
         )
 
     def total(self) -> int:
-        """How many items are recorded."""
+        """How many items were ever recorded here; the counts forget nothing that was pruned."""
         return int(self._read("SELECT COALESCE(SUM(items), 0) FROM tallies")[0][0])
 
-    def decided_since(self, unix_seconds: float) -> int:
-        """How many items were decided after that moment."""
-        query = "SELECT COUNT(*) FROM items WHERE decided_at > ?"
-        return int(self._read(query, unix_seconds)[0][0])
+    def decided_since(self, unix_seconds: float, now: float) -> int:
+        """How many of the newest items were decided between that moment and `now`."""
+        query = (
+            "SELECT COUNT(*) FROM items WHERE sequence > COALESCE((SELECT sequence FROM items "
+            "WHERE NOT decided_at BETWEEN ? AND ? ORDER BY sequence DESC LIMIT 1), 0)"
+        )
+        return int(self._read(query, unix_seconds, now)[0][0])
 
     def recent(self, n: int) -> list[ItemRecord]:
         """Read the last `n` records, the newest first."""
-        rows = self._read(f"SELECT {NAMES} FROM items ORDER BY rowid DESC LIMIT ?", n)
+        rows = self._read(f"{SELECT} ORDER BY sequence DESC LIMIT ?", n)
         return [from_row(row) for row in rows]
 
     def crop(self, item_id: str) -> bytes | None:
         """Read the JPEG of one item; None when there is no such item or its crop was given up."""
-        rows = self._read("SELECT crop FROM items WHERE item_id = ?", item_id)
-        return (rows[0][0] or None) if rows else None
+        query = "SELECT jpeg FROM items JOIN crops USING (sequence) WHERE item_id = ?"
+        rows = self._read(query, item_id)
+        return rows[0][0] if rows else None
 
     def all(self) -> Iterator[ItemRecord]:
         """Every record in the order of recording, a batch at a time in memory."""
+        return self._walk("TRUE")
+
+    def to_review(self) -> Iterator[ItemRecord]:
+        """The records with a crop that a person should look at, or has looked at, in order."""
+        return self._walk("(review <> '' OR reviewed <> '') AND jpeg IS NOT NULL")
+
+    def _walk(self, condition: str) -> Iterator[ItemRecord]:
         last = 0
-        query = f"SELECT rowid, {NAMES} FROM items WHERE rowid > ? ORDER BY rowid LIMIT {BATCH}"
+        query = f"{SELECT} WHERE sequence > ? AND {condition} ORDER BY sequence LIMIT {BATCH}"
         while rows := self._read(query, last):
-            yield from (from_row(row[1:]) for row in rows)
+            yield from map(from_row, rows)
             last = rows[-1][0]
 
     def close(self) -> None:
@@ -265,149 +406,3 @@ class Store:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
-
-
-@dataclass(frozen=True)
-class WriterStatus:
-    """How the writer is doing.
-
-    Attributes:
-        pending: records waiting to be written.
-        written: records acknowledged by the disk.
-        dropped: records lost because the queue was full or they could not be stored.
-        crops_dropped: records kept without their crop because the queue was full.
-        error: why nothing is being written at the moment, one line; None when all is well.
-    """
-
-    pending: int
-    written: int
-    dropped: int
-    crops_dropped: int
-    error: str | None
-
-
-class StoreWriter:
-    """A thread between the line, which never waits, and the disk, which may be slow, full or gone.
-
-    The file belongs to the thread. What cannot be written is tried again until it can.
-    """
-
-    def __init__(
-        self,
-        path: Path,
-        capacity: int = 1000,
-        on_error: Callable[[str], None] | None = None,
-    ) -> None:
-        """Check the file at `path`, creating it if need be, and start the thread.
-
-        Args:
-            path: the file of records.
-            capacity: how many records with crops may wait.
-            on_error: gets one line, in the writer's thread, when a new error starts.
-
-        Raises:
-            BadInput: `path` is not a file of records or cannot be created. (A full or locked disk
-                is no reason to hold up the line: it shows in `status`.)
-        """
-        try:
-            Store(path).close()
-        except EwasteError as error:
-            if isinstance(error, BadInput):
-                raise
-            # Full or locked: the thread meets it again, tells and retries.
-        self._path, self._capacity, self._on_error = path, capacity, on_error
-        self._queue: deque[ItemRecord] = deque()
-        self._changed = threading.Condition()
-        self._giving_up = threading.Event()
-        self._closing = False
-        self._written = self._dropped = self._crops_dropped = 0
-        self._error: str | None = None
-        self._thread = threading.Thread(target=self._run, name="store", daemon=True)
-        self._thread.start()
-
-    @property
-    def status(self) -> WriterStatus:
-        """A snapshot."""
-        with self._changed:
-            return WriterStatus(
-                len(self._queue), self._written, self._dropped, self._crops_dropped, self._error
-            )
-
-    def put(self, record: ItemRecord) -> bool:
-        """Queue `record` without waiting for the disk; False when it was dropped.
-
-        A full queue first gives up crops, then whole records.
-        """
-        with self._changed:
-            waiting = len(self._queue)
-            if self._closing or waiting >= WITHOUT_CROP * self._capacity:
-                self._dropped += 1
-                return False
-            if waiting >= self._capacity and record.crop:
-                record = replace(record, crop=b"")
-                self._crops_dropped += 1
-            self._queue.append(record)
-            self._changed.notify()
-            return True
-
-    def close(self, timeout: float = 5.0) -> bool:
-        """Write what is waiting, for at most `timeout` seconds; False when some was left.
-
-        Safe to call twice.
-        """
-        with self._changed:
-            self._closing = True
-            self._changed.notify()
-        self._thread.join(timeout)
-        self._giving_up.set()
-        return not self._queue
-
-    def _next_batch(self, size: int) -> list[ItemRecord]:
-        """Wait for records; they stay queued until they are written. Empty: closed, all done."""
-        with self._changed:
-            while not self._queue and not self._closing:
-                self._changed.wait()
-            return list(islice(self._queue, size))
-
-    def _done(self, count: int, stored: bool) -> None:
-        with self._changed:
-            for _ in range(count):
-                self._queue.popleft()
-            if stored:
-                self._written += count
-                self._error = None
-            else:
-                self._dropped += count
-
-    def _failed(self, error: str) -> None:
-        with self._changed:
-            is_new, self._error = error != self._error, error
-        if is_new and self._on_error is not None:
-            with suppress(Exception):  # telling must not end the writing
-                self._on_error(error)
-
-    def _run(self) -> None:
-        store: Store | None = None
-        size, pause = BATCH, FIRST_RETRY_SECONDS
-        while not self._giving_up.is_set() and (batch := self._next_batch(size)):
-            try:
-                store = store or Store(self._path)
-                store.append(batch)
-            except ValueError as error:
-                # One record is bad: go one by one, to lose only that one.
-                if len(batch) == 1:
-                    self._done(1, stored=False)
-                    self._failed(str(error))
-                size = 1
-            except EwasteError as error:
-                if store is not None:
-                    store.close()
-                store = None
-                self._failed(str(error))
-                self._giving_up.wait(pause)
-                pause = min(2 * pause, LONGEST_RETRY_SECONDS)
-            else:
-                self._done(len(batch), stored=True)
-                size, pause = BATCH, FIRST_RETRY_SECONDS
-        if store is not None:
-            store.close()

@@ -99,7 +99,9 @@ def read_dataset(
     for source in sources:
         unsplit = np.array([pair == (source, UNSPLIT) for pair in origin])
         if unsplit.any():
-            splits[unsplit] = split_photos(classes[unsplit], groups[unsplit], labels, seed)
+            splits[unsplit] = split_photos(
+                classes[unsplit], groups[unsplit], labels, seed, few_train=source != sources[0]
+            )
     crossing = {split: find_crossing(groups, splits, split) for split in ("train", "val")}
     kept = np.ones(len(photos), dtype=bool)
     if not keep_duplicates:
@@ -130,7 +132,11 @@ def find_crossing(groups: np.ndarray, splits: np.ndarray, split: str) -> np.ndar
 
 
 def split_photos(
-    classes: np.ndarray, groups: np.ndarray, labels: Sequence[str], seed: int
+    classes: np.ndarray,
+    groups: np.ndarray,
+    labels: Sequence[str],
+    seed: int,
+    few_train: bool = False,
 ) -> np.ndarray:
     """Split photos 80/10/10, class by class, copies together; the same seed splits the same way.
 
@@ -139,11 +145,12 @@ def split_photos(
         groups: int [photos], as of `find_groups`.
         labels: names of the classes.
         seed: of the order.
+        few_train: a class of fewer than three different photos goes to train as a whole.
 
     Returns the split of each photo, str [photos].
 
     Raises:
-        BadInput: a class has fewer than three different photos.
+        BadInput: a class has fewer than three different photos, unless `few_train`.
     """
     rng = np.random.default_rng(seed)
     names, first, of_photo = np.unique(groups, return_index=True, return_inverse=True)
@@ -151,6 +158,9 @@ def split_photos(
     of_group = np.empty(len(names), dtype="<U5")
     for number in np.unique(classes):
         members = rng.permutation(np.flatnonzero(group_classes == number))
+        if len(members) < 3 and few_train:
+            of_group[members] = "train"
+            continue
         if len(members) < 3:
             raise BadInput(
                 f"{labels[number]}: {len(members)} different photos; a dataset without splits "
@@ -178,7 +188,7 @@ def _list_photos(sources: Sequence[Path]) -> list[tuple[Path, str, LabelledPhoto
 
 
 def _labels(listed: Sequence[tuple[Path, str, LabelledPhoto]]) -> tuple[str, ...]:
-    """The class names of the photos to train on, sorted; all sources must have the same."""
+    """The class names of the photos to train on, sorted; further sources may have some of them."""
     trained: dict[Path, set[str]] = {}
     for source, split, photo in listed:
         if split in (UNSPLIT, "train"):
@@ -187,8 +197,8 @@ def _labels(listed: Sequence[tuple[Path, str, LabelledPhoto]]) -> tuple[str, ...
     if len(labels) < 2:
         raise BadInput(f"{first}: one class only ({', '.join(labels)}); two or more are needed")
     for source, others in trained.items():
-        if others != labels:
-            differing = ", ".join(sorted(labels ^ others))
+        if not others <= labels:
+            differing = ", ".join(sorted(others - labels))
             raise BadInput(f"{source}: other classes to train on than {first} ({differing})")
     for source, split, photo in listed:
         if photo.label not in labels:

@@ -54,7 +54,8 @@ def recorded(store_path: Path) -> tuple[list[ItemRecord], int, str]:
     """Read the last items, how many the last minute had, and why there are none."""
     try:
         with Store(store_path, read_only=True) as store:
-            return store.recent(RECENT_ITEMS), store.decided_since(time.time() - 60), ""
+            now = time.time()
+            return store.recent(RECENT_ITEMS), store.decided_since(now - 60, now), ""
     except EwasteError as error:
         return [], 0, str(error)
 

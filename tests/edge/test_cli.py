@@ -186,3 +186,28 @@ def test_a_service_that_is_told_to_stop_closes_down_and_keeps_its_records(tiny_b
     line.send_signal(signal.SIGTERM)
     assert line.wait(20) == 0
     assert not list(tmp_path.glob("ewaste-demo-*"))
+
+
+def test_export_writes_what_waits_for_review_and_all_records(tmp_path):
+    from dataclasses import replace
+
+    from edge.store import RECORDS_NAME, Store
+    from tests.edge.test_store import RECORD
+
+    state = tmp_path / "state"
+    state.mkdir()
+    with Store(state / RECORDS_NAME) as store:
+        store.append([replace(RECORD, review="unsure"), replace(RECORD, item_id="sure")])
+    review, table = tmp_path / "review", tmp_path / "records.csv"
+    done = ewaste("export", "--state", state, "--review", review, "--csv", table, "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {"records": 2, "pictures": 1, "reviewed": 0}
+    assert [path.name for path in review.glob("*/*.jpg")] == ["0.970-run-0.jpg"]
+    assert len(table.read_text().splitlines()) == 3
+    for arguments, named in (
+        (("--state", state), "--review"),
+        (("--state", tmp_path, "--csv", table), "no records yet"),
+        (("--state", state, "--review", review), "new or empty"),
+    ):
+        done = ewaste("export", *arguments)
+        assert done.returncode == 2 and named in complaint(done)

@@ -1,5 +1,6 @@
 """The store keeps what it acknowledged, whatever happens to the process and the disk."""
 
+import math
 import os
 import signal
 import sqlite3
@@ -16,7 +17,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edge.errors import BadInput, EwasteError
-from edge.store import ItemRecord, Store, StoreWriter, WriterStatus
+from edge.store import ItemRecord, Store
+from edge.store_writer import Retention, StoreWriter, WriterStatus
 
 ROOT = Path(__file__).parents[2]
 RECORD = ItemRecord(
@@ -72,6 +74,10 @@ RECORDS = st.builds(
     late=st.booleans(),
     bundle=TEXT,
     crop=st.binary(max_size=200),
+    length_mm=st.floats(),
+    likeliest=TEXT,
+    review=TEXT,
+    reviewed=TEXT,
 )
 
 
@@ -99,8 +105,9 @@ def test_appending_an_id_again_keeps_the_first_record(tmp_path):
         store.append([replace(RECORD, label="Mouse"), replace(RECORD, item_id="new")])
         assert [record.label for record in store.all()] == ["Battery", "Battery"]
         assert store.counts() == {"Battery": 2}
-        assert store.decided_since(RECORD.decided_at - 1) == 2
-        assert store.decided_since(RECORD.decided_at) == 0
+        now = RECORD.decided_at
+        assert store.decided_since(now - 1, now) == 2
+        assert store.decided_since(now + 1, now + 2) == 0
         assert store.crop("nobody") is None
 
 
@@ -200,8 +207,8 @@ def test_other_databases_and_newer_versions_are_refused(tmp_path):
     newer = tmp_path / "newer.db"
     Store(newer).close()
     with sqlite3.connect(newer) as database:
-        database.execute("PRAGMA user_version = 2")
-    with pytest.raises(BadInput, match="version 2"):
+        database.execute("PRAGMA user_version = 3")
+    with pytest.raises(BadInput, match="version 3"):
         Store(newer)
     with pytest.raises(BadInput, match="no records yet"):
         Store(tmp_path / "absent.db", read_only=True)
@@ -232,6 +239,7 @@ def test_a_locked_file_delays_the_writer_but_not_the_line(tmp_path):
     assert told == [status.error], "told once"
     blocker.close()
     assert writer.close()
+    assert len(told) == 2 and "recording again; 10 lost, 90 without picture" in told[1]
     assert writer.status == WriterStatus(0, 100, 10, 90, None)
     with Store(path, read_only=True) as store:
         kept = list(store.all())
@@ -271,7 +279,7 @@ def test_a_full_disk_delays_the_writer_and_loses_nothing(small_disk):
     with Store(path, read_only=True) as store:
         assert store.total() == 60
         assert {record.item_id for record in store.all()} == {f"run-{n}" for n in range(60)}
-    assert len(told) == 1
+    assert len(told) == 2 and "recording again; 0 lost" in told[1]
 
 
 def test_a_record_that_cannot_be_stored_is_lost_alone(tmp_path):
@@ -285,4 +293,165 @@ def test_a_record_that_cannot_be_stored_is_lost_alone(tmp_path):
     with Store(path, read_only=True) as store:
         assert list(store.all()) == good
     assert writer.status == WriterStatus(0, 5, 1, 0, None)
-    assert len(told) == 1 and "cannot be stored" in told[0]
+    assert len(told) == 2 and "cannot be stored" in told[0] and "1 lost" in told[1]
+
+
+def pruned(store: Store, days: float = 1e6, megabytes: float = 1e6) -> list[ItemRecord]:
+    while store.prune(days, megabytes):
+        pass
+    return list(store.all())
+
+
+def test_old_records_go_and_the_counts_stay(tmp_path):
+    day = 86400.0
+    with Store(tmp_path / "records.db") as store:
+        store.append([replace(item, decided_at=n * day) for n, item in enumerate(records(1000))])
+        kept = pruned(store, days=30)
+        assert [item.item_id for item in kept] == [f"run-{number}" for number in range(969, 1000)]
+        assert store.total() == 1000 and store.counts() == {"Battery": 1000}
+        assert store.crop("run-0") is None and store.crop("run-999") == RECORD.crop
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.lists(st.one_of(st.just(1.0), st.floats(-400, 400), st.just(math.nan)), max_size=40),
+    st.floats(1, 100),
+)
+def test_whatever_the_wall_clock_does_the_oldest_go_first(tmp_path_factory, jumps, days):
+    """Each record is a day after the one before, as the wall clock, which jumps, would have it."""
+    clock, items = 20_000.0, []
+    for number, jump in enumerate(jumps):
+        clock += jump if jump == jump else 1.0
+        at = clock * 86400 if jump == jump else math.nan
+        items.append(replace(RECORD, item_id=f"run-{number}", decided_at=at))
+    with Store(tmp_path_factory.mktemp("store") / "records.db") as store:
+        store.append(items)
+        before = [item.item_id for item in items]
+        kept = [item.item_id for item in pruned(store, days=days)]
+    assert kept == before[len(before) - len(kept) :], "the newest stay, in order"
+    ages = [(items[-1].decided_at - item.decided_at) / 86400 for item in items]
+    assert all(age > days or age != age for age in ages[: len(before) - len(kept)])
+
+
+def test_a_clock_that_is_set_back_a_day_changes_neither_order_nor_counts(tmp_path):
+    now = 1_700_000_000.0
+    with Store(tmp_path / "records.db") as store:
+        store.append([replace(item, decided_at=now + n) for n, item in enumerate(records(5))])
+        later = [replace(RECORD, item_id=f"late-{n}", decided_at=now - 86400 + n) for n in range(5)]
+        store.append(later)
+        assert [item.item_id for item in store.recent(6)][::5] == ["late-4", "run-4"]
+        assert store.decided_since(now - 86400 - 60, now - 86400 + 4) == 5
+        assert len(pruned(store, days=0.5)) == 10
+        store.append([replace(RECORD, item_id="new", decided_at=now + 43200)])
+        assert next(iter(pruned(store, days=0.6))).item_id == "run-0"
+
+
+def test_the_file_stays_within_its_quota_and_gives_up_the_least_wanted_first(tmp_path):
+    path, quota = tmp_path / "records.db", 2.0
+    with Store(path) as store:
+        sizes = []
+        for batch in range(100):
+            items = [
+                replace(RECORD, item_id=f"{batch}-{n}", crop=bytes(10_000), review="x" * (n == 0))
+                for n in range(10)
+            ]
+            store.append(items)
+            store.prune(1e6, quota)
+            sizes.append(path.stat().st_size)
+        assert max(sizes) < quota * 1e6 + 300_000
+        kept = list(store.all())
+        assert len(kept) == 1000, "records outlive their crops"
+        assert all(item.crop for item in kept if item.review)
+        plain = [bool(item.crop) for item in kept if not item.review]
+        assert plain == sorted(plain) and any(plain) and not all(plain)
+        assert len(pruned(store, megabytes=0.1)) < 1000
+        assert store.used_bytes() <= 100_000 and store.total() == 1000
+    assert path.stat().st_size < 300_000, "a lower quota makes the file smaller"
+
+
+FIRST_SCHEMA = """
+CREATE TABLE items (
+    item_id TEXT NOT NULL UNIQUE, decided_at REAL, label TEXT NOT NULL, confidence REAL,
+    bin TEXT NOT NULL, reason TEXT NOT NULL, position_mm REAL, offset_mm REAL,
+    views INTEGER NOT NULL, detect_ms REAL, classify_ms REAL, verdict_ms REAL,
+    late INTEGER NOT NULL, bundle TEXT NOT NULL, crop BLOB NOT NULL);
+CREATE INDEX items_by_time ON items (decided_at);
+CREATE TABLE tallies (
+    label TEXT NOT NULL, bin TEXT NOT NULL, items INTEGER NOT NULL, PRIMARY KEY (label, bin));
+CREATE TRIGGER tally AFTER INSERT ON items BEGIN
+    INSERT INTO tallies VALUES (NEW.label, NEW.bin, 1)
+    ON CONFLICT (label, bin) DO UPDATE SET items = items + 1;
+END;
+PRAGMA application_id = 0x45574153;
+PRAGMA user_version = 1;
+"""
+
+
+def test_a_file_of_the_first_version_is_brought_up_to_date_and_loses_nothing(tmp_path):
+    path = tmp_path / "records.db"
+    first = astuple(RECORD)[:15]
+    with sqlite3.connect(path) as database:
+        database.executescript(FIRST_SCHEMA)
+        for item_id, crop in (("a", first[14]), ("b", b"")):
+            values = (item_id, *first[1:14], crop)
+            database.execute(f"INSERT INTO items VALUES ({', '.join('?' * 15)})", values)
+    database.close()
+    with pytest.raises(BadInput, match="start the line once"):
+        Store(path, read_only=True)
+    with Store(path) as store:
+        assert list(store.all()) == [
+            replace(RECORD, item_id="a"),
+            replace(RECORD, item_id="b", crop=b""),
+        ]
+        store.append([replace(RECORD, item_id="c")])
+        assert store.counts() == {"Battery": 3}
+    with Store(path, read_only=True) as store:
+        assert [item.item_id for item in store.all()] == ["a", "b", "c"]
+
+
+def test_a_label_given_by_a_person_is_kept(tmp_path):
+    with Store(tmp_path / "records.db") as store:
+        store.append([replace(RECORD, review="unsure"), *records(3)[1:]])
+        assert [item.item_id for item in store.to_review()] == ["run-0"]
+        assert store.review("run-2", "Mouse") and not store.review("nobody", "Mouse")
+        assert [(item.item_id, item.reviewed) for item in store.to_review()] == [
+            ("run-0", ""),
+            ("run-2", "Mouse"),
+        ]
+
+
+def test_the_writer_prunes_what_is_too_old(tmp_path):
+    path = tmp_path / "records.db"
+    with Store(path) as store:
+        store.append([replace(item, decided_at=0.0) for item in records(50)])
+    writer = StoreWriter(path, retention=Retention(days=1.0, megabytes=10.0))
+    writer.put(replace(RECORD, item_id="last"))
+    assert writer.close()
+    with Store(path, read_only=True) as store:
+        assert [item.item_id for item in store.all()] == ["last"] and store.total() == 51
+
+
+def test_a_disk_that_stays_full_costs_counted_records_and_then_goes_on(small_disk):
+    path = small_disk / "records.db"
+    told: list[str] = []
+    writer = StoreWriter(path, capacity=5, on_error=told.append)
+    filler = small_disk / "filler"
+    with pytest.raises(OSError, match="No space"), filler.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+    slowest = 0.0
+    for record in records(80, crop=bytes(2000)):
+        started = time.perf_counter()
+        writer.put(record)
+        slowest = max(slowest, time.perf_counter() - started)
+    assert slowest < 0.05
+    assert (writer.status.dropped, writer.status.crops_dropped) == (30, 45)
+    wait_until(lambda: writer.status.error)
+    filler.unlink()
+    started = time.monotonic()
+    wait_until(lambda: writer.status.written == 50)
+    assert time.monotonic() - started < 4
+    assert writer.put(replace(RECORD, item_id="after")) and writer.close()
+    assert "recording again; 30 lost, 45 without picture" in told[-1]
+    with Store(path, read_only=True) as store:
+        assert store.total() == 51

@@ -171,3 +171,23 @@ def test_rare_classes_weigh_more_up_to_a_cap():
     assert weights[1] == pytest.approx(4 * weights[0])
     assert weights[2] == pytest.approx(10 * weights[0])
     assert np.mean([weights[number] for number in classes]) == pytest.approx(1)
+
+
+def test_reviewed_pictures_of_a_few_classes_join_the_photos(own_data, tmp_path):
+    """As `ewaste-edge export --review` writes them: some classes, some of them with one picture."""
+    reviewed = tmp_path / "reviewed"
+    for label, count in (("PCB", 1), ("Mouse", 10)):
+        (reviewed / label).mkdir(parents=True)
+        for number in range(count):
+            noise = np.random.default_rng(number + count).integers(0, 256, (90, 90, 3), np.uint8)
+            Image.fromarray(noise).save(reviewed / label / f"0.4-{number}.jpg")
+    alone, joined = read(own_data), read(own_data, reviewed)
+    assert joined.labels == alone.labels
+    counts = {name: len(split.classes) for name, split in joined.splits.items()}
+    grown = {name: counts[name] - len(split.classes) for name, split in alone.splits.items()}
+    assert grown == {"train": 9, "val": 1, "test": 1}
+    (reviewed / "Kettle").mkdir()
+    (reviewed / "PCB" / "0.4-0.jpg").rename(reviewed / "Kettle" / "0.jpg")
+    (reviewed / "PCB").rmdir()
+    with pytest.raises(BadInput, match=r"other classes to train on than .* \(Kettle\)"):
+        read(own_data, reviewed)

@@ -1,0 +1,194 @@
+"""A thread between the line, which never waits, and the disk, which may be slow, full or gone."""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+
+from edge.errors import BadInput, EwasteError
+from edge.store import BATCH, ItemRecord, Store
+
+FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS = 0.2, 2.0
+PRUNE_SECONDS = 10.0
+"""How often old records are looked for."""
+WITHOUT_CROP = 10
+"""A full queue takes this many times its capacity in records that gave up their crop: such a
+record is a few hundred bytes, a crop several kilobytes."""
+
+
+@dataclass(frozen=True)
+class Retention:
+    """How long records are kept: for at most `days`, in at most `megabytes`."""
+
+    days: float
+    megabytes: float
+
+
+@dataclass(frozen=True)
+class WriterStatus:
+    """How the writer is doing.
+
+    Attributes:
+        pending: records waiting to be written.
+        written: records acknowledged by the disk.
+        dropped: records lost because the queue was full or they could not be stored.
+        crops_dropped: records kept without their crop because the queue was full.
+        error: why nothing is being written at the moment, one line; None when all is well.
+    """
+
+    pending: int
+    written: int
+    dropped: int
+    crops_dropped: int
+    error: str | None
+
+
+class StoreWriter:
+    """Writes the records that are put, and prunes old ones.
+
+    The file belongs to the thread. What cannot be written is tried again until it can.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        capacity: int = 1000,
+        on_error: Callable[[str], None] | None = None,
+        retention: Retention | None = None,
+    ) -> None:
+        """Check the file at `path`, creating it if need be, and start the thread.
+
+        Args:
+            path: the file of records.
+            capacity: how many records with crops may wait.
+            on_error: gets one line, in the writer's thread, when a new error starts, and when it is
+                over.
+            retention: what is kept; None: everything.
+
+        Raises:
+            BadInput: `path` is not a file of records or cannot be created. (A full or locked disk
+                is no reason to hold up the line: it shows in `status`.)
+        """
+        try:
+            Store(path).close()
+        except EwasteError as error:
+            if isinstance(error, BadInput):
+                raise
+            # Full or locked: the thread meets it again, tells and retries.
+        self._path, self._capacity, self._on_error = path, capacity, on_error
+        self._retention, self._prune_at = retention, 0.0
+        self._queue: deque[ItemRecord] = deque()
+        self._changed = threading.Condition()
+        self._giving_up = threading.Event()
+        self._closing = False
+        self._written = self._dropped = self._crops_dropped = 0
+        self._error: str | None = None
+        self._thread = threading.Thread(target=self._run, name="store", daemon=True)
+        self._thread.start()
+
+    @property
+    def status(self) -> WriterStatus:
+        """A snapshot."""
+        with self._changed:
+            return WriterStatus(
+                len(self._queue), self._written, self._dropped, self._crops_dropped, self._error
+            )
+
+    def put(self, record: ItemRecord) -> bool:
+        """Queue `record` without waiting for the disk; False when it was dropped.
+
+        A full queue first gives up crops, then whole records.
+        """
+        with self._changed:
+            waiting = len(self._queue)
+            if self._closing or waiting >= WITHOUT_CROP * self._capacity:
+                self._dropped += 1
+                return False
+            if waiting >= self._capacity and record.crop:
+                record = replace(record, crop=b"")
+                self._crops_dropped += 1
+            self._queue.append(record)
+            self._changed.notify()
+            return True
+
+    def close(self, timeout: float = 5.0) -> bool:
+        """Write what is waiting, for at most `timeout` seconds; False when some was left.
+
+        Safe to call twice.
+        """
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        self._thread.join(timeout)
+        self._giving_up.set()
+        return not self._queue
+
+    def _next_batch(self, size: int) -> list[ItemRecord]:
+        """Wait for records; they stay queued until they are written. Empty: closed, all done."""
+        with self._changed:
+            while not self._queue and not self._closing:
+                self._changed.wait()
+            return list(islice(self._queue, size))
+
+    def _done(self, count: int, stored: bool) -> None:
+        with self._changed:
+            for _ in range(count):
+                self._queue.popleft()
+            if not stored:
+                self._dropped += count
+                return
+            self._written += count
+            was_away, self._error = self._error is not None, None
+        if was_away:
+            lost = f"; {self._dropped} lost, {self._crops_dropped} without picture"
+            self._tell(f"{self._path}: recording again{lost}")
+
+    def _failed(self, error: str) -> None:
+        with self._changed:
+            is_new, self._error = error != self._error, error
+        if is_new:
+            self._tell(error)
+
+    def _tell(self, line: str) -> None:
+        if self._on_error is not None:
+            with suppress(Exception):  # telling must not end the writing
+                self._on_error(line)
+
+    def _prune(self, store: Store) -> None:
+        """Delete a part of what is too old or too much, if it is time for that."""
+        if self._retention is None or time.monotonic() < self._prune_at:
+            return
+        more = store.prune(self._retention.days, self._retention.megabytes)
+        self._prune_at = time.monotonic() + (0.0 if more else PRUNE_SECONDS)
+
+    def _run(self) -> None:
+        store: Store | None = None
+        size, pause = BATCH, FIRST_RETRY_SECONDS
+        while not self._giving_up.is_set() and (batch := self._next_batch(size)):
+            try:
+                store = store or Store(self._path)
+                store.append(batch)
+            except ValueError as error:
+                # One record is bad: go one by one, to lose only that one.
+                if len(batch) == 1:
+                    self._done(1, stored=False)
+                    self._failed(str(error))
+                size = 1
+            except EwasteError as error:
+                if store is not None:
+                    store.close()
+                store = None
+                self._failed(str(error))
+                self._giving_up.wait(pause)
+                pause = min(2 * pause, LONGEST_RETRY_SECONDS)
+            else:
+                self._done(len(batch), stored=True)
+                size, pause = BATCH, FIRST_RETRY_SECONDS
+                with suppress(EwasteError):  # the next record meets it and tells
+                    self._prune(store)
+        if store is not None:
+            store.close()
