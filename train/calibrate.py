@@ -15,7 +15,7 @@ from scipy.optimize import minimize_scalar
 from edge.classifier import softmax
 from edge.decision import rules_for
 from edge.errors import BadInput, EwasteError
-from edge.manifest import DEFAULT_HAZARDS, DecisionLevels
+from edge.manifest import DEFAULT_HAZARDS, DEFAULT_SUSPICION, DecisionLevels
 from edge.photos import SPLIT_FILE, LabelledPhoto
 from edge.unknown import UnknownDetector
 from train.augment import augment
@@ -32,6 +32,8 @@ KEPT = 0.95
 """Share of the known items that the unknown detector keeps."""
 MISSED = 0.01
 """Share of a hazard's items that may be taken for something harmless."""
+QUANTISED = 0.8
+"""Factor for what 8 bits may take off a small probability: a fifth of a logit at temperature 1."""
 MOST_SUSPECTED = 0.1
 """Share of the other items that one hazard may send to `manual`."""
 REFERENCES = 1200
@@ -167,24 +169,25 @@ def fit_suspicion(hazard: int, views: Mapping[str, Views], temperature: float) -
     Of n views of hazards, the k = floor(MISSED (n + 1)) smallest probabilities lie under the level
     at most: then another hazard reaches it with a probability of 1 - MISSED, whatever the
     distribution (split conformal prediction: Vovk, Gammerman, Shafer, "Algorithmic learning in a
-    random world", 2005). With fewer than 1 / MISSED views, all must reach it. All photographed
-    hazards must reach it in any case where that many are not there. If more than `MOST_SUSPECTED`
-    of the other photographed items reach it, it is raised to where they do not.
+    random world", 2005; the views of one item are not independent, so this is a guide, no proof).
+    Of fewer than 2 / MISSED views all must reach it; the same holds for the photographed ones
+    alone. It is lowered by `QUANTISED`, and raised if more than `MOST_SUSPECTED` of the other
+    photographed items reach it. Without any hazard in val it is `DEFAULT_SUSPICION`.
     """
-    pooled = pool(views.values())
-    photographed = views["photographed"]
+    photographed, pooled = views["photographed"], pool(views.values())
+    if not (photographed.classes == hazard).any():
+        return DEFAULT_SUSPICION
     level = min(_conformal(hazard, each, temperature) for each in (pooled, photographed))
     others = photographed.classes != hazard
     reached = softmax(photographed.answers.logits[others], temperature)[:, hazard]
     if not len(reached):
-        return level
-    return max(level, float(np.quantile(reached, 1 - MOST_SUSPECTED, method="higher")))
+        return QUANTISED * level
+    most = float(np.quantile(reached, 1 - MOST_SUSPECTED, method="higher"))
+    return max(QUANTISED * level, most)
 
 
 def _conformal(hazard: int, views: Views, temperature: float) -> float:
     of_hazards = softmax(views.answers.logits[views.classes == hazard], temperature)[:, hazard]
-    if not len(of_hazards):
-        return 1.0
     place = max(1, int(MISSED * (len(of_hazards) + 1)))
     return float(np.sort(of_hazards)[place - 1])
 

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from edge.classifier import softmax
 from edge.decision import rules_for
 from edge.errors import BadInput
-from edge.manifest import DecisionLevels, UnknownRule
+from edge.manifest import DEFAULT_SUSPICION, DecisionLevels, UnknownRule
 from edge.unknown import UnknownDetector, unit
 from train.calibrate import (
     MISSED,
     MOST_SUSPECTED,
+    QUANTISED,
     Costs,
     Views,
     calibrate_run,
@@ -63,8 +64,14 @@ def test_every_hazard_of_a_few_is_found_and_the_price_has_a_limit():
     ours = views.classes == 0
     level = fit_suspicion(0, {"photographed": views}, 1.0)
     capped = float(np.quantile(probabilities[~ours], 1 - MOST_SUSPECTED, method="higher"))
-    assert level == max(float(probabilities[ours].min()), capped)
+    assert level == max(QUANTISED * float(probabilities[ours].min()), capped)
     assert (probabilities[~ours] > level).mean() <= MOST_SUSPECTED
+
+
+def test_a_hazard_that_val_lacks_gets_the_default():
+    views = drawn_answers(4, 60)
+    without = Views(views.answers, np.where(views.classes == 0, 1, views.classes))
+    assert fit_suspicion(0, {"photographed": without}, 1.0) == DEFAULT_SUSPICION
 
 
 @given(st.integers(0, 50), st.floats(1.1, 50), st.floats(1, 500))
