@@ -11,11 +11,14 @@ from train import grounds
 from train.cutout import Pose, cut_out, fit_ground, paste
 from train.features import Variation
 
+MILD = 1 / 3
+"""Share of the copies that stay near the photo as it was taken: the model is to know those too."""
+
 PASTED = 0.55
-"""Share of the copies, of photos whose item can be cut out, in which it lies on another ground."""
+"""Share of the other copies, of photos whose item can be cut out, that lie on another ground."""
 
 TURNED_FREELY = 0.35
-"""Share of the other copies that are turned by any angle; the rest is turned a little."""
+"""Share of those on their own ground that are turned by any angle; the rest a little."""
 
 FREELY, UPRIGHT = Pose(180, (0.6, 1.25), 0.12, 0.5), Pose(20, (0.6, 1.25), 0.12, 0.5)
 MOST_DONOR_AREA = 0.5
@@ -68,6 +71,8 @@ def belt_variation(pixels: np.ndarray, classes: np.ndarray, seed: int) -> Variat
         if not copy:
             return image
         rng = np.random.default_rng((seed, copy, photo))
+        if rng.random() < MILD:
+            return augment(image, rng)
         if rng.random() < 0.5:
             image = np.ascontiguousarray(image[:, ::-1])
             mask = None if mask is None else np.ascontiguousarray(mask[:, ::-1])

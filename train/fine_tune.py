@@ -373,9 +373,7 @@ def main(
     thaw_epochs: Annotated[
         int, typer.Option(min=0, help="further passes, for pretrained stages too")
     ] = DEFAULT.thaw_epochs,
-    thaw: Annotated[
-        Thaw, typer.Option(help="the first stage that learns in them")
-    ] = DEFAULT.thaw,
+    thaw: Annotated[Thaw, typer.Option(help="the first stage that learns in them")] = DEFAULT.thaw,
     copies: Annotated[int, typer.Option(min=1, help="varied copies of each photo")] = (
         DEFAULT.copies
     ),
@@ -390,9 +388,7 @@ def main(
     ema: Annotated[float, typer.Option(min=0, max=0.9999, help="0: none")] = DEFAULT.ema,
     batch: Annotated[int, typer.Option(min=1)] = DEFAULT.batch,
     patience: Annotated[int, typer.Option(min=1)] = DEFAULT.patience,
-    precision: Annotated[
-        Precision, typer.Option(help="what to compute in")
-    ] = "auto",
+    precision: Annotated[Precision, typer.Option(help="what to compute in")] = "auto",
     seed: int = 0,
     keep_duplicates: Annotated[
         bool, typer.Option("--keep-duplicates", help="train on copies of val and test photos too")

@@ -52,6 +52,10 @@ def build_network(classes: int, size: int, weights: str, dropout: float = 0.4) -
     fresh = tuple(
         layer.name for layer in model.layers if layer.weights and layer.name not in loaded
     )
+    for name in fresh:
+        if isinstance(model.get_layer(name), keras.layers.BatchNormalization):
+            # The default of 0.99 takes 500 steps to follow; a whole training here has few more.
+            model.get_layer(name).momentum = 0.9
     before = {layer.name for layer in before_boundary(model, LAST_FROZEN).layers}
     if before & set(fresh):
         return Network(model, False, fresh)
