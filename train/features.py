@@ -113,13 +113,14 @@ def cache_features(
     copy: int,
     path: Path,
     advanced: Callable[[int], None],
+    rank: int = 0,
 ) -> np.ndarray:
     """Run the frozen part over one copy of the photos `rows`, unless `path` holds that already.
 
     The features are kept as float16 in the file `path` (half the disk; the features of ResNet50's
     stages are far inside its range) and read from there batch by batch. It is written under another
     name first, so that a killed run never leaves half of one. `advanced` gets the number of
-    pictures just done.
+    pictures just done; `rank` tells apart the workers that may write the same file.
 
     Returns float16 [rows, h, w, c].
 
@@ -130,7 +131,7 @@ def cache_features(
         advanced(len(rows))
         return np.load(path, mmap_mode="r")
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
+    partial = path.with_suffix(f".{rank}.partial")
     shape = (len(rows), *frozen.output_shape[1:])
     try:
         # Written, not mapped: a full disk is then an error that can be told, not a dead process.

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -38,6 +38,7 @@ from train.augment import belt_variation, plain_variation
 from train.calibrate import Costs, calibrate_run, describe
 from train.cross_validate import cross_validate
 from train.dataset import Dataset, read_dataset
+from train.distribute import Distribute, find_worker, open_strategy
 from train.fit import CHECKPOINT, Material, Report, fit
 from train.metrics import measure, plot_confusion, plot_history
 from train.model import Network, build_network, continue_from, in_float32
@@ -61,6 +62,7 @@ class Job:
         image_size: height and width of the model's input, px.
         dropout: share of the embedding that is left out in training, 0 to 1.
         precision: what to compute in, see `train.precision`.
+        distribute: over what, see `train.distribute`; None: one device.
         keep_duplicates: see `train.dataset.read_dataset`.
         recipe: the rest.
     """
@@ -71,23 +73,27 @@ class Job:
     image_size: int
     dropout: float
     precision: Precision
+    distribute: Distribute | None
     keep_duplicates: bool
     recipe: Recipe
 
 
-def fine_tune(job: Job, out: Path) -> dict:
+def fine_tune(job: Job, out: Path) -> dict | None:
     """Train on the train splits of the data, choose the epoch on val, look at test once.
 
     Writes the run directory `out`: `model.keras`, `config.json`, `metrics.json`, `history.csv`,
     `split.csv` (the photos used and for what; a dataset itself), `plots/`, `tensorboard/`, and what
-    `train.calibrate` finds. What lies there of the same job, killed, is continued.
+    `train.calibrate` finds. What lies there of the same job, killed, is continued. Of several
+    workers the first alone writes and judges.
 
-    Returns what `metrics.json` holds.
+    Returns what `metrics.json` holds; None from the other workers.
 
     Raises:
         BadInput: the data, the weights or the output directory cannot be used.
         EwasteError: something cannot be written; `out` stays good to be continued.
     """
+    strategy = open_strategy(job.distribute)
+    worker = find_worker(job.distribute, os.environ)
     policy = choose_policy(job.precision)
     set_policy(policy, job.recipe.seed)
     seconds: dict[str, float] = {}
@@ -96,13 +102,16 @@ def fine_tune(job: Job, out: Path) -> dict:
         network = _build(job, len(dataset.labels))
     console.print(f"start without pretrained weights: {_listed(network.fresh) or 'none'}")
     out.mkdir(parents=True, exist_ok=True)
-    _write_json(out / CONFIG, _described(job, dataset, network, policy))
-    _write_split(out, dataset)
+    if worker.rank == 0:
+        _write_json(out / CONFIG, _described(job, dataset, network, policy))
+        _write_split(out, dataset)
     with _timed(seconds, "cutting out"):
-        material = _material(job, dataset, out)
+        material = replace(_material(job, dataset, out), worker=worker)
     with _progress() as advanced:
         report = Report(advanced, console.print)
-        history, of_phases = fit(network, material, job.recipe, out, report)
+        history, of_phases = fit(network, material, job.recipe, out, report, strategy)
+    if worker.rank:
+        return None
     seconds |= of_phases
     model = in_float32(network.model, job.dropout)
     with _timed(seconds, "judging"):
@@ -246,6 +255,7 @@ def _described(job: Job, dataset: Dataset, network: Network, policy: str) -> dic
         "dropout": job.dropout,
         "keep_duplicates": job.keep_duplicates,
         "precision": policy.removeprefix("mixed_"),
+        "distribute": job.distribute,
         **asdict(job.recipe),
         "versions": {name: version(name) for name in ("tensorflow", "keras", "numpy")},
     }
@@ -270,6 +280,7 @@ def job_of_run(run: Path) -> Job:
             image_size=config["image_size"],
             dropout=config["dropout"],
             precision=config["precision"],
+            distribute=config["distribute"],
             keep_duplicates=config["keep_duplicates"],
             recipe=recipe,
         )
@@ -389,6 +400,10 @@ def main(
     batch: Annotated[int, typer.Option(min=1)] = DEFAULT.batch,
     patience: Annotated[int, typer.Option(min=1)] = DEFAULT.patience,
     precision: Annotated[Precision, typer.Option(help="what to compute in")] = "auto",
+    distribute: Annotated[
+        Distribute | None,
+        typer.Option(help="over all GPUs here, or over the machines that TF_CONFIG names"),
+    ] = None,
     seed: int = 0,
     keep_duplicates: Annotated[
         bool, typer.Option("--keep-duplicates", help="train on copies of val and test photos too")
@@ -404,7 +419,8 @@ def main(
 ) -> None:
     """Fine-tune ResNet50 on labelled photos. Exit codes: 0 done, 1 failed, 2 bad input."""
     try:
-        _check_out(out, resume)
+        if not find_worker(distribute, os.environ).rank:
+            _check_out(out, resume)
         if resume:
             if given := _given(context):
                 named = ", ".join("--" + name.replace("_", "-") for name in given)
@@ -418,11 +434,13 @@ def main(
                 *(label_smoothing, mixup, ema, batch, patience, seed),
             )
             job = Job(
-                *(tuple(data), weights, init, image_size, dropout, precision, keep_duplicates),
-                recipe,
+                *(tuple(data), weights, init, image_size, dropout, precision, distribute),
+                *(keep_duplicates, recipe),
             )
+        if folds and job.distribute:
+            raise BadInput("--folds: goes without --distribute")
         metrics = judge_recipe(job, folds, out) if folds else fine_tune(job, out)
-        if mlflow:
+        if mlflow and metrics:
             log_to_mlflow(out, metrics)
     except EwasteError as error:
         _fail(str(error), error.exit_code)

@@ -5,7 +5,7 @@ import io
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import keras
@@ -15,6 +15,7 @@ import tensorflow as tf
 from edge.files import write_whole
 from edge.preprocess import float_input
 from train.checkpoint import load_checkpoint, save_checkpoint
+from train.distribute import Replicas, Worker
 from train.features import Batches, Variation, cache_features, from_cache, from_photos
 from train.model import Network, before_boundary, behind_boundary, set_trainable
 from train.probe import start_as_probe
@@ -39,6 +40,7 @@ class Material:
         cache: folder for the features; those that lie there already are used.
         varied, plain: int, the photos to cache copies of, and to cache as they are: all of `train`
             and of `val`, or more, where several trainings share the cache.
+        worker: who makes the features; several workers share them out among themselves.
     """
 
     classes: np.ndarray
@@ -48,6 +50,7 @@ class Material:
     cache: Path
     varied: np.ndarray
     plain: np.ndarray
+    worker: Worker = field(default_factory=Worker)
 
 
 @dataclass(frozen=True)
@@ -76,12 +79,18 @@ def class_weights(classes: np.ndarray) -> dict[int, float] | None:
 
 
 def fit(
-    network: Network, material: Material, recipe: Recipe, out: Path, report: Report
+    network: Network,
+    material: Material,
+    recipe: Recipe,
+    out: Path,
+    report: Report,
+    strategy: tf.distribute.Strategy | None = None,
 ) -> tuple[list[Row], dict[str, float]]:
     """Train `network` in place and leave it at its best epoch (least validation loss).
 
     After each epoch `out` holds `history.csv`, events for TensorBoard and a checkpoint, from which
     a later call with the same arguments goes on; its result is the same as without interruption.
+    With a `strategy` its replicas learn together, and only worker 0 writes; all must see `out`.
 
     Returns one row per epoch (phase, epoch, loss, accuracy, val_loss, val_accuracy, seconds), and
     the seconds of each part of the work.
@@ -93,7 +102,9 @@ def fit(
     loaded = load_checkpoint(out / CHECKPOINT)
     fresh = {"phase": 0, "epoch": 0, "history": [], "least": None, "seconds_caching": 0.0}
     arrays, state = loaded or ({}, fresh)
-    writer = tf.summary.create_file_writer(str(out / TENSORBOARD))
+    writer = None
+    if material.worker.rank == 0:
+        writer = tf.summary.create_file_writer(str(out / TENSORBOARD))
     for number, phase in enumerate(plan_phases(recipe, network)):
         if number < state["phase"]:
             continue
@@ -102,7 +113,7 @@ def fit(
         started = time.monotonic()
         take, validation = _sources(network, phase, material, recipe, report)
         state["seconds_caching"] += time.monotonic() - started
-        trainer = _Trainer(part, phase, take, validation, material, recipe)
+        trainer = _Trainer(part, phase, take, validation, material, recipe, strategy)
         if arrays:
             trainer.restore(arrays)
         elif not phase.thawed:
@@ -110,8 +121,9 @@ def fit(
         arrays = {}
         while not trainer.done(state):
             _train_epoch(trainer, state, report)
-            _write_history(out, state["history"], writer)
-            save_checkpoint(out / CHECKPOINT, trainer.arrays(), state)
+            if material.worker.rank == 0:
+                _write_history(out, state["history"], writer)
+                save_checkpoint(out / CHECKPOINT, trainer.arrays(), state)
         trainer.leave_at_best()
         state = {**state, "phase": number + 1, "epoch": 0}
     return state["history"], _seconds(state)
@@ -128,6 +140,7 @@ class _Trainer:
         validation: tuple[np.ndarray, np.ndarray],
         material: Material,
         recipe: Recipe,
+        strategy: tf.distribute.Strategy | None,
     ) -> None:
         self.part, self.phase, self.recipe = part, phase, recipe
         self._take, self._validation, self._rows = take, validation, material.train
@@ -139,6 +152,7 @@ class _Trainer:
         if weights:
             self._weights = np.array([weights[each] for each in material.classes], np.float32)
         self._compile()
+        self._replicas = Replicas(part, strategy) if strategy else None
         self._best = [np.array(each) for each in part.get_weights()]
 
     def _compile(self) -> None:
@@ -147,14 +161,16 @@ class _Trainer:
             0.0, steps, warmup_target=self.phase.rate, warmup_steps=max(1, steps // 20)
         )
         average = self.recipe.ema > 0
-        self._optimizer = keras.optimizers.Adam(
+        optimizer = keras.optimizers.Adam(
             schedule, use_ema=average, ema_momentum=self.recipe.ema if average else 0.99
         )
         self.part.compile(
-            self._optimizer,
+            optimizer,
             keras.losses.CategoricalCrossentropy(),
             metrics=["accuracy"],
         )
+        # In float16, Keras wraps the optimizer in one that scales the loss.
+        self._optimizer = self.part.optimizer
         self._optimizer.build(self.part.trainable_variables)
 
     def start_as_probe(self, network: Network) -> None:
@@ -176,16 +192,19 @@ class _Trainer:
             epoch,
             self.recipe.mixup if self.phase.boundary else 0.0,
         )
-        told = _Steps(f"{self.phase.name}, epoch {epoch + 1}", advanced)
-        figures = self.part.fit(batches, verbose=0, shuffle=False, callbacks=[told]).history
+        what = f"{self.phase.name}, epoch {epoch + 1}"
+        if self._replicas:
+            figures = self._replicas.epoch(
+                (batches[index] for index in range(len(batches))),
+                lambda done: advanced(what, done, len(batches)),
+            )
+        else:
+            told = _Steps(what, advanced)
+            fitted = self.part.fit(batches, verbose=0, shuffle=False, callbacks=[told]).history
+            figures = {name: fitted[name][-1] for name in ("loss", "accuracy")}
         with self._averaged():
-            loss, accuracy = self._judge()
-        return {
-            "loss": figures["loss"][-1],
-            "accuracy": figures["accuracy"][-1],
-            "val_loss": loss,
-            "val_accuracy": accuracy,
-        }
+            figures["val_loss"], figures["val_accuracy"] = self._judge()
+        return self._replicas.agreed(figures) if self._replicas else figures
 
     def _judge(self) -> tuple[float, float]:
         inputs, classes = self._validation
@@ -307,10 +326,15 @@ def _sources(
 
     def cached(rows: np.ndarray, copy: int) -> np.ndarray:
         path = material.cache / phase.boundary / f"{copy}.npy"
-        return cache_features(frozen, material.vary, rows, copy, path, advanced)
+        rank = material.worker.rank
+        return cache_features(frozen, material.vary, rows, copy, path, advanced, rank)
 
     plain = from_cache([cached(material.plain, 0)], material.plain)
-    copies = [cached(material.varied, copy + 1) for copy in range(recipe.copies)]
+    # Each worker begins at another copy, and finds those of the others when it comes to them.
+    first = recipe.copies * material.worker.rank // material.worker.count
+    turns = [(first + turn) % recipe.copies for turn in range(recipe.copies)]
+    caches = {copy: cached(material.varied, copy + 1) for copy in turns}
+    copies = [caches[copy] for copy in sorted(caches)]
     return from_cache(copies, material.varied), (plain(material.val, 0), classes)
 
 

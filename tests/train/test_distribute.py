@@ -1,0 +1,102 @@
+"""Workers on loopback train together, and reach what one alone reaches."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import pytest
+
+from edge.errors import BadInput
+from edge.simulator.items import write_dataset
+from tests.train.test_model import write_legacy
+from train.distribute import Worker, find_worker
+
+SCRIPT = Path(__file__).parents[2] / "train" / "fine_tune.py"
+
+
+def test_a_worker_finds_its_place_and_a_wrong_cluster_gets_one_line():
+    cluster = {"worker": ["10.0.0.1:2222", "10.0.0.2:2222"]}
+
+    def place(index, cluster=cluster):
+        config = {"cluster": cluster, "task": {"type": "worker", "index": index}}
+        return find_worker("multiworker", {"TF_CONFIG": json.dumps(config)})
+
+    assert place(1) == Worker(1, 2)
+    assert find_worker("mirrored", {}) == find_worker(None, {}) == Worker(0, 1)
+    with pytest.raises(BadInput, match="set TF_CONFIG on each machine"):
+        find_worker("multiworker", {})
+    with pytest.raises(BadInput, match=r"task.index is 2 of 2 workers"):
+        place(2)
+    with pytest.raises(BadInput, match=r"cluster.worker"):
+        place(0, cluster={"worker": []})
+    with pytest.raises(BadInput, match="not JSON"):
+        find_worker("multiworker", {"TF_CONFIG": "{"})
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("photos") / "items"
+    write_dataset(folder, {"train": 12, "val": 4, "test": 8}, seed=5, size=48)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """A weights file without the last stage, its weights random."""
+    keras.utils.set_random_seed(5)
+    model = keras.applications.ResNet50(include_top=False, weights=None, input_shape=(32, 32, 3))
+    path = tmp_path_factory.mktemp("weights") / "partial.h5"
+    write_legacy(model, path, lambda name: not name.startswith("conv5"))
+    return path
+
+
+def command(photos, weights, out, *more):
+    return [
+        *(sys.executable, SCRIPT, "--data", photos, "--weights", weights, "--out", out),
+        *("--image-size", "48", "--epochs", "6", "--thaw-epochs", "1", "--thaw", "conv4"),
+        *("--copies", "2", "--batch", "16", "--augmentation", "plain", "--json", *more),
+    ]
+
+
+def free_ports(count):
+    with_ports = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [each.getsockname()[1] for each in with_ports]
+    for each in with_ports:
+        each.close()
+    return ports
+
+
+@pytest.mark.slow
+def test_two_workers_reach_the_accuracy_of_one(photos, weights, tmp_path):
+    alone = subprocess.run(
+        command(photos, weights, tmp_path / "alone"), capture_output=True, text=True, timeout=500
+    )
+    assert alone.returncode == 0, alone.stderr
+    run = tmp_path / "together"
+    cluster = {"worker": [f"127.0.0.1:{port}" for port in free_ports(2)]}
+    workers = []
+    for index in (1, 0):
+        config = {"cluster": cluster, "task": {"type": "worker", "index": index}}
+        workers.append(
+            subprocess.Popen(
+                command(photos, weights, run, "--distribute", "multiworker"),
+                env={**os.environ, "TF_CONFIG": json.dumps(config)},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        )
+    (other, other_said), (first, first_said) = (each.communicate(timeout=500) for each in workers)
+    assert [each.returncode for each in workers] == [0, 0], other_said + first_said
+    assert json.loads(other) is None
+    one, two = json.loads(alone.stdout), json.loads(first)
+    print({name: (one[name], two[name]) for name in ("accuracy", "val_accuracy", "epochs")})
+    assert one["images"] == two["images"] == 80
+    assert two["accuracy_high"] >= one["accuracy"] >= two["accuracy_low"]
+    assert min(one["accuracy"], two["accuracy"]) >= 0.5  # of ten classes
+    assert json.loads((run / "config.json").read_text())["distribute"] == "multiworker"
+    assert not (run / "features").exists() and not (run / "checkpoint.npz").exists()
