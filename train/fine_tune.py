@@ -62,6 +62,7 @@ class Job:
         dropout: share of the embedding that is left out in training, 0 to 1.
         precision: what to compute in, see `train.precision`.
         keep_duplicates: see `train.dataset.read_dataset`.
+        folds: in how many folds the recipe is cross-validated first; None: not at all.
         recipe: the rest.
     """
 
@@ -72,6 +73,7 @@ class Job:
     dropout: float
     precision: Precision
     keep_duplicates: bool
+    folds: int | None
     recipe: Recipe
 
 
@@ -102,12 +104,17 @@ def fine_tune(job: Job, out: Path) -> dict:
         material = _material(job, dataset, out)
     with _progress() as advanced:
         report = Report(advanced, console.print)
+        folds = None
+        if job.folds:
+            with _timed(seconds, "folds"):
+                folds = _cross_validate(job, dataset, material, out, report)
         history, of_phases = fit(network, material, job.recipe, out, report)
     seconds |= of_phases
     model = in_float32(network.model, job.dropout)
     with _timed(seconds, "judging"):
         metrics = _judge(model, dataset, job.data)
         val = measure(dataset.val.classes, _answers(model, dataset.val.pixels), dataset.labels)
+    metrics["folds"] = folds
     metrics["left_out"] = dict(dataset.left_out)
     metrics["epochs"] = len(history)
     metrics["val_accuracy"] = val["accuracy"]
@@ -129,35 +136,6 @@ def fine_tune(job: Job, out: Path) -> dict:
     shutil.rmtree(out / FEATURES, ignore_errors=True)
     (out / CHECKPOINT).unlink(missing_ok=True)
     return metrics
-
-
-def judge_recipe(job: Job, folds: int, out: Path) -> dict:
-    """Cross-validate the recipe over the photos of train and val; see `train.cross_validate`.
-
-    Raises:
-        EwasteError: as of `fine_tune`.
-    """
-    policy = choose_policy(job.precision)
-    set_policy(policy, job.recipe.seed)
-    dataset = _read(job)
-    out.mkdir(parents=True, exist_ok=True)
-    network = _build(job, len(dataset.labels))
-    _write_json(out / CONFIG, {**_described(job, dataset, network, policy), "folds": folds})
-    material = _material(job, dataset, out)
-    groups = np.concatenate([dataset.groups["train"], dataset.groups["val"]])
-    with _progress() as advanced:
-        report = Report(advanced, console.print)
-        result = cross_validate(
-            lambda: _build(job, len(dataset.labels)),
-            material,
-            groups,
-            job.recipe,
-            folds,
-            out,
-            report,
-        )
-    shutil.rmtree(out / FEATURES, ignore_errors=True)
-    return result
 
 
 def _read(job: Job) -> Dataset:
@@ -190,7 +168,24 @@ def _material(job: Job, dataset: Dataset, out: Path) -> Material:
         vary = belt_variation(pixels, classes, job.recipe.seed)
     else:
         vary = plain_variation(pixels, job.recipe.seed)
-    return Material(classes, train, val, vary, out / FEATURES, varied=train, plain=val)
+    varied, plain = (np.arange(len(classes)),) * 2 if job.folds else (train, val)
+    return Material(classes, train, val, vary, out / FEATURES, varied, plain)
+
+
+def _cross_validate(
+    job: Job, dataset: Dataset, material: Material, out: Path, report: Report
+) -> dict:
+    groups = np.concatenate([dataset.groups["train"], dataset.groups["val"]])
+
+    def build() -> Network:
+        return _build(job, len(dataset.labels))
+
+    result = cross_validate(build, material, groups, job.recipe, job.folds, out, report)
+    console.print(
+        f"{job.folds} folds: accuracy {result['accuracy_mean']:.1%} "
+        f"+- {result['accuracy_deviation']:.1%}"
+    )
+    return result
 
 
 def _answers(model: keras.Model, pixels: np.ndarray) -> np.ndarray:
@@ -220,6 +215,13 @@ def _judge(model: keras.Model, dataset: Dataset, data: tuple[Path, ...]) -> dict
         if not chosen:
             continue
         figures = measure(test.classes[chosen], probabilities[chosen], labels)
+        unseen = [index for index in chosen if dataset.clean[index]]
+        figures["images_clean"] = len(unseen)
+        figures["accuracy_clean"] = (
+            float((probabilities[unseen].argmax(axis=1) == test.classes[unseen]).mean())
+            if unseen
+            else None
+        )
         metrics["datasets"][folder.name] = figures
         console.print(
             f"test photos of {folder.name}: accuracy {figures['accuracy']:.1%} "
@@ -245,6 +247,7 @@ def _described(job: Job, dataset: Dataset, network: Network, policy: str) -> dic
         "fresh_layers": network.fresh,
         "dropout": job.dropout,
         "keep_duplicates": job.keep_duplicates,
+        "folds": job.folds,
         "precision": policy.removeprefix("mixed_"),
         **asdict(job.recipe),
         "versions": {name: version(name) for name in ("tensorflow", "keras", "numpy")},
@@ -271,6 +274,7 @@ def job_of_run(run: Path) -> Job:
             dropout=config["dropout"],
             precision=config["precision"],
             keep_duplicates=config["keep_duplicates"],
+            folds=config["folds"],
             recipe=recipe,
         )
     except (ValueError, KeyError) as error:
@@ -394,7 +398,7 @@ def main(
         bool, typer.Option("--keep-duplicates", help="train on copies of val and test photos too")
     ] = False,
     folds: Annotated[
-        int | None, typer.Option(min=2, help="cross-validate the recipe instead of training")
+        int | None, typer.Option(min=2, help="cross-validate the recipe before")
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="continue a killed run; takes its options from it")
@@ -419,9 +423,9 @@ def main(
             )
             job = Job(
                 *(tuple(data), weights, init, image_size, dropout, precision, keep_duplicates),
-                recipe,
+                *(folds, recipe),
             )
-        metrics = judge_recipe(job, folds, out) if folds else fine_tune(job, out)
+        metrics = fine_tune(job, out)
         if mlflow:
             log_to_mlflow(out, metrics)
     except EwasteError as error:
@@ -430,11 +434,6 @@ def main(
         _fail(f"{out}: cannot be written ({error.strerror}); make room, then --resume", 1)
     if as_json:
         print(json.dumps(metrics))
-    elif folds:
-        console.print(
-            f"{folds} folds: accuracy {metrics['accuracy_mean']:.1%} "
-            f"+- {metrics['accuracy_deviation']:.1%}"
-        )
 
 
 def _fail(message: str, code: int) -> None:
