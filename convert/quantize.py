@@ -44,8 +44,11 @@ from edge.manifest import (
 from edge.photos import read_photos
 from edge.preprocess import model_input
 from edge.quiet import quiet
+from edge.signature import read_key
 
 if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
     from convert.converter import Converter
 
 VERSIONED = ("tensorflow", "keras", "numpy", "ai-edge-litert")
@@ -78,6 +81,7 @@ class Request:
         explain: rank the layers by what quantising them loses.
         models: a folder for the .tflite files of all variants.
         notes: a Markdown file to end the model card with, such as what was measured on a line.
+        sign: a private key to sign the bundle with (`ewaste-edge keygen`).
     """
 
     run: Path
@@ -95,6 +99,7 @@ class Request:
     explain: bool = False
     models: Path | None = None
     notes: Path | None = None
+    sign: Path | None = None
 
     def beside(self, ending: str) -> Path:
         """A report beside the bundle; it may show photos, so it never lies within."""
@@ -141,6 +146,7 @@ def quantize(request: Request, say: Say = console.print) -> Outcome:
     check_replaceable(request.out)
     if request.notes is not None and not request.notes.is_file():
         raise BadInput(f"{request.notes}: no such file of notes for the model card")
+    key = None if request.sign is None else read_key(request.sign)
     run = read_run(request.run)
     listed = {data: find_splits(data, run.path) for data in request.data}
     train = [find_split(data, listing, "train", run.labels) for data, listing in listed.items()]
@@ -158,7 +164,7 @@ def quantize(request: Request, say: Say = console.print) -> Outcome:
         layers, chosen = _repair(converter, judge, candidates, request, say)
         if chosen not in candidates:
             candidates.append(chosen)
-        return _conclude(run, request, converter, candidates, chosen, layers, say)
+        return _conclude(run, request, converter, candidates, chosen, layers, key, say)
 
 
 def _prepare(
@@ -262,6 +268,7 @@ def _conclude(
     candidates: Sequence[Candidate],
     chosen: Candidate,
     layers: tuple[LayerError, ...],
+    key: "Ed25519PrivateKey | None",
     say: Say,
 ) -> Outcome:
     """Write the models, the comparison and, if the gate holds, the bundle."""
@@ -275,7 +282,7 @@ def _conclude(
     say(f"wrote the comparison: {request.beside('parity')}.json and .html")
     bundle = None
     if chosen.row.variant in (BUNDLED, PARTLY) and not chosen.failed:
-        bundle = _write(run, request, chosen, len(converter.calibration), layers)
+        bundle = _write(run, request, chosen, len(converter.calibration), layers, key)
         say(f"wrote {request.out}, digest {bundle.digest[:12]}")
     return Outcome(chosen, rows, layers, bundle)
 
@@ -286,6 +293,7 @@ def _write(
     chosen: Candidate,
     calibration: int,
     layers: Sequence[LayerError],
+    key: "Ed25519PrivateKey | None",
 ) -> Bundle:
     short = {each.layer.name: each.layer.short for each in layers}
     manifest = Manifest(
@@ -309,7 +317,7 @@ def _write(
         GOLDEN: make_golden(chosen.classifier, request.seed),
         CARD: card.encode(),
     }
-    return write_bundle(request.out, manifest, contents)
+    return write_bundle(request.out, manifest, contents, key)
 
 
 def _now() -> datetime:
@@ -394,6 +402,9 @@ def main(
     threads: Annotated[int, typer.Option(min=1, help="of an inference")] = 2,
     models: Annotated[Path | None, typer.Option(help="folder for all variants' models")] = None,
     notes: Annotated[Path | None, typer.Option(help="Markdown to end the model card with")] = None,
+    sign: Annotated[
+        Path | None, typer.Option(help="private key to sign the bundle with (ewaste-edge keygen)")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="figures as JSON on stdout")] = False,
 ) -> None:
     """Quantise a run to int8 and prove it. Exit codes: 0 done, 1 failed, 2 bad input, 3 refused."""
@@ -414,6 +425,7 @@ def main(
             explain=explain,
             models=models,
             notes=notes,
+            sign=sign,
         )
         outcome = quantize(request)
         if as_json:

@@ -6,13 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from edge.belt.gates import GateSpec
 from edge.belt.geometry import Geometry
 from edge.bundle import DEFAULT_BUNDLE, Bundle, open_detector
 from edge.decision import MANUAL, DecisionRules, rules_for
 from edge.errors import BadInput
+from edge.install import CURRENT
+from edge.signature import check_key
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -70,6 +72,17 @@ class ClassifierConfig(_Section):
     threads: int = Field(2, ge=1, le=64)
     views: int = Field(3, ge=1, le=20)
     view_spacing_mm: float = Field(100.0, ge=0)
+
+
+class TrustConfig(_Section):
+    """Whose bundles are accepted.
+
+    Attributes:
+        keys: public keys, as `ewaste-edge keygen` prints them; one of them must have signed the
+            bundle. None: anyone's, signed or not.
+    """
+
+    keys: tuple[Annotated[str, AfterValidator(check_key)], ...] = ()
 
 
 class DecisionConfig(_Section):
@@ -221,6 +234,7 @@ class Config(_Section):
     camera: CameraConfig = CameraConfig()
     belt: BeltConfig = BeltConfig()
     classifier: ClassifierConfig = ClassifierConfig()
+    trust: TrustConfig = TrustConfig()
     decision: DecisionConfig = DecisionConfig()
     bins: dict[str, tuple[str, ...]] = Field(default_factory=_default_bins)
     gates: tuple[GateConfig, ...] = Field(default_factory=_default_gates)
@@ -230,6 +244,19 @@ class Config(_Section):
     panel: PanelConfig = PanelConfig()
     mqtt: MqttConfig | None = None
     modbus: ModbusConfig | None = None
+
+    @property
+    def bundles(self) -> Path:
+        """Where bundles are installed (`edge.install`)."""
+        return self.state.expanduser() / "bundles"
+
+    @property
+    def bundle(self) -> Path:
+        """The bundle to run: the one that is named, else the installed, else the shipped one."""
+        installed = self.bundles / CURRENT
+        if "bundle" in self.classifier.model_fields_set or not installed.exists():
+            return self.classifier.bundle
+        return installed
 
     @model_validator(mode="after")
     def _check_bins(self) -> "Config":

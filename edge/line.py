@@ -13,7 +13,7 @@ import numpy as np
 
 from edge.belt.encoder import Encoder, TimedEncoder
 from edge.belt.gates import GateSchedule
-from edge.bundle import Bundle, load_bundle, open_classifier
+from edge.bundle import Bundle, load_bundle
 from edge.cameras.camera import Camera
 from edge.cameras.opencv import OpenCVCamera, is_live
 from edge.clock import Clock, SystemClock, VirtualClock
@@ -22,7 +22,6 @@ from edge.conveyor import Conveyor, Step, Tally, Voting
 from edge.decision import MANUAL, UNKNOWN
 from edge.errors import BadInput
 from edge.files import write_whole
-from edge.golden import verify_golden
 from edge.memory import return_freed_memory
 from edge.outputs.gate_output import GateOutput
 from edge.outputs.wiring import Outputs
@@ -31,6 +30,7 @@ from edge.panel.live import LivePublisher, Overlay, Percentiles, Status
 from edge.review import reviewer
 from edge.store import RECORDS_NAME, ItemRecord
 from edge.store_writer import Retention, StoreWriter, WriterStatus
+from edge.verify import verify
 
 GATE_LEAD_MM = 40.0
 """A gate opens so far before an item and closes so far behind it: what the belt moves while a
@@ -84,8 +84,7 @@ def build_conveyor(
         BadInput: the bundle does not fit the configuration.
     """
     rules = decision_rules(config, bundle)
-    classifier = open_classifier(bundle, config.classifier.threads)
-    verify_golden(bundle, classifier)
+    _, classifier = verify(bundle.path, config.trust.keys, config.classifier.threads).require()
     return Conveyor(
         source.camera,
         source.encoder,
@@ -125,7 +124,7 @@ def run_line(
         EwasteError: the camera, a gate or the page failed.
     """
     return_freed_memory()
-    bundle = load_bundle(config.classifier.bundle)
+    bundle = load_bundle(config.bundle)
     state = config.state.expanduser()
     try:
         state.mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,6 @@
 """`manifest.json`: what a model is, what proved it, and the digests of its bundle's files."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
@@ -254,3 +255,12 @@ def parse_manifest(path: Path, content: bytes) -> Manifest:
 def labels_text(labels: Sequence[str]) -> bytes:
     """The content of `labels.txt`: one label a line."""
     return "".join(f"{label}\n" for label in labels).encode()
+
+
+def manifest_schema() -> str:
+    """The JSON Schema of `manifest.json`, as `edge/manifest.schema.json` holds it."""
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **Manifest.model_json_schema(),
+    }
+    return json.dumps(schema, indent=2) + "\n"

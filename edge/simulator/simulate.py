@@ -101,7 +101,7 @@ def simulate(
         Refused: the bundle cannot be proved.
         BadInput: the photos or the video file cannot be used.
     """
-    bundle = load_bundle(config.classifier.bundle)
+    bundle = load_bundle(config.bundle)
     placed = place_items(pieces_of(photos, seed, config, said), items, seed, config.geometry)
     source = _plant_source(config, placed, seed, VirtualClock(), fps, video, realtime=False)
     records: list[ItemRecord] = []
