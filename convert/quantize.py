@@ -28,7 +28,7 @@ from convert.parity_report import write_report
 from convert.run import Run, read_run
 from convert.variants import Row, draw_table
 from edge.bundle import Bundle, check_replaceable, write_bundle
-from edge.config import read_toml
+from edge.config import Config, read_config, read_toml
 from edge.errors import BadInput, EwasteError, Refused
 from edge.files import write_whole
 from edge.manifest import (
@@ -81,6 +81,7 @@ class Request:
         explain: rank the layers by what quantising them loses.
         models: a folder for the .tflite files of all variants.
         notes: a Markdown file to end the model card with, such as what was measured on a line.
+        line: the configuration of the line, for its bins.
         sign: a private key to sign the bundle with (`ewaste-edge keygen`).
     """
 
@@ -99,6 +100,7 @@ class Request:
     explain: bool = False
     models: Path | None = None
     notes: Path | None = None
+    line: Config = field(default_factory=Config)
     sign: Path | None = None
 
     def beside(self, ending: str) -> Path:
@@ -193,7 +195,7 @@ def _prepare(
     keras = ask_all(keras_engine(predict, TEMPERATURE), images.pixels, "asking Keras")
     judge = Judge(
         *(images, keras, request.gate, confidence(THRESHOLD), TEMPERATURE),
-        *(request.threads, request.slow_images, scratch),
+        *(request.threads, request.slow_images, scratch, run.accuracy),
     )
     judge.take_fp32(ask_all(device_engine(judge.load(fp32)), images.pixels, "asking fp32"))
     return converter, judge
@@ -301,6 +303,7 @@ def _write(
         created=_now(),
         labels=run.labels,
         hazards=tuple(label for label in run.labels if label in DEFAULT_HAZARDS),
+        bins=_bins(request.line, run.labels),
         input=InputContract(size=run.size),
         parity=chosen.parity.verdict(passed=True, gate=request.gate),
         training=run.figures,
@@ -318,6 +321,15 @@ def _write(
         CARD: card.encode(),
     }
     return write_bundle(request.out, manifest, contents, key)
+
+
+def _bins(line: Config, labels: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """The line's bins, as far as the model knows their labels."""
+    bins = {
+        name: tuple(label for label in binned if label in labels)
+        for name, binned in line.bins.items()
+    }
+    return {name: binned for name, binned in bins.items() if binned}
 
 
 def _now() -> datetime:
@@ -402,6 +414,7 @@ def main(
     threads: Annotated[int, typer.Option(min=1, help="of an inference")] = 2,
     models: Annotated[Path | None, typer.Option(help="folder for all variants' models")] = None,
     notes: Annotated[Path | None, typer.Option(help="Markdown to end the model card with")] = None,
+    line: Annotated[Path | None, typer.Option(help="the line's TOML, for its [bins]")] = None,
     sign: Annotated[
         Path | None, typer.Option(help="private key to sign the bundle with (ewaste-edge keygen)")
     ] = None,
@@ -425,6 +438,7 @@ def main(
             explain=explain,
             models=models,
             notes=notes,
+            line=read_config(line),
             sign=sign,
         )
         outcome = quantize(request)

@@ -6,6 +6,7 @@ The workstation writes one with `write_bundle`; the device refuses one that it c
 
 import hashlib
 import shutil
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,6 +98,24 @@ def check_digests(bundle: Bundle) -> int:
         if name == LABELS and content != labels_text(bundle.labels):
             raise Refused(f"{bundle.path / LABELS}: other labels than in {MANIFEST}; {REMEDY}")
     return len(bundle.manifest.files)
+
+
+def check_model_labels(bundle: Bundle) -> None:
+    """See that the labels that the model file itself carries, if any, are the manifest's.
+
+    They lie in a zip archive behind the model (TFLite metadata).
+
+    Raises:
+        Refused: others, or in another order.
+    """
+    path = bundle.path / MODEL
+    try:
+        with zipfile.ZipFile(path) as archive:
+            labels = archive.read(LABELS)
+    except (OSError, KeyError, zipfile.BadZipFile):
+        return
+    if labels != labels_text(bundle.labels):
+        raise Refused(f"{path}: carries other labels than {MANIFEST} says; {REMEDY}")
 
 
 def check_parity(bundle: Bundle) -> None:

@@ -332,11 +332,30 @@ def read_toml(path: Path, schema: type[Schema]) -> Schema:
         raise BadInput(f"{path}: {where}: {first['msg']}") from None
 
 
+def bin_of(config: Config, bundle: Bundle) -> dict[str, str]:
+    """The bin of each label: as configured, else as the bundle says, else by default.
+
+    Raises:
+        BadInput: the bundle's bins have no gates on this line.
+    """
+    bins = bundle.manifest.bins
+    if not bins or "bins" in config.model_fields_set:
+        return config.bin_of
+    gateless = sorted(set(bins) - {gate.bin for gate in config.gates})
+    if gateless:
+        raise BadInput(
+            f"{bundle.path}: sorts into {', '.join(gateless)}, which have no gate here; "
+            "set [bins] and [[gates]] in the configuration"
+        )
+    return {label: name for name, labels in bins.items() for label in labels}
+
+
 def decision_rules(config: Config, bundle: Bundle) -> DecisionRules:
     """The rules for this bundle's classes; the default bins take those of them that they know.
 
     Raises:
-        BadInput: a configured bin or threshold is of a label that the bundle's model does not know.
+        BadInput: a configured bin or threshold is of a label that the bundle's model does not know,
+            or the bundle's bins have no gates.
         Refused: the data of its unknown detector are malformed.
     """
     given = config.decision
@@ -350,7 +369,7 @@ def decision_rules(config: Config, bundle: Bundle) -> DecisionRules:
                 f"{bundle.path}: the model knows no {', '.join(wrong)}; "
                 f"its classes are {', '.join(bundle.labels)}; change [{key}] in the configuration"
             )
-    rules = rules_for(bundle.manifest, config.bin_of, open_detector(bundle))
+    rules = rules_for(bundle.manifest, bin_of(config, bundle), open_detector(bundle))
     if given.threshold is not None:
         rules = replace(rules, thresholds=dict.fromkeys(bundle.labels, given.threshold))
     if given.hazard_suspicion is not None:

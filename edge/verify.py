@@ -8,6 +8,7 @@ from pathlib import Path
 from edge.bundle import (
     Bundle,
     check_digests,
+    check_model_labels,
     check_parity,
     open_classifier,
     open_detector,
@@ -16,7 +17,7 @@ from edge.bundle import (
 )
 from edge.classifier import Classifier
 from edge.errors import BadInput, Refused
-from edge.golden import verify_golden
+from edge.golden import verify_golden, verify_preprocessing
 from edge.manifest import MANIFEST
 from edge.signature import check_signature
 
@@ -107,7 +108,11 @@ def _verify(
     with _check(found, "model") as said:
         found.classifier = classifier = _open(bundle, threads)
         open_detector(bundle)
+        check_model_labels(bundle)
         said(f"{classifier.runtime}, {classifier.size} px, {threads} threads")
+    with _check(found, "preprocessing") as said:
+        off = verify_preprocessing(bundle)
+        said("no frame in this bundle" if off is None else f"at most {off} levels off")
     with _check(found, "golden outputs") as said:
         golden = verify_golden(bundle, classifier)
         said(f"{golden.inputs} inputs, at most {golden.largest_difference} steps off")

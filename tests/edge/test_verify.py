@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -21,7 +22,10 @@ from edge.verify import Verification, verify
 from tests.edge.test_bundle import reseal
 
 ROOT = Path(__file__).parents[2]
-ALL = ["schema", "digests", "signature", "parity", "model", "golden outputs", "speed"]
+ALL = [
+    *("schema", "digests", "signature", "parity"),
+    *("model", "preprocessing", "golden outputs", "speed"),
+]
 
 
 @pytest.fixture
@@ -59,7 +63,7 @@ def test_a_whole_bundle_passes_every_check(copy: Path, key: Path) -> None:
     assert found.ok and [check.name for check in found.checks] == ALL
     bundle, classifier = found.require()
     assert bundle.path == copy and classifier.labels == bundle.labels
-    assert trusted in found.checks[2].said and "0 steps off" in found.checks[5].said
+    assert trusted in found.checks[2].said and "0 steps off" in found.checks[6].said
 
 
 def test_each_check_refuses_by_its_name(copy: Path, tmp_path: Path) -> None:
@@ -88,8 +92,33 @@ def test_each_check_refuses_by_its_name(copy: Path, tmp_path: Path) -> None:
     name, line = damaged(lambda bundle: (bundle / "golden.npz").write_bytes(b""))
     assert name == "digests" and "golden.npz" in line
     assert damaged(unparity)[0] == "parity"
+
+    def other_order(bundle: Path) -> None:
+        labels = json.loads((bundle / "manifest.json").read_text())["labels"][::-1]
+        (bundle / "labels.txt").write_text("".join(f"{label}\n" for label in labels))
+        reseal(bundle, labels=labels)
+
     assert damaged(other_model)[0] == "model"
+    name, line = damaged(other_order)
+    assert name == "model" and "other labels" in line
     assert damaged(other_golden)[0] == "golden outputs"
+
+
+def test_another_way_from_frame_to_input_is_refused(
+    copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from edge import golden, preprocess
+
+    def nearest(image: np.ndarray, size: int) -> np.ndarray:
+        return cv2.resize(image, (size, size), interpolation=cv2.INTER_NEAREST)
+
+    def bgr(image: np.ndarray, size: int) -> np.ndarray:
+        return preprocess.model_input(image, size)[:, :, ::-1]
+
+    for wrong in (nearest, bgr):
+        monkeypatch.setattr(golden, "model_input", wrong)
+        name, line = failing(verify(copy, threads=1))
+        assert name == "preprocessing" and "resized or coloured otherwise" in line
 
 
 def test_a_model_slower_than_allowed_is_refused(copy: Path) -> None:
