@@ -23,7 +23,7 @@ from convert.golden import make_golden
 from convert.judging import BUNDLED, PARTLY, VARIANTS, Candidate, Judge, ask_all
 from convert.layers import LayerError, fewest_in_float
 from convert.model_card import write_card
-from convert.parity import Images, confidence, device_engine, keras_engine
+from convert.parity import Images, UnknownScore, confidence, device_engine, keras_engine
 from convert.parity_report import write_report
 from convert.run import Run, read_run
 from convert.variants import Row, draw_table
@@ -33,9 +33,9 @@ from edge.errors import BadInput, EwasteError, Refused
 from edge.files import write_whole
 from edge.manifest import (
     CARD,
-    DEFAULT_HAZARDS,
     GOLDEN,
     MODEL,
+    UNKNOWN_FILE,
     Calibration,
     InputContract,
     Manifest,
@@ -54,7 +54,6 @@ if TYPE_CHECKING:
 VERSIONED = ("tensorflow", "keras", "numpy", "ai-edge-litert")
 QUANTIZERS = ("tflite", "ai-edge")
 SHOWN_LAYERS = 12
-TEMPERATURE, THRESHOLD = 1.0, 0.5
 
 console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
 Say = Callable[[str], None]
@@ -158,6 +157,8 @@ def quantize(request: Request, say: Say = console.print) -> Outcome:
         for split in find_judged(data, listing, request.splits, run.labels, say)
     ]
     with tempfile.TemporaryDirectory(prefix="ewaste-convert-") as scratch:
+        if not run.levels.calibrated:
+            say(f"{run.path}: not calibrated (train/calibrate.py); the bundle gets the defaults")
         converter, judge = _prepare(run, train, judged, request, Path(scratch), say)
         candidates = [
             _announced(judge.judge(variant, converter.convert(variant)), say)
@@ -192,13 +193,27 @@ def _prepare(
     images = _read_images(judged, run, say)
     say(f"comparing Keras, fp32 and {', '.join(request.variants)} on {len(images.names)} photos")
     predict = tflite.float_answers(model)
-    keras = ask_all(keras_engine(predict, TEMPERATURE), images.pixels, "asking Keras")
+    temperature = run.levels.levels.temperature
+    keras = ask_all(keras_engine(predict, temperature), images.pixels, "asking Keras")
     judge = Judge(
-        *(images, keras, request.gate, confidence(THRESHOLD), TEMPERATURE),
+        *(images, keras, request.gate, _score(run), temperature),
         *(request.threads, request.slow_images, scratch, run.accuracy),
     )
     judge.take_fp32(ask_all(device_engine(judge.load(fp32)), images.pixels, "asking fp32"))
     return converter, judge
+
+
+def _score(run: Run) -> UnknownScore:
+    """What tells unknown things: the run's detector, else the confidence."""
+    detector = run.levels.detector
+    if detector is None:
+        return confidence(run.levels.levels.threshold)
+    rule = detector.rule
+    return UnknownScore(
+        rule.score,
+        rule.threshold,
+        lambda answers: detector.score(answers.logits, answers.embeddings),
+    )
 
 
 def _calibration_inputs(
@@ -301,8 +316,7 @@ def _write(
     manifest = Manifest(
         name=request.out.resolve().name,
         created=_now(),
-        labels=run.labels,
-        hazards=tuple(label for label in run.labels if label in DEFAULT_HAZARDS),
+        **dict(run.levels.levels),
         bins=_bins(request.line, run.labels),
         input=InputContract(size=run.size),
         parity=chosen.parity.verdict(passed=True, gate=request.gate),
@@ -320,6 +334,8 @@ def _write(
         GOLDEN: make_golden(chosen.classifier, request.seed),
         CARD: card.encode(),
     }
+    if run.levels.detector_data is not None:
+        contents[UNKNOWN_FILE] = run.levels.detector_data
     return write_bundle(request.out, manifest, contents, key)
 
 
