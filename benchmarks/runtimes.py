@@ -79,7 +79,7 @@ class Row:
 def compare_runtimes(
     bundle: Bundle, pixels: np.ndarray, pythons: Sequence[tuple[str, str]]
 ) -> list[Row]:
-    """Ask each (runtime, python) about uint8 RGB [n, S, S, 3]; the first is what others are held to.
+    """Ask each (runtime, python) about uint8 RGB [n, S, S, 3]; the others are held to the first.
 
     Raises:
         EwasteError: a runtime cannot be run.
