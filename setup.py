@@ -26,6 +26,8 @@ TRAIN = [
     "pandas>=2.1",
     "matplotlib>=3.8",
     "jinja2>=3.1",
+    "flatbuffers>=24",
+    "ai-edge-quantizer>=0.10",
 ]
 KAGGLE = ["kagglehub>=0.3"]
 BENCHMARKS = [*EDGE, *TRAIN, "psutil>=5.9"]
@@ -48,7 +50,11 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(include=["edge*", "train*", "convert*", "benchmarks*"]),
-    package_data={"edge": ["models/*/*", "deploy/*", "panel/*.css"], "train": ["*.html"]},
+    package_data={
+        "edge": ["models/*/*", "deploy/*", "panel/*.css"],
+        "train": ["*.html"],
+        "convert": ["*.html"],
+    },
     extras_require={
         "edge": EDGE,
         # The older runtime for CPython <= 3.11; it dies under numpy 2 although pip lets it in.

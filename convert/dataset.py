@@ -75,19 +75,28 @@ def find_split(data: Path, listing: Listing, name: str, labels: Sequence[str]) -
 
 
 def find_judged(
-    data: Path, listing: Listing, labels: Sequence[str], say: Callable[[str], None]
-) -> Split:
-    """The split that models are judged on: `test`, else `val`, which `say` is told.
+    data: Path,
+    listing: Listing,
+    wanted: Sequence[str],
+    labels: Sequence[str],
+    say: Callable[[str], None],
+) -> list[Split]:
+    """The splits that models are judged on: those of `wanted` that there are.
+
+    `say` is told of a missing one.
 
     Raises:
-        BadInput: the dataset has neither, or a class is not among `labels`.
+        BadInput: there is none of them, or a class is not among `labels`.
     """
-    if "test" in listing:
-        return find_split(data, listing, "test", labels)
-    if "val" in listing:
-        say(f"{data}: has no test split; comparing on val, which training has looked at")
-        return find_split(data, listing, "val", labels)
-    raise BadInput(f"{data}: has neither test/ nor val/; photos to compare on are needed")
+    present = [name for name in wanted if name in listing]
+    if not present:
+        raise BadInput(
+            f"{data}: has neither {'/ nor '.join(wanted)}/; photos to compare on are needed"
+        )
+    for name in wanted:
+        if name not in present:
+            say(f"{data}: has no {name} split; comparing on {' and '.join(present)} only")
+    return [find_split(data, listing, name, labels) for name in present]
 
 
 def stratify(photos: Sequence[LabelledPhoto], seed: int) -> list[LabelledPhoto]:

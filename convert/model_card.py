@@ -9,7 +9,7 @@ CARD = """\
 # {name}
 
 An 8-bit ResNet50 that names the electronic waste in a picture, for sorting on a conveyor belt with
-ewaste-edge. Made {created:%Y-%m-%d}.
+ewaste-edge.
 
 ## What it is
 
@@ -20,8 +20,8 @@ ewaste-edge. Made {created:%Y-%m-%d}.
 - Outputs: `logits` int8 [1, {classes}] and `embedding` int8 [1, features]. Softmax of the logits at
   temperature {temperature:g} gives the probabilities.
 - Under {threshold:.0%} the item counts as unknown. Hazards: {hazards}.
-- Weights and activations are 8-bit integers throughout; ranges from {calibration} training photos
-  (seed {calibration_seed}).
+- Weights and activations are 8-bit integers {extent}; ranges from {calibration} training photos
+  (seed {calibration_seed}), quantised by {quantizer}.
 
 ## What it was trained on
 
@@ -47,7 +47,11 @@ at 95 %.
 |---|---|---|---|---|
 {datasets}
 
-- The same top answer on {agreement:.2%} of the photos; accuracy changes by {change:+.2f} points.
+- The same top answer on {agreement:.2%} of the photos; accuracy changes by {change:+.2f} points
+  (paired 95 %: {change_low:+.2f} to {change_high:+.2f}).
+- The calibration error goes from {ece_float:.2%} to {ece_quantised:.2%}; the score that tells
+  unknown things ({unknown_score}) changes by {unknown_max:.3f} at most.
+- Most images of one class lost: {lost}.
 - Probabilities differ by {max_difference:.3f} at most and {mean_difference:.4f} on average.
 
 ## Limits
@@ -71,7 +75,6 @@ def write_card(manifest: Manifest, run: Run) -> str:
     parity = manifest.parity
     return CARD.format(
         name=manifest.name,
-        created=manifest.created,
         labels=", ".join(manifest.labels),
         size=manifest.input.size,
         classes=len(manifest.labels),
@@ -79,6 +82,8 @@ def write_card(manifest: Manifest, run: Run) -> str:
         threshold=manifest.threshold,
         hazards=", ".join(manifest.hazards) or "none",
         calibration=manifest.calibration.images,
+        extent=_extent(manifest.float_layers),
+        quantizer=manifest.calibration.quantizer,
         calibration_seed=manifest.calibration.seed,
         weights=_start(run.weights),
         data=" and ".join(run.data),
@@ -95,9 +100,16 @@ def write_card(manifest: Manifest, run: Run) -> str:
         quantised_high=parity.accuracy_quantised_interval[1],
         agreement=parity.agreement,
         change=-parity.accuracy_drop * 100,
+        change_low=-parity.accuracy_drop_interval[1] * 100,
+        change_high=-parity.accuracy_drop_interval[0] * 100,
         datasets="\n".join(_dataset_row(*entry) for entry in parity.datasets.items()),
         max_difference=parity.max_probability_difference,
         mean_difference=parity.mean_probability_difference,
+        ece_float=parity.drift.ece_float,
+        ece_quantised=parity.drift.ece_quantised,
+        unknown_score=parity.drift.unknown_score,
+        unknown_max=parity.drift.unknown_max,
+        lost=max((figures.lost for figures in parity.classes.values()), default=0),
         step=100 / parity.images,
     )
 
@@ -111,6 +123,12 @@ def _dataset_row(name: str, figures: DatasetParity) -> str:
         )
     ]
     return f"| {name} | {figures.images} | {' | '.join(accuracies)} | {figures.agreement:.2%} |"
+
+
+def _extent(float_layers: Sequence[str]) -> str:
+    if not float_layers:
+        return "throughout"
+    return f"in all but {len(float_layers)} layers ({', '.join(float_layers)}), which stay float"
 
 
 def _start(weights: str) -> str:

@@ -1,37 +1,93 @@
 """Whether the quantised model still answers as the float model does."""
 
-from collections.abc import Callable, Iterable, Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import islice
 
 import numpy as np
 
-from edge.classifier import Classifier
-from edge.errors import BadInput
-from edge.intervals import wilson
-from edge.manifest import DatasetParity, ParityGate, ParityVerdict
+from edge.classifier import Classifier, softmax
+from edge.errors import BadInput, Refused
+from edge.intervals import mcnemar, paired_difference, wilson
+from edge.manifest import ClassParity, DatasetParity, Drift, ParityGate, ParityVerdict
 from edge.preprocess import float_input
+from train.metrics import calibration_error, reliability
 
-Engine = Callable[[np.ndarray], np.ndarray]
-"""uint8 RGB [n, S, S, 3] -> probabilities, float32 [n, classes]."""
-
-KERAS, FP32, INT8 = "keras", "fp32", "int8"
-PAIRS = ((FP32, KERAS), (INT8, KERAS), (INT8, FP32))
+KERAS, FP32 = "keras", "fp32"
+LEAST_PROBABILITY = 1e-9
+"""What a probability of 0 counts as in the Kullback-Leibler divergence."""
 
 
 @dataclass(frozen=True)
-class LabelledInput:
-    """One image to compare on, as the model takes it.
+class Images:
+    """The images to compare on, as the model takes them.
 
     Attributes:
-        name: its path from the name of the dataset folder on.
-        truth: index of its class.
-        pixels: uint8 RGB [S, S, 3].
+        split: which split of the datasets, such as `val+test`.
+        labels: the classes.
+        names: of each image, its path from the name of the dataset folder on.
+        truths: int [n], its class.
+        pixels: uint8 RGB [n, S, S, 3].
+    """
+
+    split: str
+    labels: tuple[str, ...]
+    names: tuple[str, ...]
+    truths: np.ndarray
+    pixels: np.ndarray
+
+    def take(self, places: np.ndarray) -> "Images":
+        """Only the images at `places`."""
+        names = tuple(self.names[place] for place in places)
+        return Images(self.split, self.labels, names, self.truths[places], self.pixels[places])
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What one engine says of some images.
+
+    Attributes:
+        logits: float32 [n, classes].
+        probabilities: float32 [n, classes], their softmax at the model's temperature.
+        embeddings: float32 [n, features].
+        milliseconds: float [n], the time of each inference; empty where it was not taken.
+    """
+
+    logits: np.ndarray
+    probabilities: np.ndarray
+    embeddings: np.ndarray
+    milliseconds: np.ndarray
+
+    def take(self, places: np.ndarray) -> "Answers":
+        """Only those of the images at `places`."""
+        times = self.milliseconds[places] if len(self.milliseconds) else self.milliseconds
+        return Answers(
+            self.logits[places], self.probabilities[places], self.embeddings[places], times
+        )
+
+    @property
+    def top(self) -> np.ndarray:
+        """The class that each image is most likely of, int [n]."""
+        return self.probabilities.argmax(axis=1)
+
+
+Ask = Callable[[np.ndarray], Answers]
+"""uint8 RGB [n, S, S, 3] -> what an engine says of them."""
+
+
+@dataclass(frozen=True)
+class UnknownScore:
+    """What tells an item from a thing of no known class: greater is more known.
+
+    Attributes:
+        name: such as `confidence`.
+        threshold: under it, an item is unknown.
+        of: the score of each answer, float [n].
     """
 
     name: str
-    truth: int
-    pixels: np.ndarray
+    threshold: float
+    of: Callable[[Answers], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -62,66 +118,101 @@ class Pair:
 
 @dataclass(frozen=True)
 class Parity:
-    """The comparison of Keras, unquantised TFLite (`fp32`) and quantised TFLite (`int8`).
+    """The comparison of Keras, unquantised TFLite (`fp32`) and one variant of the model.
 
     Attributes:
-        split: which split was compared on, such as `test`.
+        variant: such as `int8`.
+        split: which split was compared on, such as `val+test`.
         images: how many images.
-        accuracy: by engine.
-        accuracy_drop: Keras' accuracy minus the quantised one, -1 to 1.
+        accuracy: by engine: `keras`, `fp32` and the variant.
+        accuracy_drop: Keras' accuracy minus the variant's, -1 to 1.
+        accuracy_drop_interval: its paired 95 % interval.
+        mcnemar_p: the exact two-sided probability of such a change by chance.
         pairs: by `A-B`, such as `int8-keras`.
+        drift: what became of the certainty of the answers.
+        classes: how often each label is recognised.
         datasets: the main figures by dataset folder.
     """
 
+    variant: str
     split: str
     images: int
     accuracy: Mapping[str, Accuracy]
     accuracy_drop: float
+    accuracy_drop_interval: tuple[float, float]
+    mcnemar_p: float
     pairs: Mapping[str, Pair]
+    drift: Drift
+    classes: Mapping[str, ClassParity]
     datasets: Mapping[str, DatasetParity]
+
+    @property
+    def quantised(self) -> Pair:
+        """The variant and Keras."""
+        return self.pairs[f"{self.variant}-{KERAS}"]
+
+    @property
+    def unquantised(self) -> Pair:
+        """Unquantised TFLite and Keras."""
+        return self.pairs[f"{FP32}-{KERAS}"]
 
     def report(self) -> dict:
         """All of it, ready for JSON."""
-        datasets = {name: figures.model_dump() for name, figures in self.datasets.items()}
-        return {**asdict(self), "datasets": datasets}
+        return {
+            **asdict(self),
+            "drift": self.drift.model_dump(),
+            "classes": {label: figures.model_dump() for label, figures in self.classes.items()},
+            "datasets": {name: figures.model_dump() for name, figures in self.datasets.items()},
+        }
 
     def verdict(self, passed: bool, gate: ParityGate) -> ParityVerdict:
         """What a bundle's manifest keeps of it, judged by `gate`."""
-        quantised, unquantised = self.pairs[f"{INT8}-{KERAS}"], self.pairs[f"{FP32}-{KERAS}"]
-        before, after = self.accuracy[KERAS], self.accuracy[INT8]
+        before, after = self.accuracy[KERAS], self.accuracy[self.variant]
         return ParityVerdict(
             passed=passed,
             gate=gate,
             split=self.split,
             images=self.images,
-            agreement=quantised.agreement,
-            agreement_fp32=unquantised.agreement,
+            agreement=self.quantised.agreement,
+            agreement_fp32=self.unquantised.agreement,
             accuracy_float=before.value,
             accuracy_float_interval=(before.low, before.high),
             accuracy_quantised=after.value,
             accuracy_quantised_interval=(after.low, after.high),
             accuracy_drop=self.accuracy_drop,
-            max_probability_difference=quantised.max_probability_difference,
-            mean_probability_difference=quantised.mean_probability_difference,
+            accuracy_drop_interval=self.accuracy_drop_interval,
+            mcnemar_p=self.mcnemar_p,
+            max_probability_difference=self.quantised.max_probability_difference,
+            mean_probability_difference=self.quantised.mean_probability_difference,
+            drift=self.drift,
+            classes=dict(self.classes),
             datasets=dict(self.datasets),
         )
 
 
 def judge(parity: Parity, gate: ParityGate) -> list[str]:
     """The criteria that failed, one line each; none: the model passes."""
-    quantised, unquantised = parity.pairs[f"{INT8}-{KERAS}"], parity.pairs[f"{FP32}-{KERAS}"]
+    variant, quantised, unquantised = parity.variant, parity.quantised, parity.unquantised
     largest = unquantised.max_probability_difference
     # "not >=" rather than "<": a model that answers NaN must fail.
     criteria = [
         (
             quantised.agreement >= gate.agreement,
-            f"int8 agrees with Keras on {quantised.agreement:.2%}, "
+            f"{variant} agrees with Keras on {quantised.agreement:.2%}, "
             f"at least {gate.agreement:.2%} needed",
         ),
         (
             parity.accuracy_drop <= gate.accuracy_drop,
-            f"int8 costs {parity.accuracy_drop * 100:.2f} points of accuracy, "
+            f"{variant} costs {parity.accuracy_drop * 100:.2f} points of accuracy, "
             f"at most {gate.accuracy_drop * 100:.2f} allowed",
+        ),
+        *(
+            (
+                figures.lost <= gate.class_loss,
+                f"{variant} gets {figures.lost} of {figures.images} {label} images wrong that "
+                f"Keras gets right, at most {gate.class_loss} allowed",
+            )
+            for label, figures in parity.classes.items()
         ),
         (
             unquantised.agreement >= gate.agreement_fp32,
@@ -138,36 +229,76 @@ def judge(parity: Parity, gate: ParityGate) -> list[str]:
 
 
 def compare(
-    engines: Mapping[str, Engine], images: Iterable[LabelledInput], split: str, batch: int = 32
+    images: Images,
+    variant: str,
+    keras: Answers,
+    fp32: Answers,
+    quantised: Answers,
+    score: UnknownScore,
 ) -> Parity:
-    """Ask the engines `keras`, `fp32` and `int8` about the same images, `batch` at a time.
+    """Compare what Keras, unquantised TFLite and a variant say of the same images.
 
     Raises:
         BadInput: there is no image.
+        Refused: an engine answers something that is no number.
     """
-    names: list[str] = []
-    truths: list[int] = []
-    answers: dict[str, list[np.ndarray]] = {engine: [] for engine in engines}
-    remaining = iter(images)
-    while chunk := list(islice(remaining, batch)):
-        names += [image.name for image in chunk]
-        truths += [image.truth for image in chunk]
-        pixels = np.stack([image.pixels for image in chunk])
-        for engine, ask in engines.items():
-            answers[engine].append(ask(pixels))
-    if not names:
+    if not images.names:
         raise BadInput("none of the photos to compare on could be read")
-    probabilities = {engine: np.concatenate(parts) for engine, parts in answers.items()}
-    right = {engine: answer.argmax(axis=1) == truths for engine, answer in probabilities.items()}
-    accuracy = {engine: _accuracy(hits) for engine, hits in right.items()}
+    answers = {KERAS: keras, FP32: fp32, variant: quantised}
+    for engine, answer in answers.items():
+        if not np.isfinite(answer.probabilities).all():
+            raise Refused(f"{engine} gives probabilities that are no numbers; train anew")
+    right = {engine: answer.top == images.truths for engine, answer in answers.items()}
+    before, after = right[KERAS], right[variant]
+    lost, gained = int((before & ~after).sum()), int((after & ~before).sum())
+    pairs = dict.fromkeys(((FP32, KERAS), (variant, KERAS), (variant, FP32)))
     return Parity(
-        split=split,
-        images=len(names),
-        accuracy=accuracy,
-        accuracy_drop=float(right[KERAS].sum() - right[INT8].sum()) / len(names),
-        pairs={f"{a}-{b}": _pair(probabilities[a], probabilities[b], names) for a, b in PAIRS},
-        datasets=_by_dataset(names, probabilities, right),
+        variant=variant,
+        split=images.split,
+        images=len(images.names),
+        accuracy={engine: _accuracy(hits) for engine, hits in right.items()},
+        accuracy_drop=(lost - gained) / len(images.names),
+        accuracy_drop_interval=paired_difference(lost, gained, len(images.names)),
+        mcnemar_p=mcnemar(lost, gained),
+        pairs={f"{a}-{b}": _pair(answers[a], answers[b], images.names) for a, b in pairs},
+        drift=_drift(images.truths, keras, quantised, score),
+        classes=_by_class(images, before, after),
+        datasets=_by_dataset(images.names, before, after, keras.top == quantised.top),
     )
+
+
+def keras_engine(predict: Callable[[np.ndarray], Sequence[np.ndarray]], temperature: float) -> Ask:
+    """The float model: `predict` gives (logits, embeddings) of a batch of `RGB - 117`."""
+
+    def ask(pixels: np.ndarray) -> Answers:
+        logits, embeddings = predict(float_input(pixels))
+        return Answers(logits, softmax(logits, temperature), embeddings, np.empty(0))
+
+    return ask
+
+
+def device_engine(classifier: Classifier) -> Ask:
+    """A TFLite model through the code that runs on the device."""
+
+    def ask(pixels: np.ndarray) -> Answers:
+        predictions, times = [], []
+        for image in pixels:
+            started = time.perf_counter()
+            predictions.append(classifier.predict_input(image))
+            times.append((time.perf_counter() - started) * 1000)
+        return Answers(
+            np.stack([prediction.logits for prediction in predictions]),
+            np.stack([prediction.probabilities for prediction in predictions]),
+            np.stack([prediction.embedding for prediction in predictions]),
+            np.array(times),
+        )
+
+    return ask
+
+
+def confidence(threshold: float) -> UnknownScore:
+    """The probability of the most likely class."""
+    return UnknownScore("confidence", threshold, lambda answers: answers.probabilities.max(axis=1))
 
 
 def _accuracy(hits: np.ndarray) -> Accuracy:
@@ -175,46 +306,62 @@ def _accuracy(hits: np.ndarray) -> Accuracy:
     return Accuracy(float(hits.mean()), *wilson(int(hits.sum()), len(hits)))
 
 
-def _by_dataset(
-    names: list[str], probabilities: Mapping[str, np.ndarray], right: Mapping[str, np.ndarray]
-) -> dict[str, DatasetParity]:
-    """The main figures for the images of each dataset folder, the first part of their names."""
-    folders = np.array([name.partition("/")[0] for name in names])
-    same = probabilities[INT8].argmax(axis=1) == probabilities[KERAS].argmax(axis=1)
-    figures = {}
-    for folder in dict.fromkeys(folders.tolist()):
-        chosen = folders == folder
-        before, after = _accuracy(right[KERAS][chosen]), _accuracy(right[INT8][chosen])
-        figures[folder] = DatasetParity(
-            images=int(chosen.sum()),
-            agreement=float(same[chosen].mean()),
-            accuracy_float=before.value,
-            accuracy_float_interval=(before.low, before.high),
-            accuracy_quantised=after.value,
-            accuracy_quantised_interval=(after.low, after.high),
-        )
-    return figures
-
-
-def keras_engine(predict: Callable[[np.ndarray], np.ndarray]) -> Engine:
-    """The float model: Keras' `predict_on_batch`, fed with `RGB - 117`."""
-    return lambda pixels: predict(float_input(pixels))
-
-
-def device_engine(classifier: Classifier) -> Engine:
-    """A TFLite model through the code that runs on the device."""
-    return lambda pixels: np.stack(
-        [classifier.predict_input(image).probabilities for image in pixels]
-    )
-
-
-def _pair(first: np.ndarray, second: np.ndarray, names: list[str]) -> Pair:
-    """Compare the probabilities [images, classes] of two engines."""
-    changed = np.flatnonzero(first.argmax(axis=1) != second.argmax(axis=1))
-    difference = np.abs(first - second)
+def _pair(first: Answers, second: Answers, names: Sequence[str]) -> Pair:
+    changed = np.flatnonzero(first.top != second.top)
+    difference = np.abs(first.probabilities - second.probabilities)
     return Pair(
         agreement=(len(names) - len(changed)) / len(names),
         max_probability_difference=float(difference.max()),
         mean_probability_difference=float(difference.mean()),
         changed=tuple(names[index] for index in changed),
     )
+
+
+def _drift(truths: np.ndarray, keras: Answers, quantised: Answers, score: UnknownScore) -> Drift:
+    true = np.maximum(keras.probabilities.astype(np.float64), LEAST_PROBABILITY)
+    other = np.maximum(quantised.probabilities.astype(np.float64), LEAST_PROBABILITY)
+    divergence = float((true * np.log(true / other)).sum(axis=1).mean())
+    before, after = score.of(keras), score.of(quantised)
+    return Drift(
+        kl=max(0.0, divergence),
+        ece_float=calibration_error(reliability(truths, keras.probabilities)),
+        ece_quantised=calibration_error(reliability(truths, quantised.probabilities)),
+        unknown_score=score.name,
+        unknown_mean=float((after - before).mean()),
+        unknown_max=float(np.abs(after - before).max()),
+        unknown_crossed=float(((before < score.threshold) != (after < score.threshold)).mean()),
+    )
+
+
+def _by_class(images: Images, before: np.ndarray, after: np.ndarray) -> dict[str, ClassParity]:
+    """From bool [images]: which ones Keras and the variant get right."""
+    figures = {}
+    for number, label in enumerate(images.labels):
+        chosen = images.truths == number
+        if chosen.any():
+            figures[label] = ClassParity(
+                images=int(chosen.sum()),
+                right_float=int(before[chosen].sum()),
+                right_quantised=int(after[chosen].sum()),
+            )
+    return figures
+
+
+def _by_dataset(
+    names: Sequence[str], before: np.ndarray, after: np.ndarray, same: np.ndarray
+) -> dict[str, DatasetParity]:
+    """The main figures for the images of each dataset folder, the first part of their names."""
+    folders = np.array([name.partition("/")[0] for name in names])
+    figures = {}
+    for folder in dict.fromkeys(folders.tolist()):
+        chosen = folders == folder
+        accuracy_float, accuracy_quantised = _accuracy(before[chosen]), _accuracy(after[chosen])
+        figures[folder] = DatasetParity(
+            images=int(chosen.sum()),
+            agreement=float(same[chosen].mean()),
+            accuracy_float=accuracy_float.value,
+            accuracy_float_interval=(accuracy_float.low, accuracy_float.high),
+            accuracy_quantised=accuracy_quantised.value,
+            accuracy_quantised_interval=(accuracy_quantised.low, accuracy_quantised.high),
+        )
+    return figures

@@ -1,11 +1,12 @@
 """Turn a training run into a proved bundle: python convert/quantize.py --run RUN --data DIR ..."""
 
 import json
+import os
 import platform
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
@@ -14,33 +15,19 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 import typer
 from rich.console import Console
-from rich.progress import track
+from rich.table import Table
 
 import edge
-from convert.dataset import (
-    Split,
-    find_judged,
-    find_split,
-    find_splits,
-    fingerprint,
-    stratify,
-)
+from convert.dataset import Split, find_judged, find_split, find_splits, fingerprint, stratify
 from convert.golden import make_golden
+from convert.judging import BUNDLED, PARTLY, VARIANTS, Candidate, Judge, ask_all
+from convert.layers import LayerError, fewest_in_float
 from convert.model_card import write_card
-from convert.parity import (
-    FP32,
-    INT8,
-    KERAS,
-    LabelledInput,
-    Parity,
-    compare,
-    device_engine,
-    judge,
-    keras_engine,
-)
+from convert.parity import Images, confidence, device_engine, keras_engine
+from convert.parity_report import write_report
 from convert.run import Run, read_run
+from convert.variants import Row, draw_table
 from edge.bundle import Bundle, check_replaceable, write_bundle
-from edge.classifier import Classifier
 from edge.config import read_toml
 from edge.errors import BadInput, EwasteError, Refused
 from edge.files import write_whole
@@ -59,9 +46,12 @@ from edge.preprocess import model_input
 from edge.quiet import quiet
 
 if TYPE_CHECKING:
-    import keras
+    from convert.converter import Converter
 
 VERSIONED = ("tensorflow", "keras", "numpy", "ai-edge-litert")
+QUANTIZERS = ("tflite", "ai-edge")
+SHOWN_LAYERS = 12
+TEMPERATURE, THRESHOLD = 1.0, 0.5
 
 console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
 Say = Callable[[str], None]
@@ -76,41 +66,56 @@ class Request:
         data: datasets (`edge.photos.find_dataset`) with train and test or val photos; one without
             splits is split as the run says.
         out: the bundle to write.
+        variants: of `VARIANTS`, in the order they are told; a bundle is made of int8 only.
+        splits: which splits of the datasets the variants are judged on.
+        quantizer: one of `QUANTIZERS`.
         calibration: how many training photos the ranges are taken from.
         seed: of their choice and of the golden drawings.
         gate: what the quantised model must reach.
+        slow_images: on how many images the variants in `SLOW` are judged.
+        threads: of an inference.
+        keep_float: where int8 fails the gate, leave the fewest layers that make it hold in float.
+        explain: rank the layers by what quantising them loses.
+        models: a folder for the .tflite files of all variants.
         notes: a Markdown file to end the model card with, such as what was measured on a line.
     """
 
     run: Path
     data: tuple[Path, ...]
     out: Path
+    variants: tuple[str, ...] = (BUNDLED,)
+    splits: tuple[str, ...] = ("val", "test")
+    quantizer: str = "tflite"
     calibration: int = 200
     seed: int = 0
     gate: ParityGate = field(default_factory=ParityGate)
+    slow_images: int = 30
+    threads: int = 2
+    keep_float: bool = False
+    explain: bool = False
+    models: Path | None = None
     notes: Path | None = None
 
-    @property
-    def report(self) -> Path:
-        """Where a refusal is explained: beside `out`, for nothing is written there then."""
-        return self.out.with_name(f"{self.out.name}.parity.json")
+    def beside(self, ending: str) -> Path:
+        """A report beside the bundle; it may show photos, so it never lies within."""
+        return self.out.with_name(f"{self.out.name}.{ending}")
 
 
 @dataclass(frozen=True)
-class Candidate:
-    """A quantised model, before it is known to be good.
+class Outcome:
+    """What became of a conversion.
 
     Attributes:
-        model: the content of the `.tflite` file.
-        classifier: the same, loaded as on the device.
-        calibration: what its ranges were taken from.
-        parity: how it compares with the float model.
+        chosen: what the bundle is made of, or would be; else the first variant asked for.
+        rows: the table.
+        layers: ranked, where they were to be explained.
+        bundle: what was written; None: nothing.
     """
 
-    model: bytes
-    classifier: Classifier
-    calibration: Calibration
-    parity: Parity
+    chosen: Candidate
+    rows: tuple[Row, ...]
+    layers: tuple[LayerError, ...]
+    bundle: Bundle | None
 
 
 def read_gate(path: Path | None) -> ParityGate:
@@ -122,13 +127,11 @@ def read_gate(path: Path | None) -> ParityGate:
     return ParityGate() if path is None else read_toml(path, ParityGate)
 
 
-def quantize(request: Request, say: Say = console.print) -> tuple[Parity, list[str]]:
-    """Quantise the model of a run and, if it passes the gate, write its bundle.
+def quantize(request: Request, say: Say = console.print) -> Outcome:
+    """Convert the model of a run to the variants asked for and, if int8 passes, write its bundle.
 
-    The models are compared on the test splits of all datasets. `say` gets one line for each
-    step. If the gate says no, the comparison is written to `request.report` instead.
-
-    Returns the comparison and the criteria that failed (none: the bundle is written).
+    `say` gets one line for each step. The comparison of what the bundle is made of, or would be,
+    is written beside it: `OUT.parity.json`, and `OUT.parity.html` with pictures.
 
     Raises:
         BadInput: the run, the data or `out` cannot be used.
@@ -141,48 +144,53 @@ def quantize(request: Request, say: Say = console.print) -> tuple[Parity, list[s
     run = read_run(request.run)
     listed = {data: find_splits(data, run.path) for data in request.data}
     train = [find_split(data, listing, "train", run.labels) for data, listing in listed.items()]
-    judged = [find_judged(data, listing, run.labels, say) for data, listing in listed.items()]
+    judged = [
+        split
+        for data, listing in listed.items()
+        for split in find_judged(data, listing, request.splits, run.labels, say)
+    ]
     with tempfile.TemporaryDirectory(prefix="ewaste-convert-") as scratch:
-        candidate = _convert(run, train, judged, request, Path(scratch), say)
-        failed = judge(candidate.parity, request.gate)
-        if failed:
-            report = {**candidate.parity.report(), "failed": failed}
-            request.report.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(request.report, json.dumps(report, indent=2).encode() + b"\n")
-            say(f"wrote the comparison: {request.report}")
-        else:
-            written = _write(run, request, candidate)
-            request.report.unlink(missing_ok=True)
-            say(f"wrote {request.out}, digest {written.digest[:12]}")
-    return candidate.parity, failed
+        converter, judge = _prepare(run, train, judged, request, Path(scratch), say)
+        candidates = [
+            _announced(judge.judge(variant, converter.convert(variant)), say)
+            for variant in request.variants
+        ]
+        layers, chosen = _repair(converter, judge, candidates, request, say)
+        if chosen not in candidates:
+            candidates.append(chosen)
+        return _conclude(run, request, converter, candidates, chosen, layers, say)
 
 
-def _convert(
+def _prepare(
     run: Run,
     train: Sequence[Split],
     judged: Sequence[Split],
     request: Request,
     scratch: Path,
     say: Say,
-) -> Candidate:
+) -> tuple["Converter", Judge]:
+    """Load the model, and ask Keras and unquantised TFLite about the images to judge on."""
     say("loading TensorFlow and the model")
     with quiet():  # imported here, for it takes seconds: what is wrong so far was told at once
         from convert import tflite
+        from convert.converter import Converter
     model = tflite.load_model(run)
     inputs = _calibration_inputs(train, run.size, request, say)
     say(f"converting, with ranges from {len(inputs)} training photos")
-    tflite.export_graph(model, scratch / "graph")
-    converted = {
-        FP32: tflite.convert_fp32(scratch / "graph"),
-        INT8: tflite.convert_int8(scratch / "graph", inputs),
-    }
-    classifiers = {
-        variant: _load(content, scratch / f"{variant}.tflite", run)
-        for variant, content in converted.items()
-    }
-    parity = _compare(model, classifiers, judged, run, say)
-    used = Calibration(images=len(inputs), seed=request.seed)
-    return Candidate(converted[INT8], classifiers[INT8], used, parity)
+    graph = scratch / "graph"
+    tflite.export_graph(model, graph)
+    fp32 = tflite.convert_fp32(graph)
+    converter = Converter(graph, fp32, inputs, request.quantizer, run.labels)
+    images = _read_images(judged, run, say)
+    say(f"comparing Keras, fp32 and {', '.join(request.variants)} on {len(images.names)} photos")
+    predict = tflite.float_answers(model)
+    keras = ask_all(keras_engine(predict, TEMPERATURE), images.pixels, "asking Keras")
+    judge = Judge(
+        *(images, keras, request.gate, confidence(THRESHOLD), TEMPERATURE),
+        *(request.threads, request.slow_images, scratch),
+    )
+    judge.take_fp32(ask_all(device_engine(judge.load(fp32)), images.pixels, "asking fp32"))
+    return converter, judge
 
 
 def _calibration_inputs(
@@ -194,103 +202,243 @@ def _calibration_inputs(
     return np.stack([model_input(pixels, size) for _, pixels in chosen])
 
 
-def _load(content: bytes, path: Path, run: Run) -> Classifier:
-    path.write_bytes(content)
-    with quiet():
-        return Classifier(path, run.labels)
+def _read_images(judged: Sequence[Split], run: Run, say: Say) -> Images:
+    names, truths, images = [], [], []
+    for split in judged:
+        for photo, pixels in read_photos(split.photos, say):
+            names.append(split.name_of(photo))
+            truths.append(run.labels.index(photo.label))
+            images.append(model_input(pixels, run.size))
+    name = "+".join(dict.fromkeys(split.name for split in judged))
+    return Images(name, run.labels, tuple(names), np.array(truths), np.stack(images))
 
 
-def _compare(
-    model: "keras.Model",
-    classifiers: dict[str, Classifier],
-    judged: Sequence[Split],
-    run: Run,
+def _announced(candidate: Candidate, say: Say) -> Candidate:
+    row = candidate.row
+    say(f"{row.variant}: {row.agreement:.2%} as Keras, accuracy {row.accuracy:.2%}, {row.gate}")
+    return candidate
+
+
+def _repair(
+    converter: "Converter",
+    judge: Judge,
+    candidates: Sequence[Candidate],
+    request: Request,
     say: Say,
-) -> Parity:
-    def images() -> Iterator[LabelledInput]:
-        for split in judged:
-            for photo, pixels in read_photos(split.photos, say):
-                truth = run.labels.index(photo.label)
-                yield LabelledInput(split.name_of(photo), truth, model_input(pixels, run.size))
+) -> tuple[tuple[LayerError, ...], Candidate]:
+    """Say which layers quantising hurts, and leave some of them in float, as far as is asked for.
 
-    total = sum(len(split.photos) for split in judged)
-    say(f"comparing Keras, fp32 and int8 on {total} photos")
-    engines = {name: device_engine(classifier) for name, classifier in classifiers.items()}
-    engines[KERAS] = keras_engine(model.predict_on_batch)
-    hidden = not console.is_terminal
-    watched = track(images(), "comparing", total, console=console, transient=True, disable=hidden)
-    return compare(engines, watched, "+".join(sorted({split.name for split in judged})))
+    Returns the ranked layers and what a bundle is to be made of.
+    """
+    chosen = next((each for each in candidates if each.row.variant == BUNDLED), candidates[0])
+    failing = chosen.row.variant == BUNDLED and bool(chosen.failed)
+    if not request.explain and not (request.keep_float and failing):
+        return (), chosen
+    say("ranking the layers by what quantising them loses")
+    partly = converter.partly()
+    ranked = partly.rank()
+    if not (request.keep_float and failing):
+        return tuple(ranked), chosen
+    tried: dict[tuple[str, ...], Candidate] = {}
+
+    def holds(names: Sequence[str]) -> bool:
+        note = f"{len(names)} of {len(ranked)} layers in float"
+        found = judge.judge(PARTLY, partly.convert(names), names, note)
+        tried[tuple(names)] = found
+        say(f"{note}: {found.row.agreement:.2%} as Keras, {found.row.gate}")
+        return not found.failed
+
+    kept = fewest_in_float(ranked, holds)
+    if kept is None:
+        say("not even with all layers in float does the gate hold")
+        return tuple(ranked), chosen
+    return tuple(ranked), tried[kept]
 
 
-def _write(run: Run, request: Request, candidate: Candidate) -> Bundle:
+def _conclude(
+    run: Run,
+    request: Request,
+    converter: "Converter",
+    candidates: Sequence[Candidate],
+    chosen: Candidate,
+    layers: tuple[LayerError, ...],
+    say: Say,
+) -> Outcome:
+    """Write the models, the comparison and, if the gate holds, the bundle."""
+    request.out.resolve().parent.mkdir(parents=True, exist_ok=True)
+    if request.models is not None:
+        request.models.mkdir(parents=True, exist_ok=True)
+        for each in candidates:
+            write_whole(request.models / f"{each.row.variant}.tflite", each.model)
+    rows = tuple(each.row for each in candidates)
+    write_report(request.beside("parity"), request.out.name, chosen, rows, layers)
+    say(f"wrote the comparison: {request.beside('parity')}.json and .html")
+    bundle = None
+    if chosen.row.variant in (BUNDLED, PARTLY) and not chosen.failed:
+        bundle = _write(run, request, chosen, len(converter.calibration), layers)
+        say(f"wrote {request.out}, digest {bundle.digest[:12]}")
+    return Outcome(chosen, rows, layers, bundle)
+
+
+def _write(
+    run: Run,
+    request: Request,
+    chosen: Candidate,
+    calibration: int,
+    layers: Sequence[LayerError],
+) -> Bundle:
+    short = {each.layer.name: each.layer.short for each in layers}
     manifest = Manifest(
         name=request.out.resolve().name,
-        created=datetime.now(timezone.utc).replace(microsecond=0),
+        created=_now(),
         labels=run.labels,
         hazards=tuple(label for label in run.labels if label in DEFAULT_HAZARDS),
         input=InputContract(size=run.size),
-        parity=candidate.parity.verdict(passed=True, gate=request.gate),
+        parity=chosen.parity.verdict(passed=True, gate=request.gate),
         training=run.figures,
         dataset=fingerprint(request.data),
-        calibration=candidate.calibration,
-        versions={
-            "ewaste-edge": edge.__version__,
-            "python": platform.python_version(),
-            **{name: version(name) for name in VERSIONED},
-        },
+        calibration=Calibration(images=calibration, seed=request.seed, quantizer=request.quantizer),
+        float_layers=tuple(short[name] for name in chosen.float_layers),
+        versions=_versions(request.quantizer),
     )
     card = write_card(manifest, run)
     if request.notes is not None:
         card += f"\n{request.notes.read_text(encoding='utf-8').strip()}\n"
     contents = {
-        MODEL: candidate.model,
-        GOLDEN: make_golden(candidate.classifier, request.seed),
+        MODEL: chosen.model,
+        GOLDEN: make_golden(chosen.classifier, request.seed),
         CARD: card.encode(),
     }
     return write_bundle(request.out, manifest, contents)
 
 
-def _figures(parity: Parity, failed: list[str], request: Request) -> dict:
-    """What `--json` prints."""
-    verdict = parity.verdict(not failed, request.gate).model_dump(exclude={"passed", "gate"})
+def _now() -> datetime:
+    """The time, or that of SOURCE_DATE_EPOCH (reproducible-builds.org), in seconds since 1970."""
+    fixed = os.environ.get("SOURCE_DATE_EPOCH")
+    if fixed is not None:
+        return datetime.fromtimestamp(int(fixed), timezone.utc)
+    return datetime.now(timezone.utc).replace(microsecond=0)
+
+
+def _versions(quantizer: str) -> dict[str, str]:
+    packages = (*VERSIONED, "ai-edge-quantizer") if quantizer == "ai-edge" else VERSIONED
     return {
-        "variant": INT8,
-        **verdict,
-        "changed": parity.pairs[f"{INT8}-{KERAS}"].changed,
-        "gate": "refused" if failed else "passed",
-        "failed": failed,
-        "bundle": None if failed else str(request.out),
+        "ewaste-edge": edge.__version__,
+        "python": platform.python_version(),
+        **{name: version(name) for name in packages},
     }
 
 
-def _summary(figures: dict) -> str:
-    return (
-        f"int8 gives the same answer as Keras on {figures['agreement']:.1%} of {figures['images']} "
-        f"{figures['split']} photos; accuracy {figures['accuracy_float']:.1%} -> "
-        f"{figures['accuracy_quantised']:.1%}; gate {figures['gate']}"
+def _figures(outcome: Outcome, request: Request) -> dict:
+    """What `--json` prints."""
+    parity, failed = outcome.chosen.parity, outcome.chosen.failed
+    verdict = parity.verdict(not failed, request.gate).model_dump(exclude={"passed", "gate"})
+    return {
+        "variant": parity.variant,
+        **verdict,
+        "changed": parity.quantised.changed,
+        "gate": "refused" if failed else "passed",
+        "failed": failed,
+        "bundle": None if outcome.bundle is None else str(request.out),
+        "float_layers": outcome.chosen.float_layers,
+        "rows": [asdict(row) for row in outcome.rows],
+        "layers": [{"layer": each.layer.name, "error": each.error} for each in outcome.layers],
+    }
+
+
+def _show(outcome: Outcome, request: Request) -> None:
+    out = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 120)
+    if outcome.layers:
+        table = Table(title="layers, by the share of their signal that quantising loses")
+        table.add_column("lost", justify="right")
+        table.add_column("layer")
+        table.add_column("kept")
+        for each in outcome.layers[:SHOWN_LAYERS]:
+            kept = "in float" if each.layer.name in outcome.chosen.float_layers else ""
+            table.add_row(f"{each.error:.3%}", each.layer.short, kept)
+        out.print(table)
+    out.print(draw_table(outcome.rows))
+    row, parity = outcome.chosen.row, outcome.chosen.parity
+    low, high = parity.accuracy_drop_interval
+    out.print(
+        f"{row.variant} gives the same answer as Keras on {row.agreement:.1%} of {row.images} "
+        f"{parity.split} photos; accuracy {row.accuracy_float:.1%} -> {row.accuracy:.1%} "
+        f"(lost {low:+.1%} to {high:+.1%}); gate {row.gate}",
+        soft_wrap=True,
     )
+    if outcome.bundle is None and not outcome.chosen.failed:
+        out.print("no bundle: one is made of int8 only", soft_wrap=True)
 
 
 def main(
     run: Annotated[Path, typer.Option(help="the training run directory")],
     data: Annotated[list[Path], typer.Option(help="the photos, as for training; repeatable")],
     out: Annotated[Path, typer.Option(help="the bundle to write")],
+    variants: Annotated[
+        str, typer.Option(help=f"all, or some of {','.join(VARIANTS)}; int8 becomes the bundle")
+    ] = BUNDLED,
+    splits: Annotated[str, typer.Option(help="splits of the data to judge on")] = "val,test",
+    quantizer: Annotated[str, typer.Option(help=" or ".join(QUANTIZERS))] = QUANTIZERS[0],
     calibration: Annotated[int, typer.Option(min=1, help="training photos for the ranges")] = 200,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     gate: Annotated[Path | None, typer.Option(help="TOML file that overrides the gate")] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="rank the layers by what quantising them loses")
+    ] = False,
+    keep_float: Annotated[
+        str, typer.Option(help="auto: if int8 fails, leave the fewest layers needed in float")
+    ] = "none",
+    slow_images: Annotated[
+        int, typer.Option(min=1, help="to judge variants without fast kernels on")
+    ] = 30,
+    threads: Annotated[int, typer.Option(min=1, help="of an inference")] = 2,
+    models: Annotated[Path | None, typer.Option(help="folder for all variants' models")] = None,
     notes: Annotated[Path | None, typer.Option(help="Markdown to end the model card with")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="figures as JSON on stdout")] = False,
 ) -> None:
     """Quantise a run to int8 and prove it. Exit codes: 0 done, 1 failed, 2 bad input, 3 refused."""
     try:
-        request = Request(run, tuple(data), out, calibration, seed, read_gate(gate), notes)
-        figures = _figures(*quantize(request), request)
-        print(json.dumps(figures) if as_json else _summary(figures))
-        if figures["failed"]:
-            raise Refused("; ".join(figures["failed"]) + f"; no bundle, see {request.report}")
+        request = Request(
+            run=run,
+            data=tuple(data),
+            out=out,
+            variants=VARIANTS if variants == "all" else _chosen("--variants", variants, VARIANTS),
+            splits=_chosen("--splits", splits, ("train", "val", "test")),
+            quantizer=_chosen("--quantizer", quantizer, QUANTIZERS)[0],
+            calibration=calibration,
+            seed=seed,
+            gate=read_gate(gate),
+            slow_images=slow_images,
+            threads=threads,
+            keep_float=_chosen("--keep-float", keep_float, ("none", "auto"))[0] == "auto",
+            explain=explain,
+            models=models,
+            notes=notes,
+        )
+        outcome = quantize(request)
+        if as_json:
+            print(json.dumps(_figures(outcome, request)))
+        else:
+            _show(outcome, request)
+        if outcome.chosen.failed:
+            report = request.beside("parity.html")
+            raise Refused("; ".join(outcome.chosen.failed) + f"; no bundle, see {report}")
     except EwasteError as error:
         console.print(f"error: {error}", style="red")
         sys.exit(error.exit_code)
+
+
+def _chosen(option: str, given: str, known: Sequence[str]) -> tuple[str, ...]:
+    """The names of a comma-separated list.
+
+    Raises:
+        BadInput: one is not among `known`.
+    """
+    names = tuple(dict.fromkeys(name.strip() for name in given.split(",")))
+    for name in names:
+        if name not in known:
+            raise BadInput(f"{option} {name}: expected one of {', '.join(known)}")
+    return names
 
 
 if __name__ == "__main__":

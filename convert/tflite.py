@@ -1,4 +1,4 @@
-"""The Keras model of a run as TFLite: unquantised, and quantised to integers throughout.
+"""The Keras model of a run as TFLite, unquantised and quantised, by TensorFlow's converter.
 
 Importing this imports TensorFlow, which takes seconds and prints.
 """
@@ -7,14 +7,18 @@ import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import re
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import keras
 import numpy as np
 import tensorflow as tf
+from tensorflow.lite.python.convert import mlir_quantize
 
+from convert.flatbuffer import take_raw_bytes
 from convert.run import Run
 from edge.classifier import load_runtime
 from edge.errors import BadInput, EwasteError, Refused
@@ -22,6 +26,7 @@ from edge.preprocess import INPUT_OFFSET, float_input
 from edge.quiet import quiet
 
 OUTPUTS = ("logits", "embedding")
+Made = TypeVar("Made")
 
 
 def load_model(run: Run) -> keras.Model:
@@ -46,6 +51,12 @@ def load_model(run: Run) -> keras.Model:
     return model
 
 
+def float_answers(model: keras.Model) -> Callable[[np.ndarray], list[np.ndarray]]:
+    """What gives the logits and embeddings of a batch, float32 [N, S, S, 3] `RGB - 117`."""
+    told = keras.Model(model.input, [model.get_layer(name).output for name in OUTPUTS])
+    return told.predict_on_batch
+
+
 def export_graph(model: keras.Model, folder: Path) -> None:
     """Write the inference graph of `model` as a SavedModel: `image` -> `logits`, `embedding`.
 
@@ -67,6 +78,30 @@ def convert_fp32(graph: Path) -> bytes:
     return _convert(tf.lite.TFLiteConverter.from_saved_model(str(graph)))
 
 
+def convert_fp16(graph: Path) -> bytes:
+    """The same with weights of 16 bits; the arithmetic stays float32 where nothing faster is."""
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(graph))
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.target_spec.supported_types = [tf.float16]
+    return _convert(converter)
+
+
+def convert_dynamic(graph: Path) -> bytes:
+    """Weights of 8 bits; the ranges of activations are taken anew at each inference."""
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(graph))
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    return _convert(converter)
+
+
+def convert_int16x8(graph: Path, calibration: np.ndarray) -> bytes:
+    """Activations of 16 bits, weights of 8; input and outputs stay float32."""
+    converter = _calibrated(graph, calibration)
+    converter.target_spec.supported_ops = [
+        tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
+    ]
+    return _convert(converter)
+
+
 def convert_int8(graph: Path, calibration: np.ndarray) -> bytes:
     """Convert an exported graph to TFLite with 8-bit integers throughout.
 
@@ -77,15 +112,93 @@ def convert_int8(graph: Path, calibration: np.ndarray) -> bytes:
         EwasteError: the converter failed.
         Refused: the converter gave the input another scale.
     """
-    converter = tf.lite.TFLiteConverter.from_saved_model(str(graph))
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = _representative(calibration)
+    converter = _calibrated(graph, calibration)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.inference_input_type = tf.uint8
     converter.inference_output_type = tf.int8
     model = _convert(converter)
     check_input(model)
     return model
+
+
+class Calibrated:
+    """A model whose ranges are taken already, to be quantised in parts and layer by layer.
+
+    It stands on TensorFlow's QuantizationDebugger, which calibrates once for all that follows.
+    """
+
+    def __init__(self, graph: Path, calibration: np.ndarray, compared: int) -> None:
+        """Calibrate on uint8 RGB [images, S, S, 3]; layers are compared on the first `compared`.
+
+        Raises:
+            EwasteError: the converter failed.
+        """
+        converter = _calibrated(graph, calibration)
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+
+        def feed() -> Iterator[list[np.ndarray]]:
+            for pixels in calibration[:compared]:
+                yield [float_input(pixels)[np.newaxis]]
+
+        self._debugger = _guarded(
+            lambda: tf.lite.experimental.QuantizationDebugger(
+                converter=converter,
+                debug_dataset=feed,
+                debug_options=tf.lite.experimental.QuantizationDebugOptions(
+                    layer_direct_compare_metrics={"noise_share": noise_share}
+                ),
+            )
+        )
+
+    def tensor_errors(self, layers: Sequence[str]) -> dict[str, float]:
+        """By the name of each layer's output: how much of it is lost (`noise_share`), 0 to 1.
+
+        Layers that only pass numbers on, such as padding, lose nothing and are left out.
+        """
+        _guarded(self._debugger.run)
+        errors = {}
+        for name, figures in self._debugger.layer_statistics.items():
+            # The debugger's name of a layer: NumericVerify/LAYER, digits, a colon and a number.
+            found = name.removeprefix("NumericVerify/").rpartition(":")[0]
+            fitting = [layer for layer in layers if re.fullmatch(re.escape(layer) + r"\d*", found)]
+            if fitting:
+                errors[max(fitting, key=len)] = float(figures["noise_share"])
+        return errors
+
+    def quantise(self, keep_float: Sequence[str]) -> bytes:
+        """Quantise all but the layers of these names; the input takes raw RGB bytes.
+
+        Raises:
+            EwasteError: the converter failed.
+        """
+        # As the debugger's own `get_nondebug_quantized_model`, which cannot leave out all layers.
+        calibrated = self._debugger.calibrated_model
+        model = take_raw_bytes(
+            _guarded(lambda: mlir_quantize(calibrated, denylisted_nodes=list(keep_float)))
+        )
+        check_input(model)
+        return model
+
+
+def noise_share(exact: np.ndarray, quantised: np.ndarray, scale: float, zero_point: int) -> float:
+    """How much of a layer's output quantising loses: noise over signal, the mean of its channels.
+
+    By channels, for one with a huge range drowns the others. 0 is nothing; 1 is all, as if a
+    channel were constant. Channels that are constant themselves do not count.
+
+    Args:
+        exact: float32 [..., channels], from the unquantised layer with the same input.
+        quantised: int8, of the same shape.
+        scale: of the latter, one step.
+        zero_point: of the latter, what stands for 0.
+    """
+    exact = exact.reshape(-1, exact.shape[-1]).astype(np.float64)
+    found = (quantised.astype(np.float64).reshape(exact.shape) - zero_point) * scale
+    # A vector (the embedding, the logits) is one channel: its features vary, not its places.
+    axis = 0 if len(exact) > 1 else 1
+    signal, noise = exact.var(axis=axis), ((found - exact) ** 2).mean(axis=axis)
+    alive = signal > 0
+    return float(np.minimum(noise[alive] / signal[alive], 1.0).mean()) if alive.any() else 0.0
 
 
 def check_input(model: bytes) -> None:
@@ -117,10 +230,21 @@ def _representative(calibration: np.ndarray) -> Callable[[], Iterator[dict[str, 
     return feed
 
 
+def _calibrated(graph: Path, calibration: np.ndarray) -> tf.lite.TFLiteConverter:
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(graph))
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = _representative(calibration)
+    return converter
+
+
 def _convert(converter: tf.lite.TFLiteConverter) -> bytes:
+    return _guarded(converter.convert)
+
+
+def _guarded(action: Callable[[], Made]) -> Made:
     try:
         with quiet():
-            return converter.convert()
+            return action()
     except Exception as error:  # the converter raises whatever its C++ side does
         raise EwasteError(f"the TFLite converter failed: {_first_line(error)}") from error
 

@@ -1,5 +1,6 @@
 """`manifest.json`: what a model is, what proved it, and the digests of its bundle's files."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -53,12 +54,15 @@ class ParityGate(_Record):
     Attributes:
         agreement: least share of images with the same top answer, quantised and Keras.
         accuracy_drop: most accuracy that quantising may cost.
+        class_loss: most images of one class that Keras gets right and the quantised model does
+            not, net of those it gets right instead.
         agreement_fp32: the same as `agreement`, for unquantised TFLite and Keras.
         probability_difference_fp32: largest difference between unquantised TFLite and Keras.
     """
 
-    agreement: Share = 0.985
-    accuracy_drop: Annotated[float, Field(ge=-1, le=1)] = 0.005
+    agreement: Share = 0.99
+    accuracy_drop: Annotated[float, Field(ge=-1, le=1)] = 0.003
+    class_loss: Annotated[int, Field(ge=0)] = 1
     agreement_fp32: Share = 1.0
     probability_difference_fp32: Share = 1e-3
 
@@ -74,13 +78,49 @@ class DatasetParity(_Record):
     accuracy_quantised_interval: tuple[Share, Share]
 
 
+class ClassParity(_Record):
+    """How often a class is recognised: of `images` so many right by Keras and quantised."""
+
+    images: PositiveInt
+    right_float: Annotated[int, Field(ge=0)]
+    right_quantised: Annotated[int, Field(ge=0)]
+
+    @property
+    def lost(self) -> int:
+        """How many fewer images quantising leaves right; below 0, more."""
+        return self.right_float - self.right_quantised
+
+
+class Drift(_Record):
+    """What quantising does to the certainty of the answers.
+
+    Attributes:
+        kl: mean Kullback-Leibler divergence of the quantised probabilities from Keras', nats.
+        ece_float, ece_quantised: expected calibration error, 0 to 1.
+        unknown_score: what tells unknown things, such as `confidence`.
+        unknown_mean: mean change of that score, quantised minus Keras.
+        unknown_max: largest change of it on one image, without its sign.
+        unknown_crossed: share of the images that it moves over the threshold, either way.
+    """
+
+    kl: Annotated[float, Field(ge=0)]
+    ece_float: Share
+    ece_quantised: Share
+    unknown_score: str
+    unknown_mean: float
+    unknown_max: Annotated[float, Field(ge=0)]
+    unknown_crossed: Share
+
+
 class ParityVerdict(_Record):
     """What the comparison of the quantised model with the float model said.
 
     Shares are 0 to 1, the intervals are Wilson's at 95 %. `agreement` is the share of the images
     that got the same top answer from the quantised model and from Keras, `agreement_fp32` from the
     unquantised TFLite model and from Keras. Differences of probabilities are quantised to Keras.
-    `gate` is what the figures were judged by, `datasets` the figures by dataset folder.
+    `gate` is what the figures were judged by, `datasets` the figures by dataset folder, `classes`
+    those by label. `accuracy_drop_interval` is paired, at 95 %; `mcnemar_p` the exact two-sided
+    probability of a change as uneven as this by chance.
     """
 
     passed: bool
@@ -94,8 +134,12 @@ class ParityVerdict(_Record):
     accuracy_quantised: Share
     accuracy_quantised_interval: tuple[Share, Share]
     accuracy_drop: Annotated[float, Field(ge=-1, le=1)]
+    accuracy_drop_interval: tuple[float, float] | None = None
+    mcnemar_p: Share | None = None
     max_probability_difference: Share
     mean_probability_difference: Share
+    drift: Drift | None = None
+    classes: dict[str, ClassParity] = {}
     datasets: dict[str, DatasetParity]
 
     @property
@@ -107,14 +151,16 @@ class ParityVerdict(_Record):
             and self.agreement >= gate.agreement
             and self.accuracy_drop <= gate.accuracy_drop
             and self.agreement_fp32 >= gate.agreement_fp32
+            and all(figures.lost <= gate.class_loss for figures in self.classes.values())
         )
 
 
 class Calibration(_Record):
-    """The training photos that the ranges of the quantised model were taken from."""
+    """How the model was quantised: by what, and the training photos its ranges come from."""
 
     images: PositiveInt
     seed: int
+    quantizer: str = "tflite"
 
 
 class UnknownRule(_Record):
@@ -168,6 +214,7 @@ class Manifest(DecisionLevels):
         created: when it was converted, UTC.
         training: the single figures of the run's `metrics.json`.
         dataset: SHA-256 over the sorted relative names and digests of all photos.
+        float_layers: names of the layers that are not quantised; none in most models.
         versions: of the software that made the bundle.
         files: file name -> SHA-256, for each of `required_files`.
     """
@@ -180,6 +227,7 @@ class Manifest(DecisionLevels):
     training: dict[str, float | int | bool | str]
     dataset: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
     calibration: Calibration
+    float_layers: tuple[str, ...] = ()
     versions: dict[str, str]
     files: dict[str, str] = {}
 
@@ -201,3 +249,8 @@ def parse_manifest(path: Path, content: bytes) -> Manifest:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
         raise Refused(f"{path}: {where}: {first['msg'].splitlines()[0]}; {REMEDY}") from None
+
+
+def labels_text(labels: Sequence[str]) -> bytes:
+    """The content of `labels.txt`: one label a line."""
+    return "".join(f"{label}\n" for label in labels).encode()

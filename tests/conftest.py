@@ -53,8 +53,8 @@ def tiny_bundle(tiny_run: Path, drawn_data: Path, tmp_path_factory: pytest.TempP
     from convert.quantize import Request, quantize
 
     out = tmp_path_factory.mktemp("bundles") / "tiny-int8"
-    _, failed = quantize(Request(tiny_run, (drawn_data,), out, calibration=40), lambda line: None)
-    assert failed == []
+    outcome = quantize(Request(tiny_run, (drawn_data,), out, calibration=40), lambda line: None)
+    assert outcome.chosen.failed == ()
     return out
 
 

@@ -6,43 +6,42 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from convert.parity import FP32, INT8, KERAS, LabelledInput, Pair, Parity, compare, judge
-from edge.errors import BadInput
-from edge.manifest import ParityGate
+from convert.judging import spread
+from convert.parity import FP32, KERAS, Answers, Images, Pair, Parity, compare, confidence, judge
+from edge.errors import BadInput, Refused
+from edge.manifest import ClassParity, ParityGate
 
-TRUTHS = (0, 0, 1, 1)
-
-
-def images() -> list[LabelledInput]:
-    """Four images of one pixel, whose value tells which it is."""
-    return [
-        LabelledInput(f"data/test/{index}.jpg", truth, np.full((1, 1, 3), index, np.uint8))
-        for index, truth in enumerate(TRUTHS)
-    ]
-
-
-def engine(*first_class: float):
-    """An engine of two classes that gives image i the probability first_class[i] of class 0."""
-
-    def ask(pixels: np.ndarray) -> np.ndarray:
-        first = np.array(first_class)[pixels[:, 0, 0, 0]]
-        return np.stack([first, 1 - first], axis=1).astype(np.float32)
-
-    return ask
+IMAGES = Images(
+    split="val+test",
+    labels=("Battery", "Mouse"),
+    names=tuple(f"data/test/{index}.jpg" for index in range(4)),
+    truths=np.array([0, 0, 1, 1]),
+    pixels=np.zeros((4, 1, 1, 3), np.uint8),
+)
+NEAR = (0.9, 0.8, 0.2, 0.1)
 
 
-def compared(int8, fp32=(0.9, 0.8, 0.2, 0.1), keras=(0.9, 0.8, 0.2, 0.1)) -> Parity:
-    engines = {KERAS: engine(*keras), FP32: engine(*fp32), INT8: engine(*int8)}
-    return compare(engines, images(), "test", batch=3)
+def answers(*first_class: float) -> Answers:
+    """Of two classes, giving image i the probability first_class[i] of class 0."""
+    first = np.array(first_class)
+    probabilities = np.stack([first, 1 - first], axis=1).astype(np.float32)
+    return Answers(probabilities, probabilities, np.zeros((len(first), 1)), np.empty(0))
+
+
+def compared(int8=NEAR, fp32=NEAR, keras=NEAR) -> Parity:
+    engines = answers(*keras), answers(*fp32), answers(*int8)
+    return compare(IMAGES, "int8", *engines, confidence(0.7))
 
 
 def test_what_changed_is_counted_and_named() -> None:
     parity = compared(int8=(0.9, 0.4, 0.2, 0.2))
     pair = parity.pairs["int8-keras"]
-    assert parity.images == 4
-    assert (parity.accuracy[KERAS].value, parity.accuracy[INT8].value) == (1.0, 0.75)
+    assert parity.quantised is pair and (parity.images, parity.split) == (4, "val+test")
+    assert (parity.accuracy[KERAS].value, parity.accuracy["int8"].value) == (1.0, 0.75)
     assert parity.accuracy_drop == 0.25
-    assert parity.accuracy[INT8].low == pytest.approx(0.3006, abs=1e-4)
+    assert parity.accuracy_drop_interval[0] < 0.25 < parity.accuracy_drop_interval[1]
+    assert parity.mcnemar_p == 1.0  # one changed image may be chance
+    assert parity.accuracy["int8"].low == pytest.approx(0.3006, abs=1e-4)
     assert (pair.agreement, pair.changed) == (0.75, ("data/test/1.jpg",))
     assert pair.max_probability_difference == pytest.approx(0.4)
     assert pair.mean_probability_difference == pytest.approx(0.125)
@@ -50,7 +49,23 @@ def test_what_changed_is_counted_and_named() -> None:
     assert parity.pairs["int8-fp32"].changed == ("data/test/1.jpg",)
     assert parity.datasets["data"].images == 4
     assert parity.datasets["data"].agreement == pair.agreement
+    assert {label: each.lost for label, each in parity.classes.items()} == {
+        "Battery": 1,
+        "Mouse": 0,
+    }
     assert json.loads(json.dumps(parity.report()))["pairs"]["int8-keras"]["agreement"] == 0.75
+
+
+def test_drift_of_what_the_answers_are_worth() -> None:
+    drift = compared(int8=(0.6, 0.8, 0.2, 0.1)).drift
+    expected = (0.9 * np.log(0.9 / 0.6) + 0.1 * np.log(0.1 / 0.4)) / 4
+    assert drift.kl == pytest.approx(expected, abs=1e-6)
+    assert (drift.ece_float, drift.ece_quantised) == pytest.approx((0.15, 0.225), abs=1e-6)
+    assert drift.unknown_mean == pytest.approx(-0.3 / 4, abs=1e-6)
+    assert drift.unknown_max == pytest.approx(0.3, abs=1e-6)
+    assert drift.unknown_crossed == 0.25  # from 0.9 to 0.6, over 0.7
+    still = compared().drift
+    assert (still.kl, still.unknown_max, still.unknown_crossed) == (0, 0, 0)
 
 
 def test_the_same_answers_pass() -> None:
@@ -58,25 +73,34 @@ def test_the_same_answers_pass() -> None:
     assert judge(parity, ParityGate()) == []
     verdict = parity.verdict(True, ParityGate())
     assert (verdict.passed, verdict.images, verdict.agreement) == (True, 4, 1.0)
+    assert verdict.holds and verdict.classes["Mouse"].right_quantised == 2
     assert verdict.max_probability_difference == pytest.approx(0.01, abs=1e-6)
 
 
 def test_each_criterion_fails_by_itself() -> None:
-    good = compared(int8=(0.9, 0.8, 0.2, 0.1))
+    good = compared()
     exact = good.pairs["fp32-keras"]
 
     def with_pair(name: str, pair: Pair) -> Parity:
         return replace(good, pairs={**good.pairs, name: pair})
 
-    disagreeing = with_pair("int8-keras", replace(good.pairs["int8-keras"], agreement=0.98))
-    worse = replace(good, accuracy_drop=0.0051)
-    other_answers = with_pair("fp32-keras", replace(exact, agreement=0.999))
-    other_figures = with_pair("fp32-keras", replace(exact, max_probability_difference=2e-3))
+    lost = ClassParity(images=60, right_float=59, right_quantised=57)
     expected = {
-        "int8 agrees with Keras on 98.00%, at least 98.50% needed": disagreeing,
-        "int8 costs 0.51 points of accuracy, at most 0.50 allowed": worse,
-        "fp32 TFLite agrees with Keras on 99.90%, at least 100.00% needed": other_answers,
-        "a probability of fp32 TFLite is 0.002 off Keras, at most 0.001 allowed": other_figures,
+        "int8 agrees with Keras on 98.50%, at least 99.00% needed": with_pair(
+            "int8-keras", replace(good.pairs["int8-keras"], agreement=0.985)
+        ),
+        "int8 costs 0.31 points of accuracy, at most 0.30 allowed": replace(
+            good, accuracy_drop=0.0031
+        ),
+        "int8 gets 2 of 60 Mouse images wrong that Keras gets right, at most 1 allowed": replace(
+            good, classes={**good.classes, "Mouse": lost}
+        ),
+        "fp32 TFLite agrees with Keras on 99.90%, at least 100.00% needed": with_pair(
+            "fp32-keras", replace(exact, agreement=0.999)
+        ),
+        "a probability of fp32 TFLite is 0.002 off Keras, at most 0.001 allowed": with_pair(
+            "fp32-keras", replace(exact, max_probability_difference=2e-3)
+        ),
     }
     assert {line: judge(parity, ParityGate()) for line, parity in expected.items()} == {
         line: [line] for line in expected
@@ -84,28 +108,47 @@ def test_each_criterion_fails_by_itself() -> None:
 
 
 def test_the_limits_themselves_pass() -> None:
-    parity = compared(int8=(0.9, 0.8, 0.2, 0.1))
+    parity = compared()
     exact = replace(parity.pairs["fp32-keras"], max_probability_difference=1e-3)
-    near = replace(parity.pairs["int8-keras"], agreement=197 / 200)
+    near = replace(parity.pairs["int8-keras"], agreement=198 / 200)
     limit = replace(
         parity,
-        accuracy_drop=1 / 200,
+        accuracy_drop=0.003,
         pairs={**parity.pairs, "fp32-keras": exact, "int8-keras": near},
+        classes={"Mouse": ClassParity(images=60, right_float=59, right_quantised=58)},
     )
     assert judge(limit, ParityGate()) == []
 
 
-def test_a_model_that_answers_nan_fails() -> None:
-    parity = compared(int8=(0.9, 0.8, 0.2, 0.1), fp32=(float("nan"),) * 4)
-    assert any("fp32" in line and "off Keras" in line for line in judge(parity, ParityGate()))
+def test_a_verdict_that_its_own_figures_belie_does_not_hold() -> None:
+    verdict = compared().verdict(True, ParityGate())
+    lost = ClassParity(images=60, right_float=59, right_quantised=57)
+    assert verdict.holds
+    assert not verdict.model_copy(update={"classes": {"Mouse": lost}}).holds
+    assert not verdict.model_copy(update={"agreement": 0.98}).holds
+
+
+@pytest.mark.parametrize("engine", [KERAS, FP32, "int8"])
+def test_a_model_that_answers_nan_is_refused(engine: str) -> None:
+    with pytest.raises(Refused, match=f"{engine} gives probabilities that are no numbers"):
+        compared(**{engine: (float("nan"), 0.8, 0.2, 0.1)})
 
 
 def test_more_accuracy_is_no_drop() -> None:
-    parity = compared(int8=(0.9, 0.8, 0.2, 0.1), keras=(0.9, 0.4, 0.2, 0.1))
+    parity = compared(keras=(0.9, 0.4, 0.2, 0.1))
     assert parity.accuracy_drop == -0.25
     assert not any("points" in line for line in judge(parity, ParityGate()))
 
 
 def test_nothing_to_compare_on_is_bad_input() -> None:
+    none = answers()
     with pytest.raises(BadInput, match="none of the photos"):
-        compare({}, [], "test")
+        compare(IMAGES.take(np.array([], int)), "int8", none, none, none, confidence(0.5))
+
+
+def test_fewer_images_are_spread_over_the_classes() -> None:
+    truths = np.array([0] * 10 + [1] * 2 + [2] * 10)
+    chosen = spread(truths, 8)
+    assert len(chosen) == 8 and list(chosen) == sorted(set(chosen))
+    assert np.bincount(truths[chosen]).tolist() == [3, 2, 3]
+    assert spread(truths, 100).tolist() == list(range(22))
