@@ -23,6 +23,7 @@ TRAIN = [
     "tensorflow>=2.20",
     "h5py>=3.10",
     "scikit-learn>=1.4",
+    "scipy>=1.10",
     "pandas>=2.1",
     "matplotlib>=3.8",
     "jinja2>=3.1",

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from convert.run import Run
-from edge.manifest import DatasetParity, Manifest
+from edge.manifest import DatasetParity, DecisionLevels, Manifest
 
 CARD = """\
 # {name}
@@ -19,7 +19,7 @@ ewaste-edge.
   layer.
 - Outputs: `logits` int8 [1, {classes}] and `embedding` int8 [1, features]. Softmax of the logits at
   temperature {temperature:g} gives the probabilities.
-- Under {threshold:.0%} the item counts as unknown. Hazards: {hazards}.
+- {decided}
 - Weights and activations are 8-bit integers {extent}; ranges from {calibration} training photos
   (seed {calibration_seed}), quantised by {quantizer}.
 
@@ -56,8 +56,7 @@ at 95 %.
 
 ## Limits
 
-- It knows the classes above and nothing else. What is not among them is rejected by the threshold
-  only, and not always.
+- It knows the classes above and nothing else. What is not among them is not always noticed.
 - The accuracy is that on photos like those it was trained on. On another camera, light or
   background it may be much lower: collect photos of your own line, and judge and train on those.
 - One photo of {images} is {step:.2f} points; differences smaller than the intervals mean little.
@@ -79,8 +78,7 @@ def write_card(manifest: Manifest, run: Run) -> str:
         size=manifest.input.size,
         classes=len(manifest.labels),
         temperature=manifest.temperature,
-        threshold=manifest.threshold,
-        hazards=", ".join(manifest.hazards) or "none",
+        decided=_decided(manifest),
         calibration=manifest.calibration.images,
         extent=_extent(manifest.float_layers),
         quantizer=manifest.calibration.quantizer,
@@ -112,6 +110,18 @@ def write_card(manifest: Manifest, run: Run) -> str:
         lost=max((figures.lost for figures in parity.classes.values()), default=0),
         step=100 / parity.images,
     )
+
+
+def _decided(levels: DecisionLevels) -> str:
+    """How answers become decisions, in one paragraph."""
+    least = ", ".join(f"{label} {value:.0%}" for label, value in levels.threshold_of.items())
+    said = f"Under its label's threshold the item counts as unknown ({least})"
+    if levels.unknown is not None:
+        said += f", and under {levels.unknown.threshold:.3g} by the score {levels.unknown.score}"
+    hazards = [
+        f"{hazard}, suspected from {value:.2%} on" for hazard, value in levels.suspicion_of.items()
+    ]
+    return f"{said}. Hazards: {'; '.join(hazards) or 'none'}."
 
 
 def _dataset_row(name: str, figures: DatasetParity) -> str:

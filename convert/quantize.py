@@ -33,9 +33,9 @@ from edge.errors import BadInput, EwasteError, Refused
 from edge.files import write_whole
 from edge.manifest import (
     CARD,
-    DEFAULT_HAZARDS,
     GOLDEN,
     MODEL,
+    UNKNOWN_FILE,
     Calibration,
     InputContract,
     Manifest,
@@ -150,6 +150,8 @@ def quantize(request: Request, say: Say = console.print) -> Outcome:
         for split in find_judged(data, listing, request.splits, run.labels, say)
     ]
     with tempfile.TemporaryDirectory(prefix="ewaste-convert-") as scratch:
+        if not run.levels.calibrated:
+            say(f"{run.path}: not calibrated (train/calibrate.py); the bundle gets the defaults")
         converter, judge = _prepare(run, train, judged, request, Path(scratch), say)
         candidates = [
             _announced(judge.judge(variant, converter.convert(variant)), say)
@@ -291,8 +293,7 @@ def _write(
     manifest = Manifest(
         name=request.out.resolve().name,
         created=_now(),
-        labels=run.labels,
-        hazards=tuple(label for label in run.labels if label in DEFAULT_HAZARDS),
+        **dict(run.levels.levels),
         input=InputContract(size=run.size),
         parity=chosen.parity.verdict(passed=True, gate=request.gate),
         training=run.figures,
@@ -309,6 +310,8 @@ def _write(
         GOLDEN: make_golden(chosen.classifier, request.seed),
         CARD: card.encode(),
     }
+    if run.levels.detector_data is not None:
+        contents[UNKNOWN_FILE] = run.levels.detector_data
     return write_bundle(request.out, manifest, contents)
 
 

@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import BaseModel, Field, ValidationError
 
 from edge.errors import BadInput
+from train.levels import RunLevels, read_levels
 
 MODEL, CONFIG, METRICS = "model.keras", "config.json", "metrics.json"
 
@@ -35,6 +36,7 @@ class Run:
         weights: name of what the training started from.
         seed: of the training.
         figures: the single figures of `metrics.json`, such as `accuracy`; nested ones are left out.
+        levels: what its answers are decided by.
     """
 
     path: Path
@@ -44,6 +46,7 @@ class Run:
     weights: str
     seed: int
     figures: dict[str, float | int | bool | str]
+    levels: RunLevels
 
     @property
     def model(self) -> Path:
@@ -80,6 +83,7 @@ def read_run(path: Path) -> Run:
         weights=Path(config.weights).name,
         seed=config.seed,
         figures={name: figure for name, figure in metrics.items() if _is_single(figure)},
+        levels=read_levels(path, config.labels),
     )
 
 

@@ -1,4 +1,7 @@
-"""ewaste-edge: the device's one command. Exit codes: 0 done, 1 failed, 2 bad input, 3 refused."""
+"""ewaste-edge: the device's one command.
+
+Exit codes: 0 done, 1 failed, 2 bad input, 3 refused, 4 camera lost.
+"""
 
 import json
 import os
@@ -29,7 +32,7 @@ from edge.store import RECORDS_NAME, ItemRecord, Store
 
 app = typer.Typer(
     help="Sort electronic waste on a conveyor. Exit codes: 0 done, 1 failed, 2 bad usage or input, "
-    "3 a verification said no.",
+    "3 a verification said no, 4 the camera did not come back.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -58,7 +61,7 @@ def main() -> None:
 @app.command()
 def run(
     camera: Annotated[
-        str | None, typer.Option(help="number, /dev/videoN, video file or URL")
+        str | None, typer.Option(help="picamera2, number, /dev/videoN, URL, video file or folder")
     ] = None,
     config: ConfigFile = None,
     bundle: BundleDir = None,
@@ -290,6 +293,7 @@ def _counts(tally: Tally) -> dict:
         "deadlines_missed": tally.late,
         "frames": tally.frames,
         "frames_dropped": tally.frames_dropped,
+        "camera_faults": tally.camera_faults,
     }
 
 

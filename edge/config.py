@@ -33,15 +33,45 @@ class CameraConfig(_Section):
     """The camera.
 
     Attributes:
-        source: `simulated`, a number (USB), a device, a file or a URL.
-        width, height: of a frame, px.
+        source: `simulated`, `picamera2` or `picamera2:1`, a number or /dev/videoN (USB), a URL
+            (rtsp://, http://), a video file, or a folder of pictures.
+        width, height: of a frame, px. A live camera that gives others is at fault; a file's are
+            scaled.
         fps: frames a second to ask for.
+        format: pixel format to ask for: four letters such as MJPG (USB), BGR888 or RGB888
+            (picamera2); None: what suits best.
+        exposure_us: exposure time, µs; None: automatic (picamera2, USB).
+        gain: analogue gain; None: automatic (picamera2).
+        white_balance: gains of red and blue; None: automatic (picamera2).
+        lock: automatic exposure and white balance stay as they are after 2 s (picamera2, USB).
+        latency_s: how old a picture is when it arrives, s; network cameras take 0.1 to 0.5.
+        stall_s: no good picture for so long is a fault: the gates close.
+        restart_s: then the process that reads the camera is replaced.
+        give_up_s: then the program ends with exit code 4, for systemd; 0: never.
+        frozen_s: identical pictures for so long are a frozen camera; 0: not checked.
     """
 
     source: str = "simulated"
     width: int = Field(1280, ge=160, le=4096)
     height: int = Field(720, ge=120, le=4096)
     fps: float = Field(30.0, gt=0, le=240)
+    format: str | None = None
+    exposure_us: int | None = Field(None, gt=0, le=10_000_000)
+    gain: float | None = Field(None, ge=1, le=64)
+    white_balance: tuple[float, float] | None = None
+    lock: bool = False
+    latency_s: float = Field(0.0, ge=0, le=5)
+    stall_s: float = Field(1.0, ge=0.1, le=60)
+    restart_s: float = Field(5.0, ge=1, le=600)
+    give_up_s: float = Field(60.0, ge=0, le=86400)
+    frozen_s: float = Field(5.0, ge=0, le=3600)
+
+    @model_validator(mode="after")
+    def _check_waits(self) -> "CameraConfig":
+        given_up = self.give_up_s or float("inf")
+        if not self.stall_s < self.restart_s < given_up:
+            raise ValueError("stall_s must be less than restart_s, and that less than give_up_s")
+        return self
 
 
 class BeltConfig(_Section):

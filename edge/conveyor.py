@@ -16,7 +16,7 @@ from edge.belt.gates import GateSchedule
 from edge.belt.geometry import Geometry
 from edge.belt.tracker import TrackedItem, Tracker
 from edge.belt.view import View, crop
-from edge.cameras.camera import Camera, Frame
+from edge.cameras.camera import Camera, Frame, NoFrame
 from edge.classifier import Classifier, Prediction
 from edge.clock import Clock
 from edge.decision import MANUAL, UNKNOWN, DecisionRules, Verdict, decide, vote
@@ -71,19 +71,21 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Step:
-    """What one frame brought: for the page and the tests.
+    """What one frame, or the lack of one, brought: for the page and the tests.
 
     Attributes:
-        frame: the frame.
+        frame: the frame; None while the camera is at fault.
         encoder_mm: where the belt was.
         seen: the items in it with what was seen of each and the verdict, if there is one.
         records: the verdicts that fell.
+        fault: what is wrong with the camera; empty when nothing is.
     """
 
-    frame: Frame
+    frame: Frame | None
     encoder_mm: float
     seen: tuple[tuple[TrackedItem, Detection, Verdict | None], ...]
     records: tuple[ItemRecord, ...]
+    fault: str = ""
 
 
 @dataclass
@@ -98,6 +100,7 @@ class Tally:
     recalled: int = 0
     frames: int = 0
     frames_dropped: int = 0
+    camera_faults: int = 0
     per_label: Counter[str] = field(default_factory=Counter)
     per_bin: Counter[str] = field(default_factory=Counter)
     latencies: dict[str, deque[float]] = field(
@@ -149,6 +152,7 @@ class Conveyor:
         self._candidates: dict[int, Candidate] = {}
         self._session = uuid.uuid4().hex[:12]
         self._next_frame = 0
+        self._sees, self._fault = False, ""
         self.tally = Tally()
         self.gates_open: dict[str, bool] = {}
 
@@ -162,7 +166,8 @@ class Conveyor:
         `shown` gets every step and must return at once.
 
         Raises:
-            EwasteError: the camera or a gate failed.
+            CameraLost: the camera did not come back.
+            EwasteError: a gate failed.
         """
         try:
             self._close_gates()
@@ -170,7 +175,12 @@ class Conveyor:
                 frame = self._camera.read()
                 if frame is None:
                     break
-                shown(self.step(frame))
+                if isinstance(frame, Frame):
+                    shown(self.step(frame))
+                elif frame.fault:
+                    shown(self.step_blind(frame))
+                else:
+                    self._move_gates()
             self._finish()
             return self.tally
         finally:
@@ -189,6 +199,10 @@ class Conveyor:
                 self._geometry.belt_position(low_px, encoder_mm),
                 self._geometry.belt_position(high_px, encoder_mm),
             )
+        if not self._sees:
+            self._sees, self._fault = True, ""
+            border_mm = self._geometry.belt_position(self._geometry.width_px, encoder_mm)
+            self._schedule.unseen_before(border_mm)
         self._move_gates()
         started = time.perf_counter()
         detections = self._detector.detect(frame.pixels)
@@ -205,6 +219,18 @@ class Conveyor:
             tuple((item, detection, self._verdict(item.number)) for item, detection in seen),
             records,
         )
+
+    def step_blind(self, none: NoFrame) -> Step:
+        """The camera is at fault: the gates are closed, and what is on the belt goes to manual."""
+        self._gates.alive()
+        encoder_mm = self._encoder.position_mm(self._clock.now())
+        records: tuple[ItemRecord, ...] = ()
+        if not self._fault:
+            self.tally.camera_faults += 1
+            self._close_gates()
+            records = self._conclude_all(encoder_mm, "the camera failed")
+        self._sees, self._fault = False, none.fault
+        return Step(None, encoder_mm, (), records, none.fault)
 
     def _look(
         self, item: TrackedItem, detection: Detection, frame: Frame, encoder_mm: float
@@ -271,9 +297,12 @@ class Conveyor:
         return records
 
     def _conclude(
-        self, candidate: Candidate, encoder_mm: float, detect_ms: float
+        self, candidate: Candidate, encoder_mm: float, detect_ms: float, unsafe: str = ""
     ) -> ItemRecord | None:
-        """Decide on an item, plan its gate and hand over its record; None: it has one already."""
+        """Decide on an item, plan its gate and hand over its record; None: it has one already.
+
+        `unsafe` says why it goes to manual, whatever it is; empty: it does not have to.
+        """
         item = candidate.item
         if self._counted_before(candidate):
             # Its gate may be past, so none opens for it, nor for another one on it.
@@ -284,10 +313,11 @@ class Conveyor:
             return None
         verdict = decide(candidate.predictions, self._rules)
         if candidate.touching:
-            verdict = replace(verdict, bin=MANUAL, reason=f"touches another item; {verdict.reason}")
-        fault = self._gates.fault() if verdict.bin != MANUAL else None
-        if fault:
-            verdict = replace(verdict, bin=MANUAL, reason=f"{fault}; {verdict.reason}")
+            unsafe = "touches another item"
+        if not unsafe and verdict.bin != MANUAL:
+            unsafe = self._gates.fault() or ""
+        if unsafe:
+            verdict = replace(verdict, bin=MANUAL, reason=f"{unsafe}; {verdict.reason}")
         now_mm = max(encoder_mm, self._encoder.position_mm(self._clock.now()))
         in_time = self._schedule.schedule(item.position_mm, item.length_mm, verdict.bin, now_mm)
         late = verdict.bin != MANUAL and not in_time
@@ -335,10 +365,13 @@ class Conveyor:
 
     def _finish(self) -> None:
         """Decide on what is still in view when the frames have ended, so that it is counted."""
-        encoder_mm = self._encoder.position_mm(self._clock.now())
-        for candidate in list(self._candidates.values()):
-            if candidate.verdict is None:
-                self._conclude(candidate, encoder_mm, 0.0)
+        self._conclude_all(self._encoder.position_mm(self._clock.now()))
+
+    def _conclude_all(self, encoder_mm: float, unsafe: str = "") -> tuple[ItemRecord, ...]:
+        """Decide on every item that has no verdict yet; `unsafe` as for `_conclude`."""
+        undecided = [c for c in self._candidates.values() if c.verdict is None]
+        concluded = [self._conclude(item, encoder_mm, 0.0, unsafe) for item in undecided]
+        return tuple(record for record in concluded if record is not None)
 
     def _verdict(self, number: int) -> Verdict | None:
         candidate = self._candidates.get(number)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge.classifier import Prediction
-from edge.manifest import DEFAULT_SUSPICION, DecisionLevels
+from edge.manifest import DecisionLevels
 from edge.unknown import UnknownDetector
 
 UNKNOWN = "unknown"
@@ -54,18 +54,7 @@ def rules_for(
     levels: DecisionLevels, bins: Mapping[str, str], unknown: UnknownDetector | None
 ) -> DecisionRules:
     """The rules that a run or a bundle comes with."""
-    return DecisionRules(
-        labels=levels.labels,
-        bins=bins,
-        thresholds={
-            label: levels.thresholds.get(label, levels.threshold) for label in levels.labels
-        },
-        suspicion={
-            hazard: levels.hazard_suspicion.get(hazard, DEFAULT_SUSPICION)
-            for hazard in levels.hazards
-        },
-        unknown=unknown,
-    )
+    return DecisionRules(levels.labels, bins, levels.threshold_of, levels.suspicion_of, unknown)
 
 
 def vote(predictions: Sequence[Prediction]) -> np.ndarray:

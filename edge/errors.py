@@ -17,3 +17,9 @@ class Refused(EwasteError):
     """A gate said no: parity, accuracy or the verification of a bundle. Exit code 3."""
 
     exit_code = 3
+
+
+class CameraLost(EwasteError):
+    """The camera did not come back, whatever was tried; a fresh start may help. Exit code 4."""
+
+    exit_code = 4

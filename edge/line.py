@@ -15,7 +15,8 @@ from edge.belt.encoder import Encoder, TimedEncoder
 from edge.belt.gates import GateSchedule
 from edge.bundle import Bundle, load_bundle, open_classifier
 from edge.cameras.camera import Camera
-from edge.cameras.opencv import OpenCVCamera, is_live
+from edge.cameras.device import is_live, shown_source
+from edge.cameras.source import open_camera
 from edge.clock import Clock, SystemClock, VirtualClock
 from edge.config import Config, decision_rules
 from edge.conveyor import Conveyor, Step, Tally, Voting
@@ -37,6 +38,7 @@ GATE_LEAD_MM = 40.0
 """A gate opens so far before an item and closes so far behind it: what the belt moves while a
 frame is processed and the flap swings."""
 STATUS_SECONDS = 0.5
+NO_PICTURE = "no picture"
 EFFECTIVE = "config.json"
 """The configuration a line runs with, as its page reads it."""
 
@@ -55,18 +57,14 @@ class Source:
 
 
 def open_source(config: Config) -> Source:
-    """Open the configured camera, USB, file or URL.
+    """Open the configured camera, live, file or folder.
 
     Raises:
         BadInput: it does not open.
     """
-    camera_config = config.camera
-    source = int(camera_config.source) if camera_config.source.isdigit() else camera_config.source
     # A recorded belt is worked through as fast as it can be, but in its own time.
-    clock = SystemClock() if is_live(source) else VirtualClock()
-    camera = OpenCVCamera(
-        source, clock, camera_config.width, camera_config.height, camera_config.fps
-    )
+    clock = SystemClock() if is_live(config.camera.source) else VirtualClock()
+    camera = open_camera(config.camera, clock)
     encoder = TimedEncoder(config.belt.speed_mm_s, clock.now())
     return Source(camera, encoder, clock, None)
 
@@ -125,7 +123,8 @@ def run_line(
     Raises:
         Refused: the bundle cannot be proved.
         BadInput: something configured cannot be used.
-        EwasteError: the camera, a gate or the page failed.
+        CameraLost: the camera did not come back.
+        EwasteError: a gate or the page failed.
     """
     return_freed_memory()
     bundle = load_bundle(config.classifier.bundle)
@@ -222,21 +221,36 @@ class _Shown:
         page: subprocess.Popen | None,
         said: Callable[[str], None],
     ) -> None:
-        self._config, self._bundle, self._conveyor = config, bundle, conveyor
+        self._camera = shown_source(config.camera.source)
+        self._bundle, self._conveyor = bundle, conveyor
         self._publisher, self._writer, self._outputs = publisher, writer, outputs
         self._page, self._said = page, said
         self._status: Status | None = None
+        self._fault, self._fault_at = "", 0.0
         self._due_at = 0.0
         self._since, self._frames, self._belt_mm = time.monotonic(), 0, 0.0
 
     def __call__(self, step: Step) -> None:
         now = time.monotonic()
-        if self._status is None or now >= self._due_at:
+        changed = bool(step.fault) != bool(self._fault)
+        if changed:
+            self._tell_fault(step.fault, now)
+        if self._status is None or changed or now >= self._due_at:
             self._status = self._measure(step, now)
             self._outputs.show(self._status)
             self._due_at = now + STATUS_SECONDS
             self._look_after_page()
-        self._publisher.offer(step.frame.pixels, overlays(step, self._bundle), self._status)
+        pixels = step.frame.pixels if step.frame is not None else None
+        self._publisher.offer(pixels, overlays(step, self._bundle), self._status)
+
+    def _tell_fault(self, fault: str, now: float) -> None:
+        if fault:
+            self._said(f"{fault}; the gates are closed until it is back")
+            self._fault_at = now
+        else:
+            away_s = now - self._fault_at
+            self._said(f"{self._camera}: back after {away_s:.1f} s, the line goes on")
+        self._fault = fault
 
     def _look_after_page(self) -> None:
         if self._page is not None and self._page.poll() is not None:
@@ -247,11 +261,11 @@ class _Shown:
         tally, elapsed = self._conveyor.tally, max(1e-6, now - self._since)
         written: WriterStatus = self._writer.status
         outputs = self._outputs.statuses
-        errors = [written.error, *(output.error for output in outputs)]
+        errors = [step.fault, written.error, *(output.error for output in outputs)]
         status = Status(
             updated_at=time.time(),
-            state="running",
-            camera=self._config.camera.source,
+            state=NO_PICTURE if step.fault else "running",
+            camera=self._camera,
             bundle=self._bundle.manifest.name,
             digest=self._bundle.digest,
             fps=(tally.frames - self._frames) / elapsed,

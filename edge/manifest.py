@@ -206,6 +206,18 @@ class DecisionLevels(_Record):
             raise ValueError("hazard_suspicion must be of hazards")
         return self
 
+    @property
+    def threshold_of(self) -> dict[str, float]:
+        """The least confidence of each label."""
+        return {label: self.thresholds.get(label, self.threshold) for label in self.labels}
+
+    @property
+    def suspicion_of(self) -> dict[str, float]:
+        """The probability from which each hazard is suspected."""
+        return {
+            hazard: self.hazard_suspicion.get(hazard, DEFAULT_SUSPICION) for hazard in self.hazards
+        }
+
 
 class Manifest(DecisionLevels):
     """`manifest.json`: what the model is, what it was proved by, and the digest of each file.

@@ -11,14 +11,16 @@ from typing import Annotated
 import numpy as np
 from pydantic import BaseModel, Field, ValidationError
 
-from edge.bundle import load_bundle, open_classifier
+from edge.bundle import load_bundle, open_classifier, open_detector
+from edge.decision import DecisionRules, rules_for
 from edge.errors import BadInput
 from edge.manifest import MANIFEST
 from edge.preprocess import float_input
 from edge.quiet import quiet
+from train.levels import read_levels
 
 BATCH = 32
-RUN_MODEL, RUN_CONFIG, RUN_METRICS = "model.keras", "config.json", "metrics.json"
+RUN_MODEL, RUN_CONFIG = "model.keras", "config.json"
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Engine:
         labels: its classes, in the order of the logits.
         size: height and width of its input, px.
         temperature: the logits are divided by it before the softmax.
-        threshold: least confidence, 0 to 1, for a label on the device.
+        rules: what the device decides by, but for the bins.
         answer: uint8 RGB [n, size, size, 3] -> Answers.
         activation: (uint8 RGB [size, size, 3], class) -> float32 [h, w], how much each place spoke
             for the class, 0 to 1; None when the model does not tell.
@@ -55,7 +57,7 @@ class Engine:
     labels: tuple[str, ...]
     size: int
     temperature: float
-    threshold: float
+    rules: DecisionRules
     answer: Callable[[np.ndarray], Answers]
     activation: Callable[[np.ndarray, int], np.ndarray] | None
 
@@ -115,7 +117,7 @@ def _open_bundle(path: Path, threads: int) -> Engine:
         labels=bundle.labels,
         size=classifier.size,
         temperature=bundle.manifest.temperature,
-        threshold=bundle.manifest.threshold,
+        rules=rules_for(bundle.manifest, {}, open_detector(bundle)),
         answer=answer,
         activation=None,
     )
@@ -126,16 +128,9 @@ class _RunConfig(BaseModel):
     image_size: Annotated[int, Field(ge=1)]
 
 
-class _RunMetrics(BaseModel):
-    temperature: Annotated[float, Field(gt=0)] = 1.0
-    threshold: Annotated[float, Field(ge=0, le=1)] = 0.5
-
-
 def _open_run(path: Path) -> Engine:
     config = _parse(path / RUN_CONFIG, _RunConfig)
-    metrics = _RunMetrics()
-    if (path / RUN_METRICS).is_file():
-        metrics = _parse(path / RUN_METRICS, _RunMetrics)
+    found = read_levels(path, config.labels)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with quiet():
         import keras  # takes seconds, and bundles do without
@@ -170,8 +165,8 @@ def _open_run(path: Path) -> Engine:
         kind="the float model of a training run",
         labels=config.labels,
         size=config.image_size,
-        temperature=metrics.temperature,
-        threshold=metrics.threshold,
+        temperature=found.levels.temperature,
+        rules=rules_for(found.levels, {}, found.detector),
         answer=answer,
         activation=activation,
     )

@@ -24,16 +24,19 @@ from rich.progress import (
 )
 
 from edge.classifier import softmax
+from edge.decision import UNKNOWN
 from edge.errors import BadInput, EwasteError
 from edge.files import write_whole
 from edge.photos import LabelledPhoto, find_photos, read_photos
 from edge.preprocess import model_input
+from edge.unknown import energy
 from train.corruptions import CORRUPTIONS, SEVERITIES, corrupt
+from train.decisions import judge_decisions, share, verdicts
 from train.engine import Answers, Engine, answer_all, open_engine
 from train.metrics import calibration_error, measure, reliability
 from train.report import Example, Mistake, render_report
 from train.swap import GROUNDS, CutItem, cut_items, on_ground
-from train.unknown import energy, max_softmax, neighbourhood, rejection
+from train.unknown import max_softmax, rejection, threshold_keeping
 
 WORST = 12
 SEED = 0
@@ -49,10 +52,8 @@ class Request:
     Attributes:
         model: directory of a run or of a bundle.
         data: dataset folder.
-        split: which of its splits.
+        splits: which of its splits, judged together.
         unknown: folder of CATEGORY/* photos of things of no known class; None leaves them out.
-        reference: split whose embeddings the nearest-neighbour score compares with; None leaves it
-            out.
         leaked: file that lists, one path a line, photos the model has seen in training; they are
             left out of `accuracy_clean`.
         corruption_photos: how many photos, evenly over the classes, are spoilt; 0 leaves it out.
@@ -62,9 +63,8 @@ class Request:
 
     model: Path
     data: Path
-    split: str = "test"
+    splits: tuple[str, ...] = ("test",)
     unknown: Path | None = None
-    reference: str | None = None
     leaked: Path | None = None
     corruption_photos: int = 300
     background: bool = True
@@ -101,32 +101,41 @@ def evaluate(request: Request, say: Say) -> tuple[dict, str]:
     """
     started = time.monotonic()
     engine = open_engine(request.model, request.threads)
-    found = _find_known(request.data / request.split, engine.labels)
+    found = [
+        photo
+        for split in request.splits
+        for photo in _find_known(request.data / split, engine.labels)
+    ]
     strangers = find_photos(request.unknown) if request.unknown else []
     pictures = _read(found, engine.size, say)
     classes = np.array([engine.labels.index(label) for label in pictures.labels])
     answers = _answer(engine, "classifying", pictures.pixels)
     probabilities = softmax(answers.logits, engine.temperature)
     parts = reliability(classes, probabilities)
+    raw = reliability(classes, softmax(answers.logits))
     figures = {
         "model": _described(engine),
         "data": request.data.name,
-        "split": request.split,
+        "split": "+".join(request.splits),
         "skipped": pictures.skipped,
         **measure(classes, probabilities, engine.labels),
         "accuracy_clean": _accuracy_clean(request, pictures, classes, probabilities),
         "ece": calibration_error(parts),
+        "ece_uncalibrated": calibration_error(raw),
         "reliability": parts,
+        "decisions": judge_decisions(answers, classes, engine.temperature, engine.rules),
         "unknown_auroc": None,
         "unknown_accepted_at_95": None,
+        "unknown_accepted_at_95_low": None,
+        "unknown_accepted_at_95_high": None,
         "unknown": None,
         "corruptions": None,
         "background": None,
     }
     if strangers:
-        unknown = judge_unknown(engine, answers, strangers, request, say)
+        unknown = judge_unknown(engine, answers, _read(strangers, engine.size, say))
         figures["unknown"] = unknown
-        for figure in ("auroc", "accepted_at_95"):
+        for figure in ("auroc", "accepted_at_95", "accepted_at_95_low", "accepted_at_95_high"):
             figures[f"unknown_{figure}"] = unknown["scores"][unknown["score"]][figure]
     if request.corruption_photos:
         chosen = _evenly(classes, request.corruption_photos)
@@ -148,40 +157,39 @@ def evaluate(request: Request, say: Say) -> tuple[dict, str]:
     return figures, render_report(figures, mistakes, examples)
 
 
-def judge_unknown(
-    engine: Engine, known: Answers, strangers: Sequence[LabelledPhoto], request: Request, say: Say
-) -> dict:
-    """How well things of no known class are told from known items, by score and by category."""
-    pictures = _read(strangers, engine.size, say)
+def judge_unknown(engine: Engine, known: Answers, pictures: Pictures) -> dict:
+    """How well things of no known class are told from known items, by score and by category.
+
+    The `score` in use is that of the device's detector, or without one the confidence. `kept` and
+    `accepted` are the known items and the other things that the device gives a label.
+    """
     others = _answer(engine, "unknown things", pictures.pixels)
     scores = {
         "max_softmax": [max_softmax(each.logits, engine.temperature) for each in (known, others)],
         "energy": [energy(each.logits, engine.temperature) for each in (known, others)],
     }
-    if request.reference:
-        found = _find_known(request.data / request.reference, engine.labels)
-        reference = _answer(engine, "reference photos", _read(found, engine.size, say).pixels)
-        scores["neighbours"] = [
-            neighbourhood(each.embeddings, reference.embeddings) for each in (known, others)
-        ]
-    used = "max_softmax"  # what the device decides by
+    detector, used = engine.rules.unknown, "max_softmax"
+    if detector is not None:
+        used = detector.rule.score
+        scores[used] = [detector.score(each.logits, each.embeddings) for each in (known, others)]
     of_known, of_others = scores[used]
-    limit = rejection(of_known, of_others)["threshold"]
+    limit = threshold_keeping(of_known)
     categories = np.array(pictures.labels)
+    labelled = [
+        share([made.label != UNKNOWN for made in verdicts(each, engine.temperature, engine.rules)])
+        for each in (known, others)
+    ]
     return {
         "images": len(categories),
         "skipped": pictures.skipped,
         "score": used,
         "scores": {name: rejection(*both) for name, both in scores.items()},
         "accepted_by_category": {
-            category: float((of_others[categories == category] >= limit).mean())
+            category: share(of_others[categories == category] >= limit)
             for category in sorted(set(pictures.labels))
         },
-        "at_threshold": {
-            "threshold": engine.threshold,
-            "known_kept": float((of_known >= engine.threshold).mean()),
-            "unknown_accepted": float((of_others >= engine.threshold).mean()),
-        },
+        "kept": labelled[0],
+        "accepted": labelled[1],
     }
 
 
@@ -302,8 +310,14 @@ def _bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
 
 
 def _described(engine: Engine) -> dict:
-    names = ("name", "kind", "labels", "size", "temperature", "threshold")
-    return {name: getattr(engine, name) for name in names}
+    names = ("name", "kind", "labels", "size", "temperature")
+    rules, detector = engine.rules, engine.rules.unknown
+    return {
+        **{name: getattr(engine, name) for name in names},
+        "thresholds": dict(rules.thresholds),
+        "hazard_suspicion": dict(rules.suspicion),
+        "unknown": None if detector is None else detector.rule.model_dump(),
+    }
 
 
 def _accuracy_clean(
@@ -361,6 +375,12 @@ def _print(figures: dict, out: Path) -> None:
         f"{figures['accuracy_high']:.1%}) over {figures['images']} images, "
         f"calibration error {figures['ece']:.1%}"
     )
+    for hazard, each in figures["decisions"]["hazards"].items():
+        console.print(
+            f"{hazard}: {each['recall']['count']} of {each['recall']['of']} found, "
+            f"{each['safe']['count']} in no other bin; for that {each['suspected']['count']} of "
+            f"{each['suspected']['of']} others go to manual"
+        )
     if figures["background"]:
         grounds = figures["background"]["grounds"].items()
         console.print(
@@ -381,12 +401,11 @@ def main(
     model: Annotated[Path, typer.Option(help="directory of a run or of a bundle")],
     data: Annotated[Path, typer.Option(help="dataset folder, with a folder for the split")],
     out: Annotated[Path, typer.Option(help="folder for evaluate.json and report.html")],
-    split: Annotated[str, typer.Option(help="which split to judge on")] = "test",
+    split: Annotated[
+        list[str] | None, typer.Option(help="split to judge on; repeatable; without it test")
+    ] = None,
     unknown: Annotated[
         Path | None, typer.Option(help="CATEGORY/* photos of things of no known class")
-    ] = None,
-    reference: Annotated[
-        str | None, typer.Option(help="split for the nearest-neighbour score, such as train")
     ] = None,
     leaked: Annotated[
         Path | None, typer.Option(help="list of photos, one a line, that training has seen")
@@ -399,9 +418,8 @@ def main(
     as_json: Annotated[bool, typer.Option("--json", help="figures as JSON on stdout")] = False,
 ) -> None:
     """Judge a run or a bundle. Exit codes: 0 done, 1 failed, 2 bad input, 3 bundle refused."""
-    request = Request(
-        model, data, split, unknown, reference, leaked, corruption_photos, background, threads
-    )
+    splits = tuple(split or ("test",))
+    request = Request(model, data, splits, unknown, leaked, corruption_photos, background, threads)
     try:
         figures, report = evaluate(request, partial(console.print, markup=False, soft_wrap=True))
         write_evaluation(out, figures, report)

@@ -25,6 +25,7 @@ from edge.errors import BadInput, EwasteError
 from edge.files import write_whole
 from edge.photos import SPLIT_FILE
 from edge.preprocess import float_input
+from train.calibrate import Costs, calibrate_run, describe
 from train.dataset import Dataset, read_dataset
 from train.fit import Recipe, fit
 from train.metrics import measure, plot_confusion, plot_history
@@ -46,8 +47,9 @@ def fine_tune(
     """Train on the train splits of `data`, choose the epoch on val, look at test once.
 
     Writes the run directory `out`: `model.keras`, `config.json`, `metrics.json`, `history.csv`,
-    `split.csv` (the photos used and for what; a dataset itself), `plots/`. Returns what
-    `metrics.json` holds. `keep_duplicates`: see `train.dataset.read_dataset`.
+    `split.csv` (the photos used and for what; a dataset itself), `plots/`, and what
+    `train.calibrate` finds. Returns what `metrics.json` holds. `keep_duplicates`: see
+    `train.dataset.read_dataset`.
 
     Raises:
         BadInput: the data, the weights or the output directory cannot be used.
@@ -102,6 +104,10 @@ def fine_tune(
     partial = out / "partial.keras"
     network.model.save(partial)
     partial.replace(out / "model.keras")
+    found = calibrate_run(out, train, val, None, Costs(), recipe.seed)
+    console.print(describe(found), markup=False)
+    metrics["temperature"] = found.levels.temperature
+    metrics["val_ece"] = found.figures["ece"]
     _write_json(out / "metrics.json", metrics)
     return metrics
 

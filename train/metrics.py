@@ -28,7 +28,8 @@ def measure(classes: np.ndarray, probabilities: np.ndarray, labels: Sequence[str
         labels: name of each class.
 
     Returns a JSON-ready dict: images, accuracy with its Wilson 95 % interval (0 to 1), per class
-    precision, recall, F1 and images, and the confusion matrix (rows true, columns predicted).
+    precision, recall, both with such intervals, F1 and images, and the confusion matrix (rows true,
+    columns predicted).
     """
     predicted = probabilities.argmax(axis=1)
     right = int((predicted == classes).sum())
@@ -36,21 +37,31 @@ def measure(classes: np.ndarray, probabilities: np.ndarray, labels: Sequence[str
     each = precision_recall_fscore_support(
         classes, predicted, labels=range(len(labels)), zero_division=0
     )
+    confusion = confusion_matrix(classes, predicted, labels=range(len(labels)))
+    answered = confusion.sum(axis=0)
+    per_class = {}
+    for place, (label, *values) in enumerate(zip(labels, *each, strict=True)):
+        precision, recall, f1, images = values
+        found = int(confusion[place, place])
+        precision_interval = wilson(found, int(answered[place]))
+        recall_interval = wilson(found, int(images))
+        per_class[label] = {
+            "precision": float(precision),
+            "precision_low": precision_interval[0],
+            "precision_high": precision_interval[1],
+            "recall": float(recall),
+            "recall_low": recall_interval[0],
+            "recall_high": recall_interval[1],
+            "f1": float(f1),
+            "images": int(images),
+        }
     return {
         "images": len(classes),
         "accuracy": right / len(classes),
         "accuracy_low": low,
         "accuracy_high": high,
-        "per_class": {
-            label: {
-                "precision": float(precision),
-                "recall": float(recall),
-                "f1": float(f1),
-                "images": int(images),
-            }
-            for label, precision, recall, f1, images in zip(labels, *each, strict=True)
-        },
-        "confusion": confusion_matrix(classes, predicted, labels=range(len(labels))).tolist(),
+        "per_class": per_class,
+        "confusion": confusion.tolist(),
     }
 
 

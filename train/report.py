@@ -24,6 +24,7 @@ GOALS = {
     "ece": 0.02,
     "unknown_auroc": 0.97,
     "unknown_accepted_at_95": 0.15,
+    "hazard_recall": 0.99,
 }
 """What a model should reach before it sorts real waste; all are shares, 0 to 1."""
 
@@ -35,8 +36,9 @@ GROUND_NAMES = {
     "foreign": "another class's ground",
 }
 SCORE_NAMES = {
-    "max_softmax": "confidence (in use)",
+    "max_softmax": "confidence",
     "energy": "energy",
+    "mahalanobis": "Mahalanobis distance",
     "neighbours": "nearest neighbours",
 }
 STYLE = {"svg.fonttype": "none", "font.family": "sans-serif", "font.size": 10}
@@ -99,6 +101,7 @@ def render_report(figures: dict, mistakes: Sequence[Mistake], examples: Sequence
         undefined=jinja2.StrictUndefined,
     )
     environment.filters["percent"] = percent
+    environment.filters["interval"] = interval
     with plt.rc_context(STYLE):
         plots = {
             "reliability": _svg(_reliability_plot(figures["reliability"])),
@@ -128,9 +131,20 @@ def percent(share: float | None) -> str:
     return "none" if share is None else f"{share:.1%}".replace("%", "\N{NO-BREAK SPACE}%")
 
 
+def interval(share: dict) -> str:
+    """A share of `train.decisions.share` with its interval: 96.3 % (92.0 to 98.4, 77 of 80)."""
+    if share["share"] is None:
+        return "none"
+    return (
+        f"{percent(share['share'])} ({100 * share['low']:.1f} to {100 * share['high']:.1f}, "
+        f"{share['count']} of {share['of']})"
+    )
+
+
 def findings(figures: dict) -> list[Finding]:
     """The summary: what the figures mean for the line, each beside its goal."""
     found = [_about_accuracy(figures), _about_calibration(figures)]
+    found += [_about_hazard(*each) for each in figures["decisions"]["hazards"].items()]
     if figures["background"] and figures["background"]["images"]:
         found.append(_about_background(figures["background"]))
     if figures["unknown"]:
@@ -159,10 +173,25 @@ def _about_accuracy(figures: dict) -> Finding:
 def _about_calibration(figures: dict) -> Finding:
     answer = (
         f"Its stated confidence is {100 * figures['ece']:.1f} points off on average (expected "
-        "calibration error)."
+        f"calibration error; {100 * figures['ece_uncalibrated']:.1f} without its temperature)."
     )
     goal = f"at most {100 * GOALS['ece']:.0f} points"
     return Finding("Can its confidence be believed?", answer, goal, figures["ece"] <= GOALS["ece"])
+
+
+def _about_hazard(hazard: str, figures: dict) -> Finding:
+    recall = figures["recall"]
+    answer = (
+        f"Of {recall['of']} items, {figures['labelled']} get that label and "
+        f"{recall['count'] - figures['labelled']} more are held back as perhaps one: "
+        f"{interval(recall)}. {interval(figures['safe'])} end up in no other label's bin. The "
+        f"price: {interval(figures['suspected'])} of all other items are sorted by hand for "
+        f"looking like it, and {interval(figures['precision'])} of its bin is right."
+    )
+    met = recall["share"] is None or recall["share"] >= GOALS["hazard_recall"]
+    return Finding(
+        f"Is a {hazard} ever let through?", answer, f"at least {_goal('hazard_recall')} found", met
+    )
 
 
 def _about_background(background: dict) -> Finding:
@@ -201,7 +230,10 @@ def _about_unknown(figures: dict) -> Finding:
     accepted, auroc = figures["unknown_accepted_at_95"], figures["unknown_auroc"]
     answer = (
         f"If 95 of 100 real items are to be kept, {percent(accepted)} of "
-        f"{figures['unknown']['images']} other things are taken for one of the classes. It ranks a "
+        f"{figures['unknown']['images']} other things (with 95 % certainty between "
+        f"{percent(figures['unknown_accepted_at_95_low'])} and "
+        f"{percent(figures['unknown_accepted_at_95_high'])}) are taken for one of the classes. It "
+        f"ranks a "
         f"real item above another thing {percent(auroc)} of the time (AUROC)."
     )
     goal = f"at most {_goal('unknown_accepted_at_95')}, AUROC at least {_goal('unknown_auroc')}"

@@ -1,9 +1,135 @@
-"""Scores that tell a known item from a thing of no known class; greater is more known."""
+"""Detectors of things of no known class, fitted on known items and judged; see `edge.unknown`."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from edge.classifier import softmax
+from edge.intervals import wilson
+from edge.manifest import UnknownRule
+from edge.unknown import UnknownDetector, pack_detector, unit, unpack_detector
+from train.engine import Answers
+
+DIMENSIONS = 256
+"""Of the space in which Mahalanobis distances are measured, at most."""
+LEFT_OUT = "a class left out"
+
+
+def fit_detectors(
+    answers: Answers, classes: np.ndarray, temperature: float
+) -> dict[str, UnknownDetector]:
+    """A detector by each score, as it comes out of its file; the thresholds are still 0.
+
+    Args:
+        answers: to the known items to compare with.
+        classes: int [items], of each.
+        temperature: the calibrated one.
+    """
+    directions = unit(answers.embeddings)
+    arrays = {
+        "energy": {"temperature": np.float32(temperature)},
+        "mahalanobis": _whitened(directions, classes),
+        "neighbours": {"references": directions},
+    }
+    return {score: stored_detector(score, each, classes) for score, each in arrays.items()}
+
+
+def stored_detector(
+    score: str, arrays: Mapping[str, np.ndarray], classes: np.ndarray
+) -> UnknownDetector:
+    """A detector with the rounding of its file, so that thresholds fit what the device has."""
+    detector = UnknownDetector(UnknownRule(score=score, threshold=0.0), MappingProxyType(arrays))
+    return unpack_detector(pack_detector(detector), detector.rule, len(np.unique(classes)))
+
+
+def _whitened(directions: np.ndarray, classes: np.ndarray) -> dict[str, np.ndarray]:
+    """Projection and class centres for `edge.unknown.mahalanobis`.
+
+    The shared covariance is shrunk: to each principal axis' spread the mean one is added a tenth,
+    so that axes in which few known items hardly differ do not outweigh all others.
+    """
+    found, place = np.unique(classes, return_inverse=True)
+    centres = np.stack([directions[classes == each].mean(axis=0) for each in found])
+    residuals = directions - centres[place]
+    _, spreads, axes = np.linalg.svd(residuals, full_matrices=False)
+    kept = max(1, min(DIMENSIONS, len(residuals) - len(found), len(axes)))
+    deviations = spreads[:kept] / np.sqrt(len(residuals))
+    projection = axes[:kept].T / np.maximum(deviations + 0.1 * deviations.mean(), 1e-4)
+    return {"projection": projection, "centres": centres @ projection}
+
+
+def compare_detectors(
+    references: Answers,
+    reference_classes: np.ndarray,
+    known: Answers,
+    known_classes: np.ndarray,
+    strangers: Mapping[str, Answers],
+    temperature: float,
+) -> dict[str, dict]:
+    """How well each score tells known items from stand-ins for unknown things.
+
+    Args:
+        references: the known items that the detectors compare with.
+        reference_classes: int, of each.
+        known: other known items, those of val.
+        known_classes: int, of each.
+        strangers: kind -> stand-ins of that kind; the items of each class, for a detector that
+            never saw the class, are added as the kind `LEFT_OUT`.
+        temperature: the calibrated one.
+
+    Returns score -> kind -> `rejection`, and the mean AUROC over the kinds as `mean_auroc`; the
+    confidence (`max_softmax`) is there for comparison.
+    """
+    detectors = fit_detectors(references, reference_classes, temperature)
+    scores = {score: detector.score for score, detector in detectors.items()}
+    scores["max_softmax"] = lambda logits, embeddings: max_softmax(logits, temperature)
+    left_out = _leave_classes_out(references, reference_classes, known, known_classes, temperature)
+    compared = {}
+    for score, of in scores.items():
+        ours = of(known.logits, known.embeddings)
+        kinds = {
+            kind: rejection(ours, of(each.logits, each.embeddings))
+            for kind, each in strangers.items()
+        }
+        kinds[LEFT_OUT] = left_out[score]
+        mean = float(np.mean([each["auroc"] for each in kinds.values()]))
+        compared[score] = {"mean_auroc": mean, "kinds": kinds}
+    return compared
+
+
+def _leave_classes_out(
+    references: Answers,
+    reference_classes: np.ndarray,
+    known: Answers,
+    known_classes: np.ndarray,
+    temperature: float,
+) -> dict[str, dict]:
+    """`rejection` by each score, each class in turn being unknown; means over the classes."""
+    found: dict[str, list[dict]] = {}
+    for left in np.unique(known_classes).tolist():
+        others = np.arange(known.logits.shape[1]) != left
+        kept = reference_classes != left
+        detectors = fit_detectors(
+            Answers(references.logits[kept], references.embeddings[kept]),
+            reference_classes[kept],
+            temperature,
+        )
+        logits, strange = known.logits[:, others], known_classes == left
+        scored = {
+            score: detector.score(logits, known.embeddings) for score, detector in detectors.items()
+        }
+        scored["max_softmax"] = max_softmax(logits, temperature)
+        for score, values in scored.items():
+            found.setdefault(score, []).append(rejection(values[~strange], values[strange]))
+    return {
+        score: {
+            figure: float(np.mean([each[figure] for each in figures]))
+            for figure in ("auroc", "accepted_at_95")
+        }
+        for score, figures in found.items()
+    }
 
 
 def max_softmax(logits: np.ndarray, temperature: float) -> np.ndarray:
@@ -13,32 +139,6 @@ def max_softmax(logits: np.ndarray, temperature: float) -> np.ndarray:
     examples in neural networks", ICLR 2017.
     """
     return softmax(logits, temperature).max(axis=1)
-
-
-def energy(logits: np.ndarray, temperature: float) -> np.ndarray:
-    """Negative free energy T log sum exp(logits / T) of float [n, classes], as float [n].
-
-    Source: Liu, Wang, Owens, Li, "Energy-based out-of-distribution detection", NeurIPS 2020.
-    """
-    scaled = np.asarray(logits, np.float64) / temperature
-    top = scaled.max(axis=1)
-    return temperature * (top + np.log(np.exp(scaled - top[:, np.newaxis]).sum(axis=1)))
-
-
-def neighbourhood(embeddings: np.ndarray, reference: np.ndarray, neighbours: int = 5) -> np.ndarray:
-    """Mean cosine similarity to the nearest of some known items, float [n], -1 to 1.
-
-    Args:
-        embeddings: float [n, features].
-        reference: float [known items, features], such as those of the training photos.
-        neighbours: how many of the nearest count.
-
-    Source: Sun, Ming, Zhu, Li, "Out-of-distribution detection with deep nearest neighbors", ICML
-    2022, with the mean over the neighbours instead of the last one.
-    """
-    similarity = _unit(embeddings) @ _unit(reference).T
-    nearest = min(neighbours, reference.shape[0])
-    return np.sort(similarity, axis=1)[:, -nearest:].mean(axis=1)
 
 
 def auroc(known: np.ndarray, unknown: np.ndarray) -> float:
@@ -54,19 +154,18 @@ def threshold_keeping(known: np.ndarray, share: float = 0.95) -> float:
 
 
 def rejection(known: np.ndarray, unknown: np.ndarray) -> dict:
-    """Figures of one score: `auroc`, and `accepted_at_95`.
+    """Figures of one score: `auroc`, and `accepted_at_95` with its Wilson 95 % interval.
 
     The latter is the share of unknown things at or above the `threshold` that keeps 95 % of the
     known items.
     """
     threshold = threshold_keeping(known)
+    accepted = int((unknown >= threshold).sum())
+    low, high = wilson(accepted, len(unknown))
     return {
         "auroc": auroc(known, unknown),
         "threshold": threshold,
-        "accepted_at_95": float((unknown >= threshold).mean()),
+        "accepted_at_95": accepted / len(unknown),
+        "accepted_at_95_low": low,
+        "accepted_at_95_high": high,
     }
-
-
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return vectors / np.maximum(lengths, 1e-12)

@@ -4,6 +4,7 @@ All windows are readings of the encoder, so a belt that stops or creeps changes 
 long a gate may stay open is counted in seconds.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -55,13 +56,22 @@ class GateSchedule:
         self._windows: dict[str, list[tuple[float, float]]] = {bin: [] for bin in self._distances}
         self._opened_at: dict[str, float] = {}
         self._spent: set[str] = set()
+        self._unseen_mm = -math.inf
+
+    def unseen_before(self, position_mm: float) -> None:
+        """Open no gate on the belt downstream of a coordinate: nobody saw what lies there.
+
+        Call it when a camera begins to see, with its view's downstream border.
+        """
+        self._unseen_mm = position_mm
+        self._plan()
 
     def schedule(self, position_mm: float, length_mm: float, bin: str, encoder_mm: float) -> bool:
         """Take in an item: its belt coordinate, its length along the belt, and where it is bound.
 
         Call it for every item, those bound for `manual` too: no gate opens on their centres.
         Returns False when no gate will open for the item: its bin has none, the opening is already
-        past, or an item bound elsewhere lies beside it.
+        past, an item bound elsewhere lies beside it, or it was not seen whole.
         """
         distance = self._distances.get(bin)
         passage = Passage(position_mm, length_mm, bin)
@@ -126,6 +136,9 @@ class GateSchedule:
         """
         reach = passage.length_mm / 2 + self._lead_mm
         start, end = passage.position_mm - reach, passage.position_mm + reach
+        if passage.position_mm <= self._unseen_mm:
+            return None
+        start = max(start, self._unseen_mm)
         for other in self._passages:
             if other is passage or other.bin == passage.bin:
                 continue

@@ -1,4 +1,4 @@
-"""What every camera is: a source of frames that never blocks for ever."""
+"""What every camera is: a source of frames that never blocks for long."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -21,14 +21,25 @@ class Frame:
     sequence: int
 
 
+@dataclass(frozen=True)
+class NoFrame:
+    """No image came within the short time that a live camera waits for one.
+
+    Attributes:
+        fault: what is wrong, in words; empty while the next frame is merely late.
+    """
+
+    fault: str = ""
+
+
 class Camera(Protocol):
     """A source of frames."""
 
-    def read(self) -> Frame | None:
-        """The next frame, or None when the source has ended.
+    def read(self) -> Frame | NoFrame | None:
+        """The next frame (of a live camera the newest), or None when the source has ended.
 
         Raises:
-            EwasteError: the camera failed.
+            CameraLost: a live camera did not come back; the program should end.
         """
 
     def close(self) -> None:

@@ -186,8 +186,9 @@ def about(bundle: Bundle, status: Status | None) -> str:
         ("Digest", bundle.digest),
         ("Made", f"{manifest.created:%Y-%m-%d %H:%M} UTC"),
         ("Classes", ", ".join(bundle.labels)),
-        ("Hazards", ", ".join(manifest.hazards) or "none"),
-        ("Least confidence", f"{manifest.threshold:.0%}"),
+        ("Hazards, suspected from", _listed(manifest.suspicion_of, 2) or "none"),
+        ("Least confidence", _listed(manifest.threshold_of, 0)),
+        ("Unknown things", manifest.unknown.score if manifest.unknown else "by confidence only"),
         ("Images compared", f"{parity.images:,} ({parity.split})"),
         ("Same answer as the float model", f"{parity.agreement:.2%}"),
         ("Accuracy", f"{parity.accuracy_quantised:.2%} (95 % interval {low:.2%} to {high:.2%})"),
@@ -199,3 +200,7 @@ def about(bundle: Bundle, status: Status | None) -> str:
     if status is not None and status.digest and status.digest != bundle.digest:
         note = problem(f"The line runs another bundle ({status.bundle}) until it is started again.")
     return f'{note}<table class="about">{rows}</table>'
+
+
+def _listed(shares: Mapping[str, float], digits: int) -> str:
+    return ", ".join(f"{label} {share:.{digits}%}" for label, share in shares.items())

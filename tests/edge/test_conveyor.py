@@ -8,7 +8,7 @@ import pytest
 from edge.belt.encoder import ProfileEncoder, Segment
 from edge.belt.gates import GateSchedule, GateSpec
 from edge.belt.geometry import Geometry
-from edge.cameras.camera import Frame
+from edge.cameras.camera import Frame, NoFrame
 from edge.cameras.simulated import SimulatedCamera
 from edge.classifier import Prediction
 from edge.clock import VirtualClock
@@ -169,6 +169,71 @@ def test_the_gates_are_closed_before_at_the_end_and_when_the_camera_fails():
     with pytest.raises(RuntimeError):
         line.conveyor.run()
     assert not line.plant.open_gates
+
+
+class FailingCamera:
+    """Gives no frames from one time to another; `fault` says why, empty: they are merely late."""
+
+    def __init__(self, camera, clock, encoder, plant, away, fault) -> None:
+        self._camera, self._clock, self._encoder, self._plant = camera, clock, encoder, plant
+        self._away, self._fault = away, fault
+        self.open_while_away: set[str] = set()
+        self.waits = 0
+
+    def read(self) -> Frame | NoFrame | None:
+        if not self._away[0] <= self._clock.now() < self._away[1]:
+            return self._camera.read()
+        if self.waits:  # the line has had one step to close them
+            self.open_while_away |= self._plant.open_gates
+        self.waits += 1
+        self._clock.sleep(0.05)
+        self._plant.advance(self._encoder.position_mm(self._clock.now()))
+        return NoFrame(self._fault)
+
+
+def failing(line: Line, away: tuple[float, float], fault: str) -> FailingCamera:
+    conveyor = line.conveyor
+    conveyor._camera._camera._realtime = True
+    camera = FailingCamera(
+        conveyor._camera, conveyor._clock, conveyor._encoder, line.plant, away, fault
+    )
+    conveyor._camera = camera
+    return camera
+
+
+def test_while_the_camera_is_away_the_gates_are_closed_and_what_was_on_the_belt_is_manual():
+    line = line_of(belt_of([*MIXED, *MIXED]))
+    camera = failing(line, (7.8, 9.8), "the camera gives no pictures")
+    steps = []
+    line.conveyor.run(shown=steps.append)
+    tally = line.conveyor.tally
+    assert tally.camera_faults == 1 and tally.frames_dropped > 25
+    assert camera.waits >= 39 and not camera.open_while_away
+    blind = [step for step in steps if step.frame is None]
+    assert len(blind) == camera.waits and {step.fault for step in blind} == {
+        "the camera gives no pictures"
+    }
+    # What had no verdict yet gets one when the camera fails, once.
+    failed = [record for step in blind for record in step.records]
+    assert len(failed) == 1 and failed[0].bin == MANUAL
+    assert "the camera failed" in failed[0].reason
+    result = score(line.placed, line.records, line.plant.routed, BINS, {"Battery"}, tally.late)
+    assert (result.counted, result.doubled, result.ghosts, result.hazard_leaks) == (16, 0, 0, 0)
+    failed_mm, distances = 7.8 * 250, {gate.bin: gate.distance_mm for gate in GATES}
+    for item, routed in zip(line.placed, line.plant.routed, strict=True):
+        own_bin = BINS[item.label]
+        sorted_before = item.position_mm + distances[own_bin] < failed_mm - 40
+        seen_after = item.position_mm > failed_mm + GEOMETRY.width_mm / 2
+        assert routed == (own_bin if sorted_before or seen_after else MANUAL), item.position_mm
+    assert line.plant.routed.count(MANUAL) == 5
+
+
+def test_frames_that_are_merely_late_leave_the_gates_to_the_encoder():
+    line = line_of(belt_of(MIXED))
+    camera = failing(line, (9.0, 9.5), "")
+    result = line.run()
+    assert camera.waits == 10 and line.conveyor.tally.camera_faults == 0
+    assert (result.counted, result.routed_right, result.doubled) == (8, 8, 0)
 
 
 def test_items_still_in_view_when_the_film_ends_are_counted():

@@ -91,7 +91,7 @@ def spoilt_data(drawn_data, tmp_path_factory) -> Path:
 def of_bundle(tiny_bundle, spoilt_data, strangers, tmp_path_factory):
     out = tmp_path_factory.mktemp("judged") / "bundle"
     given = ("--model", tiny_bundle, "--data", spoilt_data, "--unknown", strangers)
-    more = ("--reference", "train", "--corruption-photos", 8, "--threads", 1, "--json")
+    more = ("--corruption-photos", 8, "--threads", 1, "--json")
     return out, script(*given, *more, "--out", out)
 
 
@@ -116,7 +116,7 @@ def test_a_torn_photo_is_named_and_left_out(of_bundle):
 def test_every_part_of_the_evaluation_is_there(of_bundle):
     figures = figures_in(of_bundle[0])
     unknown = figures["unknown"]
-    assert set(unknown["scores"]) == {"max_softmax", "energy", "neighbours"}
+    assert set(unknown["scores"]) == {"max_softmax", "energy"}
     assert figures["unknown_auroc"] == unknown["scores"][unknown["score"]]["auroc"]
     assert set(unknown["accepted_by_category"]) == {"noise", "stripes"}
     assert figures["corruptions"]["images"] == 8
@@ -166,7 +166,7 @@ def test_judging_a_bundle_does_without_tensorflow(tiny_bundle, drawn_data, tmp_p
 
 
 def test_a_run_is_judged_by_its_float_model(tiny_run, drawn_data, tmp_path):
-    done = evaluate(tiny_run, drawn_data, tmp_path, split="train")
+    done = evaluate(tiny_run, drawn_data, tmp_path, split=["train"])
     assert done.code == 0, done.stderr
     figures = figures_in(tmp_path)
     model = keras.models.load_model(tiny_run / "model.keras")
@@ -230,7 +230,7 @@ def test_leaked_photos_are_left_out_of_the_clean_accuracy(tiny_bundle, drawn_dat
     "given, named, code",
     [
         ({"model": "nowhere"}, "neither a run", 2),
-        ({"split": "exam"}, "exam", 2),
+        ({"split": ["exam"]}, "exam", 2),
         ({"unknown": "nowhere"}, "no such folder of photos", 2),
         ({"leaked": "nowhere.txt"}, "not a readable list", 2),
         ({"out": "file/under"}, "cannot be written", 1),

@@ -5,9 +5,10 @@ import math
 import numpy as np
 import pytest
 
+from edge.unknown import energy
 from train.corruptions import CORRUPTIONS, corrupt
 from train.metrics import calibration_error, reliability
-from train.unknown import auroc, energy, max_softmax, neighbourhood, rejection, threshold_keeping
+from train.unknown import auroc, max_softmax, rejection, threshold_keeping
 
 
 def test_calibration_error_of_four_answers():
@@ -47,13 +48,6 @@ def test_scores_of_logits():
     np.testing.assert_allclose(max_softmax(logits, 2.0), [math.e / (math.e + 1), 0.5], rtol=1e-6)
     expected = [2 * math.log(math.e + 1), 1000 + 2 * math.log(2)]
     np.testing.assert_allclose(energy(logits, 2.0), expected)
-
-
-def test_neighbours_are_compared_by_angle():
-    reference = np.array([[1.0, 0.0], [0.0, 5.0]])
-    embeddings = np.array([[9.0, 0.0], [1.0, 1.0], [-1.0, 0.0]])
-    np.testing.assert_allclose(neighbourhood(embeddings, reference, 1), [1, math.sqrt(0.5), 0])
-    np.testing.assert_allclose(neighbourhood(embeddings, reference, 5)[0], 0.5)
 
 
 @pytest.mark.parametrize("kind", CORRUPTIONS)

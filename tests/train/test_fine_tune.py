@@ -45,6 +45,7 @@ def test_a_run_holds_a_model_its_figures_and_their_pictures(trained):
     assert len(rows) == 1 and float(rows[0]["val_loss"]) > 0
     left = {path.name for path in out.iterdir()}
     files = {"model.keras", "config.json", "metrics.json", "history.csv", "split.csv"}
+    files |= {"calibration.json", "unknown.npz"}
     assert left == files | {"plots"}
     assert {path.name for path in (out / "plots").iterdir()} == {"history.png", "confusion.png"}
 

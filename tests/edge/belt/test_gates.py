@@ -38,6 +38,15 @@ def test_windows_of_neighbours_for_one_bin_merge():
     assert windows(gates, range(1100, 3000)) == [("a", 1520, 1820)]
 
 
+def test_no_gate_opens_on_belt_that_nobody_saw():
+    gates = schedule()
+    gates.unseen_before(960.0)
+    assert gates.schedule(1000.0, 100.0, "b", 1000.0)
+    assert windows(gates, range(1200, 3000)) == [("b", 1860, 1980)]
+    gates.unseen_before(3000.0)
+    assert not gates.schedule(2999.0, 100.0, "a", 3000.0)
+
+
 def test_too_late_or_without_a_gate_is_refused():
     gates = schedule()
     assert not gates.schedule(1000.0, 100.0, "a", encoder_mm=1521.0)

@@ -1,0 +1,111 @@
+"""Raspberry Pi cameras, through picamera2."""
+
+import time
+
+import numpy as np
+
+from edge.cameras.device import SETTLE_S, DeviceSettings
+from edge.errors import BadInput, EwasteError
+
+WAIT_S = 3.0
+"""For one picture. Without a bound, picamera2 waits for ever (its issues 794 and 962)."""
+SWAPPED = {"BGR888": False, "RGB888": True}
+"""Format -> whether its bytes lie as B, G, R in memory: picamera2 names them the other way round
+(its manual, section 4.2.2.2)."""
+DEFAULT_FORMAT = "BGR888"
+
+
+class PicameraDevice:
+    """A camera at the CSI port. After a failure, open a new one."""
+
+    def __init__(self, settings: DeviceSettings) -> None:
+        """Open, configure and start the camera.
+
+        Raises:
+            BadInput: picamera2 is not installed, or it has no such format.
+            EwasteError: the camera does not start.
+        """
+        try:
+            from picamera2 import Picamera2
+        except ImportError as error:
+            raise BadInput(
+                f"{settings.source}: picamera2 is not to be had ({error}); on a Raspberry Pi: apt "
+                "install python3-picamera2, and a venv with --system-site-packages"
+            ) from None
+        pixel_format = settings.format or DEFAULT_FORMAT
+        number = settings.source.partition(":")[2] or "0"
+        if pixel_format not in SWAPPED or not number.isdigit():
+            raise BadInput(
+                f"{settings.source}: give picamera2 or picamera2:NUMBER, and as format one of "
+                f"{', '.join(SWAPPED)}"
+            )
+        self._swapped = SWAPPED[pixel_format]
+        self._camera = None
+        try:
+            self._camera = Picamera2(int(number))
+            main = {"size": (settings.width, settings.height), "format": pixel_format}
+            configuration = self._camera.create_video_configuration(
+                main=main, controls={"FrameRate": settings.fps, **fixed_controls(settings)}
+            )
+            self._camera.configure(configuration)
+            self._camera.start()
+        except (RuntimeError, IndexError, OSError, TimeoutError) as error:
+            self.close()
+            raise EwasteError(f"{settings.source}: the camera does not start ({error})") from None
+        self._lock_at = time.monotonic() + SETTLE_S if settings.lock else None
+
+    def read(self) -> tuple[np.ndarray, float] | None:
+        """The next picture, uint8 RGB [h, w, 3]; None when none came within `WAIT_S`."""
+        try:
+            request = self._camera.capture_request(wait=WAIT_S)
+        except (TimeoutError, RuntimeError):
+            return None
+        try:
+            pixels, metadata = request.make_array("main"), request.get_metadata()
+        finally:
+            request.release()
+        if self._lock_at is not None and time.monotonic() >= self._lock_at:
+            self._lock_at = None
+            self._camera.set_controls(locked_controls(metadata))
+        return (pixels[..., ::-1] if self._swapped else pixels), taken_at(metadata)
+
+    def close(self) -> None:
+        """Stop and release the camera."""
+        if self._camera is not None:
+            self._camera.close()
+
+
+def fixed_controls(settings: DeviceSettings) -> dict[str, object]:
+    """The libcamera controls for what is configured by hand; empty when all is automatic."""
+    controls: dict[str, object] = {}
+    if settings.exposure_us is not None:
+        controls["ExposureTime"] = settings.exposure_us
+    if settings.gain is not None:
+        controls["AnalogueGain"] = settings.gain
+    if len(controls) == 2:  # one of them alone leaves the other to the automatic
+        controls["AeEnable"] = False
+    if settings.white_balance is not None:
+        controls |= {"AwbEnable": False, "ColourGains": settings.white_balance}
+    return controls
+
+
+def locked_controls(metadata: dict[str, object]) -> dict[str, object]:
+    """The libcamera controls that keep the exposure, gain and colours of a picture."""
+    kept = ("ExposureTime", "AnalogueGain", "ColourGains")
+    return {
+        "AeEnable": False,
+        "AwbEnable": False,
+        **{name: metadata[name] for name in kept if name in metadata},
+    }
+
+
+def taken_at(metadata: dict[str, object]) -> float:
+    """When a picture's exposure began, as `time.monotonic`.
+
+    libcamera's SensorTimestamp counts nanoseconds since the machine was started, asleep or not.
+    """
+    now = time.monotonic()
+    stamped = metadata.get("SensorTimestamp")
+    if stamped is None:
+        return now
+    return now - max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - float(stamped) / 1e9)

@@ -1,0 +1,233 @@
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge.classifier import softmax
+from edge.decision import rules_for
+from edge.errors import BadInput
+from edge.manifest import DEFAULT_SUSPICION, DecisionLevels, UnknownRule
+from edge.unknown import UnknownDetector, unit
+from train.calibrate import (
+    MISSED,
+    MOST_SUSPECTED,
+    QUANTISED,
+    Costs,
+    Views,
+    calibrate_run,
+    fit_suspicion,
+    fit_temperature,
+    fit_thresholds,
+)
+from train.decisions import judge_decisions
+from train.engine import Answers, open_engine
+from train.levels import read_levels, write_levels
+from train.strangers import shuffled
+from train.unknown import LEFT_OUT, compare_detectors
+
+SCRIPT = Path(__file__).parents[2] / "train" / "calibrate.py"
+LABELS = ("Battery", "Mouse", "PCB")
+
+
+def drawn_answers(seed: int, count: int, sharpness: float = 1.0, spread: float = 3.0) -> Views:
+    """Items whose class is drawn with the probabilities that their logits / sharpness say."""
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(0, spread, (count, 3))
+    chances = softmax(logits)
+    classes = np.array([rng.choice(3, p=each / each.sum()) for each in chances.astype(float)])
+    return Views(Answers(logits * sharpness, np.zeros((count, 4))), classes)
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.5])
+def test_the_temperature_that_was_put_in_is_found(temperature):
+    views = drawn_answers(0, 6000, temperature)
+    found = fit_temperature(views.answers.logits, views.classes)
+    assert found == pytest.approx(temperature, rel=0.06)
+
+
+def test_of_fresh_hazards_as_many_are_found_as_was_asked_for():
+    level = fit_suspicion(0, {"photographed": drawn_answers(1, 3000, spread=30)}, 1.0)
+    fresh = drawn_answers(2, 6000, spread=30)
+    reached = softmax(fresh.answers.logits)[fresh.classes == 0, 0] >= level
+    assert 1 - 2.5 * MISSED <= reached.mean() < 1
+
+
+def test_every_hazard_of_a_few_is_found_and_the_price_has_a_limit():
+    views = drawn_answers(3, 120)
+    probabilities = softmax(views.answers.logits)[:, 0]
+    ours = views.classes == 0
+    level = fit_suspicion(0, {"photographed": views}, 1.0)
+    capped = float(np.quantile(probabilities[~ours], 1 - MOST_SUSPECTED, method="higher"))
+    assert level == max(QUANTISED * float(probabilities[ours].min()), capped)
+    assert (probabilities[~ours] > level).mean() <= MOST_SUSPECTED
+
+
+def test_a_hazard_that_val_lacks_gets_the_default():
+    views = drawn_answers(4, 60)
+    without = Views(views.answers, np.where(views.classes == 0, 1, views.classes))
+    assert fit_suspicion(0, {"photographed": without}, 1.0) == DEFAULT_SUSPICION
+
+
+@given(st.integers(0, 50), st.floats(1.1, 50), st.floats(1, 500))
+def test_thresholds_cost_no_more_than_sorting_all_or_none(seed, wrong, hazard):
+    views = drawn_answers(seed, 60)
+    costs = Costs(wrong, hazard)
+    thresholds = fit_thresholds(LABELS, {"photographed": views}, 1.0, {}, costs)
+    assert set(thresholds) == set(LABELS) and all(0 <= each <= 1 for each in thresholds.values())
+    dearer = fit_thresholds(LABELS, {"photographed": views}, 1.0, {}, Costs(wrong * 20, hazard))
+    kept = [
+        sum(
+            confidence >= levels[LABELS[best]]
+            for confidence, best in zip(
+                softmax(views.answers.logits).max(axis=1),
+                views.answers.logits.argmax(axis=1),
+                strict=True,
+            )
+        )
+        for levels in (thresholds, dearer)
+    ]
+    assert kept[1] <= kept[0]
+
+
+def test_without_items_of_a_label_its_threshold_is_chows():
+    nothing = Views(Answers(np.zeros((0, 3)), np.zeros((0, 4))), np.zeros(0, int))
+    thresholds = fit_thresholds(LABELS, {"photographed": nothing}, 1.0, {}, Costs(wrong=4))
+    assert thresholds == dict.fromkeys(LABELS, 0.75)
+
+
+def test_decisions_are_counted_as_the_device_makes_them():
+    chances = np.array(
+        [
+            [0.9, 0.05, 0.05],  # Battery, so called
+            [0.2, 0.8, 0.0],  # Battery, suspected
+            [0.04, 0.96, 0.0],  # Battery, let through
+            [0.3, 0.0, 0.7],  # PCB, suspected
+            [0.0, 0.0, 1.0],  # PCB
+            [0.0, 0.45, 0.55],  # Mouse, unsure
+            [0.8, 0.2, 0.0],  # Mouse, in the batteries' bin
+        ]
+    )
+    answers = Answers(np.log(chances + 1e-9), np.ones((7, 4)))
+    levels = DecisionLevels(labels=LABELS, hazards=("Battery",), threshold=0.6)
+    rules = rules_for(levels, {}, None)
+    judged = judge_decisions(answers, np.array([0, 0, 0, 2, 2, 1, 1]), 1.0, rules)
+    counts = {name: judged[name]["count"] for name in ("right", "wrong", "manual", "unknown")}
+    assert counts == {"right": 2, "wrong": 2, "manual": 3, "unknown": 1}
+    battery = judged["hazards"]["Battery"]
+    assert (battery["labelled"], battery["recall"]["count"], battery["recall"]["of"]) == (1, 2, 3)
+    assert battery["safe"]["count"] == 2 and battery["precision"]["share"] == 0.5
+    assert (battery["suspected"]["count"], battery["suspected"]["of"]) == (1, 4)
+
+
+def test_detectors_are_compared_on_what_they_never_saw():
+    rng = np.random.default_rng(0)
+    centres = np.eye(3, 16) * 4
+
+    def items(count: int) -> tuple[Answers, np.ndarray]:
+        classes = np.arange(count) % 3
+        embeddings = centres[classes] + rng.normal(0, 0.5, (count, 16))
+        return Answers(embeddings[:, :3], embeddings), classes
+
+    references, known = items(90), items(60)
+    strange = rng.normal(0, 0.5, (40, 16)) + np.eye(1, 16, 9) * 4
+    compared = compare_detectors(
+        *references, *known, {"strange": Answers(strange[:, :3], strange)}, 1.0
+    )
+    assert set(compared) == {"energy", "mahalanobis", "neighbours", "max_softmax"}
+    for score, each in compared.items():
+        assert set(each["kinds"]) == {"strange", LEFT_OUT}
+        assert each["mean_auroc"] > (0.5 if score == "max_softmax" else 0.9)
+
+
+def test_shuffled_pieces_are_the_same_pixels_elsewhere():
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 42, 42, 3), np.uint8)
+    jumbled = list(shuffled(pixels, seed=1))
+    for photo, each in zip(pixels, jumbled, strict=True):
+        inner, moved = photo[:40, :40].reshape(-1, 3), each[:40, :40].reshape(-1, 3)
+        assert sorted(map(tuple, inner)) == sorted(map(tuple, moved))
+        assert (photo != each).any()
+    np.testing.assert_array_equal(jumbled, list(shuffled(pixels, seed=1)))
+
+
+def test_levels_are_read_as_they_were_written_and_bad_ones_are_named(tmp_path):
+    rule = UnknownRule(score="neighbours", threshold=0.5)
+    references = unit(np.random.default_rng(0).normal(size=(6, 8)))
+    levels = DecisionLevels(
+        labels=LABELS, hazards=("Battery",), temperature=1.5, thresholds={"PCB": 0.7}, unknown=rule
+    )
+    assert read_levels(tmp_path, LABELS).calibrated is False
+    write_levels(tmp_path, levels, UnknownDetector(rule, {"references": references}), {"ece": 0.1})
+    read = read_levels(tmp_path, LABELS)
+    assert read.levels == levels and read.calibrated
+    np.testing.assert_allclose(read.detector.arrays["references"], references, atol=0.01)
+    assert read.detector_data == (tmp_path / "unknown.npz").read_bytes()
+    with pytest.raises(BadInput, match="other labels"):
+        read_levels(tmp_path, LABELS[:2])
+    (tmp_path / "unknown.npz").unlink()
+    with pytest.raises(BadInput, match=r"unknown\.npz.*calibrate\.py"):
+        read_levels(tmp_path, LABELS)
+    (tmp_path / "calibration.json").write_text('{"levels": {}, "figures": {}}')
+    with pytest.raises(BadInput, match=r"calibration\.json: levels\.labels"):
+        read_levels(tmp_path, LABELS)
+
+
+def script(*arguments: object) -> subprocess.CompletedProcess:
+    command = [sys.executable, str(SCRIPT), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300)
+
+
+@pytest.fixture(scope="module")
+def calibrated(tiny_run, drawn_data, tmp_path_factory):
+    """The tiny run, calibrated by the script on its split.csv; the test items stand in for val."""
+    run = Path(shutil.copytree(tiny_run, tmp_path_factory.mktemp("calibrated") / "run"))
+    rows = ["path,label,split"]
+    for split, used in (("train", "train"), ("test", "val"), ("test", "test")):
+        rows += [f"{photo},{photo.parent.name},{used}" for photo in drawn_data.glob(f"{split}/*/*")]
+    (run / "split.csv").write_text("\n".join(rows))
+    return run, script("--run", run, "--json")
+
+
+def test_a_run_is_calibrated_and_then_judged_by_what_was_found(calibrated):
+    run, done = calibrated
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(done.stdout)
+    engine = open_engine(run, threads=1)
+    levels = read_levels(run, engine.labels).levels
+    assert levels.model_dump(mode="json") == figures["levels"]
+    assert engine.temperature == levels.temperature
+    assert engine.rules.suspicion.keys() == {"Battery"}
+    assert engine.rules.unknown.rule.score == max(
+        ("energy", "mahalanobis", "neighbours"),
+        key=lambda score: figures["detectors"][score]["mean_auroc"],
+    )
+    photographed = figures["decisions"]["photographed"]
+    assert photographed["hazards"]["Battery"]["recall"]["share"] >= 0.9
+    assert set(figures["decisions"]) == {"photographed", "varied", "belt", "white"}
+    assert "Battery, suspected from" in done.stderr
+
+
+def test_a_bundle_takes_over_what_its_run_was_calibrated_to(calibrated, drawn_data, tmp_path):
+    from convert.quantize import Request, quantize
+
+    run, _ = calibrated
+    said: list[str] = []
+    quantize(Request(run, (drawn_data,), tmp_path / "bundle", calibration=40), said.append)
+    assert not any("not calibrated" in line for line in said)
+    of_bundle, of_run = (open_engine(each, 1) for each in (tmp_path / "bundle", run))
+    assert of_bundle.rules.thresholds == of_run.rules.thresholds
+    assert of_bundle.temperature == of_run.temperature
+    assert of_bundle.rules.unknown.rule == of_run.rules.unknown.rule
+    for name, array in of_run.rules.unknown.arrays.items():
+        np.testing.assert_array_equal(of_bundle.rules.unknown.arrays[name], array)
+
+
+def test_a_hazard_that_is_no_label_gets_one_line(calibrated):
+    run, _ = calibrated
+    with pytest.raises(BadInput, match="Toaster is none of its labels"):
+        calibrate_run(run, None, None, ["Battery", "Toaster"], Costs(), 0)

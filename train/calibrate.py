@@ -1,0 +1,409 @@
+"""Calibrate a run on its val photos: python train/calibrate.py --run RUN [--data DIR]."""
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from rich.console import Console
+from scipy.optimize import minimize_scalar
+
+from edge.classifier import softmax
+from edge.decision import rules_for
+from edge.errors import BadInput, EwasteError
+from edge.manifest import DEFAULT_HAZARDS, DEFAULT_SUSPICION, DecisionLevels
+from edge.photos import SPLIT_FILE, LabelledPhoto
+from edge.unknown import UnknownDetector
+from train.augment import augment
+from train.dataset import Split, read_dataset
+from train.decisions import judge_decisions
+from train.engine import Answers, Engine, answer_all, open_engine
+from train.levels import write_levels
+from train.metrics import calibration_error, reliability
+from train.strangers import empty_grounds, shuffled
+from train.swap import CutItem, cut_items, on_ground
+from train.unknown import compare_detectors, fit_detectors, threshold_keeping
+
+KEPT = 0.95
+"""Share of the known items that the unknown detector keeps."""
+MISSED = 0.01
+"""Share of a hazard's items that may be taken for something harmless."""
+QUANTISED = 0.8
+"""Factor for what 8 bits may take off a small probability: a fifth of a logit at temperature 1."""
+MOST_SUSPECTED = 0.1
+"""Share of the other items that one hazard may send to `manual`."""
+REFERENCES = 1200
+"""Known items, at most, that the unknown detector compares with: 2.5 MB, 1 ms on one core."""
+
+console = Console(stderr=True, highlight=False)
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What decisions cost, in items sorted by hand.
+
+    Attributes:
+        wrong: an item in the bin of another label.
+        hazard: the same, for an item that is a hazard.
+    """
+
+    wrong: float = 3.0
+    hazard: float = 100.0
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """What `calibrate` found: the levels, the detector, and figures that tell how."""
+
+    levels: DecisionLevels
+    detector: UnknownDetector
+    figures: dict
+
+
+@dataclass(frozen=True)
+class Views:
+    """Answers to known items seen in one way, such as laid on a belt, and their classes, int."""
+
+    answers: Answers
+    classes: np.ndarray
+
+
+def calibrate(
+    engine: Engine, train: Split, val: Split, hazards: Sequence[str], costs: Costs, seed: int
+) -> Calibrated:
+    """Ask a model what calibrating it needs, and `fit`.
+
+    Everything is chosen on `val`; of `train` come only the items the detector compares with. Val is
+    seen as photographed, cut out and laid on a belt and on white, and varied as in training: what
+    is fitted to the pictures of a shop alone would not hold on a line.
+    """
+    items = [item for item in cut_items(_photos(val, engine.labels), engine.size) if item]
+    strangers = {"shuffled pieces": _ask(engine, shuffled(val.pixels, seed))}
+    if items:
+        strangers["empty grounds"] = _ask(engine, empty_grounds(items, engine.size))
+    views = _look(engine, val, items, seed)
+    references = _references(engine, train, seed)
+    return fit(engine.labels, hazards, views, references, strangers, costs)
+
+
+def fit(
+    labels: tuple[str, ...],
+    hazards: Sequence[str],
+    views: Mapping[str, Views],
+    references: Views,
+    strangers: Mapping[str, Answers],
+    costs: Costs,
+) -> Calibrated:
+    """Fit temperature, unknown detector, suspicions and thresholds to a model's answers.
+
+    Args:
+        labels: the classes, in the order of the logits.
+        hazards: those that must reach no other bin.
+        views: way of seeing -> the val items seen so; `photographed` and perhaps others.
+        references: training items that the detector compares with.
+        strangers: kind -> stand-ins for things of no known class.
+        costs: of wrong decisions.
+    """
+    photographed = views["photographed"]
+    temperature = fit_temperature(photographed.answers.logits, photographed.classes)
+    compared = compare_detectors(
+        references.answers,
+        references.classes,
+        photographed.answers,
+        photographed.classes,
+        strangers,
+        temperature,
+    )
+    detector = _fit_detector(compared, references, views, temperature)
+    suspicion = {
+        hazard: fit_suspicion(labels.index(hazard), views, temperature) for hazard in hazards
+    }
+    levels = DecisionLevels(
+        labels=labels,
+        hazards=tuple(hazards),
+        temperature=temperature,
+        thresholds=fit_thresholds(labels, views, temperature, suspicion, costs),
+        hazard_suspicion=suspicion,
+        unknown=detector.rule,
+    )
+    rules = rules_for(levels, {}, detector)
+    before, after = (
+        reliability(photographed.classes, softmax(photographed.answers.logits, each))
+        for each in (1.0, temperature)
+    )
+    figures = {
+        "images": len(photographed.classes),
+        "ece_before": calibration_error(before),
+        "ece": calibration_error(after),
+        "detectors": compared,
+        "references": len(references.classes),
+        "decisions": {
+            way: judge_decisions(each.answers, each.classes, temperature, rules)
+            for way, each in views.items()
+        },
+    }
+    return Calibrated(levels, detector, figures)
+
+
+def fit_temperature(logits: np.ndarray, classes: np.ndarray) -> float:
+    """The temperature, 0.05 to 20, at which the truth is likeliest (least mean log loss).
+
+    Source: Guo, Pleiss, Sun, Weinberger, "On calibration of modern neural networks", ICML 2017.
+    """
+    chosen = np.arange(len(classes)), classes
+
+    def loss(logarithm: float) -> float:
+        return -float(np.log(np.maximum(softmax(logits, np.exp(logarithm))[chosen], 1e-12)).mean())
+
+    bounds = float(np.log(0.05)), float(np.log(20))
+    return float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x))
+
+
+def fit_suspicion(hazard: int, views: Mapping[str, Views], temperature: float) -> float:
+    """The greatest probability of a hazard from which an item must be suspected of being one.
+
+    Of n views of hazards, the k = floor(MISSED (n + 1)) smallest probabilities lie under the level
+    at most: then another hazard reaches it with a probability of 1 - MISSED, whatever the
+    distribution (split conformal prediction: Vovk, Gammerman, Shafer, "Algorithmic learning in a
+    random world", 2005; the views of one item are not independent, so this is a guide, no proof).
+    Of fewer than 2 / MISSED views all must reach it; the same holds for the photographed ones
+    alone. It is lowered by `QUANTISED`, and raised if more than `MOST_SUSPECTED` of the other
+    photographed items reach it. Without any hazard in val it is `DEFAULT_SUSPICION`.
+    """
+    photographed, pooled = views["photographed"], pool(views.values())
+    if not (photographed.classes == hazard).any():
+        return DEFAULT_SUSPICION
+    level = min(_conformal(hazard, each, temperature) for each in (pooled, photographed))
+    others = photographed.classes != hazard
+    reached = softmax(photographed.answers.logits[others], temperature)[:, hazard]
+    if not len(reached):
+        return QUANTISED * level
+    most = float(np.quantile(reached, 1 - MOST_SUSPECTED, method="higher"))
+    return max(QUANTISED * level, most)
+
+
+def _conformal(hazard: int, views: Views, temperature: float) -> float:
+    of_hazards = softmax(views.answers.logits[views.classes == hazard], temperature)[:, hazard]
+    place = max(1, int(MISSED * (len(of_hazards) + 1)))
+    return float(np.sort(of_hazards)[place - 1])
+
+
+def fit_thresholds(
+    labels: Sequence[str],
+    views: Mapping[str, Views],
+    temperature: float,
+    suspicion: Mapping[str, float],
+    costs: Costs,
+) -> dict[str, float]:
+    """For each label the least confidence at which sorting costs less than a look by hand.
+
+    Few items of a label are ever wrong, so half of what accepting an item costs is what came of it,
+    half what its calibrated confidence lets expect. Without any item that leads to Chow's rule,
+    1 - 1 / `costs.wrong` (Chow, "On optimum recognition error and reject tradeoff", 1970). Items
+    under suspicion are left out: they go to `manual` anyway.
+    """
+    pooled = pool(views.values())
+    probabilities = softmax(pooled.answers.logits, temperature)
+    predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    hazards = [labels.index(hazard) for hazard in suspicion]
+    suspected = np.zeros(len(predicted), dtype=bool)
+    for hazard, level in zip(hazards, suspicion.values(), strict=True):
+        suspected |= (probabilities[:, hazard] >= level) & (predicted != hazard)
+    price = np.where(np.isin(pooled.classes, hazards), costs.hazard, costs.wrong)
+    came = np.where(predicted != pooled.classes, price, 0)
+    accepting = (came + costs.wrong * (1 - confidence)) / 2
+    chow = 1 - 1 / costs.wrong
+    return {
+        label: _cheapest(confidence[chosen], accepting[chosen], chow)
+        for place, label in enumerate(labels)
+        for chosen in [(predicted == place) & ~suspected]
+    }
+
+
+def _cheapest(confidence: np.ndarray, accepting: np.ndarray, chow: float) -> float:
+    """The threshold of least cost, rejecting an item costing 1; of equal ones the next to `chow`.
+
+    Candidates are `chow` and the middles between neighbouring confidences.
+    """
+    ordered = np.unique(confidence)
+    candidates = np.append((ordered[1:] + ordered[:-1]) / 2, chow)
+    cost = [np.where(confidence >= each, accepting, 1.0).sum() for each in candidates]
+    cheapest = candidates[np.isclose(cost, np.min(cost))]
+    return round(float(cheapest[np.argmin(np.abs(cheapest - chow))]), 4)
+
+
+def pool(views: Iterable[Views]) -> Views:
+    """Several views as one."""
+    views = list(views)
+    return Views(
+        Answers(
+            np.concatenate([each.answers.logits for each in views]),
+            np.concatenate([each.answers.embeddings for each in views]),
+        ),
+        np.concatenate([each.classes for each in views]),
+    )
+
+
+def _fit_detector(
+    compared: Mapping[str, dict],
+    references: Views,
+    views: Mapping[str, Views],
+    temperature: float,
+) -> UnknownDetector:
+    """The detector with the best mean AUROC; it keeps `KEPT` of val as photographed and on a belt.
+
+    The lower of the two thresholds: a line's items lie on a belt.
+    """
+    detectors = fit_detectors(references.answers, references.classes, temperature)
+    best = max(detectors, key=lambda score: compared[score]["mean_auroc"])
+    threshold = min(
+        threshold_keeping(detectors[best].score(each.answers.logits, each.answers.embeddings), KEPT)
+        for way, each in views.items()
+        if way in ("photographed", "belt")
+    )
+    rule = detectors[best].rule.model_copy(update={"threshold": threshold})
+    return replace(detectors[best], rule=rule)
+
+
+def _look(engine: Engine, val: Split, items: Sequence[CutItem], seed: int) -> dict[str, Views]:
+    """See the val photos in several ways; on grounds only those that can be cut out."""
+    varied = (
+        augment(photo, np.random.default_rng((seed, index)))
+        for index, photo in enumerate(val.pixels)
+    )
+    views = {
+        "photographed": Views(_ask(engine, val.pixels), val.classes),
+        "varied": Views(_ask(engine, varied), val.classes),
+    }
+    if items:
+        of_items = val.classes[[item.index for item in items]]
+        for ground in ("belt", "white"):
+            laid = on_ground(items, items, ground, engine.size, seed)
+            views[ground] = Views(_ask(engine, laid), of_items)
+    return views
+
+
+def _references(engine: Engine, train: Split, seed: int) -> Views:
+    """Training items for the detector, the classes evenly; every second one is varied."""
+    rng = np.random.default_rng(seed)
+    each = max(1, REFERENCES // len(engine.labels))
+    chosen = np.concatenate(
+        [
+            rng.permutation(np.flatnonzero(train.classes == number))[:each]
+            for number in range(len(engine.labels))
+        ]
+    )
+    pixels = (
+        augment(train.pixels[index], np.random.default_rng((seed, int(index))))
+        if place % 2
+        else train.pixels[index]
+        for place, index in enumerate(chosen)
+    )
+    return Views(_ask(engine, pixels), train.classes[chosen])
+
+
+def _ask(engine: Engine, pictures: Iterable[np.ndarray]) -> Answers:
+    return answer_all(engine, pictures, lambda done: None)
+
+
+def _photos(split: Split, labels: Sequence[str]) -> list[LabelledPhoto]:
+    return [
+        LabelledPhoto(path, labels[number])
+        for path, number in zip(split.paths, split.classes, strict=True)
+    ]
+
+
+def calibrate_run(
+    run: Path, train: Split, val: Split, hazards: Sequence[str] | None, costs: Costs, seed: int
+) -> Calibrated:
+    """Calibrate a finished run and write `calibration.json` and `unknown.npz` into it.
+
+    `hazards` None: the default ones among the run's labels.
+
+    Raises:
+        BadInput: the run cannot be used, or a hazard is none of its labels.
+    """
+    engine = open_engine(run, threads=2)
+    if hazards is None:
+        hazards = [label for label in engine.labels if label in DEFAULT_HAZARDS]
+    strange = sorted(set(hazards) - set(engine.labels))
+    if strange:
+        raise BadInput(f"{run}: the hazard {', '.join(strange)} is none of its labels")
+    found = calibrate(engine, train, val, hazards, costs, seed)
+    try:
+        write_levels(run, found.levels, found.detector, found.figures)
+    except OSError as error:
+        raise EwasteError(f"{run}: cannot be written ({error.strerror})") from None
+    return found
+
+
+def describe(found: Calibrated) -> str:
+    """What was found, in a few lines."""
+    levels, figures = found.levels, found.figures
+    decided = figures["decisions"]["photographed"]
+    lines = [
+        f"temperature {levels.temperature:.2f}: calibration error on val "
+        f"{figures['ece_before']:.1%} -> {figures['ece']:.1%}",
+        f"unknown things by {levels.unknown.score}, under {levels.unknown.threshold:.3g}; "
+        f"mean AUROC on stand-ins "
+        + ", ".join(f"{name} {each['mean_auroc']:.3f}" for name, each in _ranked(figures)),
+        f"val: {_said(decided['right'])} in their bin, {_said(decided['wrong'])} in another, "
+        f"{_said(decided['manual'])} by hand",
+    ]
+    for hazard, each in decided["hazards"].items():
+        lines.append(
+            f"{hazard}, suspected from {each['level']:.2%} on: {_said(each['recall'])} found, its "
+            f"bin {_said(each['precision'])} pure, {_said(each['suspected'])} of the others by hand"
+        )
+    return "\n".join(lines)
+
+
+def _ranked(figures: dict) -> list[tuple[str, dict]]:
+    return sorted(figures["detectors"].items(), key=lambda entry: -entry[1]["mean_auroc"])
+
+
+def _said(share: dict) -> str:
+    if share["share"] is None:
+        return "none"
+    return f"{share['share']:.1%} ({share['low']:.1%} to {share['high']:.1%})"
+
+
+def main(
+    run: Annotated[Path, typer.Option(help="the finished run to calibrate")],
+    data: Annotated[
+        list[Path] | None,
+        typer.Option(help="the photos, as for training; without it those of the run's split.csv"),
+    ] = None,
+    hazard: Annotated[
+        list[str] | None, typer.Option(help="label that must reach no other bin; repeatable")
+    ] = None,
+    wrong_cost: Annotated[
+        float, typer.Option(min=1, help="an item in the wrong bin, in items sorted by hand")
+    ] = Costs.wrong,
+    hazard_cost: Annotated[float, typer.Option(min=1, help="the same, of a hazard")] = Costs.hazard,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="figures as JSON on stdout")] = False,
+) -> None:
+    """Calibrate a run on val. Exit codes: 0 done, 1 failed, 2 bad input."""
+    try:
+        engine = open_engine(run, threads=2)
+        sources = data or [run / SPLIT_FILE]
+        dataset = read_dataset(sources, engine.size, seed, console.print, not data)
+        if dataset.labels != engine.labels:
+            raise BadInput(f"{sources[0]}: other classes than the run's")
+        costs = Costs(wrong_cost, hazard_cost)
+        found = calibrate_run(run, dataset.train, dataset.val, hazard, costs, seed)
+    except EwasteError as error:
+        console.print(f"error: {error}", style="red", markup=False, soft_wrap=True)
+        sys.exit(error.exit_code)
+    console.print(describe(found), markup=False, soft_wrap=True)
+    if as_json:
+        print(json.dumps({"levels": found.levels.model_dump(mode="json"), **found.figures}))
+
+
+if __name__ == "__main__":
+    typer.run(main)
