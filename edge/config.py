@@ -162,7 +162,7 @@ class MqttConfig(_Section):
         discovery: the prefix that Home Assistant listens to; None: do not tell it.
         queue: how many items wait while the broker is away.
         state_every_s: how often the state is published, s.
-        keepalive_s: a connection that is silent for longer than 1.5 times this is lost, s.
+        keepalive_s: a connection that is silent for twice as long is lost, s.
     """
 
     host: str = Field(min_length=1)
