@@ -9,6 +9,7 @@ DEVICE = [
     "opencv-python-headless>=4.8",
     "pillow>=10.1,<13",
     "pydantic>=2.6",
+    "cryptography>=41",
     "typer>=0.12",
     "rich>=13",
     "tomli>=2; python_version < '3.11'",
@@ -52,7 +53,7 @@ setup(
     python_requires=">=3.10",
     packages=find_packages(include=["edge*", "train*", "convert*", "benchmarks*"]),
     package_data={
-        "edge": ["models/*/*", "deploy/*", "panel/*.css"],
+        "edge": ["models/*/*", "deploy/*", "panel/*.css", "*.schema.json"],
         "train": ["*.html"],
         "convert": ["*.html"],
     },
