@@ -9,7 +9,8 @@ DEVICE = [
     "opencv-python-headless>=4.8",
     "pillow>=10.1,<13",
     "pydantic>=2.6",
-    "typer>=0.12",
+    "cryptography>=41",
+    "typer>=0.19",
     "rich>=13",
     "tomli>=2; python_version < '3.11'",
     "gradio>=6,<7",
@@ -31,6 +32,8 @@ TRAIN = [
     "ai-edge-quantizer>=0.10",
 ]
 KAGGLE = ["kagglehub>=0.3"]
+MLFLOW = ["mlflow-skinny>=2.16"]
+TUNE = ["optuna>=4"]
 BENCHMARKS = [*EDGE, *TRAIN, "psutil>=5.9"]
 DEV = [
     "pytest>=8",
@@ -40,6 +43,8 @@ DEV = [
     "playwright>=1.45",
     "gpiozero>=2.0",
     "psutil>=5.9",
+    "nbclient>=0.10",
+    "ipykernel>=6.29",
 ]
 
 setup(
@@ -52,7 +57,7 @@ setup(
     python_requires=">=3.10",
     packages=find_packages(include=["edge*", "train*", "convert*", "benchmarks*"]),
     package_data={
-        "edge": ["models/*/*", "deploy/*", "panel/*.css"],
+        "edge": ["models/*/*", "deploy/*", "panel/*.css", "*.schema.json"],
         "train": ["*.html"],
         "convert": ["*.html"],
     },
@@ -69,8 +74,10 @@ setup(
         "modbus": MODBUS,
         "train": [*EDGE, *TRAIN],
         "kaggle": KAGGLE,
+        "mlflow": MLFLOW,
+        "tune": [*EDGE, *TRAIN, *TUNE],
         "benchmarks": BENCHMARKS,
-        "dev": [*EDGE, *MQTT, *MODBUS, *TRAIN, *DEV],
+        "dev": [*EDGE, *MQTT, *MODBUS, *TRAIN, *MLFLOW, *TUNE, *DEV],
     },
     entry_points={"console_scripts": ["ewaste-edge=edge.cli:main"]},
 )

@@ -19,8 +19,8 @@ import numpy as np
 import typer
 
 from edge.errors import EwasteError
-from train.dataset import Split, read_dataset
 from train.augment import plain_variation
+from train.dataset import Split, read_dataset
 from train.features import Batches, cache_features, from_cache, from_photos
 from train.model import LAST_FROZEN, before_boundary, behind_boundary, build_network, set_trainable
 

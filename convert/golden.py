@@ -17,7 +17,7 @@ def make_golden(classifier: Classifier, seed: int) -> bytes:
         _clearest(classifier, classifier.labels[slot % len(classifier.labels)], seed + TRIES * slot)
         for slot in range(INPUTS)
     ]
-    return pack_golden(classifier, np.stack(inputs))
+    return pack_golden(classifier, np.stack(inputs), draw_frame(seed, classifier.size))
 
 
 def draw_input(label: str, seed: int, size: int) -> np.ndarray:
@@ -32,6 +32,16 @@ def draw_input(label: str, seed: int, size: int) -> np.ndarray:
     colour = generator.integers(0, 256, 3).tolist()
     cv2.ellipse(picture, centre, axes, float(generator.uniform(0, 180)), 0, 360, colour, -1)
     return picture
+
+
+def draw_frame(seed: int, size: int) -> np.ndarray:
+    """A picture that is wider than high and larger than the model's input, uint8 RGB.
+
+    Noise of all colours: another order of channels, padding or way of resizing shows.
+    """
+    generator = np.random.default_rng(seed)
+    coarse = generator.integers(0, 256, (size // 4, size // 3, 3), dtype=np.uint8)
+    return cv2.resize(coarse, (3 * size, 9 * size // 4), interpolation=cv2.INTER_CUBIC)
 
 
 def _clearest(classifier: Classifier, label: str, seed: int) -> np.ndarray:

@@ -74,15 +74,17 @@ class Judge:
         threads: int,
         slow_images: int,
         scratch: Path,
+        trained: float | None = None,
     ) -> None:
         """Judge on `images`, of which Keras says `keras`; variants in `SLOW` on fewer.
 
-        Models are loaded from files in `scratch`, to run on `threads` threads.
+        `trained` is the accuracy that the training run reached. Models are loaded from files in
+        `scratch`, to run on `threads` threads.
         """
         self._images, self._keras, self._gate, self._score = images, keras, gate, score
         self._temperature, self._threads = temperature, threads
         self._slow_images, self._scratch = slow_images, scratch
-        self._fp32 = keras
+        self._fp32, self._trained = keras, trained
         self._loaded = 0
 
     def take_fp32(self, answers: Answers) -> None:
@@ -103,7 +105,7 @@ class Judge:
         if variant != FP32:
             answers = ask_all(device_engine(classifier), images.pixels, f"asking {variant}")
         parity = compare(images, variant, keras, fp32, answers, self._score)
-        failed = tuple(judge(parity, self._gate))
+        failed = tuple(judge(parity, self._gate, self._trained))
         row = make_row(len(model), parity, answers, failed, self._threads, note)
         return Candidate(
             *(model, classifier, images, keras, answers, parity, failed, row),

@@ -21,7 +21,7 @@ class Layer:
     @property
     def short(self) -> str:
         """A name for people: the first of the layers that were fused."""
-        parts = [part for part in self.name.split(";")[0].split("/") if part != "functional_1"]
+        parts = [part for part in self.name.split(";")[0].split("/") if part != "served_1"]
         return "/".join(parts[:2])
 
 

@@ -17,6 +17,9 @@ KERAS, FP32 = "keras", "fp32"
 LEAST_PROBABILITY = 1e-9
 """What a probability of 0 counts as in the Kullback-Leibler divergence."""
 
+LEAST_IMAGES = 50
+"""From here on, accuracy is compared with that of the training run."""
+
 
 @dataclass(frozen=True)
 class Images:
@@ -190,8 +193,11 @@ class Parity:
         )
 
 
-def judge(parity: Parity, gate: ParityGate) -> list[str]:
-    """The criteria that failed, one line each; none: the model passes."""
+def judge(parity: Parity, gate: ParityGate, trained: float | None = None) -> list[str]:
+    """The criteria that failed, one line each; none: the model passes.
+
+    `trained` is the accuracy that the training run says it reached, where it does.
+    """
     variant, quantised, unquantised = parity.variant, parity.quantised, parity.unquantised
     largest = unquantised.max_probability_difference
     # "not >=" rather than "<": a model that answers NaN must fail.
@@ -215,6 +221,11 @@ def judge(parity: Parity, gate: ParityGate) -> list[str]:
             for label, figures in parity.classes.items()
         ),
         (
+            parity.drift.kl <= gate.kl,
+            f"the probabilities of {variant} are {parity.drift.kl:.2g} nats off Keras', "
+            f"at most {gate.kl:.2g} allowed",
+        ),
+        (
             unquantised.agreement >= gate.agreement_fp32,
             f"fp32 TFLite agrees with Keras on {unquantised.agreement:.2%}, "
             f"at least {gate.agreement_fp32:.2%} needed",
@@ -225,6 +236,16 @@ def judge(parity: Parity, gate: ParityGate) -> list[str]:
             f"at most {gate.probability_difference_fp32:.2g} allowed",
         ),
     ]
+    if trained is not None:
+        reached = parity.accuracy[KERAS].value
+        criteria.append(
+            (
+                # Not for a handful of images, on which chance alone makes such a difference.
+                reached >= trained - gate.training_drop or parity.images < LEAST_IMAGES,
+                f"Keras gets {reached:.2%} right, but {trained:.2%} in its training run: these "
+                "labels, photos or ways of resizing are not those it was trained with",
+            )
+        )
     return [line for passed, line in criteria if not passed]
 
 

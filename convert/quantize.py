@@ -23,12 +23,12 @@ from convert.golden import make_golden
 from convert.judging import BUNDLED, PARTLY, VARIANTS, Candidate, Judge, ask_all
 from convert.layers import LayerError, fewest_in_float
 from convert.model_card import write_card
-from convert.parity import Images, confidence, device_engine, keras_engine
+from convert.parity import Images, UnknownScore, confidence, device_engine, keras_engine
 from convert.parity_report import write_report
 from convert.run import Run, read_run
 from convert.variants import Row, draw_table
 from edge.bundle import Bundle, check_replaceable, write_bundle
-from edge.config import read_toml
+from edge.config import Config, read_config, read_toml
 from edge.errors import BadInput, EwasteError, Refused
 from edge.files import write_whole
 from edge.manifest import (
@@ -44,14 +44,16 @@ from edge.manifest import (
 from edge.photos import read_photos
 from edge.preprocess import model_input
 from edge.quiet import quiet
+from edge.signature import read_key
 
 if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
     from convert.converter import Converter
 
 VERSIONED = ("tensorflow", "keras", "numpy", "ai-edge-litert")
 QUANTIZERS = ("tflite", "ai-edge")
 SHOWN_LAYERS = 12
-TEMPERATURE, THRESHOLD = 1.0, 0.5
 
 console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
 Say = Callable[[str], None]
@@ -78,6 +80,8 @@ class Request:
         explain: rank the layers by what quantising them loses.
         models: a folder for the .tflite files of all variants.
         notes: a Markdown file to end the model card with, such as what was measured on a line.
+        line: the configuration of the line, for its bins.
+        sign: a private key to sign the bundle with (`ewaste-edge keygen`).
     """
 
     run: Path
@@ -95,6 +99,8 @@ class Request:
     explain: bool = False
     models: Path | None = None
     notes: Path | None = None
+    line: Config = field(default_factory=Config)
+    sign: Path | None = None
 
     def beside(self, ending: str) -> Path:
         """A report beside the bundle; it may show photos, so it never lies within."""
@@ -141,6 +147,7 @@ def quantize(request: Request, say: Say = console.print) -> Outcome:
     check_replaceable(request.out)
     if request.notes is not None and not request.notes.is_file():
         raise BadInput(f"{request.notes}: no such file of notes for the model card")
+    key = None if request.sign is None else read_key(request.sign)
     run = read_run(request.run)
     listed = {data: find_splits(data, run.path) for data in request.data}
     train = [find_split(data, listing, "train", run.labels) for data, listing in listed.items()]
@@ -160,7 +167,7 @@ def quantize(request: Request, say: Say = console.print) -> Outcome:
         layers, chosen = _repair(converter, judge, candidates, request, say)
         if chosen not in candidates:
             candidates.append(chosen)
-        return _conclude(run, request, converter, candidates, chosen, layers, say)
+        return _conclude(run, request, converter, candidates, chosen, layers, key, say)
 
 
 def _prepare(
@@ -186,13 +193,27 @@ def _prepare(
     images = _read_images(judged, run, say)
     say(f"comparing Keras, fp32 and {', '.join(request.variants)} on {len(images.names)} photos")
     predict = tflite.float_answers(model)
-    keras = ask_all(keras_engine(predict, TEMPERATURE), images.pixels, "asking Keras")
+    temperature = run.levels.levels.temperature
+    keras = ask_all(keras_engine(predict, temperature), images.pixels, "asking Keras")
     judge = Judge(
-        *(images, keras, request.gate, confidence(THRESHOLD), TEMPERATURE),
-        *(request.threads, request.slow_images, scratch),
+        *(images, keras, request.gate, _score(run), temperature),
+        *(request.threads, request.slow_images, scratch, run.accuracy),
     )
     judge.take_fp32(ask_all(device_engine(judge.load(fp32)), images.pixels, "asking fp32"))
     return converter, judge
+
+
+def _score(run: Run) -> UnknownScore:
+    """What tells unknown things: the run's detector, else the confidence."""
+    detector = run.levels.detector
+    if detector is None:
+        return confidence(run.levels.levels.threshold)
+    rule = detector.rule
+    return UnknownScore(
+        rule.score,
+        rule.threshold,
+        lambda answers: detector.score(answers.logits, answers.embeddings),
+    )
 
 
 def _calibration_inputs(
@@ -264,6 +285,7 @@ def _conclude(
     candidates: Sequence[Candidate],
     chosen: Candidate,
     layers: tuple[LayerError, ...],
+    key: "Ed25519PrivateKey | None",
     say: Say,
 ) -> Outcome:
     """Write the models, the comparison and, if the gate holds, the bundle."""
@@ -277,7 +299,7 @@ def _conclude(
     say(f"wrote the comparison: {request.beside('parity')}.json and .html")
     bundle = None
     if chosen.row.variant in (BUNDLED, PARTLY) and not chosen.failed:
-        bundle = _write(run, request, chosen, len(converter.calibration), layers)
+        bundle = _write(run, request, chosen, len(converter.calibration), layers, key)
         say(f"wrote {request.out}, digest {bundle.digest[:12]}")
     return Outcome(chosen, rows, layers, bundle)
 
@@ -288,12 +310,14 @@ def _write(
     chosen: Candidate,
     calibration: int,
     layers: Sequence[LayerError],
+    key: "Ed25519PrivateKey | None",
 ) -> Bundle:
     short = {each.layer.name: each.layer.short for each in layers}
     manifest = Manifest(
         name=request.out.resolve().name,
         created=_now(),
         **dict(run.levels.levels),
+        bins=_bins(request.line, run.labels),
         input=InputContract(size=run.size),
         parity=chosen.parity.verdict(passed=True, gate=request.gate),
         training=run.figures,
@@ -312,7 +336,16 @@ def _write(
     }
     if run.levels.detector_data is not None:
         contents[UNKNOWN_FILE] = run.levels.detector_data
-    return write_bundle(request.out, manifest, contents)
+    return write_bundle(request.out, manifest, contents, key)
+
+
+def _bins(line: Config, labels: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """The line's bins, as far as the model knows their labels."""
+    bins = {
+        name: tuple(label for label in binned if label in labels)
+        for name, binned in line.bins.items()
+    }
+    return {name: binned for name, binned in bins.items() if binned}
 
 
 def _now() -> datetime:
@@ -397,6 +430,10 @@ def main(
     threads: Annotated[int, typer.Option(min=1, help="of an inference")] = 2,
     models: Annotated[Path | None, typer.Option(help="folder for all variants' models")] = None,
     notes: Annotated[Path | None, typer.Option(help="Markdown to end the model card with")] = None,
+    line: Annotated[Path | None, typer.Option(help="the line's TOML, for its [bins]")] = None,
+    sign: Annotated[
+        Path | None, typer.Option(help="private key to sign the bundle with (ewaste-edge keygen)")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="figures as JSON on stdout")] = False,
 ) -> None:
     """Quantise a run to int8 and prove it. Exit codes: 0 done, 1 failed, 2 bad input, 3 refused."""
@@ -417,6 +454,8 @@ def main(
             explain=explain,
             models=models,
             notes=notes,
+            line=read_config(line),
+            sign=sign,
         )
         outcome = quantize(request)
         if as_json:

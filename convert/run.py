@@ -49,6 +49,12 @@ class Run:
     levels: RunLevels
 
     @property
+    def accuracy(self) -> float | None:
+        """The accuracy that it reached by its own figures, 0 to 1, where they say."""
+        figure = self.figures.get("accuracy")
+        return float(figure) if isinstance(figure, int | float) else None
+
+    @property
     def model(self) -> Path:
         """The Keras model."""
         return self.path / MODEL

@@ -62,7 +62,9 @@ def export_graph(model: keras.Model, folder: Path) -> None:
 
     The signature `serving_default` takes one image, float32 [1, S, S, 3].
     """
-    served = keras.Model(model.input, {name: model.get_layer(name).output for name in OUTPUTS})
+    outputs = {name: model.get_layer(name).output for name in OUTPUTS}
+    # A name of its own, for Keras' would count the models of this process, and end up in the file.
+    served = keras.Model(model.input, outputs, name="served")
     image = tf.TensorSpec((1, *model.input_shape[1:]), tf.float32, name="image")
     archive = keras.export.ExportArchive()
     archive.track(served)

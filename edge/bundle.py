@@ -6,9 +6,11 @@ The workstation writes one with `write_bundle`; the device refuses one that it c
 
 import hashlib
 import shutil
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edge.classifier import Classifier
 from edge.errors import BadInput, EwasteError, Refused
@@ -21,9 +23,14 @@ from edge.manifest import (
     REMEDY,
     UNKNOWN_FILE,
     Manifest,
+    labels_text,
     parse_manifest,
 )
+from edge.signature import SIGNATURE, sign
 from edge.unknown import UnknownDetector, unpack_detector
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 DEFAULT_BUNDLE = Path(__file__).parent / "models" / "ewaste-resnet50-int8"
 
@@ -46,11 +53,26 @@ class Bundle:
 
 
 def load_bundle(path: Path) -> Bundle:
-    """Read a bundle and check all that can be checked without running the model.
+    """Read a bundle and check all that can be checked without keys and without the model.
+
+    `edge.verify` makes every check.
 
     Raises:
         BadInput: `path` is not a bundle at all.
         Refused: a file is missing, altered or malformed, or the parity verdict is not "passed".
+    """
+    bundle = read_bundle(path)
+    check_digests(bundle)
+    check_parity(bundle)
+    return bundle
+
+
+def read_bundle(path: Path) -> Bundle:
+    """Read the manifest of a bundle, and nothing else of it yet.
+
+    Raises:
+        BadInput: `path` is not a bundle at all.
+        Refused: the manifest is missing or malformed.
     """
     present = [name for name in (MANIFEST, *FILES) if (path / name).is_file()]
     if not present:
@@ -60,15 +82,52 @@ def load_bundle(path: Path) -> Bundle:
     required = manifest.required_files
     if set(manifest.files) != set(required):
         raise Refused(f"{path / MANIFEST}: must list {', '.join(required)}; {REMEDY}")
-    contents = {name: _read(path / name) for name in required}
-    for name in required:
-        if sha256(contents[name]) != manifest.files[name]:
-            raise Refused(f"{path / name}: altered since it was converted; {REMEDY}")
-    if contents[LABELS] != _labels_text(manifest.labels):
-        raise Refused(f"{path / LABELS}: other labels than in {MANIFEST}; {REMEDY}")
-    if not manifest.parity.holds:
-        raise Refused(f"{path / MANIFEST}: the model did not pass parity; train and convert anew")
     return Bundle(path, manifest, manifest.labels, sha256(sealed))
+
+
+def check_digests(bundle: Bundle) -> int:
+    """See that all files are those of the manifest; returns how many.
+
+    Raises:
+        Refused: one is missing or altered, or the labels are not the manifest's.
+    """
+    for name, digest in bundle.manifest.files.items():
+        content = _read(bundle.path / name)
+        if sha256(content) != digest:
+            raise Refused(f"{bundle.path / name}: altered since it was converted; {REMEDY}")
+        if name == LABELS and content != labels_text(bundle.labels):
+            raise Refused(f"{bundle.path / LABELS}: other labels than in {MANIFEST}; {REMEDY}")
+    return len(bundle.manifest.files)
+
+
+def check_model_labels(bundle: Bundle) -> None:
+    """See that the labels that the model file itself carries, if any, are the manifest's.
+
+    They lie in a zip archive behind the model (TFLite metadata).
+
+    Raises:
+        Refused: others, or in another order.
+    """
+    path = bundle.path / MODEL
+    try:
+        with zipfile.ZipFile(path) as archive:
+            labels = archive.read(LABELS)
+    except (OSError, KeyError, zipfile.BadZipFile):
+        return
+    if labels != labels_text(bundle.labels):
+        raise Refused(f"{path}: carries other labels than {MANIFEST} says; {REMEDY}")
+
+
+def check_parity(bundle: Bundle) -> None:
+    """See that the quantised model was found equal to the float one.
+
+    Raises:
+        Refused: the verdict is not "passed", or its own figures belie it.
+    """
+    if not bundle.manifest.parity.holds:
+        raise Refused(
+            f"{bundle.path / MANIFEST}: the model did not pass parity; train and convert anew"
+        )
 
 
 def open_classifier(bundle: Bundle, threads: int = 2) -> Classifier:
@@ -103,12 +162,18 @@ def open_detector(bundle: Bundle) -> UnknownDetector | None:
         raise Refused(f"{path}: {error}; {REMEDY}") from None
 
 
-def write_bundle(out: Path, manifest: Manifest, contents: Mapping[str, bytes]) -> Bundle:
+def write_bundle(
+    out: Path,
+    manifest: Manifest,
+    contents: Mapping[str, bytes],
+    key: "Ed25519PrivateKey | None" = None,
+) -> Bundle:
     """Write a bundle whole, or not at all; a bundle that lies there already is replaced.
 
     `contents` are the model, the golden file, the card and, if the manifest has a detector, its
     data; the labels and the manifest with all digests are added. A process killed in between
-    leaves at most hidden folders beside `out`, which the next call removes.
+    leaves at most hidden folders beside `out`, which the next call removes. With a `key` the
+    manifest is signed.
 
     Raises:
         BadInput: `out` exists and is no bundle.
@@ -117,10 +182,12 @@ def write_bundle(out: Path, manifest: Manifest, contents: Mapping[str, bytes]) -
     """
     out = out.resolve()
     check_replaceable(out)
-    contents = {**contents, LABELS: _labels_text(manifest.labels)}
+    contents = {**contents, LABELS: labels_text(manifest.labels)}
     digests = {name: sha256(content) for name, content in contents.items()}
     sealed = manifest.model_copy(update={"files": digests})
     contents[MANIFEST] = sealed.model_dump_json(indent=2).encode() + b"\n"
+    if key is not None:
+        contents[SIGNATURE] = sign(key, contents[MANIFEST])
     fresh, aside = out.with_name(f".{out.name}.new"), out.with_name(f".{out.name}.old")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -163,10 +230,6 @@ def _read(path: Path) -> bytes:
         raise Refused(f"{path}: missing from the bundle; {REMEDY}") from None
     except OSError as error:
         raise Refused(f"{path}: cannot be read ({error.strerror}); {REMEDY}") from None
-
-
-def _labels_text(labels: tuple[str, ...]) -> bytes:
-    return "".join(f"{label}\n" for label in labels).encode()
 
 
 def _clear(out: Path, fresh: Path, aside: Path) -> None:

@@ -19,16 +19,20 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from edge.bundle import DEFAULT_BUNDLE, load_bundle, open_classifier
+from edge.bundle import load_bundle, open_classifier
 from edge.config import Config, decision_rules, read_config
 from edge.conveyor import Tally
 from edge.decision import decide
 from edge.errors import BadInput, EwasteError
 from edge.export import export_csv, export_review
-from edge.golden import verify_golden
+from edge.install import CURRENT, roll_back
+from edge.install import install as install_bundle
 from edge.line import Source, open_source, run_line
+from edge.manifest import manifest_schema
 from edge.photos import read_photo
+from edge.signature import make_key
 from edge.store import RECORDS_NAME, ItemRecord, Store
+from edge.verify import verify as verify_bundle
 
 app = typer.Typer(
     help="Sort electronic waste on a conveyor. Exit codes: 0 done, 1 failed, 2 bad usage or input, "
@@ -42,6 +46,7 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="TOML file of the line")]
 BundleDir = Annotated[Path | None, typer.Option("--bundle", help="directory of the model")]
+StateDir = Annotated[Path | None, typer.Option("--state", help="directory of the line")]
 AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object on stdout")]
 Photos = Annotated[Path | None, typer.Option(help="folder of CLASS/*.jpg to lay on the belt")]
 
@@ -130,7 +135,7 @@ def classify(
 ) -> None:
     """Say what is on pictures. An unreadable one is named and skipped."""
     settings = _settings(config, bundle, None, None, None)
-    loaded = load_bundle(settings.classifier.bundle)
+    loaded = load_bundle(settings.bundle)
     rules = decision_rules(settings, loaded)
     classifier = open_classifier(loaded, settings.classifier.threads)
     answers = {}
@@ -176,24 +181,76 @@ def draw(
 
 @app.command()
 def verify(
-    bundle: Annotated[Path, typer.Argument(help="directory of the model")] = DEFAULT_BUNDLE,
+    bundle: Annotated[
+        Path | None, typer.Argument(help="its directory; none: the one that a line would run")
+    ] = None,
+    config: ConfigFile = None,
     threads: Annotated[int, typer.Option(min=1)] = 2,
+    slowest_ms: Annotated[
+        float | None, typer.Option(min=0, help="refuse a model slower than this")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Prove a bundle on this machine: files, digests, parity verdict, golden outputs."""
-    checks = {}
-    loaded = load_bundle(bundle)
-    checks["files, digests, labels, parity"] = "passed"
-    golden = verify_golden(loaded, open_classifier(loaded, threads))
-    checks["golden outputs"] = (
-        f"{golden.inputs} inputs, largest difference {golden.largest_difference}"
-    )
+    """Prove a bundle on this machine: schema, digests, signature, parity, golden outputs, speed."""
+    settings = _settings(config, bundle, None, None, None)
+    found = verify_bundle(settings.bundle, settings.trust.keys, threads, slowest_ms)
     if as_json:
-        print(json.dumps({"ok": True, "checks": checks, "digest": loaded.digest}))
-        return
-    for name, result in checks.items():
-        out.print(f"{name}: {result}")
-    out.print(f"{bundle}: proved, digest {loaded.digest[:16]}", markup=False)
+        checks = {
+            check.name: {"passed": check.passed, "said": check.said} for check in found.checks
+        }
+        digest = None if found.bundle is None else found.bundle.digest
+        print(json.dumps({"ok": found.ok, "checks": checks, "digest": digest}))
+    else:
+        for check in found.checks:
+            mark = "passed" if check.passed else "REFUSED"
+            out.print(f"{check.name:15} {mark:8} {check.said if check.passed else ''}".rstrip())
+    proved, _ = found.require()
+    if not as_json:
+        out.print(f"{settings.bundle}: proved, digest {proved.digest[:16]}", markup=False)
+
+
+@app.command()
+def install(
+    bundle: Annotated[Path, typer.Argument(help="directory of the new one")],
+    config: ConfigFile = None,
+    state: StateDir = None,
+) -> None:
+    """Verify a bundle and make it the one that lines run from their next start on."""
+    settings = _settings(config, None, state, None, None)
+    threads = settings.classifier.threads
+    installed = install_bundle(bundle, settings.bundles, settings.trust.keys, threads)
+    out.print(
+        f"{installed.path}: {installed.manifest.name}, in use at the next start", markup=False
+    )
+    if settings.bundle != settings.bundles / CURRENT:
+        err.print(
+            f"but the configuration names {settings.bundle}: remove classifier.bundle from it",
+            markup=False,
+        )
+
+
+@app.command()
+def rollback(config: ConfigFile = None, state: StateDir = None) -> None:
+    """Go back to the bundle that was in use before the last install."""
+    settings = _settings(config, None, state, None, None)
+    found = roll_back(settings.bundles, settings.trust.keys, settings.classifier.threads)
+    out.print(f"{found.path}: {found.manifest.name}, in use at the next start", markup=False)
+
+
+@app.command()
+def keygen(
+    target: Annotated[Path, typer.Option("--out", help="file for the private key")],
+) -> None:
+    """Make a key to sign bundles with, and print what a device trusts it by."""
+    public = make_key(target)
+    out.print(f"{target}: keep it secret; sign with: convert/quantize.py --sign", markup=False)
+    out.print(f'[trust]\nkeys = ["{public}"]', markup=False)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of manifest.json."""
+    print(manifest_schema(), end="")
 
 
 @app.command()
@@ -210,7 +267,7 @@ def panel(
     serve(
         state,
         state / RECORDS_NAME,
-        settings.classifier.bundle,
+        settings.bundle,
         settings.panel.host,
         settings.panel.port,
         partial(decision_rules, settings),

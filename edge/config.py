@@ -6,13 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from edge.belt.gates import GateSpec
 from edge.belt.geometry import Geometry
 from edge.bundle import DEFAULT_BUNDLE, Bundle, open_detector
 from edge.decision import MANUAL, DecisionRules, rules_for
 from edge.errors import BadInput
+from edge.install import CURRENT
+from edge.signature import check_key
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -102,6 +104,17 @@ class ClassifierConfig(_Section):
     view_spacing_mm: float = Field(100.0, ge=0)
 
 
+class TrustConfig(_Section):
+    """Whose bundles are accepted.
+
+    Attributes:
+        keys: public keys, as `ewaste-edge keygen` prints them; one of them must have signed the
+            bundle. None: anyone's, signed or not.
+    """
+
+    keys: tuple[Annotated[str, AfterValidator(check_key)], ...] = ()
+
+
 class DecisionConfig(_Section):
     """What a verdict needs; None and what is not named are as the bundle says.
 
@@ -149,7 +162,7 @@ class MqttConfig(_Section):
         discovery: the prefix that Home Assistant listens to; None: do not tell it.
         queue: how many items wait while the broker is away.
         state_every_s: how often the state is published, s.
-        keepalive_s: a connection that is silent for longer than 1.5 times this is lost, s.
+        keepalive_s: a connection that is silent for twice as long is lost, s.
     """
 
     host: str = Field(min_length=1)
@@ -251,6 +264,7 @@ class Config(_Section):
     camera: CameraConfig = CameraConfig()
     belt: BeltConfig = BeltConfig()
     classifier: ClassifierConfig = ClassifierConfig()
+    trust: TrustConfig = TrustConfig()
     decision: DecisionConfig = DecisionConfig()
     bins: dict[str, tuple[str, ...]] = Field(default_factory=_default_bins)
     gates: tuple[GateConfig, ...] = Field(default_factory=_default_gates)
@@ -260,6 +274,19 @@ class Config(_Section):
     panel: PanelConfig = PanelConfig()
     mqtt: MqttConfig | None = None
     modbus: ModbusConfig | None = None
+
+    @property
+    def bundles(self) -> Path:
+        """Where bundles are installed (`edge.install`)."""
+        return self.state.expanduser() / "bundles"
+
+    @property
+    def bundle(self) -> Path:
+        """The bundle to run: the one that is named, else the installed, else the shipped one."""
+        installed = self.bundles / CURRENT
+        if "bundle" in self.classifier.model_fields_set or not installed.exists():
+            return self.classifier.bundle
+        return installed
 
     @model_validator(mode="after")
     def _check_bins(self) -> "Config":
@@ -335,11 +362,30 @@ def read_toml(path: Path, schema: type[Schema]) -> Schema:
         raise BadInput(f"{path}: {where}: {first['msg']}") from None
 
 
+def bin_of(config: Config, bundle: Bundle) -> dict[str, str]:
+    """The bin of each label: as configured, else as the bundle says, else by default.
+
+    Raises:
+        BadInput: the bundle's bins have no gates on this line.
+    """
+    bins = bundle.manifest.bins
+    if not bins or "bins" in config.model_fields_set:
+        return config.bin_of
+    gateless = sorted(set(bins) - {gate.bin for gate in config.gates})
+    if gateless:
+        raise BadInput(
+            f"{bundle.path}: sorts into {', '.join(gateless)}, which have no gate here; "
+            "set [bins] and [[gates]] in the configuration"
+        )
+    return {label: name for name, labels in bins.items() for label in labels}
+
+
 def decision_rules(config: Config, bundle: Bundle) -> DecisionRules:
     """The rules for this bundle's classes; the default bins take those of them that they know.
 
     Raises:
-        BadInput: a configured bin or threshold is of a label that the bundle's model does not know.
+        BadInput: a configured bin or threshold is of a label that the bundle's model does not know,
+            or the bundle's bins have no gates.
         Refused: the data of its unknown detector are malformed.
     """
     given = config.decision
@@ -353,7 +399,7 @@ def decision_rules(config: Config, bundle: Bundle) -> DecisionRules:
                 f"{bundle.path}: the model knows no {', '.join(wrong)}; "
                 f"its classes are {', '.join(bundle.labels)}; change [{key}] in the configuration"
             )
-    rules = rules_for(bundle.manifest, config.bin_of, open_detector(bundle))
+    rules = rules_for(bundle.manifest, bin_of(config, bundle), open_detector(bundle))
     if given.threshold is not None:
         rules = replace(rules, thresholds=dict.fromkeys(bundle.labels, given.threshold))
     if given.hazard_suspicion is not None:

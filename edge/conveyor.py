@@ -19,8 +19,9 @@ from edge.belt.view import View, crop
 from edge.cameras.camera import Camera, Frame, NoFrame
 from edge.classifier import Classifier, Prediction
 from edge.clock import Clock
-from edge.decision import MANUAL, DecisionRules, Verdict, decide, vote
+from edge.decision import MANUAL, UNKNOWN, DecisionRules, Verdict, decide, vote
 from edge.outputs.gate_output import GateOutput
+from edge.recall import FOUND_S, Recall
 from edge.store import ItemRecord
 
 STAGES = ("detect", "classify", "verdict")
@@ -62,6 +63,11 @@ class Candidate:
         """Most sightings showed more than this one item."""
         return 2 * self.touching_sightings > self.sightings
 
+    def forget_views(self) -> None:
+        """Let go of the pictures once there is a verdict."""
+        self.best = self.waiting = None
+        self.predictions.clear()
+
 
 @dataclass(frozen=True)
 class Step:
@@ -84,10 +90,14 @@ class Step:
 
 @dataclass
 class Tally:
-    """Counts since the start, and the latest latencies by stage in ms."""
+    """Counts since the start, and the latest latencies by stage in ms.
+
+    `recalled` are items in view at the start that the run before had counted.
+    """
 
     items: int = 0
     late: int = 0
+    recalled: int = 0
     frames: int = 0
     frames_dropped: int = 0
     camera_faults: int = 0
@@ -114,6 +124,7 @@ class Conveyor:
         gates: GateOutput,
         bundle: str,
         record: Callable[[ItemRecord], object],
+        recall: Recall | None = None,
     ) -> None:
         """Join the parts; nothing moves before `run`.
 
@@ -129,11 +140,14 @@ class Conveyor:
             gates: the actuators.
             bundle: digest of the model's bundle, for the records.
             record: takes each item's record; must return at once.
+            recall: what the run before has recorded, which is not counted again.
         """
         self._camera, self._encoder, self._clock = camera, encoder, clock
         self._geometry, self._classifier, self._rules = geometry, classifier, rules
         self._voting, self._schedule, self._gates = voting, schedule, gates
-        self._bundle, self._record = bundle, record
+        self._bundle, self._record, self._recall = bundle, record, recall
+        self._started_at: float | None = None
+        self._view_mm = (0.0, 0.0)
         self._detector, self._tracker = Detector(geometry), Tracker()
         self._candidates: dict[int, Candidate] = {}
         self._session = uuid.uuid4().hex[:12]
@@ -178,6 +192,13 @@ class Conveyor:
         self.tally.frames_dropped += frame.sequence - self._next_frame
         self._next_frame = frame.sequence + 1
         encoder_mm = self._encoder.position_mm(frame.captured_at)
+        if self._started_at is None:
+            self._started_at = frame.captured_at
+            low_px, high_px = self._geometry.width_px, 0  # the belt coordinate grows upstream
+            self._view_mm = (
+                self._geometry.belt_position(low_px, encoder_mm),
+                self._geometry.belt_position(high_px, encoder_mm),
+            )
         if not self._sees:
             self._sees, self._fault = True, ""
             border_mm = self._geometry.belt_position(self._geometry.width_px, encoder_mm)
@@ -244,6 +265,16 @@ class Conveyor:
         candidate.predictions.append(prediction)
         candidate.waiting = None
 
+    def _counted_before(self, candidate: Candidate) -> bool:
+        """Whether the run before has recorded an item that is still, or again, in view."""
+        if self._recall is None:
+            return False
+        until = (self._started_at or 0.0) + FOUND_S
+        items = [other.item for other in self._candidates.values()]
+        lying = [item for item in items if item.first_seen_at <= until]
+        view = candidate.best or candidate.waiting
+        return self._recall.recognise(candidate.item, _encoded(view), lying, self._view_mm)
+
     def _decide(self, encoder_mm: float, detect_ms: float) -> tuple[ItemRecord, ...]:
         """The verdict of each item that has all its views or has left the view."""
         leaving = {item.number: item for item in self._tracker.left(encoder_mm)}
@@ -255,7 +286,11 @@ class Conveyor:
             if candidate.verdict is None
             and (number in leaving or len(candidate.predictions) >= self._voting.views)
         ]
-        records = tuple(self._conclude(candidate, encoder_mm, detect_ms) for candidate in due)
+        records = tuple(
+            record
+            for candidate in due
+            if (record := self._conclude(candidate, encoder_mm, detect_ms)) is not None
+        )
         # An item that has left may come back with the belt, and must not be decided twice.
         for number in sorted(self._candidates)[:-CANDIDATES_KEPT]:
             del self._candidates[number]
@@ -263,12 +298,19 @@ class Conveyor:
 
     def _conclude(
         self, candidate: Candidate, encoder_mm: float, detect_ms: float, unsafe: str = ""
-    ) -> ItemRecord:
-        """Decide on an item, plan its gate and hand over its record.
+    ) -> ItemRecord | None:
+        """Decide on an item, plan its gate and hand over its record; None: it has one already.
 
         `unsafe` says why it goes to manual, whatever it is; empty: it does not have to.
         """
         item = candidate.item
+        if self._counted_before(candidate):
+            # Its gate may be past, so none opens for it, nor for another one on it.
+            candidate.verdict = Verdict(UNKNOWN, 0.0, MANUAL, "counted before the restart")
+            candidate.forget_views()
+            self._schedule.schedule(item.position_mm, item.length_mm, MANUAL, encoder_mm)
+            self.tally.recalled += 1
+            return None
         verdict = decide(candidate.predictions, self._rules)
         if candidate.touching:
             unsafe = "touches another item"
@@ -307,8 +349,7 @@ class Conveyor:
         )
         self._count(record)
         self._record(record)
-        candidate.best = candidate.waiting = None
-        candidate.predictions.clear()
+        candidate.forget_views()
         return record
 
     def _likeliest(self, predictions: Sequence[Prediction]) -> str:
@@ -329,7 +370,8 @@ class Conveyor:
     def _conclude_all(self, encoder_mm: float, unsafe: str = "") -> tuple[ItemRecord, ...]:
         """Decide on every item that has no verdict yet; `unsafe` as for `_conclude`."""
         undecided = [c for c in self._candidates.values() if c.verdict is None]
-        return tuple(self._conclude(candidate, encoder_mm, 0.0, unsafe) for candidate in undecided)
+        concluded = [self._conclude(item, encoder_mm, 0.0, unsafe) for item in undecided]
+        return tuple(record for record in concluded if record is not None)
 
     def _verdict(self, number: int) -> Verdict | None:
         candidate = self._candidates.get(number)

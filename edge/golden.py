@@ -1,6 +1,7 @@
 """Golden outputs: what the model said on the workstation, which it must say on the device too."""
 
 import io
+import time
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +12,15 @@ from edge.bundle import Bundle
 from edge.classifier import Classifier
 from edge.errors import Refused
 from edge.manifest import GOLDEN, MODEL, REMEDY
+from edge.preprocess import model_input
 
 GOLDEN_TOLERANCE = {"ai_edge_litert": 1, "tflite_runtime": 8}
 """Largest difference from a golden output, by runtime, in steps of the quantised output. LiteRT
 with XNNPACK is bit-exact on x86-64 and aarch64. Without XNNPACK, as tflite-runtime runs 8 bits on
 x86-64, other rounding adds up over 50 layers: up to 6 steps were measured, never another label."""
+
+PREPROCESS_TOLERANCE = 0.5
+"""Mean difference of a pixel, in levels of 255: OpenCV builds round single pixels differently."""
 
 
 @dataclass(frozen=True)
@@ -24,11 +29,13 @@ class GoldenCheck:
 
     Attributes:
         inputs: how many were run.
-        largest_difference: in steps of the quantised outputs; 0 is bit-exact.
+        largest_difference: in steps of the outputs; 0 is bit-exact.
+        median_ms: of one inference.
     """
 
     inputs: int
     largest_difference: int
+    median_ms: float = 0.0
 
 
 def verify_golden(bundle: Bundle, classifier: Classifier) -> GoldenCheck:
@@ -43,13 +50,13 @@ def verify_golden(bundle: Bundle, classifier: Classifier) -> GoldenCheck:
     size = classifier.size
     if golden["inputs"].shape[1:] != (size, size, 3) or golden["inputs"].dtype != np.uint8:
         raise Refused(f"{path}: inputs of another model; {REMEDY}")
-    outputs = _run_all(classifier, golden["inputs"])
+    outputs, times = _run_all(classifier, golden["inputs"])
     differences = []
     for name, output in outputs.items():
         expected = golden[name]
         if (expected.shape, expected.dtype) != (output.shape, output.dtype):
             raise Refused(f"{path}: {name} of another model; {REMEDY}")
-        differences.append(int(np.abs(output.astype(np.int64) - expected.astype(np.int64)).max()))
+        differences.append(_steps_off(output, expected))
     allowed = GOLDEN_TOLERANCE[classifier.runtime]
     if max(differences) > allowed:
         raise Refused(
@@ -63,16 +70,51 @@ def verify_golden(bundle: Bundle, classifier: Classifier) -> GoldenCheck:
             f"{bundle.path / MODEL}: on this machine {int(changed.sum())} of {len(changed)} golden "
             f"inputs get another label; update the TFLite runtime or {REMEDY}"
         )
-    return GoldenCheck(len(changed), max(differences))
+    return GoldenCheck(len(changed), max(differences), float(np.median(times)))
 
 
-def pack_golden(classifier: Classifier, inputs: np.ndarray) -> bytes:
+def verify_preprocessing(bundle: Bundle) -> int | None:
+    """Make the model's input of the golden frame as a line would, and compare.
+
+    Returns the largest difference of a pixel; None for an older bundle, without such a frame.
+
+    Raises:
+        Refused: another way of resizing, padding or ordering colours than on the workstation.
+    """
+    path = bundle.path / GOLDEN
+    golden = _read_golden(path)
+    if "frame" not in golden:
+        return None
+    frame, expected = golden["frame"], golden["frame_input"]
+    size = bundle.manifest.input.size
+    if frame.ndim != 3 or frame.dtype != np.uint8 or expected.shape != (size, size, 3):
+        raise Refused(f"{path}: a frame of another model; {REMEDY}")
+    off = np.abs(model_input(frame, size).astype(int) - expected.astype(int))
+    if off.mean() > PREPROCESS_TOLERANCE:
+        raise Refused(
+            f"{path}: on this machine a frame becomes another input ({off.mean():.1f} levels off "
+            f"on average, at most {PREPROCESS_TOLERANCE:g} allowed); resized or coloured otherwise "
+            "than in training; reinstall ewaste-edge and opencv-python-headless"
+        )
+    return int(off.max())
+
+
+def pack_golden(
+    classifier: Classifier, inputs: np.ndarray, frame: np.ndarray | None = None
+) -> bytes:
     """The content of `golden.npz`: `inputs` and what the quantised model makes of them.
 
-    Arrays: `inputs` uint8 [n, S, S, 3], `logits` int8 [n, classes], `embedding` int8 [n, 2048].
+    `frame` is a camera's picture, uint8 RGB [height, width, 3], to check preprocessing with; it is
+    kept with its model input as `frame` and `frame_input`.
+
+    Arrays: `inputs` uint8 [n, S, S, 3], `logits` int8 [n, classes], `embedding` int8 [n, 2048];
+    float32 where the last layers were left in float.
     """
     packed = io.BytesIO()
-    np.savez_compressed(packed, inputs=inputs, **_run_all(classifier, inputs))
+    outputs, _ = _run_all(classifier, inputs)
+    if frame is not None:
+        outputs |= {"frame": frame, "frame_input": model_input(frame, classifier.size)}
+    np.savez_compressed(packed, inputs=inputs, **outputs)
     return packed.getvalue()
 
 
@@ -80,6 +122,9 @@ def _read_golden(path: Path) -> dict[str, np.ndarray]:
     try:
         with np.load(path) as arrays:
             golden = {name: arrays[name] for name in ("inputs", "logits", "embedding")}
+            golden |= {name: arrays[name] for name in ("frame", "frame_input") if name in arrays}
+            if ("frame" in golden) != ("frame_input" in golden):
+                raise KeyError("frame without its input")
     except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
         raise Refused(f"{path}: not a golden file ({error}); {REMEDY}") from None
     if not len(golden["inputs"]):
@@ -87,6 +132,25 @@ def _read_golden(path: Path) -> dict[str, np.ndarray]:
     return golden
 
 
-def _run_all(classifier: Classifier, inputs: np.ndarray) -> dict[str, np.ndarray]:
-    answers = [classifier.run(pixels) for pixels in inputs]
-    return {name: np.stack([answer[name] for answer in answers]) for name in answers[0]}
+def _run_all(
+    classifier: Classifier, inputs: np.ndarray
+) -> tuple[dict[str, np.ndarray], list[float]]:
+    """The outputs by name, and the milliseconds that each inference took."""
+    answers, times = [], []
+    for pixels in inputs:
+        started = time.perf_counter()
+        answers.append(classifier.run(pixels))
+        times.append((time.perf_counter() - started) * 1000)
+    return {name: np.stack([answer[name] for answer in answers]) for name in answers[0]}, times
+
+
+def _steps_off(output: np.ndarray, expected: np.ndarray) -> int:
+    """The largest difference, in steps: integers, or for floats 1/255 of what the golden ones span.
+
+    So a layer that was left in float is held to what it would be held to as 8 bits.
+    """
+    if np.issubdtype(expected.dtype, np.integer):
+        return int(np.abs(output.astype(np.int64) - expected.astype(np.int64)).max())
+    step = max(float(expected.max()) - float(expected.min()), 1e-9) / 255
+    off = float(np.abs(output - expected).max()) / step
+    return int(np.ceil(off - 1e-3)) if np.isfinite(off) else 2**31

@@ -13,7 +13,7 @@ import numpy as np
 
 from edge.belt.encoder import Encoder, TimedEncoder
 from edge.belt.gates import GateSchedule
-from edge.bundle import Bundle, load_bundle, open_classifier
+from edge.bundle import Bundle, load_bundle
 from edge.cameras.camera import Camera
 from edge.cameras.device import is_live, shown_source
 from edge.cameras.source import open_camera
@@ -21,17 +21,18 @@ from edge.clock import Clock, SystemClock, VirtualClock
 from edge.config import Config, decision_rules
 from edge.conveyor import Conveyor, Step, Tally, Voting
 from edge.decision import MANUAL, UNKNOWN
-from edge.errors import BadInput
+from edge.errors import BadInput, EwasteError
 from edge.files import write_whole
-from edge.golden import verify_golden
 from edge.memory import return_freed_memory
 from edge.outputs.gate_output import GateOutput
 from edge.outputs.wiring import Outputs
 from edge.panel.listener import listen
 from edge.panel.live import LivePublisher, Overlay, Percentiles, Status
+from edge.recall import LATELY, Recall
 from edge.review import reviewer
-from edge.store import RECORDS_NAME, ItemRecord
+from edge.store import RECORDS_NAME, ItemRecord, Store
 from edge.store_writer import Retention, StoreWriter, WriterStatus
+from edge.verify import verify
 
 GATE_LEAD_MM = 40.0
 """A gate opens so far before an item and closes so far behind it: what the belt moves while a
@@ -74,6 +75,7 @@ def build_conveyor(
     gates: GateOutput,
     bundle: Bundle,
     record: Callable[[ItemRecord], object],
+    recall: Recall | None = None,
 ) -> Conveyor:
     """Verify the model on this machine and build the loop around it.
 
@@ -82,8 +84,7 @@ def build_conveyor(
         BadInput: the bundle does not fit the configuration.
     """
     rules = decision_rules(config, bundle)
-    classifier = open_classifier(bundle, config.classifier.threads)
-    verify_golden(bundle, classifier)
+    _, classifier = verify(bundle.path, config.trust.keys, config.classifier.threads).require()
     return Conveyor(
         source.camera,
         source.encoder,
@@ -96,6 +97,7 @@ def build_conveyor(
         gates,
         bundle.digest,
         record,
+        recall,
     )
 
 
@@ -124,7 +126,7 @@ def run_line(
         EwasteError: a gate or the page failed.
     """
     return_freed_memory()
-    bundle = load_bundle(config.classifier.bundle)
+    bundle = load_bundle(config.bundle)
     state = config.state.expanduser()
     try:
         state.mkdir(parents=True, exist_ok=True)
@@ -152,7 +154,8 @@ def run_line(
         source = opened(config)
         ending.callback(source.camera.close)
         gates = source.gates or outputs.gates
-        conveyor = build_conveyor(config, source, gates, bundle, record)
+        recall = _lately(state / RECORDS_NAME)
+        conveyor = build_conveyor(config, source, gates, bundle, record, recall)
         publisher = LivePublisher(state)
         ending.callback(publisher.close)
         page = start_panel(config, state, said) if panel else None
@@ -160,6 +163,15 @@ def run_line(
             ending.callback(_stop_process, page)
         show = _Shown(config, bundle, conveyor, publisher, writer, outputs, page, said)
         return conveyor.run(stopped, show)
+
+
+def _lately(path: Path) -> Recall | None:
+    """What was recorded before this start; None when the records cannot be read."""
+    try:
+        with Store(path, read_only=True) as store:
+            return Recall(store.recent(LATELY), time.time())
+    except EwasteError:
+        return None
 
 
 def start_panel(config: Config, state: Path, said: Callable[[str], None]) -> subprocess.Popen:

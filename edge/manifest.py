@@ -1,5 +1,6 @@
 """`manifest.json`: what a model is, what proved it, and the digests of its bundle's files."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
@@ -56,6 +57,10 @@ class ParityGate(_Record):
         accuracy_drop: most accuracy that quantising may cost.
         class_loss: most images of one class that Keras gets right and the quantised model does
             not, net of those it gets right instead.
+        kl: most Kullback-Leibler divergence of the quantised probabilities from Keras', mean over
+            the images, in nats; thresholds are set by these probabilities.
+        training_drop: most accuracy that Keras may lack to what its training run says of itself;
+            with more, labels or preprocessing are not those of training.
         agreement_fp32: the same as `agreement`, for unquantised TFLite and Keras.
         probability_difference_fp32: largest difference between unquantised TFLite and Keras.
     """
@@ -63,6 +68,8 @@ class ParityGate(_Record):
     agreement: Share = 0.99
     accuracy_drop: Annotated[float, Field(ge=-1, le=1)] = 0.003
     class_loss: Annotated[int, Field(ge=0)] = 1
+    kl: Annotated[float, Field(ge=0)] = 0.05
+    training_drop: Share = 0.05
     agreement_fp32: Share = 1.0
     probability_difference_fp32: Share = 1e-3
 
@@ -151,6 +158,7 @@ class ParityVerdict(_Record):
             and self.agreement >= gate.agreement
             and self.accuracy_drop <= gate.accuracy_drop
             and self.agreement_fp32 >= gate.agreement_fp32
+            and (self.drift is None or self.drift.kl <= gate.kl)
             and all(figures.lost <= gate.class_loss for figures in self.classes.values())
         )
 
@@ -224,6 +232,7 @@ class Manifest(DecisionLevels):
 
     Attributes:
         created: when it was converted, UTC.
+        bins: bin -> the labels that go there, where the line's configuration says nothing else.
         training: the single figures of the run's `metrics.json`.
         dataset: SHA-256 over the sorted relative names and digests of all photos.
         float_layers: names of the layers that are not quantised; none in most models.
@@ -234,6 +243,7 @@ class Manifest(DecisionLevels):
     format: Literal[1] = 1
     name: Annotated[str, Field(min_length=1)]
     created: AwareDatetime
+    bins: dict[str, tuple[str, ...]] = {}
     input: InputContract
     parity: ParityVerdict
     training: dict[str, float | int | bool | str]
@@ -242,6 +252,13 @@ class Manifest(DecisionLevels):
     float_layers: tuple[str, ...] = ()
     versions: dict[str, str]
     files: dict[str, str] = {}
+
+    @model_validator(mode="after")
+    def _check_bins(self) -> "Manifest":
+        binned = [label for labels in self.bins.values() for label in labels]
+        if len(set(binned)) < len(binned) or not set(binned) <= set(self.labels):
+            raise ValueError("bins must hold labels, each at most once")
+        return self
 
     @property
     def required_files(self) -> tuple[str, ...]:
@@ -266,3 +283,12 @@ def parse_manifest(path: Path, content: bytes) -> Manifest:
 def labels_text(labels: Sequence[str]) -> bytes:
     """The content of `labels.txt`: one label a line."""
     return "".join(f"{label}\n" for label in labels).encode()
+
+
+def manifest_schema() -> str:
+    """The JSON Schema of `manifest.json`, as `edge/manifest.schema.json` holds it."""
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **Manifest.model_json_schema(),
+    }
+    return json.dumps(schema, indent=2) + "\n"

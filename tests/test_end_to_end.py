@@ -31,7 +31,9 @@ def journey(tmp_path_factory):
     # After one epoch from nothing the answers are near chance, and 8 bits move some of them: what
     # the strict gate is for is shown in tests/convert.
     gate = folder / "gate.toml"
-    gate.write_text("agreement = 0.6\naccuracy_drop = 0.2\nclass_loss = 60\n")
+    gate.write_text(
+        "agreement = 0.6\naccuracy_drop = 0.2\nclass_loss = 60\ntraining_drop = 1.0\nkl = 9.0\n"
+    )
     draw = ("-m", "edge.cli", "draw", "--out", data, "--train", 12, "--val", 3, "--test", 6)
     steps = {
         "draw": (*draw, "--size", 64),

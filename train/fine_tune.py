@@ -8,10 +8,9 @@ import resource
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
-from importlib.metadata import version
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -21,61 +20,25 @@ import click
 import keras
 import numpy as np
 import typer
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-)
 
 from edge.errors import BadInput, EwasteError
 from edge.files import write_whole
 from edge.photos import SPLIT_FILE
 from edge.preprocess import float_input
-from train.augment import belt_variation, plain_variation
 from train.calibrate import Costs, calibrate_run, describe
 from train.cross_validate import cross_validate
-from train.dataset import Dataset, read_dataset
+from train.dataset import Dataset
 from train.distribute import Distribute, find_worker, open_strategy
 from train.fit import CHECKPOINT, Material, Report, fit
+from train.job import CONFIG, FEATURES, MODEL, Job, build, described, job_of_run, material_of, read
 from train.metrics import measure, plot_confusion, plot_history
-from train.model import Network, build_network, continue_from, in_float32
+from train.model import Network, in_float32
 from train.precision import Precision, choose_policy, set_policy
+from train.progress import bars, console
 from train.recipe import Augmentation, Recipe, Thaw
 from train.tracking import log_to_mlflow
 
-CONFIG, METRICS, MODEL, FEATURES = "config.json", "metrics.json", "model.keras", "features"
-
-console = Console(stderr=True, highlight=False)
-
-
-@dataclass(frozen=True)
-class Job:
-    """A training: of what, from what, and how. `config.json` holds it.
-
-    Attributes:
-        data: datasets, see `edge.photos.find_dataset`.
-        weights: "imagenet", "none", or an .h5 file.
-        init: an earlier run to continue from.
-        image_size: height and width of the model's input, px.
-        dropout: share of the embedding that is left out in training, 0 to 1.
-        precision: what to compute in, see `train.precision`.
-        distribute: over what, see `train.distribute`; None: one device.
-        keep_duplicates: see `train.dataset.read_dataset`.
-        recipe: the rest.
-    """
-
-    data: tuple[Path, ...]
-    weights: str
-    init: Path | None
-    image_size: int
-    dropout: float
-    precision: Precision
-    distribute: Distribute | None
-    keep_duplicates: bool
-    recipe: Recipe
+METRICS = "metrics.json"
 
 
 def fine_tune(job: Job, out: Path) -> dict | None:
@@ -98,17 +61,21 @@ def fine_tune(job: Job, out: Path) -> dict | None:
     set_policy(policy, job.recipe.seed)
     seconds: dict[str, float] = {}
     with _timed(seconds, "reading"):
-        dataset = _read(job)
-        network = _build(job, len(dataset.labels))
+        dataset = read(job, console.print)
+        network = build(job, len(dataset.labels))
     console.print(f"start without pretrained weights: {_listed(network.fresh) or 'none'}")
     out.mkdir(parents=True, exist_ok=True)
     if worker.rank == 0:
-        _write_json(out / CONFIG, _described(job, dataset, network, policy))
+        _write_json(out / CONFIG, described(job, dataset, network, policy))
         _write_split(out, dataset)
     with _timed(seconds, "cutting out"):
-        material = replace(_material(job, dataset, out), worker=worker)
-    with _progress() as advanced:
+        material = replace(material_of(job, dataset, out), worker=worker)
+    with bars() as advanced:
         report = Report(advanced, console.print)
+        folds = None
+        if job.folds:
+            with _timed(seconds, "folds"):
+                folds = _cross_validate(job, dataset, material, out, report)
         history, of_phases = fit(network, material, job.recipe, out, report, strategy)
     if worker.rank:
         return None
@@ -117,6 +84,7 @@ def fine_tune(job: Job, out: Path) -> dict | None:
     with _timed(seconds, "judging"):
         metrics = _judge(model, dataset, job.data)
         val = measure(dataset.val.classes, _answers(model, dataset.val.pixels), dataset.labels)
+    metrics["folds"] = folds
     metrics["left_out"] = dict(dataset.left_out)
     metrics["epochs"] = len(history)
     metrics["val_accuracy"] = val["accuracy"]
@@ -135,71 +103,30 @@ def fine_tune(job: Job, out: Path) -> dict | None:
     metrics["seconds"] = round(sum(seconds.values()), 1)
     metrics["peak_memory_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     _write_json(out / METRICS, metrics)
-    shutil.rmtree(out / FEATURES, ignore_errors=True)
-    (out / CHECKPOINT).unlink(missing_ok=True)
+    _clear(out)
     return metrics
 
 
-def judge_recipe(job: Job, folds: int, out: Path) -> dict:
-    """Cross-validate the recipe over the photos of train and val; see `train.cross_validate`.
-
-    Raises:
-        EwasteError: as of `fine_tune`.
-    """
-    policy = choose_policy(job.precision)
-    set_policy(policy, job.recipe.seed)
-    dataset = _read(job)
-    out.mkdir(parents=True, exist_ok=True)
-    network = _build(job, len(dataset.labels))
-    _write_json(out / CONFIG, {**_described(job, dataset, network, policy), "folds": folds})
-    material = _material(job, dataset, out)
-    groups = np.concatenate([dataset.groups["train"], dataset.groups["val"]])
-    with _progress() as advanced:
-        report = Report(advanced, console.print)
-        result = cross_validate(
-            lambda: _build(job, len(dataset.labels)),
-            material,
-            groups,
-            job.recipe,
-            folds,
-            out,
-            report,
-        )
+def _clear(out: Path) -> None:
+    """Remove what only an unfinished run needs."""
     shutil.rmtree(out / FEATURES, ignore_errors=True)
-    return result
+    (out / CHECKPOINT).unlink(missing_ok=True)
 
 
-def _read(job: Job) -> Dataset:
-    dataset = read_dataset(
-        job.data, job.image_size, job.recipe.seed, console.print, job.keep_duplicates
-    )
+def _cross_validate(
+    job: Job, dataset: Dataset, material: Material, out: Path, report: Report
+) -> dict:
+    groups = np.concatenate([dataset.groups["train"], dataset.groups["val"]])
+
+    def start() -> Network:
+        return build(job, len(dataset.labels))
+
+    result = cross_validate(start, material, groups, job.recipe, job.folds, out, report)
     console.print(
-        f"{len(dataset.labels)} classes; {len(dataset.train.classes)} photos to train, "
-        f"{len(dataset.val.classes)} to choose, {len(dataset.test.classes)} to judge"
+        f"{job.folds} folds: accuracy {result['accuracy_mean']:.1%} "
+        f"+- {result['accuracy_deviation']:.1%}"
     )
-    if any(dataset.left_out.values()):
-        console.print(
-            f"left out for a copy in a later split: {dataset.left_out['train']} photos of train, "
-            f"{dataset.left_out['val']} of val (--keep-duplicates keeps them)"
-        )
-    return dataset
-
-
-def _build(job: Job, classes: int) -> Network:
-    network = build_network(classes, job.image_size, job.weights, job.dropout)
-    return network if job.init is None else continue_from(network, job.init / MODEL)
-
-
-def _material(job: Job, dataset: Dataset, out: Path) -> Material:
-    pixels = np.concatenate([dataset.train.pixels, dataset.val.pixels])
-    classes = np.concatenate([dataset.train.classes, dataset.val.classes])
-    train = np.arange(len(dataset.train.classes))
-    val = np.arange(len(train), len(classes))
-    if job.recipe.augmentation == "belt":
-        vary = belt_variation(pixels, classes, job.recipe.seed)
-    else:
-        vary = plain_variation(pixels, job.recipe.seed)
-    return Material(classes, train, val, vary, out / FEATURES, varied=train, plain=val)
+    return result
 
 
 def _answers(model: keras.Model, pixels: np.ndarray) -> np.ndarray:
@@ -229,6 +156,13 @@ def _judge(model: keras.Model, dataset: Dataset, data: tuple[Path, ...]) -> dict
         if not chosen:
             continue
         figures = measure(test.classes[chosen], probabilities[chosen], labels)
+        unseen = [index for index in chosen if dataset.clean[index]]
+        figures["images_clean"] = len(unseen)
+        figures["accuracy_clean"] = (
+            float((probabilities[unseen].argmax(axis=1) == test.classes[unseen]).mean())
+            if unseen
+            else None
+        )
         metrics["datasets"][folder.name] = figures
         console.print(
             f"test photos of {folder.name}: accuracy {figures['accuracy']:.1%} "
@@ -241,51 +175,6 @@ def _judge(model: keras.Model, dataset: Dataset, data: tuple[Path, ...]) -> dict
             f"{metrics['accuracy_clean']:.1%} over {metrics['images_clean']}"
         )
     return metrics
-
-
-def _described(job: Job, dataset: Dataset, network: Network, policy: str) -> dict:
-    """What `config.json` holds: the job, what it was run with, and what it met."""
-    return {
-        "labels": dataset.labels,
-        "image_size": job.image_size,
-        "data": [str(folder) for folder in job.data],
-        "weights": job.weights,
-        "init": None if job.init is None else str(job.init),
-        "fresh_layers": network.fresh,
-        "dropout": job.dropout,
-        "keep_duplicates": job.keep_duplicates,
-        "precision": policy.removeprefix("mixed_"),
-        "distribute": job.distribute,
-        **asdict(job.recipe),
-        "versions": {name: version(name) for name in ("tensorflow", "keras", "numpy")},
-    }
-
-
-def job_of_run(run: Path) -> Job:
-    """The job that a run's `config.json` holds.
-
-    Raises:
-        BadInput: there is none, or it is of another version.
-    """
-    path = run / CONFIG
-    if not path.is_file():
-        raise BadInput(f"{run}: no run to continue (no {CONFIG}); start it without --resume")
-    try:
-        config = json.loads(path.read_bytes())
-        recipe = Recipe(**{name: config[name] for name in Recipe.__dataclass_fields__})
-        return Job(
-            data=tuple(Path(folder) for folder in config["data"]),
-            weights=config["weights"],
-            init=None if config["init"] is None else Path(config["init"]),
-            image_size=config["image_size"],
-            dropout=config["dropout"],
-            precision=config["precision"],
-            distribute=config["distribute"],
-            keep_duplicates=config["keep_duplicates"],
-            recipe=recipe,
-        )
-    except (ValueError, KeyError) as error:
-        raise BadInput(f"{path}: cannot be continued from ({error!r}); start anew") from None
 
 
 def _write_split(out: Path, dataset: Dataset) -> None:
@@ -318,23 +207,6 @@ def _timed(seconds: dict[str, float], what: str) -> Iterator[None]:
     seconds[what] = round(time.monotonic() - started, 1)
 
 
-@contextmanager
-def _progress() -> Iterator[Callable[[str, int, int], None]]:
-    """Bars with the time left; the function gets (what, done, total)."""
-    tasks: dict[str, int] = {}
-    columns = TextColumn("{task.description:32}"), BarColumn(), MofNCompleteColumn()
-    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as progress:
-
-        def advanced(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                for task in tasks.values():
-                    progress.update(task, visible=False)
-                tasks[what] = progress.add_task(what, total=total)
-            progress.update(tasks[what], completed=done)
-
-        yield advanced
-
-
 def _write_json(path: Path, content: dict) -> None:
     write_whole(path, (json.dumps(content, indent=2) + "\n").encode())
 
@@ -342,6 +214,7 @@ def _write_json(path: Path, content: dict) -> None:
 def _check_out(out: Path, resume: bool) -> None:
     if resume:
         if (out / METRICS).exists():
+            _clear(out)  # what a kill just before its end left
             raise BadInput(f"{out}: the run is finished; --init {out} continues from it")
     elif (out / METRICS).exists():
         raise BadInput(f"{out}: holds a finished run already; choose another --out")
@@ -409,7 +282,7 @@ def main(
         bool, typer.Option("--keep-duplicates", help="train on copies of val and test photos too")
     ] = False,
     folds: Annotated[
-        int | None, typer.Option(min=2, help="cross-validate the recipe instead of training")
+        int | None, typer.Option(min=2, help="cross-validate the recipe before")
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="continue a killed run; takes its options from it")
@@ -435,11 +308,11 @@ def main(
             )
             job = Job(
                 *(tuple(data), weights, init, image_size, dropout, precision, distribute),
-                *(keep_duplicates, recipe),
+                *(keep_duplicates, folds, recipe),
             )
-        if folds and job.distribute:
+        if folds and distribute:
             raise BadInput("--folds: goes without --distribute")
-        metrics = judge_recipe(job, folds, out) if folds else fine_tune(job, out)
+        metrics = fine_tune(job, out)
         if mlflow and metrics:
             log_to_mlflow(out, metrics)
     except EwasteError as error:
@@ -448,11 +321,6 @@ def main(
         _fail(f"{out}: cannot be written ({error.strerror}); make room, then --resume", 1)
     if as_json:
         print(json.dumps(metrics))
-    elif folds:
-        console.print(
-            f"{folds} folds: accuracy {metrics['accuracy_mean']:.1%} "
-            f"+- {metrics['accuracy_deviation']:.1%}"
-        )
 
 
 def _fail(message: str, code: int) -> None:

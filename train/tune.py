@@ -20,9 +20,10 @@ from rich.table import Table
 
 from edge.errors import BadInput, EwasteError
 from edge.files import write_whole
-from train.fine_tune import FEATURES, Job, build, console, described, material_of, progress, read
 from train.fit import Material, Report, fit
+from train.job import FEATURES, Job, build, described, material_of, read
 from train.precision import Precision, choose_policy, set_policy
+from train.progress import bars, console
 from train.recipe import Augmentation, Recipe, Thaw
 
 try:
@@ -51,7 +52,7 @@ def tune(job: Job, trials: int, out: Path) -> dict:
         EwasteError: something cannot be written; `out` stays good to be continued.
     """
     set_policy(policy := choose_policy(job.precision), job.recipe.seed)
-    dataset = read(job)
+    dataset = read(job, console.print)
     network = build(job, len(dataset.labels))
     if not network.pretrained:
         raise BadInput(f"--weights {job.weights}: without pretrained stages there is no cache")
@@ -117,7 +118,7 @@ def _train(job: Job, material: Material, classes: int, folder: Path) -> dict[str
     folder.mkdir(exist_ok=True)
     write_whole(folder / "recipe.json", asked)
     keras.utils.set_random_seed(job.recipe.seed)
-    with progress() as advanced:
+    with bars() as advanced:
         report = Report(advanced, console.print)
         history, _ = fit(build(job, classes), material, job.recipe, folder, report)
     best = min(history, key=lambda row: row["val_loss"])
@@ -176,18 +177,7 @@ def main(
         augmentation=augmentation,
         seed=seed,
     )
-    job = Job(
-        data=tuple(data),
-        weights=weights,
-        init=None,
-        image_size=image_size,
-        dropout=0.0,
-        precision=precision,
-        distribute=None,
-        keep_duplicates=False,
-        folds=None,
-        recipe=recipe,
-    )
+    job = Job(tuple(data), weights, image_size=image_size, precision=precision, recipe=recipe)
     try:
         result = tune(job, trials, out)
     except EwasteError as error:

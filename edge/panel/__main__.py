@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         serve(
             state,
             given.records or state / RECORDS_NAME,
-            given.bundle or config.classifier.bundle,
+            given.bundle or config.bundle,
             config.panel.host if given.host is None else given.host,
             config.panel.port if given.port is None else given.port,
             functools.partial(decision_rules, config),

@@ -12,7 +12,7 @@ from edge.bundle import load_bundle
 from edge.cameras.camera import Camera, Frame
 from edge.cameras.simulated import SimulatedCamera
 from edge.clock import SystemClock, VirtualClock
-from edge.config import Config
+from edge.config import Config, bin_of
 from edge.errors import BadInput
 from edge.line import Source, build_conveyor
 from edge.photos import find_photos, read_photos
@@ -101,7 +101,7 @@ def simulate(
         Refused: the bundle cannot be proved.
         BadInput: the photos or the video file cannot be used.
     """
-    bundle = load_bundle(config.classifier.bundle)
+    bundle = load_bundle(config.bundle)
     placed = place_items(pieces_of(photos, seed, config, said), items, seed, config.geometry)
     source = _plant_source(config, placed, seed, VirtualClock(), fps, video, realtime=False)
     records: list[ItemRecord] = []
@@ -115,7 +115,7 @@ def simulate(
     finally:
         source.camera.close()
     hazards = frozenset(bundle.manifest.hazards)
-    return score(placed, records, source.gates.routed, config.bin_of, hazards, tally.late)
+    return score(placed, records, source.gates.routed, bin_of(config, bundle), hazards, tally.late)
 
 
 def _plant_source(

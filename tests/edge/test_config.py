@@ -1,10 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.bundle import Bundle
-from edge.config import Config, DecisionConfig, decision_rules, read_config
+from edge.bundle import Bundle, load_bundle
+from edge.config import Config, DecisionConfig, bin_of, decision_rules, read_config
 from edge.errors import BadInput
 from edge.manifest import UnknownRule
 from edge.unknown import UnknownDetector, pack_detector
@@ -140,3 +142,20 @@ def test_outputs_have_defaults_that_work(tmp_path):
     config = read_config(path)
     assert config.mqtt.tcp_port == 8883 and config.modbus.port == 502
     assert Config().mqtt is None and Config().modbus is None
+
+
+def test_a_bundles_bins_hold_unless_the_line_has_its_own(tiny_bundle) -> None:
+    bundle = load_bundle(tiny_bundle)
+    manifest = bundle.manifest
+    assert manifest.bins["hazardous"] == ("Battery",) and manifest.bins["small"] == ("Keyboard",)
+    assert "screens" not in manifest.bins  # it knows no television
+
+    swapped = manifest.model_copy(update={"bins": {"hazardous": ("PCB",), "boards": ("Battery",)}})
+    other = replace(bundle, manifest=swapped)
+    assert bin_of(Config(), other) == {"PCB": "hazardous", "Battery": "boards"}
+    own = Config.model_validate({"bins": {"a": ["PCB"]}, "gates": [{"bin": "a", "distance_mm": 9}]})
+    assert bin_of(own, other) == {"PCB": "a"}
+
+    gateless = replace(bundle, manifest=manifest.model_copy(update={"bins": {"b": ("PCB",)}}))
+    with pytest.raises(BadInput, match=r"sorts into b, which have no gate"):
+        decision_rules(Config(), gateless)

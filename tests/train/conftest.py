@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+import h5py
 import pytest
 
 from edge.simulator.items import write_dataset
@@ -23,3 +24,29 @@ def three_classes(tmp_path_factory) -> Path:
 def own_data(three_classes, tmp_path) -> Path:
     """A copy of the drawn items that a test may spoil."""
     return Path(shutil.copytree(three_classes, tmp_path / "data"))
+
+
+@pytest.fixture(scope="session")
+def weights(tmp_path_factory) -> Path:
+    """A weights file without the last stage, its weights random."""
+    import keras
+
+    keras.utils.set_random_seed(5)
+    model = keras.applications.ResNet50(include_top=False, weights=None, input_shape=(32, 32, 3))
+    path = tmp_path_factory.mktemp("weights") / "partial.h5"
+    write_legacy(model, path, lambda name: not name.startswith("conv5"))
+    return path
+
+
+def write_legacy(model, path, kept):
+    """The layout of the official weight files: a group per layer, names in attributes."""
+    with h5py.File(path, "w") as file:
+        layers = [layer for layer in model.layers if kept(layer.name)]
+        file.attrs["layer_names"] = [layer.name.encode() for layer in layers]
+        file.attrs["backend"], file.attrs["keras_version"] = b"tensorflow", b"2.2.4"
+        for layer in layers:
+            group = file.create_group(layer.name)
+            names = [f"{layer.name}/{weight.name}:0".encode() for weight in layer.weights]
+            group.attrs["weight_names"] = names
+            for name, weight in zip(names, layer.get_weights(), strict=True):
+                group[name.decode()] = weight

@@ -7,12 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import keras
 import pytest
 
 from edge.errors import BadInput
 from edge.simulator.items import write_dataset
-from tests.train.test_model import write_legacy
 from train.distribute import Worker, find_worker
 
 SCRIPT = Path(__file__).parents[2] / "train" / "fine_tune.py"
@@ -44,16 +42,6 @@ def photos(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    """A weights file without the last stage, its weights random."""
-    keras.utils.set_random_seed(5)
-    model = keras.applications.ResNet50(include_top=False, weights=None, input_shape=(32, 32, 3))
-    path = tmp_path_factory.mktemp("weights") / "partial.h5"
-    write_legacy(model, path, lambda name: not name.startswith("conv5"))
-    return path
-
-
 def command(photos, weights, out, *more):
     return [
         *(sys.executable, SCRIPT, "--data", photos, "--weights", weights, "--out", out),
@@ -73,7 +61,10 @@ def free_ports(count):
 @pytest.mark.slow
 def test_two_workers_reach_the_accuracy_of_one(photos, weights, tmp_path):
     alone = subprocess.run(
-        command(photos, weights, tmp_path / "alone"), capture_output=True, text=True, timeout=500
+        command(photos, weights, tmp_path / "alone"),
+        capture_output=True,
+        text=True,
+        timeout=500,
     )
     assert alone.returncode == 0, alone.stderr
     run = tmp_path / "together"

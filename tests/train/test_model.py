@@ -4,6 +4,7 @@ import pytest
 
 from edge.errors import BadInput
 from edge.preprocess import float_input
+from tests.train.conftest import write_legacy
 from train.model import (
     LAST_FROZEN,
     before_boundary,
@@ -29,22 +30,6 @@ def pretrained(tmp_path_factory):
         lambda name: not name.startswith("conv5") or name.startswith("conv5_block1_1"),
     )
     return model, folder
-
-
-def write_legacy(model, path, kept):
-    """The layout of the official weight files: a group per layer, names in attributes."""
-    import h5py
-
-    with h5py.File(path, "w") as file:
-        layers = [layer for layer in model.layers if kept(layer.name)]
-        file.attrs["layer_names"] = [layer.name.encode() for layer in layers]
-        file.attrs["backend"], file.attrs["keras_version"] = b"tensorflow", b"2.2.4"
-        for layer in layers:
-            group = file.create_group(layer.name)
-            names = [f"{layer.name}/{weight.name}:0".encode() for weight in layer.weights]
-            group.attrs["weight_names"] = names
-            for name, weight in zip(names, layer.get_weights(), strict=True):
-                group[name.decode()] = weight
 
 
 def test_folding_the_normalisation_into_conv1_changes_nothing_but_the_padding(pretrained):

@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 
 from edge.errors import BadInput
-from tests.train.test_model import write_legacy
 from train.checkpoint import load_checkpoint, save_checkpoint
 
 SCRIPT = Path(__file__).parents[2] / "train" / "fine_tune.py"
@@ -26,16 +25,6 @@ MOMENTS = {
     "thawed": lambda run, said: "thawed, epoch 4" in said,
     "judging": lambda run, said: "test photos of" in said,
 }
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    """A weights file without the last stage, its weights random."""
-    keras.utils.set_random_seed(5)
-    model = keras.applications.ResNet50(include_top=False, weights=None, input_shape=(32, 32, 3))
-    path = tmp_path_factory.mktemp("weights") / "partial.h5"
-    write_legacy(model, path, lambda name: not name.startswith("conv5"))
-    return path
 
 
 def command(*arguments):

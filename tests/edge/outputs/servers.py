@@ -29,6 +29,16 @@ def wait_until(condition, seconds: float = 15.0) -> float:
     return time.monotonic() - started
 
 
+def open_until(gates, bin: str, is_open) -> None:
+    """Open a gate; on a busy machine an opening may come too late and be given up."""
+    deadline = time.monotonic() + 15
+    while not is_open():
+        assert time.monotonic() < deadline, "did not open"
+        gates.close(bin)
+        gates.open(bin)
+        time.sleep(0.1)
+
+
 class Program:
     """A server in a process of its own."""
 

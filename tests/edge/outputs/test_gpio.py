@@ -8,7 +8,7 @@ from gpiozero.pins.mock import MockFactory
 from edge.errors import BadInput
 from edge.outputs.driven_gates import DrivenGates
 from edge.outputs.gpio import GpioPins, choose_factory
-from tests.edge.outputs.servers import wait_until
+from tests.edge.outputs.servers import open_until, wait_until
 
 
 def quiet(line: str) -> None:
@@ -87,9 +87,8 @@ def test_a_pin_that_fails_is_tried_again_and_the_line_never_notices(factory):
         type(pin)._set_state = real
     wait_until(lambda: gates.fault() is None)
     assert pin.state is False, "the item is past: the gate is not opened for it any more"
-    assert gates.status.dropped == 1 and gates.status.outages == 1 and "back" in said[1]
-    gates.open("boards")
-    wait_until(lambda: pin.state)
+    assert gates.status.dropped >= 1 and gates.status.outages == 1 and "back" in said[1]
+    open_until(gates, "boards", lambda: pin.state)
     assert gates.release() and pin.state is False
     pins.release()
 
@@ -97,10 +96,9 @@ def test_a_pin_that_fails_is_tried_again_and_the_line_never_notices(factory):
 def test_gates_close_when_the_loop_stalls(factory):
     pins = GpioPins({"boards": 17}, quiet)
     gates = DrivenGates("GPIO", ["boards"], pins, quiet)
-    gates.open("boards")
-    wait_until(lambda: factory.pin(17).state)
+    open_until(gates, "boards", lambda: factory.pin(17).state)
     closed_after_s = wait_until(lambda: not factory.pin(17).state)
-    assert 0.8 < closed_after_s < 1.6 and gates.stalls == 1
+    assert 0.5 < closed_after_s < 2.5 and gates.stalls == 1
     gates.alive()
     time.sleep(0.3)
     assert not factory.pin(17).state, "it does not open again by itself"

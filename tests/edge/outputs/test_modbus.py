@@ -10,7 +10,7 @@ from edge.config import ModbusConfig
 from edge.outputs.driven_gates import DrivenGates
 from edge.outputs.modbus import ModbusPlc, counters
 from edge.panel.live import Status
-from tests.edge.outputs.servers import wait_until
+from tests.edge.outputs.servers import open_until, wait_until
 
 COILS = {"boards": 3, "small": 4}
 
@@ -29,8 +29,7 @@ def test_gates_are_coils_and_counts_are_registers(plc, driven):
     gates, link, _ = driven
     wait_until(lambda: plc.coil(4) is False)
     assert plc.coil(3) is False
-    gates.open("small")
-    wait_until(lambda: plc.coil(4))
+    open_until(gates, "small", lambda: plc.coil(4))
     assert plc.coil(3) is False
     per_bin = {"boards": 2, "small": 1, "manual": 4}
     link.show(Status(updated_at=0, state="running", items=70_000, late=1, per_bin=per_bin))
@@ -62,8 +61,7 @@ def test_the_heartbeat_stands_still_when_the_loop_does(plc, driven):
 def test_a_plc_that_dies_and_comes_back_gets_closed_gates_and_no_stale_opening(plc, driven):
     gates, _, said = driven
     wait_until(lambda: gates.fault() is None)
-    gates.open("boards")
-    wait_until(lambda: plc.coil(3))
+    open_until(gates, "boards", lambda: plc.coil(3))
     plc.kill()
     wait_until(lambda: gates.fault())
     for _ in range(50):
@@ -82,9 +80,7 @@ def test_a_plc_that_dies_and_comes_back_gets_closed_gates_and_no_stale_opening(p
     assert {address for _, address, _ in plc.writes} >= {3, 4}
     assert len(said) == 2 and "line goes on" in said[0] and "back after" in said[1]
     assert back_s < 3 and gates.status.dropped >= 2
-    gates.close("small")
-    gates.open("small")
-    wait_until(lambda: plc.coil(4))
+    open_until(gates, "small", lambda: plc.coil(4))
 
 
 def test_a_plc_that_hangs_gets_no_stale_opening_when_it_goes_on(plc, driven):

@@ -1,0 +1,165 @@
+"""Whether other TFLite runtimes give a bundle's answers: python benchmarks/runtimes.py ...
+
+Each runtime runs in a process of its own, under a Python that has it: they cannot all live in one
+environment (tflite-runtime needs numpy 1).
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from convert.dataset import stratify
+from convert.golden import draw_input
+from edge.bundle import DEFAULT_BUNDLE, Bundle, load_bundle
+from edge.errors import BadInput, EwasteError, Refused
+from edge.manifest import MODEL
+from edge.photos import find_photos, read_photos
+from edge.preprocess import model_input
+
+SCRIPTS: Mapping[str, str] = {
+    "ai_edge_litert": """
+from ai_edge_litert.interpreter import Interpreter
+from importlib.metadata import version
+print(version("ai-edge-litert"))
+""",
+    "tflite_runtime": """
+from tflite_runtime.interpreter import Interpreter
+from importlib.metadata import version
+print(version("tflite-runtime"))
+""",
+    "openvino": """
+import openvino
+print(openvino.__version__)
+""",
+}
+TFLITE = """
+interpreter = Interpreter(sys.argv[1], num_threads=2)
+interpreter.allocate_tensors()
+runner = interpreter.get_signature_runner("serving_default")
+name = next(iter(runner.get_input_details()))
+answers = [runner(**{name: image[None]})["logits"][0] for image in np.load(sys.argv[2])]
+"""
+OPENVINO = """
+model = openvino.Core().compile_model(openvino.Core().read_model(sys.argv[1]), "CPU")
+classes = int(sys.argv[4])
+(logits,) = (port for port in model.outputs if list(port.shape) == [1, classes])
+answers = [model({0: image[None]})[logits][0] for image in np.load(sys.argv[2])]
+"""
+START = "import sys\nimport numpy as np\n"
+END = "np.save(sys.argv[3], np.array(answers))\n"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One runtime.
+
+    Attributes:
+        runtime: its name.
+        version: of it.
+        images: how many it was asked about.
+        same: on how many of them its top answer is that of the first runtime.
+        largest_difference: of a logit from the first runtime's, in steps of the quantised output.
+    """
+
+    runtime: str
+    version: str
+    images: int
+    same: int
+    largest_difference: int
+
+
+def compare_runtimes(
+    bundle: Bundle, pixels: np.ndarray, pythons: Sequence[tuple[str, str]]
+) -> list[Row]:
+    """Ask each (runtime, python) about uint8 RGB [n, S, S, 3]; the others are held to the first.
+
+    Raises:
+        EwasteError: a runtime cannot be run.
+    """
+    rows, first = [], None
+    with tempfile.TemporaryDirectory(prefix="ewaste-runtimes-") as scratch:
+        inputs = Path(scratch) / "inputs.npy"
+        np.save(inputs, pixels)
+        for runtime, python in pythons:
+            outputs = Path(scratch) / f"{runtime}.npy"
+            version = _ask(runtime, python, bundle, inputs, outputs)
+            logits = np.load(outputs).astype(np.int64)
+            first = logits if first is None else first
+            same = int((logits.argmax(axis=1) == first.argmax(axis=1)).sum())
+            off = int(np.abs(logits - first).max())
+            rows.append(Row(runtime, version, len(pixels), same, off))
+    return rows
+
+
+def _ask(runtime: str, python: str, bundle: Bundle, inputs: Path, outputs: Path) -> str:
+    """Let a runtime write its logits to `outputs`; returns its version."""
+    asking = OPENVINO if runtime == "openvino" else TFLITE
+    script = START + SCRIPTS[runtime] + asking + END
+    arguments = [str(bundle.path / MODEL), str(inputs), str(outputs), str(len(bundle.labels))]
+    done = subprocess.run(
+        [python, "-c", script, *arguments], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        reason = (done.stderr.strip() or "it died").splitlines()[-1]
+        raise EwasteError(f"{runtime} under {python}: {reason}")
+    return done.stdout.strip().splitlines()[0]
+
+
+def read_images(bundle: Bundle, photos: Path | None, images: int) -> np.ndarray:
+    """Inputs of a bundle's model: photos of `CLASS/*.jpg`, the classes evenly, or drawn items."""
+    size, labels = bundle.manifest.input.size, bundle.labels
+    if photos is None:
+        drawn = [draw_input(labels[n % len(labels)], n, size) for n in range(images)]
+        return np.stack(drawn)
+    chosen = stratify(find_photos(photos), 0)[:images]
+    read = read_photos(chosen, lambda line: print(line, file=sys.stderr))
+    return np.stack([model_input(pixels, size) for _, pixels in read])
+
+
+def main(
+    bundle: Annotated[Path, typer.Option(help="directory of the model")] = DEFAULT_BUNDLE,
+    photos: Annotated[Path | None, typer.Option(help="folder CLASS/*.jpg; else drawings")] = None,
+    images: Annotated[int, typer.Option(min=1)] = 100,
+    runtime: Annotated[
+        list[str] | None,
+        typer.Option(help=f"NAME=PYTHON, of {', '.join(SCRIPTS)}; repeatable"),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json")] = False,
+) -> None:
+    """Compare runtimes. Exit codes: 0 done, 1 failed, 2 bad input, 3 another answer somewhere."""
+    try:
+        pythons = [("ai_edge_litert", sys.executable)]
+        for given in runtime or ():
+            name, _, python = given.partition("=")
+            if name not in SCRIPTS or not python:
+                raise BadInput(f"--runtime {given}: expected NAME=PYTHON, of {', '.join(SCRIPTS)}")
+            pythons.append((name, python))
+        loaded = load_bundle(bundle)
+        rows = compare_runtimes(loaded, read_images(loaded, photos, images), pythons)
+        if as_json:
+            print(json.dumps({"rows": [asdict(row) for row in rows]}))
+        else:
+            print(f"{'runtime':16}  {'version':12}  images  same answer  largest difference")
+            for row in rows:
+                print(
+                    f"{row.runtime:16}  {row.version:12}  {row.images:6}  {row.same:11}  "
+                    f"{row.largest_difference:18}"
+                )
+        differing = [row.runtime for row in rows if row.same < row.images]
+        if differing:
+            raise Refused(f"{', '.join(differing)}: not the same answers everywhere")
+    except EwasteError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,134 @@
+"""The accuracy and latency of one model at several image sizes: python convert/sizes.py --runs ...
+
+Each bundle was trained and converted at its own size; the curve shows what a larger one buys.
+"""
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import typer
+
+from benchmarks.latency import measure
+from edge.bundle import Bundle, load_bundle
+from edge.errors import BadInput, EwasteError
+
+
+@dataclass(frozen=True)
+class Point:
+    """One bundle on the curve.
+
+    Attributes:
+        bundle: its name.
+        size: of its input, px.
+        accuracy, accuracy_low, accuracy_high: quantised, with Wilson's 95 % interval, as its parity
+            verdict says.
+        split: what that was judged on.
+        median_ms: of one inference on this machine.
+        best: whether nothing is both faster and as accurate.
+    """
+
+    bundle: str
+    size: int
+    accuracy: float
+    accuracy_low: float
+    accuracy_high: float
+    split: str
+    median_ms: float
+    best: bool
+
+
+def place_points(measured: Sequence[tuple[Bundle, float]]) -> list[Point]:
+    """The points of bundles and their median milliseconds, smallest image first."""
+    points = []
+    for bundle, milliseconds in measured:
+        parity = bundle.manifest.parity
+        beaten = any(
+            other_ms < milliseconds
+            and other.manifest.parity.accuracy_quantised >= parity.accuracy_quantised
+            for other, other_ms in measured
+        )
+        low, high = parity.accuracy_quantised_interval
+        size, name = bundle.manifest.input.size, bundle.manifest.name
+        accuracy = parity.accuracy_quantised
+        points.append(
+            Point(name, size, accuracy, low, high, parity.split, milliseconds, not beaten)
+        )
+    return sorted(points, key=lambda point: point.size)
+
+
+def choose(points: Sequence[Point]) -> Point:
+    """The fastest point whose accuracy no other is surely above: the intervals still meet.
+
+    On a few hundred photos a size may be better by chance; milliseconds are certain.
+    """
+    surest = max(point.accuracy_low for point in points)
+    return min(
+        (point for point in points if point.accuracy_high >= surest),
+        key=lambda point: point.median_ms,
+    )
+
+
+def draw(points: Sequence[Point], chosen: Point, path: Path) -> None:
+    """Draw the curve as PNG or SVG."""
+    figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
+    below = [100 * (point.accuracy - point.accuracy_low) for point in points]
+    above = [100 * (point.accuracy_high - point.accuracy) for point in points]
+    times = [point.median_ms for point in points]
+    accuracies = [100 * point.accuracy for point in points]
+    axes.errorbar(times, accuracies, yerr=[below, above], marker="o", capsize=4, color="#1f7a4d")
+    for point in points:
+        said = f"{point.size} px" + (" (chosen)" if point is chosen else "")
+        spot = (point.median_ms, 100 * point.accuracy)
+        axes.annotate(said, spot, textcoords="offset points", xytext=(8, 6))
+    axes.set_xlabel("one inference, ms")
+    axes.set_ylabel(f"accuracy, % ({points[0].split}, 95 %)")
+    axes.grid(alpha=0.3)
+    figure.savefig(path, dpi=150)
+    plt.close(figure)
+
+
+def main(
+    bundles: Annotated[list[Path], typer.Option(help="a bundle of each size; repeatable")],
+    out: Annotated[Path, typer.Option(help="picture of the curve, .png or .svg")],
+    threads: Annotated[int, typer.Option(min=1)] = 2,
+    runs: Annotated[int, typer.Option(min=10, help="inferences to time")] = 100,
+    as_json: Annotated[bool, typer.Option("--json")] = False,
+) -> None:
+    """Draw accuracy over latency by image size. Exit codes: 0 done, 1 failed, 2 bad input."""
+    try:
+        if out.suffix not in (".png", ".svg"):
+            raise BadInput(f"{out}: must end in .png or .svg")
+        measured = []
+        for path in bundles:
+            (row,) = (row for row in measure(path, threads, runs) if row.stage == "inference")
+            measured.append((load_bundle(path), row.median_ms))
+        points = place_points(measured)
+        chosen = choose(points)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        draw(points, chosen, out)
+    except EwasteError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    if as_json:
+        print(json.dumps({"points": [asdict(point) for point in points], "chosen": chosen.size}))
+        return
+    for point in points:
+        mark = "*" if point is chosen else " "
+        print(
+            f"{mark} {point.size:4} px  {point.accuracy:.2%} ({point.accuracy_low:.2%} to "
+            f"{point.accuracy_high:.2%})  {point.median_ms:7.2f} ms"
+        )
+    print(f"* the fastest that no other is surely more accurate than; drawn: {out}")
+
+
+if __name__ == "__main__":
+    typer.run(main)

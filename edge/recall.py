@@ -1,0 +1,139 @@
+"""What the run before has recorded and may still lie in view, so that it is not counted again.
+
+A line that is killed starts again within seconds, and its encoder at another zero. Between the belt
+coordinates of two runs lies one unknown shift, the same for all items; what does not shift is how
+far across the belt an item lies, how long it is, and what it looks like.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+
+import cv2
+import numpy as np
+
+from edge.belt.tracker import TrackedItem
+from edge.store import ItemRecord
+
+LATELY = 40
+"""How many records are looked at: more than fit into a view."""
+OLDEST_S = 600.0
+"""After so long, whatever lay in view is gone: the belt was cleared, or has moved on."""
+FOUND_S = 1.0
+"""What is first seen within this time from the start was lying there, or may have been: the
+detector needs some frames to know the belt."""
+ACROSS_MM, LENGTH_MM, LENGTH_SHARE, SHIFT_MM = 15.0, 15.0, 0.15, 40.0
+OUT_OF_ORDER = 2
+"""So many items may have been recorded before one that was ahead of them."""
+THUMBNAIL = (16, 16)
+ALIKE = 24.0
+"""Largest mean difference of two thumbnails of one item, of 255; noise and a slightly different
+crop make 5 to 15."""
+
+
+class Recall:
+    """The items that were recorded lately; each is recognised at most once."""
+
+    def __init__(self, records: Iterable[ItemRecord], now: float) -> None:
+        """Take the last records, the newest first, and the time in unix seconds.
+
+        Records from the future are left out too: the wall clock was set back, and how long ago
+        they were is not known.
+        """
+        self._waiting = [
+            record for record in records if 0 <= now - record.decided_at < OLDEST_S and record.crop
+        ]
+        self._newer = {record.item_id: place for place, record in enumerate(self._waiting)}
+        self._shifts: dict[str, float] = {}  # run -> from its belt coordinates to ours, mm
+
+    def recognise(
+        self,
+        item: TrackedItem,
+        crop: bytes,
+        lying: Sequence[TrackedItem],
+        view_mm: tuple[float, float],
+    ) -> bool:
+        """Whether an item has been recorded before.
+
+        Once the shift of a run is known, its records count at any time: the belt may jog back and
+        bring an item again. Until then only for an item that is `lying`.
+
+        Args:
+            item: as it is tracked.
+            crop: its best view as JPEG, empty when there is none.
+            lying: all items that were found in view at the start.
+            view_mm: what the camera saw of the belt then, in belt coordinates, the low end first.
+        """
+        if any(item.number == other.number for other in lying):
+            for run in {run_of(record) for record in self._waiting} - set(self._shifts):
+                shift_mm = self._shift_of(run, item, crop, lying, view_mm)
+                if shift_mm is not None:
+                    self._shifts[run] = shift_mm
+        for record in self._waiting:
+            shift_mm = self._shifts.get(run_of(record))
+            if shift_mm is not None and fits(record, item, shift_mm) and alike(record, crop):
+                self._waiting.remove(record)
+                return True
+        return False
+
+    def _shift_of(
+        self,
+        run: str,
+        item: TrackedItem,
+        crop: bytes,
+        lying: Sequence[TrackedItem],
+        view_mm: tuple[float, float],
+    ) -> float | None:
+        """The shift of a run under which one of its records is this item; None: there is none.
+
+        Under the right one, the records that fall into the view have an item there each.
+        """
+        records = [record for record in self._waiting if run_of(record) == run]
+        upstream = sum(other.position_mm > item.position_mm for other in lying)
+        best, most = None, 0
+        for record in records:
+            # Items are recorded as they come: what was recorded later lies upstream, in view.
+            if self._newer[record.item_id] > upstream + OUT_OF_ORDER:
+                continue
+            if not (fits(record, item, None) and alike(record, crop)):
+                continue
+            shift_mm = item.position_mm - record.position_mm
+            speaking = 0
+            for other in records:
+                found = any(fits(other, lain, shift_mm) for lain in lying)
+                at_mm, reach = other.position_mm + shift_mm, other.length_mm / 2 + SHIFT_MM
+                missing = view_mm[0] + reach < at_mm < view_mm[1] - reach
+                speaking += 1 if found else -missing
+            if speaking > most:
+                best, most = shift_mm, speaking
+        return best
+
+
+def run_of(record: ItemRecord) -> str:
+    """Which run an item was recorded in; each has belt coordinates of its own."""
+    return record.item_id.rpartition("-")[0]
+
+
+def fits(record: ItemRecord, item: TrackedItem, shift_mm: float | None) -> bool:
+    """Whether a record may be of an item, by length and place; None: the shift is not known."""
+    longer = abs(record.length_mm - item.length_mm)
+    return (
+        abs(record.offset_mm - item.offset_mm) <= ACROSS_MM
+        and longer <= max(LENGTH_MM, LENGTH_SHARE * item.length_mm)
+        and (shift_mm is None or abs(item.position_mm - record.position_mm - shift_mm) <= SHIFT_MM)
+    )
+
+
+def alike(record: ItemRecord, crop: bytes) -> bool:
+    """Whether a record looks like an item's crop; without one there is nothing to tell by."""
+    return not crop or difference(record.crop, crop) <= ALIKE
+
+
+def difference(first: bytes, second: bytes) -> float:
+    """Mean difference of two JPEGs as thumbnails, 0 to 255; infinite when one cannot be read."""
+    thumbnails = []
+    for jpeg in (first, second):
+        pixels = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR) if jpeg else None
+        if pixels is None:
+            return math.inf
+        thumbnails.append(cv2.resize(pixels, THUMBNAIL, interpolation=cv2.INTER_AREA))
+    return float(np.mean(cv2.absdiff(*thumbnails)))

@@ -1,0 +1,234 @@
+"""What the proof is for: damaged, badly calibrated and badly quantised models of a tiny run."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from convert import quantize as command
+from convert.layers import Layer, LayerError, fewest_in_float, rank_layers
+from convert.quantize import Outcome, Request, quantize
+from edge.bundle import load_bundle, sha256
+from edge.errors import BadInput
+from edge.manifest import ParityGate
+from edge.verify import verify
+from tests.conftest import write_run
+from tests.edge.test_bundle import reseal
+
+ROOT = Path(__file__).parents[2]
+
+
+def converted(run: Path, data: Path, out: Path, **changes: object) -> Outcome:
+    request = Request(run, (data,), out, **{"calibration": 40, **changes})
+    return quantize(request, lambda line: None)
+
+
+@pytest.fixture(scope="module")
+def exploding_run(
+    tiny_run: Path, drawn_data: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The tiny run, one channel between two layers a hundred thousand times larger and back.
+
+    In float nothing changes; 8 bits that reach so far leave nothing of the other channels.
+    """
+    import keras
+
+    model = keras.models.load_model(tiny_run / "model.keras")
+    *_, maker, reader = (each for each in model.layers if isinstance(each, keras.layers.Conv2D))
+    kernel, bias = maker.get_weights()
+    channel = int(np.argmax(np.abs(kernel).sum(axis=(0, 1, 2))))
+    kernel[..., channel] *= 1e5
+    bias[channel] *= 1e5
+    maker.set_weights([kernel, bias])
+    kernel, bias = reader.get_weights()
+    kernel[:, :, channel] /= 1e5
+    reader.set_weights([kernel, bias])
+    run = tmp_path_factory.mktemp("runs") / "exploding"
+    run.mkdir()
+    write_run(run, model, drawn_data)
+    return run
+
+
+def test_the_fewest_layers_in_float_repair_what_int8_breaks(
+    exploding_run: Path, drawn_data: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "repaired"
+    outcome = converted(exploding_run, drawn_data, out, keep_float=True)
+    plain, repaired = outcome.rows
+    assert (plain.variant, plain.gate) == ("int8", "refused") and plain.agreement < 0.9
+    assert (repaired.variant, repaired.gate) == ("int8+float", "passed")
+    assert repaired.megabytes > plain.megabytes  # what it costs
+    # The maker and the reader of the huge channel, and no other: the last two convolutions.
+    layers = {each.layer.name: each for each in outcome.layers}
+    kept = [layers[name] for name in outcome.chosen.float_layers]
+    assert all(each.error > 0.5 for each in kept)
+    assert {each.layer.short.split("/")[0] for each in kept} == {"conv2d_1_2", "conv2d_2_1"}
+
+    found = verify(out, threads=1)
+    assert found.ok and len(found.bundle.manifest.float_layers) == 2
+    assert "in all but 2 layers" in (out / "model_card.md").read_text()
+
+
+def test_the_search_takes_the_fewest_and_asks_little() -> None:
+    ranked = [LayerError(Layer(f"layer{n}", ()), 1 - n / 50) for n in range(50)]
+    asked: list[int] = []
+
+    def holds(names) -> bool:
+        asked.append(len(names))
+        return {"layer3", "layer17"} <= set(names)
+
+    assert set(fewest_in_float(ranked, holds)) == {"layer3", "layer17"}
+    assert len(asked) < 30
+    assert fewest_in_float(ranked, lambda names: False) is None
+    assert fewest_in_float(ranked, lambda names: True) == ("layer0",)
+
+
+def test_a_layers_error_counts_what_it_reads() -> None:
+    first, second, third = Layer("a", ("image",)), Layer("b", ("a",)), Layer("c", ("b",))
+    ranked = rank_layers([first, second, third], {"a": 0.1, "b": 0.9, "c": 0.2})
+    assert [(each.layer.name, each.error) for each in ranked] == [
+        ("b", 0.9),
+        ("c", 0.9),
+        ("a", 0.1),
+    ]
+
+
+def test_two_conversions_are_the_same_bytes(
+    tiny_run: Path, tiny_bundle: Path, drawn_data: Path, tmp_path: Path
+) -> None:
+    again = tmp_path / tiny_bundle.name
+    converted(tiny_run, drawn_data, again)
+    manifests = []
+    for bundle in (tiny_bundle, again):
+        manifest = json.loads((bundle / "manifest.json").read_text())
+        manifest.pop("created")
+        manifests.append(manifest)
+    assert manifests[0] == manifests[1]
+    for name in manifests[0]["files"]:
+        assert (tiny_bundle / name).read_bytes() == (again / name).read_bytes(), name
+
+
+def test_the_time_may_be_given_for_a_bundle_that_is_the_same_to_the_last_byte(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1767225600")
+    assert command._now().isoformat() == "2026-01-01T00:00:00+00:00"
+
+
+@pytest.mark.slow
+def test_killed_at_any_time_a_conversion_leaves_no_bundle_or_a_whole_one(
+    tiny_run: Path, drawn_data: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    arguments = ["--run", tiny_run, "--data", drawn_data, "--out", out, "--calibration", 20]
+    typed = [sys.executable, ROOT / "convert" / "quantize.py", *arguments]
+
+    def start() -> subprocess.Popen:
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        return subprocess.Popen([*map(str, typed)], env=environment, stderr=subprocess.DEVNULL)
+
+    started = time.monotonic()
+    assert start().wait() == 0
+    whole = time.monotonic() - started
+    shutil.rmtree(out)
+    found = []
+    for share in (0.2, 0.6, 0.8, 0.9, 0.95, 1.0, 1.05):
+        shutil.rmtree(out, ignore_errors=True)
+        process = start()
+        time.sleep(share * whole)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        try:
+            found.append(load_bundle(out).manifest.name)
+        except BadInput:
+            found.append("none")
+            assert not out.exists()
+    assert set(found) <= {"none", "out"} and found[0] == "none"
+    assert start().wait() == 0 and load_bundle(out).manifest.name == "out"
+
+
+def test_calibrated_on_black_images(
+    tiny_run: Path, drawn_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = command._calibration_inputs
+    monkeypatch.setattr(command, "_calibration_inputs", lambda *given: np.zeros_like(real(*given)))
+    refused_by_the_gate(converted(tiny_run, drawn_data, tmp_path / "out"), "nats off Keras")
+
+
+def test_labels_shuffled_before_the_conversion(
+    tiny_run: Path, drawn_data: Path, tmp_path: Path
+) -> None:
+    run = Path(shutil.copytree(tiny_run, tmp_path / "run"))
+    config = json.loads((run / "config.json").read_text())
+    config["labels"] = [config["labels"][place] for place in (2, 0, 3, 1)]
+    (run / "config.json").write_text(json.dumps(config))
+    refused_by_the_gate(converted(run, drawn_data, tmp_path / "out"), "labels, photos or ways of")
+
+
+@pytest.mark.parametrize("damage", ["colours", "resize"])
+def test_pictures_made_into_inputs_in_another_way_than_in_training(
+    tiny_run: Path,
+    drawn_data: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    damage: str,
+) -> None:
+    real = command.model_input
+
+    def wrong(image: np.ndarray, size: int) -> np.ndarray:
+        if damage == "colours":
+            return real(image, size)[:, :, ::-1]
+        return real(image[: image.shape[0] // 2, : image.shape[1] // 2], size)
+
+    monkeypatch.setattr(command, "model_input", wrong)
+    refused_by_the_gate(
+        converted(tiny_run, drawn_data, tmp_path / "out"), "labels, photos or ways of"
+    )
+
+
+def test_a_flipped_bit_in_the_weights(tiny_bundle: Path, tmp_path: Path) -> None:
+    from convert.flatbuffer import read_model
+
+    bundle = Path(shutil.copytree(tiny_bundle, tmp_path / "copy"))
+    model = bundle / "model.tflite"
+    content = bytearray(model.read_bytes())
+    buffers = read_model(bytes(content)).buffers
+    weights = max((each.data.tobytes() for each in buffers if each.data is not None), key=len)
+    content[bytes(content).index(weights) + len(weights) // 2] ^= 0x80
+    model.write_bytes(content)
+    found = verify(bundle, threads=1)
+    assert found.checks[-1].name == "digests" and "model.tflite: altered" in found.checks[-1].said
+
+
+def test_golden_outputs_of_another_model(
+    tiny_run: Path, tiny_bundle: Path, drawn_data: Path, tmp_path: Path
+) -> None:
+    import keras
+
+    model = keras.models.load_model(tiny_run / "model.keras")
+    kernel, bias = model.get_layer("logits").get_weights()
+    model.get_layer("logits").set_weights([np.roll(kernel, 1, axis=1), np.roll(bias, 1)])
+    run, other = tmp_path / "run", tmp_path / "other"
+    run.mkdir()
+    write_run(run, model, drawn_data)
+    lenient = ParityGate(training_drop=1.0)
+    assert converted(run, drawn_data, other, gate=lenient).bundle is not None
+    bundle = Path(shutil.copytree(tiny_bundle, tmp_path / "copy"))
+    shutil.copyfile(other / "golden.npz", bundle / "golden.npz")
+    assert verify(bundle).checks[-1].name == "digests"
+    reseal(bundle)
+    found = verify(bundle, threads=1)
+    assert not found.ok and found.checks[-1].name == "golden outputs"
+    assert sha256((bundle / "golden.npz").read_bytes()) == found.bundle.manifest.files["golden.npz"]
+
+
+def refused_by_the_gate(outcome: Outcome, reason: str) -> None:
+    assert outcome.bundle is None and outcome.chosen.failed
+    assert any(reason in line for line in outcome.chosen.failed), outcome.chosen.failed

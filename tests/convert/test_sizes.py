@@ -1,0 +1,42 @@
+"""Which image size is chosen, from made-up and from real bundles."""
+
+import json
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from convert.sizes import Point, choose, main
+
+
+def point(size: int, accuracy: float, milliseconds: float, spread: float = 0.01) -> Point:
+    low, high = accuracy - spread, accuracy + spread
+    return Point(f"b{size}", size, accuracy, low, high, "val+test", milliseconds, True)
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "chosen"),
+    [((0.90, 0.95, 0.96, 0.965), 160), ((0.96, 0.96, 0.96, 0.96), 128), ((0.8, 0.85, 0.9, 1), 224)],
+)
+def test_the_fastest_that_none_is_surely_better_than(
+    accuracies: tuple[float, ...], chosen: int
+) -> None:
+    sizes = (128, 160, 192, 224)
+    points = [point(s, a, s / 10) for s, a in zip(sizes, accuracies, strict=True)]
+    assert choose(points).size == chosen
+
+
+def test_the_command_draws_the_curve(tiny_bundle: Path, tmp_path: Path) -> None:
+    app = typer.Typer()
+    app.command()(main)
+    curve = tmp_path / "curve.png"
+    bundle = ("--bundles", str(tiny_bundle))
+    arguments = [*bundle, *bundle, "--out", str(curve), "--runs", "10", "--json"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.stderr
+    answer = json.loads(result.stdout)
+    assert answer["chosen"] == 48 and len(answer["points"]) == 2
+    assert curve.read_bytes().startswith(b"\x89PNG")
+    bad = CliRunner().invoke(app, [*bundle, "--out", str(tmp_path / "curve.txt")])
+    assert bad.exit_code == 2

@@ -1,0 +1,65 @@
+import math
+from dataclasses import replace
+
+import cv2
+import numpy as np
+
+from edge.belt.tracker import Extent, TrackedItem
+from edge.recall import Recall
+from tests.edge.test_store import RECORD
+
+NOW, VIEW = 1_700_000_100.0, (-400.0, 400.0)
+
+
+def picture(shade: int) -> bytes:
+    pixels = np.full((60, 80, 3), shade, np.uint8)
+    return cv2.imencode(".jpg", pixels)[1].tobytes()
+
+
+def item(number: int, position_mm: float, offset_mm: float = 0.0) -> TrackedItem:
+    along = Extent(position_mm - 50, position_mm + 50, True, True)
+    across = Extent(offset_mm - 40, offset_mm + 40, True, True)
+    return TrackedItem(number, along, across, 0.0, 0.0, 2)
+
+
+def record(number: int, position_mm: float, offset_mm: float = 0.0, **changes):
+    values = {
+        "item_id": f"run-{number}",
+        "decided_at": NOW - 5,
+        "position_mm": position_mm,
+        "offset_mm": offset_mm,
+        "length_mm": 100.0,
+        "crop": picture(60 * number),
+    }
+    return replace(RECORD, **{**values, **changes})
+
+
+def test_items_that_lay_in_view_are_recognised_once_and_new_ones_are_not():
+    recall = Recall([record(2, 5200, 80), record(1, 5000)], NOW)
+    lying = [item(1, -100), item(2, 100, 80), item(3, 300, -80)]
+    assert recall.recognise(lying[0], picture(60), lying, VIEW)
+    assert recall.recognise(lying[1], picture(120), lying, VIEW)
+    assert not recall.recognise(lying[2], picture(60), lying, VIEW)
+    assert not recall.recognise(lying[0], picture(60), lying, VIEW)
+
+
+def test_one_that_only_looks_alike_is_new():
+    recall = Recall([record(2, 5200, 80), record(1, 5000)], NOW)
+    lying = [item(1, 100)]
+    assert not recall.recognise(item(1, 100), picture(200), lying, VIEW), "looks different"
+    assert not recall.recognise(item(1, 100, 60), picture(60), lying, VIEW), "lies elsewhere"
+    # Were it the first one, the second would have to lie 200 mm upstream.
+    assert not recall.recognise(item(1, 100), picture(60), lying, VIEW), "its neighbour is missing"
+
+
+def test_what_was_recorded_long_ago_or_in_the_future_is_not_looked_for():
+    for decided_at in (NOW - 3600, NOW + 86_400, math.nan):
+        recall = Recall([record(1, 5000, decided_at=decided_at)], NOW)
+        assert not recall.recognise(item(1, 0), picture(60), [item(1, 0)], VIEW)
+
+
+def test_one_that_the_belt_brings_back_later_is_recognised_by_its_place():
+    recall = Recall([record(2, 5200, 80), record(1, 4700)], NOW)
+    lying = [item(2, 100, 80)]
+    assert recall.recognise(lying[0], picture(120), lying, VIEW)
+    assert recall.recognise(item(3, -400), picture(60), lying, VIEW)

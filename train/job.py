@@ -1,0 +1,131 @@
+"""What a training is given: its settings, and the photos and the network that follow from them."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from edge.errors import BadInput
+from train.augment import belt_variation, plain_variation
+from train.dataset import Dataset, read_dataset
+from train.distribute import Distribute
+from train.fit import Material
+from train.model import Network, build_network, continue_from
+from train.precision import Precision
+from train.recipe import Recipe
+
+CONFIG, MODEL, FEATURES = "config.json", "model.keras", "features"
+
+
+@dataclass(frozen=True)
+class Job:
+    """A training: of what, from what, and how. `config.json` holds it.
+
+    Attributes:
+        data: datasets, see `edge.photos.find_dataset`.
+        weights: "imagenet", "none", or an .h5 file.
+        init: an earlier run to continue from.
+        image_size: height and width of the model's input, px.
+        dropout: share of the embedding that is left out in training, 0 to 1.
+        precision: what to compute in, see `train.precision`.
+        distribute: over what, see `train.distribute`; None: one device.
+        keep_duplicates: see `train.dataset.read_dataset`.
+        folds: in how many folds the recipe is cross-validated first; None: not at all.
+        recipe: the rest.
+    """
+
+    data: tuple[Path, ...]
+    weights: str = "imagenet"
+    init: Path | None = None
+    image_size: int = 160
+    dropout: float = 0.4
+    precision: Precision = "auto"
+    distribute: Distribute | None = None
+    keep_duplicates: bool = False
+    folds: int | None = None
+    recipe: Recipe = field(default_factory=Recipe)
+
+
+def read(job: Job, said: Callable[[str], None]) -> Dataset:
+    """The photos, and a few lines on them to `said`; raises as `train.dataset.read_dataset`."""
+    dataset = read_dataset(job.data, job.image_size, job.recipe.seed, said, job.keep_duplicates)
+    said(
+        f"{len(dataset.labels)} classes; {len(dataset.train.classes)} photos to train, "
+        f"{len(dataset.val.classes)} to choose, {len(dataset.test.classes)} to judge"
+    )
+    if any(dataset.left_out.values()):
+        said(
+            f"left out for a copy in a later split: {dataset.left_out['train']} photos of train, "
+            f"{dataset.left_out['val']} of val (--keep-duplicates keeps them)"
+        )
+    return dataset
+
+
+def build(job: Job, classes: int) -> Network:
+    """The network before training; raises as `train.model.build_network` and `continue_from`."""
+    network = build_network(classes, job.image_size, job.weights, job.dropout)
+    return network if job.init is None else continue_from(network, job.init / MODEL)
+
+
+def material_of(job: Job, dataset: Dataset, out: Path) -> Material:
+    """The photos of train and val, to be varied as the recipe says; features are kept in `out`."""
+    pixels = np.concatenate([dataset.train.pixels, dataset.val.pixels])
+    classes = np.concatenate([dataset.train.classes, dataset.val.classes])
+    train = np.arange(len(dataset.train.classes))
+    val = np.arange(len(train), len(classes))
+    if job.recipe.augmentation == "belt":
+        vary = belt_variation(pixels, classes, job.recipe.seed)
+    else:
+        vary = plain_variation(pixels, job.recipe.seed)
+    varied, plain = (np.arange(len(classes)),) * 2 if job.folds else (train, val)
+    return Material(classes, train, val, vary, out / FEATURES, varied, plain)
+
+
+def described(job: Job, dataset: Dataset, network: Network, policy: str) -> dict:
+    """What `config.json` holds: the job, what it was run with, and what it met."""
+    return {
+        "labels": dataset.labels,
+        "image_size": job.image_size,
+        "data": [str(folder) for folder in job.data],
+        "weights": job.weights,
+        "init": None if job.init is None else str(job.init),
+        "fresh_layers": network.fresh,
+        "dropout": job.dropout,
+        "keep_duplicates": job.keep_duplicates,
+        "folds": job.folds,
+        "precision": policy.removeprefix("mixed_"),
+        "distribute": job.distribute,
+        **asdict(job.recipe),
+        "versions": {name: version(name) for name in ("tensorflow", "keras", "numpy")},
+    }
+
+
+def job_of_run(run: Path) -> Job:
+    """The job that a run's `config.json` holds.
+
+    Raises:
+        BadInput: there is none, or it is of another version.
+    """
+    path = run / CONFIG
+    if not path.is_file():
+        raise BadInput(f"{run}: no run to continue (no {CONFIG}); start it without --resume")
+    try:
+        config = json.loads(path.read_bytes())
+        recipe = Recipe(**{name: config[name] for name in Recipe.__dataclass_fields__})
+        return Job(
+            data=tuple(Path(folder) for folder in config["data"]),
+            weights=config["weights"],
+            init=None if config["init"] is None else Path(config["init"]),
+            image_size=config["image_size"],
+            dropout=config["dropout"],
+            precision=config["precision"],
+            distribute=config["distribute"],
+            keep_duplicates=config["keep_duplicates"],
+            folds=config["folds"],
+            recipe=recipe,
+        )
+    except (ValueError, KeyError) as error:
+        raise BadInput(f"{path}: cannot be continued from ({error!r}); start anew") from None
