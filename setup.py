@@ -32,7 +32,7 @@ TRAIN = [
     "ai-edge-quantizer>=0.10",
 ]
 KAGGLE = ["kagglehub>=0.3"]
-MLFLOW = ["mlflow-skinny>=2.16"]
+MLFLOW = ["mlflow-skinny>=2.16", "sqlalchemy>=2", "alembic>=1.13"]
 TUNE = ["optuna>=4"]
 BENCHMARKS = [*EDGE, *TRAIN, "psutil>=5.9"]
 DEV = [

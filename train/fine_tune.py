@@ -19,6 +19,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import click
 import keras
 import numpy as np
+import tensorflow as tf
 import typer
 
 from edge.errors import BadInput, EwasteError
@@ -36,7 +37,7 @@ from train.model import Network, in_float32
 from train.precision import Precision, choose_policy, set_policy
 from train.progress import bars, console
 from train.recipe import Augmentation, Recipe, Thaw
-from train.tracking import log_to_mlflow
+from train.tracking import find_mlflow, log_to_mlflow
 
 METRICS = "metrics.json"
 
@@ -292,6 +293,8 @@ def main(
 ) -> None:
     """Fine-tune ResNet50 on labelled photos. Exit codes: 0 done, 1 failed, 2 bad input."""
     try:
+        if mlflow:
+            find_mlflow()
         if not find_worker(distribute, os.environ).rank:
             _check_out(out, resume)
         if resume:
@@ -317,6 +320,8 @@ def main(
             log_to_mlflow(out, metrics)
     except EwasteError as error:
         _fail(str(error), error.exit_code)
+    except tf.errors.OpError as error:
+        _fail(f"{out}: TensorFlow failed ({error.message.splitlines()[0]}); see --resume", 1)
     except OSError as error:
         _fail(f"{out}: cannot be written ({error.strerror}); make room, then --resume", 1)
     if as_json:

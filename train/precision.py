@@ -1,5 +1,6 @@
 """The number format to train in."""
 
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -8,13 +9,14 @@ import tensorflow as tf
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 CPU_FLAGS = Path("/proc/cpuinfo")
+XLA_DETERMINISTIC = "--xla_gpu_deterministic_ops=true"
 
 
 def choose_policy(precision: Precision) -> str:
     """Keras' dtype policy for a precision: float32, mixed_bfloat16 or mixed_float16.
 
-    "auto" is 16 bits where they are fast: float16 on a GPU (with XLA, see `uses_xla`), bfloat16 on
-    a CPU that multiplies it in hardware. Weights stay float32 in each of them.
+    "auto" is 16 bits where they are fast: float16 on a GPU (with XLA, see `set_policy`), bfloat16
+    on a CPU that multiplies it in hardware. Weights stay float32 in each of them.
     """
     if precision == "auto":
         flags = CPU_FLAGS.read_text() if CPU_FLAGS.exists() else ""
@@ -28,12 +30,21 @@ def choose_policy(precision: Precision) -> str:
 
 
 def on_gpu() -> bool:
-    """Whether TensorFlow found a GPU; XLA is used there, and not on a CPU, where it is slower."""
+    """Whether TensorFlow found a GPU."""
     return bool(tf.config.list_physical_devices("GPU"))
 
 
 def set_policy(policy: str, seed: int) -> None:
-    """Let layers that are made from now on compute in `policy`, the same way each time."""
+    """Let layers that are made from now on compute in `policy`, the same way each time.
+
+    Keras compiles with XLA on a GPU (not on a CPU, where that is slower), unless TensorFlow's own
+    operations are told to be deterministic; XLA has a switch of its own for that.
+    """
     keras.utils.set_random_seed(seed)
-    tf.config.experimental.enable_op_determinism()
+    if on_gpu():
+        given = os.environ.get("XLA_FLAGS", "")
+        if XLA_DETERMINISTIC not in given:
+            os.environ["XLA_FLAGS"] = f"{given} {XLA_DETERMINISTIC}".strip()
+    else:
+        tf.config.experimental.enable_op_determinism()
     keras.config.set_dtype_policy(policy)

@@ -13,7 +13,9 @@ from edge.errors import BadInput
 from edge.simulator.items import write_dataset
 from train.distribute import Worker, find_worker
 
-SCRIPT = Path(__file__).parents[2] / "train" / "fine_tune.py"
+ROOT = Path(__file__).parents[2]
+SHARED = Path(os.environ.get("EWASTE_SHARED", ROOT.parent / "shared"))
+WEIGHTS = SHARED / "weights" / "resnet50_imagenet_notop_conv1_to_conv4.h5"
 
 
 def test_a_worker_finds_its_place_and_a_wrong_cluster_gets_one_line():
@@ -38,14 +40,15 @@ def test_a_worker_finds_its_place_and_a_wrong_cluster_gets_one_line():
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory):
     folder = tmp_path_factory.mktemp("photos") / "items"
-    write_dataset(folder, {"train": 12, "val": 4, "test": 8}, seed=5, size=48)
+    write_dataset(folder, {"train": 12, "val": 4, "test": 8}, seed=5, size=64)
     return folder
 
 
-def command(photos, weights, out, *more):
+def command(photos, out, *more):
     return [
-        *(sys.executable, SCRIPT, "--data", photos, "--weights", weights, "--out", out),
-        *("--image-size", "48", "--epochs", "6", "--thaw-epochs", "1", "--thaw", "conv4"),
+        *(sys.executable, ROOT / "train" / "fine_tune.py", "--data", photos, "--out", out),
+        *("--weights", WEIGHTS, "--image-size", "64"),
+        *("--epochs", "2", "--thaw-epochs", "1", "--thaw", "conv4"),
         *("--copies", "2", "--batch", "16", "--augmentation", "plain", "--json", *more),
     ]
 
@@ -59,12 +62,13 @@ def free_ports(count):
 
 
 @pytest.mark.slow
-def test_two_workers_reach_the_accuracy_of_one(photos, weights, tmp_path):
+@pytest.mark.skipif(not WEIGHTS.exists(), reason="no pretrained weights here (EWASTE_SHARED)")
+def test_two_workers_reach_the_accuracy_of_one(photos, tmp_path):
     alone = subprocess.run(
-        command(photos, weights, tmp_path / "alone"),
+        command(photos, tmp_path / "alone"),
         capture_output=True,
         text=True,
-        timeout=500,
+        timeout=1800,
     )
     assert alone.returncode == 0, alone.stderr
     run = tmp_path / "together"
@@ -74,20 +78,20 @@ def test_two_workers_reach_the_accuracy_of_one(photos, weights, tmp_path):
         config = {"cluster": cluster, "task": {"type": "worker", "index": index}}
         workers.append(
             subprocess.Popen(
-                command(photos, weights, run, "--distribute", "multiworker"),
+                command(photos, run, "--distribute", "multiworker"),
                 env={**os.environ, "TF_CONFIG": json.dumps(config)},
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,
             )
         )
-    (other, other_said), (first, first_said) = (each.communicate(timeout=500) for each in workers)
+    (other, other_said), (first, first_said) = (each.communicate(timeout=1800) for each in workers)
     assert [each.returncode for each in workers] == [0, 0], other_said + first_said
     assert json.loads(other) is None
     one, two = json.loads(alone.stdout), json.loads(first)
     print({name: (one[name], two[name]) for name in ("accuracy", "val_accuracy", "epochs")})
     assert one["images"] == two["images"] == 80
-    assert two["accuracy_high"] >= one["accuracy"] >= two["accuracy_low"]
-    assert min(one["accuracy"], two["accuracy"]) >= 0.5  # of ten classes
+    assert min(one["accuracy"], two["accuracy"]) >= 0.8  # of ten classes
+    assert abs(one["accuracy"] - two["accuracy"]) <= 0.05
     assert json.loads((run / "config.json").read_text())["distribute"] == "multiworker"
     assert not (run / "features").exists() and not (run / "checkpoint.npz").exists()

@@ -11,6 +11,7 @@ import pytest
 
 from edge.photos import find_dataset, find_photos, read_photo
 from edge.preprocess import float_input, model_input
+from tests.train.conftest import write_legacy
 
 SCRIPT = Path(__file__).parents[2] / "train" / "fine_tune.py"
 
@@ -73,6 +74,12 @@ def spoil(data: Path, how: str) -> str:
     """Damage a dataset; returns what the error must name."""
     if how == "no such folder":
         return str(data / "nowhere")
+    if how == "a listing with a file too many":
+        photos = sorted((data / "train").glob("*/*"))
+        rows = [f"{photo},{photo.parent.name}" for photo in photos]
+        listing = ["path,label", *rows, f"{data / 'lost.jpg'},PCB"]
+        (data / "photos.csv").write_text("\n".join(listing))
+        return str(data / "lost.jpg")
     if how == "a class without images":
         for path in (data / "train" / "PCB").iterdir():
             path.unlink()
@@ -96,6 +103,7 @@ def spoil(data: Path, how: str) -> str:
     "how",
     [
         "no such folder",
+        "a listing with a file too many",
         "a class without images",
         "a class that train lacks",
         "one class",
@@ -104,7 +112,8 @@ def spoil(data: Path, how: str) -> str:
 )
 def test_a_bad_dataset_gets_one_line_and_leaves_nothing(own_data, tmp_path, how):
     named = spoil(own_data, how)
-    data = own_data / "nowhere" if how == "no such folder" else own_data
+    given = {"no such folder": "nowhere", "a listing with a file too many": "photos.csv"}
+    data = own_data / given.get(how, "")
     done = tiny(data, tmp_path / "run")
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
@@ -112,14 +121,17 @@ def test_a_bad_dataset_gets_one_line_and_leaves_nothing(own_data, tmp_path, how)
     assert not (tmp_path / "run").exists()
 
 
-def test_a_weights_file_of_something_else_is_refused(three_classes, tmp_path):
-    garbage = tmp_path / "weights.h5"
-    garbage.write_bytes(b"no weights")
+def test_weights_of_another_architecture_are_refused_and_nothing_is_left(three_classes, tmp_path):
+    other = keras.Sequential([keras.Input((32, 32, 3)), keras.layers.Conv2D(2, 3, name="block1")])
+    write_legacy(other, tmp_path / "other.h5", lambda name: True)
     done = fine_tune(
-        "--data", three_classes, "--out", tmp_path / "run", "--image-size", 32, "--weights", garbage
+        *("--data", three_classes, "--out", tmp_path / "run", "--image-size", 32),
+        *("--weights", tmp_path / "other.h5"),
     )
     assert done.returncode == 2
-    assert str(garbage) in done.stderr.splitlines()[-1]
+    last = done.stderr.splitlines()[-1]
+    assert str(tmp_path / "other.h5") in last and "another architecture" in last
+    assert "Traceback" not in done.stderr and not (tmp_path / "run").exists()
 
 
 def test_one_corrupt_photo_is_named_and_skipped(own_data, tmp_path):
