@@ -10,7 +10,7 @@ DEVICE = [
     "pillow>=10.1,<13",
     "pydantic>=2.6",
     "cryptography>=41",
-    "typer>=0.12",
+    "typer>=0.19",
     "rich>=13",
     "tomli>=2; python_version < '3.11'",
     "gradio>=6,<7",
@@ -32,6 +32,7 @@ TRAIN = [
     "ai-edge-quantizer>=0.10",
 ]
 KAGGLE = ["kagglehub>=0.3"]
+MLFLOW = ["mlflow-skinny>=2.16"]
 BENCHMARKS = [*EDGE, *TRAIN, "psutil>=5.9"]
 DEV = [
     "pytest>=8",
@@ -70,6 +71,7 @@ setup(
         "modbus": MODBUS,
         "train": [*EDGE, *TRAIN],
         "kaggle": KAGGLE,
+        "mlflow": MLFLOW,
         "benchmarks": BENCHMARKS,
         "dev": [*EDGE, *MQTT, *MODBUS, *TRAIN, *DEV],
     },

@@ -8,6 +8,7 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -18,9 +19,12 @@ import numpy as np
 import typer
 
 from edge.errors import EwasteError
-from train.dataset import read_dataset
-from train.features import BATCH, cache_features, cached_batches, photo_batches
-from train.model import Network, build_network, set_trainable
+from train.augment import plain_variation
+from train.dataset import Split, read_dataset
+from train.features import Batches, cache_features, from_cache, from_photos
+from train.model import LAST_FROZEN, before_boundary, behind_boundary, build_network, set_trainable
+
+BATCH = 32
 
 
 def measure(data: Path, weights: str, photos: int, epochs: int) -> dict[str, float]:
@@ -36,33 +40,37 @@ def measure(data: Path, weights: str, photos: int, epochs: int) -> dict[str, flo
     dataset = read_dataset([data], 224, 0, lambda line: None, keep_duplicates=True)
     chosen = np.random.default_rng(0).permutation(len(dataset.train.classes))[:photos]
     split = dataset.train.take(chosen)
-    network = build_network(len(dataset.labels), 224, weights)
-    if network.frozen is None:
+    network = build_network(int(split.classes.max()) + 1, 224, weights)
+    if not network.pretrained:
         raise EwasteError("nothing is frozen with these weights, so there is nothing to compare")
+    vary, rows = plain_variation(split.pixels, 0), np.arange(len(split.classes))
+    trained = behind_boundary(network.model, LAST_FROZEN)
+    set_trainable(network, trained, thawed=False)
     seconds = {}
     with tempfile.TemporaryDirectory() as scratch:
         started = time.perf_counter()
-        features, classes = cache_features(
-            network.frozen, split, 1, 0, Path(scratch) / "features.npy", lambda count: None
-        )
-        seconds["caching, once per copy"] = (time.perf_counter() - started) / len(classes)
-        set_trainable(network, last_stage=False)
-        cached = cached_batches(features, classes, BATCH, 0)
-        seconds["cached"] = _epoch(network.trained, cached, epochs) / len(classes)
-    photos_each_epoch = photo_batches(split, BATCH, 0)
-    seconds["whole, frozen"] = _epoch(network.model, photos_each_epoch, epochs) / len(classes)
-    _thaw(network)
-    seconds["whole, all"] = _epoch(network.model, photos_each_epoch, epochs) / len(classes)
+        frozen = before_boundary(network.model, LAST_FROZEN)
+        path = Path(scratch) / "features.npy"
+        features = cache_features(frozen, vary, rows, 1, path, lambda count: None)
+        seconds["caching, once per copy"] = (time.perf_counter() - started) / len(rows)
+        cached = _batches(from_cache([features], rows), split)
+        seconds["cached"] = _epoch(trained, cached, epochs) / len(rows)
+    varied = _batches(from_photos(vary), split)
+    seconds["whole, frozen"] = _epoch(network.model, varied, epochs) / len(rows)
+    for layer in network.model.layers:
+        layer.trainable = True
+    seconds["whole, all"] = _epoch(network.model, varied, epochs) / len(rows)
     return seconds
 
 
-def _thaw(network: Network) -> None:
-    for layer in network.model.layers:
-        layer.trainable = True
+def _batches(take: Callable[[np.ndarray, int], np.ndarray], split: Split) -> Batches:
+    targets = np.eye(split.classes.max() + 1, dtype=np.float32)[split.classes]
+    ones = np.ones(len(split.classes), np.float32)
+    return Batches(take, np.arange(len(ones)), targets, ones, BATCH, seed=0, epoch=0)
 
 
-def _epoch(model: keras.Model, batches: keras.utils.PyDataset, epochs: int) -> float:
-    model.compile(keras.optimizers.Adam(1e-4), "sparse_categorical_crossentropy")
+def _epoch(model: keras.Model, batches: Batches, epochs: int) -> float:
+    model.compile(keras.optimizers.Adam(1e-4), "categorical_crossentropy")
     times = []
     for _ in range(1 + epochs):
         started = time.perf_counter()

@@ -1,7 +1,159 @@
 """Varied copies of a photo: what a camera over a belt may make of the same item."""
 
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
 import cv2
 import numpy as np
+
+from edge.simulator.drawings.ground import draw_ground
+from train import grounds
+from train.cutout import Pose, cut_out, fit_ground, paste
+from train.features import Variation
+
+MILD = 1 / 3
+"""Share of the copies that stay near the photo as it was taken: the model is to know those too."""
+
+PASTED = 0.55
+"""Share of the other copies, of photos whose item can be cut out, that lie on another ground."""
+
+TURNED_FREELY = 0.35
+"""Share of those on their own ground that are turned by any angle; the rest a little."""
+
+FREELY, UPRIGHT = Pose(180, (0.6, 1.25), 0.12, 0.5), Pose(20, (0.6, 1.25), 0.12, 0.5)
+MOST_DONOR_AREA = 0.5
+"""A photo lends its ground only if its item covers no more of it."""
+
+GROUNDS_KEPT = 400
+
+
+def plain_variation(pixels: np.ndarray, seed: int) -> Variation:
+    """Copies of photos, uint8 RGB [photos, S, S, 3], each with the ground it was taken on."""
+
+    def vary(photo: int, copy: int) -> np.ndarray:
+        if not copy:
+            return pixels[photo]
+        return augment(pixels[photo], np.random.default_rng((seed, copy - 1, photo)))
+
+    return vary
+
+
+def belt_variation(pixels: np.ndarray, classes: np.ndarray, seed: int) -> Variation:
+    """Copies in which the item, as often as it can be cut out, lies on another ground.
+
+    A model that may look at the ground learns the ground: phones photographed on tables, machines
+    on white. So items are laid on belts, plain, drawn and other photos' grounds; the rest keeps its
+    own. All are turned, moved, scaled, exposed, blurred, compressed and partly covered.
+
+    Args:
+        pixels: uint8 RGB [photos, S, S, 3].
+        classes: int [photos]; a foreign ground comes from a photo of another class.
+        seed: of everything.
+    """
+    with ThreadPoolExecutor() as pool:
+        masks = list(pool.map(cut_out, pixels))
+    lenders = _lenders(pixels, masks)
+    lent: dict[int, np.ndarray] = {}
+
+    def foreign_ground(photo: int, rng: np.random.Generator) -> np.ndarray | None:
+        others = lenders[classes[lenders] != classes[photo]]
+        if not len(others):
+            return None
+        lender = int(others[rng.integers(len(others))])
+        if lender not in lent:
+            if len(lent) >= GROUNDS_KEPT:
+                lent.clear()
+            lent[lender] = grounds.foreign(pixels[lender], masks[lender], pixels.shape[1])
+        return np.ascontiguousarray(np.rot90(lent[lender], int(rng.integers(4))))
+
+    def vary(photo: int, copy: int) -> np.ndarray:
+        image, mask = pixels[photo], masks[photo]
+        if not copy:
+            return image
+        rng = np.random.default_rng((seed, copy, photo))
+        if rng.random() < MILD:
+            return augment(image, rng)
+        if rng.random() < 0.5:
+            image = np.ascontiguousarray(image[:, ::-1])
+            mask = None if mask is None else np.ascontiguousarray(mask[:, ::-1])
+        if mask is not None and rng.random() < PASTED:
+            pose = FREELY if rng.random() < 0.5 else UPRIGHT
+            ground = _any_ground(rng, image.shape[0], lambda: foreign_ground(photo, rng))
+            image = paste(image, mask, ground, rng, pose)
+        else:
+            image = _place_anyhow(image, rng)
+        return _cover(_grain(_expose(image, rng), rng), rng)
+
+    return vary
+
+
+def _lenders(pixels: np.ndarray, masks: Sequence[np.ndarray | None]) -> np.ndarray:
+    """Photos whose ground is worth laying others on: small item, no plain ground; int [lenders]."""
+    roomy = (
+        photo
+        for photo, mask in enumerate(masks)
+        if mask is not None and (mask > 0).mean() <= MOST_DONOR_AREA
+    )
+    return np.array([photo for photo in roomy if not fit_ground(pixels[photo]).plain], dtype=int)
+
+
+def _any_ground(
+    rng: np.random.Generator, size: int, foreign: Callable[[], np.ndarray | None]
+) -> np.ndarray:
+    kind = rng.random()
+    if kind < 0.25:
+        return grounds.belt(rng, size)
+    if kind < 0.37:
+        return grounds.white(rng, size)
+    if kind < 0.47:
+        return grounds.black(rng, size)
+    if kind < 0.6:
+        return grounds.tinted(rng, size)
+    if kind < 0.68:
+        return draw_ground(rng, size)
+    lent = foreign()
+    return grounds.tinted(rng, size) if lent is None else lent
+
+
+def _place_anyhow(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Turn, move and scale a photo with its ground; what is missing at the border is made up."""
+    size = image.shape[0]
+    scale = rng.uniform(0.65, 1.0) if rng.random() < 0.35 else rng.uniform(1.0, 1.4)
+    turn = rng.uniform(-180, 180) if rng.random() < TURNED_FREELY else rng.normal(0, 10)
+    placed = cv2.getRotationMatrix2D(((size - 1) / 2, (size - 1) / 2), turn, scale)
+    room = abs(1 - scale) * size / 2
+    placed[:, 2] += rng.uniform(-room, room, 2)
+    placed[0, :2] *= rng.uniform(0.9, 1.1)
+    kind = rng.random()
+    if kind < 0.75:
+        border = cv2.BORDER_REPLICATE if kind < 0.5 else cv2.BORDER_REFLECT_101
+        return cv2.warpAffine(image, placed, (size, size), borderMode=border)
+    ground = grounds.belt(rng, size) if rng.random() < 0.5 else grounds.tinted(rng, size)
+    shown = cv2.warpAffine(np.full((size, size), 255, np.uint8), placed, (size, size))
+    moved = cv2.warpAffine(image, placed, (size, size), borderMode=cv2.BORDER_REPLICATE)
+    return np.where(shown[..., np.newaxis] > 127, moved, ground)
+
+
+def _grain(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Sensor noise, now and then."""
+    if rng.random() >= 0.2:
+        return image
+    noisy = image + rng.normal(0, rng.uniform(3, 25), image.shape)
+    return np.clip(noisy, 0, 255).astype(np.uint8)
+
+
+def _cover(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Something before a part of the picture, now and then."""
+    if rng.random() >= 0.2:
+        return image
+    size = image.shape[0]
+    area, aspect = rng.uniform(0.02, 0.2), rng.uniform(0.5, 2)
+    height, width = (np.sqrt(area * np.array([aspect, 1 / aspect])) * size).astype(int)
+    top, left = rng.integers(0, max(1, size - height)), rng.integers(0, max(1, size - width))
+    covered = image.copy()
+    colour = rng.uniform(0, 255, 3) if rng.random() < 0.5 else 96
+    covered[top : top + height, left : left + width] = colour
+    return covered
 
 
 def augment(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:

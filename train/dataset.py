@@ -52,6 +52,7 @@ class Dataset:
         train, val, test: the splits.
         clean: bool [test photos], False for those with a copy among the other splits' photos.
         left_out: of train and val, how many photos were left out for a copy in a later split.
+        groups: of each split, int64 [photos], equal for copies of one picture.
     """
 
     labels: tuple[str, ...]
@@ -60,6 +61,7 @@ class Dataset:
     test: Split
     clean: np.ndarray
     left_out: Mapping[str, int]
+    groups: Mapping[str, np.ndarray]
 
     @property
     def splits(self) -> dict[str, Split]:
@@ -122,7 +124,8 @@ def read_dataset(
     _check_classes(labels, train)
     seen = np.isin(groups[splits == "test"], groups[splits != "test"])
     left_out = {name: int((crossing[name] & ~kept).sum()) for name in crossing}
-    return Dataset(labels, train, val, test, ~seen, left_out)
+    grouped = {name: groups[kept & (splits == name)] for name in SPLITS}
+    return Dataset(labels, train, val, test, ~seen, left_out, grouped)
 
 
 def find_crossing(groups: np.ndarray, splits: np.ndarray, split: str) -> np.ndarray:

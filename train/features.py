@@ -1,123 +1,152 @@
-"""The frozen part's output for several varied copies of every photo, computed once, on disk."""
+"""The frozen part's output for varied copies of the photos, computed once, on disk."""
 
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import keras
 import numpy as np
 
+from edge.files import sync_folder
 from edge.preprocess import float_input
-from train.augment import augment
-from train.dataset import Split
 
-BATCH = 32
+CACHING_BATCH = 32
+
+Variation = Callable[[int, int], np.ndarray]
+"""(photo, copy) -> uint8 RGB [S, S, 3]; copy 0 is the photo as it is. See `train.augment`."""
 
 
-class ShuffledBatches(keras.utils.PyDataset):
-    """Batches (inputs float32 [B, ...], classes int64 [B]), each sample once an epoch.
+class Batches(keras.utils.PyDataset):
+    """The batches of one epoch: inputs float32 [B, ...], targets float32 [B, classes], weights [B].
 
-    The order depends on the seed and the epoch only.
+    Which photos meet in which batch depends on the seed and the epoch only.
     """
 
     def __init__(
         self,
-        classes: np.ndarray,
+        take: Callable[[np.ndarray, int], np.ndarray],
+        rows: np.ndarray,
+        targets: np.ndarray,
+        weights: np.ndarray,
         batch: int,
         seed: int,
-        take: Callable[[np.ndarray, int], np.ndarray],
+        epoch: int,
+        mixup: float = 0.0,
     ) -> None:
-        """`take` gives the inputs of the chosen samples, int [B], in an epoch, counted from 0."""
-        super().__init__(workers=1, use_multiprocessing=False)
-        self._classes, self._batch, self._seed, self._take = classes, batch, seed, take
-        self._epoch = 0
-        self._order = self._shuffled()
+        """`take` gives float32 [B, ...] of photos in an epoch.
 
-    def _shuffled(self) -> np.ndarray:
-        rng = np.random.default_rng((self._seed, self._epoch))
-        return rng.permutation(len(self._classes))
+        Args:
+            take: (photos int [B], epoch) -> float32 [B, ...].
+            rows: int [n], the photos of this training.
+            targets: float32 [all photos, classes].
+            weights: float32 [all photos], of the loss.
+            batch: photos a step.
+            seed: of the order and of what is mixed.
+            epoch: counted from 0.
+            mixup: alpha; 0 mixes none.
+        """
+        super().__init__(workers=1, use_multiprocessing=False)
+        self._take, self._targets, self._weights = take, targets, weights
+        self._batch, self._seed, self._epoch, self._mixup = batch, seed, epoch, mixup
+        self._order = np.random.default_rng((seed, epoch)).permutation(rows)
 
     def __len__(self) -> int:
-        return -(-len(self._classes) // self._batch)
+        return -(-len(self._order) // self._batch)
 
-    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         # Sorted within the batch: neighbouring reads are kinder to a cache larger than the memory.
         chosen = np.sort(self._order[index * self._batch : (index + 1) * self._batch])
-        return self._take(chosen, self._epoch), self._classes[chosen]
-
-    def on_epoch_end(self) -> None:
-        """Shuffle anew."""
-        self._epoch += 1
-        self._order = self._shuffled()
-
-
-def cached_batches(
-    features: np.ndarray, classes: np.ndarray, batch: int, seed: int
-) -> ShuffledBatches:
-    """Batches out of a cache on disk, float [samples, h, w, c]."""
-    return ShuffledBatches(
-        classes, batch, seed, lambda chosen, epoch: features[chosen].astype(np.float32)
-    )
+        inputs, targets = self._take(chosen, self._epoch), self._targets[chosen]
+        if self._mixup:
+            rng = np.random.default_rng((self._seed, self._epoch, index))
+            inputs, targets = mixed(inputs, targets, self._mixup, rng)
+        return inputs, targets, self._weights[chosen]
 
 
-def photo_batches(split: Split, batch: int, seed: int) -> ShuffledBatches:
-    """Batches of freshly varied photos (`RGB - 117`), for a network without a frozen part."""
+def mixed(
+    inputs: np.ndarray, targets: np.ndarray, alpha: float, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mirror half of the features, then mix each photo's with another's, and their targets too.
 
-    def take(chosen: np.ndarray, epoch: int) -> np.ndarray:
-        pixels = [
-            augment(split.pixels[index], np.random.default_rng((seed, epoch, int(index))))
-            for index in chosen
-        ]
-        return float_input(np.stack(pixels))
+    The larger share stays with the photo. A mirrored feature map stands for a mirrored photo. What
+    is trained on few cached copies learns them by heart otherwise. Source: Verma et al., "Manifold
+    mixup: better representations by interpolating hidden states", ICML 2019.
 
-    return ShuffledBatches(split.classes, batch, seed, take)
-
-
-def varied_batches(
-    split: Split, copies: int, seed: int, batch: int = BATCH
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield (pixels uint8 [B, S, S, 3], classes) of `copies` varied copies of every photo.
-
-    With `copies` 0 the photos come once, unchanged. Copy k of photo n depends on the seed, k and n
-    alone.
+    Args:
+        inputs: float32 [B, h, w, c].
+        targets: float32 [B, classes].
+        alpha: of the Beta distribution of the share.
+        rng: draws mirrors, partners and shares.
     """
-    for copy in range(max(1, copies)):
-        for start in range(0, len(split.classes), batch):
-            chosen = range(start, min(start + batch, len(split.classes)))
-            pixels = [
-                augment(split.pixels[index], np.random.default_rng((seed, copy, index)))
-                if copies
-                else split.pixels[index]
-                for index in chosen
-            ]
-            yield np.stack(pixels), split.classes[start : start + batch]
+    count = len(inputs)
+    mirrored = rng.random(count) < 0.5
+    inputs[mirrored] = inputs[mirrored][:, :, ::-1]
+    share = rng.beta(alpha, alpha, count).astype(np.float32)
+    share = np.maximum(share, 1 - share)
+    partner = rng.permutation(count)
+    wide = share[:, np.newaxis, np.newaxis, np.newaxis]
+    inputs = wide * inputs + (1 - wide) * inputs[partner]
+    targets = share[:, np.newaxis] * targets + (1 - share[:, np.newaxis]) * targets[partner]
+    return inputs, targets
+
+
+def from_cache(
+    caches: Sequence[np.ndarray], rows: np.ndarray
+) -> Callable[[np.ndarray, int], np.ndarray]:
+    """For `Batches`: features of the photos `rows` out of caches, one a copy, shown in turn."""
+    places = np.full(rows.max() + 1, -1)
+    places[rows] = np.arange(len(rows))
+    return lambda chosen, epoch: caches[epoch % len(caches)][places[chosen]].astype(np.float32)
+
+
+def from_photos(vary: Variation) -> Callable[[np.ndarray, int], np.ndarray]:
+    """For `Batches`: freshly varied photos (`RGB - 117`), for a network without a frozen part."""
+    return lambda chosen, epoch: float_input(
+        np.stack([vary(int(photo), epoch + 1) for photo in chosen])
+    )
 
 
 def cache_features(
     frozen: keras.Model,
-    split: Split,
-    copies: int,
-    seed: int,
+    vary: Variation,
+    rows: np.ndarray,
+    copy: int,
     path: Path,
     advanced: Callable[[int], None],
-) -> tuple[np.ndarray, np.ndarray]:
-    """Run the frozen part over varied copies of the photos (0: once, unchanged).
+) -> np.ndarray:
+    """Run the frozen part over one copy of the photos `rows`, unless `path` holds that already.
 
     The features are kept as float16 in the file `path` (half the disk; the features of ResNet50's
-    stages are far inside its range) and read from there batch by batch. `advanced` gets the number
-    of pictures just done.
+    stages are far inside its range) and read from there batch by batch. It is written under another
+    name first, so that a killed run never leaves half of one. `advanced` gets the number of
+    pictures just done.
 
-    Returns features float16 [photos * max(1, copies), h, w, c] and classes int64.
+    Returns float16 [rows, h, w, c].
+
+    Raises:
+        OSError: the file cannot be written; nothing is left behind.
     """
-    total = len(split.classes) * max(1, copies)
-    shape = (total, *frozen.output_shape[1:])
-    features = np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=shape)
-    classes = np.empty(total, dtype=np.int64)
-    done = 0
-    for pixels, of_batch in varied_batches(split, copies, seed):
-        count = len(of_batch)
-        features[done : done + count] = frozen.predict_on_batch(float_input(pixels))
-        classes[done : done + count] = of_batch
-        done += count
-        advanced(count)
-    features.flush()
-    return features, classes
+    if path.exists():
+        advanced(len(rows))
+        return np.load(path, mmap_mode="r")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    shape = (len(rows), *frozen.output_shape[1:])
+    try:
+        # Written, not mapped: a full disk is then an error that can be told, not a dead process.
+        with partial.open("wb") as file:
+            described = {"descr": "<f2", "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_2_0(file, described)
+            for start in range(0, len(rows), CACHING_BATCH):
+                chosen = rows[start : start + CACHING_BATCH]
+                pixels = np.stack([vary(int(photo), copy) for photo in chosen])
+                features = np.asarray(frozen.predict_on_batch(float_input(pixels)))
+                file.write(features.astype("<f2").tobytes())
+                advanced(len(chosen))
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    sync_folder(path.parent)
+    return np.load(path, mmap_mode="r")

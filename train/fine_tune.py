@@ -5,132 +5,223 @@ import io
 import json
 import os
 import resource
+import shutil
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import click
 import keras
 import numpy as np
 import typer
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 from edge.errors import BadInput, EwasteError
 from edge.files import write_whole
 from edge.photos import SPLIT_FILE
 from edge.preprocess import float_input
+from train.augment import belt_variation, plain_variation
 from train.calibrate import Costs, calibrate_run, describe
+from train.cross_validate import cross_validate
 from train.dataset import Dataset, read_dataset
-from train.fit import Recipe, fit
+from train.fit import CHECKPOINT, Material, Report, fit
 from train.metrics import measure, plot_confusion, plot_history
-from train.model import build_network, continue_from
+from train.model import Network, build_network, continue_from, in_float32
+from train.precision import Precision, choose_policy, set_policy
+from train.recipe import Augmentation, Recipe, Thaw
+from train.tracking import log_to_mlflow
+
+CONFIG, METRICS, MODEL, FEATURES = "config.json", "metrics.json", "model.keras", "features"
 
 console = Console(stderr=True, highlight=False)
 
 
-def fine_tune(
-    data: list[Path],
-    out: Path,
-    weights: str,
-    init: Path | None,
-    image_size: int,
-    dropout: float,
-    recipe: Recipe,
-    keep_duplicates: bool = False,
-) -> dict:
-    """Train on the train splits of `data`, choose the epoch on val, look at test once.
+@dataclass(frozen=True)
+class Job:
+    """A training: of what, from what, and how. `config.json` holds it.
+
+    Attributes:
+        data: datasets, see `edge.photos.find_dataset`.
+        weights: "imagenet", "none", or an .h5 file.
+        init: an earlier run to continue from.
+        image_size: height and width of the model's input, px.
+        dropout: share of the embedding that is left out in training, 0 to 1.
+        precision: what to compute in, see `train.precision`.
+        keep_duplicates: see `train.dataset.read_dataset`.
+        folds: in how many folds the recipe is cross-validated first; None: not at all.
+        recipe: the rest.
+    """
+
+    data: tuple[Path, ...]
+    weights: str
+    init: Path | None
+    image_size: int
+    dropout: float
+    precision: Precision
+    keep_duplicates: bool
+    folds: int | None
+    recipe: Recipe
+
+
+def fine_tune(job: Job, out: Path) -> dict:
+    """Train on the train splits of the data, choose the epoch on val, look at test once.
 
     Writes the run directory `out`: `model.keras`, `config.json`, `metrics.json`, `history.csv`,
-    `split.csv` (the photos used and for what; a dataset itself), `plots/`, and what
-    `train.calibrate` finds. Returns what `metrics.json` holds. `keep_duplicates`: see
-    `train.dataset.read_dataset`.
+    `split.csv` (the photos used and for what; a dataset itself), `plots/`, `tensorboard/`, and what
+    `train.calibrate` finds. What lies there of the same job, killed, is continued.
+
+    Returns what `metrics.json` holds.
 
     Raises:
         BadInput: the data, the weights or the output directory cannot be used.
+        EwasteError: something cannot be written; `out` stays good to be continued.
     """
-    if (out / "metrics.json").exists():
-        raise BadInput(f"{out}: holds a finished run already; choose another --out")
-    keras.utils.set_random_seed(recipe.seed)
-    started = time.monotonic()
-    dataset = read_dataset(data, image_size, recipe.seed, console.print, keep_duplicates)
-    labels, train, val, test = dataset.labels, dataset.train, dataset.val, dataset.test
+    policy = choose_policy(job.precision)
+    set_policy(policy, job.recipe.seed)
+    seconds: dict[str, float] = {}
+    with _timed(seconds, "reading"):
+        dataset = _read(job)
+        network = _build(job, len(dataset.labels))
+    console.print(f"start without pretrained weights: {_listed(network.fresh) or 'none'}")
+    out.mkdir(parents=True, exist_ok=True)
+    _write_json(out / CONFIG, _described(job, dataset, network, policy))
+    _write_split(out, dataset)
+    with _timed(seconds, "cutting out"):
+        material = _material(job, dataset, out)
+    with _progress() as advanced:
+        report = Report(advanced, console.print)
+        folds = None
+        if job.folds:
+            with _timed(seconds, "folds"):
+                folds = _cross_validate(job, dataset, material, out, report)
+        history, of_phases = fit(network, material, job.recipe, out, report)
+    seconds |= of_phases
+    model = in_float32(network.model, job.dropout)
+    with _timed(seconds, "judging"):
+        metrics = _judge(model, dataset, job.data)
+        val = measure(dataset.val.classes, _answers(model, dataset.val.pixels), dataset.labels)
+    metrics["folds"] = folds
+    metrics["left_out"] = dict(dataset.left_out)
+    metrics["epochs"] = len(history)
+    metrics["val_accuracy"] = val["accuracy"]
+    (out / "plots").mkdir(exist_ok=True)
+    plot_history(history, out / "plots" / "history.png")
+    plot_confusion(metrics, dataset.labels, out / "plots" / "confusion.png")
+    partial = out / f"partial-{MODEL}"
+    model.save(partial)
+    partial.replace(out / MODEL)
+    with _timed(seconds, "calibrating"):
+        found = calibrate_run(out, dataset.train, dataset.val, None, Costs(), job.recipe.seed)
+    console.print(describe(found), markup=False)
+    metrics["temperature"] = found.levels.temperature
+    metrics["val_ece"] = found.figures["ece"]
+    metrics["seconds_by_phase"] = seconds
+    metrics["seconds"] = round(sum(seconds.values()), 1)
+    metrics["peak_memory_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    _write_json(out / METRICS, metrics)
+    shutil.rmtree(out / FEATURES, ignore_errors=True)
+    (out / CHECKPOINT).unlink(missing_ok=True)
+    return metrics
+
+
+def _read(job: Job) -> Dataset:
+    dataset = read_dataset(
+        job.data, job.image_size, job.recipe.seed, console.print, job.keep_duplicates
+    )
     console.print(
-        f"{len(labels)} classes; {len(train.classes)} photos to train, "
-        f"{len(val.classes)} to choose, {len(test.classes)} to judge"
+        f"{len(dataset.labels)} classes; {len(dataset.train.classes)} photos to train, "
+        f"{len(dataset.val.classes)} to choose, {len(dataset.test.classes)} to judge"
     )
     if any(dataset.left_out.values()):
         console.print(
             f"left out for a copy in a later split: {dataset.left_out['train']} photos of train, "
             f"{dataset.left_out['val']} of val (--keep-duplicates keeps them)"
         )
-    network = build_network(len(labels), image_size, weights, dropout)
-    if init is not None:
-        network = continue_from(network, init / "model.keras")
-    console.print(f"start without pretrained weights: {_listed(network.fresh) or 'none'}")
-    out.mkdir(parents=True, exist_ok=True)
-    config = {
-        "labels": labels,
-        "image_size": image_size,
-        "data": [str(folder) for folder in data],
-        "weights": weights,
-        "init": None if init is None else str(init),
-        "fresh_layers": network.fresh,
-        "dropout": dropout,
-        "keep_duplicates": keep_duplicates,
-        **asdict(recipe),
-        "versions": {name: version(name) for name in ("tensorflow", "keras", "numpy")},
-    }
-    _write_json(out / "config.json", config)
-    _write_split(out, dataset)
-
-    with Progress(console=console, transient=True) as progress:
-        history = fit(network, train, val, recipe, out, _bars(progress), console.print)
-    metrics = _judge(network.model, dataset, data)
-    metrics["left_out"] = dict(dataset.left_out)
-    metrics["epochs"] = len(history)
-    metrics["val_accuracy"] = max(row["val_accuracy"] for row in history)
-    metrics["seconds"] = round(time.monotonic() - started, 1)
-    metrics["peak_memory_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-
-    (out / "plots").mkdir(exist_ok=True)
-    plot_history(history, out / "plots" / "history.png")
-    plot_confusion(metrics, labels, out / "plots" / "confusion.png")
-    partial = out / "partial.keras"
-    network.model.save(partial)
-    partial.replace(out / "model.keras")
-    found = calibrate_run(out, train, val, None, Costs(), recipe.seed)
-    console.print(describe(found), markup=False)
-    metrics["temperature"] = found.levels.temperature
-    metrics["val_ece"] = found.figures["ece"]
-    _write_json(out / "metrics.json", metrics)
-    return metrics
+    return dataset
 
 
-def _judge(model: keras.Model, dataset: Dataset, data: list[Path]) -> dict:
-    """Figures over all test photos, over those without a copy elsewhere, and of each dataset."""
-    test, labels = dataset.test, dataset.labels
-    probabilities = np.concatenate(
+def _build(job: Job, classes: int) -> Network:
+    network = build_network(classes, job.image_size, job.weights, job.dropout)
+    return network if job.init is None else continue_from(network, job.init / MODEL)
+
+
+def _material(job: Job, dataset: Dataset, out: Path) -> Material:
+    pixels = np.concatenate([dataset.train.pixels, dataset.val.pixels])
+    classes = np.concatenate([dataset.train.classes, dataset.val.classes])
+    train = np.arange(len(dataset.train.classes))
+    val = np.arange(len(train), len(classes))
+    if job.recipe.augmentation == "belt":
+        vary = belt_variation(pixels, classes, job.recipe.seed)
+    else:
+        vary = plain_variation(pixels, job.recipe.seed)
+    varied, plain = (np.arange(len(classes)),) * 2 if job.folds else (train, val)
+    return Material(classes, train, val, vary, out / FEATURES, varied, plain)
+
+
+def _cross_validate(
+    job: Job, dataset: Dataset, material: Material, out: Path, report: Report
+) -> dict:
+    groups = np.concatenate([dataset.groups["train"], dataset.groups["val"]])
+
+    def build() -> Network:
+        return _build(job, len(dataset.labels))
+
+    result = cross_validate(build, material, groups, job.recipe, job.folds, out, report)
+    console.print(
+        f"{job.folds} folds: accuracy {result['accuracy_mean']:.1%} "
+        f"+- {result['accuracy_deviation']:.1%}"
+    )
+    return result
+
+
+def _answers(model: keras.Model, pixels: np.ndarray) -> np.ndarray:
+    """Probabilities float32 [photos, classes] of uint8 [photos, S, S, 3]."""
+    return np.concatenate(
         [
-            model.predict_on_batch(float_input(test.pixels[start : start + 32]))
-            for start in range(0, len(test.classes), 32)
+            model.predict_on_batch(float_input(pixels[start : start + 32]))
+            for start in range(0, len(pixels), 32)
         ]
     )
+
+
+def _judge(model: keras.Model, dataset: Dataset, data: tuple[Path, ...]) -> dict:
+    """Figures over all test photos, over those without a copy elsewhere, and of each dataset."""
+    test, labels = dataset.test, dataset.labels
+    probabilities = _answers(model, test.pixels)
     metrics = measure(test.classes, probabilities, labels)
     metrics["images_clean"] = int(dataset.clean.sum())
     metrics["accuracy_clean"] = None
     if dataset.clean.any():
         clean = measure(test.classes[dataset.clean], probabilities[dataset.clean], labels)
-        metrics["accuracy_clean"] = clean["accuracy"]
+        for figure in ("accuracy", "accuracy_low", "accuracy_high"):
+            metrics[figure.replace("accuracy", "accuracy_clean")] = clean[figure]
     metrics["datasets"] = {}
     for folder in data:
         chosen = [index for index, source in enumerate(test.sources) if source == folder]
+        if not chosen:
+            continue
         figures = measure(test.classes[chosen], probabilities[chosen], labels)
+        unseen = [index for index in chosen if dataset.clean[index]]
+        figures["images_clean"] = len(unseen)
+        figures["accuracy_clean"] = (
+            float((probabilities[unseen].argmax(axis=1) == test.classes[unseen]).mean())
+            if unseen
+            else None
+        )
         metrics["datasets"][folder.name] = figures
         console.print(
             f"test photos of {folder.name}: accuracy {figures['accuracy']:.1%} "
@@ -145,8 +236,57 @@ def _judge(model: keras.Model, dataset: Dataset, data: list[Path]) -> dict:
     return metrics
 
 
+def _described(job: Job, dataset: Dataset, network: Network, policy: str) -> dict:
+    """What `config.json` holds: the job, what it was run with, and what it met."""
+    return {
+        "labels": dataset.labels,
+        "image_size": job.image_size,
+        "data": [str(folder) for folder in job.data],
+        "weights": job.weights,
+        "init": None if job.init is None else str(job.init),
+        "fresh_layers": network.fresh,
+        "dropout": job.dropout,
+        "keep_duplicates": job.keep_duplicates,
+        "folds": job.folds,
+        "precision": policy.removeprefix("mixed_"),
+        **asdict(job.recipe),
+        "versions": {name: version(name) for name in ("tensorflow", "keras", "numpy")},
+    }
+
+
+def job_of_run(run: Path) -> Job:
+    """The job that a run's `config.json` holds.
+
+    Raises:
+        BadInput: there is none, or it is of another version.
+    """
+    path = run / CONFIG
+    if not path.is_file():
+        raise BadInput(f"{run}: no run to continue (no {CONFIG}); start it without --resume")
+    try:
+        config = json.loads(path.read_bytes())
+        recipe = Recipe(**{name: config[name] for name in Recipe.__dataclass_fields__})
+        return Job(
+            data=tuple(Path(folder) for folder in config["data"]),
+            weights=config["weights"],
+            init=None if config["init"] is None else Path(config["init"]),
+            image_size=config["image_size"],
+            dropout=config["dropout"],
+            precision=config["precision"],
+            keep_duplicates=config["keep_duplicates"],
+            folds=config["folds"],
+            recipe=recipe,
+        )
+    except (ValueError, KeyError) as error:
+        raise BadInput(f"{path}: cannot be continued from ({error!r}); start anew") from None
+
+
 def _write_split(out: Path, dataset: Dataset) -> None:
-    """Write `split.csv`, which `edge.photos.find_dataset` reads; paths are relative to the run."""
+    """Write `split.csv`, which `edge.photos.find_dataset` reads; paths are relative to the run.
+
+    Raises:
+        BadInput: a run that is continued was begun with other photos.
+    """
     lines = io.StringIO(newline="")
     writer = csv.writer(lines, lineterminator="\n")
     writer.writerow(("path", "label", "split"))
@@ -154,61 +294,151 @@ def _write_split(out: Path, dataset: Dataset) -> None:
         for path, number in zip(split.paths, split.classes, strict=True):
             relative = os.path.relpath(path.resolve(), out.resolve())
             writer.writerow((relative, dataset.labels[number], name))
-    write_whole(out / SPLIT_FILE, lines.getvalue().encode())
+    path, content = out / SPLIT_FILE, lines.getvalue().encode()
+    if path.exists() and path.read_bytes() != content:
+        raise BadInput(f"{path}: the photos are not those this run began with; start a new run")
+    write_whole(path, content)
 
 
 def _listed(names: tuple[str, ...], most: int = 24) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if names[most:] else "")
 
 
-def _bars(progress: Progress) -> Callable[[str, int, int], None]:
+@contextmanager
+def _timed(seconds: dict[str, float], what: str) -> Iterator[None]:
+    started = time.monotonic()
+    yield
+    seconds[what] = round(time.monotonic() - started, 1)
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, int, int], None]]:
+    """Bars with the time left; the function gets (what, done, total)."""
     tasks: dict[str, int] = {}
+    columns = TextColumn("{task.description:32}"), BarColumn(), MofNCompleteColumn()
+    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as progress:
 
-    def advanced(what: str, done: int, total: int) -> None:
-        if what not in tasks:
-            tasks[what] = progress.add_task(what, total=total)
-        progress.update(tasks[what], completed=done)
+        def advanced(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                for task in tasks.values():
+                    progress.update(task, visible=False)
+                tasks[what] = progress.add_task(what, total=total)
+            progress.update(tasks[what], completed=done)
 
-    return advanced
+        yield advanced
 
 
 def _write_json(path: Path, content: dict) -> None:
     write_whole(path, (json.dumps(content, indent=2) + "\n").encode())
 
 
+def _check_out(out: Path, resume: bool) -> None:
+    if resume:
+        if (out / METRICS).exists():
+            raise BadInput(f"{out}: the run is finished; --init {out} continues from it")
+    elif (out / METRICS).exists():
+        raise BadInput(f"{out}: holds a finished run already; choose another --out")
+    elif (out / CONFIG).exists():
+        raise BadInput(
+            f"{out}: holds an unfinished run; --resume continues it, or choose another --out"
+        )
+
+
+def _given(context: typer.Context) -> list[str]:
+    """Options of the command line that --resume does not go with."""
+    compatible = {"out", "resume", "as_json", "mlflow"}
+    return [
+        name
+        for name in context.params
+        if name not in compatible
+        and context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+    ]
+
+
+DEFAULT = Recipe()
+
+
 def main(
+    context: typer.Context,
+    out: Annotated[Path, typer.Option(help="the run directory to write")],
     data: Annotated[
-        list[Path],
+        list[Path] | None,
         typer.Option(
             help="folder SPLIT/CLASS/*.jpg or CLASS/*.jpg, or a CSV file path,label[,split]; "
             "repeatable"
         ),
-    ],
-    out: Annotated[Path, typer.Option(help="the run directory to write")],
+    ] = None,
     weights: Annotated[str, typer.Option(help="imagenet, none, or an .h5 file")] = "imagenet",
     init: Annotated[Path | None, typer.Option(help="an earlier run to continue from")] = None,
-    image_size: Annotated[int, typer.Option(min=32, max=512)] = 224,
-    epochs: Annotated[int, typer.Option(min=1)] = 15,
-    head_epochs: Annotated[int, typer.Option(min=0, help="of them for the fresh layers only")] = 10,
-    copies: Annotated[int, typer.Option(min=1, help="varied copies of each photo")] = 4,
-    rate: Annotated[float, typer.Option(min=1e-6, help="peak learning rate")] = 1e-3,
+    image_size: Annotated[int, typer.Option(min=32, max=512)] = 160,
+    epochs: Annotated[
+        int, typer.Option(min=1, help="passes over the photos, for the fresh layers")
+    ] = DEFAULT.epochs,
+    thaw_epochs: Annotated[
+        int, typer.Option(min=0, help="further passes, for pretrained stages too")
+    ] = DEFAULT.thaw_epochs,
+    thaw: Annotated[Thaw, typer.Option(help="the first stage that learns in them")] = DEFAULT.thaw,
+    copies: Annotated[int, typer.Option(min=1, help="varied copies of each photo")] = (
+        DEFAULT.copies
+    ),
+    augmentation: Annotated[
+        Augmentation, typer.Option(help="belt lays items on other grounds")
+    ] = DEFAULT.augmentation,
+    rate: Annotated[float, typer.Option(min=1e-6, help="peak learning rate")] = DEFAULT.rate,
+    thaw_rate: Annotated[float, typer.Option(min=1e-6)] = DEFAULT.thaw_rate,
     dropout: Annotated[float, typer.Option(min=0, max=0.9)] = 0.4,
-    patience: Annotated[int, typer.Option(min=1)] = 5,
+    label_smoothing: Annotated[float, typer.Option(min=0, max=0.5)] = DEFAULT.label_smoothing,
+    mixup: Annotated[float, typer.Option(min=0, help="alpha; 0: none")] = DEFAULT.mixup,
+    ema: Annotated[float, typer.Option(min=0, max=0.9999, help="0: none")] = DEFAULT.ema,
+    batch: Annotated[int, typer.Option(min=1)] = DEFAULT.batch,
+    patience: Annotated[int, typer.Option(min=1)] = DEFAULT.patience,
+    precision: Annotated[Precision, typer.Option(help="what to compute in")] = "auto",
     seed: int = 0,
     keep_duplicates: Annotated[
         bool, typer.Option("--keep-duplicates", help="train on copies of val and test photos too")
     ] = False,
+    folds: Annotated[
+        int | None, typer.Option(min=2, help="cross-validate the recipe before")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="continue a killed run; takes its options from it")
+    ] = False,
+    mlflow: Annotated[bool, typer.Option("--mlflow", help="log to MLflow too")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="figures as JSON on stdout")] = False,
 ) -> None:
     """Fine-tune ResNet50 on labelled photos. Exit codes: 0 done, 1 failed, 2 bad input."""
-    recipe = Recipe(epochs, head_epochs, copies, rate, patience, seed)
     try:
-        metrics = fine_tune(data, out, weights, init, image_size, dropout, recipe, keep_duplicates)
+        _check_out(out, resume)
+        if resume:
+            if given := _given(context):
+                named = ", ".join("--" + name.replace("_", "-") for name in given)
+                raise BadInput(f"--resume takes its options from the run; leave out {named}")
+            job = job_of_run(out)
+        elif not data:
+            raise BadInput("--data: missing; name a folder of photos or a CSV file")
+        else:
+            recipe = Recipe(
+                *(epochs, thaw_epochs, thaw, copies, augmentation, rate, thaw_rate),
+                *(label_smoothing, mixup, ema, batch, patience, seed),
+            )
+            job = Job(
+                *(tuple(data), weights, init, image_size, dropout, precision, keep_duplicates),
+                *(folds, recipe),
+            )
+        metrics = fine_tune(job, out)
+        if mlflow:
+            log_to_mlflow(out, metrics)
     except EwasteError as error:
-        console.print(f"error: {error}", style="red", markup=False, soft_wrap=True)
-        sys.exit(error.exit_code)
+        _fail(str(error), error.exit_code)
+    except OSError as error:
+        _fail(f"{out}: cannot be written ({error.strerror}); make room, then --resume", 1)
     if as_json:
         print(json.dumps(metrics))
+
+
+def _fail(message: str, code: int) -> None:
+    console.print(f"error: {message}", style="red", markup=False, soft_wrap=True)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

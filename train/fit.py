@@ -1,67 +1,61 @@
-"""The two phases of training: the fresh layers on frozen features, then the last stage as well."""
+"""The phases of training: the fresh layers on frozen features, then more stages as well."""
 
 import csv
-import tempfile
+import io
 import time
-import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import keras
 import numpy as np
+import tensorflow as tf
 
+from edge.files import write_whole
 from edge.preprocess import float_input
-from train.dataset import Split
-from train.features import BATCH, cache_features, cached_batches, photo_batches
-from train.model import Network, set_trainable
+from train.checkpoint import load_checkpoint, save_checkpoint
+from train.features import Batches, Variation, cache_features, from_cache, from_photos
+from train.model import Network, before_boundary, behind_boundary, set_trainable
+from train.probe import start_as_probe
+from train.recipe import Phase, Recipe, plan_phases
 
 IMBALANCE, WEIGHT_CAP = 1.5, 10.0
+VALIDATION_BATCH = 32
+CHECKPOINT, HISTORY, TENSORBOARD = "checkpoint.npz", "history.csv", "tensorboard"
+
+Advanced = Callable[[str, int, int], None]
+Row = dict[str, float | str]
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """How to train.
+class Material:
+    """What is learnt from.
 
     Attributes:
-        epochs: most epochs over both phases; an epoch sees every cached copy of every photo.
-        head_epochs: how many of them train the fresh layers only.
-        copies: varied copies of each photo to cache.
-        rate: peak learning rate of Adam in the first phase; the second runs at a tenth of it.
-        patience: epochs without a better validation loss after which a phase stops early.
-        seed: of the order of photos, their variation and the fresh weights.
+        classes: int [photos].
+        train, val: int, which of the photos to train on and to choose the best epoch by.
+        vary: makes the copies of a photo.
+        cache: folder for the features; those that lie there already are used.
+        varied, plain: int, the photos to cache copies of, and to cache as they are: all of `train`
+            and of `val`, or more, where several trainings share the cache.
     """
 
-    epochs: int = 15
-    head_epochs: int = 10
-    copies: int = 4
-    rate: float = 1e-3
-    patience: int = 5
-    seed: int = 0
+    classes: np.ndarray
+    train: np.ndarray
+    val: np.ndarray
+    vary: Variation
+    cache: Path
+    varied: np.ndarray
+    plain: np.ndarray
 
 
 @dataclass(frozen=True)
-class Phase:
-    """A stretch of epochs at one learning rate that falls to zero along a cosine."""
+class Report:
+    """Where progress is told: `advanced` gets (what, done, total), `said` a line."""
 
-    name: str
-    epochs: int
-    rate: float
-    last_stage: bool
-
-
-def plan_phases(recipe: Recipe, network: Network) -> tuple[Phase, ...]:
-    """The phases for this network: one only when there is nothing to freeze."""
-    if network.frozen is None:
-        return (Phase("whole network", recipe.epochs, recipe.rate, last_stage=True),)
-    head = min(recipe.head_epochs, recipe.epochs)
-    if not network.fresh:
-        return (Phase("last stage", recipe.epochs, recipe.rate / 10, last_stage=True),)
-    phases = (
-        Phase("fresh layers", head, recipe.rate, last_stage=False),
-        Phase("last stage", recipe.epochs - head, recipe.rate / 10, last_stage=True),
-    )
-    return tuple(phase for phase in phases if phase.epochs > 0)
+    advanced: Advanced
+    said: Callable[[str], None]
 
 
 def class_weights(classes: np.ndarray) -> dict[int, float] | None:
@@ -82,142 +76,251 @@ def class_weights(classes: np.ndarray) -> dict[int, float] | None:
 
 
 def fit(
-    network: Network,
-    train: Split,
-    val: Split,
-    recipe: Recipe,
-    out: Path,
-    advanced: Callable[[str, int, int], None],
-    said: Callable[[str], None],
-) -> list[dict[str, float | str]]:
+    network: Network, material: Material, recipe: Recipe, out: Path, report: Report
+) -> tuple[list[Row], dict[str, float]]:
     """Train `network` in place and leave it at its best epoch (least validation loss).
 
-    The best weights so far and `history.csv` are kept in `out` while it runs. `advanced` gets
-    (what, done, total) of the caching, `said` one line per epoch.
+    After each epoch `out` holds `history.csv`, events for TensorBoard and a checkpoint, from which
+    a later call with the same arguments goes on; its result is the same as without interruption.
 
-    Returns one row per epoch: phase, epoch, loss, accuracy, val_loss, val_accuracy, seconds.
+    Returns one row per epoch (phase, epoch, loss, accuracy, val_loss, val_accuracy, seconds), and
+    the seconds of each part of the work.
+
+    Raises:
+        OSError: something cannot be written; the last checkpoint stays good.
     """
-    with tempfile.TemporaryDirectory(prefix="features-", dir=out) as scratch:
-        batches, validation = _batches(network, train, val, recipe, Path(scratch), advanced)
-        history = _History(out / "history.csv", said)
-        weights = class_weights(train.classes)
-        best = _Best(out / "best.weights.h5")
-        for phase in plan_phases(recipe, network):
-            _fit_phase(network, phase, recipe, batches, validation, weights, [best, history])
-            best.restore()
-    (out / "best.weights.h5").unlink()
-    return history.rows
+    out.mkdir(parents=True, exist_ok=True)
+    loaded = load_checkpoint(out / CHECKPOINT)
+    fresh = {"phase": 0, "epoch": 0, "history": [], "least": None, "seconds_caching": 0.0}
+    arrays, state = loaded or ({}, fresh)
+    writer = tf.summary.create_file_writer(str(out / TENSORBOARD))
+    for number, phase in enumerate(plan_phases(recipe, network)):
+        if number < state["phase"]:
+            continue
+        part = behind_boundary(network.model, phase.boundary)
+        set_trainable(network, part, phase.thawed)
+        started = time.monotonic()
+        take, validation = _sources(network, phase, material, recipe, report)
+        state["seconds_caching"] += time.monotonic() - started
+        trainer = _Trainer(part, phase, take, validation, material, recipe)
+        if arrays:
+            trainer.restore(arrays)
+        elif not phase.thawed:
+            trainer.start_as_probe(network)
+        arrays = {}
+        while not trainer.done(state):
+            _train_epoch(trainer, state, report)
+            _write_history(out, state["history"], writer)
+            save_checkpoint(out / CHECKPOINT, trainer.arrays(), state)
+        trainer.leave_at_best()
+        state = {**state, "phase": number + 1, "epoch": 0}
+    return state["history"], _seconds(state)
 
 
-def _batches(
-    network: Network,
-    train: Split,
-    val: Split,
-    recipe: Recipe,
-    scratch: Path,
-    advanced: Callable[[str, int, int], None],
-) -> tuple[keras.utils.PyDataset, tuple[np.ndarray, np.ndarray]]:
-    if network.frozen is None:
-        batches = photo_batches(train, BATCH, recipe.seed)
-        return batches, (float_input(val.pixels), val.classes)
-    cached = []
-    for name, split, copies in (("train", train, recipe.copies), ("val", val, 0)):
-        total, done = len(split.classes) * max(1, copies), 0
+class _Trainer:
+    """One phase: the part of the network that learns, its optimizer, its best weights so far."""
 
-        def tick(count: int, name: str = name, total: int = total) -> None:
-            nonlocal done
-            done += count
-            advanced(f"features of {name}", done, total)
+    def __init__(
+        self,
+        part: keras.Model,
+        phase: Phase,
+        take: Callable[[np.ndarray, int], np.ndarray],
+        validation: tuple[np.ndarray, np.ndarray],
+        material: Material,
+        recipe: Recipe,
+    ) -> None:
+        self.part, self.phase, self.recipe = part, phase, recipe
+        self._take, self._validation, self._rows = take, validation, material.train
+        classes = part.output_shape[-1]
+        smoothed = np.eye(classes, dtype=np.float32) * (1 - recipe.label_smoothing)
+        self._targets = (smoothed + recipe.label_smoothing / classes)[material.classes]
+        weights = class_weights(material.classes[material.train])
+        self._weights = np.ones(len(material.classes), np.float32)
+        if weights:
+            self._weights = np.array([weights[each] for each in material.classes], np.float32)
+        self._compile()
+        self._best = [np.array(each) for each in part.get_weights()]
 
-        path = scratch / f"{name}.npy"
-        cached.append(cache_features(network.frozen, split, copies, recipe.seed, path, tick))
-    (features, classes), (val_features, val_classes) = cached
-    batches = cached_batches(features, classes, BATCH, recipe.seed)
-    return batches, (val_features.astype(np.float32), val_classes)
-
-
-def _fit_phase(
-    network: Network,
-    phase: Phase,
-    recipe: Recipe,
-    batches: keras.utils.PyDataset,
-    validation: tuple[np.ndarray, np.ndarray],
-    weights: dict[int, float] | None,
-    callbacks: list[keras.callbacks.Callback],
-) -> None:
-    if network.frozen is not None:
-        set_trainable(network, phase.last_stage)
-    steps = phase.epochs * len(batches)
-    schedule = keras.optimizers.schedules.CosineDecay(
-        0.0, steps, warmup_target=phase.rate, warmup_steps=max(1, steps // 20)
-    )
-    network.trained.compile(
-        optimizer=keras.optimizers.Adam(schedule),
-        loss=keras.losses.SparseCategoricalCrossentropy(),
-        metrics=["accuracy"],
-    )
-    for callback in callbacks:
-        callback.phase = phase.name
-    network.trained.fit(
-        batches,
-        validation_data=validation,
-        validation_batch_size=BATCH,
-        epochs=phase.epochs,
-        class_weight=weights,
-        verbose=0,
-        callbacks=[
-            *callbacks,
-            keras.callbacks.EarlyStopping(monitor="val_loss", patience=recipe.patience),
-        ],
-    )
-
-
-class _Best(keras.callbacks.Callback):
-    """Keeps the weights of the epoch with the least validation loss, over all phases, on disk."""
-
-    phase = ""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self._path, self._least = path, float("inf")
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        if logs["val_loss"] < self._least:
-            self._least = logs["val_loss"]
-            self.model.save_weights(self._path)
-
-    def restore(self) -> None:
-        with warnings.catch_warnings():
-            # The file holds the optimizer of the phase it was written in as well.
-            warnings.filterwarnings("ignore", message="Skipping variable loading for optimizer")
-            self.model.load_weights(self._path)
-
-
-class _History(keras.callbacks.Callback):
-    """Writes a row per epoch to `history.csv` at once, and says it in one line."""
-
-    phase = ""
-
-    def __init__(self, path: Path, said: Callable[[str], None]) -> None:
-        super().__init__()
-        self._path, self._said = path, said
-        self._started = 0.0
-        self.rows: list[dict[str, float | str]] = []
-
-    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        self._started = time.monotonic()
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        measured = {key: round(float(value), 5) for key, value in logs.items()}
-        seconds = round(time.monotonic() - self._started, 1)
-        row = {"phase": self.phase, "epoch": len(self.rows) + 1, **measured, "seconds": seconds}
-        self.rows.append(row)
-        with self._path.open("w", newline="") as file:
-            writer = csv.DictWriter(file, list(row))
-            writer.writeheader()
-            writer.writerows(self.rows)
-        self._said(
-            f"{row['phase']}, epoch {row['epoch']}: "
-            f"loss {row['loss']:.3f}, accuracy {row['accuracy']:.1%}, "
-            f"val loss {row['val_loss']:.3f}, val accuracy {row['val_accuracy']:.1%}, {seconds} s"
+    def _compile(self) -> None:
+        steps = self.phase.epochs * -(-len(self._rows) // self.recipe.batch)
+        schedule = keras.optimizers.schedules.CosineDecay(
+            0.0, steps, warmup_target=self.phase.rate, warmup_steps=max(1, steps // 20)
         )
+        average = self.recipe.ema > 0
+        self._optimizer = keras.optimizers.Adam(
+            schedule, use_ema=average, ema_momentum=self.recipe.ema if average else 0.99
+        )
+        self.part.compile(
+            self._optimizer,
+            keras.losses.CategoricalCrossentropy(),
+            metrics=["accuracy"],
+        )
+        self._optimizer.build(self.part.trainable_variables)
+
+    def start_as_probe(self, network: Network) -> None:
+        """Let the head start as a linear probe, see `train.probe`."""
+        start_as_probe(
+            *(network, self.phase.boundary, self._take, self.recipe.copies),
+            *(self._rows, self._targets, self._weights, self.recipe.seed),
+        )
+
+    def epoch(self, epoch: int, advanced: Advanced) -> dict[str, float]:
+        """Pass over the photos once, then judge the averaged weights on the validation photos."""
+        batches = Batches(
+            self._take,
+            self._rows,
+            self._targets,
+            self._weights,
+            self.recipe.batch,
+            self.recipe.seed,
+            epoch,
+            self.recipe.mixup if self.phase.boundary else 0.0,
+        )
+        told = _Steps(f"{self.phase.name}, epoch {epoch + 1}", advanced)
+        figures = self.part.fit(batches, verbose=0, shuffle=False, callbacks=[told]).history
+        with self._averaged():
+            loss, accuracy = self._judge()
+        return {
+            "loss": figures["loss"][-1],
+            "accuracy": figures["accuracy"][-1],
+            "val_loss": loss,
+            "val_accuracy": accuracy,
+        }
+
+    def _judge(self) -> tuple[float, float]:
+        inputs, classes = self._validation
+        probabilities = np.concatenate(
+            [
+                np.asarray(self.part.predict_on_batch(inputs[start : start + VALIDATION_BATCH]))
+                for start in range(0, len(classes), VALIDATION_BATCH)
+            ]
+        )
+        likely = probabilities[np.arange(len(classes)), classes]
+        loss = -np.log(np.maximum(likely, 1e-7)).mean()
+        return float(loss), float((probabilities.argmax(axis=1) == classes).mean())
+
+    def keep_best(self) -> None:
+        """Take the averaged weights of this epoch for the best."""
+        with self._averaged():
+            self._best = [np.array(each) for each in self.part.get_weights()]
+
+    @contextmanager
+    def _averaged(self) -> Iterator[None]:
+        """The moving averages in place of the weights; without any, the weights themselves."""
+        if not self.recipe.ema:
+            yield
+            return
+        trained = [np.array(variable) for variable in self.part.trainable_variables]
+        self._optimizer.finalize_variable_values(self.part.trainable_variables)
+        try:
+            yield
+        finally:
+            for variable, value in zip(self.part.trainable_variables, trained, strict=True):
+                variable.assign(value)
+
+    def done(self, state: dict) -> bool:
+        """Whether the phase has run its epochs, or long enough without a better one."""
+        rows = [row for row in state["history"] if row["phase"] == self.phase.name]
+        losses = [row["val_loss"] for row in rows]
+        waited = len(losses) - 1 - int(np.argmin(losses)) if losses else 0
+        return state["epoch"] >= self.phase.epochs or waited >= self.recipe.patience
+
+    def arrays(self) -> dict[str, list[np.ndarray]]:
+        """All that the next epoch depends on, the states of random generators included."""
+        return {
+            "part": [np.array(each) for each in self.part.variables],
+            "optimizer": [np.array(each) for each in self._optimizer.variables],
+            "best": self._best,
+        }
+
+    def restore(self, arrays: dict[str, list[np.ndarray]]) -> None:
+        """Go back to what `arrays` gave."""
+        for variables, name in (
+            (self.part.variables, "part"),
+            (self._optimizer.variables, "optimizer"),
+        ):
+            for variable, value in zip(variables, arrays[name], strict=True):
+                variable.assign(value)
+        self._best = arrays["best"]
+
+    def leave_at_best(self) -> None:
+        """Set the network to the best epoch."""
+        self.part.set_weights(self._best)
+
+
+class _Steps(keras.callbacks.Callback):
+    """Tells each step of an epoch."""
+
+    def __init__(self, what: str, advanced: Advanced) -> None:
+        super().__init__()
+        self._what, self._advanced = what, advanced
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        self._advanced(self._what, batch + 1, self.params["steps"])
+
+
+def _train_epoch(trainer: _Trainer, state: dict, report: Report) -> None:
+    """Run the next epoch and enter it into `state`."""
+    started = time.monotonic()
+    measured = trainer.epoch(state["epoch"], report.advanced)
+    if state["least"] is None or measured["val_loss"] < state["least"]:
+        state["least"] = measured["val_loss"]
+        trainer.keep_best()
+    state["epoch"] += 1
+    row = {
+        "phase": trainer.phase.name,
+        "epoch": len(state["history"]) + 1,
+        **{name: round(value, 5) for name, value in measured.items()},
+        "seconds": round(time.monotonic() - started, 1),
+    }
+    state["history"].append(row)
+    report.said(
+        f"{row['phase']}, epoch {row['epoch']}: loss {row['loss']:.3f}, "
+        f"accuracy {row['accuracy']:.1%}, val loss {row['val_loss']:.3f}, "
+        f"val accuracy {row['val_accuracy']:.1%}, {row['seconds']} s"
+    )
+
+
+def _seconds(state: dict) -> dict[str, float]:
+    seconds = {"features": round(state["seconds_caching"], 1)}
+    for row in state["history"]:
+        seconds[row["phase"]] = round(seconds.get(row["phase"], 0.0) + row["seconds"], 1)
+    return seconds
+
+
+def _sources(
+    network: Network, phase: Phase, material: Material, recipe: Recipe, report: Report
+) -> tuple[Callable[[np.ndarray, int], np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """Where the batches of a phase come from, and its validation inputs and classes."""
+    classes = material.classes[material.val]
+    if phase.boundary is None:
+        pixels = np.stack([material.vary(int(photo), 0) for photo in material.val])
+        return from_photos(material.vary), (float_input(pixels), classes)
+    frozen = before_boundary(network.model, phase.boundary)
+    total = len(material.plain) + recipe.copies * len(material.varied)
+    done = 0
+
+    def advanced(count: int) -> None:
+        nonlocal done
+        done += count
+        report.advanced(f"features for the phase {phase.name}", done, total)
+
+    def cached(rows: np.ndarray, copy: int) -> np.ndarray:
+        path = material.cache / phase.boundary / f"{copy}.npy"
+        return cache_features(frozen, material.vary, rows, copy, path, advanced)
+
+    plain = from_cache([cached(material.plain, 0)], material.plain)
+    copies = [cached(material.varied, copy + 1) for copy in range(recipe.copies)]
+    return from_cache(copies, material.varied), (plain(material.val, 0), classes)
+
+
+def _write_history(out: Path, rows: list[Row], writer: tf.summary.SummaryWriter) -> None:
+    lines = io.StringIO(newline="")
+    table = csv.DictWriter(lines, list(rows[-1]), lineterminator="\n")
+    table.writeheader()
+    table.writerows(rows)
+    write_whole(out / HISTORY, lines.getvalue().encode())
+    with writer.as_default(step=rows[-1]["epoch"]):
+        for name in ("loss", "accuracy", "val_loss", "val_accuracy", "seconds"):
+            tf.summary.scalar(name, rows[-1][name])
+    writer.flush()

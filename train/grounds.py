@@ -36,6 +36,17 @@ def belt(rng: np.random.Generator, size: int) -> np.ndarray:
     return lit.clip(0, 255).astype(np.uint8)
 
 
+def tinted(rng: np.random.Generator, size: int) -> np.ndarray:
+    """An even ground of any colour, half of them unevenly lit, with some noise."""
+    ground = np.empty((size, size, 3), np.float32)
+    ground[:] = rng.uniform(0, 255, 3)
+    if rng.random() < 0.5:
+        slope = np.linspace(-1, 1, size, dtype=np.float32)[..., np.newaxis]
+        ground += slope[:, np.newaxis] * rng.uniform(-40, 40) + slope * rng.uniform(-40, 40)
+    ground += rng.normal(0, rng.uniform(0, 8), ground.shape)
+    return ground.clip(0, 255).astype(np.uint8)
+
+
 def foreign(pixels: np.ndarray, mask: np.ndarray, size: int) -> np.ndarray:
     """The ground of a photo, uint8 RGB [H, W, 3], its item (`mask`, uint8 [H, W]) painted over.
 

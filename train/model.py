@@ -17,54 +17,87 @@ IMAGENET_MEAN_RGB = (123.68, 116.779, 103.939)
 LAST_FROZEN = "conv4_block6_out"
 """Where the frozen part ends: everything behind it is the last stage (conv5) and the head."""
 
+BOUNDARIES = {"conv5": LAST_FROZEN, "conv4": "conv3_block4_out", "conv3": "conv2_block3_out"}
+"""The layer before each stage of ResNet50."""
+
 
 @dataclass(frozen=True)
 class Network:
-    """The network to train, as one model and as the two parts that share its layers.
+    """The network to train.
 
     Attributes:
         model: float32 [N, S, S, 3] `RGB - 117` -> probabilities [N, classes].
-        frozen: the pretrained part, images -> features; None when nothing before the last stage
-            is pretrained, and the whole network has to be trained.
-        trained: features (or images, without a frozen part) -> probabilities.
+        pretrained: whether all that comes before the last stage is.
         fresh: names of the layers that start without pretrained weights.
     """
 
     model: keras.Model
-    frozen: keras.Model | None
-    trained: keras.Model
+    pretrained: bool
     fresh: tuple[str, ...]
 
 
 def build_network(classes: int, size: int, weights: str, dropout: float = 0.4) -> Network:
     """Build the network from `weights`: "imagenet" (downloaded by Keras), "none", or an .h5 file.
 
+    Its layers compute in Keras' current dtype policy, logits and probabilities in float32.
+
     Raises:
         BadInput: the weights file is missing, damaged or holds no layer of ResNet50.
         EwasteError: the ImageNet weights could not be downloaded.
     """
-    base = _load_base(size, weights)
-    backbone, loaded = base
+    backbone, loaded = _load_base(size, weights)
     if "conv1_conv" in loaded:
         _fold_normalisation(backbone.get_layer("conv1_conv"))
-    pooled = keras.layers.GlobalAveragePooling2D(name="embedding")(backbone.output)
-    dropped = keras.layers.Dropout(dropout, name="dropout")(pooled)
-    logits = keras.layers.Dense(classes, name="logits")(dropped)
-    probabilities = keras.layers.Softmax(name="probabilities")(logits)
-    model = keras.Model(backbone.input, probabilities, name="ewaste_resnet50")
-
-    names = [layer.name for layer in model.layers if layer.weights]
-    fresh = tuple(name for name in names if name not in loaded)
-    boundary = model.get_layer(LAST_FROZEN)
-    before = {layer.name for layer in keras.Model(backbone.input, boundary.output).layers}
+    model = _with_head(backbone, classes, dropout)
+    fresh = tuple(
+        layer.name for layer in model.layers if layer.weights and layer.name not in loaded
+    )
+    for name in fresh:
+        if isinstance(model.get_layer(name), keras.layers.BatchNormalization):
+            # The default of 0.99 takes 500 steps to follow; a whole training here has few more.
+            model.get_layer(name).momentum = 0.9
+    before = {layer.name for layer in before_boundary(model, LAST_FROZEN).layers}
     if before & set(fresh):
-        return Network(model, None, model, fresh)
-    for name in before:
-        model.get_layer(name).trainable = False
+        return Network(model, False, fresh)
     _pass_features_on(model, fresh)
-    frozen = keras.Model(backbone.input, boundary.output, name="frozen")
-    trained = keras.Model(boundary.output, probabilities, name="trained")
-    return Network(model, frozen, trained, fresh)
+    return Network(model, True, fresh)
+
+
+def before_boundary(model: keras.Model, boundary: str) -> keras.Model:
+    """The part of the network from the images to the layer `boundary`."""
+    return keras.Model(model.input, model.get_layer(boundary).output, name="frozen")
+
+
+def behind_boundary(model: keras.Model, boundary: str | None) -> keras.Model:
+    """The part from the layer `boundary` on (None: all of it), features -> probabilities."""
+    if boundary is None:
+        return model
+    return keras.Model(model.get_layer(boundary).output, model.output, name="trained")
+
+
+def in_float32(model: keras.Model, dropout: float) -> keras.Model:
+    """The same network with the same weights, computing in float32: what is kept and judged."""
+    size, classes = model.input_shape[1], model.output_shape[-1]
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32")
+    try:
+        copy = _with_head(_bare_resnet50(size), classes, dropout)
+    finally:
+        keras.config.set_dtype_policy(policy)
+    copy.set_weights(model.get_weights())
+    return copy
+
+
+def _bare_resnet50(size: int) -> keras.Model:
+    return keras.applications.ResNet50(include_top=False, weights=None, input_shape=(size, size, 3))
+
+
+def _with_head(backbone: keras.Model, classes: int, dropout: float) -> keras.Model:
+    pooled = keras.layers.GlobalAveragePooling2D(name="embedding", dtype="float32")(backbone.output)
+    dropped = keras.layers.Dropout(dropout, name="dropout", dtype="float32")(pooled)
+    logits = keras.layers.Dense(classes, name="logits", dtype="float32")(dropped)
+    probabilities = keras.layers.Softmax(name="probabilities", dtype="float32")(logits)
+    return keras.Model(backbone.input, probabilities, name="ewaste_resnet50")
 
 
 def continue_from(network: Network, model_path: Path) -> Network:
@@ -84,15 +117,15 @@ def continue_from(network: Network, model_path: Path) -> Network:
     return replace(network, fresh=())
 
 
-def set_trainable(network: Network, last_stage: bool) -> None:
-    """Choose what learns: the fresh layers only, or all of the last stage with them.
+def set_trainable(network: Network, part: keras.Model, thawed: bool) -> None:
+    """Choose what learns of a part of the network: its fresh layers, or all of it.
 
     Pretrained batch normalisation keeps its statistics: the batches are too small to improve them.
     """
-    for layer in network.trained.layers:
+    for layer in part.layers:
         fresh = layer.name in network.fresh
         normalises = isinstance(layer, keras.layers.BatchNormalization)
-        layer.trainable = fresh or (last_stage and not normalises)
+        layer.trainable = fresh or (thawed and not (normalises and network.pretrained))
 
 
 def _load_base(size: int, weights: str) -> tuple[keras.Model, frozenset[str]]:
@@ -107,7 +140,7 @@ def _load_base(size: int, weights: str) -> tuple[keras.Model, frozenset[str]]:
                 "give a file with --weights FILE, or train from scratch with --weights none"
             ) from None
         return model, frozenset(layer.name for layer in model.layers if layer.weights)
-    model = keras.applications.ResNet50(include_top=False, weights=None, input_shape=shape)
+    model = _bare_resnet50(size)
     if weights == "none":
         return model, frozenset()
     path = Path(weights)

@@ -4,7 +4,15 @@ import pytest
 
 from edge.errors import BadInput
 from edge.preprocess import float_input
-from train.model import build_network, continue_from, set_trainable
+from train.model import (
+    LAST_FROZEN,
+    before_boundary,
+    behind_boundary,
+    build_network,
+    continue_from,
+    in_float32,
+    set_trainable,
+)
 
 
 @pytest.fixture(scope="module")
@@ -58,25 +66,33 @@ def test_missing_layers_start_fresh_and_train_from_the_start(pretrained):
     assert "logits" in network.fresh and "conv5_block3_3_conv" in network.fresh
     assert "conv5_block1_1_conv" not in network.fresh
     assert not any(name.startswith(("conv1", "conv4")) for name in network.fresh)
-    set_trainable(network, last_stage=False)
-    learning = {layer.name for layer in network.trained.layers if layer.trainable_weights}
-    assert learning == set(network.fresh)
-    set_trainable(network, last_stage=True)
-    learning = {layer.name for layer in network.trained.layers if layer.trainable_weights}
-    assert learning == set(network.fresh) | {"conv5_block1_1_conv"}
-    assert not network.frozen.trainable_weights
+    assert network.pretrained
+    part = behind_boundary(network.model, LAST_FROZEN)
+    set_trainable(network, part, thawed=False)
+    assert _learning(part) == set(network.fresh)
+    set_trainable(network, part, thawed=True)
+    assert _learning(part) == set(network.fresh) | {"conv5_block1_1_conv"}
+    deeper = behind_boundary(network.model, "conv3_block4_out")
+    set_trainable(network, deeper, thawed=True)
+    assert "conv4_block1_1_conv" in _learning(deeper)
+    assert "conv4_block1_1_bn" not in _learning(deeper)
+
+
+def _learning(part):
+    return {layer.name for layer in part.layers if layer.trainable_weights}
 
 
 def test_the_two_parts_are_the_whole(pretrained):
     network = build_network(3, 64, str(pretrained[1] / "partial.h5"))
     pixels = float_input(np.random.default_rng(1).integers(0, 256, (2, 64, 64, 3), np.uint8))
-    through_parts = network.trained(network.frozen(pixels)).numpy()
+    features = before_boundary(network.model, LAST_FROZEN)(pixels)
+    through_parts = behind_boundary(network.model, LAST_FROZEN)(features).numpy()
     np.testing.assert_allclose(through_parts, network.model(pixels).numpy(), atol=1e-5)
 
 
 def test_without_weights_everything_is_fresh_and_nothing_frozen():
     network = build_network(3, 32, "none")
-    assert network.frozen is None
+    assert not network.pretrained
     assert "conv1_conv" in network.fresh
 
 
@@ -88,10 +104,23 @@ def test_a_run_can_be_continued_from_with_nothing_fresh(pretrained, tmp_path):
     continued = continue_from(second, tmp_path / "model.keras")
     np.testing.assert_allclose(continued.model(pixels), first.model(pixels), atol=1e-6)
     assert continued.fresh == ()
-    set_trainable(continued, last_stage=True)
-    learning = {layer.name for layer in continued.trained.layers if layer.trainable_weights}
+    part = behind_boundary(continued.model, LAST_FROZEN)
+    set_trainable(continued, part, thawed=True)
+    learning = _learning(part)
     assert "logits" in learning and "conv5_block3_3_conv" in learning
     assert not any(name.endswith("_bn") for name in learning)
+
+
+def test_what_was_trained_in_16_bits_is_kept_in_32(pretrained):
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        network = build_network(3, 64, str(pretrained[1] / "partial.h5"))
+    finally:
+        keras.config.set_dtype_policy("float32")
+    kept = in_float32(network.model, 0.4)
+    assert {layer.compute_dtype for layer in kept.layers} == {"float32"}
+    pixels = float_input(np.random.default_rng(4).integers(0, 256, (2, 64, 64, 3), np.uint8))
+    np.testing.assert_allclose(kept(pixels), network.model(pixels), atol=0.05)
 
 
 def test_other_classes_or_no_model_cannot_be_continued_from(pretrained, tmp_path):
@@ -106,7 +135,7 @@ def test_other_classes_or_no_model_cannot_be_continued_from(pretrained, tmp_path
 def test_a_fresh_last_stage_starts_by_passing_the_features_on(pretrained):
     network = build_network(3, 64, str(pretrained[1] / "partial.h5"))
     pixels = float_input(np.random.default_rng(3).integers(0, 256, (2, 64, 64, 3), np.uint8))
-    features = network.frozen(pixels).numpy()[:, ::2, ::2]
+    features = before_boundary(network.model, LAST_FROZEN)(pixels).numpy()[:, ::2, ::2]
     both = np.concatenate([features, -features], axis=-1)
     normalised = both / np.sqrt(1 + 1.001e-5)  # of a fresh batch normalisation at inference
     expected = np.maximum(normalised, 0).mean(axis=(1, 2))
