@@ -8,6 +8,8 @@ from edge.outputs.output_thread import OutputStatus, OutputThread
 from edge.outputs.wanted_gates import WantedGates
 
 LONGEST_PAUSE_S = 1.0
+CLOSED_ANEW_S = 1.0
+"""How often gates that should be closed are closed again, whatever is known of them, s."""
 IDLE_S = 0.2
 """How often the thread looks for a line that has fallen silent, s."""
 
@@ -36,6 +38,7 @@ class GateLink:
 
     def __init__(self, actuator: Actuator, wanted: WantedGates) -> None:
         self._actuator, self._wanted = actuator, wanted
+        self._closed_anew_at = 0.0
 
     @property
     def sent(self) -> int:
@@ -54,6 +57,9 @@ class GateLink:
 
     def work(self) -> float:
         """Carry out what is due, one command at a time: a wish may change while one is."""
+        if time.monotonic() - self._closed_anew_at > CLOSED_ANEW_S:
+            self._wanted.doubt_closed()
+            self._closed_anew_at = time.monotonic()
         while due := self._wanted.due(time.monotonic()):
             command = due[0]
             (self._actuator.open if command.open else self._actuator.close)(command.bin)

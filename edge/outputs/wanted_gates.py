@@ -111,6 +111,13 @@ class WantedGates:
                     self._wanted[bin] = False
                     self.missed += 1
 
+    def doubt_closed(self) -> None:
+        """Have every gate that should be closed set anew: something else may have opened it."""
+        with self._lock:
+            for bin, wanted in self._wanted.items():
+                if not wanted:
+                    self._known[bin] = None
+
     def _close_all(self) -> None:
         for bin in list(self._asked_at):
             self._give_up(bin)

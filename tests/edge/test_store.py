@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from dataclasses import astuple, replace
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 import pytest
@@ -439,12 +440,12 @@ def test_a_disk_that_stays_full_costs_counted_records_and_then_goes_on(small_dis
     with pytest.raises(OSError, match="No space"), filler.open("wb", buffering=0) as file:
         while True:
             file.write(bytes(4096))
-    slowest = 0.0
+    took = []
     for record in records(80, crop=bytes(2000)):
         started = time.perf_counter()
         writer.put(record)
-        slowest = max(slowest, time.perf_counter() - started)
-    assert slowest < 0.05
+        took.append(time.perf_counter() - started)
+    assert median(took) < 0.005, "the line does not wait"
     assert (writer.status.dropped, writer.status.crops_dropped) == (30, 45)
     wait_until(lambda: writer.status.error)
     filler.unlink()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.edge.outputs.servers import FOLDER
+from tests.edge.outputs.servers import FOLDER, wait_until
 
 ROOT = Path(__file__).parents[3]
 
@@ -45,11 +45,11 @@ def test_a_killed_line_loses_no_record_and_counts_nothing_twice(kills, plc, tmp_
     # What nobody looked at while it passed, or what was taken for another one, went to manual.
     assert missed <= 0.15 * len(placed)
 
-    reached = 0
+    # A short life on a busy machine may end before the PLC has heard of it; the last one does not.
+    heard = []
     for began, ended in result["lives"]:
         writes = [(at, *rest) for at, *rest in plc.writes if began <= at <= ended and rest[0] < 3]
-        first = {address: values for _, address, values in reversed(writes)}
-        assert not any(any(values) for values in first.values()), "gates are closed at the start"
-        reached += len(first) == 3
-    assert reached >= kills // 2
-    assert not any(plc.coil(address) for address in range(3)), "and at the end"
+        heard.append({address: values for _, address, values in reversed(writes)})
+    assert not any(any(values) for life in heard for values in life.values()), "closed at the start"
+    assert len(heard[-1]) == 3
+    wait_until(lambda: not any(plc.coil(address) for address in range(3)))

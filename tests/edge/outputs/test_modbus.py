@@ -1,10 +1,12 @@
 import os
 import signal
 import time
+from statistics import median
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pymodbus.client import ModbusTcpClient
 
 from edge.config import ModbusConfig
 from edge.outputs.driven_gates import DrivenGates
@@ -33,9 +35,12 @@ def test_gates_are_coils_and_counts_are_registers(plc, driven):
     assert plc.coil(3) is False
     per_bin = {"boards": 2, "small": 1, "manual": 4}
     link.show(Status(updated_at=0, state="running", items=70_000, late=1, per_bin=per_bin))
-    gates.alive()
-    wait_until(lambda: plc.registers(100)[2:] == [1, 4464, 0, 1, 0, 0, 0, 2, 0, 1, 0, 4])
-    assert plc.registers(100)[1] == 1
+
+    def counted() -> bool:
+        gates.alive()
+        return plc.registers(100)[1:] == [1, 1, 4464, 0, 1, 0, 0, 0, 2, 0, 1, 0, 4]
+
+    wait_until(counted)
     assert gates.release()
     assert plc.coil(4) is False
 
@@ -64,12 +69,14 @@ def test_a_plc_that_dies_and_comes_back_gets_closed_gates_and_no_stale_opening(p
     open_until(gates, "boards", lambda: plc.coil(3))
     plc.kill()
     wait_until(lambda: gates.fault())
+    took = []
     for _ in range(50):
         started = time.perf_counter()
         gates.open("small")
         gates.close("small")
         gates.alive()
-        assert time.perf_counter() - started < 0.05
+        took.append(time.perf_counter() - started)
+    assert median(took) < 0.005, "the line does not wait"
     gates.open("small")
     time.sleep(0.5)
     plc.said.clear()
@@ -95,6 +102,15 @@ def test_a_plc_that_hangs_gets_no_stale_opening_when_it_goes_on(plc, driven):
     wait_until(lambda: gates.fault() is None)
     time.sleep(0.3)
     assert plc.coil(3) is False
+
+
+def test_a_coil_that_somebody_else_has_set_is_closed_again(plc, driven):
+    gates, _, _ = driven
+    wait_until(lambda: gates.fault() is None)
+    with ModbusTcpClient("127.0.0.1", port=plc.port) as somebody:
+        somebody.write_coil(3, True)
+    wait_until(lambda: any(values == [True] for _, address, values in plc.writes if address == 3))
+    wait_until(lambda: plc.coil(3) is False)
 
 
 def test_a_plc_that_refuses_an_address_is_named(plc):

@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from dataclasses import replace
+from statistics import median
 
 import pytest
 from hypothesis import given, settings
@@ -150,18 +151,18 @@ def test_a_broker_that_dies_and_comes_back_gets_all_items_that_fit_the_queue(bro
     wait_until(lambda: thread.status.sent == 20)
     broker.kill()
     lost_s = wait_until(lambda: not thread.status.connected)
-    slowest = 0.0
+    took = []
     for number in range(20, 90):
         started = time.perf_counter()
         outbox.put(item(number))
-        slowest = max(slowest, time.perf_counter() - started)
-    assert slowest < 0.05
+        took.append(time.perf_counter() - started)
+    assert median(took) < 0.005, "the line does not wait"
     time.sleep(1.0)
     broker.start()
     back_s = wait_until(lambda: thread.status.connected)
     wait_until(lambda: {f"i{number}" for number in range(40, 90)} <= set(observer.items()))
     assert thread.status.dropped == 20 and thread.status.outages == 1
-    assert lost_s < 2 and back_s < 3
+    assert lost_s < 5 and back_s < 5
     assert len(said) == 2 and "line goes on" in said[0] and "back after" in said[1]
     wait_until(lambda: observer.last("plant/line-1/availability") == "online")
     assert thread.close()

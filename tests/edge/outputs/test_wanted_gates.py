@@ -55,7 +55,7 @@ def test_an_unknown_gate_is_named():
 
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(["open", "close", "alive", "carry out", "fail", "close all"]),
+        st.sampled_from(["open", "close", "alive", "carry out", "fail", "doubt", "close all"]),
         st.sampled_from(BINS),
         st.floats(0.0, 1.5),
     ),
@@ -85,6 +85,8 @@ def test_no_gate_is_opened_late_or_against_the_lines_last_word(steps):
         elif what == "close all":
             wanted.want_all_closed()
             asked = dict.fromkeys(BINS)
+        elif what == "doubt":
+            wanted.doubt_closed()
         elif what == "fail":
             wanted.forget()
         else:
