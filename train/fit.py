@@ -18,7 +18,6 @@ from train.checkpoint import load_checkpoint, save_checkpoint
 from train.distribute import Replicas, Worker
 from train.features import Batches, Variation, cache_features, from_cache, from_photos
 from train.model import Network, before_boundary, behind_boundary, set_trainable
-from train.probe import start_as_probe
 from train.recipe import Phase, Recipe, plan_phases
 
 IMBALANCE, WEIGHT_CAP = 1.5, 10.0
@@ -116,8 +115,6 @@ def fit(
         trainer = _Trainer(part, phase, take, validation, material, recipe, strategy)
         if arrays:
             trainer.restore(arrays)
-        elif not phase.thawed:
-            trainer.start_as_probe(network)
         arrays = {}
         while not trainer.done(state):
             _train_epoch(trainer, state, report)
@@ -172,13 +169,6 @@ class _Trainer:
         # In float16, Keras wraps the optimizer in one that scales the loss.
         self._optimizer = self.part.optimizer
         self._optimizer.build(self.part.trainable_variables)
-
-    def start_as_probe(self, network: Network) -> None:
-        """Let the head start as a linear probe, see `train.probe`."""
-        start_as_probe(
-            *(network, self.phase.boundary, self._take, self.recipe.copies),
-            *(self._rows, self._targets, self._weights, self.recipe.seed),
-        )
 
     def epoch(self, epoch: int, advanced: Advanced) -> dict[str, float]:
         """Pass over the photos once, then judge the averaged weights on the validation photos."""

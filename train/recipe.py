@@ -31,17 +31,17 @@ class Recipe:
         seed: of the order of photos, their variation and the fresh weights.
     """
 
-    epochs: int = 9
+    epochs: int = 20
     thaw_epochs: int = 0
     thaw: Thaw = "conv5"
     copies: int = 6
     augmentation: Augmentation = "belt"
-    rate: float = 1e-4
+    rate: float = 1e-3
     thaw_rate: float = 1e-4
     label_smoothing: float = 0.1
     mixup: float = 0.0
-    ema: float = 0.98
-    batch: int = 32
+    ema: float = 0.99
+    batch: int = 64
     patience: int = 12
     seed: int = 0
 

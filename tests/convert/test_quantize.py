@@ -12,13 +12,17 @@ from typer.testing import CliRunner, Result
 from convert.dataset import fingerprint, stratify
 from convert.golden import draw_input
 from convert.quantize import Request, main, quantize
-from edge.bundle import load_bundle, open_classifier
+from edge.bundle import load_bundle, open_classifier, open_detector
 from edge.classifier import load_runtime
 from edge.errors import BadInput, EwasteError, Refused
 from edge.golden import verify_golden
-from edge.manifest import ParityGate
+from edge.manifest import DecisionLevels, ParityGate, UnknownRule
 from edge.photos import LabelledPhoto, find_photos
+from edge.signature import make_key
+from edge.unknown import UnknownDetector
+from edge.verify import verify
 from tests.conftest import LABELS, SIZE, load_split, write_run
+from train.levels import write_levels
 
 app = typer.Typer()
 app.command()(main)
@@ -233,6 +237,28 @@ def test_an_unknown_choice_is_bad_input(
 ) -> None:
     result = command(tiny_run, [drawn_data], tmp_path / "out", option, value)
     assert result.exit_code == 2 and f"{option} " in result.stderr
+
+
+def test_a_calibrated_runs_levels_and_detector_are_the_bundles(
+    tiny_run: Path, drawn_data: Path, tmp_path: Path
+) -> None:
+    run = Path(shutil.copytree(tiny_run, tmp_path / "run"))
+    rule = UnknownRule(score="energy", threshold=1.5)
+    levels = DecisionLevels(
+        labels=LABELS, hazards=("Battery",), temperature=2.0, thresholds={"PCB": 0.7}, unknown=rule
+    )
+    detector = UnknownDetector(rule, {"temperature": np.array(2.0, np.float32)})
+    write_levels(run, levels, detector, {})
+    key = tmp_path / "line.key"
+    public = make_key(key)
+    options = ("--calibration", "40", "--sign", str(key))
+    result = command(run, [drawn_data], tmp_path / "out", *options, "--json")
+    assert result.exit_code == 0, result.stderr
+    assert "not calibrated" not in result.stderr
+    assert json.loads(result.stdout)["drift"]["unknown_score"] == "energy"
+    bundle, classifier = verify(tmp_path / "out", [public], threads=1).require()
+    assert (bundle.manifest.thresholds, classifier.temperature) == ({"PCB": 0.7}, 2.0)
+    assert open_detector(bundle).rule == rule
 
 
 def spoil(what: str, run: Path, data: Path, out: Path) -> None:

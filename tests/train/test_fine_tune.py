@@ -18,7 +18,7 @@ SCRIPT = Path(__file__).parents[2] / "train" / "fine_tune.py"
 
 def fine_tune(*arguments: object) -> subprocess.CompletedProcess:
     command = [sys.executable, str(SCRIPT), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300)
+    return subprocess.run(command, capture_output=True, text=True, timeout=900)
 
 
 def tiny(data: Path, out: Path, *more: object) -> subprocess.CompletedProcess:
@@ -47,7 +47,7 @@ def test_a_run_holds_a_model_its_figures_and_their_pictures(trained):
     left = {path.name for path in out.iterdir()}
     files = {"model.keras", "config.json", "metrics.json", "history.csv", "split.csv"}
     files |= {"calibration.json", "unknown.npz"}
-    assert left == files | {"plots"}
+    assert left == files | {"plots", "tensorboard"}
     assert {path.name for path in (out / "plots").iterdir()} == {"history.png", "confusion.png"}
 
 
@@ -168,3 +168,17 @@ def test_copies_across_splits_are_left_out_and_the_rest_of_test_is_judged_apart(
         "val": 9,
         "test": 9,
     }
+
+
+def test_folds_are_judged_first_on_photos_they_did_not_see(own_data, tmp_path):
+    done = tiny(own_data, tmp_path / "run", "--folds", 2, "--json")
+    assert done.returncode == 0, done.stderr
+    folds = json.loads(done.stdout)["folds"]
+    assert sum(fold["images"] for fold in folds["folds"]) == 33  # train and val
+    for fold in folds["folds"]:
+        assert fold["accuracy_low"] <= fold["accuracy"] <= fold["accuracy_high"]
+    mean = sum(fold["accuracy"] for fold in folds["folds"]) / 2
+    assert folds["accuracy_mean"] == pytest.approx(mean)
+    assert json.loads((tmp_path / "run" / "folds.json").read_text()) == folds
+    too_many = tiny(own_data, tmp_path / "other", "--folds", 30)
+    assert too_many.returncode == 2 and "use fewer" in too_many.stderr.splitlines()[-1]
