@@ -22,6 +22,7 @@ MQTT = ["paho-mqtt>=2.0,<3"]
 MODBUS = ["pymodbus>=3.10,<4"]
 TRAIN = [
     "tensorflow>=2.20",
+    "tensorboard>=2.19",
     "h5py>=3.10",
     "scikit-learn>=1.4",
     "scipy>=1.10",
