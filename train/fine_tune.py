@@ -16,7 +16,6 @@ from typing import Annotated
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import click
 import keras
 import numpy as np
 import tensorflow as tf
@@ -231,8 +230,7 @@ def _given(context: typer.Context) -> list[str]:
     return [
         name
         for name in context.params
-        if name not in compatible
-        and context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+        if name not in compatible and context.get_parameter_source(name).name == "COMMANDLINE"
     ]
 
 
