@@ -45,11 +45,12 @@ def measure(data: Path, weights: str, photos: int, epochs: int) -> dict[str, flo
         raise EwasteError("nothing is frozen with these weights, so there is nothing to compare")
     vary, rows = plain_variation(split.pixels, 0), np.arange(len(split.classes))
     trained = behind_boundary(network.model, LAST_FROZEN)
+    frozen = before_boundary(network.model, LAST_FROZEN)
+    frozen.trainable = False
     set_trainable(network, trained, thawed=False)
     seconds = {}
     with tempfile.TemporaryDirectory() as scratch:
         started = time.perf_counter()
-        frozen = before_boundary(network.model, LAST_FROZEN)
         path = Path(scratch) / "features.npy"
         features = cache_features(frozen, vary, rows, 1, path, lambda count: None)
         seconds["caching, once per copy"] = (time.perf_counter() - started) / len(rows)
