@@ -8,7 +8,7 @@ import numpy as np
 
 from edge.simulator.drawings.ground import draw_ground
 from train import grounds
-from train.cutout import Pose, cut_out, fit_ground, paste
+from train.cutout import Pose, cut_out, paste
 from train.features import Variation
 
 MILD = 1 / 3
@@ -21,10 +21,8 @@ TURNED_FREELY = 0.35
 """Share of those on their own ground that are turned by any angle; the rest a little."""
 
 FREELY, UPRIGHT = Pose(180, (0.6, 1.25), 0.12, 0.5), Pose(20, (0.6, 1.25), 0.12, 0.5)
-MOST_DONOR_AREA = 0.5
-"""A photo lends its ground only if its item covers no more of it."""
-
 GROUNDS_KEPT = 400
+"""How many foreign grounds, painted over once, are kept for the next item."""
 
 
 def plain_variation(pixels: np.ndarray, seed: int) -> Variation:
@@ -88,13 +86,13 @@ def belt_variation(pixels: np.ndarray, classes: np.ndarray, seed: int) -> Variat
 
 
 def _lenders(pixels: np.ndarray, masks: Sequence[np.ndarray | None]) -> np.ndarray:
-    """Photos whose ground is worth laying others on: small item, no plain ground; int [lenders]."""
-    roomy = (
+    """Photos whose ground is worth laying others on: int [lenders]."""
+    lending = [
         photo
         for photo, mask in enumerate(masks)
-        if mask is not None and (mask > 0).mean() <= MOST_DONOR_AREA
-    )
-    return np.array([photo for photo in roomy if not fit_ground(pixels[photo]).plain], dtype=int)
+        if mask is not None and grounds.lends(pixels[photo], mask)
+    ]
+    return np.array(lending, dtype=int)
 
 
 def _any_ground(

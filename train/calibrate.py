@@ -78,7 +78,7 @@ def calibrate(
     """Ask a model what calibrating it needs, and `fit`.
 
     Everything is chosen on `val`; of `train` come only the items the detector compares with. Val is
-    seen as photographed, cut out and laid on a belt and on white, and varied as in training: what
+    seen as photographed, cut out and laid on a belt and on white, and varied a little: what
     is fitted to the pictures of a shop alone would not hold on a line.
     """
     items = [item for item in cut_items(_photos(val, engine.labels), engine.size) if item]

@@ -7,12 +7,16 @@ import numpy as np
 
 from edge.belt.geometry import Geometry
 from edge.simulator.scene import rubber
+from train.cutout import fit_ground
 
 STRIP_PX = 2000
 """Length of the belt that pieces of belt are cut from, px; it is 720 px wide."""
 
 INPAINTED_PX = 64
 """Side at which the place of an item is painted over."""
+
+MOST_DONOR_AREA = 0.5
+"""A photo lends its ground only if its item covers no more of it."""
 
 
 def white(rng: np.random.Generator, size: int) -> np.ndarray:
@@ -45,6 +49,17 @@ def tinted(rng: np.random.Generator, size: int) -> np.ndarray:
         ground += slope[:, np.newaxis] * rng.uniform(-40, 40) + slope * rng.uniform(-40, 40)
     ground += rng.normal(0, rng.uniform(0, 8), ground.shape)
     return ground.clip(0, 255).astype(np.uint8)
+
+
+def lends(pixels: np.ndarray, mask: np.ndarray) -> bool:
+    """Whether a photo's ground is worth laying others on: its item is small, its ground not plain.
+
+    Args:
+        pixels: uint8 RGB [H, W, 3].
+        mask: its item, uint8 [H, W], 0 or 255.
+    """
+    roomy = (mask > 0).mean() <= MOST_DONOR_AREA
+    return bool(roomy) and not fit_ground(pixels).plain
 
 
 def foreign(pixels: np.ndarray, mask: np.ndarray, size: int) -> np.ndarray:

@@ -8,15 +8,12 @@ import numpy as np
 
 from edge.photos import LabelledPhoto, read_photo
 from train import grounds
-from train.cutout import AS_IT_WAS, cut_out, fit_ground, paste
+from train.cutout import AS_IT_WAS, cut_out, paste
 
 PLAIN = {"white": grounds.white, "black": grounds.black, "belt": grounds.belt}
 GROUNDS = (*PLAIN, "foreign")
 """`foreign` is the ground of a photo of another class: of those whose ground is not plain, as far
 as there are any, since plain ones are tried already."""
-
-MOST_DONOR_AREA = 0.5
-"""A photo lends its ground only if its item covers no more of it."""
 
 
 @dataclass(frozen=True)
@@ -54,9 +51,7 @@ def cut_items(photos: Sequence[LabelledPhoto], size: int) -> Iterator[CutItem | 
         if mask is None:
             yield None
             continue
-        roomy = (mask > 0).mean() <= MOST_DONOR_AREA
-        lends = bool(roomy) and not fit_ground(pixels).plain
-        yield CutItem(index, photo.label, pixels, mask, lends)
+        yield CutItem(index, photo.label, pixels, mask, grounds.lends(pixels, mask))
 
 
 def on_ground(
