@@ -19,7 +19,7 @@ from edge.cameras.device import is_live, shown_source
 from edge.cameras.source import open_camera
 from edge.clock import Clock, SystemClock, VirtualClock
 from edge.config import Config, decision_rules
-from edge.conveyor import Conveyor, Step, Tally, Voting
+from edge.conveyor import Conveyor, Step, Tally
 from edge.decision import MANUAL, UNKNOWN
 from edge.errors import BadInput, EwasteError
 from edge.files import write_whole
@@ -37,6 +37,8 @@ from edge.verify import verify
 GATE_LEAD_MM = 40.0
 """A gate opens so far before an item and closes so far behind it: what the belt moves while a
 frame is processed and the flap swings."""
+PATIENCE = 0.6
+"""A frame waits for the model for so much of the time until the next one."""
 STATUS_SECONDS = 0.5
 NO_PICTURE = "no picture"
 EFFECTIVE = "config.json"
@@ -92,12 +94,13 @@ def build_conveyor(
         config.geometry,
         classifier,
         rules,
-        Voting(config.classifier.views, config.classifier.view_spacing_mm),
+        config.classifier.voting,
         GateSchedule(config.gate_specs, GATE_LEAD_MM, config.gate_open_s),
         gates,
         bundle.digest,
         record,
         recall,
+        patience_s=PATIENCE / config.camera.fps if isinstance(source.clock, SystemClock) else None,
     )
 
 
