@@ -23,6 +23,7 @@ else:
     import tomli as tomllib
 
 
+GATE_MARGIN_MM = 10.0
 Schema = TypeVar("Schema", bound=BaseModel)
 
 
@@ -275,6 +276,7 @@ class Config(_Section):
         bins: bin -> the labels that go there; what is in none goes to `manual`.
         gates: one for each bin but `manual`, which is the end of the belt.
         gate_open_s: the longest a gate stays open at a time, s.
+        gate_travel_s: how long a gate swings from closed to open, s.
         state: directory for the records and what the page shows.
         mqtt: None: no broker is told.
         modbus: None: there is no PLC.
@@ -288,6 +290,7 @@ class Config(_Section):
     bins: dict[str, tuple[str, ...]] = Field(default_factory=_default_bins)
     gates: tuple[GateConfig, ...] = Field(default_factory=_default_gates)
     gate_open_s: float = Field(3.0, gt=0, le=60)
+    gate_travel_s: float = Field(0.1, ge=0, le=5)
     state: Path = Path("~/.local/state/ewaste-edge")
     records: RecordsConfig = RecordsConfig()
     panel: PanelConfig = PanelConfig()
@@ -344,6 +347,15 @@ class Config(_Section):
     def bin_of(self) -> dict[str, str]:
         """The bin of each label."""
         return {label: name for name, labels in self.bins.items() for label in labels}
+
+    @property
+    def gate_lead_mm(self) -> float:
+        """How far before an item its gate opens, and behind it closes.
+
+        What the belt moves while the gate swings and a frame passes, and what positions are wrong
+        by.
+        """
+        return GATE_MARGIN_MM + self.belt.speed_mm_s * (self.gate_travel_s + 1 / self.camera.fps)
 
     @property
     def gate_specs(self) -> tuple[GateSpec, ...]:

@@ -21,7 +21,7 @@ from edge.belt.voting import Voting, sure
 from edge.cameras.camera import Camera, Frame, NoFrame
 from edge.classifier import Classifier, Prediction
 from edge.clock import Clock
-from edge.decision import MANUAL, UNKNOWN, DecisionRules, Verdict, decide, vote
+from edge.decision import MANUAL, TOUCHING, UNKNOWN, DecisionRules, Verdict, decide, vote
 from edge.inference import Inference
 from edge.outputs.gate_output import GateOutput
 from edge.recall import FOUND_S, Recall
@@ -331,7 +331,7 @@ class Conveyor:
             return None
         verdict = decide(candidate.predictions, self._rules)
         if candidate.touching:
-            unsafe = "touches another item"
+            unsafe = TOUCHING
         if not unsafe and verdict.bin != MANUAL:
             unsafe = self._gates.fault() or ""
         if unsafe:

@@ -11,6 +11,8 @@ from edge.unknown import UnknownDetector
 
 UNKNOWN = "unknown"
 MANUAL = "manual"
+TOUCHING = "touches another item"
+"""The reason for an item that cannot be told from its neighbour."""
 
 
 @dataclass(frozen=True)

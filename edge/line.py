@@ -17,6 +17,7 @@ from edge.bundle import Bundle, load_bundle
 from edge.cameras.camera import Camera
 from edge.cameras.device import is_live, shown_source
 from edge.cameras.source import open_camera
+from edge.classifier import Classifier
 from edge.clock import Clock, SystemClock, VirtualClock
 from edge.config import Config, decision_rules
 from edge.conveyor import Conveyor, Step, Tally
@@ -34,9 +35,6 @@ from edge.store import RECORDS_NAME, ItemRecord, Store
 from edge.store_writer import Retention, StoreWriter, WriterStatus
 from edge.verify import verify
 
-GATE_LEAD_MM = 40.0
-"""A gate opens so far before an item and closes so far behind it: what the belt moves while a
-frame is processed and the flap swings."""
 PATIENCE = 0.6
 """A frame waits for the model for so much of the time until the next one."""
 STATUS_SECONDS = 0.5
@@ -78,8 +76,11 @@ def build_conveyor(
     bundle: Bundle,
     record: Callable[[ItemRecord], object],
     recall: Recall | None = None,
+    classified: Callable[[Classifier], Classifier] = lambda classifier: classifier,
 ) -> Conveyor:
     """Verify the model on this machine and build the loop around it.
+
+    `classified` may put something between the loop and the classifier.
 
     Raises:
         Refused: the bundle cannot be proved.
@@ -92,10 +93,10 @@ def build_conveyor(
         source.encoder,
         source.clock,
         config.geometry,
-        classifier,
+        classified(classifier),
         rules,
         config.classifier.voting,
-        GateSchedule(config.gate_specs, GATE_LEAD_MM, config.gate_open_s),
+        GateSchedule(config.gate_specs, config.gate_lead_mm, config.gate_open_s),
         gates,
         bundle.digest,
         record,

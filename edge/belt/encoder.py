@@ -5,11 +5,31 @@ from dataclasses import dataclass
 from typing import Protocol
 
 
+@dataclass(frozen=True)
+class EncoderHealth:
+    """What is known of an encoder's positions.
+
+    Attributes:
+        trusted: they may be sorted by.
+        message: what is wrong, in words for the person at the line; empty when nothing is. Also
+            for what is made good: then the positions are still trusted.
+    """
+
+    trusted: bool = True
+    message: str = ""
+
+
+HEALTHY = EncoderHealth()
+
+
 class Encoder(Protocol):
     """A source of belt positions."""
 
     def position_mm(self, at_seconds: float) -> float:
         """The belt's position at a time of the clock the line runs on; grows downstream."""
+
+    def health(self) -> EncoderHealth:
+        """Whether its positions can be relied on, as far as is known by now."""
 
 
 class TimedEncoder:
@@ -22,6 +42,10 @@ class TimedEncoder:
     def position_mm(self, at_seconds: float) -> float:
         """Millimetres since `started_at`."""
         return (at_seconds - self._started_at) * self._speed_mm_s
+
+    def health(self) -> EncoderHealth:
+        """It knows of no fault."""
+        return HEALTHY
 
 
 @dataclass(frozen=True)
@@ -50,3 +74,7 @@ class ProfileEncoder:
             position += segment.seconds * segment.speed_mm_s
             left_s -= segment.seconds
         return position + left_s * self._segments[-1].speed_mm_s
+
+    def health(self) -> EncoderHealth:
+        """It knows of no fault."""
+        return HEALTHY

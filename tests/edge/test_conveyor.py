@@ -15,8 +15,9 @@ from edge.classifier import Prediction
 from edge.clock import VirtualClock
 from edge.conveyor import Conveyor
 from edge.decision import MANUAL, UNKNOWN, DecisionRules
+from edge.simulator.layout import PlacedItem
 from edge.simulator.plant import SimulatedPlant
-from edge.simulator.scene import PlacedItem, Scene
+from edge.simulator.scene import Scene
 from edge.simulator.score import score
 
 GEOMETRY = Geometry(640, 360, 1.25)
@@ -83,7 +84,6 @@ class Line:
             self.plant.routed,
             BINS,
             {"Battery"},
-            self.conveyor.tally.late,
         )
 
 
@@ -282,7 +282,7 @@ def test_while_the_camera_is_away_the_gates_are_closed_and_what_was_on_the_belt_
     failed = [record for step in blind for record in step.records]
     assert len(failed) == 1 and failed[0].bin == MANUAL
     assert "the camera failed" in failed[0].reason
-    result = score(line.placed, line.records, line.plant.routed, BINS, {"Battery"}, tally.late)
+    result = score(line.placed, line.records, line.plant.routed, BINS, {"Battery"})
     assert (result.counted, result.doubled, result.ghosts, result.hazard_leaks) == (16, 0, 0, 0)
     failed_mm, distances = 7.8 * 250, {gate.bin: gate.distance_mm for gate in GATES}
     for item, routed in zip(line.placed, line.plant.routed, strict=True):

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import pymodbus.client  # noqa: F401  (once, not in every life)
 
-from edge.belt.encoder import ProfileEncoder, Segment
+from edge.belt.encoder import HEALTHY, EncoderHealth, ProfileEncoder, Segment
 from edge.belt.gates import GateSchedule
 from edge.belt.voting import Voting
 from edge.cameras.simulated import SimulatedCamera
@@ -61,6 +61,9 @@ class Travelled:
 
     def position_mm(self, at_seconds: float) -> float:
         return self._belt.position_mm(at_seconds) - self.zero_mm
+
+    def health(self) -> EncoderHealth:
+        return HEALTHY
 
 
 def live(clock, scene, belt, path, plc_port, pipe) -> None:
