@@ -4,12 +4,13 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from edge.belt.gates import GateSpec
 from edge.belt.geometry import Geometry
+from edge.belt.voting import Voting
 from edge.bundle import DEFAULT_BUNDLE, Bundle, open_detector
 from edge.decision import MANUAL, DecisionRules, rules_for
 from edge.errors import BadInput
@@ -95,14 +96,32 @@ class ClassifierConfig(_Section):
     Attributes:
         bundle: its directory.
         threads: that one inference may use.
-        views: how many views of an item are classified before the verdict.
+        views: how many views of an item are classified before the verdict, at most.
         view_spacing_mm: how far an item travels between two of them.
+        vote: `sequential`, no more views once the vote is sure (`edge.belt.voting`), or `fixed`,
+            always all of them.
+        error: how often a vote may be broken off with the wrong label.
+        hazard_error: the same for a hazard that gets another label.
+        correlation: of the views of one item, from 0, each tells something new, to 1. The
+            intraclass correlation of the margin of the true class was 0.98 to 0.99 on simulated
+            belts (drawn items, cards and cut-outs of val); real lines show more change.
     """
 
     bundle: Path = DEFAULT_BUNDLE
     threads: int = Field(2, ge=1, le=64)
     views: int = Field(3, ge=1, le=20)
     view_spacing_mm: float = Field(100.0, ge=0)
+    vote: Literal["sequential", "fixed"] = "sequential"
+    error: float = Field(0.05, gt=0, lt=1)
+    hazard_error: float = Field(0.005, gt=0, lt=1)
+    correlation: float = Field(0.9, ge=0, le=1)
+
+    @property
+    def voting(self) -> Voting:
+        """When an item is classified, and when that is enough."""
+        error = self.error if self.vote == "sequential" else None
+        spacing_mm = self.view_spacing_mm
+        return Voting(self.views, spacing_mm, error, self.hazard_error, self.correlation)
 
 
 class TrustConfig(_Section):

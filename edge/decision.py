@@ -93,6 +93,19 @@ def decide(predictions: Sequence[Prediction], rules: DecisionRules) -> Verdict:
     return Verdict(label, confidence, rules.bins[label], f"{said} over {views}")
 
 
+def undisputed(predictions: Sequence[Prediction], rules: DecisionRules) -> bool:
+    """Whether nothing speaks against the likeliest label of an item with at least one view.
+
+    No hazard is suspected, the label is over its threshold and like something known.
+    """
+    probabilities = vote(predictions)
+    best = int(np.argmax(probabilities))
+    label, confidence = rules.labels[best], float(probabilities[best])
+    return not (
+        _suspected(probabilities, label, rules) or _doubt(predictions, label, confidence, rules)
+    )
+
+
 def _suspected(probabilities: np.ndarray, label: str, rules: DecisionRules) -> list[str]:
     """The hazards that an item called `label` may be, in words; none if it goes to their bin."""
     return [

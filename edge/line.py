@@ -20,7 +20,7 @@ from edge.cameras.source import open_camera
 from edge.classifier import Classifier
 from edge.clock import Clock, SystemClock, VirtualClock
 from edge.config import Config, decision_rules
-from edge.conveyor import Conveyor, Step, Tally, Voting
+from edge.conveyor import Conveyor, Step, Tally
 from edge.decision import MANUAL, UNKNOWN
 from edge.errors import BadInput, EwasteError
 from edge.files import write_whole
@@ -35,6 +35,8 @@ from edge.store import RECORDS_NAME, ItemRecord, Store
 from edge.store_writer import Retention, StoreWriter, WriterStatus
 from edge.verify import verify
 
+PATIENCE = 0.6
+"""A frame waits for the model for so much of the time until the next one."""
 STATUS_SECONDS = 0.5
 NO_PICTURE = "no picture"
 EFFECTIVE = "config.json"
@@ -93,12 +95,13 @@ def build_conveyor(
         config.geometry,
         classified(classifier),
         rules,
-        Voting(config.classifier.views, config.classifier.view_spacing_mm),
+        config.classifier.voting,
         GateSchedule(config.gate_specs, config.gate_lead_mm, config.gate_open_s),
         gates,
         bundle.digest,
         record,
         recall,
+        patience_s=PATIENCE / config.camera.fps if isinstance(source.clock, SystemClock) else None,
     )
 
 

@@ -24,9 +24,10 @@ import pymodbus.client  # noqa: F401  (once, not in every life)
 
 from edge.belt.encoder import HEALTHY, EncoderHealth, ProfileEncoder, Segment
 from edge.belt.gates import GateSchedule
+from edge.belt.voting import Voting
 from edge.cameras.simulated import SimulatedCamera
 from edge.config import Config
-from edge.conveyor import Conveyor, Voting
+from edge.conveyor import Conveyor
 from edge.outputs.wiring import Outputs
 from edge.recall import LATELY, Recall
 from edge.simulator.scene import Scene
