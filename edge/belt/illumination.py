@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 
 STEP = 8  # every so manieth cell of the reduced frame is looked at
-ALONG, ACROSS = 6, 2  # degrees of the polynomial in x and y that stands for the light
+ALONG, ACROSS = 8, 1  # degrees of the polynomial in x and y that stands for the light
 NEAR = 0.08  # change of a cell's light, as a logarithm, that is not taken for an item
 LEAST_SHARE = 0.2  # of the cells must be belt, or the light stays as it was
-RIDGE = 0.02  # holds back terms that too little belt speaks for, towards what they were
+RIDGE = 0.005  # holds back terms that too little belt speaks for, towards what they were
 DARKEST, BRIGHTEST = 0.25, 2.5
 
 
