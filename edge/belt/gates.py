@@ -83,6 +83,14 @@ class GateSchedule:
         self._plan()
         return free
 
+    def deadline_mm(self, position_mm: float, length_mm: float) -> float:
+        """The reading by which an item must be scheduled to reach the first gate, if it needs it.
+
+        Infinite when there is no gate.
+        """
+        nearest = min(self._distances.values(), default=math.inf)
+        return position_mm + nearest - length_mm / 2 - self._lead_mm
+
     def due(self, encoder_mm: float, now: float) -> list[GateCommand]:
         """The commands that are due at this reading and time (monotonic seconds)."""
         self._forget(encoder_mm)
