@@ -19,7 +19,7 @@ from edge.belt.tracker import TrackedItem, Tracker
 from edge.belt.view import View, crop
 from edge.belt.voting import Voting, sure
 from edge.cameras.camera import Camera, Frame, NoFrame
-from edge.classifier import Classifier, Prediction
+from edge.classifier import Prediction
 from edge.clock import Clock
 from edge.decision import MANUAL, TOUCHING, UNKNOWN, DecisionRules, Verdict, decide, vote
 from edge.inference import Inference
@@ -82,7 +82,7 @@ class Conveyor:
         encoder: Encoder,
         clock: Clock,
         geometry: Geometry,
-        classifier: Classifier,
+        inference: Inference,
         rules: DecisionRules,
         voting: Voting,
         schedule: GateSchedule,
@@ -90,7 +90,6 @@ class Conveyor:
         bundle: str,
         record: Callable[[ItemRecord], object],
         recall: Recall | None = None,
-        patience_s: float | None = None,
     ) -> None:
         """Join the parts; nothing moves before `run`.
 
@@ -99,7 +98,7 @@ class Conveyor:
             encoder: where the belt is at a time of `clock`.
             clock: of the line.
             geometry: what the camera shows.
-            classifier: the model.
+            inference: the model at work.
             rules: how predictions become a verdict.
             voting: how many views an item gets.
             schedule: which gate opens when.
@@ -107,8 +106,6 @@ class Conveyor:
             bundle: digest of the model's bundle, for the records.
             record: takes each item's record; must return at once.
             recall: what the run before has recorded, which is not counted again.
-            patience_s: how long a frame waits for the model, s; then the loop goes on and takes
-                the answer in a later one. None: it always waits, which a virtual clock needs.
         """
         self._camera, self._encoder, self._clock = camera, encoder, clock
         self._geometry, self._rules = geometry, rules
@@ -120,7 +117,7 @@ class Conveyor:
         self._candidates: dict[int, Candidate] = {}
         self._session = uuid.uuid4().hex[:12]
         self._next_frame = 0
-        self._inference = Inference(classifier, patience_s)
+        self._inference = inference
         self._at_work: Candidate | None = None
         self._begun_mm = 0.0
         self._classify_mm = self._step_mm = 0.0  # what the belt moves during a prediction, a step

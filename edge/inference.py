@@ -1,4 +1,4 @@
-"""The model at work beside the loop, so that a slow one holds up no gate."""
+"""The model at work on one view at a time, beside the loop: a slow one holds up no gate."""
 
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,29 +17,63 @@ class Predicting(Protocol):
         """Classify one view: uint8 RGB [height, width, 3] of any size."""
 
 
-class Inference:
-    """One view at a time goes in; its prediction is asked for until it is there."""
-
-    def __init__(self, classifier: Predicting, patience_s: float | None = None) -> None:
-        """Set up for `classifier`.
-
-        Args:
-            classifier: the model.
-            patience_s: how long `answer` waits, s; the model then works in a thread of its own.
-                None: as long as it takes, in the thread that asks, the same way every time.
-        """
-        self._classifier = classifier
-        self._patience_s = patience_s
-        self._pool = ThreadPoolExecutor(1, "classifier") if patience_s is not None else None
-        self._begun: Future[tuple[Prediction, float]] | None = None
+class Inference(Protocol):
+    """A view goes in, and its prediction is asked for until it is there."""
 
     def start(self, view: np.ndarray) -> None:
         """Begin with a view, after the prediction of the one before was taken."""
-        if self._pool is not None:
-            self._begun = self._pool.submit(self._predict, view)
-        else:
-            self._begun = Future()
-            self._begun.set_result(self._predict(view))
+
+    def answer(self) -> tuple[Prediction, float] | None:
+        """The prediction and what it took in ms; None: not yet."""
+
+    def wait(self) -> tuple[Prediction, float]:
+        """The prediction and what it took in ms, however long that is."""
+
+    def close(self) -> None:
+        """Give up what is under way; safe to call twice."""
+
+
+class InlineInference:
+    """Works in the thread that asks, for as long as it takes: the same way every time."""
+
+    def __init__(self, classifier: Predicting) -> None:
+        self._classifier = classifier
+        self._answer: tuple[Prediction, float] | None = None
+
+    def start(self, view: np.ndarray) -> None:
+        """Classify a view."""
+        self._answer = timed(self._classifier, view)
+
+    def answer(self) -> tuple[Prediction, float]:
+        """The prediction and what it took in ms."""
+        if self._answer is None:
+            raise ValueError("nothing was started")
+        answer, self._answer = self._answer, None
+        return answer
+
+    wait = answer
+
+    def close(self) -> None:
+        """Nothing is ever under way."""
+
+
+class ThreadedInference:
+    """Works in a thread of its own; who asks waits for a moment and comes again."""
+
+    def __init__(self, classifier: Predicting, patience_s: float) -> None:
+        """Set up.
+
+        Args:
+            classifier: the model.
+            patience_s: how long `answer` waits, s.
+        """
+        self._classifier, self._patience_s = classifier, patience_s
+        self._pool = ThreadPoolExecutor(1, "classifier")
+        self._begun: Future[tuple[Prediction, float]] | None = None
+
+    def start(self, view: np.ndarray) -> None:
+        """Begin with a view."""
+        self._begun = self._pool.submit(timed, self._classifier, view)
 
     def answer(self) -> tuple[Prediction, float] | None:
         """The prediction and what it took in ms; None: not yet.
@@ -58,8 +92,7 @@ class Inference:
 
     def close(self) -> None:
         """Give up what is under way; safe to call twice."""
-        if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
+        self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _taken(self, patience_s: float | None) -> tuple[Prediction, float]:
         if self._begun is None:
@@ -68,7 +101,9 @@ class Inference:
         self._begun = None
         return answer
 
-    def _predict(self, view: np.ndarray) -> tuple[Prediction, float]:
-        started = time.perf_counter()
-        prediction = self._classifier.predict(view)
-        return prediction, (time.perf_counter() - started) * 1000
+
+def timed(classifier: Predicting, view: np.ndarray) -> tuple[Prediction, float]:
+    """The prediction of a view and what it took in ms."""
+    started = time.perf_counter()
+    prediction = classifier.predict(view)
+    return prediction, (time.perf_counter() - started) * 1000

@@ -24,6 +24,7 @@ from edge.conveyor import Conveyor, Step, Tally
 from edge.decision import MANUAL, UNKNOWN
 from edge.errors import BadInput, EwasteError
 from edge.files import write_whole
+from edge.inference import Inference, InlineInference, ThreadedInference
 from edge.memory import return_freed_memory
 from edge.outputs.gate_output import GateOutput
 from edge.outputs.wiring import Outputs
@@ -76,11 +77,11 @@ def build_conveyor(
     bundle: Bundle,
     record: Callable[[ItemRecord], object],
     recall: Recall | None = None,
-    classified: Callable[[Classifier], Classifier] = lambda classifier: classifier,
+    inference: Callable[[Classifier], Inference] | None = None,
 ) -> Conveyor:
     """Verify the model on this machine and build the loop around it.
 
-    `classified` may put something between the loop and the classifier.
+    `inference` sets the model to work; None: beside the loop, or in it when time is virtual.
 
     Raises:
         Refused: the bundle cannot be proved.
@@ -93,7 +94,7 @@ def build_conveyor(
         source.encoder,
         source.clock,
         config.geometry,
-        classified(classifier),
+        (inference or _inference(config, source.clock))(classifier),
         rules,
         config.classifier.voting,
         GateSchedule(config.gate_specs, config.gate_lead_mm, config.gate_open_s),
@@ -101,8 +102,13 @@ def build_conveyor(
         bundle.digest,
         record,
         recall,
-        patience_s=PATIENCE / config.camera.fps if isinstance(source.clock, SystemClock) else None,
     )
+
+
+def _inference(config: Config, clock: Clock) -> Callable[[Classifier], Inference]:
+    if isinstance(clock, VirtualClock):
+        return InlineInference
+    return lambda classifier: ThreadedInference(classifier, PATIENCE / config.camera.fps)
 
 
 def run_line(

@@ -17,7 +17,8 @@ from edge.clock import Clock, SystemClock, VirtualClock
 from edge.config import Config, bin_of
 from edge.conveyor import Tally
 from edge.errors import BadInput
-from edge.line import Source, build_conveyor
+from edge.inference import Predicting
+from edge.line import PATIENCE, Source, build_conveyor
 from edge.photos import LabelledPhoto, find_photos, read_photos
 from edge.simulator.layout import PlacedItem, place_items
 from edge.simulator.motion import BeltMotion
@@ -180,7 +181,7 @@ def simulate(
     realtime = scenario.inference_s > 0
     source = plant_source(config, scenario, placed, seed, clock, realtime, video)
     records: list[ItemRecord] = []
-    paced: list[PacedClassifier] = []
+    paced: list[PacedInference] = []
 
     def record(item: ItemRecord) -> None:
         # An encoder that misses pulses shifts all positions, so the true place is kept.
@@ -189,12 +190,13 @@ def simulate(
         records.append(replace(item, position_mm=item.position_mm + slipped_mm, crop=b""))
         recorded(item)
 
-    def pace(classifier: Classifier) -> PacedClassifier:
-        paced.append(PacedClassifier(classifier, clock, scenario.inference_s))
+    def pace(classifier: Classifier) -> PacedInference:
+        patience_s = PATIENCE / scenario.camera.fps
+        paced.append(PacedInference(classifier, clock, scenario.inference_s, patience_s))
         return paced[-1]
 
     try:
-        conveyor = build_conveyor(config, source, source.gates, bundle, record, classified=pace)
+        conveyor = build_conveyor(config, source, source.gates, bundle, record, inference=pace)
         tally = conveyor.run()
     finally:
         source.camera.close()
@@ -229,19 +231,42 @@ def told(config: Config, scenario: Scenario) -> Config:
     )
 
 
-class PacedClassifier:
-    """A classifier that takes its time on a virtual clock."""
+class PacedInference:
+    """A model that takes its time on a virtual clock, beside the loop."""
 
-    def __init__(self, classifier: Classifier, clock: Clock, takes_s: float) -> None:
-        self._classifier, self._clock, self._takes_s = classifier, clock, takes_s
+    def __init__(
+        self, classifier: Predicting, clock: Clock, takes_s: float, patience_s: float
+    ) -> None:
+        """Set up; `patience_s` is how long `answer` waits."""
+        self._classifier, self._clock = classifier, clock
+        self._takes_s, self._patience_s = takes_s, patience_s
+        self._prediction: Prediction | None = None
+        self._done_at = 0.0
         self.asked = 0
-        """How often it was asked."""
+        """How many views it was given."""
 
-    def predict(self, view: np.ndarray) -> Prediction:
-        """The classifier's answer to a view."""
+    def start(self, view: np.ndarray) -> None:
+        """Begin with a view."""
         self.asked += 1
-        self._clock.sleep(self._takes_s)
-        return self._classifier.predict(view)
+        self._prediction = self._classifier.predict(view)
+        self._done_at = self._clock.now() + self._takes_s
+
+    def answer(self) -> tuple[Prediction, float] | None:
+        """The prediction and what it took in ms; None: not yet."""
+        left_s = self._done_at - self._clock.now()
+        self._clock.sleep(min(left_s, self._patience_s))
+        return None if left_s > self._patience_s else self.wait()
+
+    def wait(self) -> tuple[Prediction, float]:
+        """The prediction and what it took in ms, however long that is."""
+        if self._prediction is None:
+            raise ValueError("nothing was started")
+        self._clock.sleep(self._done_at - self._clock.now())
+        prediction, self._prediction = self._prediction, None
+        return prediction, 1000 * self._takes_s
+
+    def close(self) -> None:
+        """Nothing is under way."""
 
 
 @dataclass(frozen=True)

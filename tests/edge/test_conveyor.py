@@ -15,10 +15,12 @@ from edge.classifier import Prediction
 from edge.clock import VirtualClock
 from edge.conveyor import Conveyor
 from edge.decision import MANUAL, UNKNOWN, DecisionRules
+from edge.inference import InlineInference
 from edge.simulator.layout import PlacedItem
 from edge.simulator.plant import SimulatedPlant
 from edge.simulator.scene import Scene
 from edge.simulator.score import score
+from edge.simulator.simulate import PacedInference
 
 GEOMETRY = Geometry(640, 360, 1.25)
 LABELS = ("Battery", "Mobile", "PCB")
@@ -115,7 +117,7 @@ def line_of(placed, segments=(Segment(1e9, 250),), takes_s=0.0, fps=15, end_mm=N
         encoder,
         clock,
         GEOMETRY,
-        classifier,
+        InlineInference(classifier),
         RULES,
         Voting(views=3, spacing_mm=60),
         GateSchedule(GATES, lead_mm=40, max_open_s=3),
@@ -164,32 +166,11 @@ def test_sure_items_take_fewer_predictions_and_get_the_same_verdicts():
     assert line.classifier.asked == 8 and {record.views for record in line.records} == {1}
 
 
-class SlowInference:
-    """The model in a thread of its own, as a virtual clock sees it."""
-
-    def __init__(self, classifier: ColourClassifier, clock: VirtualClock, takes_s: float) -> None:
-        self._classifier, self._clock, self._takes_s = classifier, clock, takes_s
-        self._prediction, self._done_at = None, 0.0
-
-    def start(self, view: np.ndarray) -> None:
-        self._prediction = self._classifier.predict(view)
-        self._done_at = self._clock.now() + self._takes_s
-
-    def answer(self):
-        done = self._clock.now() >= self._done_at
-        return (self._prediction, 1000 * self._takes_s) if done else None
-
-    def wait(self):
-        self._clock.sleep(self._done_at - self._clock.now())
-        return self._prediction, 1000 * self._takes_s
-
-    def close(self) -> None:
-        pass
-
-
 def slow_line(labels: list[str], takes_s: float) -> Line:
     line = line_of(belt_of(labels))
-    line.conveyor._inference = SlowInference(line.classifier, line.conveyor._clock, takes_s)
+    line.conveyor._inference = PacedInference(
+        line.classifier, line.conveyor._clock, takes_s, patience_s=0.04
+    )
     return line
 
 

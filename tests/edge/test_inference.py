@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edge.classifier import Prediction
-from edge.inference import Inference
+from edge.inference import InlineInference, ThreadedInference
 
 VIEW = np.zeros((8, 8, 3), np.uint8)
 ANSWER = Prediction(np.zeros(2), np.array([0.5, 0.5]), np.zeros(4))
@@ -25,7 +25,7 @@ class Waiting:
 
 def test_a_slow_model_is_not_waited_for():
     model = Waiting()
-    inference = Inference(model, patience_s=0.01)
+    inference = ThreadedInference(model, patience_s=0.01)
     inference.start(VIEW)
     assert inference.answer() is None and inference.answer() is None
     model.let.set()
@@ -36,10 +36,10 @@ def test_a_slow_model_is_not_waited_for():
     inference.close()
 
 
-def test_without_patience_the_answer_is_there_at_once_in_the_same_thread():
+def test_inline_the_answer_is_there_at_once_in_the_same_thread():
     model = Waiting()
     model.let.set()
-    inference = Inference(model)
+    inference = InlineInference(model)
     inference.start(VIEW)
     assert inference.answer()[0] is ANSWER
     assert model.threads == [threading.current_thread().name]
@@ -52,7 +52,7 @@ def test_what_the_model_raises_reaches_the_loop():
         def predict(self, view: np.ndarray) -> Prediction:
             raise RuntimeError("no such operator")
 
-    inference = Inference(Broken(), patience_s=5.0)
+    inference = ThreadedInference(Broken(), patience_s=5.0)
     inference.start(VIEW)
     with pytest.raises(RuntimeError, match="no such operator"):
         inference.answer()
