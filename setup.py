@@ -58,7 +58,13 @@ setup(
     python_requires=">=3.10",
     packages=find_packages(include=["edge*", "train*", "convert*", "benchmarks*"]),
     package_data={
-        "edge": ["models/*/*", "deploy/*", "panel/*.css", "*.schema.json"],
+        "edge": [
+            "models/*/*",
+            "deploy/*",
+            "panel/*.css",
+            "*.schema.json",
+            "simulator/scenarios/*.toml",
+        ],
         "train": ["*.html"],
         "convert": ["*.html"],
     },

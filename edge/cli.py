@@ -4,6 +4,7 @@ Exit codes: 0 done, 1 failed, 2 bad input, 3 refused, 4 camera lost.
 """
 
 import json
+import math
 import os
 import signal
 import sys
@@ -13,7 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -33,6 +34,9 @@ from edge.photos import read_photo
 from edge.signature import make_key
 from edge.store import RECORDS_NAME, ItemRecord, Store
 from edge.verify import verify as verify_bundle
+
+if TYPE_CHECKING:
+    from edge.simulator.score import Score
 
 app = typer.Typer(
     help="Sort electronic waste on a conveyor. Exit codes: 0 done, 1 failed, 2 bad usage or input, "
@@ -99,31 +103,74 @@ def demo(
 
 @app.command()
 def simulate(
-    items: Annotated[int, typer.Option(min=1, help="how many lie on the belt")] = 100,
+    scenario: Annotated[
+        str | None, typer.Argument(help="a scenario's name or .toml file; none: an even belt")
+    ] = None,
+    items: Annotated[int | None, typer.Option(min=1, help="how many lie on the belt")] = None,
     seed: Annotated[int, typer.Option(min=0, help="of what they are and where")] = 0,
     photos: Photos = None,
-    fps: Annotated[float, typer.Option(min=1, max=240, help="per simulated second")] = 10.0,
+    debris: Annotated[Path | None, typer.Option(help="folder of photos of other things")] = None,
+    fps: Annotated[
+        float | None, typer.Option(min=1, max=240, help="pictures per simulated second")
+    ] = None,
     video: Annotated[Path | None, typer.Option(help="film the belt: FILE.mp4 or .avi")] = None,
+    list_them: Annotated[bool, typer.Option("--list", help="list the scenarios")] = False,
     config: ConfigFile = None,
     bundle: BundleDir = None,
     as_json: AsJson = False,
 ) -> None:
     """Run a simulated belt as fast as possible and score what the line made of it."""
+    from edge.simulator import scenario as scenarios
+    from edge.simulator.simulate import Pictures, plain_scenario
     from edge.simulator.simulate import simulate as simulate_belt
 
+    if list_them:
+        for name in scenarios.scenario_names():
+            out.print(f"{name:22} {scenarios.read_scenario(name).about}", markup=False)
+        return
     settings = _settings(config, bundle, None, None, "simulated")
+    pictures = Pictures(photos, debris, cards=scenario is None)
+    if scenario is None:
+        plant = plain_scenario(settings, fps or 10.0, items or 100, photos is not None)
+    else:
+        plant = scenarios.read_scenario(scenario)
+        rated = {} if fps is None else {"camera": plant.camera.model_copy(update={"fps": fps})}
+        counted = {} if items is None else {"items": items}
+        plant = plant.model_copy(update=rated | counted)
     show = (lambda record: None) if as_json else _show
-    figures = asdict(simulate_belt(settings, items, seed, photos, fps, video, show, _say))
+    score = simulate_belt(settings, plant, seed, pictures, video, show, _say).score
     if as_json:
-        print(json.dumps(figures))
+        print(json.dumps(_figures(score)))
         return
     table = Table(title="score")
     table.add_column("what")
     table.add_column("items", justify="right")
     names = {"doubled": "counted twice", "routed_right": "routed to the right bin"}
+    figures = _figures(score)
+    bins = figures.pop("bins")
     for key, value in figures.items():
         table.add_row(names.get(key, key.replace("_", " ")), str(value))
     out.print(table)
+    table = Table(title="bins")
+    for column in ("bin", "fed", "got", "purity", "recovery"):
+        table.add_column(column, justify="left" if column == "bin" else "right")
+    for name, each in bins.items():
+        shares = (
+            "-" if each[key] is None else f"{each[key]:.1%}" for key in ("purity", "recovery")
+        )
+        table.add_row(name, str(each["fed"]), str(each["got"]), *shares)
+    out.print(table)
+
+
+def _figures(score: "Score") -> dict[str, Any]:
+    """A score as JSON knows it; the purity of an empty bin is null."""
+    figures = asdict(score)
+    for name, each in score.bins.items():
+        shares = {"purity": each.purity, "recovery": each.recovery}
+        figures["bins"][name] |= {
+            key: None if math.isnan(share) else share for key, share in shares.items()
+        }
+    return figures
 
 
 @app.command()

@@ -4,12 +4,13 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from edge.belt.gates import GateSpec
 from edge.belt.geometry import Geometry
+from edge.belt.voting import Voting
 from edge.bundle import DEFAULT_BUNDLE, Bundle, open_detector
 from edge.decision import MANUAL, DecisionRules, rules_for
 from edge.errors import BadInput
@@ -22,6 +23,7 @@ else:
     import tomli as tomllib
 
 
+GATE_MARGIN_MM = 10.0
 Schema = TypeVar("Schema", bound=BaseModel)
 
 
@@ -94,14 +96,32 @@ class ClassifierConfig(_Section):
     Attributes:
         bundle: its directory.
         threads: that one inference may use.
-        views: how many views of an item are classified before the verdict.
+        views: how many views of an item are classified before the verdict, at most.
         view_spacing_mm: how far an item travels between two of them.
+        vote: `sequential`, no more views once the vote is sure (`edge.belt.voting`), or `fixed`,
+            always all of them.
+        error: how often a vote may be broken off with the wrong label.
+        hazard_error: the same for a hazard that gets another label.
+        correlation: of the views of one item, from 0, each tells something new, to 1. The
+            intraclass correlation of the margin of the true class was 0.98 to 0.99 on simulated
+            belts (drawn items, cards and cut-outs of val); real lines show more change.
     """
 
     bundle: Path = DEFAULT_BUNDLE
     threads: int = Field(2, ge=1, le=64)
     views: int = Field(3, ge=1, le=20)
     view_spacing_mm: float = Field(100.0, ge=0)
+    vote: Literal["sequential", "fixed"] = "sequential"
+    error: float = Field(0.05, gt=0, lt=1)
+    hazard_error: float = Field(0.005, gt=0, lt=1)
+    correlation: float = Field(0.9, ge=0, le=1)
+
+    @property
+    def voting(self) -> Voting:
+        """When an item is classified, and when that is enough."""
+        error = self.error if self.vote == "sequential" else None
+        spacing_mm = self.view_spacing_mm
+        return Voting(self.views, spacing_mm, error, self.hazard_error, self.correlation)
 
 
 class TrustConfig(_Section):
@@ -256,6 +276,7 @@ class Config(_Section):
         bins: bin -> the labels that go there; what is in none goes to `manual`.
         gates: one for each bin but `manual`, which is the end of the belt.
         gate_open_s: the longest a gate stays open at a time, s.
+        gate_travel_s: how long a gate swings from closed to open, s.
         state: directory for the records and what the page shows.
         mqtt: None: no broker is told.
         modbus: None: there is no PLC.
@@ -269,6 +290,7 @@ class Config(_Section):
     bins: dict[str, tuple[str, ...]] = Field(default_factory=_default_bins)
     gates: tuple[GateConfig, ...] = Field(default_factory=_default_gates)
     gate_open_s: float = Field(3.0, gt=0, le=60)
+    gate_travel_s: float = Field(0.1, ge=0, le=5)
     state: Path = Path("~/.local/state/ewaste-edge")
     records: RecordsConfig = RecordsConfig()
     panel: PanelConfig = PanelConfig()
@@ -325,6 +347,15 @@ class Config(_Section):
     def bin_of(self) -> dict[str, str]:
         """The bin of each label."""
         return {label: name for name, labels in self.bins.items() for label in labels}
+
+    @property
+    def gate_lead_mm(self) -> float:
+        """How far before an item its gate opens, and behind it closes.
+
+        What the belt moves while the gate swings and a frame passes, and what positions are wrong
+        by.
+        """
+        return GATE_MARGIN_MM + self.belt.speed_mm_s * (self.gate_travel_s + 1 / self.camera.fps)
 
     @property
     def gate_specs(self) -> tuple[GateSpec, ...]:

@@ -10,16 +10,19 @@ from dataclasses import dataclass, field, replace
 
 import cv2
 
+from edge.belt.candidate import Candidate
 from edge.belt.detector import Detection, Detector
 from edge.belt.encoder import Encoder
-from edge.belt.gates import GateSchedule
+from edge.belt.gates import GateSchedule, Opening
 from edge.belt.geometry import Geometry
 from edge.belt.tracker import TrackedItem, Tracker
 from edge.belt.view import View, crop
+from edge.belt.voting import Voting, sure
 from edge.cameras.camera import Camera, Frame, NoFrame
-from edge.classifier import Classifier, Prediction
+from edge.classifier import Prediction
 from edge.clock import Clock
-from edge.decision import MANUAL, UNKNOWN, DecisionRules, Verdict, decide, vote
+from edge.decision import MANUAL, TOUCHING, UNKNOWN, DecisionRules, Verdict, decide, vote
+from edge.inference import Inference
 from edge.outputs.gate_output import GateOutput
 from edge.recall import FOUND_S, Recall
 from edge.store import ItemRecord
@@ -29,44 +32,6 @@ LATENCIES_KEPT = 1000
 CANDIDATES_KEPT = 200
 """More than can be between the forgetting distances of the tracker at once."""
 CROP_SIDE = 224
-
-
-@dataclass(frozen=True)
-class Voting:
-    """When an item is classified.
-
-    Attributes:
-        views: predictions to take before the verdict; fewer when the item leaves sooner.
-        spacing_mm: how far it travels between two views.
-    """
-
-    views: int
-    spacing_mm: float
-
-
-@dataclass
-class Candidate:
-    """An item on the belt that has no verdict yet, or whose verdict is shown."""
-
-    item: TrackedItem
-    waiting: View | None = None
-    last_view_mm: float | None = None
-    predictions: list[Prediction] = field(default_factory=list)
-    best: View | None = None
-    classify_ms: float = 0.0
-    sightings: int = 0
-    touching_sightings: int = 0
-    verdict: Verdict | None = None
-
-    @property
-    def touching(self) -> bool:
-        """Most sightings showed more than this one item."""
-        return 2 * self.touching_sightings > self.sightings
-
-    def forget_views(self) -> None:
-        """Let go of the pictures once there is a verdict."""
-        self.best = self.waiting = None
-        self.predictions.clear()
 
 
 @dataclass(frozen=True)
@@ -117,7 +82,7 @@ class Conveyor:
         encoder: Encoder,
         clock: Clock,
         geometry: Geometry,
-        classifier: Classifier,
+        inference: Inference,
         rules: DecisionRules,
         voting: Voting,
         schedule: GateSchedule,
@@ -133,7 +98,7 @@ class Conveyor:
             encoder: where the belt is at a time of `clock`.
             clock: of the line.
             geometry: what the camera shows.
-            classifier: the model.
+            inference: the model at work.
             rules: how predictions become a verdict.
             voting: how many views an item gets.
             schedule: which gate opens when.
@@ -143,7 +108,7 @@ class Conveyor:
             recall: what the run before has recorded, which is not counted again.
         """
         self._camera, self._encoder, self._clock = camera, encoder, clock
-        self._geometry, self._classifier, self._rules = geometry, classifier, rules
+        self._geometry, self._rules = geometry, rules
         self._voting, self._schedule, self._gates = voting, schedule, gates
         self._bundle, self._record, self._recall = bundle, record, recall
         self._started_at: float | None = None
@@ -152,6 +117,11 @@ class Conveyor:
         self._candidates: dict[int, Candidate] = {}
         self._session = uuid.uuid4().hex[:12]
         self._next_frame = 0
+        self._inference = inference
+        self._at_work: Candidate | None = None
+        self._begun_mm = 0.0
+        self._classify_mm = self._step_mm = 0.0  # what the belt moves during a prediction, a step
+        self._stepped_to_mm: float | None = None
         self._sees, self._fault = False, ""
         self.tally = Tally()
         self.gates_open: dict[str, bool] = {}
@@ -185,6 +155,7 @@ class Conveyor:
             return self.tally
         finally:
             self._close_gates()
+            self._inference.close()
 
     def step(self, frame: Frame) -> Step:
         """Take in one frame: find and follow items, classify one view, decide, move gates."""
@@ -210,8 +181,8 @@ class Conveyor:
         detect_ms = self._took("detect", started)
         for item, detection in seen:
             self._look(item, detection, frame, encoder_mm)
-        self._classify_most_urgent()
-        records = self._decide(encoder_mm, detect_ms)
+        self._classify_most_urgent(frame.captured_at)
+        records = self._decide(frame, encoder_mm, detect_ms)
         self._move_gates()
         return Step(
             frame,
@@ -223,7 +194,7 @@ class Conveyor:
     def step_blind(self, none: NoFrame) -> Step:
         """The camera is at fault: the gates are closed, and what is on the belt goes to manual."""
         self._gates.alive()
-        encoder_mm = self._encoder.position_mm(self._clock.now())
+        encoder_mm = self._now_mm()
         records: tuple[ItemRecord, ...] = ()
         if not self._fault:
             self.tally.camera_faults += 1
@@ -235,35 +206,65 @@ class Conveyor:
     def _look(
         self, item: TrackedItem, detection: Detection, frame: Frame, encoder_mm: float
     ) -> None:
-        """Keep a view of the item if it is whole and has come far enough since the last one."""
+        """Offer a view of the item if it is whole and has come far enough since the last one."""
         candidate = self._candidates.setdefault(item.number, Candidate(item))
         candidate.item = item
         candidate.sightings += 1
         candidate.touching_sightings += detection.touching
-        if candidate.verdict is not None or not detection.whole or detection.touching:
+        if not detection.whole or detection.touching:
             return
-        last = candidate.last_view_mm
-        if last is None or abs(encoder_mm - last) >= self._voting.spacing_mm:
+        if candidate.wants_view(encoder_mm, self._voting.spacing_mm):
+            off_centre = abs(2 * detection.box.center[0] / self._geometry.width_px - 1)
             pixels = crop(frame.pixels, detection.box)
-            candidate.waiting = View(pixels, frame.captured_at, encoder_mm)
-            candidate.last_view_mm = encoder_mm
+            candidate.offer(View(pixels, frame.captured_at, encoder_mm, off_centre))
 
-    def _classify_most_urgent(self) -> None:
-        """Classify the waiting view of the item that is furthest down the belt."""
-        waiting = [c for c in self._candidates.values() if c.waiting and c.verdict is None]
-        if not waiting:
+    def _classify_most_urgent(self, captured_at: float) -> None:
+        """Let the model work at the best view of the item whose verdict is needed first.
+
+        Items that have no prediction yet come before those that want a further one.
+        """
+        self._collect()
+        if self._at_work is not None:
             return
-        candidate = min(waiting, key=lambda candidate: candidate.item.position_mm)
-        started = time.perf_counter()
-        prediction = self._classifier.predict(candidate.waiting.pixels)
-        candidate.classify_ms += self._took("classify", started)
-        most_confident = max(
-            (float(other.probabilities.max()) for other in candidate.predictions), default=0.0
-        )
-        if candidate.best is None or prediction.probabilities.max() > most_confident:
-            candidate.best = candidate.waiting
-        candidate.predictions.append(prediction)
-        candidate.waiting = None
+        ready = [
+            candidate
+            for candidate in self._candidates.values()
+            if candidate.verdict is None and candidate.ready(captured_at)
+        ]
+        if ready:
+            self._begin(min(ready, key=self._urgency))
+            self._collect()
+
+    def _urgency(self, candidate: Candidate) -> tuple[bool, bool, float]:
+        """What comes first is classified first; who is too late for it waits for the others."""
+        deadline_mm = self._deadline_mm(candidate)
+        too_late = self._now_mm() + self._classify_mm > deadline_mm
+        return too_late, bool(candidate.predictions), deadline_mm
+
+    def _begin(self, candidate: Candidate) -> None:
+        self._at_work, self._begun_mm = candidate, self._now_mm()
+        self._inference.start(candidate.take().pixels)
+
+    def _collect(self, wait: bool = False) -> None:
+        """Take in what the model says of the view it works at, once it has said it."""
+        if self._at_work is None:
+            return
+        answer = self._inference.wait() if wait else self._inference.answer()
+        if answer is None:
+            return
+        prediction, took_ms = answer
+        self.tally.latencies["classify"].append(took_ms)
+        if self._at_work.verdict is None:
+            self._at_work.classified(prediction, took_ms)
+        self._at_work = None
+        self._classify_mm = max(0.0, self._now_mm() - self._begun_mm)
+
+    def _deadline_mm(self, candidate: Candidate) -> float:
+        """The reading by which the item's verdict must have fallen."""
+        return self._schedule.deadline_mm(candidate.item.position_mm, candidate.item.length_mm)
+
+    def _now_mm(self) -> float:
+        return self._encoder.position_mm(self._clock.now())
 
     def _counted_before(self, candidate: Candidate) -> bool:
         """Whether the run before has recorded an item that is still, or again, in view."""
@@ -272,36 +273,50 @@ class Conveyor:
         until = (self._started_at or 0.0) + FOUND_S
         items = [other.item for other in self._candidates.values()]
         lying = [item for item in items if item.first_seen_at <= until]
-        view = candidate.best or candidate.waiting
+        view = candidate.best or candidate.waiting or candidate.at_work
         return self._recall.recognise(candidate.item, _encoded(view), lying, self._view_mm)
 
-    def _decide(self, encoder_mm: float, detect_ms: float) -> tuple[ItemRecord, ...]:
-        """The verdict of each item that has all its views or has left the view."""
+    def _decide(self, frame: Frame, encoder_mm: float, detect_ms: float) -> tuple[ItemRecord, ...]:
+        """The verdict of each item whose vote is sure, that gives no more views or cannot wait."""
         leaving = {item.number: item for item in self._tracker.left(encoder_mm)}
         for number, item in leaving.items():
-            self._candidates.setdefault(number, Candidate(item))
-        due = [
-            candidate
-            for number, candidate in self._candidates.items()
-            if candidate.verdict is None
-            and (number in leaving or len(candidate.predictions) >= self._voting.views)
-        ]
-        records = tuple(
-            record
-            for candidate in due
-            if (record := self._conclude(candidate, encoder_mm, detect_ms)) is not None
-        )
+            self._candidates.setdefault(number, Candidate(item)).left = True
+        now_mm = self._now_mm()
+        if self._stepped_to_mm is not None:
+            self._step_mm = abs(now_mm - self._stepped_to_mm)
+        self._stepped_to_mm = now_mm
+        records = []
+        for candidate in list(self._candidates.values()):
+            if candidate.verdict is not None:
+                continue
+            settled = sure(candidate.predictions, self._rules, self._voting)
+            if settled or self._cannot_wait(candidate, now_mm):
+                shown_at = candidate.last.captured_at if settled else frame.captured_at
+                records.append(self._conclude(candidate, encoder_mm, detect_ms, shown_at))
         # An item that has left may come back with the belt, and must not be decided twice.
         for number in sorted(self._candidates)[:-CANDIDATES_KEPT]:
             del self._candidates[number]
-        return records
+        return tuple(record for record in records if record is not None)
+
+    def _cannot_wait(self, candidate: Candidate, now_mm: float) -> bool:
+        """Whether no further view can come, or the verdict would come too late with it."""
+        if candidate.left and candidate.waiting is None and candidate.at_work is None:
+            return True
+        within_reach = candidate.left or bool(candidate.predictions)
+        return within_reach and now_mm + 2 * self._step_mm >= self._deadline_mm(candidate)
 
     def _conclude(
-        self, candidate: Candidate, encoder_mm: float, detect_ms: float, unsafe: str = ""
+        self,
+        candidate: Candidate,
+        encoder_mm: float,
+        detect_ms: float,
+        shown_at: float,
+        unsafe: str = "",
     ) -> ItemRecord | None:
         """Decide on an item, plan its gate and hand over its record; None: it has one already.
 
-        `unsafe` says why it goes to manual, whatever it is; empty: it does not have to.
+        `shown_at` is when the picture that brought the verdict was taken. `unsafe` says why the
+        item goes to manual, whatever it is; empty: it does not have to.
         """
         item = candidate.item
         if self._counted_before(candidate):
@@ -313,21 +328,22 @@ class Conveyor:
             return None
         verdict = decide(candidate.predictions, self._rules)
         if candidate.touching:
-            unsafe = "touches another item"
+            unsafe = TOUCHING
         if not unsafe and verdict.bin != MANUAL:
             unsafe = self._gates.fault() or ""
         if unsafe:
             verdict = replace(verdict, bin=MANUAL, reason=f"{unsafe}; {verdict.reason}")
-        now_mm = max(encoder_mm, self._encoder.position_mm(self._clock.now()))
-        in_time = self._schedule.schedule(item.position_mm, item.length_mm, verdict.bin, now_mm)
-        late = verdict.bin != MANUAL and not in_time
-        if late:
-            verdict = replace(
-                verdict, bin=MANUAL, reason=f"too late for {verdict.bin}; {verdict.reason}"
-            )
+        now_mm = max(encoder_mm, self._now_mm())
+        opening = self._schedule.schedule(item.position_mm, item.length_mm, verdict.bin, now_mm)
+        late = opening is Opening.LATE
+        if candidate.unclassified and not unsafe:
+            late = True
+            verdict = replace(verdict, reason="too late to be classified")
+        elif verdict.bin != MANUAL and opening is not Opening.PLANNED:
+            why = f"{opening.value} for {verdict.bin}; {verdict.reason}"
+            verdict = replace(verdict, bin=MANUAL, reason=why)
         candidate.verdict = verdict
-        captured_at = candidate.best.captured_at if candidate.best else item.last_seen_at
-        verdict_ms = max(0.0, self._clock.now() - captured_at) * 1000
+        verdict_ms = max(0.0, self._clock.now() - shown_at) * 1000
         record = ItemRecord(
             item_id=f"{self._session}-{item.number:06d}",
             decided_at=time.time(),
@@ -365,12 +381,20 @@ class Conveyor:
 
     def _finish(self) -> None:
         """Decide on what is still in view when the frames have ended, so that it is counted."""
-        self._conclude_all(self._encoder.position_mm(self._clock.now()))
+        self._collect(wait=True)
+        for candidate in self._candidates.values():
+            if candidate.verdict is None and candidate.unclassified:
+                self._begin(candidate)
+                self._collect(wait=True)
+        self._conclude_all(self._now_mm())
 
     def _conclude_all(self, encoder_mm: float, unsafe: str = "") -> tuple[ItemRecord, ...]:
         """Decide on every item that has no verdict yet; `unsafe` as for `_conclude`."""
-        undecided = [c for c in self._candidates.values() if c.verdict is None]
-        concluded = [self._conclude(item, encoder_mm, 0.0, unsafe) for item in undecided]
+        concluded = [
+            self._conclude(candidate, encoder_mm, 0.0, candidate.item.last_seen_at, unsafe)
+            for candidate in self._candidates.values()
+            if candidate.verdict is None
+        ]
         return tuple(record for record in concluded if record is not None)
 
     def _verdict(self, number: int) -> Verdict | None:

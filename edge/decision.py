@@ -11,6 +11,8 @@ from edge.unknown import UnknownDetector
 
 UNKNOWN = "unknown"
 MANUAL = "manual"
+TOUCHING = "touches another item"
+"""The reason for an item that cannot be told from its neighbour."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,19 @@ def decide(predictions: Sequence[Prediction], rules: DecisionRules) -> Verdict:
         return Verdict(label, confidence, MANUAL, f"{said} has no bin of its own")
     views = "1 view" if len(predictions) == 1 else f"{len(predictions)} views"
     return Verdict(label, confidence, rules.bins[label], f"{said} over {views}")
+
+
+def undisputed(predictions: Sequence[Prediction], rules: DecisionRules) -> bool:
+    """Whether nothing speaks against the likeliest label of an item with at least one view.
+
+    No hazard is suspected, the label is over its threshold and like something known.
+    """
+    probabilities = vote(predictions)
+    best = int(np.argmax(probabilities))
+    label, confidence = rules.labels[best], float(probabilities[best])
+    return not (
+        _suspected(probabilities, label, rules) or _doubt(predictions, label, confidence, rules)
+    )
 
 
 def _suspected(probabilities: np.ndarray, label: str, rules: DecisionRules) -> list[str]:

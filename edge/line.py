@@ -17,12 +17,14 @@ from edge.bundle import Bundle, load_bundle
 from edge.cameras.camera import Camera
 from edge.cameras.device import is_live, shown_source
 from edge.cameras.source import open_camera
+from edge.classifier import Classifier
 from edge.clock import Clock, SystemClock, VirtualClock
 from edge.config import Config, decision_rules
-from edge.conveyor import Conveyor, Step, Tally, Voting
+from edge.conveyor import Conveyor, Step, Tally
 from edge.decision import MANUAL, UNKNOWN
 from edge.errors import BadInput, EwasteError
 from edge.files import write_whole
+from edge.inference import Inference, InlineInference, ThreadedInference
 from edge.memory import return_freed_memory
 from edge.outputs.gate_output import GateOutput
 from edge.outputs.wiring import Outputs
@@ -34,9 +36,8 @@ from edge.store import RECORDS_NAME, ItemRecord, Store
 from edge.store_writer import Retention, StoreWriter, WriterStatus
 from edge.verify import verify
 
-GATE_LEAD_MM = 40.0
-"""A gate opens so far before an item and closes so far behind it: what the belt moves while a
-frame is processed and the flap swings."""
+PATIENCE = 0.6
+"""A frame waits for the model for so much of the time until the next one."""
 STATUS_SECONDS = 0.5
 NO_PICTURE = "no picture"
 EFFECTIVE = "config.json"
@@ -76,8 +77,11 @@ def build_conveyor(
     bundle: Bundle,
     record: Callable[[ItemRecord], object],
     recall: Recall | None = None,
+    inference: Callable[[Classifier], Inference] | None = None,
 ) -> Conveyor:
     """Verify the model on this machine and build the loop around it.
+
+    `inference` sets the model to work; None: beside the loop, or in it when time is virtual.
 
     Raises:
         Refused: the bundle cannot be proved.
@@ -90,15 +94,21 @@ def build_conveyor(
         source.encoder,
         source.clock,
         config.geometry,
-        classifier,
+        (inference or _inference(config, source.clock))(classifier),
         rules,
-        Voting(config.classifier.views, config.classifier.view_spacing_mm),
-        GateSchedule(config.gate_specs, GATE_LEAD_MM, config.gate_open_s),
+        config.classifier.voting,
+        GateSchedule(config.gate_specs, config.gate_lead_mm, config.gate_open_s),
         gates,
         bundle.digest,
         record,
         recall,
     )
+
+
+def _inference(config: Config, clock: Clock) -> Callable[[Classifier], Inference]:
+    if isinstance(clock, VirtualClock):
+        return InlineInference
+    return lambda classifier: ThreadedInference(classifier, PATIENCE / config.camera.fps)
 
 
 def run_line(

@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 import cv2
 import numpy as np
 
+from edge.simulator.cutout import Pose, cut_out, paste
 from edge.simulator.drawings.ground import draw_ground
 from train import grounds
-from train.cutout import Pose, cut_out, paste
 from train.features import Variation
 
 MILD = 1 / 3

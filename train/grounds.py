@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 
 from edge.belt.geometry import Geometry
+from edge.simulator.cutout import fit_ground
 from edge.simulator.scene import rubber
-from train.cutout import fit_ground
 
 STRIP_PX = 2000
 """Length of the belt that pieces of belt are cut from, px; it is 720 px wide."""

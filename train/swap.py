@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 
 from edge.photos import LabelledPhoto, read_photo
+from edge.simulator.cutout import AS_IT_WAS, cut_out, paste
 from train import grounds
-from train.cutout import AS_IT_WAS, cut_out, paste
 
 PLAIN = {"white": grounds.white, "black": grounds.black, "belt": grounds.belt}
 GROUNDS = (*PLAIN, "foreign")

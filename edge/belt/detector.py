@@ -1,8 +1,9 @@
 """Where items lie in a frame: what does not look like the empty belt.
 
-The belt's texture scrolls under the camera while the light stays, so the detector keeps, for each
+The belt's texture scrolls under the camera while the lamp stays, so the detector keeps, for each
 point of the image, the belt's slowly followed mean colour there, and one figure for how much the
-belt varies. Only what differs by several times that is an item.
+belt varies; shadows and flicker are followed apart (`edge.belt.illumination`). Only what differs by
+several times that is an item.
 """
 
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import cv2
 import numpy as np
 
 from edge.belt.geometry import Box, Geometry
+from edge.belt.illumination import Illumination
 
 WORK_WIDTH_PX = 320
 CONTRAST = 5.0  # in units of the belt's own median difference
@@ -72,6 +74,7 @@ class Detector:
         side = 2 * round(self._join / 2) + 1  # odd, or it would shift what it closes
         self._closing = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
         self._belt: np.ndarray | None = None
+        self._light = Illumination(*self._size)
         self._variation = 0.0
         self._lost_frames = 0
 
@@ -87,11 +90,13 @@ class Detector:
         small = self._reduce(pixels)
         if self._belt is None or self._lost_frames >= LOST_FRAMES:
             self._belt, self._variation = learn_belt(small)
+            self._light = Illumination(*self._size)
             self._lost_frames = 0
-        difference = furthest_channel(small, self._belt)
+        light = self._light.follow(small, self._belt)[..., np.newaxis]
+        difference = furthest_channel(small, self._belt * light)
         least = min(MOST_DIFFERENCE, max(LEAST_DIFFERENCE, CONTRAST * self._variation))
         foreground = (difference > least).astype(np.uint8)
-        self._follow(small, difference, foreground)
+        self._follow(small / light, difference, foreground)
         closed = self._close_gaps(foreground)
         parts = [
             part
@@ -115,7 +120,7 @@ class Detector:
         return cv2.morphologyEx(padded, cv2.MORPH_CLOSE, self._closing)[pad:-pad, pad:-pad]
 
     def _follow(self, small: np.ndarray, difference: np.ndarray, foreground: np.ndarray) -> None:
-        """Let the belt's look follow the frame where no item is near."""
+        """Let the belt's look follow the frame, in the first light, where no item is near."""
         near_items = cv2.dilate(foreground, np.ones((7, 7), np.uint8))
         free = 1 - near_items
         self._lost_frames = self._lost_frames + 1 if foreground.mean() > LOST_SHARE else 0

@@ -5,6 +5,8 @@ from edge.cameras.camera import Frame
 from edge.clock import Clock
 from edge.simulator.scene import Scene
 
+SPEED_OVER_S = 0.001
+
 
 class SimulatedCamera:
     """Takes `fps` pictures of a scene per second of a clock, be it virtual or the machine's."""
@@ -12,7 +14,7 @@ class SimulatedCamera:
     def __init__(
         self,
         scene: Scene,
-        encoder: Encoder,
+        motion: Encoder,
         clock: Clock,
         fps: float,
         end_mm: float | None = None,
@@ -22,7 +24,7 @@ class SimulatedCamera:
 
         Args:
             scene: what to look at.
-            encoder: where the belt is.
+            motion: of the belt.
             clock: time; reading a frame lets it pass.
             fps: frames per second.
             end_mm: the source ends when the belt is beyond this reading; None: never.
@@ -31,7 +33,7 @@ class SimulatedCamera:
                 the last.
         """
         self._scene = scene
-        self._encoder = encoder
+        self._motion = motion
         self._clock = clock
         self._fps = fps
         self._end_mm = end_mm
@@ -50,10 +52,11 @@ class SimulatedCamera:
             self._sequence += max(0, late)
         due_at = self._started_at + self._sequence / self._fps
         self._clock.sleep(max(0.0, due_at - now))
-        encoder_mm = self._encoder.position_mm(due_at)
-        if self._end_mm is not None and encoder_mm > self._end_mm:
+        belt_mm = self._motion.position_mm(due_at)
+        if self._end_mm is not None and belt_mm > self._end_mm:
             return None
-        frame = Frame(self._scene.render(encoder_mm), due_at, self._sequence)
+        speed_mm_s = (belt_mm - self._motion.position_mm(due_at - SPEED_OVER_S)) / SPEED_OVER_S
+        frame = Frame(self._scene.render(belt_mm, due_at, speed_mm_s), due_at, self._sequence)
         self._sequence += 1
         return frame
 

@@ -12,8 +12,8 @@ from edge.belt.gates import GateCommand
 from edge.errors import EwasteError
 
 LATEST_OPENING_S = 0.1
-"""An opening that waited longer is given up: at 250 mm/s it comes 25 mm late, and the gates open
-40 mm ahead of an item (`edge.line.GATE_LEAD_MM`)."""
+"""An opening that waited longer is given up: at 250 mm/s it comes 25 mm late, and by default the
+gates open 43 mm ahead of an item (`edge.config.Config.gate_lead_mm`)."""
 DEAD_MAN_S = 1.0
 """When the line has said nothing for so long, all gates close."""
 

@@ -1,21 +1,44 @@
 """The simulated sorting line behind the camera: gates that divert what lies in front of them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from edge.belt.gates import GateSpec
 from edge.decision import MANUAL
 from edge.errors import EwasteError
-from edge.simulator.scene import PlacedItem
+from edge.simulator.layout import PlacedItem
 
 RUN_OUT_MM = 300.0
+HALF_OPEN = 0.5
+
+
+@dataclass(frozen=True)
+class Swing:
+    """A gate that starts to move.
+
+    Attributes:
+        at: seconds of the clock.
+        from_share: how far open it is then, 0 to 1.
+        open: whether it opens.
+    """
+
+    at: float
+    from_share: float
+    open: bool
+
+    def share(self, at: float, travel_s: float) -> float:
+        """How far open it is at a later time."""
+        moved = (at - self.at) / travel_s if travel_s else 1.0
+        return min(1.0, self.from_share + moved) if self.open else max(0.0, self.from_share - moved)
 
 
 class SimulatedPlant:
     """Belt, items and gates; also a gate output (`edge.outputs.gate_output`).
 
-    Gates act at once. What lies before the belt's end, `RUN_OUT_MM` behind the last gate, may still
+    A gate takes its time to swing, and diverts what passes it while it is at least half open. What
+    lies before the belt's end, `RUN_OUT_MM` behind the last gate, may still
     come back when the belt jogs back; what falls off there is in `manual`.
     """
 
@@ -24,6 +47,8 @@ class SimulatedPlant:
         items: Sequence[PlacedItem],
         gates: Sequence[GateSpec],
         removed: Callable[[int], None] = lambda index: None,
+        travel_s: float = 0.0,
+        now: Callable[[], float] = lambda: 0.0,
     ) -> None:
         """Start with all gates closed.
 
@@ -31,20 +56,24 @@ class SimulatedPlant:
             items: what lies on the belt.
             gates: one per bin.
             removed: told the index of each item that is no longer on the belt (`Scene.remove`).
+            travel_s: how long a gate swings from closed to open.
+            now: seconds of the clock.
         """
         self._positions = np.array([item.position_mm for item in items], np.float64)
         self._gates = sorted(gates, key=lambda gate: gate.distance_mm)
         self._end_mm = max((gate.distance_mm for gate in gates), default=0.0) + RUN_OUT_MM
         self._removed = removed
         self._encoder_mm: float | None = None
-        self._open: set[str] = set()
+        self._travel_s, self._now, self._moved_at = travel_s, now, now()
+        closed = Swing(-np.inf, 0.0, open=False)
+        self._swings = {gate.bin: [closed] for gate in self._gates}
         self.routed: list[str | None] = [None] * len(items)
         """The bin each item ended in, in the order of `items`; None: it is still on the belt."""
 
     @property
     def open_gates(self) -> frozenset[str]:
-        """The bins whose gates are open."""
-        return frozenset(self._open)
+        """The bins whose gates are open, or opening."""
+        return frozenset(bin for bin, swings in self._swings.items() if swings[-1].open)
 
     def open(self, bin: str) -> None:
         """Open the gate of `bin`.
@@ -52,8 +81,7 @@ class SimulatedPlant:
         Raises:
             EwasteError: there is no such gate.
         """
-        self._check(bin)
-        self._open.add(bin)
+        self._swing(bin, open=True)
 
     def close(self, bin: str) -> None:
         """Close the gate of `bin`.
@@ -61,12 +89,12 @@ class SimulatedPlant:
         Raises:
             EwasteError: there is no such gate.
         """
-        self._check(bin)
-        self._open.discard(bin)
+        self._swing(bin, open=False)
 
     def close_all(self) -> None:
         """Close every gate."""
-        self._open.clear()
+        for gate in self._gates:
+            self._swing(gate.bin, open=False)
 
     def alive(self) -> None:
         """Simulated gates know no dead-man timer."""
@@ -75,29 +103,56 @@ class SimulatedPlant:
         """Simulated gates always move."""
         return None
 
-    def advance(self, encoder_mm: float) -> None:
-        """Move the belt to a reading, with the gates as they are now.
+    def advance(self, belt_mm: float) -> None:
+        """Move the belt to a position, which it has now; the gates were as they were told to be.
 
         An item whose centre passes an open gate, either way, falls into that bin.
         """
-        before = encoder_mm if self._encoder_mm is None else self._encoder_mm
-        self._encoder_mm = encoder_mm
-        low, high = sorted((before, encoder_mm))
-        gates = self._gates if encoder_mm >= before else self._gates[::-1]
+        before = belt_mm if self._encoder_mm is None else self._encoder_mm
+        self._encoder_mm = belt_mm
+        began_at, self._moved_at = self._moved_at, self._now()
+        gates = self._gates if belt_mm >= before else self._gates[::-1]
         for gate in gates:
-            if gate.bin in self._open:
-                self._drop(gate.bin, low - gate.distance_mm, high - gate.distance_mm)
-        self._drop(MANUAL, -np.inf, encoder_mm - self._end_mm)
+            self._pass(gate, before, belt_mm, began_at)
+            last = self._swings[gate.bin][-1]
+            self._swings[gate.bin] = [
+                Swing(self._moved_at, last.share(self._moved_at, self._travel_s), last.open)
+            ]
+        self._drop(MANUAL, self._among(-np.inf, belt_mm - self._end_mm))
 
-    def _drop(self, bin: str, after_mm: float, up_to_mm: float) -> None:
-        """Let the items on the belt between two belt coordinates fall into a bin."""
-        among = (self._positions > after_mm) & (self._positions <= up_to_mm)
-        for index in np.flatnonzero(among):
-            if self.routed[index] is None:
-                self.routed[index] = bin
-                self._positions[index] = np.nan
-                self._removed(int(index))
+    def _pass(self, gate: GateSpec, from_mm: float, to_mm: float, began_at: float) -> None:
+        """Let the items that pass a gate on this way fall where it is open at their moment."""
+        low, high = sorted((from_mm, to_mm))
+        among = self._among(low - gate.distance_mm, high - gate.distance_mm)
+        if not len(among):
+            return
+        share_of_way = (self._positions[among] + gate.distance_mm - from_mm) / (to_mm - from_mm)
+        passed_at = began_at + share_of_way * (self._moved_at - began_at)
+        fallen = [
+            index
+            for index, at in zip(among.tolist(), passed_at.tolist(), strict=True)
+            if self._open_share(gate.bin, at) >= HALF_OPEN
+        ]
+        self._drop(gate.bin, fallen)
 
-    def _check(self, bin: str) -> None:
-        if all(gate.bin != bin for gate in self._gates):
+    def _open_share(self, bin: str, at: float) -> float:
+        latest = [swing for swing in self._swings[bin] if swing.at <= at][-1]
+        return latest.share(at, self._travel_s)
+
+    def _swing(self, bin: str, open: bool) -> None:
+        if bin not in self._swings:
             raise EwasteError(f"the simulated line has no gate for the bin {bin!r}")
+        last, now = self._swings[bin][-1], self._now()
+        if last.open != open:
+            self._swings[bin].append(Swing(now, last.share(now, self._travel_s), open))
+
+    def _among(self, after_mm: float, up_to_mm: float) -> np.ndarray:
+        """The indices of the items on the belt between two belt coordinates."""
+        return np.flatnonzero((self._positions > after_mm) & (self._positions <= up_to_mm))
+
+    def _drop(self, bin: str, indices: Iterable[int]) -> None:
+        """Let items fall into a bin."""
+        for index in indices:
+            self.routed[index] = bin
+            self._positions[index] = np.nan
+            self._removed(int(index))

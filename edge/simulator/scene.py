@@ -5,192 +5,22 @@ when it has left, so that a belt of thousands of items takes the memory of four.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
-from math import cos, radians, sin
 
 import cv2
 import numpy as np
 
 from edge.belt.geometry import Geometry
-from edge.photos import LabelledPhoto, read_photo
-from edge.simulator.items import CLASSES, SIZE_MM, draw_item
+from edge.simulator.layout import PlacedItem
+from edge.simulator.optics import Lens
+from edge.simulator.scenario import Optics
 
 BELT_COLOR = (76, 86, 78)  # RGB of dark grey-green rubber
 TEXTURE_MM = 2000.0  # the belt repeats itself after this length
-NOISE = 5  # sensor noise, grey levels, 0 to this
 SHADOW_MM = 5.0
 SHADOW_DEPTH = 0.45
-CARD_MM = (120.0, 200.0)
-CARD_TURN_DEGREES = 10.0
-MARGIN_MM = 12.0  # between an item and the border of the view
-
-
-@dataclass(frozen=True)
-class Piece:
-    """Something to lay on the belt.
-
-    Attributes:
-        label: its true class.
-        length_mm, width_mm: its extents along and across the belt.
-        draw: makes its picture, uint8 RGBA [h, w, 4] at belt resolution, cropped to what shows.
-    """
-
-    label: str
-    length_mm: float
-    width_mm: float
-    draw: Callable[[], np.ndarray]
-
-
-@dataclass(frozen=True)
-class PlacedItem:
-    """A piece at its place on the belt.
-
-    Attributes:
-        label: its true class.
-        position_mm: the belt coordinate of its centre.
-        offset_mm: its centre across the belt, from the middle of the view, downwards positive.
-        length_mm, width_mm: its extents along and across the belt.
-        draw: makes its picture, uint8 RGBA [h, w, 4] at belt resolution, cropped to what shows.
-    """
-
-    label: str
-    position_mm: float
-    offset_mm: float
-    length_mm: float
-    width_mm: float
-    draw: Callable[[], np.ndarray]
-
-
-def drawn_pieces(seed: int, geometry: Geometry) -> Iterator[Piece]:
-    """Drawn items without end: each class once, in random order, then each once again."""
-    rng = np.random.default_rng(seed)
-    while True:
-        for index in rng.permutation(len(CLASSES)):
-            label = CLASSES[index]
-            longest_mm = rng.uniform(*SIZE_MM[label])
-            yield drawn_piece(label, int(rng.integers(2**31)), longest_mm, geometry)
-
-
-def drawn_piece(label: str, seed: int, longest_mm: float, geometry: Geometry) -> Piece:
-    """One drawn item whose longest side is `longest_mm`."""
-    # Drawn small first, for its extents; then so large that what shows of it has the wanted size.
-    trial = 128
-    height, width = cropped(draw_item(label, seed, trial)).shape[:2]
-    size = round(trial * longest_mm / geometry.mm_per_px / max(height, width))
-    mm_per_trial_px = longest_mm / max(height, width)
-    return Piece(
-        label,
-        width * mm_per_trial_px,
-        height * mm_per_trial_px,
-        lambda: cropped(draw_item(label, seed, size)),
-    )
-
-
-def photo_pieces(photos: Sequence[LabelledPhoto], seed: int, geometry: Geometry) -> Iterator[Piece]:
-    """Photos as cards, without end: each photo once, in random order, then each once again.
-
-    Raises:
-        BadInput: a photo cannot be read (when its turn comes).
-    """
-    rng = np.random.default_rng(seed)
-    while photos:
-        for index in rng.permutation(len(photos)):
-            longest_mm = rng.uniform(*CARD_MM)
-            turn = rng.uniform(-CARD_TURN_DEGREES, CARD_TURN_DEGREES)
-            yield photo_piece(photos[index], longest_mm, turn, geometry)
-
-
-def photo_piece(
-    photo: LabelledPhoto, longest_mm: float, turn_degrees: float, geometry: Geometry
-) -> Piece:
-    """One photo as a card of `longest_mm`, turned, with the photo's own background.
-
-    Raises:
-        BadInput: the photo cannot be read.
-    """
-    height, width = read_photo(photo.path).shape[:2]
-    scale = longest_mm / max(height, width)
-    across, along = height * scale, width * scale
-    turned_cos, turned_sin = abs(cos(radians(turn_degrees))), abs(sin(radians(turn_degrees)))
-
-    def draw() -> np.ndarray:
-        return card(read_photo(photo.path), longest_mm / geometry.mm_per_px, turn_degrees)
-
-    return Piece(
-        photo.label,
-        along * turned_cos + across * turned_sin,
-        along * turned_sin + across * turned_cos,
-        draw,
-    )
-
-
-def card(photo: np.ndarray, longest_px: float, turn_degrees: float) -> np.ndarray:
-    """A photo, uint8 RGB [height, width, 3], scaled and turned: uint8 RGBA [h, w, 4]."""
-    height, width = photo.shape[:2]
-    scale = longest_px / max(height, width)
-    opaque = np.dstack([photo, np.full((height, width), 255, np.uint8)])
-    if scale < 0.5:
-        size = (max(1, round(width * scale)), max(1, round(height * scale)))
-        opaque = cv2.resize(opaque, size, interpolation=cv2.INTER_AREA)
-        height, width = opaque.shape[:2]
-        scale = 1.0
-    turn = cv2.getRotationMatrix2D((width / 2, height / 2), turn_degrees, scale)
-    turned_width = int(np.ceil(width * abs(turn[0, 0]) + height * abs(turn[0, 1])))
-    turned_height = int(np.ceil(height * abs(turn[0, 0]) + width * abs(turn[0, 1])))
-    turn[:, 2] += (turned_width - width) / 2, (turned_height - height) / 2
-    return cv2.warpAffine(opaque, turn, (turned_width, turned_height), flags=cv2.INTER_LINEAR)
-
-
-def cropped(sprite: np.ndarray) -> np.ndarray:
-    """A picture, uint8 RGBA [h, w, 4], without its transparent margins."""
-    left, top, width, height = cv2.boundingRect((sprite[..., 3] > 64).astype(np.uint8))
-    if not width:
-        raise ValueError("the picture is transparent everywhere")
-    return sprite[top : top + height, left : left + width]
-
-
-def place_items(
-    pieces: Iterator[Piece],
-    count: int,
-    seed: int,
-    geometry: Geometry,
-    gap_mm: tuple[float, float] = (80.0, 250.0),
-    start_mm: float | None = None,
-) -> list[PlacedItem]:
-    """Lay `count` pieces on the belt, one behind the other, at random distances and offsets.
-
-    Args:
-        pieces: what to lay down, in order.
-        count: how many.
-        seed: of the distances and offsets.
-        geometry: the view, whose width across the belt every item keeps within.
-        gap_mm: least and greatest distance between the ends of two neighbours.
-        start_mm: the belt coordinate from which on items lie; by default they are just out of
-            view, upstream, when the encoder reads 0.
-
-    Returns:
-        The items, first on the belt first.
-    """
-    rng = np.random.default_rng(seed)
-    end_mm = geometry.width_mm / 2 if start_mm is None else start_mm
-    placed = []
-    for piece in islice(pieces, count):
-        begin_mm = end_mm + rng.uniform(*gap_mm)
-        room_mm = max(0.0, (geometry.height_mm - piece.width_mm) / 2 - MARGIN_MM)
-        end_mm = begin_mm + piece.length_mm
-        placed.append(
-            PlacedItem(
-                piece.label,
-                (begin_mm + end_mm) / 2,
-                rng.uniform(-room_mm, room_mm),
-                piece.length_mm,
-                piece.width_mm,
-                piece.draw,
-            )
-        )
-    return placed
+DEFAULT_OPTICS = Optics()
 
 
 @dataclass(frozen=True)
@@ -209,8 +39,14 @@ class Layer:
 class Scene:
     """The belt, the items on it, and a camera straight above."""
 
-    def __init__(self, items: Sequence[PlacedItem], geometry: Geometry, seed: int) -> None:
-        """Prepare the belt's rubber and the light; items are drawn when they come into view."""
+    def __init__(
+        self,
+        items: Sequence[PlacedItem],
+        geometry: Geometry,
+        seed: int,
+        optics: Optics = DEFAULT_OPTICS,
+    ) -> None:
+        """Prepare the belt's rubber and the camera; items are drawn when they come into view."""
         self.geometry = geometry
         self.items = sorted(items, key=lambda item: item.position_mm)
         self._positions = [item.position_mm for item in self.items]
@@ -220,10 +56,7 @@ class Scene:
         rng = np.random.default_rng(seed)
         self._loop_px = round(TEXTURE_MM / geometry.mm_per_px)
         self._rubber = rubber(self._loop_px, geometry, rng)
-        self._light = light(geometry)
-        tile = (geometry.height_px + 64, geometry.width_px + 64, 3)
-        self._noise = rng.integers(0, NOISE, tile, dtype=np.uint8, endpoint=True)
-        self._noise_rng = np.random.default_rng(seed)
+        self._lens = Lens(geometry, optics, seed)
 
     @property
     def end_mm(self) -> float:
@@ -238,20 +71,23 @@ class Scene:
         """Take the item at `index` of `items` off the belt."""
         self._removed.add(index)
 
-    def render(self, encoder_mm: float) -> np.ndarray:
-        """What the camera sees at a reading of the encoder, uint8 RGB [H, W, 3]."""
+    def render(self, belt_mm: float, at: float = 0.0, speed_mm_s: float = 0.0) -> np.ndarray:
+        """What the camera sees, uint8 RGB [H, W, 3].
+
+        Args:
+            belt_mm: where the belt is.
+            at: seconds of the clock, for what changes with time.
+            speed_mm_s: of the belt.
+        """
         width = self.geometry.width_px
         # Column x shows the belt at encoder - (x - width/2): the rubber is laid down mirrored.
-        start = round(-encoder_mm / self.geometry.mm_per_px) % self._loop_px
+        start = round(-belt_mm / self.geometry.mm_per_px) % self._loop_px
         pixels = self._rubber[:, start : start + width].copy()
-        visible = self._visible(encoder_mm)
+        visible = self._visible(belt_mm)
         for index in visible:
-            self._lay(pixels, index, encoder_mm)
+            self._lay(pixels, index, belt_mm)
         self._layers = {index: self._layers[index] for index in visible}
-        dx, dy = self._noise_rng.integers(64, size=2)
-        cv2.multiply(pixels, self._light, dst=pixels, scale=1 / 255)
-        noise = self._noise[dy : dy + self.geometry.height_px, dx : dx + width]
-        return cv2.add(pixels, noise, dst=pixels)
+        return self._lens.expose(pixels, at, speed_mm_s)
 
     def _visible(self, encoder_mm: float) -> list[int]:
         reach = self.geometry.width_mm / 2 + self._reach_mm
@@ -287,17 +123,6 @@ def layer(sprite: np.ndarray, shadow_px: float) -> Layer:
     return Layer(
         np.rint(keep).astype(np.uint8), np.rint(sprite[..., :3] * opacity).astype(np.uint8)
     )
-
-
-def light(geometry: Geometry) -> np.ndarray:
-    """The lamp's light, a little less at the corners: uint8 [H, W, 3], 255 is full."""
-    y, x = np.meshgrid(
-        np.linspace(-1, 1, geometry.height_px, dtype=np.float32),
-        np.linspace(-1, 1, geometry.width_px, dtype=np.float32),
-        indexing="ij",
-    )
-    share = 1 - 0.07 * x * x - 0.07 * y * y
-    return np.repeat(np.rint(share * 255).astype(np.uint8)[..., np.newaxis], 3, axis=2)
 
 
 def rubber(loop_px: int, geometry: Geometry, rng: np.random.Generator) -> np.ndarray:

@@ -1,11 +1,14 @@
 """How well the line did, against what really lay on the simulated belt."""
 
+from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from edge.decision import MANUAL, UNKNOWN
-from edge.simulator.scene import PlacedItem
+from edge.decision import MANUAL, TOUCHING, UNKNOWN
+from edge.simulator.layout import PlacedItem
+from edge.simulator.pieces import DEBRIS
 
 
 class Record(Protocol):
@@ -19,6 +22,39 @@ class Record(Protocol):
     def position_mm(self) -> float:
         """The belt coordinate of its centre."""
 
+    @property
+    def reason(self) -> str:
+        """Why, in words."""
+
+    @property
+    def late(self) -> bool:
+        """Whether the verdict came after its gate's moment."""
+
+
+@dataclass(frozen=True)
+class BinScore:
+    """What came into a bin.
+
+    Attributes:
+        fed: items that belong there.
+        got: items that ended there.
+        right: items that belong there and ended there.
+    """
+
+    fed: int
+    got: int
+    right: int
+
+    @property
+    def purity(self) -> float:
+        """The share of its content that belongs there, 0 to 1; NaN when it is empty."""
+        return self.right / self.got if self.got else float("nan")
+
+    @property
+    def recovery(self) -> float:
+        """The share of what belongs there that ended there; NaN when nothing does."""
+        return self.right / self.fed if self.fed else float("nan")
+
 
 @dataclass(frozen=True)
 class Score:
@@ -27,14 +63,22 @@ class Score:
     Attributes:
         items: what lay on the belt.
         counted: items with a record.
-        right, wrong, unknown: counted items by their record's label.
+        right, wrong, unknown: counted items by their record's label. Of debris, which is of no
+            class, `unknown` is right and counted as such.
         missed: items without a record.
         doubled: records beyond the first of an item.
         ghosts: records where no item was.
+        miscounted: `missed`, `doubled` and `ghosts`, but for items that touch another one and were
+            recognised as touching: those are counted by hand.
         touching: items that lay against another one.
+        touching_recognised: those that were recorded as touching, alone or with their neighbour.
+        parted: items that touch nothing, but were recorded as touching.
         routed_right: items that ended in the bin of their true label.
-        hazard_leaks: items of a hazardous label that ended in another label's bin.
+        hazards: items of a hazardous label.
+        hazard_leaks: those that ended in another label's bin.
         deadlines_missed: items whose verdict came too late for their gate.
+        late_astray: those that ended in another bin than `manual`.
+        bins: what came into each bin.
     """
 
     items: int
@@ -45,10 +89,16 @@ class Score:
     missed: int
     doubled: int
     ghosts: int
+    miscounted: int
     touching: int
+    touching_recognised: int
+    parted: int
     routed_right: int
+    hazards: int
     hazard_leaks: int
     deadlines_missed: int
+    late_astray: int
+    bins: Mapping[str, BinScore]
 
 
 def score(
@@ -57,7 +107,6 @@ def score(
     routed: Sequence[str | None],
     bins: Mapping[str, str],
     hazards: Collection[str],
-    deadlines_missed: int = 0,
 ) -> Score:
     """Score a run.
 
@@ -69,54 +118,132 @@ def score(
         routed: the bin each placed item ended in (`SimulatedPlant.routed`).
         bins: the bin of each label; a label without one belongs in `manual`.
         hazards: labels that must never reach another label's bin.
-        deadlines_missed: how many verdicts came too late, as counted by the line.
     """
-    labels: dict[int, str] = {}
-    doubled = ghosts = 0
+    written: dict[int, list[Record]] = defaultdict(list)
+    strays = []
+    find = _Finder(placed)
     for record in records:
-        index = item_of(record, placed)
+        index = find.item_of(record)
         if index is None:
-            ghosts += 1
-        elif index in labels:
-            doubled += 1
+            strays.append(record)
         else:
-            labels[index] = record.label
-    right = sum(placed[index].label == label for index, label in labels.items())
-    unknown = sum(label == UNKNOWN for label in labels.values())
+            written[index].append(record)
+    groups = touching_groups(placed)
+    recognised = {
+        index
+        for group in groups
+        if any(says_touching(record) for each in group for record in written.get(each, ()))
+        for index in group
+    }
+    together = {index for group in groups for index in group}
+    alone = [index for index in range(len(placed)) if index not in recognised]
+    labels = {
+        index: UNKNOWN if any(map(says_touching, found)) and index in together else found[0].label
+        for index, found in written.items()
+    }
+    right = sum(is_right(placed[index].label, label) for index, label in labels.items())
+    unknown = sum(
+        label == UNKNOWN and not is_right(placed[index].label, label)
+        for index, label in labels.items()
+    )
+    late = [index for index, found in written.items() if any(each.late for each in found)]
     targets = [bins.get(item.label, MANUAL) for item in placed]
+    in_danger = [index for index, item in enumerate(placed) if item.label in hazards]
     return Score(
         items=len(placed),
-        counted=len(labels),
+        counted=len(written),
         right=right,
         wrong=len(labels) - right - unknown,
         unknown=unknown,
-        missed=len(placed) - len(labels),
-        doubled=doubled,
-        ghosts=ghosts,
-        touching=sum(
-            any(touch(item, other) for other in placed if other is not item) for item in placed
+        missed=len(placed) - len(written),
+        doubled=sum(len(found) - 1 for found in written.values()),
+        ghosts=len(strays),
+        miscounted=sum(abs(len(written.get(index, ())) - 1) for index in alone) + len(strays),
+        touching=len(together),
+        touching_recognised=len(recognised),
+        parted=sum(
+            any(map(says_touching, found)) and index not in together
+            for index, found in written.items()
         ),
         routed_right=sum(bin == target for bin, target in zip(routed, targets, strict=True)),
+        hazards=len(in_danger),
         hazard_leaks=sum(
-            item.label in hazards and bin not in (None, MANUAL, target)
-            for item, bin, target in zip(placed, routed, targets, strict=True)
+            routed[index] not in (None, MANUAL, targets[index]) for index in in_danger
         ),
-        deadlines_missed=deadlines_missed,
+        deadlines_missed=sum(record.late for record in records),
+        late_astray=sum(routed[index] not in (None, MANUAL) for index in late),
+        bins=bin_scores(routed, targets, {*bins.values(), MANUAL}),
     )
 
 
-def item_of(record: Record, placed: Sequence[PlacedItem]) -> int | None:
-    """The index of the item a record is about; None: no item was there."""
+def bin_scores(
+    routed: Sequence[str | None], targets: Sequence[str], bins: Collection[str]
+) -> dict[str, BinScore]:
+    """What came into each bin, from where each item ended and where it belongs."""
+    ended = list(zip(routed, targets, strict=True))
+    return {
+        bin: BinScore(
+            fed=sum(target == bin for _, target in ended),
+            got=sum(end == bin for end, _ in ended),
+            right=sum(end == target == bin for end, target in ended),
+        )
+        for bin in sorted(bins)
+    }
 
-    def within(item: PlacedItem) -> bool:
+
+def is_right(truth: str, said: str) -> bool:
+    """Whether a verdict is right; debris is no known class."""
+    return said == (UNKNOWN if truth == DEBRIS else truth)
+
+
+def says_touching(record: Record) -> bool:
+    """Whether a record says that its item touches another one."""
+    return TOUCHING in record.reason
+
+
+class _Finder:
+    """Finds the item that a record is about."""
+
+    def __init__(self, placed: Sequence[PlacedItem]) -> None:
+        self._placed = placed
+        self._order = sorted(range(len(placed)), key=lambda index: placed[index].position_mm)
+        self._positions = [placed[index].position_mm for index in self._order]
+        self._reach_mm = max((item.length_mm for item in placed), default=0.0) / 2
+
+    def item_of(self, record: Record) -> int | None:
+        """The index of the item; None: no item was there."""
         offset_mm = getattr(record, "offset_mm", None)
-        beside = offset_mm is not None and abs(item.offset_mm - offset_mm) > item.width_mm / 2
-        return abs(item.position_mm - record.position_mm) <= item.length_mm / 2 and not beside
 
-    among = [index for index, item in enumerate(placed) if within(item)]
-    return min(
-        among, key=lambda index: abs(placed[index].position_mm - record.position_mm), default=None
-    )
+        def within(item: PlacedItem) -> bool:
+            beside = offset_mm is not None and abs(item.offset_mm - offset_mm) > item.width_mm / 2
+            return abs(item.position_mm - record.position_mm) <= item.length_mm / 2 and not beside
+
+        first = bisect_left(self._positions, record.position_mm - self._reach_mm - 1.0)
+        end = bisect_left(self._positions, record.position_mm + self._reach_mm + 1.0)
+        among = [index for index in self._order[first:end] if within(self._placed[index])]
+        return min(
+            among,
+            key=lambda index: abs(self._placed[index].position_mm - record.position_mm),
+            default=None,
+        )
+
+
+def touching_groups(placed: Sequence[PlacedItem]) -> list[set[int]]:
+    """The groups of items that touch each other, by index; items that touch none are in none."""
+    order = sorted(range(len(placed)), key=lambda index: placed[index].position_mm)
+    longest_mm = max((item.length_mm for item in placed), default=0.0)
+    groups: list[set[int]] = []
+    for place, index in enumerate(order):
+        met = {index}
+        for other in order[place + 1 :]:
+            if placed[other].position_mm - placed[index].position_mm > longest_mm:
+                break
+            if touch(placed[index], placed[other]):
+                met.add(other)
+        if len(met) > 1:
+            apart = [group for group in groups if not group & met]
+            groups = [*apart, met.union(*(group for group in groups if group & met))]
+    return groups
 
 
 def touch(first: PlacedItem, second: PlacedItem) -> bool:

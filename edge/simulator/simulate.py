@@ -2,28 +2,271 @@
 
 import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
+import numpy as np
 
-from edge.belt.encoder import TimedEncoder
-from edge.bundle import load_bundle
+from edge.belt.encoder import Encoder, TimedEncoder
+from edge.bundle import Bundle, load_bundle
 from edge.cameras.camera import Camera, Frame
 from edge.cameras.simulated import SimulatedCamera
-from edge.clock import SystemClock, VirtualClock
+from edge.classifier import Classifier, Prediction
+from edge.clock import Clock, SystemClock, VirtualClock
 from edge.config import Config, bin_of
+from edge.conveyor import Tally
 from edge.errors import BadInput
-from edge.line import Source, build_conveyor
-from edge.photos import find_photos, read_photos
+from edge.inference import Predicting
+from edge.line import PATIENCE, Source, build_conveyor
+from edge.photos import LabelledPhoto, find_photos, read_photos
+from edge.simulator.layout import PlacedItem, place_items
+from edge.simulator.motion import BeltMotion
+from edge.simulator.pieces import (
+    Piece,
+    cutout_pieces,
+    debris_pieces,
+    drawn_pieces,
+    mixed,
+    photo_pieces,
+)
 from edge.simulator.plant import RUN_OUT_MM, SimulatedPlant
-from edge.simulator.scene import Piece, PlacedItem, Scene, drawn_pieces, photo_pieces, place_items
+from edge.simulator.scenario import Load, Optics, Pulses, Scenario, StretchOfBelt
+from edge.simulator.scene import Scene
 from edge.simulator.score import Score, score
 from edge.store import ItemRecord
 
 DEMO_PIECES = 60
 DEMO_ITEMS = 20_000
 """About seven hours of belt; the pieces come round again and again, which costs no memory."""
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Folders of photos to lay on the belt; None: things are drawn.
+
+    Attributes:
+        items: CLASS/*.jpg, of electronic waste.
+        debris: of other things.
+        cards: the photos of items are laid down whole, as cards; else their items are cut out.
+    """
+
+    items: Path | None = None
+    debris: Path | None = None
+    cards: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a simulated run brought.
+
+    Attributes:
+        score: against what lay on the belt.
+        tally: the line's own counts.
+        records: of the items, at their true places on the belt, without pictures.
+        belt_s: how long the belt ran.
+        inferences: how often the model was asked.
+    """
+
+    score: Score
+    tally: Tally
+    records: tuple[ItemRecord, ...]
+    belt_s: float
+    inferences: int
+
+
+def plain_scenario(config: Config, fps: float, items: int, photos: bool) -> Scenario:
+    """The configured line at its speed, with nothing to trouble it and no time for the model."""
+    return Scenario(
+        items=items,
+        belt=(StretchOfBelt(seconds=60, speed_mm_s=config.belt.speed_mm_s),),
+        load=Load(photos=float(photos)),
+        camera=Optics(fps=fps, exposure_ms=0),
+        encoder=Pulses(kind="exact"),
+        gate_travel_s=0,
+        inference_s=0,
+    )
+
+
+def pieces_of(
+    load: Load,
+    pictures: Pictures,
+    seed: int,
+    config: Config,
+    said: Callable[[str], None] = lambda line: None,
+) -> Iterator[Piece]:
+    """What a load is made of, without end.
+
+    Raises:
+        BadInput: a folder has no photo that can be read.
+    """
+    geometry, sources = config.geometry, []
+    photos = _photos(pictures.items, said)
+    if photos and load.photos:
+        if pictures.cards:
+            of_photos = photo_pieces(photos, seed, geometry)
+        else:
+            known = [photo for photo in photos if photo.label in load.labels]
+            of_photos = cutout_pieces(known or photos, load.turn_degrees, seed, geometry)
+        sources.append(((1 - load.debris) * load.photos, of_photos))
+    if not photos or load.photos < 1:
+        share = (1 - load.photos) if photos else 1.0
+        drawn = drawn_pieces(seed, geometry, load.labels)
+        sources.append(((1 - load.debris) * share, drawn))
+    if load.debris:
+        debris = debris_pieces(_photos(pictures.debris, said), seed, geometry)
+        sources.append((load.debris, debris))
+    return sources[0][1] if len(sources) == 1 else mixed(sources, seed)
+
+
+def _photos(folder: Path | None, said: Callable[[str], None]) -> list[LabelledPhoto]:
+    if folder is None:
+        return []
+    return [photo for photo, _ in read_photos(find_photos(folder), said)]
+
+
+def demo_source(
+    config: Config, photos: Path | None, seed: int, said: Callable[[str], None]
+) -> Source:
+    """A belt in real time that never ends within a working day.
+
+    Raises:
+        BadInput: the folder of photos cannot be used.
+    """
+    scenario = plain_scenario(config, config.camera.fps, DEMO_ITEMS, photos is not None)
+    pictures = Pictures(photos, cards=True)
+    endless = pieces_of(scenario.load, pictures, seed, config, said)
+    pieces = list(itertools.islice(endless, DEMO_PIECES))
+    placed = place_items(itertools.cycle(pieces), DEMO_ITEMS, seed, config.geometry)
+    return plant_source(config, scenario, placed, seed, SystemClock(), realtime=True)
+
+
+def simulate(
+    config: Config,
+    scenario: Scenario,
+    seed: int,
+    pictures: Pictures = Pictures(),
+    video: Path | None = None,
+    recorded: Callable[[ItemRecord], None] = lambda record: None,
+    said: Callable[[str], None] = lambda line: None,
+) -> Outcome:
+    """Run a scenario on a virtual clock, as fast as this machine can, and score it.
+
+    Args:
+        config: the line; its speed, camera rate and gates are those of the scenario.
+        scenario: the plant.
+        seed: of what lies on the belt and where.
+        pictures: to lay down.
+        video: also write what the camera sees to this file.
+        recorded: gets each record as it falls.
+        said: gets warnings, one line at a time.
+
+    Raises:
+        Refused: the bundle cannot be proved.
+        BadInput: the photos or the video file cannot be used.
+    """
+    config = told(config, scenario)
+    bundle = load_bundle(config.bundle)
+    load = scenario.load
+    placed = place_items(
+        pieces_of(load, pictures, seed, config, said),
+        scenario.items,
+        seed,
+        config.geometry,
+        load.gap_mm,
+        touching=load.touching,
+        overlapping=load.overlapping,
+    )
+    clock, motion = VirtualClock(), BeltMotion(scenario.stretches)
+    realtime = scenario.inference_s > 0
+    source = plant_source(config, scenario, placed, seed, clock, realtime, video)
+    records: list[ItemRecord] = []
+    paced: list[PacedInference] = []
+
+    def record(item: ItemRecord) -> None:
+        # An encoder that misses pulses shifts all positions, so the true place is kept.
+        now = clock.now()
+        slipped_mm = motion.position_mm(now) - source.encoder.position_mm(now)
+        records.append(replace(item, position_mm=item.position_mm + slipped_mm, crop=b""))
+        recorded(item)
+
+    def pace(classifier: Classifier) -> PacedInference:
+        patience_s = PATIENCE / scenario.camera.fps
+        paced.append(PacedInference(classifier, clock, scenario.inference_s, patience_s))
+        return paced[-1]
+
+    try:
+        conveyor = build_conveyor(config, source, source.gates, bundle, record, inference=pace)
+        tally = conveyor.run()
+    finally:
+        source.camera.close()
+    return Outcome(
+        _score(config, bundle, placed, records, source.gates),
+        tally,
+        tuple(records),
+        clock.now(),
+        paced[0].asked,
+    )
+
+
+def _score(
+    config: Config,
+    bundle: Bundle,
+    placed: list[PlacedItem],
+    records: list[ItemRecord],
+    plant: SimulatedPlant,
+) -> Score:
+    hazards = frozenset(bundle.manifest.hazards)
+    return score(placed, records, plant.routed, bin_of(config, bundle), hazards)
+
+
+def told(config: Config, scenario: Scenario) -> Config:
+    """The configuration as it would be set up for a plant like this."""
+    return config.model_copy(
+        update={
+            "belt": config.belt.model_copy(update={"speed_mm_s": scenario.nominal_mm_s}),
+            "camera": config.camera.model_copy(update={"fps": scenario.camera.fps}),
+            "gate_travel_s": scenario.gate_travel_s,
+        }
+    )
+
+
+class PacedInference:
+    """A model that takes its time on a virtual clock, beside the loop."""
+
+    def __init__(
+        self, classifier: Predicting, clock: Clock, takes_s: float, patience_s: float
+    ) -> None:
+        """Set up; `patience_s` is how long `answer` waits."""
+        self._classifier, self._clock = classifier, clock
+        self._takes_s, self._patience_s = takes_s, patience_s
+        self._prediction: Prediction | None = None
+        self._done_at = 0.0
+        self.asked = 0
+        """How many views it was given."""
+
+    def start(self, view: np.ndarray) -> None:
+        """Begin with a view."""
+        self.asked += 1
+        self._prediction = self._classifier.predict(view)
+        self._done_at = self._clock.now() + self._takes_s
+
+    def answer(self) -> tuple[Prediction, float] | None:
+        """The prediction and what it took in ms; None: not yet."""
+        left_s = self._done_at - self._clock.now()
+        self._clock.sleep(min(left_s, self._patience_s))
+        return None if left_s > self._patience_s else self.wait()
+
+    def wait(self) -> tuple[Prediction, float]:
+        """The prediction and what it took in ms, however long that is."""
+        if self._prediction is None:
+            raise ValueError("nothing was started")
+        self._clock.sleep(self._done_at - self._clock.now())
+        prediction, self._prediction = self._prediction, None
+        return prediction, 1000 * self._takes_s
+
+    def close(self) -> None:
+        """Nothing is under way."""
 
 
 @dataclass(frozen=True)
@@ -47,96 +290,38 @@ class WatchedCamera:
         self.camera.close()
 
 
-def pieces_of(
-    photos: Path | None, seed: int, config: Config, said: Callable[[str], None]
-) -> Iterator[Piece]:
-    """Drawn items, or the readable photos of a folder as cards.
-
-    Raises:
-        BadInput: the folder has no photo that can be read.
-    """
-    if photos is None:
-        return drawn_pieces(seed, config.geometry)
-    readable = [photo for photo, _ in read_photos(find_photos(photos), said)]
-    return photo_pieces(readable, seed, config.geometry)
-
-
-def demo_source(
-    config: Config, photos: Path | None, seed: int, said: Callable[[str], None]
-) -> Source:
-    """A belt in real time that never ends within a working day.
-
-    Raises:
-        BadInput: the folder of photos cannot be used.
-    """
-    pieces = itertools.islice(pieces_of(photos, seed, config, said), DEMO_PIECES)
-    placed = place_items(itertools.cycle(list(pieces)), DEMO_ITEMS, seed, config.geometry)
-    clock = SystemClock()
-    return _plant_source(config, placed, seed, clock, config.camera.fps, None, realtime=True)
-
-
-def simulate(
+def plant_source(
     config: Config,
-    items: int,
-    seed: int,
-    photos: Path | None,
-    fps: float,
-    video: Path | None,
-    recorded: Callable[[ItemRecord], None],
-    said: Callable[[str], None],
-) -> Score:
-    """Run a belt of `items` on a virtual clock, as fast as this machine can, and score it.
-
-    Args:
-        config: the line.
-        items: how many.
-        seed: of what lies on the belt and where.
-        photos: a folder of labelled photos to lay down; None: drawn items.
-        fps: frames per simulated second.
-        video: also write what the camera sees to this file.
-        recorded: gets each record as it falls.
-        said: gets warnings, one line at a time.
-
-    Raises:
-        Refused: the bundle cannot be proved.
-        BadInput: the photos or the video file cannot be used.
-    """
-    bundle = load_bundle(config.bundle)
-    placed = place_items(pieces_of(photos, seed, config, said), items, seed, config.geometry)
-    source = _plant_source(config, placed, seed, VirtualClock(), fps, video, realtime=False)
-    records: list[ItemRecord] = []
-
-    def record(item: ItemRecord) -> None:
-        records.append(item)
-        recorded(item)
-
-    try:
-        tally = build_conveyor(config, source, source.gates, bundle, record).run()
-    finally:
-        source.camera.close()
-    hazards = frozenset(bundle.manifest.hazards)
-    return score(placed, records, source.gates.routed, bin_of(config, bundle), hazards, tally.late)
-
-
-def _plant_source(
-    config: Config,
+    scenario: Scenario,
     placed: list[PlacedItem],
     seed: int,
     clock: SystemClock | VirtualClock,
-    fps: float,
-    video: Path | None,
     realtime: bool,
+    video: Path | None = None,
 ) -> Source:
-    scene = Scene(placed, config.geometry, seed)
-    plant = SimulatedPlant(placed, config.gate_specs, scene.remove)
-    encoder = TimedEncoder(config.belt.speed_mm_s, clock.now())
+    """Camera, encoder and gates of a simulated plant.
+
+    Raises:
+        BadInput: the video file cannot be written.
+    """
+    motion = BeltMotion(scenario.stretches, started_at=clock.now())
+    scene = Scene(placed, config.geometry, seed, scenario.camera)
+    plant = SimulatedPlant(
+        placed, config.gate_specs, scene.remove, scenario.gate_travel_s, clock.now
+    )
     last_gate_mm = max(gate.distance_mm for gate in config.gates)
     end_mm = scene.end_mm + last_gate_mm + RUN_OUT_MM
-    camera: Camera = SimulatedCamera(scene, encoder, clock, fps, end_mm, realtime)
+    camera: Camera = SimulatedCamera(scene, motion, clock, scenario.camera.fps, end_mm, realtime)
     if video is not None:
-        camera = _recorded(camera, video, fps, config)
-    camera = WatchedCamera(camera, lambda frame: plant.advance(encoder.position_mm(clock.now())))
-    return Source(camera, encoder, clock, plant)
+        camera = _recorded(camera, video, scenario.camera.fps, config)
+    camera = WatchedCamera(camera, lambda frame: plant.advance(motion.position_mm(clock.now())))
+    return Source(camera, _encoder(config, scenario, motion), clock, plant)
+
+
+def _encoder(config: Config, scenario: Scenario, motion: BeltMotion) -> Encoder:
+    if scenario.encoder.kind == "time":
+        return TimedEncoder(scenario.nominal_mm_s, 0.0)
+    return motion
 
 
 def _recorded(camera: Camera, video: Path, fps: float, config: Config) -> Camera:

@@ -8,15 +8,19 @@ import pytest
 from edge.belt.encoder import ProfileEncoder, Segment
 from edge.belt.gates import GateSchedule, GateSpec
 from edge.belt.geometry import Geometry
+from edge.belt.voting import Voting
 from edge.cameras.camera import Frame, NoFrame
 from edge.cameras.simulated import SimulatedCamera
 from edge.classifier import Prediction
 from edge.clock import VirtualClock
-from edge.conveyor import Conveyor, Voting
+from edge.conveyor import Conveyor
 from edge.decision import MANUAL, UNKNOWN, DecisionRules
+from edge.inference import InlineInference
+from edge.simulator.layout import PlacedItem
 from edge.simulator.plant import SimulatedPlant
-from edge.simulator.scene import PlacedItem, Scene
+from edge.simulator.scene import Scene
 from edge.simulator.score import score
+from edge.simulator.simulate import PacedInference
 
 GEOMETRY = Geometry(640, 360, 1.25)
 LABELS = ("Battery", "Mobile", "PCB")
@@ -82,7 +86,6 @@ class Line:
             self.plant.routed,
             BINS,
             {"Battery"},
-            self.conveyor.tally.late,
         )
 
 
@@ -114,7 +117,7 @@ def line_of(placed, segments=(Segment(1e9, 250),), takes_s=0.0, fps=15, end_mm=N
         encoder,
         clock,
         GEOMETRY,
-        classifier,
+        InlineInference(classifier),
         RULES,
         Voting(views=3, spacing_mm=60),
         GateSchedule(GATES, lead_mm=40, max_open_s=3),
@@ -153,6 +156,49 @@ def test_late_verdicts_go_to_manual_and_are_counted():
     late = [record for record in line.records if record.late]
     assert late and all(record.bin == MANUAL and "too late" in record.reason for record in late)
     assert result.hazard_leaks == 0
+
+
+def test_sure_items_take_fewer_predictions_and_get_the_same_verdicts():
+    line = line_of(belt_of(MIXED))
+    line.conveyor._voting = Voting(views=3, spacing_mm=60, error=0.05)
+    result = line.run()
+    assert (result.right, result.routed_right, result.doubled) == (8, 8, 0)
+    assert line.classifier.asked == 8 and {record.views for record in line.records} == {1}
+
+
+def slow_line(labels: list[str], takes_s: float) -> Line:
+    line = line_of(belt_of(labels))
+    line.conveyor._inference = PacedInference(
+        line.classifier, line.conveyor._clock, takes_s, patience_s=0.04
+    )
+    return line
+
+
+@pytest.mark.parametrize("takes_s", [0.5, 0.9])
+def test_a_classifier_that_is_the_bottleneck_sees_every_item_before_any_twice(takes_s):
+    """An item a second; three views of each take up to 2.7 s. The gates keep their time."""
+    line = slow_line(MIXED * 2, takes_s)
+    result = line.run()
+    assert (result.counted, result.right, result.doubled) == (16, 16, 0)
+    assert (result.routed_right, result.deadlines_missed, result.hazard_leaks) == (16, 0, 0)
+    views = [record.views for record in line.records]
+    assert min(views) >= 1 and line.classifier.asked >= sum(views)
+    assert sum(views) < 3 * 16
+
+
+def test_what_a_classifier_cannot_do_in_time_is_manual_and_says_so():
+    line = slow_line(MIXED * 3, 2.2)
+    result = line.run()
+    assert (result.counted, result.doubled, result.wrong, result.hazard_leaks) == (24, 0, 0, 0)
+    without = [record for record in line.records if not record.views]
+    assert 0 < len(without) < 16
+    for record in without:
+        assert (record.label, record.bin, record.late) == (UNKNOWN, MANUAL, True)
+        assert record.reason == "too late to be classified"
+    # Each gets one prediction before any gets two, so no item took the time of another.
+    assert {record.views for record in line.records} == {0, 1}
+    assert result.deadlines_missed == len(without)
+    assert result.routed_right == 24 - len(without)
 
 
 def test_the_gates_are_closed_before_at_the_end_and_when_the_camera_fails():
@@ -217,7 +263,7 @@ def test_while_the_camera_is_away_the_gates_are_closed_and_what_was_on_the_belt_
     failed = [record for step in blind for record in step.records]
     assert len(failed) == 1 and failed[0].bin == MANUAL
     assert "the camera failed" in failed[0].reason
-    result = score(line.placed, line.records, line.plant.routed, BINS, {"Battery"}, tally.late)
+    result = score(line.placed, line.records, line.plant.routed, BINS, {"Battery"})
     assert (result.counted, result.doubled, result.ghosts, result.hazard_leaks) == (16, 0, 0, 0)
     failed_mm, distances = 7.8 * 250, {gate.bin: gate.distance_mm for gate in GATES}
     for item, routed in zip(line.placed, line.plant.routed, strict=True):
@@ -246,7 +292,7 @@ def test_items_still_in_view_when_the_film_ends_are_counted():
 def test_an_item_that_was_never_classified_is_unknown_not_lost():
     line = line_of(belt_of(["PCB", "Mobile"]))
     line.conveyor._voting = Voting(views=3, spacing_mm=60)
-    line.conveyor._classify_most_urgent = lambda: None
+    line.conveyor._classify_most_urgent = lambda captured_at: None
     result = line.run()
     assert (result.counted, result.unknown) == (2, 2)
     assert {(record.label, record.bin) for record in line.records} == {(UNKNOWN, MANUAL)}

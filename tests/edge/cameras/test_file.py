@@ -11,7 +11,9 @@ from edge.belt.tracker import Tracker
 from edge.cameras.file import VideoFile
 from edge.clock import VirtualClock
 from edge.errors import BadInput
-from edge.simulator.scene import Scene, drawn_pieces, place_items
+from edge.simulator.layout import place_items
+from edge.simulator.pieces import drawn_pieces
+from edge.simulator.scene import Scene
 
 VIEW = Geometry(640, 360, 1.25)
 

@@ -24,9 +24,11 @@ import pymodbus.client  # noqa: F401  (once, not in every life)
 
 from edge.belt.encoder import HEALTHY, EncoderHealth, ProfileEncoder, Segment
 from edge.belt.gates import GateSchedule
+from edge.belt.voting import Voting
 from edge.cameras.simulated import SimulatedCamera
 from edge.config import Config
-from edge.conveyor import Conveyor, Voting
+from edge.conveyor import Conveyor
+from edge.inference import InlineInference
 from edge.outputs.wiring import Outputs
 from edge.recall import LATELY, Recall
 from edge.simulator.scene import Scene
@@ -99,7 +101,15 @@ def live(clock, scene, belt, path, plc_port, pipe) -> None:
     shown.told = 0
     camera = SimulatedCamera(scene, belt, clock, 20, scene.end_mm + 300)
     conveyor = Conveyor(
-        *(camera, encoder, clock, GEOMETRY, ColourClassifier(), RULES, Voting(2, 60)),
+        *(
+            camera,
+            encoder,
+            clock,
+            GEOMETRY,
+            InlineInference(ColourClassifier()),
+            RULES,
+            Voting(2, 60),
+        ),
         *(GateSchedule(GATES, 40, 3), outputs.gates, "digest", record, recall),
     )
     acknowledge({"session": conveyor._session, "zero_mm": encoder.zero_mm})

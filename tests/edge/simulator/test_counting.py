@@ -10,7 +10,9 @@ from edge.belt.geometry import Geometry
 from edge.belt.tracker import Tracker
 from edge.cameras.simulated import SimulatedCamera
 from edge.clock import VirtualClock
-from edge.simulator.scene import Scene, drawn_pieces, photo_pieces, place_items
+from edge.simulator.layout import place_items
+from edge.simulator.pieces import drawn_pieces, photo_pieces
+from edge.simulator.scene import Scene
 
 VIEW = Geometry()
 STEADY = [Segment(1.0, 250.0)]

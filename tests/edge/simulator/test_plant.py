@@ -3,10 +3,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.belt.gates import GateSchedule, GateSpec
+from edge.belt.gates import GateSchedule, GateSpec, Opening
 from edge.errors import EwasteError
+from edge.simulator.layout import PlacedItem
 from edge.simulator.plant import SimulatedPlant
-from edge.simulator.scene import PlacedItem
 
 GATES = (GateSpec("b", 900.0), GateSpec("a", 600.0))
 
@@ -81,7 +81,8 @@ def test_schedule_and_plant_sort_items_that_lie_apart(items, step_mm):
     plant = SimulatedPlant(on_belt, GATES)
     schedule = GateSchedule(GATES, lead_mm=20.0, max_open_s=60.0)
     for item, (_, _, bin) in zip(on_belt, items, strict=True):
-        assert schedule.schedule(item.position_mm, item.length_mm, bin, 0.0) == (bin != "manual")
+        opening = schedule.schedule(item.position_mm, item.length_mm, bin, 0.0)
+        assert (opening is Opening.PLANNED) == (bin != "manual")
     encoder = 0.0
     plant.advance(encoder)
     while encoder < end + 1200.0:
@@ -94,3 +95,21 @@ def test_schedule_and_plant_sort_items_that_lie_apart(items, step_mm):
                 (plant.open if command.open else plant.close)(command.bin)
     assert plant.routed == [bin for _, _, bin in items]
     assert not plant.open_gates
+
+
+def test_a_gate_that_swings_diverts_only_what_passes_when_it_is_half_open():
+    time = [0.0]
+    plant = SimulatedPlant(placed(0.0, 40.0, 80.0, 120.0), GATES, travel_s=0.4, now=lambda: time[0])
+
+    def move(belt_mm, at):
+        time[0] = at
+        plant.advance(belt_mm)
+
+    move(590.0, 0.0)
+    plant.open("a")  # half open at 0.2 s, at 610 mm when the belt goes 100 mm/s
+    move(660.0, 0.7)
+    assert plant.routed == [None, "a", None, None]
+    move(670.0, 0.8)
+    plant.close("a")  # half closed at 1.0 s, at 690 mm
+    move(800.0, 2.1)
+    assert plant.routed == [None, "a", "a", None]

@@ -7,15 +7,9 @@ import pytest
 from edge.belt.geometry import Geometry
 from edge.photos import LabelledPhoto
 from edge.simulator.items import CLASSES, SIZE_MM
-from edge.simulator.scene import (
-    BELT_COLOR,
-    PlacedItem,
-    Scene,
-    card,
-    drawn_pieces,
-    photo_pieces,
-    place_items,
-)
+from edge.simulator.layout import PlacedItem, place_items
+from edge.simulator.pieces import card, drawn_pieces, photo_pieces
+from edge.simulator.scene import BELT_COLOR, Scene
 
 VIEW = Geometry()
 

@@ -2,8 +2,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edge.simulator.scene import PlacedItem
-from edge.simulator.score import Score, score
+from edge.simulator.layout import PlacedItem
+from edge.simulator.score import BinScore, Score, score
 
 BINS = {"Battery": "hazard", "Mouse": "small", "Printer": "large"}
 
@@ -13,6 +13,8 @@ class Line:
     label: str
     bin: str
     position_mm: float
+    reason: str = ""
+    late: bool = False
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,8 @@ class WideLine:
     bin: str
     position_mm: float
     offset_mm: float
+    reason: str = ""
+    late: bool = False
 
 
 def item(label, position_mm, offset_mm=0.0):
@@ -41,14 +45,14 @@ def test_every_kind_of_outcome_is_counted():
     records = [
         Line("Battery", "hazard", 10.0),
         Line("Battery", "hazard", 330.0),
-        Line("Mouse", "small", 340.0),
+        Line("Mouse", "small", 340.0, late=True),
         Line("unknown", "manual", 590.0),
         Line("Player", "manual", 949.0),
         Line("Mouse", "small", 1060.0),
-        Line("Mouse", "small", 1210.0),
+        Line("Mouse", "small", 1210.0, late=True),
     ]
     routed = ["hazard", "hazard", "manual", "manual", "small", None]
-    assert score(placed, records, routed, BINS, {"Battery"}, deadlines_missed=2) == Score(
+    assert score(placed, records, routed, BINS, {"Battery"}) == Score(
         items=6,
         counted=5,
         right=2,
@@ -57,10 +61,21 @@ def test_every_kind_of_outcome_is_counted():
         missed=1,
         doubled=1,
         ghosts=1,
+        miscounted=3,
         touching=0,
+        touching_recognised=0,
+        parted=0,
         routed_right=2,
+        hazards=3,
         hazard_leaks=1,
         deadlines_missed=2,
+        late_astray=2,
+        bins={
+            "hazard": BinScore(fed=3, got=2, right=1),
+            "large": BinScore(fed=1, got=0, right=0),
+            "small": BinScore(fed=1, got=1, right=0),
+            "manual": BinScore(fed=1, got=2, right=1),
+        },
     )
 
 

@@ -2,10 +2,10 @@ import cv2
 import numpy as np
 import pytest
 
+from edge.simulator.cutout import AS_IT_WAS, cut_out, paste
 from edge.simulator.drawings import ground
 from edge.simulator.items import draw_item
 from train import grounds
-from train.cutout import AS_IT_WAS, cut_out, paste
 
 SIDE = 160
 

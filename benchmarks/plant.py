@@ -1,0 +1,127 @@
+"""All scenarios of the simulated plant, scored: python benchmarks/plant.py --items 200."""
+
+import json
+import math
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+import typer
+
+from edge.config import Config, read_config
+from edge.errors import BadInput, EwasteError
+from edge.simulator.scenario import read_scenario, scenario_names
+from edge.simulator.score import BinScore, Score
+from edge.simulator.simulate import Outcome, Pictures, simulate
+
+COUNTS = (
+    "items",
+    "counted",
+    "right",
+    "wrong",
+    "unknown",
+    "missed",
+    "doubled",
+    "ghosts",
+    "miscounted",
+    "touching",
+    "touching_recognised",
+    "parted",
+    "routed_right",
+    "hazards",
+    "hazard_leaks",
+    "deadlines_missed",
+    "late_astray",
+)
+
+
+def row(name: str, outcome: Outcome, wall_s: float) -> dict:
+    """One scenario's figures."""
+    counts = {key: getattr(outcome.score, key) for key in COUNTS}
+    times = {"belt_s": round(outcome.belt_s), "wall_s": round(wall_s)}
+    return {"scenario": name, **counts, "inferences": outcome.inferences, **times}
+
+
+def pooled_bins(scores: list[Score]) -> dict[str, BinScore]:
+    """What came into each bin in all runs."""
+    return {
+        bin: BinScore(
+            fed=sum(score.bins[bin].fed for score in scores),
+            got=sum(score.bins[bin].got for score in scores),
+            right=sum(score.bins[bin].right for score in scores),
+        )
+        for bin in scores[0].bins
+    }
+
+
+def run_all(
+    config: Config, names: list[str], items: int, seed: int, pictures: Pictures
+) -> tuple[pd.DataFrame, dict[str, BinScore]]:
+    """Run scenarios one after the other; a table with a row for each, and the bins of all."""
+    rows, scores = [], []
+    for place, name in enumerate(names):
+        scenario = read_scenario(name).model_copy(update={"items": items})
+        began = time.perf_counter()
+        outcome = simulate(config, scenario, seed + place, pictures)
+        rows.append(row(name, outcome, time.perf_counter() - began))
+        scores.append(outcome.score)
+        print(" ".join(f"{key}={value}" for key, value in rows[-1].items()), file=sys.stderr)
+    return pd.DataFrame(rows).set_index("scenario"), pooled_bins(scores)
+
+
+def main(
+    scenarios: Annotated[list[str] | None, typer.Argument(help="names; none: all")] = None,
+    items: Annotated[int, typer.Option(min=1, help="in each scenario")] = 200,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    photos: Annotated[Path | None, typer.Option(help="folder of CLASS/*.jpg")] = None,
+    debris: Annotated[Path | None, typer.Option(help="folder of photos of other things")] = None,
+    config: Annotated[Path | None, typer.Option(help="TOML file of the line")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout")] = False,
+) -> None:
+    """Run scenarios of the simulated plant. Exit codes: 0 done, 1 failed, 2 bad input."""
+    try:
+        names = scenarios or scenario_names()
+        unknown = sorted(set(names) - set(scenario_names()))
+        if unknown:
+            raise BadInput(f"no such scenario: {', '.join(unknown)}")
+        pictures = Pictures(photos, debris)
+        table, bins = run_all(read_config(config), names, items, seed, pictures)
+    except EwasteError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    total = table.sum()
+    shares = {
+        name: {"fed": each.fed, "got": each.got, "purity": each.purity, "recovery": each.recovery}
+        for name, each in bins.items()
+    }
+    if as_json:
+        rows = table.reset_index().to_dict("records")
+        print(
+            json.dumps(
+                {
+                    "scenarios": rows,
+                    "total": {key: int(value) for key, value in total.items()},
+                    "bins": _plain(shares),
+                }
+            )
+        )
+        return
+    print(pd.concat([table, total.to_frame("all").T]).to_string())
+    print(pd.DataFrame(shares).T.to_string(float_format="{:.3f}".format))
+
+
+def _plain(shares: dict[str, dict]) -> dict[str, dict]:
+    """The same with null for NaN, which JSON does not know."""
+    return {
+        name: {
+            key: None if isinstance(value, float) and math.isnan(value) else value
+            for key, value in each.items()
+        }
+        for name, each in shares.items()
+    }
+
+
+if __name__ == "__main__":
+    typer.run(main)

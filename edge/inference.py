@@ -1,0 +1,109 @@
+"""The model at work on one view at a time, beside the loop: a slow one holds up no gate."""
+
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as NotYet
+from typing import Protocol
+
+import numpy as np
+
+from edge.classifier import Prediction
+
+
+class Predicting(Protocol):
+    """A classifier (`edge.classifier.Classifier`)."""
+
+    def predict(self, view: np.ndarray) -> Prediction:
+        """Classify one view: uint8 RGB [height, width, 3] of any size."""
+
+
+class Inference(Protocol):
+    """A view goes in, and its prediction is asked for until it is there."""
+
+    def start(self, view: np.ndarray) -> None:
+        """Begin with a view, after the prediction of the one before was taken."""
+
+    def answer(self) -> tuple[Prediction, float] | None:
+        """The prediction and what it took in ms; None: not yet."""
+
+    def wait(self) -> tuple[Prediction, float]:
+        """The prediction and what it took in ms, however long that is."""
+
+    def close(self) -> None:
+        """Give up what is under way; safe to call twice."""
+
+
+class InlineInference:
+    """Works in the thread that asks, for as long as it takes: the same way every time."""
+
+    def __init__(self, classifier: Predicting) -> None:
+        self._classifier = classifier
+        self._answer: tuple[Prediction, float] | None = None
+
+    def start(self, view: np.ndarray) -> None:
+        """Classify a view."""
+        self._answer = timed(self._classifier, view)
+
+    def answer(self) -> tuple[Prediction, float]:
+        """The prediction and what it took in ms."""
+        if self._answer is None:
+            raise ValueError("nothing was started")
+        answer, self._answer = self._answer, None
+        return answer
+
+    wait = answer
+
+    def close(self) -> None:
+        """Nothing is ever under way."""
+
+
+class ThreadedInference:
+    """Works in a thread of its own; who asks waits for a moment and comes again."""
+
+    def __init__(self, classifier: Predicting, patience_s: float) -> None:
+        """Set up.
+
+        Args:
+            classifier: the model.
+            patience_s: how long `answer` waits, s.
+        """
+        self._classifier, self._patience_s = classifier, patience_s
+        self._pool = ThreadPoolExecutor(1, "classifier")
+        self._begun: Future[tuple[Prediction, float]] | None = None
+
+    def start(self, view: np.ndarray) -> None:
+        """Begin with a view."""
+        self._begun = self._pool.submit(timed, self._classifier, view)
+
+    def answer(self) -> tuple[Prediction, float] | None:
+        """The prediction and what it took in ms; None: not yet.
+
+        Raises:
+            Exception: whatever the model raised.
+        """
+        try:
+            return self._taken(self._patience_s)
+        except NotYet:
+            return None
+
+    def wait(self) -> tuple[Prediction, float]:
+        """The prediction and what it took in ms, however long that is."""
+        return self._taken(None)
+
+    def close(self) -> None:
+        """Give up what is under way; safe to call twice."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _taken(self, patience_s: float | None) -> tuple[Prediction, float]:
+        if self._begun is None:
+            raise ValueError("nothing was started")
+        answer = self._begun.result(patience_s)
+        self._begun = None
+        return answer
+
+
+def timed(classifier: Predicting, view: np.ndarray) -> tuple[Prediction, float]:
+    """The prediction of a view and what it took in ms."""
+    started = time.perf_counter()
+    prediction = classifier.predict(view)
+    return prediction, (time.perf_counter() - started) * 1000

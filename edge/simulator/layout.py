@@ -1,0 +1,133 @@
+"""Where things lie on the simulated belt: apart, against each other, or over each other."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+
+from edge.belt.geometry import Geometry
+from edge.simulator.pieces import Piece
+
+MARGIN_MM = 12.0  # between an item and the border of the view
+OVERLAP = (0.1, 0.3)  # share of the shorter item that lies over the other
+ASIDE = 0.3  # of the narrower width: how far two items that touch lie beside one line
+
+
+@dataclass(frozen=True)
+class PlacedItem:
+    """A piece at its place on the belt.
+
+    Attributes:
+        label: its true class.
+        position_mm: the belt coordinate of its centre.
+        offset_mm: its centre across the belt, from the middle of the view, downwards positive.
+        length_mm, width_mm: its extents along and across the belt.
+        draw: makes its picture, uint8 RGBA [h, w, 4] at belt resolution, cropped to what shows.
+    """
+
+    label: str
+    position_mm: float
+    offset_mm: float
+    length_mm: float
+    width_mm: float
+    draw: Callable[[], np.ndarray]
+
+
+def place_items(
+    pieces: Iterator[Piece],
+    count: int,
+    seed: int,
+    geometry: Geometry,
+    gap_mm: tuple[float, float] = (80.0, 250.0),
+    start_mm: float | None = None,
+    touching: float = 0.0,
+    overlapping: float = 0.0,
+) -> list[PlacedItem]:
+    """Lay `count` pieces on the belt, one behind the other, at random distances and offsets.
+
+    Args:
+        pieces: what to lay down, in order.
+        count: how many.
+        seed: of the distances and offsets.
+        geometry: the view, whose width across the belt every item keeps within.
+        gap_mm: least and greatest distance between the ends of two neighbours.
+        start_mm: the belt coordinate from which on items lie; by default they are just out of
+            view, upstream, when the encoder reads 0.
+        touching: share of the items that lie against the one before them, in pairs.
+        overlapping: share of the items that lie partly over the one before them, in pairs.
+
+    Returns:
+        The items, first on the belt first.
+    """
+    rng = np.random.default_rng(seed)
+    end_mm = geometry.width_mm / 2 if start_mm is None else start_mm
+    placed: list[PlacedItem] = []
+    paired = True  # nothing lies before the first one
+    for piece in islice(pieces, count):
+        chance = rng.uniform() if touching + overlapping else 1.0
+        if not paired and chance < touching + overlapping:
+            overlap = rng.uniform(*OVERLAP) if chance < overlapping else 0.0
+            item = _laid_against(placed[-1], piece, overlap, rng, geometry)
+            paired = True
+        else:
+            begin_mm = end_mm + rng.uniform(*gap_mm)
+            room_mm = _room_mm(piece, geometry)
+            offset_mm = rng.uniform(-room_mm, room_mm)
+            item = _placed(piece, begin_mm + piece.length_mm / 2, offset_mm)
+            paired = False
+        placed.append(item)
+        end_mm = max(end_mm, item.position_mm + item.length_mm / 2)
+    return placed
+
+
+def _placed(piece: Piece, position_mm: float, offset_mm: float) -> PlacedItem:
+    size = piece.length_mm, piece.width_mm
+    return PlacedItem(piece.label, position_mm, offset_mm, *size, piece.draw)
+
+
+def _room_mm(piece: Piece, geometry: Geometry) -> float:
+    """How far a piece may lie from the middle of the view."""
+    return max(0.0, (geometry.height_mm - piece.width_mm) / 2 - MARGIN_MM)
+
+
+def _laid_against(
+    before: PlacedItem, piece: Piece, overlap: float, rng: np.random.Generator, geometry: Geometry
+) -> PlacedItem:
+    """A piece pushed down the belt until it meets the item before it, and `overlap` further.
+
+    Args:
+        before: the item.
+        piece: the piece.
+        overlap: of the shorter one's length, 0 to 1.
+        rng: of how far beside each other they lie.
+        geometry: the view.
+    """
+    aside_mm = ASIDE * min(before.width_mm, piece.width_mm)
+    room_mm = _room_mm(piece, geometry)
+    offset_mm = before.offset_mm + rng.uniform(-aside_mm, aside_mm)
+    offset_mm = min(room_mm, max(-room_mm, offset_mm))
+    gap_px = gap(before.draw(), piece.draw(), (offset_mm - before.offset_mm) / geometry.mm_per_px)
+    closer_mm = gap_px * geometry.mm_per_px + overlap * min(before.length_mm, piece.length_mm)
+    bounds_meet_mm = before.position_mm + (before.length_mm + piece.length_mm) / 2
+    return _placed(piece, bounds_meet_mm - closer_mm, offset_mm)
+
+
+def gap(ahead: np.ndarray, behind: np.ndarray, lower_px: float) -> int:
+    """How far two pictures whose bounds meet can be pushed together before their items meet, px.
+
+    Args:
+        ahead: further down the belt, so to the right; uint8 RGBA [h, w, 4], straight alpha.
+        behind: the one to its left, likewise.
+        lower_px: how much lower than `ahead` the middle of `behind` lies.
+    """
+    # Rows of `ahead` and of `behind` that lie beside each other.
+    shift = round(lower_px + (ahead.shape[0] - behind.shape[0]) / 2)
+    first, last = max(0, shift), min(ahead.shape[0], shift + behind.shape[0])
+    if first >= last:
+        return 0
+    right = ahead[first:last, :, 3] > 127
+    left = behind[first - shift : last - shift, ::-1, 3] > 127
+    both = right.any(axis=1) & left.any(axis=1)
+    free = right.argmax(axis=1) + left.argmax(axis=1)
+    return int(free[both].min()) if both.any() else 0

@@ -1,0 +1,80 @@
+"""What light, lens, exposure and sensor make of the belt before it is a picture."""
+
+from math import pi, sin
+
+import cv2
+import numpy as np
+
+from edge.belt.geometry import Geometry
+from edge.simulator.scenario import Optics
+
+LAMP_HZ = 100.0  # lamps on 50 Hz mains flicker twice a period
+DRIFT_S = 120.0
+SHADOW_S = 20.0  # a shadow crosses the view in so long
+SHADOW_WIDTH = 0.25  # its spread, as a share of the view
+TILE_MARGIN = 64
+
+
+class Lens:
+    """Exposes pictures of one camera."""
+
+    def __init__(self, geometry: Geometry, optics: Optics, seed: int) -> None:
+        """Set up the lamp's light, the dust on the lens and the sensor's noise."""
+        self._geometry, self._optics = geometry, optics
+        self._rng = np.random.default_rng(seed)
+        self._light = light(geometry) * optics.brightness
+        if optics.dust:
+            self._light *= dust(geometry, optics.dust, self._rng)
+        self._light = np.rint(self._light).astype(np.uint8)
+        tile = (geometry.height_px + TILE_MARGIN, geometry.width_px + TILE_MARGIN, 3)
+        self._noise = self._rng.integers(0, optics.noise, tile, dtype=np.uint8, endpoint=True)
+
+    def expose(self, pixels: np.ndarray, at: float, speed_mm_s: float) -> np.ndarray:
+        """Turn an evenly lit belt, uint8 RGB [H, W, 3], into a picture of it, in place.
+
+        Args:
+            pixels: the belt.
+            at: seconds of the clock.
+            speed_mm_s: of the belt, which blurs along it.
+        """
+        optics = self._optics
+        blur_px = round(abs(speed_mm_s) * optics.exposure_ms / 1000 / self._geometry.mm_per_px)
+        if blur_px > 1:
+            cv2.blur(pixels, (blur_px, 1), dst=pixels)
+        flicker = optics.flicker * sin(2 * pi * LAMP_HZ * at)
+        gain = (1 + flicker) * (1 + optics.drift * sin(2 * pi * at / DRIFT_S))
+        cv2.multiply(pixels, self._light, dst=pixels, scale=gain / 255)
+        if optics.shadow:
+            cv2.multiply(pixels, self._shadow(at), dst=pixels, scale=1 / 255)
+        dx, dy = self._rng.integers(TILE_MARGIN, size=2)
+        height, width = pixels.shape[:2]
+        return cv2.add(pixels, self._noise[dy : dy + height, dx : dx + width], dst=pixels)
+
+    def _shadow(self, at: float) -> np.ndarray:
+        """The shadow of somebody who walks by, uint8 [H, W, 3], 255 is none."""
+        x = np.linspace(0, 1, self._geometry.width_px, dtype=np.float32)
+        # It goes to and fro, and is out of the view for a while at either end.
+        centre = 0.5 + 0.9 * sin(pi * at / SHADOW_S)
+        share = 1 - self._optics.shadow * np.exp(-(((x - centre) / SHADOW_WIDTH) ** 2))
+        row = np.repeat(np.rint(255 * share).astype(np.uint8)[:, np.newaxis], 3, axis=1)
+        return np.broadcast_to(row, (self._geometry.height_px, *row.shape)).copy()
+
+
+def light(geometry: Geometry) -> np.ndarray:
+    """The lamp's light, a little less at the corners: float32 [H, W, 3], 255 is full."""
+    y, x = np.meshgrid(
+        np.linspace(-1, 1, geometry.height_px, dtype=np.float32),
+        np.linspace(-1, 1, geometry.width_px, dtype=np.float32),
+        indexing="ij",
+    )
+    share = 1 - 0.07 * x * x - 0.07 * y * y
+    return np.repeat((share * 255)[..., np.newaxis], 3, axis=2)
+
+
+def dust(geometry: Geometry, specks: int, rng: np.random.Generator) -> np.ndarray:
+    """The share of the light that specks on the lens let through, float32 [H, W, 1]."""
+    clear = np.ones((geometry.height_px, geometry.width_px), np.float32)
+    for _ in range(specks):
+        centre = int(rng.integers(geometry.width_px)), int(rng.integers(geometry.height_px))
+        cv2.circle(clear, centre, int(rng.integers(2, 9)), float(rng.uniform(0.5, 0.9)), cv2.FILLED)
+    return cv2.GaussianBlur(clear, (0, 0), 3)[..., np.newaxis]

@@ -1,0 +1,200 @@
+"""Things to lay on the simulated belt: drawn items, photos, what is cut out of photos, debris."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from math import cos, radians, sin
+
+import cv2
+import numpy as np
+
+from edge.belt.geometry import Geometry
+from edge.photos import LabelledPhoto, read_photo
+from edge.simulator.cutout import cut_out
+from edge.simulator.debris import draw_debris
+from edge.simulator.items import CLASSES, SIZE_MM, draw_item
+
+DEBRIS = "debris"
+"""The true class of what is no electronic waste."""
+CARD_MM = (120.0, 200.0)
+CARD_TURN_DEGREES = 10.0
+DEBRIS_MM = (60.0, 180.0)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Something to lay on the belt.
+
+    Attributes:
+        label: its true class.
+        length_mm, width_mm: its extents along and across the belt.
+        draw: makes its picture, uint8 RGBA [h, w, 4] at belt resolution, cropped to what shows.
+    """
+
+    label: str
+    length_mm: float
+    width_mm: float
+    draw: Callable[[], np.ndarray]
+
+
+def drawn_pieces(seed: int, geometry: Geometry, labels: Sequence[str] = CLASSES) -> Iterator[Piece]:
+    """Drawn items without end: each class once, in random order, then each once again."""
+    rng = np.random.default_rng(seed)
+    while True:
+        for index in rng.permutation(len(labels)):
+            label = labels[index]
+            longest_mm = rng.uniform(*SIZE_MM[label])
+            yield drawn_piece(label, int(rng.integers(2**31)), longest_mm, geometry)
+
+
+def drawn_piece(label: str, seed: int, longest_mm: float, geometry: Geometry) -> Piece:
+    """One drawn item whose longest side is `longest_mm`."""
+    # Drawn small first, for its extents; then so large that what shows of it has the wanted size.
+    trial = 128
+    height, width = cropped(draw_item(label, seed, trial)).shape[:2]
+    size = round(trial * longest_mm / geometry.mm_per_px / max(height, width))
+    mm_per_trial_px = longest_mm / max(height, width)
+    return Piece(
+        label,
+        width * mm_per_trial_px,
+        height * mm_per_trial_px,
+        lambda: cropped(draw_item(label, seed, size)),
+    )
+
+
+def photo_pieces(photos: Sequence[LabelledPhoto], seed: int, geometry: Geometry) -> Iterator[Piece]:
+    """Photos as cards, without end: each photo once, in random order, then each once again.
+
+    Raises:
+        BadInput: a photo cannot be read (when its turn comes).
+    """
+    rng = np.random.default_rng(seed)
+    while photos:
+        for index in rng.permutation(len(photos)):
+            longest_mm = rng.uniform(*CARD_MM)
+            turn = rng.uniform(-CARD_TURN_DEGREES, CARD_TURN_DEGREES)
+            yield photo_piece(photos[index], longest_mm, turn, geometry)
+
+
+def photo_piece(
+    photo: LabelledPhoto, longest_mm: float, turn_degrees: float, geometry: Geometry
+) -> Piece:
+    """One photo as a card of `longest_mm`, turned, with the photo's own background.
+
+    Raises:
+        BadInput: the photo cannot be read.
+    """
+    height, width = read_photo(photo.path).shape[:2]
+    scale = longest_mm / max(height, width)
+    across, along = height * scale, width * scale
+    turned_cos, turned_sin = abs(cos(radians(turn_degrees))), abs(sin(radians(turn_degrees)))
+
+    def draw() -> np.ndarray:
+        return card(read_photo(photo.path), longest_mm / geometry.mm_per_px, turn_degrees)
+
+    return Piece(
+        photo.label,
+        along * turned_cos + across * turned_sin,
+        along * turned_sin + across * turned_cos,
+        draw,
+    )
+
+
+def card(photo: np.ndarray, longest_px: float, turn_degrees: float) -> np.ndarray:
+    """A photo, uint8 RGB [height, width, 3], scaled and turned: uint8 RGBA [h, w, 4]."""
+    height, width = photo.shape[:2]
+    scale = longest_px / max(height, width)
+    opaque = np.dstack([photo, np.full((height, width), 255, np.uint8)])
+    if scale < 0.5:
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        opaque = cv2.resize(opaque, size, interpolation=cv2.INTER_AREA)
+        scale = 1.0
+    return turned_sprite(opaque, turn_degrees, scale)
+
+
+def turned_sprite(sprite: np.ndarray, turn_degrees: float, scale: float = 1.0) -> np.ndarray:
+    """A picture, uint8 RGBA [h, w, 4], turned and scaled, with all of it in the new one."""
+    height, width = sprite.shape[:2]
+    turn = cv2.getRotationMatrix2D((width / 2, height / 2), turn_degrees, scale)
+    turned_width = int(np.ceil(width * abs(turn[0, 0]) + height * abs(turn[0, 1])))
+    turned_height = int(np.ceil(height * abs(turn[0, 0]) + width * abs(turn[0, 1])))
+    turn[:, 2] += (turned_width - width) / 2, (turned_height - height) / 2
+    return cv2.warpAffine(sprite, turn, (turned_width, turned_height), flags=cv2.INTER_LINEAR)
+
+
+def cropped(sprite: np.ndarray) -> np.ndarray:
+    """A picture, uint8 RGBA [h, w, 4], without its transparent margins."""
+    left, top, width, height = cv2.boundingRect((sprite[..., 3] > 64).astype(np.uint8))
+    if not width:
+        raise ValueError("the picture is transparent everywhere")
+    return sprite[top : top + height, left : left + width]
+
+
+def cutout_pieces(
+    photos: Sequence[LabelledPhoto], turn_degrees: float, seed: int, geometry: Geometry
+) -> Iterator[Piece]:
+    """The items of photos without their grounds, without end; in random order, then again.
+
+    Photos whose item cannot be told from its ground are left out.
+
+    Raises:
+        BadInput: a photo cannot be read (when its turn comes).
+    """
+    rng = np.random.default_rng(seed)
+    sprites: dict[int, np.ndarray | None] = {}
+    while any(sprites.get(index, photo) is not None for index, photo in enumerate(photos)):
+        for index in rng.permutation(len(photos)).tolist():
+            if index not in sprites:
+                pixels = read_photo(photos[index].path)
+                mask = cut_out(pixels)
+                sprites[index] = None if mask is None else cropped(np.dstack([pixels, mask]))
+            sprite, label = sprites[index], photos[index].label
+            if sprite is not None:
+                longest_mm = rng.uniform(*SIZE_MM.get(label, CARD_MM))
+                turn = rng.uniform(-turn_degrees, turn_degrees)
+                yield sprite_piece(label, sprite, longest_mm, turn, geometry)
+
+
+def debris_pieces(
+    photos: Sequence[LabelledPhoto], seed: int, geometry: Geometry
+) -> Iterator[Piece]:
+    """Things that are no electronic waste, without end: cut out of photos, or drawn.
+
+    Raises:
+        BadInput: a photo cannot be read (when its turn comes).
+    """
+    if photos:
+        for piece in cutout_pieces(photos, 180.0, seed, geometry):
+            yield replace(piece, label=DEBRIS)
+    rng = np.random.default_rng(seed)
+    while True:
+        sprite = cropped(draw_debris(int(rng.integers(2**31))))
+        turn = rng.uniform(-180.0, 180.0)
+        yield sprite_piece(DEBRIS, sprite, rng.uniform(*DEBRIS_MM), turn, geometry)
+
+
+def sprite_piece(
+    label: str, sprite: np.ndarray, longest_mm: float, turn_degrees: float, geometry: Geometry
+) -> Piece:
+    """A picture, uint8 RGBA [h, w, 4], turned, its longest side then `longest_mm`."""
+
+    def draw() -> np.ndarray:
+        turned = cropped(turned_sprite(sprite, turn_degrees))
+        scale = longest_mm / geometry.mm_per_px / max(turned.shape[:2])
+        size = (max(1, round(turned.shape[1] * scale)), max(1, round(turned.shape[0] * scale)))
+        way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        return cv2.resize(turned, size, interpolation=way)
+
+    height, width = draw().shape[:2]
+    return Piece(label, width * geometry.mm_per_px, height * geometry.mm_per_px, draw)
+
+
+def mixed(sources: Sequence[tuple[float, Iterator[Piece]]], seed: int) -> Iterator[Piece]:
+    """Pieces of several sources, each drawn with a given weight, until one of them ends."""
+    rng = np.random.default_rng(seed)
+    weights = np.array([weight for weight, _ in sources])
+    while True:
+        chosen = int(rng.choice(len(sources), p=weights / weights.sum()))
+        piece = next(sources[chosen][1], None)
+        if piece is None:
+            return
+        yield piece
