@@ -73,6 +73,7 @@ class Odometer:
         self._taper = tapered(self._columns)
         self._overlap = overlap_of(self._taper)
         self._key: Glance | None = None
+        self._key_before: Glance | None = None
         self._last: Glance | None = None
         self._trail: Trail | None = None
         self._speed_mm_s = nominal_mm_s
@@ -109,7 +110,7 @@ class Odometer:
             self._speed_mm_s = self._recent_speed()
             self._follow_look(rows, shown_mm)
             if abs(position_mm - self._key.position_mm) > KEY_SHARE * self._geometry.width_mm:
-                self._key = self._last
+                self._key_before, self._key = self._key, self._last
 
     def position_mm(self, at_seconds: float) -> float:
         """The position at a time; after the last frame the belt goes on as it did."""
@@ -141,21 +142,21 @@ class Odometer:
         return rows - cv2.blur(rows, (self._smooth, 1))
 
     def _measured(self, spectra: np.ndarray, expected_mm: float) -> float | None:
-        """The position by the key, else by the frame before; None: neither is like this one.
+        """The position by the key, else by another frame; None: neither is like this one.
 
-        A position that is not where the belt should be by now needs both, unless one is unknown.
+        A position that is not where the belt should be by now needs both, unless one is unknown or
+        only guessed.
         """
         by_key = self._position_by(self._key, spectra, expected_mm)
         if by_key is not None and abs(by_key - expected_mm) <= SWERVE_MM:
             return by_key
-        if self._last is self._key:
-            return by_key
-        by_last = self._position_by(self._last, spectra, expected_mm)
-        if by_key is None and by_last is not None:
-            self._key = self._last
-        if by_key is None or by_last is None:
-            return by_last if by_key is None else by_key
-        return by_key if abs(by_key - by_last) <= SWERVE_MM else None
+        other = self._last if self._last is not self._key else self._key_before
+        by_other = None if other is None else self._position_by(other, spectra, expected_mm)
+        if by_key is None:
+            self._key = self._key if by_other is None else other
+            return by_other
+        agree = by_other is None or not self.sure or abs(by_key - by_other) <= SWERVE_MM
+        return by_key if agree else None
 
     def _position_by(self, glance: Glance, spectra: np.ndarray, expected_mm: float) -> float | None:
         mm_per_column = self._binned * self._geometry.mm_per_px

@@ -7,7 +7,9 @@ from edge.belt.encoder import ProfileEncoder, Segment
 from edge.belt.geometry import Geometry
 from edge.belt.odometer import Odometer
 from edge.cameras.camera import Frame
-from edge.simulator.scene import Scene, drawn_pieces, place_items
+from edge.simulator.layout import place_items
+from edge.simulator.pieces import drawn_pieces
+from edge.simulator.scene import Scene
 
 VIEW = Geometry(640, 360, 1.25)
 JOGGING = [
@@ -116,7 +118,7 @@ def test_a_belt_that_stopped_while_frames_were_missing_did_not_move(scenes):
 
 
 def test_between_and_after_frames_the_belt_goes_on(scenes):
-    odometer, found, true = seen(scenes["empty"], [Segment(1, 300)], 1.0, 10)
+    odometer, _, _ = seen(scenes["empty"], [Segment(1, 300)], 1.0, 10)
     assert odometer.position_mm(0.65) == pytest.approx(195, abs=2)
     assert odometer.position_mm(1.0) == pytest.approx(300, abs=3)
     assert odometer.position_mm(60.0) < 600, "not for ever"
