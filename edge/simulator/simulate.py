@@ -10,8 +10,9 @@ import numpy as np
 
 from edge.belt.encoder import Encoder, TimedEncoder
 from edge.bundle import Bundle, load_bundle
-from edge.cameras.camera import Camera, Frame
+from edge.cameras.camera import Camera
 from edge.cameras.simulated import SimulatedCamera
+from edge.cameras.watched import WatchedCamera
 from edge.classifier import Classifier, Prediction
 from edge.clock import Clock, SystemClock, VirtualClock
 from edge.config import Config, bin_of
@@ -267,27 +268,6 @@ class PacedInference:
 
     def close(self) -> None:
         """Nothing is under way."""
-
-
-@dataclass(frozen=True)
-class WatchedCamera:
-    """A camera whose frames somebody else sees first; `finish` is called when it is closed."""
-
-    camera: Camera
-    watch: Callable[[Frame], None]
-    finish: Callable[[], None] = lambda: None
-
-    def read(self) -> Frame | None:
-        """The camera's next frame, after `watch` has had it."""
-        frame = self.camera.read()
-        if frame is not None:
-            self.watch(frame)
-        return frame
-
-    def close(self) -> None:
-        """Close the camera."""
-        self.finish()
-        self.camera.close()
 
 
 def plant_source(
