@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import pytest
 
@@ -114,7 +115,7 @@ def run(profile, spoilt, labels=MIXED * 2, blind=lambda at: False) -> Ran:
 
 def largest_jump(ran: Ran) -> float:
     off = [mm for _, mm in ran.off_mm]
-    return max(abs(after - before) for before, after in zip(off, off[1:], strict=False))
+    return max(abs(after - before) for before, after in pairwise(off))
 
 
 def told(name: str, began_s: float, ran: Ran, ended_s: float | None = None) -> None:
