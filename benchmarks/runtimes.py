@@ -20,6 +20,7 @@ from convert.dataset import stratify
 from convert.golden import draw_input
 from edge.bundle import DEFAULT_BUNDLE, Bundle, load_bundle
 from edge.errors import BadInput, EwasteError, Refused
+from edge.golden import steps_off
 from edge.manifest import MODEL
 from edge.photos import find_photos, read_photos
 from edge.preprocess import model_input
@@ -92,11 +93,10 @@ def compare_runtimes(
         for runtime, python in pythons:
             outputs = Path(scratch) / f"{runtime}.npy"
             version = _ask(runtime, python, bundle, inputs, outputs)
-            logits = np.load(outputs).astype(np.int64)
+            logits = np.load(outputs)
             first = logits if first is None else first
             same = int((logits.argmax(axis=1) == first.argmax(axis=1)).sum())
-            off = int(np.abs(logits - first).max())
-            rows.append(Row(runtime, version, len(pixels), same, off))
+            rows.append(Row(runtime, version, len(pixels), same, steps_off(logits, first)))
     return rows
 
 

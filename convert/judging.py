@@ -106,7 +106,7 @@ class Judge:
             answers = ask_all(device_engine(classifier), images.pixels, f"asking {variant}")
         parity = compare(images, variant, keras, fp32, answers, self._score)
         failed = tuple(judge(parity, self._gate, self._trained))
-        row = make_row(len(model), parity, answers, failed, self._threads, note)
+        row = make_row(len(model), parity, failed, self._threads, note)
         return Candidate(
             *(model, classifier, images, keras, answers, parity, failed, row),
             tuple(float_layers),
@@ -135,7 +135,6 @@ def ask_all(ask: Ask, pixels: np.ndarray, what: str) -> Answers:
         np.concatenate([part.logits for part in parts]),
         np.concatenate([part.probabilities for part in parts]),
         np.concatenate([part.embeddings for part in parts]),
-        np.concatenate([part.milliseconds for part in parts]),
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from convert.run import Run
-from edge.manifest import DatasetParity, DecisionLevels, Manifest
+from edge.manifest import DatasetParity, Manifest
 
 CARD = """\
 # {name}
@@ -112,16 +112,22 @@ def write_card(manifest: Manifest, run: Run) -> str:
     )
 
 
-def _decided(levels: DecisionLevels) -> str:
+def _decided(manifest: Manifest) -> str:
     """How answers become decisions, in one paragraph."""
-    least = ", ".join(f"{label} {value:.0%}" for label, value in levels.threshold_of.items())
+    least = ", ".join(f"{label} {value:.0%}" for label, value in manifest.threshold_of.items())
     said = f"Under its label's threshold the item counts as unknown ({least})"
-    if levels.unknown is not None:
-        said += f", and under {levels.unknown.threshold:.3g} by the score {levels.unknown.score}"
+    rule = manifest.unknown
+    if rule is not None:
+        said += f", and under {rule.threshold:.3g} by the score {rule.score}"
     hazards = [
-        f"{hazard}, suspected from {value:.2%} on" for hazard, value in levels.suspicion_of.items()
+        f"{hazard}, suspected from {value:.2%} on"
+        for hazard, value in manifest.suspicion_of.items()
     ]
-    return f"{said}. Hazards: {'; '.join(hazards) or 'none'}."
+    said += f". Hazards: {'; '.join(hazards) or 'none'}."
+    trained = manifest.training.get("trained_size", manifest.input.size)
+    if trained != manifest.input.size:
+        said += f" All of this was fitted, and the weights were trained, at {trained} px."
+    return said
 
 
 def _dataset_row(name: str, figures: DatasetParity) -> str:

@@ -1,6 +1,5 @@
 """Whether the quantised model still answers as the float model does."""
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
@@ -53,20 +52,15 @@ class Answers:
         logits: float32 [n, classes].
         probabilities: float32 [n, classes], their softmax at the model's temperature.
         embeddings: float32 [n, features].
-        milliseconds: float [n], the time of each inference; empty where it was not taken.
     """
 
     logits: np.ndarray
     probabilities: np.ndarray
     embeddings: np.ndarray
-    milliseconds: np.ndarray
 
     def take(self, places: np.ndarray) -> "Answers":
         """Only those of the images at `places`."""
-        times = self.milliseconds[places] if len(self.milliseconds) else self.milliseconds
-        return Answers(
-            self.logits[places], self.probabilities[places], self.embeddings[places], times
-        )
+        return Answers(self.logits[places], self.probabilities[places], self.embeddings[places])
 
     @property
     def top(self) -> np.ndarray:
@@ -293,7 +287,7 @@ def keras_engine(predict: Callable[[np.ndarray], Sequence[np.ndarray]], temperat
 
     def ask(pixels: np.ndarray) -> Answers:
         logits, embeddings = predict(float_input(pixels))
-        return Answers(logits, softmax(logits, temperature), embeddings, np.empty(0))
+        return Answers(logits, softmax(logits, temperature), embeddings)
 
     return ask
 
@@ -302,16 +296,11 @@ def device_engine(classifier: Classifier) -> Ask:
     """A TFLite model through the code that runs on the device."""
 
     def ask(pixels: np.ndarray) -> Answers:
-        predictions, times = [], []
-        for image in pixels:
-            started = time.perf_counter()
-            predictions.append(classifier.predict_input(image))
-            times.append((time.perf_counter() - started) * 1000)
+        predictions = [classifier.predict_input(image) for image in pixels]
         return Answers(
             np.stack([prediction.logits for prediction in predictions]),
             np.stack([prediction.probabilities for prediction in predictions]),
             np.stack([prediction.embedding for prediction in predictions]),
-            np.array(times),
         )
 
     return ask

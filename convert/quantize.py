@@ -6,7 +6,7 @@ import platform
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
@@ -23,9 +23,10 @@ from convert.golden import make_golden
 from convert.judging import BUNDLED, PARTLY, VARIANTS, Candidate, Judge, ask_all
 from convert.layers import LayerError, fewest_in_float
 from convert.model_card import write_card
-from convert.parity import Images, UnknownScore, confidence, device_engine, keras_engine
+from convert.parity import FP32, Images, UnknownScore, confidence, device_engine, keras_engine
 from convert.parity_report import write_report
 from convert.run import Run, read_run
+from convert.timing import median_in_turns
 from convert.variants import Row, draw_table
 from edge.bundle import Bundle, check_replaceable, write_bundle
 from edge.config import Config, read_config, read_toml
@@ -76,6 +77,7 @@ class Request:
         gate: what the quantised model must reach.
         slow_images: on how many images the variants in `SLOW` are judged.
         threads: of an inference.
+        image_size: the model's input, px; None: that of the training.
         keep_float: where int8 fails the gate, leave the fewest layers that make it hold in float.
         explain: rank the layers by what quantising them loses.
         models: a folder for the .tflite files of all variants.
@@ -95,6 +97,7 @@ class Request:
     gate: ParityGate = field(default_factory=ParityGate)
     slow_images: int = 30
     threads: int = 2
+    image_size: int | None = None
     keep_float: bool = False
     explain: bool = False
     models: Path | None = None
@@ -145,10 +148,11 @@ def quantize(request: Request, say: Say = console.print) -> Outcome:
         EwasteError: the conversion or the writing failed.
     """
     check_replaceable(request.out)
+    _now()  # what is wrong with SOURCE_DATE_EPOCH is told before minutes of work
     if request.notes is not None and not request.notes.is_file():
         raise BadInput(f"{request.notes}: no such file of notes for the model card")
     key = None if request.sign is None else read_key(request.sign)
-    run = read_run(request.run)
+    run = read_run(request.run).at_size(request.image_size)
     listed = {data: find_splits(data, run.path) for data in request.data}
     train = [find_split(data, listing, "train", run.labels) for data, listing in listed.items()]
     judged = [
@@ -156,18 +160,26 @@ def quantize(request: Request, say: Say = console.print) -> Outcome:
         for data, listing in listed.items()
         for split in find_judged(data, listing, request.splits, run.labels, say)
     ]
-    with tempfile.TemporaryDirectory(prefix="ewaste-convert-") as scratch:
-        if not run.levels.calibrated:
-            say(f"{run.path}: not calibrated (train/calibrate.py); the bundle gets the defaults")
-        converter, judge = _prepare(run, train, judged, request, Path(scratch), say)
-        candidates = [
-            _announced(judge.judge(variant, converter.convert(variant)), say)
-            for variant in request.variants
-        ]
-        layers, chosen = _repair(converter, judge, candidates, request, say)
-        if chosen not in candidates:
-            candidates.append(chosen)
-        return _conclude(run, request, converter, candidates, chosen, layers, key, say)
+    if not run.levels.calibrated:
+        say(f"{run.path}: not calibrated (train/calibrate.py); the bundle gets the defaults")
+    elif run.size != run.trained_size:
+        say(f"thresholds and temperature were fitted at {run.trained_size} px, not {run.size}")
+    try:
+        with tempfile.TemporaryDirectory(prefix="ewaste-convert-") as scratch:
+            converter, judge = _prepare(run, train, judged, request, Path(scratch), say)
+            candidates = [
+                _announced(judge.judge(variant, converter.convert(variant)), say)
+                for variant in request.variants
+            ]
+            layers, chosen = _repair(converter, judge, candidates, request, say)
+            if chosen not in candidates:
+                candidates.append(chosen)
+            return _conclude(run, request, converter, candidates, chosen, layers, key, say)
+    except OSError as error:
+        raise EwasteError(
+            f"{error.filename or request.out}: {error.strerror or error}; "
+            "check space and rights, there and in the temporary folder"
+        ) from None
 
 
 def _prepare(
@@ -184,14 +196,15 @@ def _prepare(
         from convert import tflite
         from convert.converter import Converter
     model = tflite.load_model(run)
-    inputs = _calibration_inputs(train, run.size, request, say)
+    inputs = _calibration_inputs(train, run, request, say)
     say(f"converting, with ranges from {len(inputs)} training photos")
     graph = scratch / "graph"
     tflite.export_graph(model, graph)
     fp32 = tflite.convert_fp32(graph)
     converter = Converter(graph, fp32, inputs, request.quantizer, run.labels)
     images = _read_images(judged, run, say)
-    say(f"comparing Keras, fp32 and {', '.join(request.variants)} on {len(images.names)} photos")
+    compared = ", ".join(dict.fromkeys(("Keras", FP32, *request.variants)))
+    say(f"comparing {compared} on {len(images.names)} photos")
     predict = tflite.float_answers(model)
     temperature = run.levels.levels.temperature
     keras = ask_all(keras_engine(predict, temperature), images.pixels, "asking Keras")
@@ -216,13 +229,24 @@ def _score(run: Run) -> UnknownScore:
     )
 
 
-def _calibration_inputs(
-    train: Sequence[Split], size: int, request: Request, say: Say
-) -> np.ndarray:
-    """Photos to take the ranges from, the classes evenly: uint8 RGB [images, size, size, 3]."""
+def _calibration_inputs(train: Sequence[Split], run: Run, request: Request, say: Say) -> np.ndarray:
+    """Photos to take the ranges from, the classes evenly: uint8 RGB [images, S, S, 3].
+
+    Raises:
+        BadInput: a class is not among them: what is large on its photos only would be cut off.
+    """
     photos = stratify([photo for split in train for photo in split.photos], request.seed)
-    chosen = read_photos(photos[: request.calibration], say)
-    return np.stack([model_input(pixels, size) for _, pixels in chosen])
+    inputs, seen = [], set()
+    for photo, pixels in read_photos(photos[: request.calibration], say):
+        inputs.append(model_input(pixels, run.size))
+        seen.add(photo.label)
+    missing = [label for label in run.labels if label not in seen]
+    if missing:
+        raise BadInput(
+            f"no photo of {', '.join(missing)} among the {len(inputs)} training photos that ranges "
+            "are taken from; give train photos of every class, or a larger --calibration"
+        )
+    return np.stack(inputs)
 
 
 def _read_images(judged: Sequence[Split], run: Run, say: Say) -> Images:
@@ -294,7 +318,11 @@ def _conclude(
         request.models.mkdir(parents=True, exist_ok=True)
         for each in candidates:
             write_whole(request.models / f"{each.row.variant}.tflite", each.model)
-    rows = tuple(each.row for each in candidates)
+    times = median_in_turns([each.classifier for each in candidates])
+    rows = tuple(
+        replace(each.row, median_ms=round(ms, 2))
+        for each, ms in zip(candidates, times, strict=True)
+    )
     write_report(request.beside("parity"), request.out.name, chosen, rows, layers)
     say(f"wrote the comparison: {request.beside('parity')}.json and .html")
     bundle = None
@@ -349,10 +377,17 @@ def _bins(line: Config, labels: Sequence[str]) -> dict[str, tuple[str, ...]]:
 
 
 def _now() -> datetime:
-    """The time, or that of SOURCE_DATE_EPOCH (reproducible-builds.org), in seconds since 1970."""
+    """The time, or that of SOURCE_DATE_EPOCH (reproducible-builds.org), in seconds since 1970.
+
+    Raises:
+        BadInput: that is no such number.
+    """
     fixed = os.environ.get("SOURCE_DATE_EPOCH")
     if fixed is not None:
-        return datetime.fromtimestamp(int(fixed), timezone.utc)
+        try:
+            return datetime.fromtimestamp(int(fixed), timezone.utc)
+        except (ValueError, OverflowError, OSError):
+            raise BadInput(f"SOURCE_DATE_EPOCH={fixed}: expected seconds since 1970") from None
     return datetime.now(timezone.utc).replace(microsecond=0)
 
 
@@ -428,6 +463,9 @@ def main(
         int, typer.Option(min=1, help="to judge variants without fast kernels on")
     ] = 30,
     threads: Annotated[int, typer.Option(min=1, help="of an inference")] = 2,
+    image_size: Annotated[
+        int | None, typer.Option(min=32, max=512, help="same weights, another input size, px")
+    ] = None,
     models: Annotated[Path | None, typer.Option(help="folder for all variants' models")] = None,
     notes: Annotated[Path | None, typer.Option(help="Markdown to end the model card with")] = None,
     line: Annotated[Path | None, typer.Option(help="the line's TOML, for its [bins]")] = None,
@@ -450,6 +488,7 @@ def main(
             gate=read_gate(gate),
             slow_images=slow_images,
             threads=threads,
+            image_size=image_size,
             keep_float=_chosen("--keep-float", keep_float, ("none", "auto"))[0] == "auto",
             explain=explain,
             models=models,

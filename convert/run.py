@@ -2,7 +2,7 @@
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -31,7 +31,8 @@ class Run:
     Attributes:
         path: the directory.
         labels: the classes, in the order of the model's outputs.
-        size: height and width of the model's input, pixels.
+        size: height and width that the model's input is to have, pixels.
+        trained_size: the one it was trained at.
         data: names (without their paths) of the dataset folders it was trained on.
         weights: name of what the training started from.
         seed: of the training.
@@ -42,6 +43,7 @@ class Run:
     path: Path
     labels: tuple[str, ...]
     size: int
+    trained_size: int
     data: tuple[str, ...]
     weights: str
     seed: int
@@ -58,6 +60,13 @@ class Run:
     def model(self) -> Path:
         """The Keras model."""
         return self.path / MODEL
+
+    def at_size(self, size: int | None) -> "Run":
+        """The same weights for another input size; its figures then say `trained_size`."""
+        if size in (None, self.trained_size):
+            return self
+        figures = {**self.figures, "trained_size": self.trained_size}
+        return replace(self, size=size, figures=figures)
 
 
 def read_run(path: Path) -> Run:
@@ -85,6 +94,7 @@ def read_run(path: Path) -> Run:
         path=path,
         labels=config.labels,
         size=config.image_size,
+        trained_size=config.image_size,
         data=tuple(Path(folder).name for folder in config.data),
         weights=Path(config.weights).name,
         seed=config.seed,

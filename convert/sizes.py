@@ -1,6 +1,8 @@
-"""The accuracy and latency of one model at several image sizes: python convert/sizes.py --runs ...
+"""Accuracy over latency by image size: python convert/sizes.py --bundles DIR ... --out curve.png
 
-Each bundle was trained and converted at its own size; the curve shows what a larger one buys.
+The curve shows what a larger picture buys. Best are bundles each trained at its own size. Weights
+of one size converted at another (`convert/quantize.py --image-size`) need no training and are
+marked.
 """
 
 import json
@@ -17,8 +19,8 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import typer
 
-from benchmarks.latency import measure
-from edge.bundle import Bundle, load_bundle
+from convert.timing import median_in_turns
+from edge.bundle import Bundle, load_bundle, open_classifier
 from edge.errors import BadInput, EwasteError
 
 
@@ -29,15 +31,17 @@ class Point:
     Attributes:
         bundle: its name.
         size: of its input, px.
+        trained_size: the size its weights were trained at, px.
         accuracy, accuracy_low, accuracy_high: quantised, with Wilson's 95 % interval, as its parity
             verdict says.
         split: what that was judged on.
-        median_ms: of one inference on this machine.
+        median_ms: of one inference on this machine, all bundles taking turns.
         best: whether nothing is both faster and as accurate.
     """
 
     bundle: str
     size: int
+    trained_size: int
     accuracy: float
     accuracy_low: float
     accuracy_high: float
@@ -60,7 +64,10 @@ def place_points(measured: Sequence[tuple[Bundle, float]]) -> list[Point]:
         size, name = bundle.manifest.input.size, bundle.manifest.name
         accuracy = parity.accuracy_quantised
         points.append(
-            Point(name, size, accuracy, low, high, parity.split, milliseconds, not beaten)
+            Point(
+                *(name, size, int(bundle.manifest.training.get("trained_size", size))),
+                *(accuracy, low, high, parity.split, round(milliseconds, 2), not beaten),
+            )
         )
     return sorted(points, key=lambda point: point.size)
 
@@ -86,7 +93,7 @@ def draw(points: Sequence[Point], chosen: Point, path: Path) -> None:
     accuracies = [100 * point.accuracy for point in points]
     axes.errorbar(times, accuracies, yerr=[below, above], marker="o", capsize=4, color="#1f7a4d")
     for point in points:
-        said = f"{point.size} px" + (" (chosen)" if point is chosen else "")
+        said = f"{point.size} px{_mark(point)}" + (" (chosen)" if point is chosen else "")
         spot = (point.median_ms, 100 * point.accuracy)
         axes.annotate(said, spot, textcoords="offset points", xytext=(8, 6))
     axes.set_xlabel("one inference, ms")
@@ -96,22 +103,25 @@ def draw(points: Sequence[Point], chosen: Point, path: Path) -> None:
     plt.close(figure)
 
 
+def _mark(point: Point) -> str:
+    """Said of a point whose weights were trained at another size."""
+    return "" if point.size == point.trained_size else f" (weights of {point.trained_size} px)"
+
+
 def main(
     bundles: Annotated[list[Path], typer.Option(help="a bundle of each size; repeatable")],
     out: Annotated[Path, typer.Option(help="picture of the curve, .png or .svg")],
     threads: Annotated[int, typer.Option(min=1)] = 2,
-    runs: Annotated[int, typer.Option(min=10, help="inferences to time")] = 100,
+    rounds: Annotated[int, typer.Option(min=5, help="turns to time, of two inferences")] = 50,
     as_json: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
     """Draw accuracy over latency by image size. Exit codes: 0 done, 1 failed, 2 bad input."""
     try:
         if out.suffix not in (".png", ".svg"):
             raise BadInput(f"{out}: must end in .png or .svg")
-        measured = []
-        for path in bundles:
-            (row,) = (row for row in measure(path, threads, runs) if row.stage == "inference")
-            measured.append((load_bundle(path), row.median_ms))
-        points = place_points(measured)
+        loaded = [load_bundle(path) for path in bundles]
+        times = median_in_turns([open_classifier(each, threads) for each in loaded], rounds)
+        points = place_points(list(zip(loaded, times, strict=True)))
         chosen = choose(points)
         out.parent.mkdir(parents=True, exist_ok=True)
         draw(points, chosen, out)
@@ -125,7 +135,7 @@ def main(
         mark = "*" if point is chosen else " "
         print(
             f"{mark} {point.size:4} px  {point.accuracy:.2%} ({point.accuracy_low:.2%} to "
-            f"{point.accuracy_high:.2%})  {point.median_ms:7.2f} ms"
+            f"{point.accuracy_high:.2%})  {point.median_ms:7.2f} ms{_mark(point)}"
         )
     print(f"* the fastest that no other is surely more accurate than; drawn: {out}")
 

@@ -32,8 +32,10 @@ Made = TypeVar("Made")
 def load_model(run: Run) -> keras.Model:
     """Load the float model of a run: float32 [N, S, S, 3] `RGB - 117` -> probabilities.
 
+    Where the run is to have another size than it was trained at, the same weights take that.
+
     Raises:
-        BadInput: the file is no Keras model, or not one of that form.
+        BadInput: the file is no Keras model, not one of that form, or it cannot take that size.
     """
     try:
         model = keras.models.load_model(run.model, compile=False)
@@ -42,13 +44,26 @@ def load_model(run: Run) -> keras.Model:
     missing = {*OUTPUTS, "probabilities"} - {layer.name for layer in model.layers}
     if missing:
         raise BadInput(f"{run.model}: has no layer named {', '.join(sorted(missing))}")
-    size, classes = (run.size, run.size, 3), len(run.labels)
+    size, classes = (run.trained_size, run.trained_size, 3), len(run.labels)
     if model.input_shape[1:] != size or model.output_shape[1:] != (classes,):
         raise BadInput(
             f"{run.model}: turns {model.input_shape[1:]} into {model.output_shape[1:]}, but "
             f"{run.path / 'config.json'} says {size} and {classes} labels"
         )
-    return model
+    return model if run.size == run.trained_size else _resized(model, run)
+
+
+def _resized(model: keras.Model, run: Run) -> keras.Model:
+    """The same layers and weights behind an input of `run.size`."""
+    try:
+        fresh = keras.models.clone_model(model, keras.Input((run.size, run.size, 3)))
+        fresh.set_weights(model.get_weights())
+    except ValueError as error:
+        raise BadInput(
+            f"{run.model}: cannot take images of {run.size} px instead of {run.trained_size} "
+            f"({_first_line(error)}); train at that size"
+        ) from None
+    return fresh
 
 
 def float_answers(model: keras.Model) -> Callable[[np.ndarray], list[np.ndarray]]:
@@ -61,6 +76,9 @@ def export_graph(model: keras.Model, folder: Path) -> None:
     """Write the inference graph of `model` as a SavedModel: `image` -> `logits`, `embedding`.
 
     The signature `serving_default` takes one image, float32 [1, S, S, 3].
+
+    Raises:
+        EwasteError: it cannot be exported, such as for want of space.
     """
     outputs = {name: model.get_layer(name).output for name in OUTPUTS}
     # A name of its own, for Keras' would count the models of this process, and end up in the file.
@@ -71,8 +89,7 @@ def export_graph(model: keras.Model, folder: Path) -> None:
     archive.add_endpoint(
         "serving_default", lambda image: served(image, training=False), input_signature=[image]
     )
-    with quiet():
-        archive.write_out(str(folder), verbose=False)
+    _guarded(lambda: archive.write_out(str(folder), verbose=False))
 
 
 def convert_fp32(graph: Path) -> bytes:

@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 from rich.table import Table
 
-from convert.parity import KERAS, Answers, Parity
+from convert.parity import KERAS, Parity
 
 
 @dataclass(frozen=True)
@@ -21,11 +20,11 @@ class Row:
         accuracy_float: Keras' on the same images.
         agreement: share of the images that get Keras' answer.
         kl: mean divergence of its probabilities from Keras', nats.
-        median_ms: of one inference on this machine, while comparing.
         threads: that an inference may use.
         gate: `passed` or `refused`.
         failed: the criteria it fails.
         note: what else there is to know; may be empty.
+        median_ms: of one inference on this machine, all variants taking turns; None: not timed yet.
     """
 
     variant: str
@@ -37,16 +36,14 @@ class Row:
     accuracy_float: float
     agreement: float
     kl: float
-    median_ms: float
     threads: int
     gate: str
     failed: tuple[str, ...]
     note: str
+    median_ms: float | None = None
 
 
-def make_row(
-    size: int, parity: Parity, answers: Answers, failed: Sequence[str], threads: int, note: str
-) -> Row:
+def make_row(size: int, parity: Parity, failed: Sequence[str], threads: int, note: str) -> Row:
     """The figures of a variant whose file has `size` bytes."""
     accuracy = parity.accuracy[parity.variant]
     return Row(
@@ -59,7 +56,6 @@ def make_row(
         accuracy_float=parity.accuracy[KERAS].value,
         agreement=parity.quantised.agreement,
         kl=parity.drift.kl,
-        median_ms=round(float(np.median(answers.milliseconds)), 2),
         threads=threads,
         gate="refused" if failed else "passed",
         failed=tuple(failed),
@@ -85,7 +81,7 @@ def draw_table(rows: Sequence[Row]) -> Table:
             f"{row.accuracy_float:.2%}",
             f"{row.agreement:.2%}",
             f"{row.kl:.5f}",
-            f"{row.median_ms:.1f}",
+            "" if row.median_ms is None else f"{row.median_ms:.1f}",
             row.gate,
             row.note,
         )

@@ -13,7 +13,7 @@ import cv2
 from edge.belt.candidate import Candidate
 from edge.belt.detector import Detection, Detector
 from edge.belt.encoder import Encoder
-from edge.belt.gates import GateSchedule
+from edge.belt.gates import GateSchedule, Opening
 from edge.belt.geometry import Geometry
 from edge.belt.tracker import TrackedItem, Tracker
 from edge.belt.view import View, crop
@@ -334,15 +334,14 @@ class Conveyor:
         if unsafe:
             verdict = replace(verdict, bin=MANUAL, reason=f"{unsafe}; {verdict.reason}")
         now_mm = max(encoder_mm, self._now_mm())
-        in_time = self._schedule.schedule(item.position_mm, item.length_mm, verdict.bin, now_mm)
-        late = verdict.bin != MANUAL and not in_time
+        opening = self._schedule.schedule(item.position_mm, item.length_mm, verdict.bin, now_mm)
+        late = opening is Opening.LATE
         if candidate.unclassified and not (unsafe or candidate.touching):
             late = True
             verdict = replace(verdict, reason="too late to be classified")
-        elif late:
-            verdict = replace(
-                verdict, bin=MANUAL, reason=f"too late for {verdict.bin}; {verdict.reason}"
-            )
+        elif verdict.bin != MANUAL and opening is not Opening.PLANNED:
+            why = f"{opening.value} for {verdict.bin}; {verdict.reason}"
+            verdict = replace(verdict, bin=MANUAL, reason=why)
         candidate.verdict = verdict
         verdict_ms = max(0.0, self._clock.now() - shown_at) * 1000
         record = ItemRecord(

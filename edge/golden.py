@@ -56,7 +56,7 @@ def verify_golden(bundle: Bundle, classifier: Classifier) -> GoldenCheck:
         expected = golden[name]
         if (expected.shape, expected.dtype) != (output.shape, output.dtype):
             raise Refused(f"{path}: {name} of another model; {REMEDY}")
-        differences.append(_steps_off(output, expected))
+        differences.append(steps_off(output, expected))
     allowed = GOLDEN_TOLERANCE[classifier.runtime]
     if max(differences) > allowed:
         raise Refused(
@@ -118,6 +118,18 @@ def pack_golden(
     return packed.getvalue()
 
 
+def steps_off(output: np.ndarray, expected: np.ndarray) -> int:
+    """The largest difference, in steps: integers, or for floats 1/255 of what the golden ones span.
+
+    So a layer that was left in float is held to what it would be held to as 8 bits.
+    """
+    if np.issubdtype(expected.dtype, np.integer):
+        return int(np.abs(output.astype(np.int64) - expected.astype(np.int64)).max())
+    step = max(float(expected.max()) - float(expected.min()), 1e-9) / 255
+    off = float(np.abs(output - expected).max()) / step
+    return int(np.ceil(off - 1e-3)) if np.isfinite(off) else 2**31
+
+
 def _read_golden(path: Path) -> dict[str, np.ndarray]:
     try:
         with np.load(path) as arrays:
@@ -142,15 +154,3 @@ def _run_all(
         answers.append(classifier.run(pixels))
         times.append((time.perf_counter() - started) * 1000)
     return {name: np.stack([answer[name] for answer in answers]) for name in answers[0]}, times
-
-
-def _steps_off(output: np.ndarray, expected: np.ndarray) -> int:
-    """The largest difference, in steps: integers, or for floats 1/255 of what the golden ones span.
-
-    So a layer that was left in float is held to what it would be held to as 8 bits.
-    """
-    if np.issubdtype(expected.dtype, np.integer):
-        return int(np.abs(output.astype(np.int64) - expected.astype(np.int64)).max())
-    step = max(float(expected.max()) - float(expected.min()), 1e-9) / 255
-    off = float(np.abs(output - expected).max()) / step
-    return int(np.ceil(off - 1e-3)) if np.isfinite(off) else 2**31

@@ -24,7 +24,7 @@ from train.decisions import judge_decisions
 from train.engine import Answers, Engine, answer_all, open_engine
 from train.levels import write_levels
 from train.metrics import calibration_error, reliability
-from train.strangers import empty_grounds, shuffled
+from train.strangers import drawn_debris, empty_grounds, shuffled
 from train.swap import CutItem, cut_items, on_ground
 from train.unknown import compare_detectors, fit_detectors, threshold_keeping
 
@@ -36,6 +36,8 @@ QUANTISED = 0.8
 """Factor for what 8 bits may take off a small probability: a fifth of a logit at temperature 1."""
 MOST_SUSPECTED = 0.1
 """Share of the other items that one hazard may send to `manual`."""
+DEBRIS = 300
+"""Drawn things that stand in for unknown ones."""
 REFERENCES = 1200
 """Known items, at most, that the unknown detector compares with: 2.5 MB, 1 ms on one core."""
 
@@ -82,7 +84,10 @@ def calibrate(
     is fitted to the pictures of a shop alone would not hold on a line.
     """
     items = [item for item in cut_items(_photos(val, engine.labels), engine.size) if item]
-    strangers = {"shuffled pieces": _ask(engine, shuffled(val.pixels, seed))}
+    strangers = {
+        "shuffled pieces": _ask(engine, shuffled(val.pixels, seed)),
+        "drawn debris": _ask(engine, drawn_debris(DEBRIS, engine.size, seed)),
+    }
     if items:
         strangers["empty grounds"] = _ask(engine, empty_grounds(items, engine.size))
     views = _look(engine, val, items, seed)
@@ -114,7 +119,6 @@ def fit(
         references.answers,
         references.classes,
         photographed.answers,
-        photographed.classes,
         strangers,
         temperature,
     )

@@ -1,9 +1,12 @@
-"""Stand-ins for things of no known class, made from the known photos alone."""
+"""Stand-ins for things of no known class: drawn, or made from the known photos."""
 
 from collections.abc import Iterator, Sequence
 
+import cv2
 import numpy as np
 
+from edge.simulator.debris import draw_debris
+from edge.simulator.drawings.ground import draw_ground
 from train import grounds
 from train.swap import CutItem
 
@@ -35,3 +38,16 @@ def empty_grounds(items: Sequence[CutItem], size: int) -> Iterator[np.ndarray]:
     """What items lay on, the items painted over: uint8 RGB [size, size, 3] each."""
     for item in items:
         yield grounds.foreign(item.pixels, item.mask, size)
+
+
+def drawn_debris(count: int, size: int, seed: int) -> Iterator[np.ndarray]:
+    """Drawn cardboard, bottles and the like on random grounds: uint8 RGB [size, size, 3] each."""
+    for number in range(count):
+        rng = np.random.default_rng((seed, number))
+        drawn = draw_debris(int(rng.integers(2**31)), size)
+        middle = size / 2, size / 2
+        turn = cv2.getRotationMatrix2D(middle, rng.uniform(0, 360), rng.uniform(0.6, 1.0))
+        item = cv2.warpAffine(drawn, turn, (size, size)).astype(np.float32)
+        share = item[..., 3:] / 255
+        laid = draw_ground(rng, size) * (1 - share) + item[..., :3] * share
+        yield np.rint(laid).astype(np.uint8)

@@ -14,7 +14,6 @@ from train.engine import Answers
 
 DIMENSIONS = 256
 """Of the space in which Mahalanobis distances are measured, at most."""
-LEFT_OUT = "a class left out"
 
 
 def fit_detectors(
@@ -64,19 +63,19 @@ def compare_detectors(
     references: Answers,
     reference_classes: np.ndarray,
     known: Answers,
-    known_classes: np.ndarray,
     strangers: Mapping[str, Answers],
     temperature: float,
 ) -> dict[str, dict]:
     """How well each score tells known items from stand-ins for unknown things.
 
+    A class that the detector never saw is no good stand-in: the model has learnt it, and its
+    answers point away from all the other classes.
+
     Args:
         references: the known items that the detectors compare with.
         reference_classes: int, of each.
         known: other known items, those of val.
-        known_classes: int, of each.
-        strangers: kind -> stand-ins of that kind; the items of each class, for a detector that
-            never saw the class, are added as the kind `LEFT_OUT`.
+        strangers: kind -> stand-ins of that kind.
         temperature: the calibrated one.
 
     Returns score -> kind -> `rejection`, and the mean AUROC over the kinds as `mean_auroc`; the
@@ -85,7 +84,6 @@ def compare_detectors(
     detectors = fit_detectors(references, reference_classes, temperature)
     scores = {score: detector.score for score, detector in detectors.items()}
     scores["max_softmax"] = lambda logits, embeddings: max_softmax(logits, temperature)
-    left_out = _leave_classes_out(references, reference_classes, known, known_classes, temperature)
     compared = {}
     for score, of in scores.items():
         ours = of(known.logits, known.embeddings)
@@ -93,43 +91,9 @@ def compare_detectors(
             kind: rejection(ours, of(each.logits, each.embeddings))
             for kind, each in strangers.items()
         }
-        kinds[LEFT_OUT] = left_out[score]
         mean = float(np.mean([each["auroc"] for each in kinds.values()]))
         compared[score] = {"mean_auroc": mean, "kinds": kinds}
     return compared
-
-
-def _leave_classes_out(
-    references: Answers,
-    reference_classes: np.ndarray,
-    known: Answers,
-    known_classes: np.ndarray,
-    temperature: float,
-) -> dict[str, dict]:
-    """`rejection` by each score, each class in turn being unknown; means over the classes."""
-    found: dict[str, list[dict]] = {}
-    for left in np.unique(known_classes).tolist():
-        others = np.arange(known.logits.shape[1]) != left
-        kept = reference_classes != left
-        detectors = fit_detectors(
-            Answers(references.logits[kept], references.embeddings[kept]),
-            reference_classes[kept],
-            temperature,
-        )
-        logits, strange = known.logits[:, others], known_classes == left
-        scored = {
-            score: detector.score(logits, known.embeddings) for score, detector in detectors.items()
-        }
-        scored["max_softmax"] = max_softmax(logits, temperature)
-        for score, values in scored.items():
-            found.setdefault(score, []).append(rejection(values[~strange], values[strange]))
-    return {
-        score: {
-            figure: float(np.mean([each[figure] for each in figures]))
-            for figure in ("auroc", "accepted_at_95")
-        }
-        for score, figures in found.items()
-    }
 
 
 def max_softmax(logits: np.ndarray, temperature: float) -> np.ndarray:

@@ -1,8 +1,9 @@
 """Where items lie in a frame: what does not look like the empty belt.
 
-The belt's texture scrolls under the camera while the light stays, so the detector keeps, for each
+The belt's texture scrolls under the camera while the lamp stays, so the detector keeps, for each
 point of the image, the belt's slowly followed mean colour there, and one figure for how much the
-belt varies. Only what differs by several times that is an item.
+belt varies; shadows and flicker are followed apart (`edge.belt.illumination`). Only what differs by
+several times that is an item.
 """
 
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ import cv2
 import numpy as np
 
 from edge.belt.geometry import Box, Geometry
+from edge.belt.illumination import Illumination
 from edge.belt.touching import Outline
 
 WORK_WIDTH_PX = 320
@@ -21,6 +23,7 @@ STRONG = 2.0  # somewhere an item differs by so many times what its faintest par
 SPECK_MM = 8.0
 FOLLOWED = 0.02  # share of a frame in the belt's look: half of a change is followed in 34 frames
 NEAR_CELLS = 7  # what lies nearer than half of this to an item is not followed: its soft edge
+FOLLOW_EVERY = 4  # frames: it costs as much as all the rest
 LOST_SHARE = 0.6  # no load covers so much of the view: the light or the belt was changed
 LOST_FRAMES = 15
 
@@ -76,8 +79,9 @@ class Detector:
         self._closing = np.ones((side, side), np.uint8)
         self._near = np.ones((NEAR_CELLS, NEAR_CELLS), np.uint8)
         self._belt: np.ndarray | None = None
+        self._light = Illumination(*self._size)
         self._variation = 0.0
-        self._lost_frames = 0
+        self._lost_frames = self._frames = 0
 
     def detect(self, pixels: np.ndarray) -> list[Detection]:
         """The items in uint8 RGB [height, width, 3], from right to left (first on the belt first).
@@ -91,12 +95,19 @@ class Detector:
         small = self._reduce(pixels)
         if self._belt is None or self._lost_frames >= LOST_FRAMES:
             self._belt, self._variation = learn_belt(small.astype(np.float32))
+            self._light = Illumination(*self._size)
             self._lost_frames = 0
-        difference = furthest_channel(small, cv2.convertScaleAbs(self._belt))
+        light = cv2.merge([self._light.follow(small, self._belt)] * 3)
+        expected = cv2.convertScaleAbs(cv2.multiply(self._belt, light))
+        difference = furthest_channel(small, expected)
         least = min(MOST_DIFFERENCE, max(LEAST_DIFFERENCE, CONTRAST * self._variation))
         foreground = cv2.threshold(difference, least, 1, cv2.THRESH_BINARY)[1]
-        self._follow(small, difference, foreground)
-        if not cv2.countNonZero(foreground):
+        covered = cv2.countNonZero(foreground)
+        self._lost_frames = self._lost_frames + 1 if covered > LOST_SHARE * foreground.size else 0
+        self._frames += 1
+        if self._frames % FOLLOW_EVERY == 0:
+            self._follow(small, light, difference, foreground)
+        if not covered:
             return []
         closed = self._close_gaps(foreground)
         parts = [
@@ -128,19 +139,17 @@ class Detector:
         padded = cv2.copyMakeBorder(foreground, pad, pad, pad, pad, cv2.BORDER_CONSTANT, value=0)
         return cv2.morphologyEx(padded, cv2.MORPH_CLOSE, self._closing)[pad:-pad, pad:-pad]
 
-    def _follow(self, small: np.ndarray, difference: np.ndarray, foreground: np.ndarray) -> None:
-        """Let the belt's look follow the frame where no item is near."""
-        covered = cv2.countNonZero(foreground)
-        self._lost_frames = self._lost_frames + 1 if covered > LOST_SHARE * foreground.size else 0
-        if covered:
-            free = 1 - cv2.dilate(foreground, self._near)
-            cv2.accumulateWeighted(small, self._belt, FOLLOWED, free)
-            seen = difference[::4, ::4][free[::4, ::4] > 0]
-        else:
-            cv2.accumulateWeighted(small, self._belt, FOLLOWED)
-            seen = difference[::4, ::4]
+    def _follow(
+        self, small: np.ndarray, light: np.ndarray, difference: np.ndarray, foreground: np.ndarray
+    ) -> None:
+        """Let the belt's look follow the frame, in the first light, where no item is near."""
+        free = 1 - cv2.dilate(foreground, self._near)
+        weight = 1 - (1 - FOLLOWED) ** FOLLOW_EVERY
+        first_light = cv2.divide(small, light, dtype=cv2.CV_32F)
+        cv2.accumulateWeighted(first_light, self._belt, weight, free)
+        seen = difference[::4, ::4][free[::4, ::4] > 0]
         if seen.size:
-            self._variation += FOLLOWED * (float(np.median(seen)) - self._variation)
+            self._variation += weight * (float(np.median(seen)) - self._variation)
 
     def _detection(self, box: tuple[int, int, int, int], foreground: np.ndarray) -> Detection:
         left, top, width, height = box

@@ -7,8 +7,19 @@ long a gate may stay open is counted in seconds.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from enum import Enum
 
 REMEMBERED_MM = 2000.0  # an item's way is kept this far beyond the last gate, for jogs back
+
+
+class Opening(Enum):
+    """Whether a gate opens for an item, or why not."""
+
+    PLANNED = "planned"
+    LATE = "too late"
+    BESIDE = "too near an item bound elsewhere"
+    UNSEEN = "not seen from its beginning"
+    NO_GATE = "without a gate"
 
 
 @dataclass(frozen=True)
@@ -66,22 +77,30 @@ class GateSchedule:
         self._unseen_mm = position_mm
         self._plan()
 
-    def schedule(self, position_mm: float, length_mm: float, bin: str, encoder_mm: float) -> bool:
+    def schedule(
+        self, position_mm: float, length_mm: float, bin: str, encoder_mm: float
+    ) -> Opening:
         """Take in an item: its belt coordinate, its length along the belt, and where it is bound.
 
         Call it for every item, those bound for `manual` too: no gate opens on their centres.
-        Returns False when no gate will open for the item: its bin has none, the opening is already
-        past, an item bound elsewhere lies beside it, or it was not seen whole.
         """
-        distance = self._distances.get(bin)
         passage = Passage(position_mm, length_mm, bin)
-        early = distance is not None and (
-            encoder_mm <= position_mm + distance - length_mm / 2 - self._lead_mm
-        )
-        free = early and self._window(passage) is not None
-        self._passages.append(passage if free else replace(passage, bin=None))
+        opening = self._opening(passage, encoder_mm)
+        planned = opening is Opening.PLANNED
+        self._passages.append(passage if planned else replace(passage, bin=None))
         self._plan()
-        return free
+        return opening
+
+    def _opening(self, passage: Passage, encoder_mm: float) -> Opening:
+        distance = self._distances.get(passage.bin or "")
+        if distance is None:
+            return Opening.NO_GATE
+        begins_mm = passage.position_mm + distance - passage.length_mm / 2 - self._lead_mm
+        if encoder_mm > begins_mm:
+            return Opening.LATE
+        if passage.position_mm <= self._unseen_mm:
+            return Opening.UNSEEN
+        return Opening.PLANNED if self._window(passage) is not None else Opening.BESIDE
 
     def deadline_mm(self, position_mm: float, length_mm: float) -> float:
         """The reading by which an item must be scheduled to reach the first gate, if it needs it.

@@ -1,13 +1,10 @@
 """Where the belt is by the pulses of a wheel or shaft that turns with it."""
 
 import threading
-from bisect import bisect_right
 
 from edge.belt.encoder import HEALTHY, EncoderHealth
+from edge.belt.trail import Trail
 
-REMEMBERED_S = 10.0
-"""How far back positions are known: frames are asked for later than they were captured."""
-TRIMMED_AT = 4096
 BURST_S = 0.005
 """Pulses may come so much closer together than the fastest belt sends them: time stamps jitter."""
 BURST_PULSES = 2.0
@@ -41,8 +38,8 @@ class PulseEncoder:
         self._fastest_mm_s = fastest_mm_s
         self._burst_mm = BURST_PULSES * mm_per_pulse + BURST_S * fastest_mm_s
         self._room_mm = self._burst_mm
-        self._times = [started_at]
-        self._pulses = [0]
+        self._pulses = 0
+        self._trail = Trail(started_at)
         self._counted_at = started_at
         self._heard_at: float | None = None
         self._disbelieved = 0
@@ -81,37 +78,23 @@ class PulseEncoder:
                 return False
             if count:
                 self._heard_at = at
-            self._times.append(at)
-            self._pulses.append(self._pulses[-1] + count)
-            if len(self._times) > TRIMMED_AT and self._times[TRIMMED_AT // 2] < at - REMEMBERED_S:
-                del self._times[: TRIMMED_AT // 2], self._pulses[: TRIMMED_AT // 2]
+            self._pulses += count
+            self._trail.append(at, self._pulses * self._mm_per_pulse)
             return True
 
     def position_mm(self, at_seconds: float) -> float:
-        """The position at a time since about `REMEMBERED_S` ago.
+        """The position at a time; those of the last seconds are known (`edge.belt.trail`).
 
         After the newest pulse the belt goes on as between the last two, to the next pulse at most.
         """
         with self._lock:
-            after = bisect_right(self._times, at_seconds)
-            if after == 0:
-                return self._pulses[0] * self._mm_per_pulse
-            if after == len(self._times):
-                return (self._pulses[-1] + self._going_on(at_seconds)) * self._mm_per_pulse
-            before = after - 1
-            share = (at_seconds - self._times[before]) / (self._times[after] - self._times[before])
-            step = self._pulses[after] - self._pulses[before]
-            return (self._pulses[before] + share * step) * self._mm_per_pulse
+            since_s = at_seconds - self._trail.at
+            took_s, step_mm = self._trail.last_step
+            if since_s <= 0 or not step_mm:
+                return self._trail.known(at_seconds)
+            took_s = max(took_s, abs(step_mm) / self._fastest_mm_s)
+            return self._trail.position_mm + step_mm * min(1.0, since_s / took_s)
 
     def health(self) -> EncoderHealth:
         """It knows of no fault: a cut cable looks like a belt that stands (`checked_encoder`)."""
         return HEALTHY
-
-    def _going_on(self, at_seconds: float) -> float:
-        """Pulses, or a part of one, that the belt has moved since the newest."""
-        if len(self._times) < 2:
-            return 0.0
-        step = self._pulses[-1] - self._pulses[-2]
-        least_s = abs(step) * self._mm_per_pulse / self._fastest_mm_s
-        took_s = max(least_s, self._times[-1] - self._times[-2])
-        return step * min(1.0, (at_seconds - self._times[-1]) / took_s) if step else 0.0

@@ -91,6 +91,10 @@ def open_device(settings: DeviceSettings) -> Device:
         from edge.cameras.usb import UsbDevice
 
         return UsbDevice(settings)
+    if settings.source.startswith("film://"):
+        from edge.simulator.film import FilmDevice
+
+        return FilmDevice(settings.source)
     from edge.cameras.stream import StreamDevice
 
     return StreamDevice(settings)

@@ -26,7 +26,8 @@ class Lens:
         if optics.dust:
             self._light *= dust(geometry, optics.dust, self._rng)
         self._light = np.rint(self._light).astype(np.uint8)
-        tile = (geometry.height_px + TILE_MARGIN, geometry.width_px + TILE_MARGIN, 3)
+        # So tall that two pictures hardly ever share a row of noise: it would seem to move.
+        tile = (2 * geometry.height_px, geometry.width_px + TILE_MARGIN, 3)
         self._noise = self._rng.integers(0, optics.noise, tile, dtype=np.uint8, endpoint=True)
 
     def expose(self, pixels: np.ndarray, at: float, speed_mm_s: float) -> np.ndarray:
@@ -46,7 +47,7 @@ class Lens:
         cv2.multiply(pixels, self._light, dst=pixels, scale=gain / 255)
         if optics.shadow:
             cv2.multiply(pixels, self._shadow(at), dst=pixels, scale=1 / 255)
-        dx, dy = self._rng.integers(TILE_MARGIN, size=2)
+        dx, dy = self._rng.integers((TILE_MARGIN, self._geometry.height_px))
         height, width = pixels.shape[:2]
         return cv2.add(pixels, self._noise[dy : dy + height, dx : dx + width], dst=pixels)
 

@@ -120,7 +120,7 @@ class Scenario(_Section):
     """
 
     about: str = ""
-    items: int = Field(100, ge=1, le=1_000_000)
+    items: int = Field(100, ge=0, le=1_000_000)
     belt: tuple[StretchOfBelt, ...] = (StretchOfBelt(seconds=60, speed_mm_s=250),)
     load: Load = Load()
     camera: Optics = Optics()

@@ -36,6 +36,15 @@ def test_accuracy_without_tensorflow_is_what_the_conversion_measured(tiny_bundle
     assert figures["images"] == sum(each["images"] for each in figures["per_class"].values())
 
 
+def test_runtimes_are_held_to_the_first(tiny_bundle, drawn_data):
+    again = ("--runtime", f"ai_edge_litert={sys.executable}", "--images", 8)
+    photos = ("--photos", drawn_data / "test")
+    rows = benchmark("runtimes", "--bundle", tiny_bundle, *photos, *again)["rows"]
+    assert [(row["images"], row["same"], row["largest_difference"]) for row in rows] == [
+        (8, 8, 0)
+    ] * 2
+
+
 def test_photos_of_another_class_are_bad_input(tiny_bundle, tmp_path, drawn_data):
     (tmp_path / "Toaster").symlink_to(drawn_data / "test" / "PCB")
     command = [sys.executable, "benchmarks/accuracy.py", "--bundle", str(tiny_bundle)]

@@ -25,7 +25,7 @@ def answers(*first_class: float) -> Answers:
     """Of two classes, giving image i the probability first_class[i] of class 0."""
     first = np.array(first_class)
     probabilities = np.stack([first, 1 - first], axis=1).astype(np.float32)
-    return Answers(probabilities, probabilities, np.zeros((len(first), 1)), np.empty(0))
+    return Answers(probabilities, probabilities, np.zeros((len(first), 1)))
 
 
 def compared(int8=NEAR, fp32=NEAR, keras=NEAR) -> Parity:

@@ -120,6 +120,9 @@ def test_the_time_may_be_given_for_a_bundle_that_is_the_same_to_the_last_byte(
 ) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1767225600")
     assert command._now().isoformat() == "2026-01-01T00:00:00+00:00"
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "yesterday")
+    with pytest.raises(BadInput, match="SOURCE_DATE_EPOCH=yesterday"):
+        command._now()
 
 
 @pytest.mark.slow
@@ -160,6 +163,15 @@ def test_calibrated_on_black_images(
     real = command._calibration_inputs
     monkeypatch.setattr(command, "_calibration_inputs", lambda *given: np.zeros_like(real(*given)))
     refused_by_the_gate(converted(tiny_run, drawn_data, tmp_path / "out"), "nats off Keras")
+
+
+def test_calibrated_on_one_class(tiny_run: Path, drawn_data: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(drawn_data / "test", data / "test")
+    shutil.copytree(drawn_data / "train" / "Battery", data / "train" / "Battery")
+    with pytest.raises(BadInput, match="no photo of Keyboard, PCB, Washing Machine among the"):
+        converted(tiny_run, data, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_labels_shuffled_before_the_conversion(

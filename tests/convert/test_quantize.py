@@ -337,6 +337,46 @@ def test_a_model_that_takes_other_than_raw_bytes_is_refused(tiny_fp32: Path) -> 
         check_input(tiny_fp32.read_bytes())
 
 
+def test_the_same_weights_at_another_size(tiny_run: Path, drawn_data: Path, tmp_path: Path) -> None:
+    gate = tmp_path / "gate.toml"
+    gate.write_text("training_drop = 1.0")
+    out, size = tmp_path / "out", SIZE + 16
+    options = ("--image-size", str(size), "--calibration", "40", "--gate", str(gate))
+    result = command(tiny_run, [drawn_data], out, *options)
+    assert result.exit_code == 0, result.stderr
+    bundle, _ = verify(out, threads=1).require()
+    assert (bundle.manifest.input.size, bundle.manifest.training["trained_size"]) == (size, SIZE)
+    assert bundle.manifest.parity.agreement >= 0.99
+    assert f"the weights were trained, at {SIZE} px" in (out / "model_card.md").read_text()
+
+
+def test_a_network_of_one_size_only_is_bad_input(tiny_run: Path, tmp_path: Path) -> None:
+    import keras
+
+    from convert import tflite
+    from convert.run import read_run
+
+    image = keras.Input((SIZE, SIZE, 3))
+    embedding = keras.layers.Flatten(name="embedding")(keras.layers.AveragePooling2D(8)(image))
+    logits = keras.layers.Dense(len(LABELS), name="logits")(embedding)
+    run = Path(shutil.copytree(tiny_run, tmp_path / "run"))
+    flat = keras.Model(image, keras.layers.Softmax(name="probabilities")(logits))
+    flat.save(run / "model.keras")
+    assert tflite.load_model(read_run(run)).input_shape[1] == SIZE
+    with pytest.raises(BadInput, match=f"instead of {SIZE} .*train at that size"):
+        tflite.load_model(read_run(run).at_size(2 * SIZE))
+
+
+def test_a_place_that_cannot_be_written_to_is_one_line(
+    tiny_run: Path, drawn_data: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    result = command(tiny_run, [drawn_data], tmp_path / "file" / "out", "--calibration", "8")
+    assert result.exit_code == 1, result.output
+    assert "error:" in result.stderr and "check space and rights" in result.stderr
+    assert result.stderr.splitlines()[-1].startswith("error:")
+
+
 def test_a_failing_converter_is_one_line(tiny_run: Path, tmp_path: Path) -> None:
     from convert import tflite
     from convert.run import read_run

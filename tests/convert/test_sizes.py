@@ -1,18 +1,20 @@
 """Which image size is chosen, from made-up and from real bundles."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import typer
 from typer.testing import CliRunner
 
-from convert.sizes import Point, choose, main
+from convert.sizes import Point, choose, main, place_points
+from edge.bundle import load_bundle
 
 
 def point(size: int, accuracy: float, milliseconds: float, spread: float = 0.01) -> Point:
     low, high = accuracy - spread, accuracy + spread
-    return Point(f"b{size}", size, accuracy, low, high, "val+test", milliseconds, True)
+    return Point(f"b{size}", size, size, accuracy, low, high, "val+test", milliseconds, True)
 
 
 @pytest.mark.parametrize(
@@ -27,12 +29,20 @@ def test_the_fastest_that_none_is_surely_better_than(
     assert choose(points).size == chosen
 
 
+def test_weights_of_another_size_are_known_as_such(tiny_bundle: Path) -> None:
+    bundle = load_bundle(tiny_bundle)
+    manifest = bundle.manifest.model_copy(update={"training": {"trained_size": 160}})
+    (own,) = place_points([(bundle, 5.0)])
+    (other,) = place_points([(replace(bundle, manifest=manifest), 5.0)])
+    assert (own.size, own.trained_size, other.trained_size) == (48, 48, 160)
+
+
 def test_the_command_draws_the_curve(tiny_bundle: Path, tmp_path: Path) -> None:
     app = typer.Typer()
     app.command()(main)
     curve = tmp_path / "curve.png"
     bundle = ("--bundles", str(tiny_bundle))
-    arguments = [*bundle, *bundle, "--out", str(curve), "--runs", "10", "--json"]
+    arguments = [*bundle, *bundle, "--out", str(curve), "--rounds", "5", "--json"]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.stderr
     answer = json.loads(result.stdout)

@@ -1,7 +1,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.belt.gates import GateCommand, GateSchedule, GateSpec
+from edge.belt.gates import GateCommand, GateSchedule, GateSpec, Opening
 
 GATES = (GateSpec("a", 600.0), GateSpec("b", 900.0), GateSpec("c", 1200.0))
 
@@ -25,7 +25,7 @@ def windows(gates, readings, speed=250.0):
 
 def test_gate_opens_while_its_item_passes():
     gates = schedule()
-    assert gates.schedule(1000.0, 100.0, "b", encoder_mm=1200.0)
+    assert gates.schedule(1000.0, 100.0, "b", encoder_mm=1200.0) is Opening.PLANNED
     assert gates.next_change_mm(1200.0) == 1820.0
     assert windows(gates, range(1200, 3000)) == [("b", 1820, 1980)]
     assert gates.next_change_mm(1980.0) is None
@@ -41,31 +41,31 @@ def test_windows_of_neighbours_for_one_bin_merge():
 def test_no_gate_opens_on_belt_that_nobody_saw():
     gates = schedule()
     gates.unseen_before(960.0)
-    assert gates.schedule(1000.0, 100.0, "b", 1000.0)
+    assert gates.schedule(1000.0, 100.0, "b", 1000.0) is Opening.PLANNED
     assert windows(gates, range(1200, 3000)) == [("b", 1860, 1980)]
     gates.unseen_before(3000.0)
-    assert not gates.schedule(2999.0, 100.0, "a", 3000.0)
+    assert gates.schedule(2999.0, 100.0, "a", 3000.0) is Opening.UNSEEN
 
 
 def test_too_late_or_without_a_gate_is_refused():
     gates = schedule()
-    assert not gates.schedule(1000.0, 100.0, "a", encoder_mm=1521.0)
-    assert not gates.schedule(2000.0, 100.0, "manual", encoder_mm=1521.0)
+    assert gates.schedule(1000.0, 100.0, "a", encoder_mm=1521.0) is Opening.LATE
+    assert gates.schedule(2000.0, 100.0, "manual", encoder_mm=1521.0) is Opening.NO_GATE
     assert windows(gates, range(1521, 5000)) == []
 
 
 def test_neighbour_bound_elsewhere_clips_the_window_between_the_two():
     gates = schedule(lead_mm=100.0)
-    assert gates.schedule(1000.0, 100.0, "a", 1000.0)
-    assert not gates.schedule(1120.0, 100.0, "manual", 1000.0)  # 20 mm behind
-    assert gates.schedule(860.0, 100.0, "b", 1000.0)  # 40 mm ahead
+    assert gates.schedule(1000.0, 100.0, "a", 1000.0) is Opening.PLANNED
+    assert gates.schedule(1120.0, 100.0, "manual", 1000.0) is Opening.NO_GATE  # 20 mm behind
+    assert gates.schedule(860.0, 100.0, "b", 1000.0) is Opening.PLANNED  # 40 mm ahead
     assert windows(gates, range(1000, 4000)) == [("a", 1530, 1660), ("b", 1610, 1830)]
 
 
 def test_items_side_by_side_bound_for_different_bins_both_go_to_manual():
     gates = schedule()
-    assert gates.schedule(1000.0, 100.0, "a", 1000.0)
-    assert not gates.schedule(1010.0, 80.0, "b", 1000.0)
+    assert gates.schedule(1000.0, 100.0, "a", 1000.0) is Opening.PLANNED
+    assert gates.schedule(1010.0, 80.0, "b", 1000.0) is Opening.BESIDE
     assert windows(gates, range(1000, 4000)) == []
 
 
@@ -99,7 +99,7 @@ def test_close_all_gives_up_what_is_on_its_way():
     gates.due(1600.0, now=1.0)
     assert gates.close_all() == [GateCommand(gate.bin, open=False) for gate in GATES]
     assert gates.due(1601.0, now=1.1) == []
-    assert gates.schedule(1400.0, 100.0, "a", 1601.0)
+    assert gates.schedule(1400.0, 100.0, "a", 1601.0) is Opening.PLANNED
 
 
 items = st.lists(
@@ -118,7 +118,9 @@ steps = st.lists(st.tuples(st.sampled_from([-5, -1, 0, 2, 5]), st.integers(1, 60
 def test_no_centre_bound_elsewhere_passes_an_open_gate(items, steps, lead_mm, max_open_s):
     gates = schedule(max_open_s, lead_mm)
     accepted = {
-        index for index, (at, length, bin) in enumerate(items) if gates.schedule(at, length, bin, 0)
+        index
+        for index, (at, length, bin) in enumerate(items)
+        if gates.schedule(at, length, bin, 0) is Opening.PLANNED
     }
     encoder, now, opened_at, passed = 400.0, 0.0, {}, set()
     backwards = sum(max(0, -step) * count for step, count in steps)

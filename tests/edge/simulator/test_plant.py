@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.belt.gates import GateSchedule, GateSpec
+from edge.belt.gates import GateSchedule, GateSpec, Opening
 from edge.errors import EwasteError
 from edge.simulator.layout import PlacedItem
 from edge.simulator.plant import SimulatedPlant
@@ -81,7 +81,8 @@ def test_schedule_and_plant_sort_items_that_lie_apart(items, step_mm):
     plant = SimulatedPlant(on_belt, GATES)
     schedule = GateSchedule(GATES, lead_mm=20.0, max_open_s=60.0)
     for item, (_, _, bin) in zip(on_belt, items, strict=True):
-        assert schedule.schedule(item.position_mm, item.length_mm, bin, 0.0) == (bin != "manual")
+        opening = schedule.schedule(item.position_mm, item.length_mm, bin, 0.0)
+        assert (opening is Opening.PLANNED) == (bin != "manual")
     encoder = 0.0
     plant.advance(encoder)
     while encoder < end + 1200.0:

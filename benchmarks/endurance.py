@@ -1,0 +1,134 @@
+"""Hours of belt through the whole line, on a virtual clock: benchmarks/endurance.py --hours 8.
+
+Records, retention and the page's files are real; what the process holds is noted every so often.
+"""
+
+import itertools
+import json
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+import psutil
+import typer
+
+from edge.clock import VirtualClock
+from edge.config import Config, RecordsConfig
+from edge.errors import EwasteError
+from edge.line import Source, run_line
+from edge.simulator.layout import place_items
+from edge.simulator.scenario import Load, Optics, Pulses, Scenario, StretchOfBelt
+from edge.simulator.simulate import Pictures, pieces_of, plant_source, told
+
+FPS = 3.0
+PIECES = 100
+GAP_MM = (250.0, 600.0)
+NOTES = 24
+"""How often the process is looked at, in all."""
+
+
+@dataclass(frozen=True)
+class Note:
+    """What the process holds at a moment.
+
+    Attributes:
+        hours: simulated so far.
+        items: counted so far.
+        resident_mb: memory.
+        files: open file handles.
+        threads: running.
+        disk_mb: of the state directory.
+    """
+
+    hours: float
+    items: int
+    resident_mb: float
+    files: int
+    threads: int
+    disk_mb: float
+
+
+def look(hours: float, items: int, state: Path) -> Note:
+    """Look at this process."""
+    process = psutil.Process()
+    disk = sum(path.stat().st_size for path in state.rglob("*") if path.is_file())
+    return Note(
+        round(hours, 2),
+        items,
+        round(process.memory_info().rss / 2**20, 1),
+        process.num_fds(),
+        process.num_threads(),
+        round(disk / 2**20, 1),
+    )
+
+
+def endure(hours: float, megabytes: float, photos: Path | None, state: Path) -> list[Note]:
+    """Run the line; what it held over the time.
+
+    Raises:
+        EwasteError: the line failed.
+    """
+    scenario = Scenario(
+        belt=(
+            StretchOfBelt(seconds=50, speed_mm_s=250, ramp_s=0.5),
+            StretchOfBelt(seconds=8, speed_mm_s=0, ramp_s=0.5),
+            StretchOfBelt(seconds=2, speed_mm_s=-150, ramp_s=0.5),
+        ),
+        load=Load(gap_mm=GAP_MM, debris=0.1),
+        camera=Optics(fps=FPS, drift=0.2),
+        encoder=Pulses(kind="exact"),
+    )
+    records = RecordsConfig(megabytes=megabytes, review_share=0.05)
+    config = told(Config(state=state, records=records), scenario)
+    pieces = list(itertools.islice(pieces_of(scenario.load, Pictures(photos), 1, config), PIECES))
+    mean_mm = sum(piece.length_mm for piece in pieces) / PIECES + sum(GAP_MM) / 2
+    count = int(hours * 3600 * 250 / mean_mm) + 100
+    placed = place_items(itertools.cycle(pieces), count, 1, config.geometry, GAP_MM)
+    clock, notes, items = VirtualClock(), [], 0
+    state.mkdir(parents=True, exist_ok=True)
+
+    def opened(config: Config) -> Source:
+        return plant_source(config, scenario, placed, 1, clock, realtime=False)
+
+    def stopped() -> bool:
+        due = hours * len(notes) / NOTES
+        if clock.now() / 3600 >= due:
+            notes.append(look(clock.now() / 3600, items, state))
+            print(notes[-1], file=sys.stderr)
+        return clock.now() / 3600 >= hours
+
+    def decided(record: object) -> None:
+        nonlocal items
+        items += 1
+
+    run_line(config, opened, False, stopped, decided, lambda line: print(line, file=sys.stderr))
+    return notes
+
+
+def main(
+    hours: Annotated[float, typer.Option(min=0.01, help="simulated")] = 8.0,
+    megabytes: Annotated[float, typer.Option(min=10, help="quota of the records")] = 50.0,
+    photos: Annotated[Path | None, typer.Option(help="folder of CLASS/*.jpg")] = None,
+    as_json: Annotated[bool, typer.Option("--json")] = False,
+) -> None:
+    """Run it. Exit codes: 0 done, 1 failed, 2 bad input."""
+    began = time.perf_counter()
+    try:
+        with tempfile.TemporaryDirectory(prefix="ewaste-endurance-") as state:
+            notes = endure(hours, megabytes, photos, Path(state))
+    except EwasteError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    if as_json:
+        took = round(time.perf_counter() - began)
+        print(json.dumps({"seconds": took, "notes": [asdict(note) for note in notes]}))
+        return
+    print(pd.DataFrame([asdict(note) for note in notes]).to_string(index=False))
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,168 @@
+"""The line in real time on a film of a fast belt: python benchmarks/realtime.py --minutes 10.
+
+The film is rendered first and shown by the line's own capture process, whose cost is told apart.
+"""
+
+import json
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import psutil
+import typer
+
+from edge.config import read_config
+from edge.decision import TOUCHING
+from edge.errors import EwasteError
+from edge.simulator.film import SCHEME, Film, render_film
+from edge.simulator.scenario import read_scenario
+from edge.simulator.simulate import Pictures, told
+from edge.store import RECORDS_NAME, ItemRecord, Store
+
+TEXTURES = 18
+"""Of belt in the film: 36 m."""
+WARM_UP_S = 10.0
+SAMPLE_S = 1.0
+STAGES = ("detect_ms", "classify_ms", "verdict_ms")
+
+
+@dataclass
+class Watch:
+    """A process watched once a second."""
+
+    process: psutil.Process
+    resident_mb: list[float] = field(default_factory=list)
+    cpu_s: list[float] = field(default_factory=list)
+
+    def sample(self) -> None:
+        """Note memory and processor time."""
+        times = self.process.cpu_times()
+        self.resident_mb.append(self.process.memory_info().rss / 2**20)
+        self.cpu_s.append(times.user + times.system)
+
+    @property
+    def cores(self) -> float:
+        """Processor time per second."""
+        return (self.cpu_s[-1] - self.cpu_s[0]) / ((len(self.cpu_s) - 1) * SAMPLE_S)
+
+
+def watch_line(command: list[str], seconds: float) -> tuple[Watch, Watch, dict]:
+    """Run the line, and watch it and its capture process; their samples, and what it said.
+
+    Raises:
+        EwasteError: the line ended early.
+    """
+    line = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    time.sleep(WARM_UP_S)
+    watched = Watch(psutil.Process(line.pid))
+    (capture,) = (
+        Watch(child)
+        for child in watched.process.children()
+        if "edge.cameras.capture" in child.cmdline()
+    )
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if line.poll() is not None:
+            raise EwasteError(f"the line ended with exit code {line.returncode}")
+        watched.sample()
+        capture.sample()
+        time.sleep(SAMPLE_S)
+    line.send_signal(signal.SIGTERM)
+    return watched, capture, json.loads(line.communicate()[0])
+
+
+def figures_of(
+    film: Film, records: list[ItemRecord], line: Watch, capture: Watch, counts: dict
+) -> dict:
+    """What a run showed."""
+    seconds = counts["frames_seen_s"]
+    loop_s = film.loop_mm / film.speed_mm_s
+    settled = records[len(records) // 20 :]
+    third = max(1, len(line.resident_mb) // 3)
+    stages = {
+        stage: {
+            f"p{share}": float(np.percentile([getattr(each, stage) for each in settled], share))
+            for share in (50, 99)
+        }
+        for stage in STAGES
+        if settled
+    }
+    return {
+        "seconds": seconds,
+        "items": len(records),
+        "items_expected": len(film.labels) * seconds / loop_s,
+        "items_per_minute": len(records) / seconds * 60,
+        "unclassified": sum(not each.views and TOUCHING not in each.reason for each in records),
+        "touching": sum(TOUCHING in each.reason for each in records),
+        "views_per_item": float(np.mean([each.views for each in records])) if records else 0.0,
+        "deadlines_missed": counts["deadlines_missed"],
+        "frames": counts["frames"],
+        "frames_dropped": counts["frames_dropped"],
+        "stages": stages,
+        "line_cores": line.cores,
+        "camera_process_cores": capture.cores,
+        "resident_mb_first_third": float(np.median(line.resident_mb[:third])),
+        "resident_mb_last_third": float(np.median(line.resident_mb[-third:])),
+        "resident_mb_peak": max(line.resident_mb),
+    }
+
+
+def measure(
+    scenario_name: str, minutes: float, photos: Path | None, empty: bool, threads: int
+) -> dict:
+    """Render the film, run the line on it, and say what it did.
+
+    Raises:
+        EwasteError: the film or the line failed.
+    """
+    scenario = read_scenario(scenario_name)
+    if empty:
+        scenario = scenario.model_copy(update={"items": 0})
+    config = told(read_config(None), scenario)
+    with tempfile.TemporaryDirectory(prefix="ewaste-film-") as scratch:
+        folder = Path(scratch)
+        film = render_film(folder, config, scenario, TEXTURES, 1, Pictures(photos))
+        settings = folder / "line.toml"
+        settings.write_text(
+            f"gate_travel_s = {scenario.gate_travel_s}\n"
+            f"[camera]\nsource = '{SCHEME}{folder}'\nfps = {film.fps}\nfrozen_s = 0\n"
+            f"[belt]\nspeed_mm_s = {film.speed_mm_s}\n[classifier]\nthreads = {threads}\n"
+        )
+        command = [sys.executable, "-m", "edge.cli", "run", "--config", str(settings)]
+        command += ["--no-panel", "--json", "--state", str(folder / "state")]
+        line, capture, counts = watch_line(command, 60 * minutes)
+        with Store(folder / "state" / RECORDS_NAME, read_only=True) as store:
+            records = list(store.all())
+        counts["frames_seen_s"] = (counts["frames"] + counts["frames_dropped"]) / film.fps
+        return figures_of(film, records, line, capture, counts)
+
+
+def main(
+    scenario: Annotated[str, typer.Option(help="its load, camera and greatest speed")] = "rush",
+    minutes: Annotated[float, typer.Option(min=0.2)] = 10.0,
+    photos: Annotated[Path | None, typer.Option(help="folder of CLASS/*.jpg")] = None,
+    empty: Annotated[bool, typer.Option("--empty", help="nothing lies on the belt")] = False,
+    threads: Annotated[int, typer.Option(min=1, help="of the classifier")] = 2,
+    as_json: Annotated[bool, typer.Option("--json")] = False,
+) -> None:
+    """Run the line in real time. Exit codes: 0 done, 1 failed, 2 bad input."""
+    try:
+        figures = measure(scenario, minutes, photos, empty, threads)
+    except EwasteError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    if as_json:
+        print(json.dumps(figures))
+        return
+    for name, value in figures.items():
+        print(f"{name:24} {value:.2f}" if isinstance(value, float) else f"{name:24} {value}")
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,71 @@
+"""How the light on the belt changes from frame to frame: flicker, drift, and shadows that wander.
+
+Such changes are smooth over the view, slow from one frame to the next, and the same for all
+colours. Items are none of it.
+"""
+
+import cv2
+import numpy as np
+
+STEP = 8  # every so manieth cell of the reduced frame is looked at
+ALONG, ACROSS = 8, 1  # degrees of the polynomial in x and y that stands for the light
+NEAR = 0.08  # change of a cell's light, as a logarithm, that is not taken for an item
+LEAST_SHARE = 0.2  # of the cells must be belt, or the light stays as it was
+RIDGE = 0.005  # holds back terms that too little belt speaks for, towards what they were
+DARKEST, BRIGHTEST = 0.25, 2.5
+
+
+class Illumination:
+    """Follows the light, as a share of that in which the belt's look was learnt."""
+
+    def __init__(self, width: int, height: int) -> None:
+        """Start with the light unchanged, for reduced frames of `width` x `height` cells."""
+        self._size = (width, height)
+        y, x = np.meshgrid(
+            np.linspace(-1, 1, -(-height // STEP), dtype=np.float32),
+            np.linspace(-1, 1, -(-width // STEP), dtype=np.float32),
+            indexing="ij",
+        )
+        terms = [
+            np.polynomial.legendre.legval(x, np.eye(ALONG + 1)[i])
+            * np.polynomial.legendre.legval(y, np.eye(ACROSS + 1)[j])
+            for i in range(ALONG + 1)
+            for j in range(ACROSS + 1)
+        ]
+        self._terms = np.stack(terms, axis=-1).astype(np.float32)
+        self._factors = np.zeros(len(terms), np.float32)
+
+    def follow(self, small: np.ndarray, belt: np.ndarray) -> np.ndarray:
+        """Take in a frame; how bright the light is on it.
+
+        Args:
+            small: the reduced frame, uint8 [h, w, 3].
+            belt: the belt's look in the first light, float32 [h, w, 3].
+
+        Returns:
+            float32 [h, w], 1 where nothing has changed.
+        """
+        seen = np.log(np.maximum(small[::STEP, ::STEP].sum(axis=2), 3.0))
+        change = seen - np.log(np.maximum(belt[::STEP, ::STEP].sum(axis=2), 3.0))
+        expected = self._terms @ self._factors
+        off = change - expected
+        # A lamp's flicker is the same everywhere, and may be large: it comes off first.
+        common = _commonest(off)
+        near = np.abs(off - common) < NEAR
+        if near.mean() >= LEAST_SHARE:
+            terms, wanted = self._terms[near], off[near]
+            weight = RIDGE * len(wanted) * np.eye(terms.shape[1], dtype=np.float32)
+            weight[0, 0] = 0
+            self._factors += np.linalg.solve(terms.T @ terms + weight, terms.T @ wanted)
+            bounds = np.log(DARKEST), np.log(BRIGHTEST)
+            expected = np.clip(self._terms @ self._factors, *bounds)
+        light = np.exp(expected).astype(np.float32)
+        return cv2.resize(light, self._size, interpolation=cv2.INTER_LINEAR)
+
+
+def _commonest(values: np.ndarray) -> float:
+    """Where the values, float of any shape, lie densest within a window of `NEAR`."""
+    ordered = np.sort(values, axis=None)
+    ends = np.searchsorted(ordered, ordered + NEAR)
+    place = int(np.argmax(ends - np.arange(len(ordered))))
+    return float(np.median(ordered[place : ends[place]]))
