@@ -83,7 +83,7 @@ def run(
     settings = _settings(config, bundle, state, port, camera)
     if settings.camera.source == "simulated":
         raise BadInput("no camera is configured; give --camera, or try: ewaste-edge demo")
-    _work(settings, open_source, panel, as_json)
+    _work(settings, lambda config: open_source(config, _say), panel, as_json)
 
 
 @app.command()
@@ -398,6 +398,7 @@ def _counts(tally: Tally) -> dict:
         "frames": tally.frames,
         "frames_dropped": tally.frames_dropped,
         "camera_faults": tally.camera_faults,
+        "encoder_faults": tally.encoder_faults,
     }
 
 

@@ -83,11 +83,40 @@ class BeltConfig(_Section):
 
     Attributes:
         mm_per_px: how much belt one pixel shows.
-        speed_mm_s: the speed, as long as there is no encoder.
+        speed_mm_s: the usual speed.
+        encoder: who tells where the belt is: `camera`, by what it sees of the belt; `pulses` of a
+            wheel, checked against the camera; or `time`, at `speed_mm_s`, which cannot see the
+            belt stop.
+        pulse_pin: GPIO number (BCM) of the pulses.
+        pulse_pin_b: of their second channel, which tells the direction; None: there is none.
+        mm_per_pulse: how far the belt moves from one pulse to the next.
+        fastest_mm_s: pulses that say it is faster are noise; None: twice `speed_mm_s`.
     """
 
     mm_per_px: float = Field(0.625, gt=0, le=10)
     speed_mm_s: float = Field(250.0, gt=0, le=5000)
+    encoder: Literal["camera", "pulses", "time"] = "camera"
+    pulse_pin: int | None = Field(None, ge=0, le=27)
+    pulse_pin_b: int | None = Field(None, ge=0, le=27)
+    mm_per_pulse: float | None = Field(None, gt=0, le=100)
+    fastest_mm_s: float | None = Field(None, gt=0, le=10_000)
+
+    @property
+    def limit_mm_s(self) -> float:
+        """The speed that the belt never exceeds."""
+        return self.fastest_mm_s or 2 * self.speed_mm_s
+
+    @model_validator(mode="after")
+    def _check_encoder(self) -> "BeltConfig":
+        if self.encoder == "pulses" and (self.pulse_pin is None or self.mm_per_pulse is None):
+            raise ValueError('encoder = "pulses" needs pulse_pin and mm_per_pulse')
+        if self.pulse_pin is None and self.pulse_pin_b is not None:
+            raise ValueError("pulse_pin_b needs pulse_pin")
+        if self.pulse_pin is not None and self.pulse_pin == self.pulse_pin_b:
+            raise ValueError("pulse_pin and pulse_pin_b are the same pin")
+        if self.limit_mm_s < self.speed_mm_s:
+            raise ValueError("fastest_mm_s is less than speed_mm_s")
+        return self
 
 
 class ClassifierConfig(_Section):
@@ -329,6 +358,8 @@ class Config(_Section):
             wires = [wire for gate in self.gates if (wire := getattr(gate, kind)) is not None]
             if len(set(wires)) < len(wires):
                 raise ValueError(f"two gates have the same {kind}")
+            if kind == "pin" and {self.belt.pulse_pin, self.belt.pulse_pin_b} & set(wires):
+                raise ValueError("a gate and the encoder have the same pin")
             if wires and len(wires) < len(self.gates):
                 raise ValueError(f"some gates have a {kind} and some have none; all or none")
         if any(gate.coil is not None for gate in self.gates):

@@ -12,7 +12,7 @@ import cv2
 
 from edge.belt.candidate import Candidate
 from edge.belt.detector import Detection, Detector
-from edge.belt.encoder import Encoder
+from edge.belt.encoder import HEALTHY, Encoder, EncoderHealth
 from edge.belt.gates import GateSchedule, Opening
 from edge.belt.geometry import Geometry
 from edge.belt.tracker import TrackedItem, Tracker
@@ -44,6 +44,7 @@ class Step:
         seen: the items in it with what was seen of each and the verdict, if there is one.
         records: the verdicts that fell.
         fault: what is wrong with the camera; empty when nothing is.
+        belt: what is known of the encoder's positions.
     """
 
     frame: Frame | None
@@ -51,6 +52,7 @@ class Step:
     seen: tuple[tuple[TrackedItem, Detection, Verdict | None], ...]
     records: tuple[ItemRecord, ...]
     fault: str = ""
+    belt: EncoderHealth = HEALTHY
 
 
 @dataclass
@@ -66,6 +68,7 @@ class Tally:
     frames: int = 0
     frames_dropped: int = 0
     camera_faults: int = 0
+    encoder_faults: int = 0
     per_label: Counter[str] = field(default_factory=Counter)
     per_bin: Counter[str] = field(default_factory=Counter)
     latencies: dict[str, deque[float]] = field(
@@ -123,6 +126,7 @@ class Conveyor:
         self._classify_mm = self._step_mm = 0.0  # what the belt moves during a prediction, a step
         self._stepped_to_mm: float | None = None
         self._sees, self._fault = False, ""
+        self._belt = HEALTHY
         self.tally = Tally()
         self.gates_open: dict[str, bool] = {}
 
@@ -172,8 +176,8 @@ class Conveyor:
             )
         if not self._sees:
             self._sees, self._fault = True, ""
-            border_mm = self._geometry.belt_position(self._geometry.width_px, encoder_mm)
-            self._schedule.unseen_before(border_mm)
+            self._schedule.unseen_before(self._border_mm(encoder_mm))
+        lost = self._mind_encoder(encoder_mm)
         self._move_gates()
         started = time.perf_counter()
         detections = self._detector.detect(frame.pixels)
@@ -188,7 +192,8 @@ class Conveyor:
             frame,
             encoder_mm,
             tuple((item, detection, self._verdict(item.number)) for item, detection in seen),
-            records,
+            lost + records,
+            belt=self._belt,
         )
 
     def step_blind(self, none: NoFrame) -> Step:
@@ -202,6 +207,24 @@ class Conveyor:
             records = self._conclude_all(encoder_mm, "the camera failed")
         self._sees, self._fault = False, none.fault
         return Step(None, encoder_mm, (), records, none.fault)
+
+    def _mind_encoder(self, encoder_mm: float) -> tuple[ItemRecord, ...]:
+        """Once no position can be trusted the gates are closed and what is on the belt is manual.
+
+        So is what comes until one can be again, and then what is past the view.
+        """
+        before, self._belt = self._belt, self._encoder.health()
+        if before.trusted and not self._belt.trusted:
+            self.tally.encoder_faults += 1
+            self._close_gates()
+            return self._conclude_all(encoder_mm, self._belt.message)
+        if self._belt.trusted and not before.trusted:
+            self._schedule.unseen_before(self._border_mm(encoder_mm))
+        return ()
+
+    def _border_mm(self, encoder_mm: float) -> float:
+        """The belt coordinate of the view's downstream border."""
+        return self._geometry.belt_position(self._geometry.width_px, encoder_mm)
 
     def _look(
         self, item: TrackedItem, detection: Detection, frame: Frame, encoder_mm: float
@@ -329,6 +352,8 @@ class Conveyor:
         verdict = decide(candidate.predictions, self._rules)
         if candidate.touching:
             unsafe = TOUCHING
+        if not self._belt.trusted:
+            unsafe = self._belt.message
         if not unsafe and verdict.bin != MANUAL:
             unsafe = self._gates.fault() or ""
         if unsafe:

@@ -11,12 +11,16 @@ from pathlib import Path
 
 import numpy as np
 
-from edge.belt.encoder import Encoder, TimedEncoder
+from edge.belt.checked_encoder import CheckedEncoder
+from edge.belt.encoder import HEALTHY, Encoder, EncoderHealth, TimedEncoder
 from edge.belt.gates import GateSchedule
+from edge.belt.odometer import Odometer
+from edge.belt.pulses import PulseEncoder
 from edge.bundle import Bundle, load_bundle
 from edge.cameras.camera import Camera
 from edge.cameras.device import is_live, shown_source
 from edge.cameras.source import open_camera
+from edge.cameras.watched import WatchedCamera
 from edge.classifier import Classifier
 from edge.clock import Clock, SystemClock, VirtualClock
 from edge.config import Config, decision_rules
@@ -25,6 +29,7 @@ from edge.decision import MANUAL, UNKNOWN
 from edge.errors import BadInput, EwasteError
 from edge.files import write_whole
 from edge.inference import Inference, InlineInference, ThreadedInference
+from edge.inputs.gpio_encoder import GpioEncoder
 from edge.memory import return_freed_memory
 from edge.outputs.gate_output import GateOutput
 from edge.outputs.wiring import Outputs
@@ -39,7 +44,7 @@ from edge.verify import verify
 PATIENCE = 0.6
 """A frame waits for the model for so much of the time until the next one."""
 STATUS_SECONDS = 0.5
-NO_PICTURE = "no picture"
+NO_PICTURE, NO_POSITION = "no picture", "belt not measured"
 EFFECTIVE = "config.json"
 """The configuration a line runs with, as its page reads it."""
 
@@ -57,17 +62,43 @@ class Source:
     gates: GateOutput | None
 
 
-def open_source(config: Config) -> Source:
-    """Open the configured camera, live, file or folder.
+def open_source(config: Config, said: Callable[[str], None] = lambda line: None) -> Source:
+    """Open the configured camera, live, file or folder, and the belt's encoder.
 
     Raises:
-        BadInput: it does not open.
+        BadInput: one does not open.
     """
     # A recorded belt is worked through as fast as it can be, but in its own time.
     clock = SystemClock() if is_live(config.camera.source) else VirtualClock()
     camera = open_camera(config.camera, clock)
-    encoder = TimedEncoder(config.belt.speed_mm_s, clock.now())
+    try:
+        camera, encoder = with_encoder(config, camera, clock, said)
+    except BaseException:
+        camera.close()
+        raise
     return Source(camera, encoder, clock, None)
+
+
+def with_encoder(
+    config: Config, camera: Camera, clock: Clock, said: Callable[[str], None]
+) -> tuple[Camera, Encoder]:
+    """The configured encoder, and the camera, whose frames it sees first if it measures by them.
+
+    Raises:
+        BadInput: its pins cannot be used, or pulses are asked for with a recorded belt.
+    """
+    belt = config.belt
+    if belt.encoder == "time":
+        return camera, TimedEncoder(belt.speed_mm_s, clock.now())
+    odometer = Odometer(config.geometry, belt.speed_mm_s)
+    if belt.encoder == "camera":
+        return WatchedCamera(camera, odometer.see), odometer
+    if not is_live(config.camera.source):
+        raise BadInput('a recorded belt sends no pulses; set [belt] encoder = "camera"')
+    pulses = PulseEncoder(belt.mm_per_pulse, belt.limit_mm_s, clock.now())
+    wires = GpioEncoder(belt.pulse_pin, belt.pulse_pin_b, pulses, clock, said)
+    checked = CheckedEncoder(pulses, odometer)
+    return WatchedCamera(camera, checked.see, wires.release), checked
 
 
 def build_conveyor(
@@ -236,6 +267,7 @@ class _Shown:
         self._page, self._said = page, said
         self._status: Status | None = None
         self._fault, self._fault_at = "", 0.0
+        self._belt = HEALTHY
         self._due_at = 0.0
         self._since, self._frames, self._belt_mm = time.monotonic(), 0, 0.0
 
@@ -244,6 +276,9 @@ class _Shown:
         changed = bool(step.fault) != bool(self._fault)
         if changed:
             self._tell_fault(step.fault, now)
+        if step.frame is not None and step.belt != self._belt:
+            changed = changed or step.belt.trusted != self._belt.trusted
+            self._tell_belt(step.belt)
         if self._status is None or changed or now >= self._due_at:
             self._status = self._measure(step, now)
             self._outputs.show(self._status)
@@ -261,6 +296,13 @@ class _Shown:
             self._said(f"{self._camera}: back after {away_s:.1f} s, the line goes on")
         self._fault = fault
 
+    def _tell_belt(self, belt: EncoderHealth) -> None:
+        if not belt.trusted and self._belt.trusted:
+            self._said(f"{belt.message}; the gates are closed until the belt is measured again")
+        elif belt.trusted and (belt.message or self._belt.message):
+            self._said(belt.message or "the belt is measured as it should be again")
+        self._belt = belt
+
     def _look_after_page(self) -> None:
         if self._page is not None and self._page.poll() is not None:
             self._said(f"the page has ended (exit code {self._page.returncode}); the line goes on")
@@ -270,10 +312,12 @@ class _Shown:
         tally, elapsed = self._conveyor.tally, max(1e-6, now - self._since)
         written: WriterStatus = self._writer.status
         outputs = self._outputs.statuses
-        errors = [step.fault, written.error, *(output.error for output in outputs)]
+        errors = [step.fault, self._belt.message, written.error]
+        errors += [output.error for output in outputs]
+        state = "running" if self._belt.trusted else NO_POSITION
         status = Status(
             updated_at=time.time(),
-            state=NO_PICTURE if step.fault else "running",
+            state=NO_PICTURE if step.fault else state,
             camera=self._camera,
             bundle=self._bundle.manifest.name,
             digest=self._bundle.digest,

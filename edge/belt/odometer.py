@@ -32,6 +32,7 @@ STILL_PX = 0.25  # less is no motion but noise
 LOOK_EVERY_MM = 20.0
 LOOKS_NEEDED = 25  # a mean over fewer frames would show their belt, which stands still in it
 LOOK_FOLLOWED = 0.02
+LOOK_MOST = 1.5  # times the mean: under more light, dust has more contrast
 LOOK_LIMIT = 20.0  # grey levels: an item that passes is not taken for dust on the lens
 SPEED_OVER_S = 0.1
 GOING_ON_S = 1.0  # how long after the last frame the belt is taken to go on as it did
@@ -85,7 +86,7 @@ class Odometer:
     def see(self, frame: Frame) -> None:
         """Measure how far the belt has moved since the frames before."""
         rows = self._rows(frame.pixels)
-        moving = rows - self._look if self._looks >= LOOKS_NEEDED else rows
+        moving = without(self._look, rows) if self._looks >= LOOKS_NEEDED else rows
         spectra = spectra_of(moving * self._taper, self._bins)
         if self._trail is None:
             self._trail = Trail(frame.captured_at)
@@ -178,6 +179,15 @@ class Odometer:
         self._looks += 1
         change = np.clip(rows - self._look, -LOOK_LIMIT, LOOK_LIMIT)
         self._look += max(LOOK_FOLLOWED, 1 / self._looks) * change
+
+
+def without(look: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """What in float32 [rows, columns] is not the look of the dust and the light, row by row.
+
+    As much of the look is taken away as is there: none from a picture that shows nothing at all.
+    """
+    there = (rows * look).sum(1, keepdims=True) / ((look**2).sum(1, keepdims=True) + 1e-3)
+    return rows - there.clip(0, LOOK_MOST) * look
 
 
 def tapered(columns: int) -> np.ndarray:

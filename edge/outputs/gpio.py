@@ -78,7 +78,7 @@ def choose_factory(said: Callable[[str], None], device_tree: Path = DEVICE_TREE)
         return
     board = device_tree.read_bytes() if device_tree.exists() else b""
     if b"Raspberry Pi" not in board:
-        said("this is no Raspberry Pi: the pins of the gates are only simulated")
+        said("this is no Raspberry Pi: the GPIO pins are only simulated")
     os.environ["GPIOZERO_PIN_FACTORY"] = "lgpio" if b"Raspberry Pi" in board else "mock"
     # lgpio makes a pipe in its working directory, where a service may not write.
     os.environ.setdefault("LG_WD", tempfile.gettempdir())

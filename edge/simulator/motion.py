@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
+from edge.belt.encoder import HEALTHY, EncoderHealth
+
 
 @dataclass(frozen=True)
 class Stretch:
@@ -70,6 +72,10 @@ class BeltMotion:
         """How fast it moves."""
         during, _, after_s = self._round(at_seconds)
         return during.speed_mm_s(after_s)
+
+    def health(self) -> EncoderHealth:
+        """A perfect encoder has no fault."""
+        return HEALTHY
 
     def _round(self, at_seconds: float) -> "tuple[_Round, float, float]":
         """The round of stretches at a time, where it began, and how long ago."""

@@ -8,10 +8,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from edge.belt.encoder import Encoder, TimedEncoder
+from edge.belt.checked_encoder import CheckedEncoder
+from edge.belt.encoder import Encoder, EncoderHealth, TimedEncoder
+from edge.belt.odometer import Odometer
+from edge.belt.pulses import PulseEncoder
 from edge.bundle import Bundle, load_bundle
 from edge.cameras.camera import Camera, Frame
 from edge.cameras.simulated import SimulatedCamera
+from edge.cameras.watched import WatchedCamera
 from edge.classifier import Classifier, Prediction
 from edge.clock import Clock, SystemClock, VirtualClock
 from edge.config import Config, bin_of
@@ -34,6 +38,7 @@ from edge.simulator.plant import RUN_OUT_MM, SimulatedPlant
 from edge.simulator.scenario import Load, Optics, Pulses, Scenario, StretchOfBelt
 from edge.simulator.scene import Scene
 from edge.simulator.score import Score, score
+from edge.simulator.wheel import SimulatedWheel
 from edge.store import ItemRecord
 
 DEMO_PIECES = 60
@@ -269,27 +274,6 @@ class PacedInference:
         """Nothing is under way."""
 
 
-@dataclass(frozen=True)
-class WatchedCamera:
-    """A camera whose frames somebody else sees first; `finish` is called when it is closed."""
-
-    camera: Camera
-    watch: Callable[[Frame], None]
-    finish: Callable[[], None] = lambda: None
-
-    def read(self) -> Frame | None:
-        """The camera's next frame, after `watch` has had it."""
-        frame = self.camera.read()
-        if frame is not None:
-            self.watch(frame)
-        return frame
-
-    def close(self) -> None:
-        """Close the camera."""
-        self.finish()
-        self.camera.close()
-
-
 def plant_source(
     config: Config,
     scenario: Scenario,
@@ -315,13 +299,53 @@ def plant_source(
     if video is not None:
         camera = _recorded(camera, video, scenario.camera.fps, config)
     camera = WatchedCamera(camera, lambda frame: plant.advance(motion.position_mm(clock.now())))
-    return Source(camera, _encoder(config, scenario, motion), clock, plant)
+    camera, encoder = _with_encoder(config, scenario, camera, motion, clock, seed)
+    return Source(camera, encoder, clock, plant)
 
 
-def _encoder(config: Config, scenario: Scenario, motion: BeltMotion) -> Encoder:
-    if scenario.encoder.kind == "time":
-        return TimedEncoder(scenario.nominal_mm_s, 0.0)
-    return motion
+def _with_encoder(
+    config: Config,
+    scenario: Scenario,
+    camera: Camera,
+    motion: BeltMotion,
+    clock: Clock,
+    seed: int,
+) -> tuple[Camera, Encoder]:
+    """The scenario's encoder, and the camera, whose frames it sees if it measures by them."""
+    kind, nominal_mm_s = scenario.encoder.kind, scenario.nominal_mm_s
+    if kind == "exact":
+        return camera, motion
+    if kind == "time":
+        return camera, TimedEncoder(nominal_mm_s, clock.now())
+    odometer = Odometer(config.geometry, nominal_mm_s)
+    if kind == "camera":
+        return WatchedCamera(camera, odometer.see), odometer
+    pulses = PulseEncoder(scenario.encoder.mm_per_pulse, 2 * nominal_mm_s, clock.now())
+    wheel = SimulatedWheel(motion, pulses, scenario.encoder, clock, seed)
+    turned = TurnedEncoder(CheckedEncoder(pulses, odometer), wheel)
+    return WatchedCamera(camera, turned.see), turned
+
+
+@dataclass(frozen=True)
+class TurnedEncoder:
+    """An encoder whose wheel turns before anybody asks it."""
+
+    encoder: CheckedEncoder
+    wheel: SimulatedWheel
+
+    def see(self, frame: Frame) -> None:
+        """Show it a frame."""
+        self.wheel.turn()
+        self.encoder.see(frame)
+
+    def position_mm(self, at_seconds: float) -> float:
+        """The belt's position at a time."""
+        self.wheel.turn()
+        return self.encoder.position_mm(at_seconds)
+
+    def health(self) -> EncoderHealth:
+        """Whether its positions can be relied on."""
+        return self.encoder.health()
 
 
 def _recorded(camera: Camera, video: Path, fps: float, config: Config) -> Camera:

@@ -53,3 +53,30 @@ def test_photos_of_another_class_are_bad_input(tiny_bundle, tmp_path, drawn_data
     )
     assert done.returncode == 2
     assert "Toaster" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_the_plant_runs_the_scenarios_it_is_told(tiny_bundle, tmp_path):
+    config = tmp_path / "line.toml"
+    config.write_text(f"[classifier]\nbundle = '{tiny_bundle}'\n")
+    figures = benchmark("plant", "even", "jog-back", "--items", 5, "--config", config)
+    assert [row["scenario"] for row in figures["scenarios"]] == ["even", "jog-back"]
+    assert figures["total"]["items"] == 10 and figures["total"]["miscounted"] == 0
+    assert sum(each["fed"] for each in figures["bins"].values()) == 10
+
+
+@pytest.mark.slow
+def test_the_line_keeps_up_with_a_film_of_a_fast_belt():
+    figures = benchmark("realtime", "--minutes", 0.3)
+    assert figures["items"] == pytest.approx(figures["items_expected"], rel=0.05)
+    assert figures["line_cores"] > figures["camera_process_cores"] > 0
+
+
+@pytest.mark.slow
+def test_an_hour_of_belt_leaves_handles_and_threads_as_they_were():
+    notes = benchmark("endurance", "--hours", 0.15, "--megabytes", 10)["notes"]
+    settled = notes[2:]
+    assert settled[-1]["items"] > 50
+    assert (
+        len({note["files"] for note in settled}) == len({note["threads"] for note in settled}) == 1
+    )
+    assert all(note["disk_mb"] < 10 * 1.5 for note in notes)

@@ -1,0 +1,1 @@
+"""What the line hears from outside of this process, apart from its camera."""
