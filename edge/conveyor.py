@@ -232,9 +232,8 @@ class Conveyor:
         """Offer a view of the item if it is whole and has come far enough since the last one."""
         candidate = self._candidates.setdefault(item.number, Candidate(item))
         candidate.item = item
-        candidate.sightings += 1
-        candidate.touching_sightings += detection.touching
-        if not detection.whole or detection.touching:
+        candidate.sighted(detection)
+        if not detection.whole or detection.touching or candidate.touching:
             return
         if candidate.wants_view(encoder_mm, self._voting.spacing_mm):
             off_centre = abs(2 * detection.box.center[0] / self._geometry.width_px - 1)
@@ -252,7 +251,7 @@ class Conveyor:
         ready = [
             candidate
             for candidate in self._candidates.values()
-            if candidate.verdict is None and candidate.ready(captured_at)
+            if candidate.verdict is None and not candidate.touching and candidate.ready(captured_at)
         ]
         if ready:
             self._begin(min(ready, key=self._urgency))
@@ -323,7 +322,7 @@ class Conveyor:
 
     def _cannot_wait(self, candidate: Candidate, now_mm: float) -> bool:
         """Whether no further view can come, or the verdict would come too late with it."""
-        if candidate.left and candidate.waiting is None and candidate.at_work is None:
+        if candidate.left and (candidate.touching or not candidate.in_work):
             return True
         within_reach = candidate.left or bool(candidate.predictions)
         return within_reach and now_mm + 2 * self._step_mm >= self._deadline_mm(candidate)
@@ -349,9 +348,10 @@ class Conveyor:
             self._schedule.schedule(item.position_mm, item.length_mm, MANUAL, encoder_mm)
             self.tally.recalled += 1
             return None
-        verdict = decide(candidate.predictions, self._rules)
         if candidate.touching:
-            unsafe = TOUCHING
+            verdict = Verdict(UNKNOWN, 0.0, MANUAL, f"{TOUCHING}; may be more than one")
+        else:
+            verdict = decide(candidate.predictions, self._rules)
         if not self._belt.trusted:
             unsafe = self._belt.message
         if not unsafe and verdict.bin != MANUAL:
@@ -361,7 +361,7 @@ class Conveyor:
         now_mm = max(encoder_mm, self._now_mm())
         opening = self._schedule.schedule(item.position_mm, item.length_mm, verdict.bin, now_mm)
         late = opening is Opening.LATE
-        if candidate.unclassified and not unsafe:
+        if candidate.unclassified and not (unsafe or candidate.touching):
             late = True
             verdict = replace(verdict, reason="too late to be classified")
         elif verdict.bin != MANUAL and opening is not Opening.PLANNED:
@@ -408,7 +408,7 @@ class Conveyor:
         """Decide on what is still in view when the frames have ended, so that it is counted."""
         self._collect(wait=True)
         for candidate in self._candidates.values():
-            if candidate.verdict is None and candidate.unclassified:
+            if candidate.verdict is None and candidate.unclassified and not candidate.touching:
                 self._begin(candidate)
                 self._collect(wait=True)
         self._conclude_all(self._now_mm())

@@ -2,11 +2,15 @@
 
 from dataclasses import dataclass, field
 
+from edge.belt.detector import Detection
+from edge.belt.touching import crowding
 from edge.belt.tracker import TrackedItem
 from edge.belt.view import View
 from edge.classifier import Prediction
 from edge.decision import Verdict
 
+OUTLINES = 3
+"""How many outlines of an item are looked at."""
 HOLD_S = 0.05
 """A view waits so long for a better one before it is classified: two frames at 30 a second."""
 
@@ -24,7 +28,10 @@ class Candidate:
         predictions: what the model said.
         best: the view with the most confident prediction.
         classify_ms: what its predictions took.
-        sightings, touching_sightings: how often it was seen, and how often as more than one thing.
+        sightings, touching_sightings: how often it was seen, and how often beside a known item or
+            longer than an item can be.
+        crowding: what its outlines looked like (`edge.belt.touching`), each more than one object
+            when over 0.
         left: its leading end has left the view: there are no more whole views, as long as the belt
             does not jog back.
         verdict: None while it is undecided.
@@ -40,18 +47,33 @@ class Candidate:
     classify_ms: float = 0.0
     sightings: int = 0
     touching_sightings: int = 0
+    crowding: list[float] = field(default_factory=list)
     left: bool = False
     verdict: Verdict | None = None
 
     @property
     def touching(self) -> bool:
-        """Most sightings showed more than this one item."""
-        return 2 * self.touching_sightings > self.sightings
+        """Most sightings showed more than this one item, or its outlines look like more."""
+        seen_so = 2 * self.touching_sightings > self.sightings
+        return seen_so or sum(self.crowding) > 0
+
+    def sighted(self, detection: Detection) -> None:
+        """Take in one sighting. A few outlines tell as much as all: the item does not change."""
+        self.sightings += 1
+        self.touching_sightings += detection.touching
+        judged = self.verdict is not None or len(self.crowding) >= OUTLINES
+        if detection.outline is not None and detection.whole and not judged:
+            self.crowding.append(crowding(detection.outline))
+
+    @property
+    def in_work(self) -> bool:
+        """The model has, or will have, a view of it that it has not said anything of."""
+        return self.waiting is not None or self.at_work is not None
 
     @property
     def unclassified(self) -> bool:
         """It has shown itself, but the model has said nothing of it yet."""
-        return not self.predictions and (self.waiting or self.at_work) is not None
+        return not self.predictions and self.in_work
 
     def wants_view(self, encoder_mm: float, spacing_mm: float) -> bool:
         """Whether it has come far enough since its last classified view to offer another."""

@@ -39,18 +39,21 @@ class Illumination:
         """Take in a frame; how bright the light is on it.
 
         Args:
-            small: the reduced frame, float32 [h, w, 3].
+            small: the reduced frame, uint8 [h, w, 3].
             belt: the belt's look in the first light, float32 [h, w, 3].
 
         Returns:
             float32 [h, w], 1 where nothing has changed.
         """
-        seen = np.log(np.maximum(small[::STEP, ::STEP].sum(axis=2), 3.0))
-        change = seen - np.log(np.maximum(belt[::STEP, ::STEP].sum(axis=2), 3.0))
+        return cv2.resize(self.coarse(small, belt), self._size, interpolation=cv2.INTER_LINEAR)
+
+    def coarse(self, small: np.ndarray, belt: np.ndarray) -> np.ndarray:
+        """As `follow`, but only every `STEP` cells: float32 [h / STEP, w / STEP], rounded up."""
+        change = np.log(_brightness(small) / _brightness(belt))
         expected = self._terms @ self._factors
         off = change - expected
         # A lamp's flicker is the same everywhere, and may be large: it comes off first.
-        common = _commonest(off)
+        common = _commonest(off[::2, ::2])
         near = np.abs(off - common) < NEAR
         if near.mean() >= LEAST_SHARE:
             terms, wanted = self._terms[near], off[near]
@@ -59,8 +62,13 @@ class Illumination:
             self._factors += np.linalg.solve(terms.T @ terms + weight, terms.T @ wanted)
             bounds = np.log(DARKEST), np.log(BRIGHTEST)
             expected = np.clip(self._terms @ self._factors, *bounds)
-        light = np.exp(expected).astype(np.float32)
-        return cv2.resize(light, self._size, interpolation=cv2.INTER_LINEAR)
+        return np.exp(expected).astype(np.float32)
+
+
+def _brightness(image: np.ndarray) -> np.ndarray:
+    """The sum over the colours of every `STEP`-th cell, float32, at least 3."""
+    cells = image[::STEP, ::STEP].astype(np.float32)
+    return np.maximum(cells[..., 0] + cells[..., 1] + cells[..., 2], np.float32(3))
 
 
 def _commonest(values: np.ndarray) -> float:

@@ -114,11 +114,12 @@ class Tracker:
         shared: dict[int, Detection] = {}
         for detection in detections:
             along, across = extents(detection, geometry, encoder_mm)
-            covered = self._covered(along, across)
+            near = self._near(along)
+            covered = self._covered(near, along, across)
             if len(covered) > 1:
                 shared |= {index: replace(detection, touching=True) for index in covered}
                 continue
-            index = self._best_match(along, across)
+            index = self._best_match(near, along, across)
             if index is None:
                 index = len(self._items)
                 self._items.append(TrackedItem(0, along, across, now, now, 0))
@@ -160,18 +161,30 @@ class Tracker:
         ]
         self._left &= {item.number for item in self._items}
 
-    def _covered(self, along: Extent, across: Extent) -> list[int]:
-        """The numbered items of which most lies within these extents."""
+    def _near(self, along: Extent) -> list[int]:
+        """The items that may overlap an extent along the belt; few of those remembered do."""
+        low, high = along.low - 2 * self._slack_mm, along.high + 2 * self._slack_mm
         return [
             index
             for index, item in enumerate(self._items)
-            if item.number and within(item.along, along) > 0.5 and within(item.across, across) > 0.5
+            if item.along.low < high and item.along.high > low
         ]
 
-    def _best_match(self, along: Extent, across: Extent) -> int | None:
+    def _covered(self, near: Sequence[int], along: Extent, across: Extent) -> list[int]:
+        """The numbered items of which most lies within these extents."""
+        return [
+            index
+            for index in near
+            if (item := self._items[index]).number
+            and within(item.along, along) > 0.5
+            and within(item.across, across) > 0.5
+        ]
+
+    def _best_match(self, near: Sequence[int], along: Extent, across: Extent) -> int | None:
         """The item that overlaps these extents most, numbered ones first; None: it is new."""
         best, best_rank = None, (False, 0.0)
-        for index, item in enumerate(self._items):
+        for index in near:
+            item = self._items[index]
             overlap = min(
                 item.along.overlap(along, self._slack_mm),
                 item.across.overlap(across, self._slack_mm),

@@ -1,0 +1,188 @@
+"""What a frame costs beside inference, empty belt or busy: python benchmarks/belt.py."""
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated
+
+import cv2
+import numpy as np
+import typer
+
+from edge.belt.encoder import TimedEncoder
+from edge.bundle import DEFAULT_BUNDLE, load_bundle
+from edge.cameras.camera import Frame
+from edge.classifier import Classifier, Prediction
+from edge.clock import VirtualClock
+from edge.config import Config
+from edge.conveyor import Conveyor
+from edge.errors import EwasteError
+from edge.inference import InlineInference
+from edge.line import Source, build_conveyor
+from edge.simulator.layout import PlacedItem, place_items
+from edge.simulator.pieces import drawn_pieces
+from edge.simulator.plant import SimulatedPlant
+from edge.simulator.scene import Scene
+from edge.store import ItemRecord
+
+FPS = 30.0
+GAP_MM = (60.0, 120.0)
+WARM_UP = 30
+
+
+@dataclass(frozen=True)
+class Row:
+    """A belt measured; times are of all threads' processors, not of the wall clock.
+
+    Attributes:
+        belt: what lies on it.
+        frames, items: that passed; each item got its verdict.
+        frame_ms: median of a frame without inference.
+        core: share of one core that frames take at 30 a second, without inference.
+        inference_ms: median of an inference; 0 when there was none.
+        inferences: per item.
+        per_item_ms: everything but inference.
+        ratio: that as a share of the inference per item; 0 when there was none.
+    """
+
+    belt: str
+    frames: int
+    items: int
+    frame_ms: float
+    core: float
+    inference_ms: float
+    inferences: float
+    per_item_ms: float
+    ratio: float
+
+
+class TimedClassifier:
+    """A classifier whose processor time is kept apart."""
+
+    def __init__(self, classifier: Classifier) -> None:
+        self._classifier = classifier
+        self.times_ms: list[float] = []
+
+    def predict(self, view: np.ndarray) -> Prediction:
+        """The classifier's answer to a view."""
+        started = time.process_time()
+        prediction = self._classifier.predict(view)
+        self.times_ms.append((time.process_time() - started) * 1000)
+        return prediction
+
+
+def belts(config: Config, items: int, frames: int, per_minute: float, seed: int) -> list[Row]:
+    """Measure an empty belt, then one on which `per_minute` items pass.
+
+    Raises:
+        EwasteError: the bundle cannot be used.
+    """
+    placed = place_items(drawn_pieces(seed, config.geometry), items, seed, config.geometry, GAP_MM)
+    pitch_mm = (placed[-1].position_mm - placed[0].position_mm) / max(1, items - 1)
+    speed_mm_s = per_minute / 60 * pitch_mm
+    busy = f"{per_minute:.0f} items a minute"
+    return [
+        measure("empty", config, [], speed_mm_s, seed, lambda scene: frames),
+        measure(
+            busy,
+            config,
+            placed,
+            speed_mm_s,
+            seed,
+            lambda scene: int(scene.end_mm / speed_mm_s * FPS),
+        ),
+    ]
+
+
+def measure(
+    name: str,
+    config: Config,
+    placed: list[PlacedItem],
+    speed_mm_s: float,
+    seed: int,
+    length: Callable[[Scene], int],
+) -> Row:
+    """Measure the loop on frames of a simulated belt, which are made between two measurements."""
+    clock, encoder = VirtualClock(), TimedEncoder(speed_mm_s, 0.0)
+    scene = Scene(placed, config.geometry, seed)
+    plant = SimulatedPlant(placed, config.gate_specs)
+    records: list[ItemRecord] = []
+    timed: list[TimedClassifier] = []
+
+    def apart(classifier: Classifier) -> InlineInference:
+        timed.append(TimedClassifier(classifier))
+        return InlineInference(timed[-1])
+
+    conveyor: Conveyor = build_conveyor(
+        config,
+        Source(None, encoder, clock, plant),  # type: ignore[arg-type]
+        plant,
+        load_bundle(config.bundle),
+        records.append,
+        inference=apart,
+    )
+    frames = WARM_UP + length(scene)
+    beside_ms = []
+    for sequence in range(frames):
+        now = sequence / FPS
+        clock.sleep(now - clock.now())
+        frame = Frame(scene.render(encoder.position_mm(now)), now, sequence)
+        inferred, started = len(timed[0].times_ms), time.process_time()
+        conveyor.step(frame)
+        took_ms = (time.process_time() - started) * 1000
+        beside_ms.append(took_ms - sum(timed[0].times_ms[inferred:]))
+    beside_ms, items = beside_ms[WARM_UP:], len(records)
+    frame_ms = float(np.median(beside_ms))
+    per_item_ms = sum(beside_ms) / items if items else 0.0
+    inference_ms = float(np.median(timed[0].times_ms)) if timed[0].times_ms else 0.0
+    inference_per_item_ms = sum(timed[0].times_ms) / items if items else 0.0
+    return Row(
+        belt=name,
+        frames=len(beside_ms),
+        items=items,
+        frame_ms=round(frame_ms, 3),
+        core=round(float(np.mean(beside_ms)) * FPS / 1000, 4),
+        inference_ms=round(inference_ms, 3),
+        inferences=round(len(timed[0].times_ms) / items, 3) if items else 0.0,
+        per_item_ms=round(per_item_ms, 3),
+        ratio=round(per_item_ms / inference_per_item_ms, 4) if items else 0.0,
+    )
+
+
+def main(
+    items: Annotated[int, typer.Option(min=2, help="on the busy belt")] = 120,
+    frames: Annotated[int, typer.Option(min=30, help="of the empty belt")] = 300,
+    per_minute: Annotated[float, typer.Option(min=1, help="items on the busy belt")] = 480.0,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    bundle: Annotated[Path, typer.Option(help="directory of the model")] = DEFAULT_BUNDLE,
+    as_json: Annotated[bool, typer.Option("--json")] = False,
+) -> None:
+    """Time the loop without inference. Exit codes: 0 done, 1 failed, 2 bad input, 3 refused."""
+    cv2.setNumThreads(1)
+    classifier = Config().classifier.model_copy(update={"bundle": bundle, "threads": 1})
+    config = Config().model_copy(update={"classifier": classifier})
+    try:
+        rows = belts(config, items, frames, per_minute, seed)
+    except EwasteError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    if as_json:
+        print(json.dumps({"rows": [asdict(row) for row in rows]}))
+        return
+    print(
+        f"{'belt':22}  frames  items  frame_ms   core  inference_ms  inferences/item"
+        "  beside_ms/item  ratio"
+    )
+    for row in rows:
+        print(
+            f"{row.belt:22}  {row.frames:6}  {row.items:5}  {row.frame_ms:8.2f}  {row.core:5.1%}"
+            f"  {row.inference_ms:12.2f}  {row.inferences:15.2f}  {row.per_item_ms:14.2f}"
+            f"  {row.ratio:5.2f}"
+        )
+
+
+if __name__ == "__main__":
+    typer.run(main)
