@@ -93,20 +93,21 @@ class Odometer:
             self._seen_at = frame.captured_at
             self._key = self._last = Glance(spectra, 0.0)
             return
-        expected_mm = self.position_mm(frame.captured_at)
+        at = max(frame.captured_at, self._trail.at)
+        expected_mm = self.position_mm(at)
         position_mm = self._measured(spectra, expected_mm)
         self.sure = position_mm is not None
         if position_mm is None:
-            step_mm = self._speed_mm_s * (frame.captured_at - self._trail.at)
+            step_mm = self._speed_mm_s * (at - self._trail.at)
             self._bridged_mm += abs(step_mm)
             position_mm = self._trail.position_mm + step_mm
         else:
-            self._seen_at, self._bridged_mm = frame.captured_at, 0.0
+            self._seen_at, self._bridged_mm = at, 0.0
         self._last = Glance(spectra, position_mm)
         shown_mm = self._trail.position_mm
         if abs(position_mm - shown_mm) > STILL_PX * self._geometry.mm_per_px:
             shown_mm = position_mm
-        self._trail.append(frame.captured_at, shown_mm)
+        self._trail.append(at, shown_mm)
         if self.sure:
             self._speed_mm_s = self._recent_speed()
             self._follow_look(rows, shown_mm)
