@@ -14,6 +14,7 @@ from convert.parity import (
     Ask,
     Images,
     Parity,
+    Trained,
     UnknownScore,
     compare,
     device_engine,
@@ -74,11 +75,11 @@ class Judge:
         threads: int,
         slow_images: int,
         scratch: Path,
-        trained: float | None = None,
+        trained: Trained | None = None,
     ) -> None:
         """Judge on `images`, of which Keras says `keras`; variants in `SLOW` on fewer.
 
-        `trained` is the accuracy that the training run reached. Models are loaded from files in
+        `trained` is what the training run says of itself. Models are loaded from files in
         `scratch`, to run on `threads` threads.
         """
         self._images, self._keras, self._gate, self._score = images, keras, gate, score

@@ -25,23 +25,24 @@ class Images:
     """The images to compare on, as the model takes them.
 
     Attributes:
-        split: which split of the datasets, such as `val+test`.
         labels: the classes.
         names: of each image, its path from the name of the dataset folder on.
+        splits: of each image, the split of its dataset, such as `test`.
         truths: int [n], its class.
         pixels: uint8 RGB [n, S, S, 3].
     """
 
-    split: str
     labels: tuple[str, ...]
     names: tuple[str, ...]
+    splits: tuple[str, ...]
     truths: np.ndarray
     pixels: np.ndarray
 
     def take(self, places: np.ndarray) -> "Images":
         """Only the images at `places`."""
         names = tuple(self.names[place] for place in places)
-        return Images(self.split, self.labels, names, self.truths[places], self.pixels[places])
+        splits = tuple(self.splits[place] for place in places)
+        return Images(self.labels, names, splits, self.truths[places], self.pixels[places])
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,20 @@ class UnknownScore:
     name: str
     threshold: float
     of: Callable[[Answers], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What the training run says of its model, for a model that is asked in the same way.
+
+    Attributes:
+        accuracy: that it reached on its test photos, 0 to 1.
+        changed: share of these photos that get another answer now, at least; None: others are
+            judged on, so nobody can say.
+    """
+
+    accuracy: float
+    changed: float | None = None
 
 
 @dataclass(frozen=True)
@@ -187,11 +202,8 @@ class Parity:
         )
 
 
-def judge(parity: Parity, gate: ParityGate, trained: float | None = None) -> list[str]:
-    """The criteria that failed, one line each; none: the model passes.
-
-    `trained` is the accuracy that the training run says it reached, where it does.
-    """
+def judge(parity: Parity, gate: ParityGate, trained: Trained | None = None) -> list[str]:
+    """The criteria that failed, one line each; none: the model passes."""
     variant, quantised, unquantised = parity.variant, parity.quantised, parity.unquantised
     largest = unquantised.max_probability_difference
     # "not >=" rather than "<": a model that answers NaN must fail.
@@ -231,16 +243,39 @@ def judge(parity: Parity, gate: ParityGate, trained: float | None = None) -> lis
         ),
     ]
     if trained is not None:
-        reached = parity.accuracy[KERAS].value
-        criteria.append(
+        reached, changed = parity.accuracy[KERAS].value, trained.changed or 0.0
+        criteria += [
             (
                 # Not for a handful of images, on which chance alone makes such a difference.
-                reached >= trained - gate.training_drop or parity.images < LEAST_IMAGES,
-                f"Keras gets {reached:.2%} right, but {trained:.2%} in its training run: these "
-                "labels, photos or ways of resizing are not those it was trained with",
-            )
-        )
+                reached >= trained.accuracy - gate.training_drop or parity.images < LEAST_IMAGES,
+                f"Keras gets {reached:.2%} right, but {trained.accuracy:.2%} in its training run: "
+                "these labels, photos or ways of resizing are not those it was trained with",
+            ),
+            (
+                changed <= gate.training_changed,
+                f"Keras gives at least {changed:.2%} of the test photos other answers than in its "
+                f"training run, at most {gate.training_changed:.2%} allowed: these labels, photos, "
+                "colours or ways of resizing are not those it was trained with",
+            ),
+        ]
     return [line for passed, line in criteria if not passed]
+
+
+def changed_answers(confusion: np.ndarray, truths: np.ndarray, top: np.ndarray) -> float | None:
+    """The least share of photos whose answer differs from that in a confusion matrix, 0 to 1.
+
+    None where the matrix is of other photos: another number of some class.
+
+    Args:
+        confusion: int [classes, classes], rows true, columns answered.
+        truths: int [n], the class of each photo.
+        top: int [n], its answer now.
+    """
+    now = np.zeros_like(confusion)
+    np.add.at(now, (truths, top), 1)
+    if not len(truths) or (now.sum(axis=1) != confusion.sum(axis=1)).any():
+        return None
+    return float(np.abs(now - confusion).sum() / 2 / len(truths))
 
 
 def compare(
@@ -269,7 +304,7 @@ def compare(
     pairs = dict.fromkeys(((FP32, KERAS), (variant, KERAS), (variant, FP32)))
     return Parity(
         variant=variant,
-        split=images.split,
+        split="+".join(dict.fromkeys(images.splits)),
         images=len(images.names),
         accuracy={engine: _accuracy(hits) for engine, hits in right.items()},
         accuracy_drop=(lost - gained) / len(images.names),

@@ -23,7 +23,17 @@ from convert.golden import make_golden
 from convert.judging import BUNDLED, PARTLY, VARIANTS, Candidate, Judge, ask_all
 from convert.layers import LayerError, fewest_in_float
 from convert.model_card import write_card
-from convert.parity import FP32, Images, UnknownScore, confidence, device_engine, keras_engine
+from convert.parity import (
+    FP32,
+    Answers,
+    Images,
+    Trained,
+    UnknownScore,
+    changed_answers,
+    confidence,
+    device_engine,
+    keras_engine,
+)
 from convert.parity_report import write_report
 from convert.run import Run, read_run
 from convert.timing import median_in_turns
@@ -148,7 +158,6 @@ def quantize(request: Request, say: Say = console.print) -> Outcome:
         EwasteError: the conversion or the writing failed.
     """
     check_replaceable(request.out)
-    _now()  # what is wrong with SOURCE_DATE_EPOCH is told before minutes of work
     if request.notes is not None and not request.notes.is_file():
         raise BadInput(f"{request.notes}: no such file of notes for the model card")
     key = None if request.sign is None else read_key(request.sign)
@@ -210,10 +219,22 @@ def _prepare(
     keras = ask_all(keras_engine(predict, temperature), images.pixels, "asking Keras")
     judge = Judge(
         *(images, keras, request.gate, _score(run), temperature),
-        *(request.threads, request.slow_images, scratch, run.accuracy),
+        *(request.threads, request.slow_images, scratch),
+        _trained(run, images, keras),
     )
     judge.take_fp32(ask_all(device_engine(judge.load(fp32)), images.pixels, "asking fp32"))
     return converter, judge
+
+
+def _trained(run: Run, images: Images, keras: Answers) -> Trained | None:
+    """What the run says of its model; None: nothing, or not of this input size."""
+    if run.accuracy is None or run.size != run.trained_size:
+        return None
+    if run.confusion is None:
+        return Trained(run.accuracy)
+    tested = np.array([split == "test" for split in images.splits])
+    answers = images.truths[tested], keras.top[tested]
+    return Trained(run.accuracy, changed_answers(run.confusion, *answers))
 
 
 def _score(run: Run) -> UnknownScore:
@@ -250,14 +271,14 @@ def _calibration_inputs(train: Sequence[Split], run: Run, request: Request, say:
 
 
 def _read_images(judged: Sequence[Split], run: Run, say: Say) -> Images:
-    names, truths, images = [], [], []
+    names, splits, truths, images = [], [], [], []
     for split in judged:
         for photo, pixels in read_photos(split.photos, say):
             names.append(split.name_of(photo))
+            splits.append(split.name)
             truths.append(run.labels.index(photo.label))
             images.append(model_input(pixels, run.size))
-    name = "+".join(dict.fromkeys(split.name for split in judged))
-    return Images(name, run.labels, tuple(names), np.array(truths), np.stack(images))
+    return Images(run.labels, tuple(names), tuple(splits), np.array(truths), np.stack(images))
 
 
 def _announced(candidate: Candidate, say: Say) -> Candidate:
@@ -377,17 +398,10 @@ def _bins(line: Config, labels: Sequence[str]) -> dict[str, tuple[str, ...]]:
 
 
 def _now() -> datetime:
-    """The time, or that of SOURCE_DATE_EPOCH (reproducible-builds.org), in seconds since 1970.
-
-    Raises:
-        BadInput: that is no such number.
-    """
+    """The time, or that of SOURCE_DATE_EPOCH (reproducible-builds.org), in seconds since 1970."""
     fixed = os.environ.get("SOURCE_DATE_EPOCH")
     if fixed is not None:
-        try:
-            return datetime.fromtimestamp(int(fixed), timezone.utc)
-        except (ValueError, OverflowError, OSError):
-            raise BadInput(f"SOURCE_DATE_EPOCH={fixed}: expected seconds since 1970") from None
+        return datetime.fromtimestamp(int(fixed), timezone.utc)
     return datetime.now(timezone.utc).replace(microsecond=0)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 from pydantic import BaseModel, Field, ValidationError
 
 from edge.errors import BadInput
@@ -38,6 +39,8 @@ class Run:
         seed: of the training.
         figures: the single figures of `metrics.json`, such as `accuracy`; nested ones are left out.
         levels: what its answers are decided by.
+        confusion: int [classes, classes] over its test photos, rows true, columns answered, where
+            its `metrics.json` says.
     """
 
     path: Path
@@ -49,6 +52,7 @@ class Run:
     seed: int
     figures: dict[str, float | int | bool | str]
     levels: RunLevels
+    confusion: np.ndarray | None = None
 
     @property
     def accuracy(self) -> float | None:
@@ -100,7 +104,16 @@ def read_run(path: Path) -> Run:
         seed=config.seed,
         figures={name: figure for name, figure in metrics.items() if _is_single(figure)},
         levels=read_levels(path, config.labels),
+        confusion=_read_confusion(metrics, len(config.labels)),
     )
+
+
+def _read_confusion(metrics: dict, classes: int) -> np.ndarray | None:
+    try:
+        confusion = np.array(metrics.get("confusion"), dtype=np.int64)
+    except (TypeError, ValueError):
+        return None
+    return confusion if confusion.shape == (classes, classes) else None
 
 
 def _is_single(figure: object) -> bool:

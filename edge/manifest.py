@@ -61,6 +61,8 @@ class ParityGate(_Record):
             the images, in nats; thresholds are set by these probabilities.
         training_drop: most accuracy that Keras may lack to what its training run says of itself;
             with more, labels or preprocessing are not those of training.
+        training_changed: most of the run's own test photos, where they are judged on, that Keras
+            may give another answer than in training.
         agreement_fp32: the same as `agreement`, for unquantised TFLite and Keras.
         probability_difference_fp32: largest difference between unquantised TFLite and Keras.
     """
@@ -70,6 +72,7 @@ class ParityGate(_Record):
     class_loss: Annotated[int, Field(ge=0)] = 1
     kl: Annotated[float, Field(ge=0)] = 0.05
     training_drop: Share = 0.05
+    training_changed: Share = 0.01
     agreement_fp32: Share = 1.0
     probability_difference_fp32: Share = 1e-3
 

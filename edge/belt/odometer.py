@@ -127,7 +127,7 @@ class Odometer:
         if self.sure or self._trail is None:
             return HEALTHY
         long = self._trail.at - self._seen_at > BRIDGED_S or self._bridged_mm > BRIDGED_MM
-        message = f"{BLIND}; taken to run at {self._speed_mm_s:.0f} mm/s"
+        message = f"{BLIND}: check light and focus; taken to run at {self._speed_mm_s:.0f} mm/s"
         return EncoderHealth(False, message) if long else HEALTHY
 
     def _rows(self, pixels: np.ndarray) -> np.ndarray:

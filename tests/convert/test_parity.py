@@ -7,14 +7,26 @@ import numpy as np
 import pytest
 
 from convert.judging import spread
-from convert.parity import FP32, KERAS, Answers, Images, Pair, Parity, compare, confidence, judge
+from convert.parity import (
+    FP32,
+    KERAS,
+    Answers,
+    Images,
+    Pair,
+    Parity,
+    Trained,
+    changed_answers,
+    compare,
+    confidence,
+    judge,
+)
 from edge.errors import BadInput, Refused
 from edge.manifest import ClassParity, ParityGate
 
 IMAGES = Images(
-    split="val+test",
     labels=("Battery", "Mouse"),
     names=tuple(f"data/test/{index}.jpg" for index in range(4)),
+    splits=("val", "test", "val", "test"),
     truths=np.array([0, 0, 1, 1]),
     pixels=np.zeros((4, 1, 1, 3), np.uint8),
 )
@@ -129,6 +141,21 @@ def test_a_verdict_that_its_own_figures_belie_does_not_hold() -> None:
     assert verdict.holds
     assert not verdict.model_copy(update={"classes": {"Mouse": lost}}).holds
     assert not verdict.model_copy(update={"agreement": 0.98}).holds
+
+
+def test_other_answers_than_in_training_are_told_even_if_as_many_are_right() -> None:
+    confusion = np.array([[2, 1], [1, 2]])
+    truths, same = np.array([0, 0, 0, 1, 1, 1]), np.array([0, 1, 0, 1, 0, 1])
+    assert changed_answers(confusion, truths, same) == 0
+    assert changed_answers(confusion, truths, 1 - same) == pytest.approx(2 / 6)
+    assert changed_answers(confusion, truths[:5], same[:5]) is None  # of other photos
+    assert changed_answers(np.zeros((2, 2), int), truths[:0], same[:0]) is None
+
+    parity = compared()
+    assert judge(parity, ParityGate(), Trained(1.0, None)) == []
+    assert judge(parity, ParityGate(), Trained(1.0, 0.01)) == []
+    (line,) = judge(parity, ParityGate(), Trained(1.0, 0.02))
+    assert "at least 2.00% of the test photos other answers than in its training run" in line
 
 
 @pytest.mark.parametrize("engine", [KERAS, FP32, "int8"])

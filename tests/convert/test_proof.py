@@ -120,9 +120,6 @@ def test_the_time_may_be_given_for_a_bundle_that_is_the_same_to_the_last_byte(
 ) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1767225600")
     assert command._now().isoformat() == "2026-01-01T00:00:00+00:00"
-    monkeypatch.setenv("SOURCE_DATE_EPOCH", "yesterday")
-    with pytest.raises(BadInput, match="SOURCE_DATE_EPOCH=yesterday"):
-        command._now()
 
 
 @pytest.mark.slow
@@ -200,9 +197,8 @@ def test_pictures_made_into_inputs_in_another_way_than_in_training(
         return real(image[: image.shape[0] // 2, : image.shape[1] // 2], size)
 
     monkeypatch.setattr(command, "model_input", wrong)
-    refused_by_the_gate(
-        converted(tiny_run, drawn_data, tmp_path / "out"), "labels, photos or ways of"
-    )
+    outcome = converted(tiny_run, drawn_data, tmp_path / "out")
+    refused_by_the_gate(outcome, "of the test photos other answers than in its training run")
 
 
 def test_a_flipped_bit_in_the_weights(tiny_bundle: Path, tmp_path: Path) -> None:

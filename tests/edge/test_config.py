@@ -42,6 +42,16 @@ def test_a_file_changes_what_it_names_and_nothing_else(tmp_path):
         ("bins = {a = ['PCB'], b = ['PCB']}", "two bins"),
         ("bins = {a = ['PCB']}\ngates = []", "exactly one gate"),
         ("[decision]\nthreshold = 1.5", "decision.threshold"),
+        ("[belt]\nencoder = 'wheel'", "belt.encoder"),
+        ("[belt]\nencoder = 'pulses'\npulse_pin = 5", "mm_per_pulse"),
+        ("[belt]\npulse_pin_b = 5", "needs pulse_pin"),
+        ("[belt]\npulse_pin = 5\npulse_pin_b = 5", "same pin"),
+        ("[belt]\nfastest_mm_s = 100", "less than speed_mm_s"),
+        (
+            "bins = {a = ['PCB']}\ngates = [{bin = 'a', distance_mm = 700, pin = 5}]\n"
+            "[belt]\npulse_pin = 5",
+            "same pin",
+        ),
     ],
 )
 def test_a_wrong_file_is_named_in_one_line(tmp_path, content, named):

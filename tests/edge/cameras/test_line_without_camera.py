@@ -18,7 +18,8 @@ def test_the_line_goes_on_in_place_and_ends_with_4_when_the_camera_is_lost(tmp_p
     with mjpeg_camera() as server:
         config.write_text(
             f'[camera]\nsource = "{server.url}"\nwidth = {WIDTH}\nheight = {HEIGHT}\nfps = {FPS}\n'
-            "stall_s = 0.5\nrestart_s = 2\ngive_up_s = 20\n[belt]\nmm_per_px = 2.5\n"
+            "stall_s = 0.5\nrestart_s = 2\ngive_up_s = 20\n"
+            '[belt]\nmm_per_px = 2.5\nencoder = "time"\n'
         )
         command = [sys.executable, "-m", "edge.cli", "run", "--no-panel"]
         command += ["--config", str(config), "--state", str(state)]

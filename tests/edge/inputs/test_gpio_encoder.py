@@ -4,10 +4,15 @@ from gpiozero.pins.mock import MockFactory
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge.belt.checked_encoder import CheckedEncoder
+from edge.belt.encoder import TimedEncoder
+from edge.belt.odometer import Odometer
 from edge.belt.pulses import PulseEncoder
 from edge.clock import SystemClock
+from edge.config import Config
 from edge.errors import BadInput
 from edge.inputs.gpio_encoder import GpioEncoder
+from edge.line import with_encoder
 
 A, B = 5, 6
 FASTEST = 1e9  # the test turns faster than any belt
@@ -74,3 +79,30 @@ def test_a_pin_that_is_in_use_is_named_and_the_other_one_given_back(factory):
     with pytest.raises(BadInput, match="encoder: pin 5"):
         GpioEncoder(A, A, PulseEncoder(1.0), SystemClock(), quiet)
     GpioEncoder(A, B, PulseEncoder(1.0), SystemClock(), quiet).release()
+
+
+class NoCamera:
+    def read(self):
+        return None
+
+    def close(self):
+        pass
+
+
+def configured(source: str, **belt) -> tuple:
+    config = Config(camera={"source": source}, belt=belt)
+    return with_encoder(config, NoCamera(), SystemClock(), quiet)
+
+
+def test_the_configured_encoder_is_built_and_gives_its_pins_back(factory):
+    assert isinstance(configured("0")[1], Odometer)
+    assert isinstance(configured("belt.mp4", encoder="time")[1], TimedEncoder)
+    wheel = {"encoder": "pulses", "pulse_pin": A, "pulse_pin_b": B, "mm_per_pulse": 1.0}
+    camera, encoder = configured("0", **wheel)
+    assert isinstance(encoder, CheckedEncoder) and camera.read() is None
+    with pytest.raises(BadInput, match="pin 5"):
+        configured("0", **wheel)
+    camera.close()
+    configured("0", **wheel)[0].close()
+    with pytest.raises(BadInput, match="recorded belt"):
+        configured("belt.mp4", **wheel)
