@@ -36,8 +36,8 @@ LOOK_MOST = 1.5  # times the mean: under more light, dust has more contrast
 LOOK_LIMIT = 20.0  # grey levels: an item that passes is not taken for dust on the lens
 SPEED_OVER_S = 0.1
 GOING_ON_S = 1.0  # how long after the last frame the belt is taken to go on as it did
-BRIDGED_MM = 50.0
-BRIDGED_S = 1.0
+BRIDGED_FRAMES, BRIDGED_MM, BRIDGED_S = 2, 50.0, 1.0
+"""So much may be guessed at a stretch: these frames, or this way, and no more than this time."""
 BLIND = "the camera cannot see whether the belt moves"
 
 
@@ -79,7 +79,7 @@ class Odometer:
         self._trail: Trail | None = None
         self._speed_mm_s = nominal_mm_s
         self._seen_at = 0.0  # when a motion was last measured
-        self._bridged_mm = 0.0
+        self._bridged, self._bridged_mm = 0, 0.0
         self.sure = False
         """Whether the motion up to the last frame was measured, and not guessed."""
 
@@ -93,20 +93,22 @@ class Odometer:
             self._seen_at = frame.captured_at
             self._key = self._last = Glance(spectra, 0.0)
             return
-        expected_mm = self.position_mm(frame.captured_at)
+        at = max(frame.captured_at, self._trail.at)
+        expected_mm = self.position_mm(at)
         position_mm = self._measured(spectra, expected_mm)
         self.sure = position_mm is not None
         if position_mm is None:
-            step_mm = self._speed_mm_s * (frame.captured_at - self._trail.at)
+            step_mm = self._speed_mm_s * (at - self._trail.at)
+            self._bridged += 1
             self._bridged_mm += abs(step_mm)
             position_mm = self._trail.position_mm + step_mm
         else:
-            self._seen_at, self._bridged_mm = frame.captured_at, 0.0
+            self._seen_at, self._bridged, self._bridged_mm = at, 0, 0.0
         self._last = Glance(spectra, position_mm)
         shown_mm = self._trail.position_mm
         if abs(position_mm - shown_mm) > STILL_PX * self._geometry.mm_per_px:
             shown_mm = position_mm
-        self._trail.append(frame.captured_at, shown_mm)
+        self._trail.append(at, shown_mm)
         if self.sure:
             self._speed_mm_s = self._recent_speed()
             self._follow_look(rows, shown_mm)
@@ -123,10 +125,11 @@ class Odometer:
         return self._trail.position_mm + self._speed_mm_s * since_s
 
     def health(self) -> EncoderHealth:
-        """Not trusted once more than `BRIDGED_MM` or `BRIDGED_S` are guessed at a stretch."""
+        """Not trusted once more of its motion is guessed than may be (`BRIDGED_S` and others)."""
         if self.sure or self._trail is None:
             return HEALTHY
-        long = self._trail.at - self._seen_at > BRIDGED_S or self._bridged_mm > BRIDGED_MM
+        far = self._bridged > BRIDGED_FRAMES and self._bridged_mm > BRIDGED_MM
+        long = far or self._trail.at - self._seen_at > BRIDGED_S
         message = f"{BLIND}: check light and focus; taken to run at {self._speed_mm_s:.0f} mm/s"
         return EncoderHealth(False, message) if long else HEALTHY
 
