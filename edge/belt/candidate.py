@@ -9,7 +9,7 @@ from edge.belt.view import View
 from edge.classifier import Prediction
 from edge.decision import Verdict
 
-OUTLINES = 3
+OUTLINES = 2
 """How many outlines of an item are looked at."""
 HOLD_S = 0.05
 """A view waits so long for a better one before it is classified: two frames at 30 a second."""

@@ -80,3 +80,28 @@ def test_an_hour_of_belt_leaves_handles_and_threads_as_they_were():
         len({note["files"] for note in settled}) == len({note["threads"] for note in settled}) == 1
     )
     assert all(note["disk_mb"] < 10 * 1.5 for note in notes)
+
+
+def test_voting_runs_the_same_belt_in_each_way(tiny_bundle):
+    rows = benchmark("voting", "--bundle", tiny_bundle, "--items", 5, "--fixed", 2)["rows"]
+    assert [row["vote"] for row in rows] == ["fixed 2", "sequential, at most 3"]
+    assert rows[0]["inferences"] == 2
+    assert 1 <= rows[1]["inferences"] <= 3
+    assert all(row["items"] == 5 and row["wrong"] + row["unknown"] <= 5 for row in rows)
+
+
+def test_belt_tells_what_a_frame_costs_beside_inference(tiny_bundle):
+    rows = benchmark("belt", "--bundle", tiny_bundle, "--items", 4, "--frames", 30)["rows"]
+    empty, busy = rows
+    assert (empty["items"], busy["items"]) == (0, 4)
+    assert empty["frame_ms"] > 0 and 0 < empty["core"] < 1
+    beside = busy["per_item_ms"] / (busy["inference_ms"] * busy["inferences"])
+    assert busy["ratio"] == pytest.approx(beside, rel=0.5)
+
+
+def test_touching_lays_pairs_that_are_recognised(tmp_path):
+    rows = benchmark("touching", "--count", 8, "--seed", 3)["rows"]
+    assert [row["lie"] for row in rows] == ["single", "touching", "overlapping"]
+    single, touching, _ = rows
+    assert single["recognised"] <= 0.25 and touching["recognised"] >= 0.75
+    assert all(row["missed"] == 0 for row in rows)

@@ -1,6 +1,6 @@
 """The loop on a real simulated belt; only the model is replaced, by one that reads colours."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -156,6 +156,22 @@ def test_late_verdicts_go_to_manual_and_are_counted():
     late = [record for record in line.records if record.late]
     assert late and all(record.bin == MANUAL and "too late" in record.reason for record in late)
     assert result.hazard_leaks == 0
+
+
+def test_a_touching_pair_is_one_manual_record_and_never_one_good_item():
+    first, second, *others = belt_of(["PCB", "Mobile", "PCB", "Mobile"])
+    # Side by side: their corner meets, and the blob is no longer than one item may be.
+    pair = [
+        replace(first, offset_mm=-50.0),
+        replace(second, position_mm=first.position_mm + 62.0, offset_mm=50.0),
+    ]
+    line = line_of([*pair, *others])
+    result = line.run()
+    together, *alone = sorted(line.records, key=lambda record: record.position_mm)
+    assert (together.label, together.bin, together.views) == (UNKNOWN, MANUAL, 0)
+    assert "touches another item" in together.reason and "more than one" in together.reason
+    assert line.plant.routed == [MANUAL, MANUAL, "boards", "small"]
+    assert [record.label for record in alone] == ["PCB", "Mobile"] and result.right == 2
 
 
 def test_sure_items_take_fewer_predictions_and_get_the_same_verdicts():
