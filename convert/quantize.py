@@ -230,11 +230,13 @@ def _trained(run: Run, images: Images, keras: Answers) -> Trained | None:
     """What the run says of its model; None: nothing, or not of this input size."""
     if run.accuracy is None or run.size != run.trained_size:
         return None
-    if run.confusion is None:
-        return Trained(run.accuracy)
     tested = np.array([split == "test" for split in images.splits])
-    answers = images.truths[tested], keras.top[tested]
-    return Trained(run.accuracy, changed_answers(run.confusion, *answers))
+    changed = None
+    if run.confusion is not None:
+        changed = changed_answers(run.confusion, images.truths[tested], keras.top[tested])
+    if changed is None:
+        return Trained(run.accuracy)
+    return Trained(run.accuracy, int(tested.sum()), changed)
 
 
 def _score(run: Run) -> UnknownScore:

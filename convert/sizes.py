@@ -51,7 +51,17 @@ class Point:
 
 
 def place_points(measured: Sequence[tuple[Bundle, float]]) -> list[Point]:
-    """The points of bundles and their median milliseconds, smallest image first."""
+    """The points of bundles and their median milliseconds, smallest image first.
+
+    Raises:
+        BadInput: they were not all judged on the same photos.
+    """
+    verdicts = {bundle.manifest.name: bundle.manifest.parity for bundle, _ in measured}
+    if len({(verdict.split, verdict.images) for verdict in verdicts.values()}) > 1:
+        judged = (f"{name} on {each.images} of {each.split}" for name, each in verdicts.items())
+        raise BadInput(
+            f"judged on different photos: {', '.join(judged)}; convert with the same --splits"
+        )
     points = []
     for bundle, milliseconds in measured:
         parity = bundle.manifest.parity

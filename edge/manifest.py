@@ -62,7 +62,7 @@ class ParityGate(_Record):
         training_drop: most accuracy that Keras may lack to what its training run says of itself;
             with more, labels or preprocessing are not those of training.
         training_changed: most of the run's own test photos, where they are judged on, that Keras
-            may give another answer than in training.
+            may give another answer than in training (one always may).
         agreement_fp32: the same as `agreement`, for unquantised TFLite and Keras.
         probability_difference_fp32: largest difference between unquantised TFLite and Keras.
     """

@@ -32,7 +32,8 @@ def journey(tmp_path_factory):
     # the strict gate is for is shown in tests/convert.
     gate = folder / "gate.toml"
     gate.write_text(
-        "agreement = 0.6\naccuracy_drop = 0.2\nclass_loss = 60\ntraining_drop = 1.0\nkl = 9.0\n"
+        "agreement = 0.6\naccuracy_drop = 0.2\nclass_loss = 60\nkl = 9.0\n"
+        "training_drop = 1.0\ntraining_changed = 1.0\n"
     )
     draw = ("-m", "edge.cli", "draw", "--out", data, "--train", 12, "--val", 3, "--test", 6)
     steps = {

@@ -198,7 +198,7 @@ def test_pictures_made_into_inputs_in_another_way_than_in_training(
 
     monkeypatch.setattr(command, "model_input", wrong)
     outcome = converted(tiny_run, drawn_data, tmp_path / "out")
-    refused_by_the_gate(outcome, "of the test photos other answers than in its training run")
+    refused_by_the_gate(outcome, "test photos other answers than in its training run")
 
 
 def test_a_flipped_bit_in_the_weights(tiny_bundle: Path, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from convert.sizes import Point, choose, main, place_points
 from edge.bundle import load_bundle
+from edge.errors import BadInput
 
 
 def point(size: int, accuracy: float, milliseconds: float, spread: float = 0.01) -> Point:
@@ -35,6 +36,14 @@ def test_weights_of_another_size_are_known_as_such(tiny_bundle: Path) -> None:
     (own,) = place_points([(bundle, 5.0)])
     (other,) = place_points([(replace(bundle, manifest=manifest), 5.0)])
     assert (own.size, own.trained_size, other.trained_size) == (48, 48, 160)
+
+
+def test_accuracies_on_different_photos_are_not_compared(tiny_bundle: Path) -> None:
+    bundle = load_bundle(tiny_bundle)
+    parity = bundle.manifest.parity.model_copy(update={"split": "val"})
+    manifest = bundle.manifest.model_copy(update={"parity": parity, "name": "other"})
+    with pytest.raises(BadInput, match="tiny-int8 on 64 of test, other on 64 of val"):
+        place_points([(bundle, 5.0), (replace(bundle, manifest=manifest), 6.0)])
 
 
 def test_the_command_draws_the_curve(tiny_bundle: Path, tmp_path: Path) -> None:
