@@ -124,7 +124,7 @@ def fit(
     )
     detector = _fit_detector(compared, references, views, temperature)
     suspicion = {
-        hazard: fit_suspicion(labels.index(hazard), views, temperature) for hazard in hazards
+        hazard: fit_suspicion(labels.index(hazard), views, temperature, costs) for hazard in hazards
     }
     levels = DecisionLevels(
         labels=labels,
@@ -167,7 +167,9 @@ def fit_temperature(logits: np.ndarray, classes: np.ndarray) -> float:
     return float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x))
 
 
-def fit_suspicion(hazard: int, views: Mapping[str, Views], temperature: float) -> float:
+def fit_suspicion(
+    hazard: int, views: Mapping[str, Views], temperature: float, costs: Costs
+) -> float:
     """The greatest probability of a hazard from which an item must be suspected of being one.
 
     Of n views of hazards, the k = floor(MISSED (n + 1)) smallest probabilities lie under the level
@@ -175,19 +177,23 @@ def fit_suspicion(hazard: int, views: Mapping[str, Views], temperature: float) -
     distribution (split conformal prediction: Vovk, Gammerman, Shafer, "Algorithmic learning in a
     random world", 2005; the views of one item are not independent, so this is a guide, no proof).
     Of fewer than 2 / MISSED views all must reach it; the same holds for the photographed ones
-    alone. It is lowered by `QUANTISED`, and raised if more than `MOST_SUSPECTED` of the other
-    photographed items reach it. Without any hazard in val it is `DEFAULT_SUSPICION`.
+    alone. It is lowered by `QUANTISED`, and to the probability from which a look by hand costs less
+    than the chance of a hazard in a wrong bin; and raised if more than `MOST_SUSPECTED` of the
+    other photographed items reach it. Without any hazard in val it is `DEFAULT_SUSPICION`.
     """
     photographed, pooled = views["photographed"], pool(views.values())
     if not (photographed.classes == hazard).any():
         return DEFAULT_SUSPICION
-    level = min(_conformal(hazard, each, temperature) for each in (pooled, photographed))
+    level = QUANTISED * min(
+        _conformal(hazard, each, temperature) for each in (pooled, photographed)
+    )
+    level = min(level, 1 / costs.hazard)
     others = photographed.classes != hazard
     reached = softmax(photographed.answers.logits[others], temperature)[:, hazard]
     if not len(reached):
-        return QUANTISED * level
+        return level
     most = float(np.quantile(reached, 1 - MOST_SUSPECTED, method="higher"))
-    return max(QUANTISED * level, most)
+    return max(level, most)
 
 
 def _conformal(hazard: int, views: Views, temperature: float) -> float:

@@ -44,6 +44,10 @@ def drawn_answers(seed: int, count: int, sharpness: float = 1.0, spread: float =
     return Views(Answers(logits * sharpness, np.zeros((count, 4))), classes)
 
 
+CHEAP = Costs(hazard=1.0)
+"""What a hazard in a wrong bin costs no more than a look by hand."""
+
+
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.5])
 def test_the_temperature_that_was_put_in_is_found(temperature):
     views = drawn_answers(0, 6000, temperature)
@@ -52,7 +56,7 @@ def test_the_temperature_that_was_put_in_is_found(temperature):
 
 
 def test_of_fresh_hazards_as_many_are_found_as_was_asked_for():
-    level = fit_suspicion(0, {"photographed": drawn_answers(1, 3000, spread=30)}, 1.0)
+    level = fit_suspicion(0, {"photographed": drawn_answers(1, 3000, spread=30)}, 1.0, CHEAP)
     fresh = drawn_answers(2, 6000, spread=30)
     reached = softmax(fresh.answers.logits)[fresh.classes == 0, 0] >= level
     assert 1 - 2.5 * MISSED <= reached.mean() < 1
@@ -62,16 +66,25 @@ def test_every_hazard_of_a_few_is_found_and_the_price_has_a_limit():
     views = drawn_answers(3, 120)
     probabilities = softmax(views.answers.logits)[:, 0]
     ours = views.classes == 0
-    level = fit_suspicion(0, {"photographed": views}, 1.0)
+    level = fit_suspicion(0, {"photographed": views}, 1.0, CHEAP)
     capped = float(np.quantile(probabilities[~ours], 1 - MOST_SUSPECTED, method="higher"))
     assert level == max(QUANTISED * float(probabilities[ours].min()), capped)
     assert (probabilities[~ours] > level).mean() <= MOST_SUSPECTED
 
 
+def test_a_dear_hazard_is_suspected_where_a_look_by_hand_costs_less():
+    views = drawn_answers(1, 3000, spread=30)
+    seen = {"photographed": views}
+    level = fit_suspicion(0, seen, 1.0, Costs(hazard=1e4))
+    others = softmax(views.answers.logits)[views.classes != 0, 0]
+    capped = float(np.quantile(others, 1 - MOST_SUSPECTED, method="higher"))
+    assert level == max(1e-4, capped) < fit_suspicion(0, seen, 1.0, CHEAP)
+
+
 def test_a_hazard_that_val_lacks_gets_the_default():
     views = drawn_answers(4, 60)
     without = Views(views.answers, np.where(views.classes == 0, 1, views.classes))
-    assert fit_suspicion(0, {"photographed": without}, 1.0) == DEFAULT_SUSPICION
+    assert fit_suspicion(0, {"photographed": without}, 1.0, Costs()) == DEFAULT_SUSPICION
 
 
 @given(st.integers(0, 50), st.floats(1.1, 50), st.floats(1, 500))
