@@ -278,6 +278,8 @@ class Conveyor:
         self.tally.latencies["classify"].append(took_ms)
         if self._at_work.verdict is None:
             self._at_work.classified(prediction, took_ms)
+            seen = self._at_work.predictions
+            self._at_work.settled = sure(seen, self._rules, self._voting)
         self._at_work = None
         self._classify_mm = max(0.0, self._now_mm() - self._begun_mm)
 
@@ -311,9 +313,8 @@ class Conveyor:
         for candidate in list(self._candidates.values()):
             if candidate.verdict is not None:
                 continue
-            settled = sure(candidate.predictions, self._rules, self._voting)
-            if settled or self._cannot_wait(candidate, now_mm):
-                shown_at = candidate.last.captured_at if settled else frame.captured_at
+            if candidate.settled or self._cannot_wait(candidate, now_mm):
+                shown_at = candidate.last.captured_at if candidate.settled else frame.captured_at
                 records.append(self._conclude(candidate, encoder_mm, detect_ms, shown_at))
         # An item that has left may come back with the belt, and must not be decided twice.
         for number in sorted(self._candidates)[:-CANDIDATES_KEPT]:

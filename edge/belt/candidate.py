@@ -34,6 +34,7 @@ class Candidate:
             when over 0.
         left: its leading end has left the view: there are no more whole views, as long as the belt
             does not jog back.
+        settled: its predictions are enough for a verdict.
         verdict: None while it is undecided.
     """
 
@@ -49,6 +50,7 @@ class Candidate:
     touching_sightings: int = 0
     crowding: list[float] = field(default_factory=list)
     left: bool = False
+    settled: bool = False
     verdict: Verdict | None = None
 
     @property

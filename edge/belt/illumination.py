@@ -55,7 +55,7 @@ class Illumination:
         # A lamp's flicker is the same everywhere, and may be large: it comes off first.
         common = _commonest(off[::2, ::2])
         near = np.abs(off - common) < NEAR
-        if near.mean() >= LEAST_SHARE:
+        if np.count_nonzero(near) >= LEAST_SHARE * near.size:
             terms, wanted = self._terms[near], off[near]
             weight = RIDGE * len(wanted) * np.eye(terms.shape[1], dtype=np.float32)
             weight[0, 0] = 0
@@ -74,6 +74,6 @@ def _brightness(image: np.ndarray) -> np.ndarray:
 def _commonest(values: np.ndarray) -> float:
     """Where the values, float of any shape, lie densest within a window of `NEAR`."""
     ordered = np.sort(values, axis=None)
-    ends = np.searchsorted(ordered, ordered + NEAR)
-    place = int(np.argmax(ends - np.arange(len(ordered))))
-    return float(np.median(ordered[place : ends[place]]))
+    ends = ordered.searchsorted(ordered + np.float32(NEAR))
+    place = int((ends - np.arange(len(ordered))).argmax())
+    return float(ordered[(place + int(ends[place]) - 1) // 2])  # they are in order: the median
