@@ -180,7 +180,7 @@ class Conveyor:
         lost = self._mind_encoder(encoder_mm)
         self._move_gates()
         started = time.perf_counter()
-        detections = self._detector.detect(frame.pixels)
+        detections = self._detector.detect(frame.pixels, encoder_mm)
         seen = self._tracker.update(detections, self._geometry, encoder_mm, frame.captured_at)
         detect_ms = self._took("detect", started)
         for item, detection in seen:

@@ -27,6 +27,7 @@ FOLLOW_EVERY = 4  # frames: it costs as much as all the rest
 UNCHANGED = 100  # the light as 8 bits: up to 2.5 times as bright
 LOST_SHARE = 0.6  # no load covers so much of the view: the light or the belt was changed
 LOST_FRAMES = 15
+STUCK_ITEMS = 2.5  # longest items in a row; what covers a place for longer hangs before the lens
 
 
 @dataclass(frozen=True)
@@ -84,9 +85,17 @@ class Detector:
         self._light = Illumination(*self._size)
         self._variation = 0.0
         self._lost_frames = self._frames = 0
+        # Between which positions the belt was while there was something in a cell.
+        self._low_mm = np.zeros(self._size[::-1], np.float32)
+        self._high_mm = np.zeros_like(self._low_mm)
 
-    def detect(self, pixels: np.ndarray) -> list[Detection]:
+    def detect(self, pixels: np.ndarray, belt_mm: float = 0.0) -> list[Detection]:
         """The items in uint8 RGB [height, width, 3], from right to left (first on the belt first).
+
+        Args:
+            pixels: the frame.
+            belt_mm: where the belt is; what stays in its place while the belt moves on is no item,
+                but dust on the lens.
 
         Raises:
             ValueError: the frame has another size than the geometry says.
@@ -110,8 +119,12 @@ class Detector:
         self._frames += 1
         if self._frames % FOLLOW_EVERY == 0:
             self._follow(small, light, difference, foreground)
+        for extreme, further in ((self._low_mm, np.minimum), (self._high_mm, np.maximum)):
+            further(extreme, belt_mm, out=extreme)
+            extreme[foreground == 0] = belt_mm
         if not covered:
             return []
+        self._learn_lens(small, light, foreground)
         closed = self._close_gaps(foreground)
         parts = [
             part
@@ -167,6 +180,17 @@ class Detector:
         seen = difference[::4, ::4][free[::4, ::4] > 0]
         if seen.size:
             self._variation += weight * (float(np.median(seen)) - self._variation)
+
+    def _learn_lens(self, small: np.ndarray, light: np.ndarray, foreground: np.ndarray) -> None:
+        """Take what the belt moves on under for a part of its look, and out of the foreground."""
+        stuck = self._high_mm - self._low_mm > STUCK_ITEMS * self._longest * self._mm_per_cell
+        if not stuck.any():
+            return
+        gain = cv2.resize(light, self._size, interpolation=cv2.INTER_LINEAR)
+        self._belt[stuck] = small[stuck] / gain[stuck][:, np.newaxis]
+        self._look = cv2.convertScaleAbs(self._belt)
+        self._low_mm[stuck] = self._high_mm[stuck]
+        foreground[stuck] = 0
 
     def _detection(self, box: tuple[int, int, int, int], foreground: np.ndarray) -> Detection:
         left, top, width, height = box

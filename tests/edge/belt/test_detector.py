@@ -5,6 +5,9 @@ import pytest
 from edge.belt.detector import Detector
 from edge.belt.geometry import Box, Geometry
 from edge.belt.touching import crowding
+from edge.simulator.layout import place_items
+from edge.simulator.pieces import drawn_pieces
+from edge.simulator.scene import Scene
 
 VIEW = Geometry()
 BELT = (76, 86, 78)
@@ -130,3 +133,22 @@ def test_an_item_on_a_stopped_belt_does_not_become_belt():
 def test_refuses_frames_of_another_size():
     with pytest.raises(ValueError, match=r"\(720, 1280, 3\)"):
         Detector(VIEW).detect(np.zeros((480, 640, 3), np.uint8))
+
+
+def test_dust_on_the_lens_is_learnt_as_the_belt_moves_on_under_it():
+    items = place_items(drawn_pieces(3, VIEW), 8, seed=3, geometry=VIEW)
+    scene = Scene(items, VIEW, seed=0)
+    detector = Detector(VIEW)
+    speck = np.s_[300:350, 600:640]
+
+    def found(belt_mm):
+        pixels = scene.render(belt_mm)
+        pixels[speck] = pixels[speck] // 4
+        boxes = [detection.box for detection in detector.detect(pixels, belt_mm)]
+        return [box for box in boxes if apart(box, Box(600, 300, 640, 350)) < 12]
+
+    # A belt that stands, or is jogged to and fro, says nothing of it.
+    assert all(found(float(mm)) for mm in [*range(200), *range(200, 0, -25)] * 3)
+    later = [found(float(mm)) for mm in range(0, 700, 25)]
+    assert later[0] and not later[-1]
+    assert not any(found(float(mm)) for mm in range(700, 2600, 25))
