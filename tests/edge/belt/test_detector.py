@@ -149,6 +149,6 @@ def test_dust_on_the_lens_is_learnt_as_the_belt_moves_on_under_it():
 
     # A belt that stands, or is jogged to and fro, says nothing of it.
     assert all(found(float(mm)) for mm in [*range(200), *range(200, 0, -25)] * 3)
-    later = [found(float(mm)) for mm in range(0, 700, 25)]
-    assert later[0] and not later[-1]
-    assert not any(found(float(mm)) for mm in range(700, 2600, 25))
+    # A pale item that passes under it may look like belt and begin it anew.
+    assert any(found(float(mm)) for mm in range(0, 1300, 25))
+    assert not any(found(float(mm)) for mm in range(1300, 2600, 25))
