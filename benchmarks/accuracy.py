@@ -9,8 +9,9 @@ import numpy as np
 import typer
 from rich.progress import track
 
+from benchmarks.endings import one_line_errors
 from edge.bundle import DEFAULT_BUNDLE, load_bundle, open_classifier
-from edge.errors import BadInput, EwasteError
+from edge.errors import BadInput
 from edge.photos import find_photos, read_photos
 from train.metrics import measure
 
@@ -41,11 +42,8 @@ def main(
     as_json: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
     """Evaluate a bundle. Exit codes: 0 done, 1 failed, 2 bad input, 3 refused."""
-    try:
+    with one_line_errors():
         figures = evaluate(bundle, photos)
-    except EwasteError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
     if as_json:
         print(json.dumps(figures))
         return

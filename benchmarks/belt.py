@@ -1,7 +1,6 @@
 """What a frame costs beside inference, empty belt or busy: python benchmarks/belt.py."""
 
 import json
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -12,6 +11,7 @@ import cv2
 import numpy as np
 import typer
 
+from benchmarks.endings import one_line_errors
 from edge.belt.encoder import TimedEncoder
 from edge.bundle import DEFAULT_BUNDLE, load_bundle
 from edge.cameras.camera import Frame
@@ -19,7 +19,6 @@ from edge.classifier import Classifier, Prediction
 from edge.clock import VirtualClock
 from edge.config import Config
 from edge.conveyor import Conveyor
-from edge.errors import EwasteError
 from edge.inference import InlineInference
 from edge.line import Source, build_conveyor
 from edge.simulator.layout import PlacedItem, place_items
@@ -164,11 +163,8 @@ def main(
     cv2.setNumThreads(1)
     classifier = Config().classifier.model_copy(update={"bundle": bundle, "threads": 1})
     config = Config().model_copy(update={"classifier": classifier})
-    try:
+    with one_line_errors():
         rows = belts(config, items, frames, per_minute, seed)
-    except EwasteError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
     if as_json:
         print(json.dumps({"rows": [asdict(row) for row in rows]}))
         return

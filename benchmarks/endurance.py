@@ -16,9 +16,9 @@ import pandas as pd
 import psutil
 import typer
 
+from benchmarks.endings import one_line_errors
 from edge.clock import VirtualClock
 from edge.config import Config, RecordsConfig
-from edge.errors import EwasteError
 from edge.line import Source, run_line
 from edge.simulator.layout import place_items
 from edge.simulator.scenario import Load, Optics, Pulses, Scenario, StretchOfBelt
@@ -117,12 +117,8 @@ def main(
 ) -> None:
     """Run it. Exit codes: 0 done, 1 failed, 2 bad input."""
     began = time.perf_counter()
-    try:
-        with tempfile.TemporaryDirectory(prefix="ewaste-endurance-") as state:
-            notes = endure(hours, megabytes, photos, Path(state))
-    except EwasteError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+    with one_line_errors(), tempfile.TemporaryDirectory(prefix="ewaste-endurance-") as state:
+        notes = endure(hours, megabytes, photos, Path(state))
     if as_json:
         took = round(time.perf_counter() - began)
         print(json.dumps({"seconds": took, "notes": [asdict(note) for note in notes]}))

@@ -5,7 +5,6 @@ python benchmarks/frozen_phase.py --data DIR --weights FILE
 
 import json
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -18,6 +17,7 @@ import keras
 import numpy as np
 import typer
 
+from benchmarks.endings import one_line_errors
 from edge.errors import EwasteError
 from train.augment import plain_variation
 from train.dataset import Split, read_dataset
@@ -88,11 +88,8 @@ def main(
     as_json: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
     """Time both kinds of epoch. Exit codes: 0 done, 1 failed, 2 bad input."""
-    try:
+    with one_line_errors():
         seconds = measure(data, weights, photos, epochs)
-    except EwasteError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
     ratios = {name: value / seconds["cached"] for name, value in seconds.items()}
     if as_json:
         print(json.dumps({"seconds_per_photo": seconds, "ratio": ratios}))

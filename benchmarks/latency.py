@@ -2,7 +2,6 @@
 
 import json
 import statistics
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -12,8 +11,8 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
+from benchmarks.endings import one_line_errors
 from edge.bundle import DEFAULT_BUNDLE, load_bundle, open_classifier
-from edge.errors import EwasteError
 from edge.preprocess import model_input
 
 FRAME = (720, 1280, 3)
@@ -87,11 +86,8 @@ def main(
     as_json: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
     """Time preprocessing and inference. Exit codes: 0 done, 1 failed, 2 bad input, 3 refused."""
-    try:
+    with one_line_errors():
         rows = [row for count in threads for row in measure(bundle, count, runs)]
-    except EwasteError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
     if as_json:
         print(json.dumps({"rows": [asdict(row) for row in rows]}))
         return

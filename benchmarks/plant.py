@@ -10,8 +10,9 @@ from typing import Annotated
 import pandas as pd
 import typer
 
+from benchmarks.endings import one_line_errors
 from edge.config import Config, read_config
-from edge.errors import BadInput, EwasteError
+from edge.errors import BadInput
 from edge.simulator.scenario import read_scenario, scenario_names
 from edge.simulator.score import BinScore, Score
 from edge.simulator.simulate import Outcome, Pictures, simulate
@@ -28,7 +29,7 @@ COUNTS = (
     "miscounted",
     "touching",
     "touching_recognised",
-    "parted",
+    "touching_false",
     "routed_right",
     "hazards",
     "hazard_leaks",
@@ -81,16 +82,13 @@ def main(
     as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout")] = False,
 ) -> None:
     """Run scenarios of the simulated plant. Exit codes: 0 done, 1 failed, 2 bad input."""
-    try:
+    with one_line_errors():
         names = scenarios or scenario_names()
         unknown = sorted(set(names) - set(scenario_names()))
         if unknown:
             raise BadInput(f"no such scenario: {', '.join(unknown)}")
         pictures = Pictures(photos, debris)
         table, bins = run_all(read_config(config), names, items, seed, pictures)
-    except EwasteError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
     total = table.sum()
     shares = {
         name: {"fed": each.fed, "got": each.got, "purity": each.purity, "recovery": each.recovery}

@@ -17,10 +17,13 @@ import numpy as np
 import psutil
 import typer
 
+from benchmarks.endings import one_line_errors
+from edge.cameras.device import FILM
 from edge.config import read_config
 from edge.decision import TOUCHING
 from edge.errors import EwasteError
-from edge.simulator.film import SCHEME, Film, render_film
+from edge.simulator.film import Film
+from edge.simulator.filming import render_film
 from edge.simulator.scenario import read_scenario
 from edge.simulator.simulate import Pictures, told
 from edge.store import RECORDS_NAME, ItemRecord, Store
@@ -131,7 +134,7 @@ def measure(
         settings = folder / "line.toml"
         settings.write_text(
             f"gate_travel_s = {scenario.gate_travel_s}\n"
-            f"[camera]\nsource = '{SCHEME}{folder}'\nfps = {film.fps}\nfrozen_s = 0\n"
+            f"[camera]\nsource = '{FILM}{folder}'\nfps = {film.fps}\nfrozen_s = 0\n"
             f"[belt]\nspeed_mm_s = {film.speed_mm_s}\n[classifier]\nthreads = {threads}\n"
         )
         command = [sys.executable, "-m", "edge.cli", "run", "--config", str(settings)]
@@ -152,11 +155,8 @@ def main(
     as_json: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
     """Run the line in real time. Exit codes: 0 done, 1 failed, 2 bad input."""
-    try:
+    with one_line_errors():
         figures = measure(scenario, minutes, photos, empty, threads)
-    except EwasteError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
     if as_json:
         print(json.dumps(figures))
         return

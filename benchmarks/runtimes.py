@@ -16,6 +16,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
+from benchmarks.endings import one_line_errors
 from convert.dataset import stratify
 from convert.golden import draw_input
 from edge.bundle import DEFAULT_BUNDLE, Bundle, load_bundle
@@ -136,7 +137,7 @@ def main(
     as_json: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
     """Compare runtimes. Exit codes: 0 done, 1 failed, 2 bad input, 3 another answer somewhere."""
-    try:
+    with one_line_errors():
         pythons = [("ai_edge_litert", sys.executable)]
         for given in runtime or ():
             name, _, python = given.partition("=")
@@ -157,9 +158,6 @@ def main(
         differing = [row.runtime for row in rows if row.same < row.images]
         if differing:
             raise Refused(f"{', '.join(differing)}: not the same answers everywhere")
-    except EwasteError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
 
 
 if __name__ == "__main__":

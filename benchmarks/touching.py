@@ -1,7 +1,6 @@
 """How many items that lie against or over another are seen to: python benchmarks/touching.py."""
 
 import json
-import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from itertools import islice
@@ -12,12 +11,12 @@ from typing import Annotated
 import numpy as np
 import typer
 
+from benchmarks.endings import one_line_errors
 from edge.belt.candidate import Candidate
 from edge.belt.detector import Detector
 from edge.belt.geometry import Geometry
 from edge.belt.touching import measure
 from edge.belt.tracker import Tracker
-from edge.errors import EwasteError
 from edge.photos import find_photos
 from edge.simulator.layout import MARGIN_MM, PlacedItem
 from edge.simulator.pieces import Piece, cutout_pieces, drawn_pieces, photo_pieces
@@ -226,7 +225,7 @@ def main(
 ) -> None:
     """Lay single items and pairs on the belt. Exit codes: 0 done, 1 failed, 2 bad input."""
     rows, figures, several = [], [], []
-    try:
+    with one_line_errors():
         for lie in ("single", "touching", "overlapping"):
             for name, pieces in sources(photos, seed).items():
                 placed = groups(pieces, lie, count, seed)
@@ -236,9 +235,6 @@ def main(
                     if len(each) == 1:
                         figures += each[0][1]
                         several += [lie != "single"] * len(each[0][1])
-    except EwasteError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
     weights = fitted(figures, several, fit) if fit is not None else {}
     if as_json:
         print(json.dumps({"rows": [asdict(each) for each in rows], **weights}))

@@ -3,16 +3,15 @@ benchmarks/voting.py.
 """
 
 import json
-import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from benchmarks.endings import one_line_errors
 from edge.bundle import DEFAULT_BUNDLE
 from edge.config import Config
-from edge.errors import EwasteError
 from edge.simulator.scenario import Scenario, read_scenario
 from edge.simulator.simulate import Outcome, Pictures, plain_scenario, simulate
 
@@ -94,15 +93,12 @@ def main(
     config = Config().model_copy(
         update={"classifier": Config().classifier.model_copy(update={"bundle": bundle})}
     )
-    try:
+    with one_line_errors():
         if scenario is None:
             plant = plain_scenario(config, FPS, items, photos is not None)
         else:
             plant = read_scenario(scenario).model_copy(update={"items": items})
         rows = compare(config, plant, Pictures(photos), seed, fixed)
-    except EwasteError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
     if as_json:
         print(json.dumps({"rows": [asdict(row) for row in rows]}))
         return

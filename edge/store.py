@@ -75,11 +75,12 @@ class ItemRecord:
         offset_mm: the item's distance across the belt from its middle line.
         views: how many views were classified.
         detect_ms: time of the detector for the last view.
-        classify_ms: time of the model for the last view.
-        verdict_ms: from the capture of the last view to the verdict.
+        classify_ms: time of the model for all of its views.
+        verdict_ms: from the capture of the picture that brought the verdict, to the verdict.
         late: the verdict came after the gate's moment.
         bundle: digest of the bundle that decided.
-        crop: the best view as JPEG, empty when it was given up.
+        crop: the best view as JPEG, empty when it was given up, or none was classified, as of what
+            touches another item.
         length_mm: the item's length along the belt.
         likeliest: the class that the views speak for most, also when that is not enough for a
             label; empty when there was no view.

@@ -100,16 +100,16 @@ class Detector:
         Raises:
             ValueError: the frame has another size than the geometry says.
         """
-        expected = (self._geometry.height_px, self._geometry.width_px, 3)
-        if pixels.shape != expected:
-            raise ValueError(f"expected a frame of shape {expected}, got {pixels.shape}")
+        shape = (self._geometry.height_px, self._geometry.width_px, 3)
+        if pixels.shape != shape:
+            raise ValueError(f"expected a frame of shape {shape}, got {pixels.shape}")
         small = self._reduce(pixels)
         if self._belt is None or self._lost_frames >= LOST_FRAMES:
             self._belt, self._variation = learn_belt(small.astype(np.float32))
             self._look = cv2.convertScaleAbs(self._belt)
             self._light = Illumination(*self._size)
             self._lost_frames = 0
-        light = self._light.coarse(small, self._belt)
+        light = self._light.follow(small, self._belt)
         expected = cv2.multiply(self._look, self._gain(light), scale=1 / UNCHANGED)
         difference = furthest_channel(small, expected)
         least = min(MOST_DIFFERENCE, max(LEAST_DIFFERENCE, CONTRAST * self._variation))
@@ -119,12 +119,11 @@ class Detector:
         self._frames += 1
         if self._frames % FOLLOW_EVERY == 0:
             self._follow(small, light, difference, foreground)
-        for extreme, further in ((self._low_mm, np.minimum), (self._high_mm, np.maximum)):
-            further(extreme, belt_mm, out=extreme)
-            extreme[foreground == 0] = belt_mm
         if not covered:
+            self._low_mm.fill(belt_mm)
+            self._high_mm.fill(belt_mm)
             return []
-        self._learn_lens(small, light, foreground)
+        self._learn_lens(small, light, foreground, belt_mm)
         closed = self._close_gaps(foreground)
         parts = [
             part
@@ -181,8 +180,14 @@ class Detector:
         if seen.size:
             self._variation += weight * (float(np.median(seen)) - self._variation)
 
-    def _learn_lens(self, small: np.ndarray, light: np.ndarray, foreground: np.ndarray) -> None:
+    def _learn_lens(
+        self, small: np.ndarray, light: np.ndarray, foreground: np.ndarray, belt_mm: float
+    ) -> None:
         """Take what the belt moves on under for a part of its look, and out of the foreground."""
+        free = foreground == 0
+        for extreme, further in ((self._low_mm, np.minimum), (self._high_mm, np.maximum)):
+            further(extreme, belt_mm, out=extreme)
+            extreme[free] = belt_mm
         stuck = self._high_mm - self._low_mm > STUCK_ITEMS * self._longest * self._mm_per_cell
         if not stuck.any():
             return

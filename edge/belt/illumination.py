@@ -4,7 +4,6 @@ Such changes are smooth over the view, slow from one frame to the next, and the 
 colours. Items are none of it.
 """
 
-import cv2
 import numpy as np
 
 STEP = 8  # every so manieth cell of the reduced frame is looked at
@@ -20,7 +19,6 @@ class Illumination:
 
     def __init__(self, width: int, height: int) -> None:
         """Start with the light unchanged, for reduced frames of `width` x `height` cells."""
-        self._size = (width, height)
         y, x = np.meshgrid(
             np.linspace(-1, 1, -(-height // STEP), dtype=np.float32),
             np.linspace(-1, 1, -(-width // STEP), dtype=np.float32),
@@ -43,12 +41,9 @@ class Illumination:
             belt: the belt's look in the first light, float32 [h, w, 3].
 
         Returns:
-            float32 [h, w], 1 where nothing has changed.
+            At every `STEP`-th cell, float32 [h / STEP, w / STEP] rounded up; 1 where nothing has
+            changed.
         """
-        return cv2.resize(self.coarse(small, belt), self._size, interpolation=cv2.INTER_LINEAR)
-
-    def coarse(self, small: np.ndarray, belt: np.ndarray) -> np.ndarray:
-        """As `follow`, but only every `STEP` cells: float32 [h / STEP, w / STEP], rounded up."""
         change = np.log(_brightness(small) / _brightness(belt))
         expected = self._terms @ self._factors
         off = change - expected

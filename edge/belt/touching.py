@@ -13,7 +13,8 @@ THIN_MM = 12.5
 """What is thinner is no body: a cable, a strap, an edge of shadow."""
 WEIGHTS = (5.8, -10.1, 7.1)
 INTERCEPT = -4.5
-"""A logistic regression over the figures of `measure`, fitted by `benchmarks/touching.py --fit`."""
+"""A logistic regression over the figures of `measure`, fitted on drawn items and on cut-outs of
+training photos; `benchmarks/touching.py --fit` fits one of the kind to other items."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,6 +5,8 @@ from typing import Protocol
 
 import numpy as np
 
+FILM = "film://"
+"""Of a film of a simulated belt, for measurements in real time; its folder follows."""
 SETTLE_S = 2.0
 """How long automatic exposure and white balance run before they are locked."""
 
@@ -91,7 +93,7 @@ def open_device(settings: DeviceSettings) -> Device:
         from edge.cameras.usb import UsbDevice
 
         return UsbDevice(settings)
-    if settings.source.startswith("film://"):
+    if settings.source.startswith(FILM):
         from edge.simulator.film import FilmDevice
 
         return FilmDevice(settings.source)

@@ -7,7 +7,7 @@ from typing import Any
 from edge.belt.pulses import PulseEncoder
 from edge.clock import Clock
 from edge.errors import BadInput
-from edge.outputs.gpio import choose_factory
+from edge.pins import load_gpiozero
 
 OLDEST_S = 1.0
 """A time stamp that says a change is older than this is of another clock."""
@@ -44,17 +44,13 @@ class GpioEncoder:
         Raises:
             BadInput: gpiozero is not installed, or a pin is not to be had.
         """
-        choose_factory(said)
-        try:
-            from gpiozero import DigitalInputDevice, GPIOZeroError
-        except ModuleNotFoundError:
-            raise BadInput("a pulse_pin needs gpiozero: pip install 'ewaste-edge[pi]'") from None
+        gpiozero = load_gpiozero(said, "a pulse_pin needs")
         self._pulses, self._clock = pulses, clock
         self._devices: list[Any] = []
         for number in (pin,) if pin_b is None else (pin, pin_b):
             try:
-                self._devices.append(DigitalInputDevice(number, pull_up=True))
-            except (GPIOZeroError, OSError, ValueError) as error:
+                self._devices.append(gpiozero.DigitalInputDevice(number, pull_up=True))
+            except (gpiozero.GPIOZeroError, OSError, ValueError) as error:
                 self.release()
                 raise BadInput(f"encoder: pin {number} is not to be had ({error})") from None
         self._levels = tuple(int(device.pin.state) for device in self._devices)

@@ -1,24 +1,15 @@
-"""A simulated belt rendered beforehand, and a camera in a process of its own that shows it again.
-
-For runs in real time: rendering would take the time that the line is to be measured by.
-"""
+"""A film of a simulated belt (`edge.simulator.filming`), shown again as a camera would."""
 
 import json
 import time
-from dataclasses import asdict, dataclass
-from itertools import takewhile
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from edge.config import Config
+from edge.cameras.device import FILM
 from edge.errors import BadInput
-from edge.simulator.layout import PlacedItem, place_items
-from edge.simulator.scenario import Scenario
-from edge.simulator.scene import TEXTURE_MM, Scene
-from edge.simulator.simulate import Pictures, pieces_of
 
-SCHEME = "film://"
 FRAMES, FACTS = "frames.npy", "film.json"
 
 
@@ -37,65 +28,6 @@ class Film:
     speed_mm_s: float
     loop_mm: float
     labels: tuple[str, ...]
-
-
-def render_film(
-    folder: Path, config: Config, scenario: Scenario, textures: int, seed: int, pictures: Pictures
-) -> Film:
-    """Render a loop of belt at an even speed.
-
-    Args:
-        folder: to write; 2.8 MB a picture at 1280x720.
-        config: the line.
-        scenario: the load, the camera and the greatest speed are taken from it; without items the
-            belt is empty.
-        textures: the loop's length, in lengths of the belt's own pattern.
-        seed: of what lies on the belt and where.
-        pictures: to lay down.
-
-    Raises:
-        BadInput: the photos cannot be used, or the speed does not fit whole pictures in a loop.
-    """
-    geometry, fps, speed_mm_s = config.geometry, scenario.camera.fps, scenario.nominal_mm_s
-    loop_mm = textures * TEXTURE_MM
-    count = round(loop_mm / speed_mm_s * fps)
-    if abs(count * speed_mm_s / fps - loop_mm) > geometry.mm_per_px:
-        raise BadInput(f"{loop_mm:g} mm at {speed_mm_s:g} mm/s are no whole number of pictures")
-    placed = _loop(config, scenario, loop_mm, seed, pictures) if scenario.items else []
-    scene = Scene(
-        [shifted(item, rounds * loop_mm) for rounds in (-1, 0, 1) for item in placed],
-        geometry,
-        seed,
-        scenario.camera,
-    )
-    folder.mkdir(parents=True, exist_ok=True)
-    shape = (count, geometry.height_px, geometry.width_px, 3)
-    frames = np.lib.format.open_memmap(folder / FRAMES, "w+", np.uint8, shape)
-    for number in range(count):
-        frames[number] = scene.render(number * loop_mm / count, number / fps, speed_mm_s)
-    frames.flush()
-    film = Film(fps, speed_mm_s, loop_mm, tuple(item.label for item in placed))
-    (folder / FACTS).write_text(json.dumps(asdict(film)))
-    return film
-
-
-def _loop(
-    config: Config, scenario: Scenario, loop_mm: float, seed: int, pictures: Pictures
-) -> list[PlacedItem]:
-    """The items that fit in a loop, with the least gap between the last one and the first."""
-    load = scenario.load
-    longest = round(loop_mm / max(1.0, load.gap_mm[0] + 50.0))
-    placed = place_items(
-        pieces_of(load, pictures, seed, config), longest, seed, config.geometry, load.gap_mm, 0.0
-    )
-    end_mm = loop_mm + placed[0].position_mm - placed[0].length_mm / 2 - load.gap_mm[0]
-    return list(takewhile(lambda item: item.position_mm + item.length_mm / 2 <= end_mm, placed))
-
-
-def shifted(item: PlacedItem, by_mm: float) -> PlacedItem:
-    """The same item elsewhere on the belt."""
-    size = item.length_mm, item.width_mm
-    return PlacedItem(item.label, item.position_mm + by_mm, item.offset_mm, *size, item.draw)
 
 
 def read_film(folder: Path) -> Film:
@@ -120,7 +52,7 @@ class FilmDevice:
         Raises:
             BadInput: there is none.
         """
-        folder = Path(source.removeprefix(SCHEME))
+        folder = Path(source.removeprefix(FILM))
         self._fps = read_film(folder).fps
         try:
             self._frames = np.load(folder / FRAMES, mmap_mode="r")

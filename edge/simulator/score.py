@@ -72,7 +72,7 @@ class Score:
             recognised as touching: those are counted by hand.
         touching: items that lay against another one.
         touching_recognised: those that were recorded as touching, alone or with their neighbour.
-        parted: items that touch nothing, but were recorded as touching.
+        touching_false: items that touch nothing, but were recorded as touching.
         routed_right: items that ended in the bin of their true label.
         hazards: items of a hazardous label.
         hazard_leaks: those that ended in another label's bin.
@@ -92,7 +92,7 @@ class Score:
     miscounted: int
     touching: int
     touching_recognised: int
-    parted: int
+    touching_false: int
     routed_right: int
     hazards: int
     hazard_leaks: int
@@ -161,7 +161,7 @@ def score(
         miscounted=sum(abs(len(written.get(index, ())) - 1) for index in alone) + len(strays),
         touching=len(together),
         touching_recognised=len(recognised),
-        parted=sum(
+        touching_false=sum(
             any(map(says_touching, found)) and index not in together
             for index, found in written.items()
         ),

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from edge.belt.checked_encoder import CheckedEncoder
-from edge.belt.encoder import Encoder, EncoderHealth, TimedEncoder
+from edge.belt.encoder import Encoder, EncoderHealth
 from edge.belt.odometer import Odometer
 from edge.belt.pulses import PulseEncoder
 from edge.bundle import Bundle, load_bundle
@@ -22,7 +22,7 @@ from edge.config import Config, bin_of
 from edge.conveyor import Tally
 from edge.errors import BadInput
 from edge.inference import Predicting
-from edge.line import PATIENCE, Source, build_conveyor
+from edge.line import PATIENCE, Source, build_conveyor, with_encoder
 from edge.photos import LabelledPhoto, find_photos, read_photos
 from edge.simulator.layout import PlacedItem, place_items
 from edge.simulator.motion import BeltMotion
@@ -315,11 +315,10 @@ def _with_encoder(
     kind, nominal_mm_s = scenario.encoder.kind, scenario.nominal_mm_s
     if kind == "exact":
         return camera, motion
-    if kind == "time":
-        return camera, TimedEncoder(nominal_mm_s, clock.now())
+    if kind != "pulses":
+        belt = config.belt.model_copy(update={"encoder": kind, "speed_mm_s": nominal_mm_s})
+        return with_encoder(config.model_copy(update={"belt": belt}), camera, clock, lambda _: None)
     odometer = Odometer(config.geometry, nominal_mm_s)
-    if kind == "camera":
-        return WatchedCamera(camera, odometer.see), odometer
     pulses = PulseEncoder(scenario.encoder.mm_per_pulse, 2 * nominal_mm_s, clock.now())
     wheel = SimulatedWheel(motion, pulses, scenario.encoder, clock, seed)
     turned = TurnedEncoder(CheckedEncoder(pulses, odometer), wheel)

@@ -72,7 +72,7 @@ def test_the_line_keeps_up_with_a_film_of_a_fast_belt():
 
 
 @pytest.mark.slow
-def test_an_hour_of_belt_leaves_handles_and_threads_as_they_were():
+def test_a_while_of_belt_leaves_handles_and_threads_as_they_were():
     notes = benchmark("endurance", "--hours", 0.15, "--megabytes", 10)["notes"]
     settled = notes[2:]
     assert settled[-1]["items"] > 50

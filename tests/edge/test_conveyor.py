@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from edge.belt.encoder import ProfileEncoder, Segment
 from edge.belt.gates import GateSchedule, GateSpec
 from edge.belt.geometry import Geometry
 from edge.belt.voting import Voting
@@ -17,6 +16,7 @@ from edge.conveyor import Conveyor
 from edge.decision import MANUAL, UNKNOWN, DecisionRules
 from edge.inference import InlineInference
 from edge.simulator.layout import PlacedItem
+from edge.simulator.motion import BeltMotion, Stretch
 from edge.simulator.plant import SimulatedPlant
 from edge.simulator.scene import Scene
 from edge.simulator.score import score
@@ -104,8 +104,8 @@ class PlantCamera:
         self._camera.close()
 
 
-def line_of(placed, segments=(Segment(1e9, 250),), takes_s=0.0, fps=15, end_mm=None) -> Line:
-    clock, encoder = VirtualClock(), ProfileEncoder(segments)
+def line_of(placed, segments=(Stretch(1e9, 250),), takes_s=0.0, fps=15, end_mm=None) -> Line:
+    clock, encoder = VirtualClock(), BeltMotion(segments, repeated=False)
     scene = Scene(placed, GEOMETRY, seed=1)
     plant = SimulatedPlant(placed, GATES, scene.remove)
     end_mm = scene.end_mm + 1500 if end_mm is None else end_mm
@@ -143,7 +143,7 @@ def test_every_item_is_counted_once_labelled_and_sorted():
 
 
 def test_a_belt_that_stops_and_jogs_back_counts_nothing_twice():
-    jogging = [Segment(4, 250), Segment(2, 0), Segment(3, -200), Segment(1, 0), Segment(1e9, 250)]
+    jogging = [Stretch(4, 250), Stretch(2, 0), Stretch(3, -200), Stretch(1, 0), Stretch(1e9, 250)]
     result = line_of(belt_of(MIXED), jogging).run()
     assert (result.counted, result.right, result.doubled, result.ghosts) == (8, 8, 0, 0)
     assert result.hazard_leaks == 0

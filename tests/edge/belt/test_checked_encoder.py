@@ -7,7 +7,6 @@ from itertools import pairwise
 import pytest
 
 from edge.belt.checked_encoder import AGREE_MM, OFF_MM, CheckedEncoder
-from edge.belt.encoder import ProfileEncoder, Segment
 from edge.belt.gates import GateSchedule
 from edge.belt.odometer import Odometer
 from edge.belt.pulses import PulseEncoder
@@ -18,6 +17,7 @@ from edge.cameras.watched import WatchedCamera
 from edge.clock import VirtualClock
 from edge.conveyor import Conveyor
 from edge.decision import MANUAL
+from edge.simulator.motion import BeltMotion, Stretch
 from edge.simulator.plant import SimulatedPlant
 from edge.simulator.scene import Scene
 from edge.simulator.score import score
@@ -33,10 +33,10 @@ from tests.edge.test_conveyor import (
 )
 
 FPS = 15
-STEADY = [Segment(1, 250)]
+STEADY = [Stretch(1, 250)]
 STOP_AND_GO = [
-    *(Segment(4, 250), Segment(1, 0), Segment(1, -200), Segment(5, 250)),
-    *(Segment(1, 0), Segment(4, 250), Segment(1, 0), Segment(1, 250)),
+    *(Stretch(4, 250), Stretch(1, 0), Stretch(1, -200), Stretch(5, 250)),
+    *(Stretch(1, 0), Stretch(4, 250), Stretch(1, 0), Stretch(1, 250)),
 ]
 
 
@@ -44,7 +44,7 @@ STOP_AND_GO = [
 class Wheel:
     """Feeds pulses of the belt up to a time; what the cable does to them is `spoilt`."""
 
-    belt: ProfileEncoder
+    belt: BeltMotion
     pulses: PulseEncoder
     spoilt: Callable[[float, int], list[int]] = lambda at, count: [count]
     turned: int = 0
@@ -78,7 +78,7 @@ class Ran:
 def run(profile, spoilt, labels=MIXED * 2, blind=lambda at: False) -> Ran:
     """A line whose encoder's cable and camera are spoilt at times."""
     placed = belt_of(labels)
-    clock, belt = VirtualClock(), ProfileEncoder(profile)
+    clock, belt = VirtualClock(), BeltMotion(profile, repeated=False)
     scene = Scene(placed, GEOMETRY, seed=1)
     plant = SimulatedPlant(placed, GATES, scene.remove)
     wheel = Wheel(belt, PulseEncoder(1.0, 500), spoilt)

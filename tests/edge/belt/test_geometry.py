@@ -1,8 +1,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.belt.encoder import ProfileEncoder, Segment, TimedEncoder
+from edge.belt.encoder import TimedEncoder
 from edge.belt.geometry import Box, Geometry
+from edge.simulator.motion import BeltMotion, Stretch
 
 finite = st.floats(-1e5, 1e5)
 
@@ -34,8 +35,10 @@ def test_timed_encoder_is_speed_times_time():
 
 
 def test_profile_stops_and_jogs_back_and_goes_on():
-    encoder = ProfileEncoder(
-        [Segment(2, 100), Segment(1, 0), Segment(1, -50), Segment(1, 200)], started_at=5.0
+    encoder = BeltMotion(
+        [Stretch(2, 100), Stretch(1, 0), Stretch(1, -50), Stretch(1, 200)],
+        started_at=5.0,
+        repeated=False,
     )
     seconds = (5.0, 6.0, 7.0, 7.5, 8.5, 9.0, 11.0)
     assert [encoder.position_mm(at) for at in seconds] == [0, 100, 200, 200, 175, 150, 550]

@@ -3,23 +3,23 @@
 import numpy as np
 import pytest
 
-from edge.belt.encoder import ProfileEncoder, Segment
 from edge.belt.geometry import Geometry
 from edge.belt.odometer import Odometer
 from edge.cameras.camera import Frame
 from edge.simulator.layout import place_items
+from edge.simulator.motion import BeltMotion, Stretch
 from edge.simulator.pieces import drawn_pieces
 from edge.simulator.scene import Scene
 
 VIEW = Geometry(640, 360, 1.25)
 JOGGING = [
-    Segment(1.0, 250),
-    Segment(0.6, 0),
-    Segment(0.6, -300),
-    Segment(1.0, 600),
-    Segment(0.8, 15),
-    Segment(0.2, 0),
-    Segment(9.0, 1000),
+    Stretch(1.0, 250),
+    Stretch(0.6, 0),
+    Stretch(0.6, -300),
+    Stretch(1.0, 600),
+    Stretch(0.8, 15),
+    Stretch(0.2, 0),
+    Stretch(9.0, 1000),
 ]
 
 
@@ -31,7 +31,7 @@ def scenes():
 
 def seen(scene, profile, seconds, fps, spoil=lambda pixels, frame: pixels):
     """The odometer's positions and the true ones after each frame; what spoils may drop frames."""
-    belt, odometer = ProfileEncoder(profile), Odometer(VIEW, nominal_mm_s=250)
+    belt, odometer = BeltMotion(profile, repeated=False), Odometer(VIEW, nominal_mm_s=250)
     found, true = [], []
     for number in range(round(seconds * fps)):
         at = number / fps
@@ -71,7 +71,7 @@ def test_a_belt_that_stands_has_one_position(scenes):
     def noisy(pixels, number):
         return np.clip(pixels + rng.normal(0, 6, pixels.shape), 0, 255).astype(np.uint8)
 
-    odometer, found, _ = seen(scenes["items"], [Segment(1, 0)], 4.0, 15, noisy)
+    odometer, found, _ = seen(scenes["items"], [Stretch(1, 0)], 4.0, 15, noisy)
     assert set(found[1:]) == {0.0} and odometer.position_mm(10.0) == 0.0
 
 
@@ -80,7 +80,7 @@ def test_without_texture_it_says_so_and_goes_on_by_the_last_speed(scenes):
         return np.full_like(pixels, 90) if 30 <= number < 75 else pixels
 
     trusted = []
-    belt, odometer = ProfileEncoder([Segment(1, 200)]), Odometer(VIEW, 250)
+    belt, odometer = BeltMotion([Stretch(1, 200)], repeated=False), Odometer(VIEW, 250)
     for number in range(100):
         at = number / 30
         pixels = scenes["items"].render(belt.position_mm(at))
@@ -104,7 +104,7 @@ def test_dropped_frames_are_bridged_by_what_is_still_in_view(scenes):
     def dropped(pixels, number):
         return None if 20 <= number < 50 or number % 5 in (1, 2) else pixels
 
-    odometer, found, true = seen(scenes["items"], [Segment(1, 250)], 4.0, 30, dropped)
+    odometer, found, true = seen(scenes["items"], [Stretch(1, 250)], 4.0, 30, dropped)
     assert np.abs(found - true).max() < 3 and odometer.sure
 
 
@@ -112,13 +112,13 @@ def test_a_belt_that_stopped_while_frames_were_missing_did_not_move(scenes):
     def dropped(pixels, number):
         return None if 30 <= number < 120 else pixels
 
-    profile = [Segment(1.2, 250), Segment(1, 0)]
+    profile = [Stretch(1.2, 250), Stretch(1, 0)]
     odometer, found, true = seen(scenes["items"], profile, 5.0, 30, dropped)
     assert abs(found[-1] - true[-1]) < 2 and odometer.health().trusted
 
 
 def test_between_and_after_frames_the_belt_goes_on(scenes):
-    odometer, _, _ = seen(scenes["empty"], [Segment(1, 300)], 1.0, 10)
+    odometer, _, _ = seen(scenes["empty"], [Stretch(1, 300)], 1.0, 10)
     assert odometer.position_mm(0.65) == pytest.approx(195, abs=2)
     assert odometer.position_mm(1.0) == pytest.approx(300, abs=3)
     assert odometer.position_mm(60.0) < 600, "not for ever"

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.belt.encoder import ProfileEncoder, Segment
 from edge.belt.pulses import BURST_PULSES, BURST_S, PulseEncoder
+from edge.simulator.motion import BeltMotion, Stretch
 
 FASTEST = 500.0
 segments = st.lists(
-    st.builds(Segment, st.floats(0.05, 2.0), st.floats(-FASTEST, FASTEST)), min_size=1, max_size=6
+    st.builds(Stretch, st.floats(0.05, 2.0), st.floats(-FASTEST, FASTEST)), min_size=1, max_size=6
 )
 
 
@@ -35,7 +35,7 @@ def crossings(belt, mm_per_pulse: float, until_s: float) -> list[tuple[float, in
 @given(segments, st.floats(0.5, 20.0), st.integers(0, 1000))
 def test_it_follows_any_belt_within_two_pulses_whatever_the_jitter(profile, mm_per_pulse, seed):
     random = Random(seed)
-    belt, encoder = ProfileEncoder(profile), PulseEncoder(mm_per_pulse, FASTEST)
+    belt, encoder = BeltMotion(profile, repeated=False), PulseEncoder(mm_per_pulse, FASTEST)
     until_s = min(3.0, sum(segment.seconds for segment in profile))
     stamped = [
         (at + random.uniform(0, 0.002), count)

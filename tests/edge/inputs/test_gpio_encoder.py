@@ -22,14 +22,6 @@ def quiet(line: str) -> None:
     pass
 
 
-@pytest.fixture
-def factory(monkeypatch):
-    monkeypatch.setenv("GPIOZERO_PIN_FACTORY", "mock")
-    monkeypatch.setattr(Device, "pin_factory", MockFactory())
-    yield Device.pin_factory
-    Device.pin_factory.reset()
-
-
 def level(pin, high: bool) -> None:
     (pin.drive_high if high else pin.drive_low)()
 

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import pymodbus.client  # noqa: F401  (once, not in every life)
 
-from edge.belt.encoder import HEALTHY, EncoderHealth, ProfileEncoder, Segment
+from edge.belt.encoder import HEALTHY, EncoderHealth
 from edge.belt.gates import GateSchedule
 from edge.belt.voting import Voting
 from edge.cameras.simulated import SimulatedCamera
@@ -31,13 +31,14 @@ from edge.conveyor import Conveyor
 from edge.inference import InlineInference
 from edge.outputs.wiring import Outputs
 from edge.recall import LATELY, Recall
+from edge.simulator.motion import BeltMotion, Stretch
 from edge.simulator.scene import Scene
 from edge.store import Store
 from edge.store_writer import StoreWriter
 from tests.edge.test_conveyor import BINS, GATES, GEOMETRY, RULES, ColourClassifier, belt_of
 
 GAP_MM = 50.0
-BELT = [Segment(1.5, 500), Segment(0.7, 0), Segment(0.4, -150)]
+BELT = [Stretch(1.5, 500), Stretch(0.7, 0), Stretch(0.4, -150)]
 
 
 class SharedClock:
@@ -57,7 +58,7 @@ class SharedClock:
 class Travelled:
     """The belt's way since a moment, as a pulse encoder counts it after power came on."""
 
-    def __init__(self, belt: ProfileEncoder, since: float) -> None:
+    def __init__(self, belt: BeltMotion, since: float) -> None:
         self._belt, self.zero_mm = belt, belt.position_mm(since)
 
     def position_mm(self, at_seconds: float) -> float:
@@ -123,7 +124,7 @@ def main(kills: int, seed: int, folder: Path, plc_port: int) -> None:
     labels = [dice.choice(list(BINS)) for _ in range(6 + kills)]
     placed = [replace(item, offset_mm=dice.uniform(-150, 150)) for item in belt_of(labels, GAP_MM)]
     scene = Scene(placed, GEOMETRY, seed=1)
-    belt = ProfileEncoder([*(BELT * (2 + kills)), Segment(1e9, 500)])
+    belt = BeltMotion([*(BELT * (2 + kills)), Stretch(1e9, 500)], repeated=False)
     clock = SharedClock()
     path = folder / "records.db"
     told, lives, damaged = [], [], 0

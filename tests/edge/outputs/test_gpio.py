@@ -1,26 +1,15 @@
-import os
 import time
 
 import pytest
-from gpiozero import Device
-from gpiozero.pins.mock import MockFactory
 
 from edge.errors import BadInput
 from edge.outputs.driven_gates import DrivenGates
-from edge.outputs.gpio import GpioPins, choose_factory
+from edge.outputs.gpio import GpioPins
 from tests.edge.outputs.servers import open_until, wait_until
 
 
 def quiet(line: str) -> None:
     pass
-
-
-@pytest.fixture
-def factory(monkeypatch):
-    monkeypatch.setenv("GPIOZERO_PIN_FACTORY", "mock")
-    monkeypatch.setattr(Device, "pin_factory", MockFactory())
-    yield Device.pin_factory
-    Device.pin_factory.reset()
 
 
 def test_gates_start_closed_and_move_their_own_pin_only(factory):
@@ -46,23 +35,6 @@ def test_a_pin_used_twice_is_refused_and_the_first_one_given_back(factory):
     with pytest.raises(BadInput, match="gate small: pin 17"):
         GpioPins({"boards": 17, "small": 17}, quiet)
     GpioPins({"boards": 17}, quiet).release()
-
-
-@pytest.mark.parametrize(
-    ("board", "chosen", "told"),
-    [("Raspberry Pi 5 Model B Rev 1.0\0", "lgpio", 0), ("Some PC", "mock", 1), (None, "mock", 1)],
-)
-def test_lgpio_on_a_pi_and_simulated_pins_elsewhere(monkeypatch, tmp_path, board, chosen, told):
-    monkeypatch.setenv("GPIOZERO_PIN_FACTORY", "")  # so that it is put back after the test
-    monkeypatch.delenv("GPIOZERO_PIN_FACTORY")
-    monkeypatch.setenv("LG_WD", str(tmp_path))
-    said: list[str] = []
-    if board is not None:
-        (tmp_path / "model").write_text(board)
-    choose_factory(said.append, tmp_path / "model")
-    assert os.environ["GPIOZERO_PIN_FACTORY"] == chosen and len(said) == told
-    choose_factory(said.append, tmp_path / "other")
-    assert os.environ["GPIOZERO_PIN_FACTORY"] == chosen, "what is set stays"
 
 
 def test_a_pin_that_fails_is_tried_again_and_the_line_never_notices(factory):

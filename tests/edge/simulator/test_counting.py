@@ -5,33 +5,33 @@ from collections import Counter
 import pytest
 
 from edge.belt.detector import Detector
-from edge.belt.encoder import ProfileEncoder, Segment
 from edge.belt.geometry import Geometry
 from edge.belt.tracker import Tracker
 from edge.cameras.simulated import SimulatedCamera
 from edge.clock import VirtualClock
 from edge.simulator.layout import place_items
+from edge.simulator.motion import BeltMotion, Stretch
 from edge.simulator.pieces import drawn_pieces, photo_pieces
 from edge.simulator.scene import Scene
 
 VIEW = Geometry()
-STEADY = [Segment(1.0, 250.0)]
+STEADY = [Stretch(1.0, 250.0)]
 STOP_AND_GO = [
-    Segment(4.0, 250.0),
-    Segment(3.0, 0.0),
-    Segment(3.0, -200.0),
-    Segment(5.0, 250.0),
-    Segment(4.0, 30.0),
-    Segment(2.5, -300.0),
-    Segment(1.0, 0.0),
-    Segment(1.0, 250.0),
+    Stretch(4.0, 250.0),
+    Stretch(3.0, 0.0),
+    Stretch(3.0, -200.0),
+    Stretch(5.0, 250.0),
+    Stretch(4.0, 30.0),
+    Stretch(2.5, -300.0),
+    Stretch(1.0, 0.0),
+    Stretch(1.0, 250.0),
 ]
 
 
 def counted(items, segments, fps=10.0):
     """How often each item was counted, and how many things were counted that were none."""
     scene = Scene(items, VIEW, seed=5)
-    encoder, clock = ProfileEncoder(segments), VirtualClock()
+    encoder, clock = BeltMotion(segments, repeated=False), VirtualClock()
     camera = SimulatedCamera(scene, encoder, clock, fps, end_mm=scene.end_mm)
     detector, tracker, numbered = Detector(VIEW), Tracker(), {}
     while (frame := camera.read()) is not None:

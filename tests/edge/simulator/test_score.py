@@ -64,7 +64,7 @@ def test_every_kind_of_outcome_is_counted():
         miscounted=3,
         touching=0,
         touching_recognised=0,
-        parted=0,
+        touching_false=0,
         routed_right=2,
         hazards=3,
         hazard_leaks=1,
