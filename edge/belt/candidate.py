@@ -12,7 +12,8 @@ from edge.decision import Verdict
 OUTLINES = 2
 """How many outlines of an item are looked at."""
 HOLD_S = 0.05
-"""A view waits so long for a better one before it is classified: two frames at 30 a second."""
+"""A further view waits so long for a better one before it is classified: two frames at 30 a second.
+The first does not: what is not recorded yet is lost to the count when the power goes."""
 
 
 @dataclass
@@ -90,8 +91,9 @@ class Candidate:
             self.waiting = view
 
     def ready(self, now: float) -> bool:
-        """Whether it has a view to classify that has waited for a better one."""
-        return self.waiting is not None and now >= self.offered_at + HOLD_S
+        """Whether it has a view to classify; a further one has waited for a better one."""
+        held = self.predictions and now < self.offered_at + HOLD_S
+        return self.waiting is not None and not held
 
     def take(self) -> View:
         """The waiting view, for the model to work at.

@@ -40,9 +40,13 @@ def test_the_sharpest_and_best_placed_view_waits_not_the_last():
     assert candidate.waiting is views[1]
 
 
-def test_a_view_is_held_for_a_better_one_and_then_ready():
+def test_the_first_view_is_ready_at_once_and_a_further_one_held_for_a_better_one():
     candidate = Candidate(ITEM)
     assert not candidate.ready(5.0)
+    candidate.offer(view(0.0))
+    assert candidate.ready(0.0)
+    candidate.take()
+    candidate.classified(said(0.7, 0.3), 5.0)
     candidate.offer(view(1.0, blur=2.0))
     candidate.offer(view(1.0 + HOLD_S / 2))
     assert not candidate.ready(1.0 + HOLD_S / 2)
