@@ -279,7 +279,9 @@ class Conveyor:
         if self._at_work.verdict is None:
             self._at_work.classified(prediction, took_ms)
             seen = self._at_work.predictions
-            self._at_work.settled = sure(seen, self._rules, self._voting)
+            verdict = decide(seen, self._rules)
+            self._at_work.opinion = verdict
+            self._at_work.settled = sure(seen, verdict, self._rules, self._voting)
         self._at_work = None
         self._classify_mm = max(0.0, self._now_mm() - self._begun_mm)
 
@@ -352,7 +354,7 @@ class Conveyor:
         if candidate.touching:
             verdict = Verdict(UNKNOWN, 0.0, MANUAL, f"{TOUCHING}; may be more than one")
         else:
-            verdict = decide(candidate.predictions, self._rules)
+            verdict = candidate.opinion or decide((), self._rules)
         if not self._belt.trusted:
             unsafe = self._belt.message
         if not unsafe and verdict.bin != MANUAL:

@@ -24,12 +24,15 @@ class Verdict:
         confidence: probability of the most likely class, averaged over the views, 0 to 1.
         bin: where the item goes; `manual` when unsure.
         reason: why, in words for the person at the line.
+        disputed: something speaks against the likeliest label: a hazard is suspected, or it is
+            under its threshold, or like nothing known.
     """
 
     label: str
     confidence: float
     bin: str
     reason: str
+    disputed: bool = True
 
 
 @dataclass(frozen=True)
@@ -88,22 +91,9 @@ def decide(predictions: Sequence[Prediction], rules: DecisionRules) -> Verdict:
     if doubt:
         return Verdict(UNKNOWN, confidence, MANUAL, doubt)
     if label not in rules.bins:
-        return Verdict(label, confidence, MANUAL, f"{said} has no bin of its own")
+        return Verdict(label, confidence, MANUAL, f"{said} has no bin of its own", disputed=False)
     views = "1 view" if len(predictions) == 1 else f"{len(predictions)} views"
-    return Verdict(label, confidence, rules.bins[label], f"{said} over {views}")
-
-
-def undisputed(predictions: Sequence[Prediction], rules: DecisionRules) -> bool:
-    """Whether nothing speaks against the likeliest label of an item with at least one view.
-
-    No hazard is suspected, the label is over its threshold and like something known.
-    """
-    probabilities = vote(predictions)
-    best = int(np.argmax(probabilities))
-    label, confidence = rules.labels[best], float(probabilities[best])
-    return not (
-        _suspected(probabilities, label, rules) or _doubt(predictions, label, confidence, rules)
-    )
+    return Verdict(label, confidence, rules.bins[label], f"{said} over {views}", disputed=False)
 
 
 def _suspected(probabilities: np.ndarray, label: str, rules: DecisionRules) -> list[str]:

@@ -35,7 +35,8 @@ class Candidate:
             when over 0.
         left: its leading end has left the view: there are no more whole views, as long as the belt
             does not jog back.
-        settled: its predictions are enough for a verdict.
+        opinion: what its predictions say; None when there are none.
+        settled: they are enough for a verdict.
         verdict: None while it is undecided.
     """
 
@@ -51,6 +52,7 @@ class Candidate:
     touching_sightings: int = 0
     crowding: list[float] = field(default_factory=list)
     left: bool = False
+    opinion: Verdict | None = None
     settled: bool = False
     verdict: Verdict | None = None
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge.classifier import Prediction
-from edge.decision import MANUAL, DecisionRules, undisputed, vote
+from edge.decision import MANUAL, DecisionRules, Verdict, vote
 
 LEAST_PROBABILITY = 1e-7
 """What a probability of 0 counts as: no single view is worth more than that."""
@@ -33,8 +33,10 @@ class Voting:
     correlation: float = 0.9
 
 
-def sure(predictions: Sequence[Prediction], rules: DecisionRules, voting: Voting) -> bool:
-    """Whether the views of an item are enough for its verdict.
+def sure(
+    predictions: Sequence[Prediction], verdict: Verdict, rules: DecisionRules, voting: Voting
+) -> bool:
+    """Whether the views of an item are enough for `verdict`, which `edge.decision.decide` gave it.
 
     They are when there are `voting.views` of them, or when the likeliest label is wrong with a
     probability of at most `error`, a hazard that goes elsewhere with one of at most
@@ -48,7 +50,7 @@ def sure(predictions: Sequence[Prediction], rules: DecisionRules, voting: Voting
     """
     if len(predictions) >= voting.views:
         return True
-    if voting.error is None or not predictions or not undisputed(predictions, rules):
+    if voting.error is None or not predictions or verdict.disputed:
         return False
     best = int(vote(predictions).argmax())
     own_bin = rules.bins.get(rules.labels[best], MANUAL)

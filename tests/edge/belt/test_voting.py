@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.belt.voting import Voting, posterior, sure
+from edge.belt.voting import Voting, posterior
+from edge.belt.voting import sure as sure_of
 from edge.classifier import Prediction
 from edge.decision import MANUAL, UNKNOWN, DecisionRules, decide, vote
 
@@ -17,6 +18,10 @@ RULES = DecisionRules(
     suspicion={"Battery": 0.05},
 )
 VOTING = Voting(views=4, spacing_mm=100, error=0.05, hazard_error=0.01, correlation=0.5)
+
+
+def sure(predictions, rules, voting) -> bool:
+    return sure_of(predictions, decide(predictions, rules), rules, voting)
 
 
 def seen(*probabilities: float) -> Prediction:
