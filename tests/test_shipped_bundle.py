@@ -26,12 +26,19 @@ def test_the_shipped_bundle_proves_itself_on_this_machine():
 
 
 def test_a_drawn_belt_is_counted_and_named_by_it():
-    command = [sys.executable, "-m", "edge.cli", "simulate", "--items", "40", "--json"]
+    """What it names is right as often as its manifest says; the rest it leaves to a person.
+
+    By hand goes a little more than the sixth of the model card: what looks like two items, too.
+    """
+    command = [sys.executable, "-m", "edge.cli", "simulate", "--items", "150", "--json"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300)
     assert done.returncode == 0, done.stderr
     score = json.loads(done.stdout)
-    assert (score["counted"], score["missed"], score["doubled"], score["ghosts"]) == (40, 0, 0, 0)
-    assert score["right"] >= 36
+    assert (score["counted"], score["missed"], score["doubled"], score["ghosts"]) == (150, 0, 0, 0)
+    assert score["hazards"] >= 15 and score["hazard_leaks"] == 0
+    drawn = load_bundle(DEFAULT_BUNDLE).manifest.parity.datasets["drawn"]
+    assert score["right"] / (score["right"] + score["wrong"]) >= drawn.accuracy_quantised
+    assert score["unknown"] <= 150 / 5
 
 
 @pytest.mark.skipif(not PHOTOS.is_dir(), reason="the shared photos are not on this machine")
