@@ -1,7 +1,8 @@
-"""A tiny run and its bundle, made the real way from drawn items; shared by edge and convert."""
+"""A tiny run and its bundle, made the real way from drawn items; the table of faults injected."""
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,34 @@ LABELS = ("Battery", "Keyboard", "PCB", "Washing Machine")
 SIZE = 48
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+FAULTS: list[tuple[str, str, str, str]] = []
+"""Each fault that a test injected: what, seconds until noticed, what happened, seconds until back
+after its end."""
+
+
+@pytest.fixture
+def injected() -> Callable[..., None]:
+    """Enters a fault into the table at the end of the run."""
+
+    def enter(
+        fault: str, happened: str, noticed_s: float | None = None, back_s: float | None = None
+    ) -> None:
+        times = ["-" if time is None else f"{time:.1f}" for time in (noticed_s, back_s)]
+        FAULTS.append((fault, times[0], happened, times[1]))
+
+    return enter
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The faults that were injected, and how long it took to get over them."""
+    if FAULTS:
+        terminalreporter.section("faults injected")
+        rows = [("fault", "noticed s", "what happened", "back s"), *FAULTS]
+        widths = [max(len(row[column]) for row in rows) for column in range(4)]
+        for row in rows:
+            cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+            terminalreporter.write_line("  ".join(cells).rstrip())
 
 
 @pytest.fixture(scope="session")

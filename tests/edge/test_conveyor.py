@@ -191,7 +191,7 @@ def slow_line(labels: list[str], takes_s: float) -> Line:
 
 
 @pytest.mark.parametrize("takes_s", [0.5, 0.9])
-def test_a_classifier_that_is_the_bottleneck_sees_every_item_before_any_twice(takes_s):
+def test_a_classifier_that_is_the_bottleneck_sees_every_item_before_any_twice(takes_s, injected):
     """An item a second; three views of each take up to 2.7 s. The gates keep their time."""
     line = slow_line(MIXED * 2, takes_s)
     result = line.run()
@@ -200,9 +200,10 @@ def test_a_classifier_that_is_the_bottleneck_sees_every_item_before_any_twice(ta
     views = [record.views for record in line.records]
     assert min(views) >= 1 and line.classifier.asked >= sum(views)
     assert sum(views) < 3 * 16
+    injected(f"model takes {takes_s} s", "an item a second: 16 of 16 named and sorted")
 
 
-def test_what_a_classifier_cannot_do_in_time_is_manual_and_says_so():
+def test_what_a_classifier_cannot_do_in_time_is_manual_and_says_so(injected):
     line = slow_line(MIXED * 3, 2.2)
     result = line.run()
     assert (result.counted, result.doubled, result.wrong, result.hazard_leaks) == (24, 0, 0, 0)
@@ -215,6 +216,7 @@ def test_what_a_classifier_cannot_do_in_time_is_manual_and_says_so():
     assert {record.views for record in line.records} == {0, 1}
     assert result.deadlines_missed == len(without)
     assert result.routed_right == 24 - len(without)
+    injected("model takes 2.2 s", f"an item a second: {len(without)} of 24 late, all to manual")
 
 
 def test_the_gates_are_closed_before_at_the_end_and_when_the_camera_fails():

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from edge.errors import BadInput, EwasteError
 from edge.store import ItemRecord, Store
 from edge.store_writer import Retention, StoreWriter, WriterStatus
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 RECORD = ItemRecord(
@@ -43,13 +44,6 @@ RECORD = ItemRecord(
 
 def records(count: int, **changes) -> list[ItemRecord]:
     return [replace(RECORD, item_id=f"run-{number}", **changes) for number in range(count)]
-
-
-def wait_until(condition, seconds: float = 10.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "did not happen in time"
-        time.sleep(0.01)
 
 
 def comparable(record: ItemRecord) -> list:
@@ -131,6 +125,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from edge.store import Store
+from tests.waiting import wait_until
 from tests.edge.test_store import RECORD
 with Store(Path(sys.argv[1])) as store:
     number = store.total()
@@ -217,7 +212,7 @@ def test_other_databases_and_newer_versions_are_refused(tmp_path):
         Store(tmp_path / "absent" / "records.db")
 
 
-def test_a_locked_file_delays_the_writer_but_not_the_line(tmp_path):
+def test_a_locked_file_delays_the_writer_but_not_the_line(tmp_path, injected):
     path = tmp_path / "records.db"
     told: list[str] = []
     Store(path).close()
@@ -239,6 +234,8 @@ def test_a_locked_file_delays_the_writer_but_not_the_line(tmp_path):
     assert "locked" in status.error
     assert told == [status.error], "told once"
     blocker.close()
+    back_s = wait_until(lambda: writer.status.error is None)
+    injected("records locked by another program", "100 kept, 10 counted as lost", back_s=back_s)
     assert writer.close()
     assert len(told) == 2 and "recording again; 10 lost, 90 without picture" in told[1]
     assert writer.status == WriterStatus(0, 100, 10, 90, None)
@@ -261,7 +258,7 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-def test_a_full_disk_delays_the_writer_and_loses_nothing(small_disk):
+def test_a_full_disk_delays_the_writer_and_loses_nothing(small_disk, injected):
     path = small_disk / "records.db"
     told: list[str] = []
     writer = StoreWriter(path, on_error=told.append)
@@ -272,9 +269,11 @@ def test_a_full_disk_delays_the_writer_and_loses_nothing(small_disk):
             file.write(bytes(4096))
     for record in records(60, crop=bytes(2000)):
         assert writer.put(record)
-    wait_until(lambda: writer.status.error)
+    lost_s = wait_until(lambda: writer.status.error)
     assert "full" in writer.status.error or "I/O" in writer.status.error
     filler.unlink()
+    back_s = wait_until(lambda: writer.status.error is None)
+    injected("disk full", "60 of 60 records kept", lost_s, back_s)
     assert writer.close()
     assert writer.status.error is None and writer.status.pending == 0
     with Store(path, read_only=True) as store:
@@ -334,7 +333,7 @@ def test_whatever_the_wall_clock_does_the_oldest_go_first(tmp_path_factory, jump
     assert all(age > days or age != age for age in ages[: len(before) - len(kept)])
 
 
-def test_a_clock_that_is_set_back_a_day_changes_neither_order_nor_counts(tmp_path):
+def test_a_clock_that_is_set_back_a_day_changes_neither_order_nor_counts(tmp_path, injected):
     now = 1_700_000_000.0
     with Store(tmp_path / "records.db") as store:
         store.append([replace(item, decided_at=now + n) for n, item in enumerate(records(5))])
@@ -345,6 +344,7 @@ def test_a_clock_that_is_set_back_a_day_changes_neither_order_nor_counts(tmp_pat
         assert len(pruned(store, days=0.5)) == 10
         store.append([replace(RECORD, item_id="new", decided_at=now + 43200)])
         assert next(iter(pruned(store, days=0.6))).item_id == "run-0"
+    injected("wall clock set back a day", "order, counts and retention as before")
 
 
 def test_the_file_stays_within_its_quota_and_gives_up_the_least_wanted_first(tmp_path):
@@ -432,7 +432,7 @@ def test_the_writer_prunes_what_is_too_old(tmp_path):
         assert [item.item_id for item in store.all()] == ["last"] and store.total() == 51
 
 
-def test_a_disk_that_stays_full_costs_counted_records_and_then_goes_on(small_disk):
+def test_a_disk_that_stays_full_costs_counted_records_and_then_goes_on(small_disk, injected):
     path = small_disk / "records.db"
     told: list[str] = []
     writer = StoreWriter(path, capacity=5, on_error=told.append)
@@ -449,9 +449,9 @@ def test_a_disk_that_stays_full_costs_counted_records_and_then_goes_on(small_dis
     assert (writer.status.dropped, writer.status.crops_dropped) == (30, 45)
     wait_until(lambda: writer.status.error)
     filler.unlink()
-    started = time.monotonic()
-    wait_until(lambda: writer.status.written == 50)
-    assert time.monotonic() - started < 4
+    back_s = wait_until(lambda: writer.status.written == 50)
+    assert back_s < 4
+    injected("disk full for long", "50 records kept, 30 counted as lost", back_s=back_s)
     assert writer.put(replace(RECORD, item_id="after")) and writer.close()
     assert "recording again; 30 lost, 45 without picture" in told[-1]
     with Store(path, read_only=True) as store:

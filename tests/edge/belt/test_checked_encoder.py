@@ -123,16 +123,22 @@ def largest_jump(ran: Ran) -> float:
     return max(abs(after - before) for before, after in pairwise(off))
 
 
-def told(name: str, began_s: float, ran: Ran, ended_s: float | None = None) -> None:
-    noticed = ran.times(lambda health: health.message)
-    first = f"{noticed[0] - began_s:.1f}" if noticed else "-"
-    back = f"{noticed[-1] + 1 / FPS - ended_s:.1f}" if noticed and ended_s else "-"
-    worst = max(abs(mm) for _, mm in ran.off_mm)
-    print(
-        f"\n{name:28} noticed after {first:>4} s  back after {back:>4} s  off {worst:5.1f} mm  "
-        f"doubled {ran.score.doubled}  wrong gate {wrong_gate(ran)}",
-        end="",
-    )
+@pytest.fixture
+def told(injected):
+    """Enters what an encoder's fault did into the table."""
+
+    def enter(name: str, ran: Ran, began_s: float, ended_s: float | None = None) -> None:
+        noticed = ran.times(lambda health: health.message)
+        worst = max(abs(mm) for _, mm in ran.off_mm)
+        counts = f"{ran.score.doubled} counted twice, {wrong_gate(ran)} to a wrong gate"
+        injected(
+            f"encoder: {name}",
+            f"{worst:.0f} mm off at most, {counts}",
+            noticed[0] - began_s if noticed else None,
+            noticed[-1] + 1 / FPS - ended_s if noticed and ended_s else None,
+        )
+
+    return enter
 
 
 def wrong_gate(ran: Ran) -> int:
@@ -147,10 +153,10 @@ def test_a_healthy_encoder_raises_no_fault(profile):
     assert (ran.score.counted, ran.score.doubled, ran.score.ghosts) == (16, 0, 0)
 
 
-def test_a_cut_cable_is_noticed_and_the_camera_takes_over_without_a_jump():
+def test_a_cut_cable_is_noticed_and_the_camera_takes_over_without_a_jump(told):
     cut = (6.0, 12.0)
     ran = run(STEADY, lambda at, count: [] if cut[0] < at < cut[1] else [count])
-    told("cable cut", cut[0], ran, cut[1])
+    told("cable cut", ran, *cut)
     assert ran.times(lambda health: "silent" in health.message)
     assert ran.times(lambda health: health.message)[0] - cut[0] < (OFF_MM + 20) / 250 + 2 / FPS
     back_s = ran.times(lambda health: health.message)[-1] - cut[1]
@@ -161,18 +167,18 @@ def test_a_cut_cable_is_noticed_and_the_camera_takes_over_without_a_jump():
     assert ran.encoder_faults == 0 and wrong_gate(ran) == 0
 
 
-def test_an_encoder_that_counts_while_the_belt_stands():
+def test_an_encoder_that_counts_while_the_belt_stands(told):
     def noise(at, count):
         return [1] if 4.2 < at < 4.9 else [count]
 
     ran = run(STOP_AND_GO, noise)
-    told("counts while belt stands", 4.2, ran, 4.9)
+    told("counts while the belt stands", ran, 4.2, 4.9)
     assert ran.times(lambda health: "while the belt stands" in health.message)
     assert wrong_gate(ran) == 0
     assert (ran.score.counted, ran.score.doubled, ran.score.ghosts) == (16, 0, 0)
 
 
-def test_an_encoder_that_misses_every_tenth_pulse_is_told_from_the_camera():
+def test_an_encoder_that_misses_every_tenth_pulse_is_told_from_the_camera(told):
     seen = []
 
     def missing(at, count):
@@ -180,25 +186,25 @@ def test_an_encoder_that_misses_every_tenth_pulse_is_told_from_the_camera():
         return [] if count and len(seen) % 10 == 0 else [count]
 
     ran = run(STEADY, missing)
-    told("misses every tenth pulse", 0.0, ran)
+    told("misses every tenth pulse", ran, 0.0)
     (first,) = {health.message for _, health in ran.health if health.message}
     assert "told" in first and "mm_per_pulse" in first and wrong_gate(ran) == 0
     assert (ran.score.counted, ran.score.doubled, ran.score.ghosts) == (16, 0, 0)
 
 
-def test_bursts_of_noise_on_the_cable_move_no_item():
+def test_bursts_of_noise_on_the_cable_move_no_item(told):
     def bursts(at, count):
         return [count, *[1] * 200] if round(at * 500) % 400 == 0 else [count]
 
     ran = run(STEADY, bursts)
-    told("bursts of 200 pulses", 0.0, ran)
+    told("bursts of 200 pulses", ran, 0.0)
     assert (ran.score.counted, ran.score.doubled, ran.score.ghosts) == (16, 0, 0)
     assert wrong_gate(ran) == 0 and ran.score.routed_right == 16
 
 
-def test_when_neither_is_sure_the_gates_close_and_items_go_to_manual():
+def test_when_neither_is_sure_the_gates_close_and_items_go_to_manual(told):
     ran = run(STEADY, lambda at, count: [] if at > 6 else [count], blind=lambda at: 9 < at < 11)
-    told("cable cut, camera blind", 6.0, ran)
+    told("cable cut, then the camera blind", ran, 6.0)
     untrusted = ran.times(lambda health: not health.trusted)
     assert 9.0 < untrusted[0] < 9.6 and 10.9 < untrusted[-1] < 11.2
     assert ran.encoder_faults == 1 and not ran.open_untrusted

@@ -3,8 +3,9 @@
     killed_line.py KILLS SEED FOLDER PLC_PORT
 
 Each life of the line is a fork of this program. Time is that of the pictures, in memory that the
-lives share, so that a busy machine changes nothing. Prints one JSON object: what was acknowledged,
-what lay on the belt, when each life began and ended, and what is in the store after the last one.
+lives share, so that a busy machine changes nothing; a picture takes as long as it would, so that
+the disk is as slow as it is beside a real belt. Prints one JSON object: what was acknowledged, what
+lay on the belt, when each life began and ended, and what is in the store after the last one.
 """
 
 import json
@@ -38,6 +39,7 @@ from edge.store_writer import StoreWriter
 from tests.edge.test_conveyor import BINS, GATES, GEOMETRY, RULES, ColourClassifier, belt_of
 
 GAP_MM = 50.0
+FPS = 20
 BELT = [Stretch(1.5, 500), Stretch(0.7, 0), Stretch(0.4, -150)]
 
 
@@ -98,9 +100,11 @@ def live(clock, scene, belt, path, plc_port, pipe) -> None:
             acknowledge({"item": item_id, "zero_mm": encoder.zero_mm})
         shown.told = written
         acknowledge({"frame": step.frame.sequence})
+        time.sleep(max(0.0, shown.next_at - time.monotonic()))
+        shown.next_at = time.monotonic() + 1 / FPS
 
-    shown.told = 0
-    camera = SimulatedCamera(scene, belt, clock, 20, scene.end_mm + 300)
+    shown.told, shown.next_at = 0, time.monotonic()
+    camera = SimulatedCamera(scene, belt, clock, FPS, scene.end_mm + 300)
     conveyor = Conveyor(
         *(
             camera,
@@ -144,7 +148,7 @@ def main(kills: int, seed: int, folder: Path, plc_port: int) -> None:
                 told += [json.loads(line)] if line.endswith(b"\n") else []
                 frames += b"frame" in line
                 if frames == last:
-                    time.sleep(dice.uniform(0, 0.02))
+                    time.sleep(dice.uniform(0, 1 / FPS))
                     os.kill(child, signal.SIGKILL)
                     last = math.inf
         os.waitpid(child, 0)

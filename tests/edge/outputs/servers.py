@@ -10,6 +10,8 @@ import threading
 import time
 from pathlib import Path
 
+from tests.waiting import wait_until
+
 FOLDER = Path(__file__).parent
 MOSQUITTO = shutil.which("mosquitto", path=f"{os.environ['PATH']}:/usr/sbin")
 
@@ -18,15 +20,6 @@ def free_port() -> int:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         return taken.getsockname()[1]
-
-
-def wait_until(condition, seconds: float = 15.0) -> float:
-    """Wait for the condition; returns how long it took, s."""
-    started = time.monotonic()
-    while not condition():
-        assert time.monotonic() < started + seconds, "did not happen in time"
-        time.sleep(0.005)
-    return time.monotonic() - started
 
 
 def open_until(gates, bin: str, is_open) -> None:

@@ -5,7 +5,8 @@ import pytest
 from edge.errors import BadInput
 from edge.outputs.driven_gates import DrivenGates
 from edge.outputs.gpio import GpioPins
-from tests.edge.outputs.servers import open_until, wait_until
+from tests.edge.outputs.servers import open_until
+from tests.waiting import wait_until
 
 
 def quiet(line: str) -> None:
@@ -37,7 +38,7 @@ def test_a_pin_used_twice_is_refused_and_the_first_one_given_back(factory):
     GpioPins({"boards": 17}, quiet).release()
 
 
-def test_a_pin_that_fails_is_tried_again_and_the_line_never_notices(factory):
+def test_a_pin_that_fails_is_tried_again_and_the_line_never_notices(factory, injected):
     pins = GpioPins({"boards": 17}, quiet)
     said: list[str] = []
     gates = DrivenGates("GPIO", ["boards"], pins, said.append)
@@ -51,11 +52,12 @@ def test_a_pin_that_fails_is_tried_again_and_the_line_never_notices(factory):
     type(pin)._set_state = failing
     try:
         gates.open("boards")
-        wait_until(lambda: gates.fault())
+        lost_s = wait_until(lambda: gates.fault())
         assert "wire is loose" in gates.fault() and len(said) == 1
     finally:
         type(pin)._set_state = real
-    wait_until(lambda: gates.fault() is None)
+    back_s = wait_until(lambda: gates.fault() is None)
+    injected("GPIO pin fails", "no late opening", lost_s, back_s)
     assert pin.state is False, "the item is past: the gate is not opened for it any more"
     assert gates.status.dropped >= 1 and gates.status.outages == 1 and "back" in said[1]
     open_until(gates, "boards", lambda: pin.state)
@@ -63,12 +65,13 @@ def test_a_pin_that_fails_is_tried_again_and_the_line_never_notices(factory):
     pins.release()
 
 
-def test_gates_close_when_the_loop_stalls(factory):
+def test_gates_close_when_the_loop_stalls(factory, injected):
     pins = GpioPins({"boards": 17}, quiet)
     gates = DrivenGates("GPIO", ["boards"], pins, quiet)
     open_until(gates, "boards", lambda: factory.pin(17).state)
     closed_after_s = wait_until(lambda: not factory.pin(17).state)
     assert 0.5 < closed_after_s < 2.5 and gates.stalls == 1
+    injected("the loop stalls", "gates closed", closed_after_s)
     gates.alive()
     time.sleep(0.3)
     assert not factory.pin(17).state, "it does not open again by itself"

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.edge.outputs.servers import FOLDER, wait_until
+from tests.edge.outputs.servers import FOLDER
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
 
 
 @pytest.mark.parametrize("kills", [20, pytest.param(200, marks=pytest.mark.slow)])
-def test_a_killed_line_loses_no_record_and_counts_nothing_twice(kills, plc, tmp_path):
+def test_a_killed_line_loses_no_record_and_counts_nothing_twice(kills, plc, tmp_path, injected):
     command = [sys.executable, str(FOLDER / "killed_line.py"), str(kills), "2"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
@@ -40,10 +41,11 @@ def test_a_killed_line_loses_no_record_and_counts_nothing_twice(kills, plc, tmp_
         times[place] += 1
     doubled = sum(count - 1 for count in times.values())
     missed = len(placed) - len(times)
-    print(f"{kills} kills, {len(placed)} items: {doubled} doubled, {missed} missed")
+    counts = f"{doubled} counted twice, {missed} missed"
+    injected(f"kill -9, {kills} times", f"{len(placed)} items: {counts}; no record lost")
     assert doubled == 0
     # What nobody looked at while it passed, or what was taken for another one, went to manual.
-    assert missed <= 0.15 * len(placed)
+    assert missed <= 0.05 * len(placed)
 
     # A short life on a busy machine may end before the PLC has heard of it; the last one does not.
     heard = []

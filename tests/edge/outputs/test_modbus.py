@@ -12,7 +12,8 @@ from edge.config import ModbusConfig
 from edge.outputs.driven_gates import DrivenGates
 from edge.outputs.modbus import ModbusPlc, counters
 from edge.panel.live import Status
-from tests.edge.outputs.servers import open_until, wait_until
+from tests.edge.outputs.servers import open_until
+from tests.waiting import wait_until
 
 COILS = {"boards": 3, "small": 4}
 
@@ -63,12 +64,14 @@ def test_the_heartbeat_stands_still_when_the_loop_does(plc, driven):
     assert beats() == last and plc.registers(100)[1] == 0
 
 
-def test_a_plc_that_dies_and_comes_back_gets_closed_gates_and_no_stale_opening(plc, driven):
+def test_a_plc_that_dies_and_comes_back_gets_closed_gates_and_no_stale_opening(
+    plc, driven, injected
+):
     gates, _, said = driven
     wait_until(lambda: gates.fault() is None)
     open_until(gates, "boards", lambda: plc.coil(3))
     plc.kill()
-    wait_until(lambda: gates.fault())
+    lost_s = wait_until(lambda: gates.fault())
     took = []
     for _ in range(50):
         started = time.perf_counter()
@@ -87,21 +90,23 @@ def test_a_plc_that_dies_and_comes_back_gets_closed_gates_and_no_stale_opening(p
     assert {address for _, address, _ in plc.writes} >= {3, 4}
     assert len(said) == 2 and "line goes on" in said[0] and "back after" in said[1]
     assert back_s < 3 and gates.status.dropped >= 2
+    injected("PLC killed, started again", "closed first, no stale opening", lost_s, back_s)
     open_until(gates, "small", lambda: plc.coil(4))
 
 
-def test_a_plc_that_hangs_gets_no_stale_opening_when_it_goes_on(plc, driven):
+def test_a_plc_that_hangs_gets_no_stale_opening_when_it_goes_on(plc, driven, injected):
     gates, _, _ = driven
     wait_until(lambda: gates.fault() is None)
     os.kill(plc.process.pid, signal.SIGSTOP)
     time.sleep(0.05)
     gates.open("boards")
-    wait_until(lambda: gates.fault())
+    lost_s = wait_until(lambda: gates.fault())
     gates.close("boards")
     os.kill(plc.process.pid, signal.SIGCONT)
-    wait_until(lambda: gates.fault() is None)
+    back_s = wait_until(lambda: gates.fault() is None)
     time.sleep(0.3)
     assert plc.coil(3) is False
+    injected("PLC stopped, goes on", "no stale opening", lost_s, back_s)
 
 
 def test_a_coil_that_somebody_else_has_set_is_closed_again(plc, driven):

@@ -18,8 +18,8 @@ from edge.outputs.home_assistant import discovery
 from edge.outputs.mqtt import MqttLink, Outbox
 from edge.outputs.output_thread import OutputThread
 from edge.panel.live import Status
-from tests.edge.outputs.servers import wait_until
 from tests.edge.test_store import RECORD
+from tests.waiting import wait_until
 
 STATUS = Status(
     updated_at=0, state="running", items=7, per_bin={"boards": 3}, gates={"boards": True}
@@ -143,7 +143,9 @@ def test_the_value_templates_read_the_state():
     assert values["Items"] == "7" and values["Bin boards"] == "3" and values["Bin it's"] == "0"
 
 
-def test_a_broker_that_dies_and_comes_back_gets_all_items_that_fit_the_queue(broker, observer):
+def test_a_broker_that_dies_and_comes_back_gets_all_items_that_fit_the_queue(
+    broker, observer, injected
+):
     thread, outbox, said = output_of(config_of(broker))
     outbox.show(STATUS)
     for number in range(20):
@@ -163,21 +165,24 @@ def test_a_broker_that_dies_and_comes_back_gets_all_items_that_fit_the_queue(bro
     wait_until(lambda: {f"i{number}" for number in range(40, 90)} <= set(observer.items()))
     assert thread.status.dropped == 20 and thread.status.outages == 1
     assert lost_s < 5 and back_s < 5
+    kept = "the queue's 50 items came, 20 older ones counted as dropped"
+    injected("broker killed, started again", kept, lost_s, back_s)
     assert len(said) == 2 and "line goes on" in said[0] and "back after" in said[1]
     wait_until(lambda: observer.last("plant/line-1/availability") == "online")
     assert thread.close()
 
 
-def test_a_broker_that_hangs_is_noticed_and_nothing_is_lost(broker, observer):
+def test_a_broker_that_hangs_is_noticed_and_nothing_is_lost(broker, observer, injected):
     thread, outbox, _ = output_of(config_of(broker))
     wait_until(lambda: thread.status.connected)
     os.kill(broker.process.pid, signal.SIGSTOP)
     for number in range(40):
         outbox.put(item(number))
-    wait_until(lambda: not thread.status.connected)
+    lost_s = wait_until(lambda: not thread.status.connected)
     os.kill(broker.process.pid, signal.SIGCONT)
-    wait_until(lambda: {f"i{number}" for number in range(40)} <= set(observer.items()))
+    back_s = wait_until(lambda: {f"i{number}" for number in range(40)} <= set(observer.items()))
     assert thread.status.dropped == 0
+    injected("broker stopped, goes on", "no item lost", lost_s, back_s)
     assert thread.close()
 
 

@@ -22,6 +22,7 @@ from edge.panel import app as panel
 from edge.panel.fragments import crop_address
 from edge.panel.live import LivePublisher, Overlay, Status
 from edge.store import Store
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
 ODD_ID = "run 1/7?#ü"
@@ -118,13 +119,6 @@ def get(url: str, patience: float = 0) -> tuple[int, dict[str, str], bytes]:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.05)
-
-
-def wait_until(condition, seconds: float = 10.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "did not happen in time"
-        time.sleep(0.05)
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,7 @@ from edge.panel.live import (
     read_live,
     read_status,
 )
+from tests.waiting import wait_until
 
 STATUS = Status(
     updated_at=1000.0,
@@ -32,13 +33,6 @@ STATUS = Status(
 
 def grey(level: int = 90, height: int = 720, width: int = 1280) -> np.ndarray:
     return np.full((height, width, 3), level, np.uint8)
-
-
-def wait_until(condition, seconds: float = 10.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "did not happen in time"
-        time.sleep(0.005)
 
 
 @pytest.fixture
