@@ -233,12 +233,17 @@ class Conveyor:
         candidate = self._candidates.setdefault(item.number, Candidate(item))
         candidate.item = item
         candidate.sighted(detection)
-        if not detection.whole or detection.touching or candidate.touching:
+        asked = not (detection.touching or candidate.touching)
+        wanted = candidate.wants_view(encoder_mm, self._voting.spacing_mm)
+        if not detection.whole or not wanted or (not asked and candidate.picture):
             return
-        if candidate.wants_view(encoder_mm, self._voting.spacing_mm):
-            off_centre = abs(2 * detection.box.center[0] / self._geometry.width_px - 1)
-            pixels = crop(frame.pixels, detection.box)
-            candidate.offer(View(pixels, frame.captured_at, encoder_mm, off_centre))
+        off_centre = abs(2 * detection.box.center[0] / self._geometry.width_px - 1)
+        pixels = crop(frame.pixels, detection.box)
+        view = View(pixels, frame.captured_at, encoder_mm, off_centre)
+        if asked:
+            candidate.offer(view)
+        else:
+            candidate.unasked = view
 
     def _classify_most_urgent(self, captured_at: float) -> None:
         """Let the model work at the best view of the item whose verdict is needed first.
@@ -299,8 +304,8 @@ class Conveyor:
         until = (self._started_at or 0.0) + FOUND_S
         items = [other.item for other in self._candidates.values()]
         lying = [item for item in items if item.first_seen_at <= until]
-        view = candidate.best or candidate.waiting or candidate.at_work
-        return self._recall.recognise(candidate.item, _encoded(view), lying, self._view_mm)
+        jpeg = _encoded(candidate.picture)
+        return self._recall.recognise(candidate.item, jpeg, lying, self._view_mm)
 
     def _decide(self, frame: Frame, encoder_mm: float, detect_ms: float) -> tuple[ItemRecord, ...]:
         """The verdict of each item whose vote is sure, that gives no more views or cannot wait."""
@@ -387,7 +392,7 @@ class Conveyor:
             verdict_ms=verdict_ms,
             late=late,
             bundle=self._bundle,
-            crop=_encoded(candidate.best),
+            crop=_encoded(candidate.picture),
             length_mm=item.length_mm,
             likeliest=self._likeliest(candidate.predictions),
         )

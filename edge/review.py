@@ -6,7 +6,7 @@ The random share is what shows mistakes that the model is sure of.
 import random
 from collections.abc import Callable, Mapping
 
-from edge.decision import MANUAL, UNKNOWN
+from edge.decision import MANUAL, TOUCHING, UNKNOWN
 from edge.store import ItemRecord
 
 UNSURE, NEAR, SUSPECTED, SAMPLE = "unsure", "near the threshold", "suspected", "random share"
@@ -18,13 +18,14 @@ def why_review(
     """Why to look at an item; empty: no need.
 
     Args:
-        record: the item's; without a picture there is nothing to look at.
+        record: the item's; without a picture there is nothing to look at, and one of items that
+            touch shows nothing to learn.
         threshold: least confidence for its label, 0 to 1.
         margin: how far above the threshold is still near it.
         share: of the other items that is looked at, 0 to 1.
         drawn: a random number, 0 to 1.
     """
-    if not record.crop:
+    if not record.crop or TOUCHING in record.reason:
         return ""
     if record.label == UNKNOWN:
         return UNSURE

@@ -26,6 +26,7 @@ class Candidate:
         offered_at: when the first of the views was taken that `waiting` is the best of, s.
         at_work: the view that the model has.
         last: the newest view that the model has, or has had.
+        unasked: a view of what is not classified, since it touches another item.
         predictions: what the model said.
         best: the view with the most confident prediction.
         classify_ms: what its predictions took.
@@ -45,6 +46,7 @@ class Candidate:
     offered_at: float = 0.0
     at_work: View | None = None
     last: View | None = None
+    unasked: View | None = None
     predictions: list[Prediction] = field(default_factory=list)
     best: View | None = None
     classify_ms: float = 0.0
@@ -69,6 +71,11 @@ class Candidate:
         judged = self.verdict is not None or len(self.crowding) >= OUTLINES
         if detection.outline is not None and detection.whole and not judged:
             self.crowding.append(crowding(detection.outline))
+
+    @property
+    def picture(self) -> View | None:
+        """The view to show and to recognise it by: what the model was surest of, else any."""
+        return self.best or self.waiting or self.at_work or self.unasked
 
     @property
     def in_work(self) -> bool:
@@ -120,5 +127,5 @@ class Candidate:
 
     def forget_views(self) -> None:
         """Let go of the pictures once there is a verdict."""
-        self.best = self.waiting = self.at_work = self.last = None
+        self.best = self.waiting = self.at_work = self.last = self.unasked = None
         self.predictions.clear()

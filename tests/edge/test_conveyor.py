@@ -170,6 +170,7 @@ def test_a_touching_pair_is_one_manual_record_and_never_one_good_item():
     together, *alone = sorted(line.records, key=lambda record: record.position_mm)
     assert (together.label, together.bin, together.views) == (UNKNOWN, MANUAL, 0)
     assert "touches another item" in together.reason and "more than one" in together.reason
+    assert together.crop[:2] == b"\xff\xd8", "a person can see what it was"
     assert line.plant.routed == [MANUAL, MANUAL, "boards", "small"]
     assert [record.label for record in alone] == ["PCB", "Mobile"] and result.right == 2
 

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from edge.decision import MANUAL, UNKNOWN
+from edge.decision import MANUAL, TOUCHING, UNKNOWN
 from edge.review import NEAR, SAMPLE, SUSPECTED, UNSURE, reviewer, why_review
 from tests.edge.test_store import RECORD
 
@@ -17,6 +17,7 @@ from tests.edge.test_store import RECORD
         ({"bin": MANUAL}, 0.5, SUSPECTED),
         ({"bin": MANUAL, "late": True}, 0.5, ""),
         ({"label": UNKNOWN, "crop": b""}, 0.0, ""),
+        ({"label": UNKNOWN, "confidence": 0.0, "reason": f"{TOUCHING}; perhaps"}, 0.0, ""),
     ],
 )
 def test_what_is_doubtful_and_a_random_share_is_looked_at(changes, drawn, why):
