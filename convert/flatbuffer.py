@@ -13,6 +13,9 @@ _QUANTIZE, _DEQUANTIZE = schema.BuiltinOperator.QUANTIZE, schema.BuiltinOperator
 BUFFER_ALIGNMENT = 16
 """Bytes; the schema's `force_align` of weights, which kernels may count on."""
 
+INSIDE = 1
+"""The largest offset of a buffer that says that its data are its own, by the schema."""
+
 
 class _Builder(flatbuffers.Builder):
     """A builder that keeps weights aligned, which the generated Python code forgets."""
@@ -23,8 +26,17 @@ class _Builder(flatbuffers.Builder):
 
 
 def read_model(content: bytes) -> schema.ModelT:
-    """The objects of a .tflite file, free to be changed."""
-    return schema.ModelT.InitFromPackedBuf(content, 0)
+    """The objects of a .tflite file, free to be changed.
+
+    Weights that lie behind the flatbuffer, as in files of some quantisers, are brought into it.
+    """
+    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    for buffer in model.buffers:
+        if buffer.offset > INSIDE:
+            begin, end = buffer.offset, buffer.offset + buffer.size
+            buffer.data = np.frombuffer(content[begin:end], np.uint8)
+            buffer.offset = buffer.size = 0
+    return model
 
 
 def write_model(model: schema.ModelT) -> bytes:
