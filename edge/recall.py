@@ -22,6 +22,8 @@ FOUND_S = 1.0
 """What is first seen within this time from the start was lying there, or may have been: the
 detector needs some frames to know the belt."""
 ACROSS_MM, LENGTH_MM, LENGTH_SHARE, SHIFT_MM = 15.0, 15.0, 0.15, 40.0
+SPREAD_MM = 5.0
+"""How far two looks at an item at rest usually find it apart, at most."""
 OUT_OF_ORDER = 2
 """So many items may have been recorded before one that was ahead of them."""
 THUMBNAIL = (16, 16)
@@ -63,11 +65,18 @@ class Recall:
             lying: all items that were found in view at the start.
             view_mm: what the camera saw of the belt then, in belt coordinates, the low end first.
         """
-        if any(item.number == other.number for other in lying):
-            for run in {run_of(record) for record in self._waiting} - set(self._shifts):
-                shift_mm = self._shift_of(run, item, crop, lying, view_mm)
-                if shift_mm is not None:
-                    self._shifts[run] = shift_mm
+        if self._taken(item, crop):
+            return True
+        if all(item.number != other.number for other in lying):
+            return False
+        for run in {run_of(record) for record in self._waiting} - set(self._shifts):
+            shift_mm = self._shift_of(run, item, crop, lying, view_mm)
+            if shift_mm is not None:
+                self._shifts[run] = shift_mm
+        return self._taken(item, crop)
+
+    def _taken(self, item: TrackedItem, crop: bytes) -> bool:
+        """Whether a record of a run whose shift is known is this item's; it waits no longer."""
         for record in self._waiting:
             shift_mm = self._shifts.get(run_of(record))
             if shift_mm is not None and fits(record, item, shift_mm) and alike(record, crop):
@@ -83,29 +92,57 @@ class Recall:
         lying: Sequence[TrackedItem],
         view_mm: tuple[float, float],
     ) -> float | None:
-        """The shift of a run under which one of its records is this item; None: there is none.
+        """The likeliest shift of a run, if one of its records is this item under it; else None.
 
-        Under the right one, the records that fall into the view have an item there each.
+        What lies there is compared as a whole: one item alone is easily taken for its neighbour.
         """
         records = [record for record in self._waiting if run_of(record) == run]
-        upstream = sum(other.position_mm > item.position_mm for other in lying)
-        best, most = None, 0
-        for record in records:
-            # Items are recorded as they come: what was recorded later lies upstream, in view.
-            if self._newer[record.item_id] > upstream + OUT_OF_ORDER:
-                continue
-            if not (fits(record, item, None) and alike(record, crop)):
-                continue
-            shift_mm = item.position_mm - record.position_mm
-            speaking = 0
-            for other in records:
-                found = any(fits(other, lain, shift_mm) for lain in lying)
-                at_mm, reach = other.position_mm + shift_mm, other.length_mm / 2 + SHIFT_MM
-                missing = view_mm[0] + reach < at_mm < view_mm[1] - reach
-                speaking += 1 if found else -missing
-            if speaking > most:
-                best, most = shift_mm, speaking
-        return best
+        best, most, its_own = None, 0.0, []
+        for other in lying:
+            upstream = sum(each.position_mm > other.position_mm for each in lying)
+            asked = other.number == item.number
+            for record in records:
+                # Items are recorded as they come: what was recorded later lies upstream, in view.
+                if self._newer[record.item_id] > upstream + OUT_OF_ORDER:
+                    continue
+                if not fits(record, other, None) or (asked and not alike(record, crop)):
+                    continue
+                shift_mm = other.position_mm - record.position_mm
+                speaking = spoken_for(records, lying, shift_mm, view_mm)
+                if speaking > most:
+                    best, most = shift_mm, speaking
+                if asked:
+                    its_own.append(shift_mm)
+        found = best is not None and any(abs(shift_mm - best) <= SHIFT_MM for shift_mm in its_own)
+        return best if found else None
+
+
+def spoken_for(
+    records: Sequence[ItemRecord],
+    lying: Sequence[TrackedItem],
+    shift_mm: float,
+    view_mm: tuple[float, float],
+) -> float:
+    """How much speaks for a shift: a record is worth the more, up to 1, the better an item fits it.
+
+    One that falls into the view but has no item there speaks against it. On a belt with much the
+    same item at even distances only the exact places tell one shift from the next.
+    """
+    speaking = 0.0
+    for record in records:
+        off_mm = [
+            math.hypot(
+                record.offset_mm - item.offset_mm, record.position_mm + shift_mm - item.position_mm
+            )
+            for item in lying
+            if fits(record, item, shift_mm)
+        ]
+        at_mm, reach = record.position_mm + shift_mm, record.length_mm / 2 + SHIFT_MM
+        if off_mm:
+            speaking += math.exp(-((min(off_mm) / SPREAD_MM) ** 2))
+        elif view_mm[0] + reach < at_mm < view_mm[1] - reach:
+            speaking -= 1
+    return speaking
 
 
 def run_of(record: ItemRecord) -> str:

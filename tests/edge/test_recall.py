@@ -63,3 +63,20 @@ def test_one_that_the_belt_brings_back_later_is_recognised_by_its_place():
     lying = [item(2, 100, 80)]
     assert recall.recognise(lying[0], picture(120), lying, VIEW)
     assert recall.recognise(item(3, -400), picture(60), lying, VIEW)
+
+
+def test_on_an_even_belt_of_like_items_none_is_taken_for_its_neighbour():
+    """As happened: the first lies across much like the fourth, whose record is waiting."""
+    waiting = [record(2, 401, 29), record(1, 226, -106)]
+    waiting = [replace(each, crop=picture(60)) for each in waiting]
+    recall = Recall(waiting, NOW)
+    lying = [item(1, -322, 42), item(2, -148, -39), item(3, 28, -106), item(4, 202, 29)]
+    found = [recall.recognise(each, picture(60), lying, VIEW) for each in lying]
+    assert found == [False, False, True, True]
+
+
+def test_one_record_among_like_items_is_of_the_one_that_lies_just_as_far_across():
+    recall = Recall([record(1, 598, -99)], NOW)
+    lying = [item(1, -293, -99), item(2, -116, -87), item(3, 56, -104)]
+    found = [recall.recognise(each, picture(60), lying, VIEW) for each in lying[::-1]]
+    assert found == [False, False, True]
