@@ -21,7 +21,7 @@ OLDEST_S = 600.0
 FOUND_S = 1.0
 """What is first seen within this time from the start was lying there, or may have been: the
 detector needs some frames to know the belt."""
-ACROSS_MM, LENGTH_MM, LENGTH_SHARE, SHIFT_MM = 15.0, 15.0, 0.15, 40.0
+ACROSS_MM, LENGTH_MM, LENGTH_SHARE, SHIFT_MM = 10.0, 15.0, 0.15, 40.0
 SPREAD_MM = 5.0
 """How far two looks at an item at rest usually find it apart, at most."""
 OUT_OF_ORDER = 2
