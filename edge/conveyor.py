@@ -302,8 +302,13 @@ class Conveyor:
         if self._recall is None:
             return False
         until = (self._started_at or 0.0) + FOUND_S
-        items = [other.item for other in self._candidates.values()]
-        lying = [item for item in items if item.first_seen_at <= until]
+        lying = []
+        if candidate.item.first_seen_at <= until:
+            lying = [
+                (other.item, _encoded(other.picture))
+                for other in self._candidates.values()
+                if other.item.first_seen_at <= until
+            ]
         jpeg = _encoded(candidate.picture)
         return self._recall.recognise(candidate.item, jpeg, lying, self._view_mm)
 

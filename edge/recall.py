@@ -7,6 +7,7 @@ far across the belt an item lies, how long it is, and what it looks like.
 
 import math
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -32,6 +33,10 @@ ALIKE = 24.0
 crop make 5 to 15."""
 
 
+Lying = tuple[TrackedItem, bytes]
+"""An item and its view as JPEG, empty when there is none."""
+
+
 class Recall:
     """The items that were recorded lately; each is recognised at most once."""
 
@@ -51,7 +56,7 @@ class Recall:
         self,
         item: TrackedItem,
         crop: bytes,
-        lying: Sequence[TrackedItem],
+        lying: Sequence[Lying],
         view_mm: tuple[float, float],
     ) -> bool:
         """Whether an item has been recorded before.
@@ -62,15 +67,15 @@ class Recall:
         Args:
             item: as it is tracked.
             crop: its best view as JPEG, empty when there is none.
-            lying: all items that were found in view at the start.
+            lying: all items that were found in view at the start, this one too, and their views.
             view_mm: what the camera saw of the belt then, in belt coordinates, the low end first.
         """
         if self._taken(item, crop):
             return True
-        if all(item.number != other.number for other in lying):
+        if all(item.number != other.number for other, _ in lying):
             return False
         for run in {run_of(record) for record in self._waiting} - set(self._shifts):
-            shift_mm = self._shift_of(run, item, crop, lying, view_mm)
+            shift_mm = self._shift_of(run, item, lying, view_mm)
             if shift_mm is not None:
                 self._shifts[run] = shift_mm
         return self._taken(item, crop)
@@ -88,8 +93,7 @@ class Recall:
         self,
         run: str,
         item: TrackedItem,
-        crop: bytes,
-        lying: Sequence[TrackedItem],
+        lying: Sequence[Lying],
         view_mm: tuple[float, float],
     ) -> float | None:
         """The likeliest shift of a run, if one of its records is this item under it; else None.
@@ -98,20 +102,19 @@ class Recall:
         """
         records = [record for record in self._waiting if run_of(record) == run]
         best, most, its_own = None, 0.0, []
-        for other in lying:
-            upstream = sum(each.position_mm > other.position_mm for each in lying)
-            asked = other.number == item.number
+        for other, crop in lying:
+            upstream = sum(each.position_mm > other.position_mm for each, _ in lying)
             for record in records:
                 # Items are recorded as they come: what was recorded later lies upstream, in view.
                 if self._newer[record.item_id] > upstream + OUT_OF_ORDER:
                     continue
-                if not fits(record, other, None) or (asked and not alike(record, crop)):
+                if not (fits(record, other, None) and alike(record, crop)):
                     continue
                 shift_mm = other.position_mm - record.position_mm
                 speaking = spoken_for(records, lying, shift_mm, view_mm)
                 if speaking > most:
                     best, most = shift_mm, speaking
-                if asked:
+                if other.number == item.number:
                     its_own.append(shift_mm)
         found = best is not None and any(abs(shift_mm - best) <= SHIFT_MM for shift_mm in its_own)
         return best if found else None
@@ -119,7 +122,7 @@ class Recall:
 
 def spoken_for(
     records: Sequence[ItemRecord],
-    lying: Sequence[TrackedItem],
+    lying: Sequence[Lying],
     shift_mm: float,
     view_mm: tuple[float, float],
 ) -> float:
@@ -134,8 +137,8 @@ def spoken_for(
             math.hypot(
                 record.offset_mm - item.offset_mm, record.position_mm + shift_mm - item.position_mm
             )
-            for item in lying
-            if fits(record, item, shift_mm)
+            for item, crop in lying
+            if fits(record, item, shift_mm) and alike(record, crop)
         ]
         at_mm, reach = record.position_mm + shift_mm, record.length_mm / 2 + SHIFT_MM
         if off_mm:
@@ -167,10 +170,15 @@ def alike(record: ItemRecord, crop: bytes) -> bool:
 
 def difference(first: bytes, second: bytes) -> float:
     """Mean difference of two JPEGs as thumbnails, 0 to 255; infinite when one cannot be read."""
-    thumbnails = []
-    for jpeg in (first, second):
-        pixels = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR) if jpeg else None
-        if pixels is None:
-            return math.inf
-        thumbnails.append(cv2.resize(pixels, THUMBNAIL, interpolation=cv2.INTER_AREA))
-    return float(np.mean(cv2.absdiff(*thumbnails)))
+    small, other = thumbnail(first), thumbnail(second)
+    if small is None or other is None:
+        return math.inf
+    return float(np.mean(cv2.absdiff(small, other)))
+
+
+@lru_cache(maxsize=256)
+def thumbnail(jpeg: bytes) -> np.ndarray | None:
+    """A JPEG as uint8 BGR of the size `THUMBNAIL`; None when it cannot be read."""
+    content = np.frombuffer(jpeg, np.uint8)
+    pixels = cv2.imdecode(content, cv2.IMREAD_COLOR) if jpeg else None
+    return None if pixels is None else cv2.resize(pixels, THUMBNAIL, interpolation=cv2.INTER_AREA)
