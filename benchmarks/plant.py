@@ -30,6 +30,7 @@ COUNTS = (
     "touching",
     "touching_recognised",
     "touching_false",
+    "misrecorded",
     "routed_right",
     "hazards",
     "hazard_leaks",

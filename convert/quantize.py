@@ -220,13 +220,13 @@ def _prepare(
     judge = Judge(
         *(images, keras, request.gate, _score(run), temperature),
         *(request.threads, request.slow_images, scratch),
-        _trained(run, images, keras),
+        _trained(run, images, keras, say),
     )
     judge.take_fp32(ask_all(device_engine(judge.load(fp32)), images.pixels, "asking fp32"))
     return converter, judge
 
 
-def _trained(run: Run, images: Images, keras: Answers) -> Trained | None:
+def _trained(run: Run, images: Images, keras: Answers, say: Say) -> Trained | None:
     """What the run says of its model; None: nothing, or not of this input size."""
     if run.accuracy is None or run.size != run.trained_size:
         return None
@@ -235,6 +235,7 @@ def _trained(run: Run, images: Images, keras: Answers) -> Trained | None:
     if run.confusion is not None:
         changed = changed_answers(run.confusion, images.truths[tested], keras.top[tested])
     if changed is None:
+        say("the test photos are not those of the training run: only its accuracy is compared")
         return Trained(run.accuracy)
     return Trained(run.accuracy, int(tested.sum()), changed)
 

@@ -93,6 +93,7 @@ class Conveyor:
         bundle: str,
         record: Callable[[ItemRecord], object],
         recall: Recall | None = None,
+        moved: Callable[[ItemRecord], object] = lambda record: None,
     ) -> None:
         """Join the parts; nothing moves before `run`.
 
@@ -109,11 +110,14 @@ class Conveyor:
             bundle: digest of the model's bundle, for the records.
             record: takes each item's record; must return at once.
             recall: what the run before has recorded, which is not counted again.
+            moved: takes, likewise, the record of an item that went to manual after all, since its
+                gate was closed as it passed; without its picture.
         """
         self._camera, self._encoder, self._clock = camera, encoder, clock
         self._geometry, self._rules = geometry, rules
         self._voting, self._schedule, self._gates = voting, schedule, gates
-        self._bundle, self._record, self._recall = bundle, record, recall
+        self._bundle, self._record, self._recall, self._moved = bundle, record, recall, moved
+        self._bound: dict[str, ItemRecord] = {}  # on their way to a gate that is to open for them
         self._started_at: float | None = None
         self._view_mm = (0.0, 0.0)
         self._detector, self._tracker = Detector(geometry), Tracker()
@@ -372,7 +376,9 @@ class Conveyor:
         if unsafe:
             verdict = replace(verdict, bin=MANUAL, reason=f"{unsafe}; {verdict.reason}")
         now_mm = max(encoder_mm, self._now_mm())
-        opening = self._schedule.schedule(item.position_mm, item.length_mm, verdict.bin, now_mm)
+        item_id = f"{self._session}-{item.number:06d}"
+        place = item.position_mm, item.length_mm
+        opening = self._schedule.schedule(*place, verdict.bin, now_mm, item_id)
         late = opening is Opening.LATE
         if candidate.unclassified and not (unsafe or candidate.touching):
             late = True
@@ -383,7 +389,7 @@ class Conveyor:
         candidate.verdict = verdict
         verdict_ms = max(0.0, self._clock.now() - shown_at) * 1000
         record = ItemRecord(
-            item_id=f"{self._session}-{item.number:06d}",
+            item_id=item_id,
             decided_at=time.time(),
             label=verdict.label,
             confidence=verdict.confidence,
@@ -403,6 +409,8 @@ class Conveyor:
         )
         self._count(record)
         self._record(record)
+        if opening is Opening.PLANNED:
+            self._bound[item_id] = replace(record, crop=b"")
         candidate.forget_views()
         return record
 
@@ -445,11 +453,23 @@ class Conveyor:
         for command in self._schedule.due(self._encoder.position_mm(now), now):
             (self._gates.open if command.open else self._gates.close)(command.bin)
             self.gates_open[command.bin] = command.open
+        self._mind_astray()
+
+    def _mind_astray(self) -> None:
+        """Say of items that found their gate closed that they went to manual."""
+        for item_id, was_open in self._schedule.passed():
+            record = self._bound.pop(item_id)
+            if not was_open:
+                self.tally.per_bin[record.bin] -= 1
+                self.tally.per_bin[MANUAL] += 1
+                reason = f"the gate of {record.bin} was closed; {record.reason}"
+                self._moved(replace(record, bin=MANUAL, reason=reason))
 
     def _close_gates(self) -> None:
         for command in self._schedule.close_all():
             self.gates_open[command.bin] = False
         self._gates.close_all()
+        self._mind_astray()
 
     def _took(self, stage: str, started: float) -> float:
         milliseconds = (time.perf_counter() - started) * 1000

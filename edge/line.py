@@ -109,10 +109,12 @@ def build_conveyor(
     record: Callable[[ItemRecord], object],
     recall: Recall | None = None,
     inference: Callable[[Classifier], Inference] | None = None,
+    moved: Callable[[ItemRecord], object] = lambda record: None,
 ) -> Conveyor:
     """Verify the model on this machine and build the loop around it.
 
     `inference` sets the model to work; None: beside the loop, or in it when time is virtual.
+    `record` and `moved` are as for `Conveyor`.
 
     Raises:
         Refused: the bundle cannot be proved.
@@ -133,6 +135,7 @@ def build_conveyor(
         bundle.digest,
         record,
         recall,
+        moved,
     )
 
 
@@ -157,7 +160,7 @@ def run_line(
         opened: opens the source of frames.
         panel: whether to serve the page, in a process of its own.
         stopped: asked before every frame.
-        decided: gets each item's record.
+        decided: gets each item's record, and once more if it went to manual after all.
         said: gets what the person at the line should know, one line at a time.
 
     Raises:
@@ -186,17 +189,19 @@ def run_line(
             config.records.review_share,
         )
 
-        def record(item: ItemRecord) -> None:
-            item = replace(item, review=review(item))
+        def told(item: ItemRecord) -> None:
             writer.put(item)
             outputs.item(item)
             decided(item)
+
+        def record(item: ItemRecord) -> None:
+            told(replace(item, review=review(item)))
 
         source = opened(config)
         ending.callback(source.camera.close)
         gates = source.gates or outputs.gates
         recall = _lately(state / RECORDS_NAME)
-        conveyor = build_conveyor(config, source, gates, bundle, record, recall)
+        conveyor = build_conveyor(config, source, gates, bundle, record, recall, moved=told)
         publisher = LivePublisher(state)
         ending.callback(publisher.close)
         page = start_panel(config, state, said) if panel else None

@@ -2,7 +2,7 @@
 
 import math
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from types import TracebackType
@@ -112,12 +112,16 @@ class ItemRecord:
 
 
 COLUMNS = tuple((field.name, field.type) for field in fields(ItemRecord) if field.name != "crop")
-NAMES = ", ".join(name for name, _ in COLUMNS)
+NAMED = tuple(name for name, _ in COLUMNS)
+NAMES = ", ".join(NAMED)
 INSERT = (
     f"INSERT INTO items ({NAMES}) VALUES ({', '.join('?' * len(COLUMNS))}) "
     "ON CONFLICT (item_id) DO NOTHING"
 )
 INSERT_CROP = "INSERT INTO crops (sequence, wanted, jpeg) VALUES (?, ?, ?)"
+MORE = (
+    "INSERT INTO tallies VALUES (?, ?, 1) ON CONFLICT (label, bin) DO UPDATE SET items = items + 1"
+)
 SELECT = f"SELECT sequence, jpeg, {NAMES} FROM items LEFT JOIN crops USING (sequence)"
 
 
@@ -239,7 +243,8 @@ class Store:
     def append(self, records: Sequence[ItemRecord]) -> None:
         """Store `records` in one transaction; when this returns they survive `kill -9`.
 
-        A record whose `item_id` is there already is passed over, so appending again is harmless.
+        A record whose `item_id` is there already only changes its bin, and the reason with it: the
+        last word on where the item went. So appending again is harmless.
 
         Raises:
             ValueError: a record has a value that cannot be stored; nothing was.
@@ -256,8 +261,21 @@ class Store:
     def _insert(self, rows: Sequence[tuple[list[Any], bool, bytes]]) -> None:
         for row, wanted, crop in rows:
             done = self._database.execute(INSERT, row)
-            if done.rowcount and crop:
+            if not done.rowcount:
+                self._move(dict(zip(NAMED, row, strict=True)))
+            elif crop:
                 self._database.execute(INSERT_CROP, (done.lastrowid, wanted, crop))
+
+    def _move(self, given: Mapping[str, Any]) -> None:
+        """Change the bin of an item that is there, and the counts with it."""
+        find = "SELECT label, bin FROM items WHERE item_id = ? AND bin IS NOT ?"
+        found = self._database.execute(find, (given["item_id"], given["bin"])).fetchone()
+        if found is not None:
+            change = "UPDATE items SET bin = ?, reason = ? WHERE item_id = ?"
+            self._database.execute(change, (given["bin"], given["reason"], given["item_id"]))
+            fewer = "UPDATE tallies SET items = items - 1 WHERE label = ? AND bin = ?"
+            self._database.execute(fewer, found)
+            self._database.execute(MORE, (found[0], given["bin"]))
 
     def review(self, item_id: str, label: str) -> bool:
         """Keep the label that a person gave to an item; False when there is no such item.

@@ -67,6 +67,8 @@ class GateSchedule:
         self._windows: dict[str, list[tuple[float, float]]] = {bin: [] for bin in self._distances}
         self._opened_at: dict[str, float] = {}
         self._spent: set[str] = set()
+        self._bound: dict[str, tuple[str, float]] = {}
+        self._passed: list[tuple[str, bool]] = []
         self._unseen_mm = -math.inf
 
     def unseen_before(self, position_mm: float) -> None:
@@ -78,18 +80,29 @@ class GateSchedule:
         self._plan()
 
     def schedule(
-        self, position_mm: float, length_mm: float, bin: str, encoder_mm: float
+        self, position_mm: float, length_mm: float, bin: str, encoder_mm: float, item: str = ""
     ) -> Opening:
         """Take in an item: its belt coordinate, its length along the belt, and where it is bound.
 
         Call it for every item, those bound for `manual` too: no gate opens on their centres.
+        `passed` tells of it by the name `item`, if it has one and a gate is planned for it.
         """
         passage = Passage(position_mm, length_mm, bin)
         opening = self._opening(passage, encoder_mm)
         planned = opening is Opening.PLANNED
         self._passages.append(passage if planned else replace(passage, bin=None))
         self._plan()
+        if planned and item:
+            self._bound[item] = bin, position_mm + self._distances[bin]
         return opening
+
+    def passed(self) -> list[tuple[str, bool]]:
+        """The items that have come to their gate since the last call, and whether it was open.
+
+        Those too whose opening was given up. Each is told once.
+        """
+        passed, self._passed = self._passed, []
+        return passed
 
     def _opening(self, passage: Passage, encoder_mm: float) -> Opening:
         distance = self._distances.get(passage.bin or "")
@@ -113,7 +126,7 @@ class GateSchedule:
     def due(self, encoder_mm: float, now: float) -> list[GateCommand]:
         """The commands that are due at this reading and time (monotonic seconds)."""
         self._forget(encoder_mm)
-        commands = []
+        commands, were_open = [], set(self._opened_at)
         for bin, windows in self._windows.items():
             wanted = any(start <= encoder_mm < end for start, end in windows)
             is_open = bin in self._opened_at
@@ -127,6 +140,10 @@ class GateSchedule:
             elif is_open and (not wanted or bin in self._spent):
                 del self._opened_at[bin]
                 commands.append(GateCommand(bin, open=False))
+        for item, (bin, at_mm) in list(self._bound.items()):
+            if at_mm <= encoder_mm:
+                del self._bound[item]
+                self._passed.append((item, bin in were_open or bin in self._opened_at))
         return commands
 
     def next_change_mm(self, encoder_mm: float) -> float | None:
@@ -144,6 +161,8 @@ class GateSchedule:
         self._passages = [replace(passage, bin=None) for passage in self._passages]
         self._opened_at.clear()
         self._plan()
+        self._passed += [(item, False) for item in self._bound]
+        self._bound.clear()
         return [GateCommand(bin, open=False) for bin in self._distances]
 
     def _plan(self) -> None:

@@ -19,6 +19,10 @@ class Record(Protocol):
         """The verdict's label, or `unknown`."""
 
     @property
+    def bin(self) -> str:
+        """Where it says that the item went."""
+
+    @property
     def position_mm(self) -> float:
         """The belt coordinate of its centre."""
 
@@ -73,6 +77,7 @@ class Score:
         touching: items that lay against another one.
         touching_recognised: those that were recorded as touching, alone or with their neighbour.
         touching_false: items that touch nothing, but were recorded as touching.
+        misrecorded: items that ended in another bin than their record says.
         routed_right: items that ended in the bin of their true label.
         hazards: items of a hazardous label.
         hazard_leaks: those that ended in another label's bin.
@@ -93,6 +98,7 @@ class Score:
     touching: int
     touching_recognised: int
     touching_false: int
+    misrecorded: int
     routed_right: int
     hazards: int
     hazard_leaks: int
@@ -164,6 +170,9 @@ def score(
         touching_false=sum(
             any(map(says_touching, found)) and index not in together
             for index, found in written.items()
+        ),
+        misrecorded=sum(
+            routed[index] not in (None, found[0].bin) for index, found in written.items()
         ),
         routed_right=sum(bin == target for bin, target in zip(routed, targets, strict=True)),
         hazards=len(in_danger),

@@ -195,13 +195,19 @@ def simulate(
         records.append(replace(item, position_mm=item.position_mm + slipped_mm, crop=b""))
         recorded(item)
 
+    def move(item: ItemRecord) -> None:
+        place = next(n for n, each in enumerate(records) if each.item_id == item.item_id)
+        records[place] = replace(records[place], bin=item.bin, reason=item.reason)
+
     def pace(classifier: Classifier) -> PacedInference:
         patience_s = PATIENCE / scenario.camera.fps
         paced.append(PacedInference(classifier, clock, scenario.inference_s, patience_s))
         return paced[-1]
 
     try:
-        conveyor = build_conveyor(config, source, source.gates, bundle, record, inference=pace)
+        conveyor = build_conveyor(
+            *(config, source, source.gates, bundle, record), inference=pace, moved=move
+        )
         tally = conveyor.run()
     finally:
         source.camera.close()

@@ -1,5 +1,6 @@
 """The loop on a real simulated belt; only the model is replaced, by one that reads colours."""
 
+from collections import Counter
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -75,8 +76,14 @@ class Line:
     conveyor: Conveyor
     plant: SimulatedPlant
     records: list
+    moved: list
     placed: list[PlacedItem]
     classifier: ColourClassifier
+
+    def bins(self) -> list[str]:
+        """Where each item went by the last word of its records, in their order."""
+        last = {record.item_id: record.bin for record in [*self.records, *self.moved]}
+        return [last[record.item_id] for record in self.records]
 
     def run(self):
         self.conveyor.run()
@@ -110,7 +117,7 @@ def line_of(placed, segments=(Stretch(1e9, 250),), takes_s=0.0, fps=15, end_mm=N
     plant = SimulatedPlant(placed, GATES, scene.remove)
     end_mm = scene.end_mm + 1500 if end_mm is None else end_mm
     camera = SimulatedCamera(scene, encoder, clock, fps, end_mm, realtime=takes_s > 0)
-    records: list = []
+    records, moved = [], []
     classifier = ColourClassifier(clock, takes_s)
     conveyor = Conveyor(
         PlantCamera(camera, plant, encoder, clock),
@@ -124,8 +131,9 @@ def line_of(placed, segments=(Stretch(1e9, 250),), takes_s=0.0, fps=15, end_mm=N
         plant,
         "digest",
         records.append,
+        moved=moved.append,
     )
-    return Line(conveyor, plant, records, placed, classifier)
+    return Line(conveyor, plant, records, moved, placed, classifier)
 
 
 MIXED = ["PCB", "Battery", "Mobile", "PCB", "PCB", "Mobile", "Battery", "Mobile"]
@@ -291,6 +299,11 @@ def test_while_the_camera_is_away_the_gates_are_closed_and_what_was_on_the_belt_
         seen_after = item.position_mm > failed_mm + GEOMETRY.width_mm / 2
         assert routed == (own_bin if sorted_before or seen_after else MANUAL), item.position_mm
     assert line.plant.routed.count(MANUAL) == 5
+    # What had been bound for a gate is said to have gone to manual after all.
+    by_place = sorted(zip(line.records, line.bins(), strict=True), key=lambda r: r[0].position_mm)
+    assert [bin for _, bin in by_place] == line.plant.routed
+    assert len(line.moved) == 4 and all("was closed" in each.reason for each in line.moved)
+    assert tally.per_bin == Counter(line.plant.routed)
 
 
 def test_frames_that_are_merely_late_leave_the_gates_to_the_encoder():

@@ -106,6 +106,18 @@ def test_appending_an_id_again_keeps_the_first_record(tmp_path):
         assert store.crop("nobody") is None
 
 
+def test_the_last_word_on_an_items_bin_counts(tmp_path):
+    moved = replace(RECORD, bin="manual", reason="the gate was closed", crop=b"", confidence=0.1)
+    with Store(tmp_path / "records.db") as store:
+        store.append([RECORD, replace(RECORD, item_id="new")])
+        for _ in range(2):
+            store.append([moved])
+            assert store.bin_counts() == {"hazard": 1, "manual": 1}
+        first = next(store.all())
+        assert first == replace(RECORD, bin="manual", reason="the gate was closed")
+        assert store.counts() == {"Battery": 2} and store.total() == 2
+
+
 def test_numpy_scalars_are_stored_as_numbers(tmp_path):
     record = replace(RECORD, confidence=np.float32(0.5), views=np.int64(2), late=np.bool_(True))
     with Store(tmp_path / "records.db") as store:

@@ -69,6 +69,19 @@ def test_items_side_by_side_bound_for_different_bins_both_go_to_manual():
     assert windows(gates, range(1000, 4000)) == []
 
 
+def test_it_tells_whether_an_item_found_its_gate_open():
+    gates = schedule(max_open_s=2.0)
+    for item, at_mm in (("first", 1000.0), ("second", 1400.0)):
+        gates.schedule(at_mm, 100.0, "a", 1000.0, item)
+    gates.schedule(1300.0, 100.0, "manual", 1000.0, "nowhere")
+    told = []
+    for at_mm, now in [(1599, 1), (1600, 1.1), (1700, 1.5), (1950, 2), (1950, 5), (2000, 6)]:
+        gates.due(at_mm, now)
+        told.append(gates.passed())
+    # The belt stopped before the second one for longer than the gate may be open.
+    assert told == [[], [("first", True)], [], [], [], [("second", False)]]
+
+
 def test_stopped_belt_closes_the_gate_for_good():
     gates = schedule(max_open_s=2.0)
     gates.schedule(1000.0, 100.0, "a", 1000.0)
@@ -96,9 +109,12 @@ def test_jog_back_opens_again_and_far_items_are_forgotten():
 def test_close_all_gives_up_what_is_on_its_way():
     gates = schedule()
     gates.schedule(1000.0, 100.0, "a", 1000.0)
+    gates.schedule(1300.0, 100.0, "b", 1000.0, "b's")
     gates.due(1600.0, now=1.0)
+    assert gates.passed() == []
     assert gates.close_all() == [GateCommand(gate.bin, open=False) for gate in GATES]
     assert gates.due(1601.0, now=1.1) == []
+    assert gates.passed() == [("b's", False)] and gates.passed() == []
     assert gates.schedule(1400.0, 100.0, "a", 1601.0) is Opening.PLANNED
 
 
@@ -120,9 +136,9 @@ def test_no_centre_bound_elsewhere_passes_an_open_gate(items, steps, lead_mm, ma
     accepted = {
         index
         for index, (at, length, bin) in enumerate(items)
-        if gates.schedule(at, length, bin, 0) is Opening.PLANNED
+        if gates.schedule(at, length, bin, 0, str(index)) is Opening.PLANNED
     }
-    encoder, now, opened_at, passed = 400.0, 0.0, {}, set()
+    encoder, now, opened_at, passed, told = 400.0, 0.0, {}, set(), []
     backwards = sum(max(0, -step) * count for step, count in steps)
     for step, count in [*steps, (5, 700 + backwards // 5)]:
         for _ in range(count):
@@ -138,6 +154,9 @@ def test_no_centre_bound_elsewhere_passes_an_open_gate(items, steps, lead_mm, ma
                     opened_at[command.bin] = now
                 else:
                     del opened_at[command.bin]
+            told += gates.passed()
             assert all(now - since <= max_open_s + 0.021 for since in opened_at.values())
     assert not opened_at
     assert passed <= accepted
+    assert sorted(item for item, _ in told) == sorted(map(str, accepted)), "each once"
+    assert passed >= {int(item) for item, was_open in told if was_open}

@@ -47,7 +47,7 @@ def test_every_kind_of_outcome_is_counted():
         Line("Battery", "hazard", 330.0),
         Line("Mouse", "small", 340.0, late=True),
         Line("unknown", "manual", 590.0),
-        Line("Player", "manual", 949.0),
+        Line("Player", "small", 949.0),
         Line("Mouse", "small", 1060.0),
         Line("Mouse", "small", 1210.0, late=True),
     ]
@@ -65,6 +65,7 @@ def test_every_kind_of_outcome_is_counted():
         touching=0,
         touching_recognised=0,
         touching_false=0,
+        misrecorded=1,
         routed_right=2,
         hazards=3,
         hazard_leaks=1,
