@@ -1,5 +1,9 @@
 """What a frame costs beside inference, empty belt or busy: python benchmarks/belt.py."""
 
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as `edge` sets it where it is loaded first
+
 import json
 import time
 from collections.abc import Callable

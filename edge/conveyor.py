@@ -1,6 +1,6 @@
 """The main job: frames in, each item seen once, classified, decided, sorted and recorded."""
 
-import runpy
+import os
 import sys
 import time
 import uuid
@@ -490,6 +490,5 @@ def _encoded(view: View | None) -> bytes:
 
 
 if __name__ == "__main__":
-    # By name, not by import: the loop itself knows nothing of the command line or the page.
-    sys.argv.insert(1, "run")
-    runpy.run_module("edge.cli", run_name="__main__")
+    # As a program of its own: the loop itself knows nothing of the command line or the page.
+    os.execv(sys.executable, [sys.executable, "-m", "edge.cli", "run", *sys.argv[1:]])
