@@ -234,8 +234,9 @@ def _trained(run: Run, images: Images, keras: Answers, say: Say) -> Trained | No
     changed = None
     if run.confusion is not None:
         changed = changed_answers(run.confusion, images.truths[tested], keras.top[tested])
+        if changed is None:
+            say("the test photos are not those of the training run: only its accuracy is compared")
     if changed is None:
-        say("the test photos are not those of the training run: only its accuracy is compared")
         return Trained(run.accuracy)
     return Trained(run.accuracy, int(tested.sum()), changed)
 

@@ -301,8 +301,8 @@ class Conveyor:
     def _now_mm(self) -> float:
         return self._encoder.position_mm(self._clock.now())
 
-    def _counted_before(self, candidate: Candidate) -> bool:
-        """Whether the run before has recorded an item that is still, or again, in view."""
+    def _counted_before(self, candidate: Candidate, jpeg: bytes) -> bool:
+        """Whether the run before has recorded an item, seen in `jpeg`, that is in view again."""
         if self._recall is None:
             return False
         until = (self._started_at or 0.0) + FOUND_S
@@ -313,7 +313,6 @@ class Conveyor:
                 for other in self._candidates.values()
                 if other.item.first_seen_at <= until
             ]
-        jpeg = _encoded(candidate.picture)
         return self._recall.recognise(candidate.item, jpeg, lying, self._view_mm)
 
     def _decide(self, frame: Frame, encoder_mm: float, detect_ms: float) -> tuple[ItemRecord, ...]:
@@ -358,7 +357,8 @@ class Conveyor:
         item goes to manual, whatever it is; empty: it does not have to.
         """
         item = candidate.item
-        if self._counted_before(candidate):
+        jpeg = _encoded(candidate.picture)
+        if self._counted_before(candidate, jpeg):
             # Its gate may be past, so none opens for it, nor for another one on it.
             candidate.verdict = Verdict(UNKNOWN, 0.0, MANUAL, "counted before the restart")
             candidate.forget_views()
@@ -403,7 +403,7 @@ class Conveyor:
             verdict_ms=verdict_ms,
             late=late,
             bundle=self._bundle,
-            crop=_encoded(candidate.picture),
+            crop=jpeg,
             length_mm=item.length_mm,
             likeliest=self._likeliest(candidate.predictions),
         )

@@ -67,7 +67,7 @@ class GateSchedule:
         self._windows: dict[str, list[tuple[float, float]]] = {bin: [] for bin in self._distances}
         self._opened_at: dict[str, float] = {}
         self._spent: set[str] = set()
-        self._bound: dict[str, tuple[str, float]] = {}
+        self._bound: dict[str, tuple[str, float]] = {}  # item -> bin, reading at its gate
         self._passed: list[tuple[str, bool]] = []
         self._unseen_mm = -math.inf
 

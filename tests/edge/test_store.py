@@ -137,7 +137,6 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from edge.store import Store
-from tests.waiting import wait_until
 from tests.edge.test_store import RECORD
 with Store(Path(sys.argv[1])) as store:
     number = store.total()
