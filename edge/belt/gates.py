@@ -143,7 +143,8 @@ class GateSchedule:
         for item, (bin, at_mm) in list(self._bound.items()):
             if at_mm <= encoder_mm:
                 del self._bound[item]
-                self._passed.append((item, bin in were_open or bin in self._opened_at))
+                # It passed before this call, so what the gate does now came too late for it.
+                self._passed.append((item, bin in were_open))
         return commands
 
     def next_change_mm(self, encoder_mm: float) -> float | None:

@@ -1,4 +1,4 @@
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from edge.belt.gates import GateCommand, GateSchedule, GateSpec, Opening
@@ -131,6 +131,7 @@ steps = st.lists(st.tuples(st.sampled_from([-5, -1, 0, 2, 5]), st.integers(1, 60
 
 @settings(max_examples=200, deadline=None)
 @given(items=items, steps=steps, lead_mm=st.floats(20, 120), max_open_s=st.floats(0.1, 3.0))
+@example([(466.0, 40.0, "a"), (476.0, 40.0, "a"), (454.0, 41.0, "b")], [], 20.0, 1.0)
 def test_no_centre_bound_elsewhere_passes_an_open_gate(items, steps, lead_mm, max_open_s):
     gates = schedule(max_open_s, lead_mm)
     accepted = {
