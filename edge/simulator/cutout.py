@@ -11,6 +11,12 @@ SIDE = 160
 GRAB_SIDE = 128
 """The same for GrabCut, whose time grows with the area."""
 
+GRAB_STEPS = 5
+
+CLEAR = 60
+"""Median change of colour (Sobel, CIELAB in 8 bits) from which an outline lies on an edge; where
+GrabCut parts a ground from itself, as the streaks of wood, it is 30 to 50."""
+
 RING = 3
 """Width, px, of the border from which the ground is learnt."""
 
@@ -69,8 +75,8 @@ def cut_out(pixels: np.ndarray) -> np.ndarray | None:
     ground = fit_ground(small)
     mask = _mended(_flood(ground), ground) if ground.plain else None
     if mask is None or not (_believable(mask, FLOODED) or _believable(mask, FILLING)):
-        mask = _shaped(_grab(small))
-        if mask is None or not _believable(mask, GRABBED):
+        mask = _grabbed(small)
+        if mask is None:
             return None
     whole = cv2.resize(mask, (width, height), interpolation=cv2.INTER_LINEAR)
     return np.where(whole > 127, np.uint8(255), np.uint8(0))
@@ -227,24 +233,60 @@ def _peeled(mask: np.ndarray, ground: Ground) -> np.ndarray | None:
     return peeled if kept else None
 
 
-def _grab(pixels: np.ndarray) -> np.ndarray:
-    """GrabCut, started from what differs from the colours of the border and lies in the middle."""
+def _grabbed(pixels: np.ndarray) -> np.ndarray | None:
+    """The item by GrabCut, uint8 [H, W] 0 or 255; None when what was found is not believable.
+
+    At first all but a narrow border is taken for the item: a start from what stands out settles
+    for the most striking part, the window of a microwave oven, the screen of a phone. On a ground
+    of several colours that start keeps some ground; its outline, that lies on no edge, tells.
+    """
+    mask = _shaped(_grab(pixels, 0.03, 0.0))
+    if mask is None or not _believable(mask, GRABBED):
+        return None
+    if _clearness(pixels, mask) >= CLEAR:
+        return mask
+    mask = _shaped(_grab(pixels, 0.016, 0.6))
+    return mask if mask is not None and _believable(mask, GRABBED) else None
+
+
+def _grab(pixels: np.ndarray, border: float, likely_ground: float) -> np.ndarray:
+    """What GrabCut tells apart from the border and what is like it, uint8 [H, W] 0 or 255.
+
+    Args:
+        pixels: the photo, uint8 RGB [H, W, 3].
+        border: share of each side that is ground for certain.
+        likely_ground: share of the rest, at most, that is taken for ground to begin with: what
+            stands out least.
+    """
     whole = pixels.shape[1::-1]
     scale = min(1.0, GRAB_SIDE / max(whole))
-    size = (max(8, round(whole[0] * scale)), max(8, round(whole[1] * scale)))
-    small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
-    salience = _salience(small)
-    inner = (slice(2, -2), slice(2, -2))
-    # No less than 40 % to begin with, or it settles for the most striking part of the item.
-    split = min(
-        cv2.threshold(salience, 0, 255, cv2.THRESH_OTSU)[0], np.quantile(salience[inner], 0.6)
-    )
-    state = np.full(salience.shape, cv2.GC_BGD, np.uint8)
-    state[inner] = np.where(salience[inner] > split, cv2.GC_PR_FGD, cv2.GC_PR_BGD)
+    width, height = (max(8, round(side * scale)) for side in whole)
+    small = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
+    left, top = (max(2, int(border * side)) for side in (width, height))
+    inner = (slice(top, height - top), slice(left, width - left))
+    state = np.full((height, width), cv2.GC_BGD, np.uint8)
+    state[inner] = cv2.GC_PR_FGD
+    if likely_ground:
+        salience = _salience(small)
+        otsu = cv2.threshold(salience, 0, 255, cv2.THRESH_OTSU)[0]
+        split = min(otsu, np.quantile(salience[inner], likely_ground))
+        state[inner][salience[inner] <= split] = cv2.GC_PR_BGD
     models = np.zeros((1, 65)), np.zeros((1, 65))
-    cv2.grabCut(small, state, None, *models, 3, cv2.GC_INIT_WITH_MASK)
+    cv2.setRNGSeed(0)  # GrabCut draws its start
+    cv2.grabCut(small, state, None, *models, GRAB_STEPS, cv2.GC_INIT_WITH_MASK)
     found = np.where(state % 2 == 1, np.uint8(255), np.uint8(0))  # GC_FGD 1 and GC_PR_FGD 3
     return np.where(cv2.resize(found, whole) > 127, np.uint8(255), np.uint8(0))
+
+
+def _clearness(pixels: np.ndarray, mask: np.ndarray) -> float:
+    """The median change of colour along a mask's outline, the photo's border aside; see `CLEAR`."""
+    lab = cv2.cvtColor(cv2.GaussianBlur(pixels, (0, 0), 1), cv2.COLOR_RGB2LAB).astype(np.float32)
+    changes = [cv2.Sobel(lab, cv2.CV_32F, *along) for along in ((1, 0), (0, 1))]
+    change = cv2.dilate(np.sqrt(np.square(changes).sum(axis=(0, -1))), np.ones((3, 3)))
+    outline = cv2.morphologyEx(mask, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) > 0
+    inside = (slice(RING + 1, -RING - 1),) * 2
+    found = change[inside][outline[inside]]
+    return float(np.median(found)) if found.size else 0.0
 
 
 def _salience(pixels: np.ndarray) -> np.ndarray:
@@ -256,7 +298,7 @@ def _salience(pixels: np.ndarray) -> np.ndarray:
     lab = cv2.cvtColor(cv2.GaussianBlur(pixels, (0, 0), 1), cv2.COLOR_RGB2LAB).astype(np.float32)
     edges = lab[:RING], lab[-RING:], lab[:, :RING], lab[:, -RING:]
     border = np.concatenate([edge.reshape(-1, 3) for edge in edges])[::3]
-    cv2.setRNGSeed(0)  # k-means draws its start, here and inside GrabCut
+    cv2.setRNGSeed(0)  # k-means draws its start
     stop = (cv2.TERM_CRITERIA_MAX_ITER, 8, 0)
     _, _, centres = cv2.kmeans(border, 5, None, stop, 1, cv2.KMEANS_PP_CENTERS)
     distance = np.linalg.norm(lab[:, :, np.newaxis] - centres, axis=-1).min(axis=-1)

@@ -47,6 +47,20 @@ def test_items_on_wood_are_cut_out_mostly():
     assert np.median(overlaps) > 0.85
 
 
+@pytest.mark.parametrize("body", [(175, 165, 150), (150, 150, 150)])
+def test_a_machine_that_fills_the_photo_is_more_than_its_dark_window(body):
+    y, x = np.mgrid[:SIDE, :SIDE]
+    wall = 120 + 12 * np.sin(x / 7) + 10 * np.sin(y / 11)
+    wall = wall + np.random.default_rng(0).normal(0, 6, (SIDE, SIDE))
+    photo = np.repeat(wall.clip(0, 255).astype(np.uint8)[..., np.newaxis], 3, axis=2)
+    cv2.rectangle(photo, (10, 18), (150, 142), body, cv2.FILLED)
+    cv2.rectangle(photo, (24, 34), (100, 126), (25, 22, 20), cv2.FILLED)
+    cv2.rectangle(photo, (112, 52), (138, 60), (40, 200, 80), cv2.FILLED)
+    truth = np.zeros((SIDE, SIDE), bool)
+    truth[18:143, 10:151] = True
+    assert overlap(cut_out(photo), truth) > 0.95
+
+
 def test_a_white_machine_on_white_keeps_its_body():
     photo = plain((255, 255, 255))
     photo[20:140, 40:120] = 253  # hardly to be told from the ground, but for its door and panel
