@@ -33,7 +33,12 @@ from edge.unknown import energy
 from train.corruptions import CORRUPTIONS, SEVERITIES, corrupt
 from train.decisions import judge_decisions, share, verdicts
 from train.engine import Answers, Engine, answer_all, open_engine
-from train.metrics import calibration_error, measure, reliability
+from train.metrics import (
+    calibration_error,
+    calibration_error_by_chance,
+    measure,
+    reliability,
+)
 from train.report import Example, Mistake, render_report
 from train.swap import GROUNDS, CutItem, cut_items, on_ground
 from train.unknown import max_softmax, rejection, threshold_keeping
@@ -113,6 +118,7 @@ def evaluate(request: Request, say: Say) -> tuple[dict, str]:
     probabilities = softmax(answers.logits, engine.temperature)
     parts = reliability(classes, probabilities)
     raw = reliability(classes, softmax(answers.logits))
+    by_chance, by_chance_high = calibration_error_by_chance(probabilities)
     figures = {
         "model": _described(engine),
         "data": request.data.name,
@@ -122,6 +128,8 @@ def evaluate(request: Request, say: Say) -> tuple[dict, str]:
         "accuracy_clean": _accuracy_clean(request, pictures, classes, probabilities),
         "ece": calibration_error(parts),
         "ece_uncalibrated": calibration_error(raw),
+        "ece_by_chance": by_chance,
+        "ece_by_chance_high": by_chance_high,
         "reliability": parts,
         "decisions": judge_decisions(answers, classes, engine.temperature, engine.rules),
         "unknown_auroc": None,
@@ -373,7 +381,8 @@ def _print(figures: dict, out: Path) -> None:
     console.print(
         f"accuracy {figures['accuracy']:.1%} ({figures['accuracy_low']:.1%} to "
         f"{figures['accuracy_high']:.1%}) over {figures['images']} images, "
-        f"calibration error {figures['ece']:.1%}"
+        f"calibration error {figures['ece']:.1%} (up to {figures['ece_by_chance_high']:.1%} by "
+        "chance)"
     )
     for hazard, each in figures["decisions"]["hazards"].items():
         console.print(

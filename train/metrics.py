@@ -101,6 +101,31 @@ def calibration_error(parts: Sequence[dict]) -> float:
     return sum(gaps) / sum(part["images"] for part in parts)
 
 
+def calibration_error_by_chance(
+    probabilities: np.ndarray, draws: int = 1000, seed: int = 0
+) -> tuple[float, float]:
+    """The calibration error that answers would show if their confidence were exactly right.
+
+    Over few photos the error is never 0: by chance a bin holds more or fewer right answers than it
+    should. Answers are drawn right with the probability that they state, `draws` times.
+
+    Args:
+        probabilities: float [photos, classes].
+        draws: how often.
+        seed: of the draws.
+
+    Returns the mean of the error, and what 95 % of the draws stay under; 0 to 1.
+    """
+    rng = np.random.default_rng(seed)
+    confidence = probabilities.max(axis=1)
+    likeliest = probabilities.argmax(axis=1)
+    errors = []
+    for _ in range(draws):
+        right = rng.random(len(confidence)) < confidence
+        errors.append(calibration_error(reliability(np.where(right, likeliest, -1), probabilities)))
+    return float(np.mean(errors)), float(np.quantile(errors, 0.95))
+
+
 def plot_confusion(figures: dict, labels: Sequence[str], path: Path) -> None:
     """Draw the confusion matrix of `measure` as a PNG."""
     figure, axes = plt.subplots(figsize=(8, 7), layout="constrained")

@@ -34,6 +34,7 @@ GROUND_NAMES = {
     "black": "black",
     "belt": "belt",
     "foreign": "another class's ground",
+    "own": "its own ground, painted over",
 }
 SCORE_NAMES = {
     "max_softmax": "confidence",
@@ -171,9 +172,14 @@ def _about_accuracy(figures: dict) -> Finding:
 
 
 def _about_calibration(figures: dict) -> Finding:
+    off, raw, chance, high = (
+        f"{100 * figures[name]:.1f}"
+        for name in ("ece", "ece_uncalibrated", "ece_by_chance", "ece_by_chance_high")
+    )
     answer = (
-        f"Its stated confidence is {100 * figures['ece']:.1f} points off on average (expected "
-        f"calibration error; {100 * figures['ece_uncalibrated']:.1f} without its temperature)."
+        f"Its stated confidence is {off} points off on average (expected calibration error; {raw} "
+        f"without its temperature). Over so many photos, confidence that is exactly right shows "
+        f"{chance} points by chance, and more than {high} in 1 of 20 cases."
     )
     goal = f"at most {100 * GOALS['ece']:.0f} points"
     return Finding("Can its confidence be believed?", answer, goal, figures["ece"] <= GOALS["ece"])
@@ -216,8 +222,9 @@ def _about_background(background: dict) -> Finding:
         f"photographed, {percent(grounds['belt']['accuracy'])} on a belt, "
         f"{percent(grounds['white']['accuracy'])} on white, "
         f"{percent(grounds['black']['accuracy'])} on black, "
-        f"{percent(grounds['foreign']['accuracy'])} on another class's ground. Weakest: {where}, "
-        f"{percent(recall)} found. {judgement}"
+        f"{percent(grounds['foreign']['accuracy'])} on another class's ground. Cutting "
+        f"out alone costs something: {percent(grounds['own']['accuracy'])} back on their own "
+        f"ground. Weakest: {where}, {percent(recall)} found. {judgement}"
     )
     goal = (
         f"at most {100 * GOALS['background_drop']:.0f} points lost on white, black and belt, "

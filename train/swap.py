@@ -11,9 +11,10 @@ from edge.simulator.cutout import AS_IT_WAS, cut_out, paste
 from train import grounds
 
 PLAIN = {"white": grounds.white, "black": grounds.black, "belt": grounds.belt}
-GROUNDS = (*PLAIN, "foreign")
+GROUNDS = (*PLAIN, "foreign", "own")
 """`foreign` is the ground of a photo of another class: of those whose ground is not plain, as far
-as there are any, since plain ones are tried already."""
+as there are any, since plain ones are tried already. `own` is the control: the item's own ground,
+painted over where it lay. What is lost there is lost by cutting out, not by the ground."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,8 @@ def _ground(
 ) -> np.ndarray:
     if ground in PLAIN:
         return PLAIN[ground](rng, size)
+    if ground == "own":
+        return grounds.foreign(item.pixels, item.mask, size)
     others = [other for other in items if other.label != item.label]
     donors = [other for other in others if other.lends] or others or [item]
     donor = donors[int(rng.integers(len(donors)))]

@@ -129,7 +129,7 @@ def test_every_part_of_the_evaluation_is_there(of_bundle):
     )
     assert len(mildest) == 6 and np.mean(severest) < np.mean(mildest)
     background = figures["background"]
-    assert set(background["grounds"]) == {"original", "white", "black", "belt", "foreign"}
+    assert set(background["grounds"]) == {"original", "white", "black", "belt", "foreign", "own"}
     assert background["images"] + background["left_out"] == figures["images"]
     assert background["images"] > 40
     assert {each["images"] for each in background["grounds"].values()} == {background["images"]}

@@ -7,7 +7,7 @@ import pytest
 
 from edge.unknown import energy
 from train.corruptions import CORRUPTIONS, corrupt
-from train.metrics import calibration_error, reliability
+from train.metrics import calibration_error, calibration_error_by_chance, reliability
 from train.unknown import auroc, max_softmax, rejection, threshold_keeping
 
 
@@ -27,6 +27,25 @@ def test_a_confidence_on_an_edge_belongs_to_the_part_below_it():
     parts = reliability(np.array([0, 0]), probabilities, bins=10)
     assert [(part["low"], part["high"]) for part in parts] == [(0.4, 0.5), (0.9, 1.0)]
     assert calibration_error(parts) == pytest.approx(0.25)
+
+
+def test_confidence_that_is_exactly_right_shows_an_error_that_falls_with_the_photos():
+    rng = np.random.default_rng(3)
+    sure = np.eye(3)[rng.integers(3, size=50)]
+    assert calibration_error_by_chance(sure, draws=20) == (0.0, 0.0)
+    few, many = (
+        calibration_error_by_chance(rng.dirichlet((5, 1, 1), count), draws=200)
+        for count in (100, 10_000)
+    )
+    assert few[0] < few[1] and many[0] < many[1] < few[0]
+    assert few[0] / many[0] == pytest.approx(10, rel=0.5)  # as the square root of their number
+
+
+def test_a_model_that_is_too_sure_of_itself_is_past_chance():
+    probabilities = np.repeat([[0.95, 0.05]], 200, axis=0)
+    classes = np.repeat([0, 1], [160, 40])
+    mean, high = calibration_error_by_chance(probabilities)
+    assert mean < high < calibration_error(reliability(classes, probabilities))
 
 
 def test_auroc_counts_pairs_and_half_of_the_ties():
