@@ -240,12 +240,12 @@ def _grabbed(pixels: np.ndarray) -> np.ndarray | None:
     for the most striking part, the window of a microwave oven, the screen of a phone. On a ground
     of several colours that start keeps some ground; its outline, that lies on no edge, tells.
     """
-    mask = _shaped(_grab(pixels, 0.03, 0.0))
+    mask = _shaped(_grab(pixels, border=0.03, likely_ground=0))
     if mask is None or not _believable(mask, GRABBED):
         return None
     if _clearness(pixels, mask) >= CLEAR:
         return mask
-    mask = _shaped(_grab(pixels, 0.016, 0.6))
+    mask = _shaped(_grab(pixels, border=0.016, likely_ground=0.6))
     return mask if mask is not None and _believable(mask, GRABBED) else None
 
 
