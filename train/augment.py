@@ -61,7 +61,7 @@ def belt_variation(pixels: np.ndarray, classes: np.ndarray, seed: int) -> Variat
         if lender not in lent:
             if len(lent) >= GROUNDS_KEPT:
                 lent.clear()
-            lent[lender] = grounds.foreign(pixels[lender], masks[lender], pixels.shape[1])
+            lent[lender] = grounds.emptied(pixels[lender], masks[lender], pixels.shape[1])
         return np.ascontiguousarray(np.rot90(lent[lender], int(rng.integers(4))))
 
     def vary(photo: int, copy: int) -> np.ndarray:

@@ -62,7 +62,7 @@ def lends(pixels: np.ndarray, mask: np.ndarray) -> bool:
     return bool(roomy) and not fit_ground(pixels).plain
 
 
-def foreign(pixels: np.ndarray, mask: np.ndarray, size: int) -> np.ndarray:
+def emptied(pixels: np.ndarray, mask: np.ndarray, size: int) -> np.ndarray:
     """The ground of a photo, uint8 RGB [H, W, 3], its item (`mask`, uint8 [H, W]) painted over.
 
     What is painted is the blurred continuation of the ground around it (Telea, "An image inpainting

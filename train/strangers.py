@@ -37,7 +37,7 @@ def shuffled(pixels: np.ndarray, seed: int) -> Iterator[np.ndarray]:
 def empty_grounds(items: Sequence[CutItem], size: int) -> Iterator[np.ndarray]:
     """What items lay on, the items painted over: uint8 RGB [size, size, 3] each."""
     for item in items:
-        yield grounds.foreign(item.pixels, item.mask, size)
+        yield grounds.emptied(item.pixels, item.mask, size)
 
 
 def drawn_debris(count: int, size: int, seed: int) -> Iterator[np.ndarray]:

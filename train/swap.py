@@ -73,8 +73,8 @@ def _ground(
     if ground in PLAIN:
         return PLAIN[ground](rng, size)
     if ground == "own":
-        return grounds.foreign(item.pixels, item.mask, size)
+        return grounds.emptied(item.pixels, item.mask, size)
     others = [other for other in items if other.label != item.label]
     donors = [other for other in others if other.lends] or others or [item]
     donor = donors[int(rng.integers(len(donors)))]
-    return grounds.foreign(donor.pixels, donor.mask, size)
+    return grounds.emptied(donor.pixels, donor.mask, size)

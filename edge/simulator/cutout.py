@@ -12,6 +12,7 @@ GRAB_SIDE = 128
 """The same for GrabCut, whose time grows with the area."""
 
 GRAB_STEPS = 5
+"""Of GrabCut; after 3 it had not settled on some drawn wood."""
 
 CLEAR = 60
 """Median change of colour (Sobel, CIELAB in 8 bits) from which an outline lies on an edge; where
@@ -240,17 +241,16 @@ def _grabbed(pixels: np.ndarray) -> np.ndarray | None:
     for the most striking part, the window of a microwave oven, the screen of a phone. On a ground
     of several colours that start keeps some ground; its outline, that lies on no edge, tells.
     """
-    mask = _shaped(_grab(pixels, border=0.03, likely_ground=0))
-    if mask is None or not _believable(mask, GRABBED):
-        return None
-    if _clearness(pixels, mask) >= CLEAR:
+    mask = _grab(pixels, border=0.03, likely_ground=0)
+    if mask is None or _clearness(pixels, mask) >= CLEAR:
         return mask
-    mask = _shaped(_grab(pixels, border=0.016, likely_ground=0.6))
-    return mask if mask is not None and _believable(mask, GRABBED) else None
+    return _grab(pixels, border=0.016, likely_ground=0.6)
 
 
-def _grab(pixels: np.ndarray, border: float, likely_ground: float) -> np.ndarray:
+def _grab(pixels: np.ndarray, border: float, likely_ground: float) -> np.ndarray | None:
     """What GrabCut tells apart from the border and what is like it, uint8 [H, W] 0 or 255.
+
+    None when it is not believable.
 
     Args:
         pixels: the photo, uint8 RGB [H, W, 3].
@@ -275,12 +275,13 @@ def _grab(pixels: np.ndarray, border: float, likely_ground: float) -> np.ndarray
     cv2.setRNGSeed(0)  # GrabCut draws its start
     cv2.grabCut(small, state, None, *models, GRAB_STEPS, cv2.GC_INIT_WITH_MASK)
     found = np.where(state % 2 == 1, np.uint8(255), np.uint8(0))  # GC_FGD 1 and GC_PR_FGD 3
-    return np.where(cv2.resize(found, whole) > 127, np.uint8(255), np.uint8(0))
+    mask = _shaped(np.where(cv2.resize(found, whole) > 127, np.uint8(255), np.uint8(0)))
+    return mask if mask is not None and _believable(mask, GRABBED) else None
 
 
 def _clearness(pixels: np.ndarray, mask: np.ndarray) -> float:
     """The median change of colour along a mask's outline, the photo's border aside; see `CLEAR`."""
-    lab = cv2.cvtColor(cv2.GaussianBlur(pixels, (0, 0), 1), cv2.COLOR_RGB2LAB).astype(np.float32)
+    lab = _colours(pixels)
     changes = [cv2.Sobel(lab, cv2.CV_32F, *along) for along in ((1, 0), (0, 1))]
     change = cv2.dilate(np.sqrt(np.square(changes).sum(axis=(0, -1))), np.ones((3, 3)))
     outline = cv2.morphologyEx(mask, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) > 0
@@ -289,13 +290,18 @@ def _clearness(pixels: np.ndarray, mask: np.ndarray) -> float:
     return float(np.median(found)) if found.size else 0.0
 
 
+def _colours(pixels: np.ndarray) -> np.ndarray:
+    """A photo, a little blurred, in CIELAB of 8 bits: float32 [H, W, 3]."""
+    return cv2.cvtColor(cv2.GaussianBlur(pixels, (0, 0), 1), cv2.COLOR_RGB2LAB).astype(np.float32)
+
+
 def _salience(pixels: np.ndarray) -> np.ndarray:
     """How far each place is from the five commonest colours of the border, more in the middle.
 
     Returns uint8 [H, W], 255 where it is farthest.
     """
     height, width = pixels.shape[:2]
-    lab = cv2.cvtColor(cv2.GaussianBlur(pixels, (0, 0), 1), cv2.COLOR_RGB2LAB).astype(np.float32)
+    lab = _colours(pixels)
     edges = lab[:RING], lab[-RING:], lab[:, :RING], lab[:, -RING:]
     border = np.concatenate([edge.reshape(-1, 3) for edge in edges])[::3]
     cv2.setRNGSeed(0)  # k-means draws its start

@@ -129,7 +129,7 @@ def test_a_foreign_ground_holds_nothing_of_its_item():
     cv2.circle(photo, (80, 80), 30, (255, 0, 255), -1)
     mask = np.zeros((SIDE, SIDE), np.uint8)
     cv2.circle(mask, (80, 80), 30, 255, -1)
-    painted = grounds.foreign(photo, mask, SIDE)
+    painted = grounds.emptied(photo, mask, SIDE)
     magenta = np.abs(painted.astype(int) - (255, 0, 255)).sum(axis=2) < 150
     assert not magenta.any()
     assert np.abs(painted[:, :30].astype(int) - under[:, :30]).max() <= 3
