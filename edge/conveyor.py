@@ -482,9 +482,13 @@ def _encoded(view: View | None) -> bytes:
     if view is None:
         return b""
     pixels = view.pixels
+    while max(pixels.shape[:2]) >= 2 * CROP_SIDE:
+        half = pixels.shape[1] // 2, pixels.shape[0] // 2
+        even = pixels[: 2 * half[1], : 2 * half[0]]  # averaged in pairs, the quickest
+        pixels = cv2.resize(even, half, interpolation=cv2.INTER_AREA)
     scale = CROP_SIDE / max(pixels.shape[:2])
     if scale < 1:
-        pixels = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        pixels = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
     done, jpeg = cv2.imencode(".jpg", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
     return jpeg.tobytes() if done else b""
 

@@ -14,6 +14,8 @@ from train.engine import Answers
 
 DIMENSIONS = 256
 """Of the space in which Mahalanobis distances are measured, at most."""
+DIRECTIONS = 128
+"""In which the nearest neighbours are looked for, at most."""
 
 
 def fit_detectors(
@@ -30,7 +32,7 @@ def fit_detectors(
     arrays = {
         "energy": {"temperature": np.float32(temperature)},
         "mahalanobis": _whitened(directions, classes),
-        "neighbours": {"references": directions},
+        "neighbours": _in_main_directions(directions),
     }
     return {score: stored_detector(score, each, classes) for score, each in arrays.items()}
 
@@ -57,6 +59,13 @@ def _whitened(directions: np.ndarray, classes: np.ndarray) -> dict[str, np.ndarr
     deviations = spreads[:kept] / np.sqrt(len(residuals))
     projection = axes[:kept].T / np.maximum(deviations + 0.1 * deviations.mean(), 1e-4)
     return {"projection": projection, "centres": centres @ projection}
+
+
+def _in_main_directions(directions: np.ndarray) -> dict[str, np.ndarray]:
+    """Arrays of `edge.unknown.neighbours`: its directions are the leading right singular ones."""
+    _, _, axes = np.linalg.svd(directions, full_matrices=False)
+    projection = axes[:DIRECTIONS].T
+    return {"projection": projection, "references": directions @ projection}
 
 
 def compare_detectors(

@@ -184,10 +184,11 @@ class Detector:
         self, small: np.ndarray, light: np.ndarray, foreground: np.ndarray, belt_mm: float
     ) -> None:
         """Take what the belt moves on under for a part of its look, and out of the foreground."""
-        free = foreground == 0
-        for extreme, further in ((self._low_mm, np.minimum), (self._high_mm, np.maximum)):
-            further(extreme, belt_mm, out=extreme)
-            extreme[free] = belt_mm
+        free = cv2.compare(foreground, 0, cv2.CMP_EQ)
+        here = np.full_like(self._low_mm, belt_mm)
+        for extreme, further in ((self._low_mm, cv2.min), (self._high_mm, cv2.max)):
+            further(extreme, here, extreme)
+            cv2.copyTo(here, free, extreme)
         stuck = self._high_mm - self._low_mm > STUCK_ITEMS * self._longest * self._mm_per_cell
         if not stuck.any():
             return

@@ -212,7 +212,7 @@ def with_detector(out: Path, content: bytes) -> Bundle:
 
 
 def test_a_bundle_carries_its_unknown_detector_and_levels(tmp_path: Path) -> None:
-    detector = UnknownDetector(RULE, {"references": np.eye(3, 5, dtype=np.float32)})
+    detector = UnknownDetector(RULE, {"projection": np.eye(5), "references": np.eye(3, 5)})
     loaded = with_detector(tmp_path / "out", pack_detector(detector))
     assert set(loaded.manifest.files) == {*FILES, "unknown.npz"}
     opened = open_detector(loaded)

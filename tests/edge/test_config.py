@@ -67,7 +67,7 @@ def test_a_wrong_file_is_named_in_one_line(tmp_path, content, named):
 def calibrated(tmp_path) -> Bundle:
     """A bundle with levels of its own, as far as rules need one."""
     rule = UnknownRule(score="neighbours", threshold=0.8)
-    detector = UnknownDetector(rule, {"references": np.eye(1, 4)})
+    detector = UnknownDetector(rule, {"projection": np.eye(4), "references": np.eye(1, 4)})
     (tmp_path / "unknown.npz").write_bytes(pack_detector(detector))
     manifest = plain_manifest(
         thresholds={"Mouse": 0.7}, hazard_suspicion={"Battery": 0.02}, unknown=rule

@@ -57,7 +57,7 @@ def detector(threshold: float) -> UnknownDetector:
     """Knows only what has an embedding along the first axis."""
     references = np.eye(1, 4, dtype=np.float32)
     rule = UnknownRule(score="neighbours", threshold=threshold)
-    return UnknownDetector(rule, {"references": references})
+    return UnknownDetector(rule, {"projection": np.eye(4), "references": references})
 
 
 def looking(embedding: list[float], *probabilities: float) -> Prediction:

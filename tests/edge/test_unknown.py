@@ -1,3 +1,5 @@
+import io
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,7 +13,6 @@ from edge.unknown import (
     mahalanobis,
     neighbours,
     pack_detector,
-    unit,
     unpack_detector,
 )
 
@@ -19,7 +20,10 @@ RNG = np.random.default_rng(0)
 ARRAYS = {
     "energy": {"temperature": np.float32(1.5)},
     "mahalanobis": {"projection": RNG.normal(size=(32, 6)), "centres": RNG.normal(size=(3, 6))},
-    "neighbours": {"references": unit(RNG.normal(size=(40, 32)))},
+    "neighbours": {
+        "projection": np.linalg.qr(RNG.normal(size=(32, 8)))[0],
+        "references": RNG.normal(size=(40, 8)),
+    },
 }
 
 
@@ -30,10 +34,17 @@ def test_energy_is_that_of_the_paper():
 
 
 def test_neighbours_counts_the_nearest_and_no_lengths():
-    references = np.eye(12, 12)
-    near = neighbours(np.array([[3.0, *[0] * 11], [1.0] * 12]), references)
+    every = references = np.eye(12, 12)
+    near = neighbours(np.array([[3.0, *[0] * 11], [1.0] * 12]), references, every)
     assert near == pytest.approx([1 / 5, 1 / np.sqrt(12)])
-    assert neighbours(np.eye(1, 12), references[:1]) == pytest.approx([1.0])
+    assert neighbours(np.eye(1, 12), references[:1], None) == pytest.approx([1.0])
+
+
+def test_neighbours_finds_nothing_similar_outside_the_known_directions():
+    known, strange = np.eye(2, 12), np.eye(12)[11:]
+    half = known[:1] + strange
+    scores = neighbours(np.concatenate([known[:1], half, strange]), np.eye(1, 2), known.T)
+    assert scores == pytest.approx([1, 1 / np.sqrt(2), 0])
 
 
 def test_mahalanobis_is_the_distance_to_the_nearest_class():
@@ -52,8 +63,17 @@ def test_a_detector_is_stored_in_a_few_bytes_and_scores_the_same(score):
     read = unpack_detector(packed, rule, classes=3)
     logits, embeddings = RNG.normal(size=(50, 3)), RNG.normal(size=(50, 32))
     expected = detector.score(logits, embeddings)
-    # Eight bits move a score by less than a hundredth of what items differ by.
+    # Sixteen bits move a score by less than a hundredth of what items differ by.
     assert np.abs(read.score(logits, embeddings) - expected).max() < 0.01 * np.ptp(expected)
+
+
+def test_the_references_of_an_earlier_bundle_are_read_too():
+    references, scales = np.int8([[127, 0, 0], [0, 64, 64]]), np.float32([[1 / 127], [1 / 90.5]])
+    packed = io.BytesIO()
+    np.savez_compressed(packed, references=references, scales=scales)
+    rule = UnknownRule(score="neighbours", threshold=0.3)
+    detector = unpack_detector(packed.getvalue(), rule, classes=2)
+    assert detector.score(np.zeros((1, 2)), np.float32([[2, 0, 0]])) == pytest.approx(0.5, abs=1e-3)
 
 
 @pytest.mark.parametrize("score", ARRAYS)

@@ -13,7 +13,7 @@ from edge.classifier import softmax
 from edge.decision import rules_for
 from edge.errors import BadInput
 from edge.manifest import DEFAULT_SUSPICION, DecisionLevels, UnknownRule
-from edge.unknown import UnknownDetector, unit
+from edge.unknown import UnknownDetector
 from train.calibrate import (
     MISSED,
     MOST_SUSPECTED,
@@ -176,15 +176,16 @@ def test_drawn_debris_is_the_same_for_a_seed_and_differs_within_it():
 
 def test_levels_are_read_as_they_were_written_and_bad_ones_are_named(tmp_path):
     rule = UnknownRule(score="neighbours", threshold=0.5)
-    references = unit(np.random.default_rng(0).normal(size=(6, 8)))
+    arrays = {"projection": np.eye(8), "references": np.random.default_rng(0).normal(size=(6, 8))}
     levels = DecisionLevels(
         labels=LABELS, hazards=("Battery",), temperature=1.5, thresholds={"PCB": 0.7}, unknown=rule
     )
     assert read_levels(tmp_path, LABELS).calibrated is False
-    write_levels(tmp_path, levels, UnknownDetector(rule, {"references": references}), {"ece": 0.1})
+    write_levels(tmp_path, levels, UnknownDetector(rule, arrays), {"ece": 0.1})
     read = read_levels(tmp_path, LABELS)
     assert read.levels == levels and read.calibrated
-    np.testing.assert_allclose(read.detector.arrays["references"], references, atol=0.01)
+    for name, array in arrays.items():
+        np.testing.assert_allclose(read.detector.arrays[name], array, atol=0.01)
     assert read.detector_data == (tmp_path / "unknown.npz").read_bytes()
     with pytest.raises(BadInput, match="other labels"):
         read_levels(tmp_path, LABELS[:2])
