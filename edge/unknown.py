@@ -118,11 +118,13 @@ def unpack_detector(content: bytes, rule: UnknownRule, classes: int) -> UnknownD
     arrays = {}
     try:
         with np.load(io.BytesIO(content)) as stored:
+            # An earlier bundle's references: 8 bits, in all directions.
+            earlier = rule.score == "neighbours" and "scales" in stored
             for name, dimensions in ARRAYS[rule.score].items():
-                if name == "projection" and "scales" in stored:
-                    continue  # an earlier bundle's references: 8 bits, in all directions
+                if name == "projection" and earlier:
+                    continue
                 array = stored[name].astype(np.float32)
-                if name == "references" and "scales" in stored:
+                if name == "references" and earlier:
                     array *= stored["scales"]
                 if array.ndim != dimensions or not array.size or not np.isfinite(array).all():
                     raise ValueError(f"{name} is malformed")
