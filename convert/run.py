@@ -9,7 +9,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import BaseModel, Field, ValidationError
 
-from edge.errors import BadInput
+from edge.errors import BadInput, first_problem
 from train.levels import RunLevels, read_levels
 
 MODEL, CONFIG, METRICS = "model.keras", "config.json", "metrics.json"
@@ -85,9 +85,7 @@ def read_run(path: Path) -> Run:
     try:
         config = RunConfig.model_validate_json((path / CONFIG).read_bytes())
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise BadInput(f"{path / CONFIG}: {where}: {first['msg'].splitlines()[0]}") from None
+        raise BadInput(f"{path / CONFIG}: {first_problem(error)}") from None
     try:
         metrics = json.loads((path / METRICS).read_bytes())
     except ValueError as error:

@@ -13,7 +13,7 @@ from edge.belt.geometry import Geometry
 from edge.belt.voting import Voting
 from edge.bundle import DEFAULT_BUNDLE, Bundle, open_detector
 from edge.decision import MANUAL, DecisionRules, rules_for
-from edge.errors import BadInput
+from edge.errors import BadInput, first_problem
 from edge.install import CURRENT
 from edge.signature import check_key
 
@@ -419,9 +419,7 @@ def read_toml(path: Path, schema: type[Schema]) -> Schema:
     try:
         return schema.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise BadInput(f"{path}: {where}: {first['msg']}") from None
+        raise BadInput(f"{path}: {first_problem(error)}") from None
 
 
 def bin_of(config: Config, bundle: Bundle) -> dict[str, str]:

@@ -1,5 +1,10 @@
 """The errors a user sees as one line, each with its documented exit code."""
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
 
 class EwasteError(Exception):
     """Something failed while running; the message says what, where and what to do. Exit code 1."""
@@ -23,3 +28,10 @@ class CameraLost(EwasteError):
     """The camera did not come back, whatever was tried; a fresh start may help. Exit code 4."""
 
     exit_code = 4
+
+
+def first_problem(error: "ValidationError") -> str:
+    """Where what came from outside is wrong first, and how; one line, whatever its keys hold."""
+    first = error.errors(include_url=False)[0]
+    where = ".".join(str(part) for part in first["loc"]) or "the file"
+    return f"{' '.join(where.split())}: {first['msg'].splitlines()[0]}"

@@ -16,7 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from edge.errors import Refused
+from edge.errors import Refused, first_problem
 from edge.preprocess import INPUT_OFFSET
 
 MODEL, LABELS, GOLDEN, CARD = "model.tflite", "labels.txt", "golden.npz", "model_card.md"
@@ -278,9 +278,7 @@ def parse_manifest(path: Path, content: bytes) -> Manifest:
     try:
         return Manifest.model_validate_json(content)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise Refused(f"{path}: {where}: {first['msg'].splitlines()[0]}; {REMEDY}") from None
+        raise Refused(f"{path}: {first_problem(error)}; {REMEDY}") from None
 
 
 def labels_text(labels: Sequence[str]) -> bytes:

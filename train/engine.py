@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from edge.bundle import load_bundle, open_classifier, open_detector
 from edge.decision import DecisionRules, rules_for
-from edge.errors import BadInput
+from edge.errors import BadInput, first_problem
 from edge.manifest import MANIFEST
 from edge.preprocess import float_input
 from edge.quiet import quiet
@@ -178,6 +178,4 @@ def _parse(path: Path, kind: type[BaseModel]) -> BaseModel:
     except OSError as error:
         raise BadInput(f"{path}: cannot be read ({error.strerror})") from None
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise BadInput(f"{path}: {where}: {first['msg'].splitlines()[0]}") from None
+        raise BadInput(f"{path}: {first_problem(error)}") from None

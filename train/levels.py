@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
-from edge.errors import BadInput
+from edge.errors import BadInput, first_problem
 from edge.files import write_whole
 from edge.manifest import DEFAULT_HAZARDS, UNKNOWN_FILE, DecisionLevels
 from edge.unknown import UnknownDetector, pack_detector, unpack_detector
@@ -54,9 +54,7 @@ def read_levels(run: Path, labels: tuple[str, ...]) -> RunLevels:
     except OSError as error:
         raise BadInput(f"{path}: cannot be read ({error.strerror})") from None
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise BadInput(f"{path}: {where}: {first['msg'].splitlines()[0]}") from None
+        raise BadInput(f"{path}: {first_problem(error)}") from None
     if levels.labels != labels:
         raise BadInput(f"{path}: other labels than the run's; run train/calibrate.py again")
     if levels.unknown is None:

@@ -33,6 +33,7 @@ from edge.manifest import (
     ParityGate,
     ParityVerdict,
     UnknownRule,
+    parse_manifest,
 )
 from edge.unknown import UnknownDetector, pack_detector
 
@@ -263,6 +264,12 @@ JSON = st.recursive(
     ),
     max_leaves=8,
 )
+
+
+def test_a_wrong_manifest_is_told_in_one_line_whatever_its_keys(plain_bundle: Bundle) -> None:
+    wrong = {**plain_bundle.manifest.model_dump(mode="json"), "bins": {"a\nb": None}}
+    with pytest.raises(Refused, match=r"^manifest\.json: bins\.a b: Input should be"):
+        parse_manifest(Path("manifest.json"), json.dumps(wrong).encode())
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
