@@ -22,7 +22,8 @@ ARRAYS: Mapping[str, Mapping[str, int]] = MappingProxyType(
         "neighbours": {"projection": 2, "references": 2},
     }
 )
-"""The arrays that each score needs, with their number of dimensions."""
+"""The arrays that each score needs, with their number of dimensions. In earlier bundles neighbours
+have no projection."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,6 @@ def unpack_detector(content: bytes, rule: UnknownRule, classes: int) -> UnknownD
         raise BadInput(f"not the data of a detector by {rule.score} ({error})") from None
     if rule.score == "mahalanobis" and len(arrays["centres"]) != classes:
         raise BadInput(f"not the data of a detector for {classes} classes")
-    compared, projection = arrays.get("centres", arrays.get("references")), arrays.get("projection")
-    if projection is not None and compared.shape[1] != projection.shape[1]:
+    if "projection" in arrays and len({array.shape[1] for array in arrays.values()}) > 1:
         raise BadInput("not the data of a detector: its arrays do not fit each other")
     return UnknownDetector(rule, arrays)
