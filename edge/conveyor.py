@@ -14,8 +14,8 @@ from edge.belt.candidate import Candidate
 from edge.belt.detector import Detection, Detector
 from edge.belt.encoder import HEALTHY, Encoder, EncoderHealth
 from edge.belt.gates import GateSchedule, Opening
-from edge.belt.geometry import Geometry
-from edge.belt.tracker import TrackedItem, Tracker
+from edge.belt.geometry import Box, Geometry
+from edge.belt.tracker import TrackedItem, Tracker, box_of
 from edge.belt.view import View, crop
 from edge.belt.voting import Voting, sure
 from edge.cameras.camera import Camera, Frame, NoFrame
@@ -124,6 +124,7 @@ class Conveyor:
         self._candidates: dict[int, Candidate] = {}
         self._session = uuid.uuid4().hex[:12]
         self._next_frame = 0
+        self._before: tuple[Frame, float] | None = None  # the frame before, and where the belt was
         self._inference = inference
         self._at_work: Candidate | None = None
         self._begun_mm = 0.0
@@ -191,6 +192,7 @@ class Conveyor:
             self._look(item, detection, frame, encoder_mm)
         self._classify_most_urgent(frame.captured_at)
         records = self._decide(frame, encoder_mm, detect_ms)
+        self._before = frame, encoder_mm
         self._move_gates()
         return Step(
             frame,
@@ -234,20 +236,40 @@ class Conveyor:
         self, item: TrackedItem, detection: Detection, frame: Frame, encoder_mm: float
     ) -> None:
         """Offer a view of the item if it is whole and has come far enough since the last one."""
+        new = item.number not in self._candidates
         candidate = self._candidates.setdefault(item.number, Candidate(item))
         candidate.item = item
         candidate.sighted(detection)
         asked = not (detection.touching or candidate.touching)
+        if new and asked and not detection.whole:
+            self._look_back(candidate)
         wanted = candidate.wants_view(encoder_mm, self._voting.spacing_mm)
         if not detection.whole or not wanted or (not asked and candidate.picture):
             return
-        off_centre = abs(2 * detection.box.center[0] / self._geometry.width_px - 1)
-        pixels = crop(frame.pixels, detection.box)
-        view = View(pixels, frame.captured_at, encoder_mm, off_centre)
+        view = self._view(frame, encoder_mm, detection.box)
         if asked:
             candidate.offer(view)
         else:
             candidate.unasked = view
+
+    def _look_back(self, candidate: Candidate) -> None:
+        """Offer what the frame before showed of an item that is already cut off in this one.
+
+        It takes two sightings to make an item, and on a fast belt the first may show it whole for
+        the only time: what lay at the view's end at the start, or came by while frames were lost.
+        """
+        if self._before is None:
+            return
+        frame, encoder_mm = self._before
+        box = box_of(candidate.item, self._geometry, encoder_mm)
+        width, height = self._geometry.width_px, self._geometry.height_px
+        inside = min(box.left, box.top) >= 0 and box.right <= width and box.bottom <= height
+        if inside and candidate.item.first_seen_at <= frame.captured_at:
+            candidate.offer(self._view(frame, encoder_mm, box))
+
+    def _view(self, frame: Frame, encoder_mm: float, box: Box) -> View:
+        off_centre = abs(2 * box.center[0] / self._geometry.width_px - 1)
+        return View(crop(frame.pixels, box), frame.captured_at, encoder_mm, off_centre)
 
     def _classify_most_urgent(self, captured_at: float) -> None:
         """Let the model work at the best view of the item whose verdict is needed first.

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from edge.belt.detector import Detection
-from edge.belt.geometry import Geometry
+from edge.belt.geometry import Box, Geometry
 
 LEAST_OVERLAP = 0.3  # of the shorter of two extents, both widened by the slack
 SMOOTHING = 0.3  # weight of the newest sighting of an edge
@@ -245,6 +245,19 @@ def extents(detection: Detection, geometry: Geometry, encoder_mm: float) -> tupl
         high_seen=box.bottom <= geometry.height_px - border,
     )
     return along, across
+
+
+def box_of(item: TrackedItem, geometry: Geometry, encoder_mm: float) -> Box:
+    """Where an item is, or was, in the frame at a reading: the inverse of `extents`.
+
+    Beyond the frame's borders where the item is.
+    """
+    return Box(
+        round(geometry.column(item.along.high, encoder_mm)),
+        round(geometry.row(item.across.low)),
+        round(geometry.column(item.along.low, encoder_mm)),
+        round(geometry.row(item.across.high)),
+    )
 
 
 def united(first: Detection, second: Detection) -> Detection:

@@ -321,6 +321,19 @@ def test_items_still_in_view_when_the_film_ends_are_counted():
     assert (result.counted, result.missed, result.doubled) == (2, 0, 0)
 
 
+@pytest.mark.parametrize("centre_mm", [-290.0, -310.0, -325.0])
+def test_an_item_that_one_frame_alone_shows_whole_is_classified(centre_mm):
+    leaving, coming = belt_of(["Mobile", "PCB"])
+    placed = [replace(leaving, position_mm=centre_mm), coming]
+    line = line_of(placed, (Stretch(1e9, 1000),))  # 67 mm a frame; the view ends at -400 mm
+    line.run()
+    assert [(record.label, record.views > 0) for record in line.records] == [
+        ("Mobile", True),
+        ("PCB", True),
+    ]
+    assert line.records[0].bin == "small"
+
+
 def test_an_item_that_was_never_classified_is_unknown_not_lost():
     line = line_of(belt_of(["PCB", "Mobile"]))
     line.conveyor._voting = Voting(views=3, spacing_mm=60)
