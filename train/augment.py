@@ -36,7 +36,12 @@ def plain_variation(pixels: np.ndarray, seed: int) -> Variation:
     return vary
 
 
-def belt_variation(pixels: np.ndarray, classes: np.ndarray, seed: int) -> Variation:
+def belt_variation(
+    pixels: np.ndarray,
+    classes: np.ndarray,
+    seed: int,
+    masks: Sequence[np.ndarray | None] | None = None,
+) -> Variation:
     """Copies in which the item, as often as it can be cut out, lies on another ground.
 
     A model that may look at the ground learns the ground: phones photographed on tables, machines
@@ -47,9 +52,42 @@ def belt_variation(pixels: np.ndarray, classes: np.ndarray, seed: int) -> Variat
         pixels: uint8 RGB [photos, S, S, 3].
         classes: int [photos]; a foreign ground comes from a photo of another class.
         seed: of everything.
+        masks: the photos' items, uint8 [S, S] 0 or 255, None where one cannot be cut out; without
+            it they are cut out here.
     """
-    with ThreadPoolExecutor() as pool:
-        masks = list(pool.map(cut_out, pixels))
+    if masks is None:
+        with ThreadPoolExecutor() as pool:
+            masks = list(pool.map(cut_out, pixels))
+    foreign_ground = foreign_grounds(pixels, masks, classes)
+
+    def vary(photo: int, copy: int) -> np.ndarray:
+        image, mask = pixels[photo], masks[photo]
+        if not copy:
+            return image
+        rng = np.random.default_rng((seed, copy, photo))
+        if rng.random() < MILD:
+            return augment(image, rng)
+        if rng.random() < 0.5:
+            image = np.ascontiguousarray(image[:, ::-1])
+            mask = None if mask is None else np.ascontiguousarray(mask[:, ::-1])
+        if mask is not None and rng.random() < PASTED:
+            pose = FREELY if rng.random() < 0.5 else UPRIGHT
+            ground = any_ground(rng, image.shape[0], lambda: foreign_ground(photo, rng))
+            image = paste(image, mask, ground, rng, pose)
+        else:
+            image = _place_anyhow(image, rng)
+        return _cover(_grain(expose(image, rng), rng), rng)
+
+    return vary
+
+
+def foreign_grounds(
+    pixels: np.ndarray, masks: Sequence[np.ndarray | None], classes: np.ndarray
+) -> Callable[[int, np.random.Generator], np.ndarray | None]:
+    """(photo, rng) -> the ground of a photo of another class, any way round; None: none lends its.
+
+    Arguments as of `belt_variation`.
+    """
     lenders = _lenders(pixels, masks)
     lent: dict[int, np.ndarray] = {}
 
@@ -64,25 +102,7 @@ def belt_variation(pixels: np.ndarray, classes: np.ndarray, seed: int) -> Variat
             lent[lender] = grounds.emptied(pixels[lender], masks[lender], pixels.shape[1])
         return np.ascontiguousarray(np.rot90(lent[lender], int(rng.integers(4))))
 
-    def vary(photo: int, copy: int) -> np.ndarray:
-        image, mask = pixels[photo], masks[photo]
-        if not copy:
-            return image
-        rng = np.random.default_rng((seed, copy, photo))
-        if rng.random() < MILD:
-            return augment(image, rng)
-        if rng.random() < 0.5:
-            image = np.ascontiguousarray(image[:, ::-1])
-            mask = None if mask is None else np.ascontiguousarray(mask[:, ::-1])
-        if mask is not None and rng.random() < PASTED:
-            pose = FREELY if rng.random() < 0.5 else UPRIGHT
-            ground = _any_ground(rng, image.shape[0], lambda: foreign_ground(photo, rng))
-            image = paste(image, mask, ground, rng, pose)
-        else:
-            image = _place_anyhow(image, rng)
-        return _cover(_grain(_expose(image, rng), rng), rng)
-
-    return vary
+    return foreign_ground
 
 
 def _lenders(pixels: np.ndarray, masks: Sequence[np.ndarray | None]) -> np.ndarray:
@@ -95,9 +115,10 @@ def _lenders(pixels: np.ndarray, masks: Sequence[np.ndarray | None]) -> np.ndarr
     return np.array(lending, dtype=int)
 
 
-def _any_ground(
+def any_ground(
     rng: np.random.Generator, size: int, foreign: Callable[[], np.ndarray | None]
 ) -> np.ndarray:
+    """A belt, a plain ground, a drawn one, or what `foreign` gives: uint8 RGB [size, size, 3]."""
     kind = rng.random()
     if kind < 0.25:
         return grounds.belt(rng, size)
@@ -160,7 +181,7 @@ def augment(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     Turned, mirrored, moved and scaled (shrunk onto a plain ground, as on a belt, or cropped),
     then exposed, tinted, blurred and compressed a little differently.
     """
-    return _expose(_place(image, rng), rng)
+    return expose(_place(image, rng), rng)
 
 
 def _place(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -193,7 +214,8 @@ def _ground(rng: np.random.Generator) -> tuple[float, float, float]:
     return tuple(rng.uniform(0, 255, 3))
 
 
-def _expose(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def expose(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Exposed, tinted, blurred and compressed a little differently: uint8 RGB of the same shape."""
     gain = rng.uniform(0.7, 1.3) * rng.uniform(0.93, 1.07, 3)
     offset = rng.uniform(-15, 15)
     image = np.clip((image.astype(np.float32) - 117) * gain + 117 + offset, 0, 255).astype(np.uint8)

@@ -63,6 +63,7 @@ class Request:
             left out of `accuracy_clean`.
         corruption_photos: how many photos, evenly over the classes, are spoilt; 0 leaves it out.
         background: whether items are laid on other grounds.
+        masks: the photos' items (`train.masks`); None: they are cut out here.
         threads: of the TFLite runtime.
     """
 
@@ -73,6 +74,7 @@ class Request:
     leaked: Path | None = None
     corruption_photos: int = 300
     background: bool = True
+    masks: Path | None = None
     threads: int = 2
 
 
@@ -150,7 +152,9 @@ def evaluate(request: Request, say: Say) -> tuple[dict, str]:
         figures["corruptions"] = judge_corruptions(engine, pictures.pixels[chosen], classes[chosen])
     examples: list[Example] = []
     if request.background:
-        figures["background"], examples = judge_background(engine, pictures, classes, probabilities)
+        figures["background"], examples = judge_background(
+            engine, pictures, classes, probabilities, request.masks
+        )
     mistakes = worst_mistakes(engine, pictures, classes, probabilities)
     figures["worst"] = [
         {
@@ -221,7 +225,11 @@ def judge_corruptions(engine: Engine, pixels: np.ndarray, classes: np.ndarray) -
 
 
 def judge_background(
-    engine: Engine, pictures: Pictures, classes: np.ndarray, probabilities: np.ndarray
+    engine: Engine,
+    pictures: Pictures,
+    classes: np.ndarray,
+    probabilities: np.ndarray,
+    masks: Path | None,
 ) -> tuple[dict, list[Example]]:
     """Figures (`train.metrics.measure`) of the same items on other grounds, and examples.
 
@@ -229,7 +237,7 @@ def judge_background(
     """
     with _bar("cutting out", len(pictures.photos)) as advanced:
         items = []
-        for item in cut_items(pictures.photos, engine.size):
+        for item in cut_items(pictures.photos, engine.size, masks):
             items += [item] if item else []
             advanced(1)
     result: dict = {
@@ -423,12 +431,17 @@ def main(
         int, typer.Option(min=0, help="how many photos to spoil, evenly over the classes")
     ] = 300,
     background: Annotated[bool, typer.Option(help="lay items on other grounds")] = True,
+    masks: Annotated[
+        Path | None, typer.Option(help="the photos' items, as of cut_out.py; without, cut out here")
+    ] = None,
     threads: Annotated[int, typer.Option(min=1, help="of the TFLite runtime")] = 2,
     as_json: Annotated[bool, typer.Option("--json", help="figures as JSON on stdout")] = False,
 ) -> None:
     """Judge a run or a bundle. Exit codes: 0 done, 1 failed, 2 bad input, 3 bundle refused."""
     splits = tuple(split or ("test",))
-    request = Request(model, data, splits, unknown, leaked, corruption_photos, background, threads)
+    request = Request(
+        *(model, data, splits, unknown, leaked, corruption_photos, background, masks, threads)
+    )
     try:
         figures, report = evaluate(request, partial(console.print, markup=False, soft_wrap=True))
         write_evaluation(out, figures, report)

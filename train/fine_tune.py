@@ -280,6 +280,9 @@ def main(
     keep_duplicates: Annotated[
         bool, typer.Option("--keep-duplicates", help="train on copies of val and test photos too")
     ] = False,
+    masks: Annotated[
+        Path | None, typer.Option(help="the photos' items, as of cut_out.py; without, cut out here")
+    ] = None,
     folds: Annotated[
         int | None, typer.Option(min=2, help="cross-validate the recipe before")
     ] = None,
@@ -309,7 +312,7 @@ def main(
             )
             job = Job(
                 *(tuple(data), weights, init, image_size, dropout, precision, distribute),
-                *(keep_duplicates, folds, recipe),
+                *(keep_duplicates, masks, folds, recipe),
             )
         if folds and distribute:
             raise BadInput("--folds: goes without --distribute")

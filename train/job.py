@@ -13,6 +13,7 @@ from train.augment import belt_variation, plain_variation
 from train.dataset import Dataset, read_dataset
 from train.distribute import Distribute
 from train.fit import Material
+from train.masks import read_masks, squared
 from train.model import Network, build_network, continue_from
 from train.precision import Precision
 from train.recipe import Recipe
@@ -33,6 +34,7 @@ class Job:
         precision: what to compute in, see `train.precision`.
         distribute: over what, see `train.distribute`; None: one device.
         keep_duplicates: see `train.dataset.read_dataset`.
+        masks: the photos' items (`train.masks`); None: they are cut out here.
         folds: in how many folds the recipe is cross-validated first; None: not at all.
         recipe: the rest.
     """
@@ -45,6 +47,7 @@ class Job:
     precision: Precision = "auto"
     distribute: Distribute | None = None
     keep_duplicates: bool = False
+    masks: Path | None = None
     folds: int | None = None
     recipe: Recipe = field(default_factory=Recipe)
 
@@ -77,7 +80,12 @@ def material_of(job: Job, dataset: Dataset, out: Path) -> Material:
     train = np.arange(len(dataset.train.classes))
     val = np.arange(len(train), len(classes))
     if job.recipe.augmentation == "belt":
-        vary = belt_variation(pixels, classes, job.recipe.seed)
+        masks = None
+        if job.masks is not None:
+            paths = (*dataset.train.paths, *dataset.val.paths)
+            found = read_masks(job.masks, paths)
+            masks = [mask if mask is None else squared(mask, job.image_size) for mask in found]
+        vary = belt_variation(pixels, classes, job.recipe.seed, masks)
     else:
         vary = plain_variation(pixels, job.recipe.seed)
     varied, plain = (np.arange(len(classes)),) * 2 if job.folds else (train, val)
@@ -95,6 +103,7 @@ def described(job: Job, dataset: Dataset, network: Network, policy: str) -> dict
         "fresh_layers": network.fresh,
         "dropout": job.dropout,
         "keep_duplicates": job.keep_duplicates,
+        "masks": None if job.masks is None else str(job.masks),
         "folds": job.folds,
         "precision": policy.removeprefix("mixed_"),
         "distribute": job.distribute,
@@ -124,6 +133,7 @@ def job_of_run(run: Path) -> Job:
             precision=config["precision"],
             distribute=config["distribute"],
             keep_duplicates=config["keep_duplicates"],
+            masks=None if config.get("masks") is None else Path(config["masks"]),
             folds=config["folds"],
             recipe=recipe,
         )

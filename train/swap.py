@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from edge.photos import LabelledPhoto, read_photo
 from edge.simulator.cutout import AS_IT_WAS, cut_out, paste
 from train import grounds
+from train.masks import fitted, read_masks
 
 PLAIN = {"white": grounds.white, "black": grounds.black, "belt": grounds.belt}
 GROUNDS = (*PLAIN, "foreign", "own")
@@ -36,22 +38,28 @@ class CutItem:
     lends: bool
 
 
-def cut_items(photos: Sequence[LabelledPhoto], size: int) -> Iterator[CutItem | None]:
+def cut_items(
+    photos: Sequence[LabelledPhoto], size: int, masks: Path | None = None
+) -> Iterator[CutItem | None]:
     """Cut each photo's item out, at most `size` px long; None where it cannot be.
 
+    With the folder `masks` (`train.masks`) as those say.
+
     Raises:
-        BadInput: a photo cannot be read.
+        BadInput: a photo or its mask cannot be read, or `masks` holds none of them.
     """
+    known = read_masks(masks, [photo.path for photo in photos]) if masks else None
     for index, photo in enumerate(photos):
         pixels = read_photo(photo.path)
         scale = min(1.0, size / max(pixels.shape[:2]))
         if scale < 1:
             shape = (max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale)))
             pixels = cv2.resize(pixels, shape, interpolation=cv2.INTER_AREA)
-        mask = cut_out(pixels)
+        mask = known[index] if known else cut_out(pixels)
         if mask is None:
             yield None
             continue
+        mask = fitted(mask, *pixels.shape[:2])
         yield CutItem(index, photo.label, pixels, mask, grounds.lends(pixels, mask))
 
 

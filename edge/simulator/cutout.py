@@ -56,31 +56,58 @@ class Belief:
 FLOODED = Belief(0.03, 0.92, 0.3, 0.4, 0.6)
 FILLING = Belief(0.3, 0.97, 0.42, 0.9, 0.6)  # it reaches the border, but is in one piece
 GRABBED = Belief(0.13, 0.8, 0.35, 0.7, 0.35)
+LIKELY = Belief(0.05, 0.92, 0.42, 0.6, 0.6)
+
+SURE = 0.9
+"""How likely all around a place must be item, or must not be, for it to be left at that."""
 
 
-def cut_out(pixels: np.ndarray) -> np.ndarray | None:
+def cut_out(pixels: np.ndarray, likely: np.ndarray | None = None) -> np.ndarray | None:
     """Find the item of a photo, uint8 RGB [H, W, 3].
 
     A plain ground, white or any smooth colour, is flooded from the border; on any other ground
     GrabCut separates what differs from the border (Rother, Kolmogorov, Blake, "GrabCut", SIGGRAPH
-    2004). A flood that ran through an item as white as its ground is mended by closing the gaps,
-    else by the convex hull.
+    2004), or what is likely the item. A flood that ran through an item as white as its ground is
+    mended by closing the gaps, else by the convex hull.
+
+    Args:
+        pixels: the photo.
+        likely: how likely each place is item, float32 [any, any] 0 to 1 over the photo, as
+            `train.cutter` says; None: nobody knows.
 
     Returns uint8 [H, W], 255 on the item and 0 elsewhere; None when what was found is no believable
     item (too small, the whole picture, or in shreds), so that the photo is best kept as it is.
     """
+    small = _reduced(pixels)
+    mask = _off_plain_ground(small)
+    if mask is None:
+        mask = _grabbed(small) if likely is None else _grabbed_around(small, likely)
+    return None if mask is None else _enlarged(mask, pixels)
+
+
+def cut_off_plain_ground(pixels: np.ndarray) -> np.ndarray | None:
+    """The item of a photo, as of `cut_out`; None also when it does not lie on a plain ground."""
+    mask = _off_plain_ground(_reduced(pixels))
+    return None if mask is None else _enlarged(mask, pixels)
+
+
+def _reduced(pixels: np.ndarray) -> np.ndarray:
     height, width = pixels.shape[:2]
     scale = min(1.0, SIDE / max(height, width))
     size = (max(8, round(width * scale)), max(8, round(height * scale)))
-    small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
-    ground = fit_ground(small)
-    mask = _mended(_flood(ground), ground) if ground.plain else None
-    if mask is None or not (_believable(mask, FLOODED) or _believable(mask, FILLING)):
-        mask = _grabbed(small)
-        if mask is None:
-            return None
-    whole = cv2.resize(mask, (width, height), interpolation=cv2.INTER_LINEAR)
+    return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+
+
+def _enlarged(mask: np.ndarray, pixels: np.ndarray) -> np.ndarray:
+    whole = cv2.resize(mask, pixels.shape[1::-1], interpolation=cv2.INTER_LINEAR)
     return np.where(whole > 127, np.uint8(255), np.uint8(0))
+
+
+def _off_plain_ground(pixels: np.ndarray) -> np.ndarray | None:
+    ground = fit_ground(pixels)
+    mask = _mended(_flood(ground), ground) if ground.plain else None
+    found = mask is not None and (_believable(mask, FLOODED) or _believable(mask, FILLING))
+    return mask if found else None
 
 
 @dataclass(frozen=True)
@@ -137,6 +164,17 @@ def paste(
 
     Returns uint8 RGB [S, S, 3].
     """
+    return paste_and_mask(pixels, mask, ground, rng, pose)[0]
+
+
+def paste_and_mask(
+    pixels: np.ndarray,
+    mask: np.ndarray,
+    ground: np.ndarray,
+    rng: np.random.Generator,
+    pose: Pose = ANYHOW,
+) -> tuple[np.ndarray, np.ndarray]:
+    """As `paste`, and how much of each place is item, float32 [S, S] 0 to 1."""
     size = ground.shape[0]
     height, width = mask.shape
     scale = size / max(height, width) * rng.uniform(*pose.scales)
@@ -145,12 +183,13 @@ def paste(
     placed[:, 2] += (size - 1) / 2 - np.array([width - 1, height - 1]) / 2
     placed[:, 2] += rng.uniform(-pose.shift, pose.shift, 2) * size
     item = cv2.warpAffine(pixels, placed, (size, size), borderMode=cv2.BORDER_REPLICATE)
-    alpha = cv2.warpAffine(_soft(mask), placed, (size, size))[..., np.newaxis]
+    alpha = cv2.warpAffine(_soft(mask), placed, (size, size))
     away = np.float32([[1, 0, rng.uniform(-0.03, 0.03) * size], [0, 1, 0.015 * size]])
     shadow = cv2.warpAffine(cv2.GaussianBlur(alpha, (0, 0), size / 40), away, (size, size))
     shade = 1 - rng.uniform(0, pose.shadow) * shadow[..., np.newaxis]
-    laid = ground * shade * (1 - alpha) + item * alpha
-    return np.rint(laid).clip(0, 255).astype(np.uint8)
+    opaque = alpha[..., np.newaxis]
+    laid = ground * shade * (1 - opaque) + item * opaque
+    return np.rint(laid).clip(0, 255).astype(np.uint8), alpha
 
 
 def _soft(mask: np.ndarray) -> np.ndarray:
@@ -277,6 +316,26 @@ def _grab(pixels: np.ndarray, border: float, likely_ground: float) -> np.ndarray
     found = np.where(state % 2 == 1, np.uint8(255), np.uint8(0))  # GC_FGD 1 and GC_PR_FGD 3
     mask = _shaped(np.where(cv2.resize(found, whole) > 127, np.uint8(255), np.uint8(0)))
     return mask if mask is not None and _believable(mask, GRABBED) else None
+
+
+def _grabbed_around(pixels: np.ndarray, likely: np.ndarray) -> np.ndarray | None:
+    """The item by GrabCut, uint8 [H, W] 0 or 255, which starts from what is likely the item.
+
+    None when it is not believable.
+    """
+    likely = cv2.resize(likely, pixels.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    around = np.ones((9, 9), np.uint8)
+    state = np.where(likely > 0.5, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
+    state[cv2.erode(likely, around) > SURE] = cv2.GC_FGD
+    state[cv2.dilate(likely, around) < 1 - SURE] = cv2.GC_BGD
+    if len(np.unique(state % 2)) == 2:  # GrabCut needs some of both
+        models = np.zeros((1, 65)), np.zeros((1, 65))
+        cv2.setRNGSeed(0)  # GrabCut draws its start
+        cv2.grabCut(pixels, state, None, *models, 2, cv2.GC_INIT_WITH_MASK)
+    found = np.where(state % 2 == 1, np.uint8(255), np.uint8(0))  # GC_FGD 1 and GC_PR_FGD 3
+    smooth = _morph(cv2.MORPH_OPEN, _morph(cv2.MORPH_CLOSE, found, 2), 2)
+    mask = _main_parts(smooth, least=0.3)
+    return mask if mask is not None and _believable(mask, LIKELY) else None
 
 
 def _clearness(pixels: np.ndarray, mask: np.ndarray) -> float:

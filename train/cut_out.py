@@ -1,0 +1,148 @@
+"""Cut the items out of photos: python train/cut_out.py --data DIR --weights FILE --out MASKS.
+
+What is found on plain grounds teaches a network to find items on any (`train.cutter`).
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import cv2
+import numpy as np
+import typer
+
+from edge.errors import BadInput, EwasteError
+from edge.files import write_whole
+from edge.photos import SPLITS, UNSPLIT, LabelledPhoto, find_dataset, of_split, read_photos
+from edge.preprocess import model_input
+from edge.simulator.cutout import SIDE, cut_off_plain_ground, cut_out
+from train.cutter import learn_cutter, likely_items
+from train.masks import mask_path
+from train.progress import bars, console
+
+LEARNT_FROM = ("train", UNSPLIT)
+
+
+@dataclass(frozen=True)
+class Found:
+    """How many photos there were, and of how many the item was found.
+
+    Attributes:
+        photos: all that could be read.
+        plain: items on a plain ground.
+        learnt: items that what was learnt has found.
+    """
+
+    photos: int
+    plain: int
+    learnt: int
+
+
+def cut_out_all(
+    data: Sequence[Path], weights: str, size: int, steps: int, seed: int, out: Path
+) -> Found:
+    """Learn to cut items out of the photos to train on, then cut out those of all photos.
+
+    Writes a mask (`train.masks`) for each photo whose item is found.
+
+    Args:
+        data: datasets, see `edge.photos.find_dataset`.
+        weights: of the network, see `train.model.build_network`.
+        size: side of the pictures that it looks at, px.
+        steps: of learning.
+        seed: of the pictures that it learns from.
+        out: a folder that is new or empty.
+
+    Raises:
+        BadInput: the photos or the weights cannot be used, or `out` holds something.
+        EwasteError: a mask cannot be written.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise BadInput(f"{out}: holds something; give a folder that is new or empty")
+    out.mkdir(parents=True, exist_ok=True)
+    said = partial(console.print, markup=False, soft_wrap=True)
+    photos, learning = _list(data)
+    kept, images = zip(*read_photos(photos, said), strict=True)
+    squares = np.stack([model_input(image, size) for image in images])
+    small = [_reduced(image) for image in images]
+    teaching = np.array([id(photo) in learning for photo in kept])
+    classes = np.unique([photo.label for photo in kept], return_inverse=True)[1]
+    with bars() as advanced:
+        cutter = learn_cutter(
+            *(squares[teaching], classes[teaching], weights, steps, seed),
+            lambda done: advanced("learning to cut items out", done, steps),
+        )
+        masks = [cut_off_plain_ground(image) for image in small]
+        others = [place for place, mask in enumerate(masks) if mask is None]
+        plain, learnt = len(masks) - len(others), 0
+        likely = likely_items(cutter, squares[others]) if others else ()
+        for done, place in enumerate(others):
+            image = small[place]
+            masks[place] = cut_out(image, unsquared(likely[done], *image.shape[:2]))
+            learnt += masks[place] is not None
+            advanced("cutting items out", done + 1, len(others))
+    for photo, mask in zip(kept, masks, strict=True):
+        if mask is not None:
+            write_whole(mask_path(out, photo.path), cv2.imencode(".png", mask)[1].tobytes())
+    return Found(len(kept), plain, learnt)
+
+
+def unsquared(square: np.ndarray, height: int, width: int) -> np.ndarray:
+    """The part [height, width] of a square, any size, that `model_input` framed a photo with."""
+    side = max(height, width)
+    whole = cv2.resize(square, (side, side), interpolation=cv2.INTER_LINEAR)
+    top, left = (side - height) // 2, (side - width) // 2
+    return whole[top : top + height, left : left + width]
+
+
+def _reduced(image: np.ndarray) -> np.ndarray:
+    scale = min(1.0, SIDE / max(image.shape[:2]))
+    width, height = (max(1, round(side * scale)) for side in image.shape[1::-1])
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+
+
+def _list(data: Sequence[Path]) -> tuple[list[LabelledPhoto], set[int]]:
+    """All photos, and the `id` of each that may be learnt from."""
+    photos, learning = [], set()
+    for source in data:
+        listing = find_dataset(source)
+        for split in [UNSPLIT] if UNSPLIT in listing else SPLITS:
+            of_this = of_split(source, listing, split)
+            photos += of_this
+            if split in LEARNT_FROM:
+                learning |= {id(photo) for photo in of_this}
+    return photos, learning
+
+
+def main(
+    data: Annotated[list[Path], typer.Option(help="photos, as for fine_tune.py; repeatable")],
+    out: Annotated[Path, typer.Option(help="folder for the masks; must not hold anything")],
+    weights: Annotated[str, typer.Option(help="imagenet, none, or an .h5 file")] = "imagenet",
+    image_size: Annotated[int, typer.Option(min=64, max=512)] = 160,
+    steps: Annotated[int, typer.Option(min=1, help="of 32 pictures to learn from")] = 500,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+) -> None:
+    """Cut the items out of photos. Exit codes: 0 done, 1 failed, 2 bad input."""
+    try:
+        found = cut_out_all(data, weights, image_size, steps, seed, out)
+    except EwasteError as error:
+        console.print(f"error: {error}", style="red", markup=False, soft_wrap=True)
+        sys.exit(error.exit_code)
+    except OSError as error:
+        message = f"error: {out}: cannot be written ({error.strerror}); choose another"
+        console.print(message, style="red", markup=False, soft_wrap=True)
+        sys.exit(1)
+    console.print(
+        f"{out}: {found.plain + found.learnt} masks of {found.photos} photos: {found.plain} on a "
+        f"plain ground, {found.learnt} by what was learnt from those"
+    )
+
+
+if __name__ == "__main__":
+    typer.run(main)
