@@ -75,15 +75,23 @@ class Views:
 
 
 def calibrate(
-    engine: Engine, train: Split, val: Split, hazards: Sequence[str], costs: Costs, seed: int
+    engine: Engine,
+    train: Split,
+    val: Split,
+    hazards: Sequence[str],
+    costs: Costs,
+    seed: int,
+    masks: Path | None = None,
 ) -> Calibrated:
     """Ask a model what calibrating it needs, and `fit`.
 
     Everything is chosen on `val`; of `train` come only the items the detector compares with. Val is
     seen as photographed, cut out and laid on a belt and on white, and varied a little: what
-    is fitted to the pictures of a shop alone would not hold on a line.
+    is fitted to the pictures of a shop alone would not hold on a line. It is cut out by `masks`
+    (`train.masks`), or without them here.
     """
-    items = [item for item in cut_items(_photos(val, engine.labels), engine.size) if item]
+    cut = cut_items(_photos(val, engine.labels), engine.size, masks)
+    items = [item for item in cut if item]
     strangers = {
         "shuffled pieces": _ask(engine, shuffled(val.pixels, seed)),
         "drawn debris": _ask(engine, drawn_debris(DEBRIS, engine.size, seed)),
@@ -322,7 +330,13 @@ def _photos(split: Split, labels: Sequence[str]) -> list[LabelledPhoto]:
 
 
 def calibrate_run(
-    run: Path, train: Split, val: Split, hazards: Sequence[str] | None, costs: Costs, seed: int
+    run: Path,
+    train: Split,
+    val: Split,
+    hazards: Sequence[str] | None,
+    costs: Costs,
+    seed: int,
+    masks: Path | None = None,
 ) -> Calibrated:
     """Calibrate a finished run and write `calibration.json` and `unknown.npz` into it.
 
@@ -337,7 +351,7 @@ def calibrate_run(
     strange = sorted(set(hazards) - set(engine.labels))
     if strange:
         raise BadInput(f"{run}: the hazard {', '.join(strange)} is none of its labels")
-    found = calibrate(engine, train, val, hazards, costs, seed)
+    found = calibrate(engine, train, val, hazards, costs, seed, masks)
     try:
         write_levels(run, found.levels, found.detector, found.figures)
     except OSError as error:
@@ -389,6 +403,9 @@ def main(
         float, typer.Option(min=1, help="an item in the wrong bin, in items sorted by hand")
     ] = Costs.wrong,
     hazard_cost: Annotated[float, typer.Option(min=1, help="the same, of a hazard")] = Costs.hazard,
+    masks: Annotated[
+        Path | None, typer.Option(help="the photos' items, as of cut_out.py; without, cut out here")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="figures as JSON on stdout")] = False,
 ) -> None:
@@ -400,7 +417,7 @@ def main(
         if dataset.labels != engine.labels:
             raise BadInput(f"{sources[0]}: other classes than the run's")
         costs = Costs(wrong_cost, hazard_cost)
-        found = calibrate_run(run, dataset.train, dataset.val, hazard, costs, seed)
+        found = calibrate_run(run, dataset.train, dataset.val, hazard, costs, seed, masks)
     except EwasteError as error:
         console.print(f"error: {error}", style="red", markup=False, soft_wrap=True)
         sys.exit(error.exit_code)

@@ -95,7 +95,9 @@ def fine_tune(job: Job, out: Path) -> dict | None:
     model.save(partial)
     partial.replace(out / MODEL)
     with _timed(seconds, "calibrating"):
-        found = calibrate_run(out, dataset.train, dataset.val, None, Costs(), job.recipe.seed)
+        found = calibrate_run(
+            *(out, dataset.train, dataset.val, None, Costs(), job.recipe.seed, job.masks)
+        )
     console.print(describe(found), markup=False)
     metrics["temperature"] = found.levels.temperature
     metrics["val_ece"] = found.figures["ece"]

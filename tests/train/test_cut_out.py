@@ -1,7 +1,10 @@
 """Learning to cut items out, for real, from machines drawn on plain grounds."""
 
+import json
 import subprocess
 import sys
+from dataclasses import replace
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -14,6 +17,7 @@ from edge.simulator.drawings import ground
 from train.augment import belt_variation
 from train.cut_out import unsquared
 from train.cutter import learn_cutter, likely_items
+from train.job import Job, described, job_of_run, material_of, read
 from train.masks import mask_path, read_masks, squared
 from train.swap import cut_items
 
@@ -129,6 +133,23 @@ def test_the_command_writes_masks_that_laying_on_other_grounds_then_takes(cut):
     assert items[1] is None and None not in (items[0], *items[2:])
     assert abs((items[0].mask > 0).mean() - (mine > 0).mean()) < 0.02
     assert items[0].mask.shape == items[0].pixels.shape[:2] == (48, 45)
+
+
+def test_a_training_takes_its_masks_and_one_continued_takes_them_again(cut, tmp_path):
+    job = Job((cut / "data",), "none", image_size=48, masks=cut / "masks")
+    dataset = read(job, print)
+    paths = [*dataset.train.paths, *dataset.val.paths]
+    whole = np.full((96, 90), 255, np.uint8)
+    whole[:, :12] = 0
+    cv2.imwrite(str(mask_path(cut / "masks", paths[0])), whole)
+    vary = material_of(job, dataset, tmp_path).vary
+    by_itself = material_of(replace(job, masks=None), dataset, tmp_path).vary
+    copies = range(1, 13)
+    differing = [np.any(vary(0, copy) != by_itself(0, copy)) for copy in copies]
+    assert 3 <= sum(differing) < len(copies)  # those laid on another ground
+    network = SimpleNamespace(fresh=())
+    (tmp_path / "config.json").write_text(json.dumps(described(job, dataset, network, "float32")))
+    assert job_of_run(tmp_path) == replace(job, precision="float32")
 
 
 def test_masks_are_not_overwritten_nor_taken_for_other_photos(cut, tmp_path):
