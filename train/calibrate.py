@@ -306,7 +306,11 @@ def _look(engine: Engine, val: Split, items: Sequence[CutItem], seed: int) -> di
 
 
 def _references(engine: Engine, train: Split, seed: int) -> Views:
-    """Training items for the detector as they were photographed, the classes evenly."""
+    """Training items for the detector, the classes evenly: as photographed, and varied.
+
+    Of the photographed ones all for which there is room; the rest of `REFERENCES` are varied, or
+    what lies on a belt any way round, smaller and in another light would be like nothing known.
+    """
     rng = np.random.default_rng(seed)
     each = max(1, REFERENCES // len(engine.labels))
     chosen = np.concatenate(
@@ -315,7 +319,12 @@ def _references(engine: Engine, train: Split, seed: int) -> Views:
             for number in range(len(engine.labels))
         ]
     )
-    return Views(_ask(engine, train.pixels[chosen]), train.classes[chosen])
+    again = rng.permutation(chosen)[: max(0, REFERENCES - len(chosen))]
+    varied = (augment(train.pixels[place], np.random.default_rng((seed, place))) for place in again)
+    views = [Views(_ask(engine, train.pixels[chosen]), train.classes[chosen])]
+    if len(again):
+        views.append(Views(_ask(engine, varied), train.classes[again]))
+    return pool(views)
 
 
 def _ask(engine: Engine, pictures: Iterable[np.ndarray]) -> Answers:
