@@ -61,16 +61,19 @@ def cut_out_all(
 
     Raises:
         BadInput: the photos or the weights cannot be used, or `out` holds something.
-        EwasteError: a mask cannot be written.
+        OSError: a mask cannot be written.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise BadInput(f"{out}: holds something; give a folder that is new or empty")
     out.mkdir(parents=True, exist_ok=True)
     said = partial(console.print, markup=False, soft_wrap=True)
     photos, learning = _list(data)
-    kept, images = zip(*read_photos(photos, said), strict=True)
-    squares = np.stack([model_input(image, size) for image in images])
-    small = [_reduced(image) for image in images]
+    kept, small, framed = [], [], []
+    for photo, image in read_photos(photos, said):
+        kept.append(photo)
+        small.append(_reduced(image))
+        framed.append(model_input(image, size))
+    squares = np.stack(framed)
     teaching = np.array([id(photo) in learning for photo in kept])
     classes = np.unique([photo.label for photo in kept], return_inverse=True)[1]
     with bars() as advanced:
