@@ -21,9 +21,9 @@ from edge.errors import BadInput, EwasteError
 from edge.files import write_whole
 from edge.photos import SPLITS, UNSPLIT, LabelledPhoto, find_dataset, of_split, read_photos
 from edge.preprocess import model_input
-from edge.simulator.cutout import SIDE, cut_off_plain_ground, cut_out
+from edge.simulator.cutout import cut_off_plain_ground, cut_out, reduced
 from train.cutter import learn_cutter, likely_items
-from train.masks import mask_path
+from train.masks import mask_path, unsquared
 from train.progress import bars, console
 
 LEARNT_FROM = ("train", UNSPLIT)
@@ -71,7 +71,7 @@ def cut_out_all(
     kept, small, framed = [], [], []
     for photo, image in read_photos(photos, said):
         kept.append(photo)
-        small.append(_reduced(image))
+        small.append(reduced(image))
         framed.append(model_input(image, size))
     squares = np.stack(framed)
     teaching = np.array([id(photo) in learning for photo in kept])
@@ -94,20 +94,6 @@ def cut_out_all(
         if mask is not None:
             write_whole(mask_path(out, photo.path), cv2.imencode(".png", mask)[1].tobytes())
     return Found(len(kept), plain, learnt)
-
-
-def unsquared(square: np.ndarray, height: int, width: int) -> np.ndarray:
-    """The part [height, width] of a square, any size, that `model_input` framed a photo with."""
-    side = max(height, width)
-    whole = cv2.resize(square, (side, side), interpolation=cv2.INTER_LINEAR)
-    top, left = (side - height) // 2, (side - width) // 2
-    return whole[top : top + height, left : left + width]
-
-
-def _reduced(image: np.ndarray) -> np.ndarray:
-    scale = min(1.0, SIDE / max(image.shape[:2]))
-    width, height = (max(1, round(side * scale)) for side in image.shape[1::-1])
-    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
 
 
 def _list(data: Sequence[Path]) -> tuple[list[LabelledPhoto], set[int]]:

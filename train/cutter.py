@@ -33,7 +33,11 @@ FOREIGN = 0.45
 """Share of the others that lie on another photo's ground for certain; the rest on any."""
 
 TURNS = (180.0, 15.0, 15.0)
+"""Degrees, one drawn for each item, by which it is turned at most."""
+
 SCALES, SHIFT, SHADOW = (0.5, 1.5), 0.12, 0.6
+"""As of `edge.simulator.cutout.Pose`."""
+
 FEWEST = 20
 """Photos with a plain ground that are needed to learn from."""
 
@@ -135,7 +139,9 @@ def _pictures(
     """Batches of pictures, uint8 RGB [B, S, S, 3], and the share of item, float32 [B, s, s]."""
     with ThreadPoolExecutor() as pool:
         certain = list(pool.map(cut_off_plain_ground, pixels))
-        masks = list(pool.map(cut_out, pixels))
+        masks = list(
+            pool.map(lambda photo, mask: cut_out(photo) if mask is None else mask, pixels, certain)
+        )
         known = np.array([place for place, mask in enumerate(certain) if mask is not None], int)
         if len(known) < FEWEST:
             raise BadInput(

@@ -58,6 +58,14 @@ def squared(mask: np.ndarray, size: int) -> np.ndarray:
     return fitted(square, size, size)
 
 
+def unsquared(square: np.ndarray, height: int, width: int) -> np.ndarray:
+    """The part [height, width] of a square, any size, that `model_input` framed a photo with."""
+    side = max(height, width)
+    whole = cv2.resize(square, (side, side), interpolation=cv2.INTER_LINEAR)
+    top, left = (side - height) // 2, (side - width) // 2
+    return whole[top : top + height, left : left + width]
+
+
 def _read(path: Path) -> np.ndarray:
     mask = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
     if mask is None:

@@ -78,7 +78,7 @@ def cut_out(pixels: np.ndarray, likely: np.ndarray | None = None) -> np.ndarray 
     Returns uint8 [H, W], 255 on the item and 0 elsewhere; None when what was found is no believable
     item (too small, the whole picture, or in shreds), so that the photo is best kept as it is.
     """
-    small = _reduced(pixels)
+    small = reduced(pixels)
     mask = _off_plain_ground(small)
     if mask is None:
         mask = _grabbed(small) if likely is None else _grabbed_around(small, likely)
@@ -87,11 +87,12 @@ def cut_out(pixels: np.ndarray, likely: np.ndarray | None = None) -> np.ndarray 
 
 def cut_off_plain_ground(pixels: np.ndarray) -> np.ndarray | None:
     """The item of a photo, as of `cut_out`; None also when it does not lie on a plain ground."""
-    mask = _off_plain_ground(_reduced(pixels))
+    mask = _off_plain_ground(reduced(pixels))
     return None if mask is None else _enlarged(mask, pixels)
 
 
-def _reduced(pixels: np.ndarray) -> np.ndarray:
+def reduced(pixels: np.ndarray) -> np.ndarray:
+    """A photo, uint8 RGB [H, W, 3], at the size at which items are cut out (`SIDE`)."""
     height, width = pixels.shape[:2]
     scale = min(1.0, SIDE / max(height, width))
     size = (max(8, round(width * scale)), max(8, round(height * scale)))

@@ -15,10 +15,9 @@ from edge.photos import LabelledPhoto
 from edge.simulator.cutout import cut_out
 from edge.simulator.drawings import ground
 from train.augment import belt_variation
-from train.cut_out import unsquared
 from train.cutter import learn_cutter, likely_items
 from train.job import Job, described, job_of_run, material_of, read
-from train.masks import mask_path, read_masks, squared
+from train.masks import mask_path, read_masks, squared, unsquared
 from train.swap import cut_items
 
 SIDE = 96
