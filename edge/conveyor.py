@@ -17,7 +17,7 @@ from edge.belt.gates import GateSchedule, Opening
 from edge.belt.geometry import Box, Geometry
 from edge.belt.tracker import TrackedItem, Tracker, box_of
 from edge.belt.view import View, crop
-from edge.belt.voting import Voting, sure
+from edge.belt.voting import Voting, verdict_if_sure
 from edge.cameras.camera import Camera, Frame, NoFrame
 from edge.classifier import Prediction
 from edge.clock import Clock
@@ -32,6 +32,12 @@ LATENCIES_KEPT = 1000
 CANDIDATES_KEPT = 200
 """More than can be between the forgetting distances of the tracker at once."""
 CROP_SIDE = 224
+LOOK_AGAIN_S = 0.05
+"""A frame is not looked at for items so soon after the last that was: of 30 a second every other.
+"""
+LOOK_AGAIN_SHARE = 1 / 6
+"""Of the view: a frame is looked at in any case before the belt has moved on by as much, so that
+each item is seen several times however fast the belt runs."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +47,12 @@ class Step:
     Attributes:
         frame: the frame; None while the camera is at fault.
         encoder_mm: where the belt was.
-        seen: the items in it with what was seen of each and the verdict, if there is one.
+        seen: the items in the last frame that was looked at with what was seen of each there, and
+            the verdict, if there is one.
         records: the verdicts that fell.
         fault: what is wrong with the camera; empty when nothing is.
         belt: what is known of the encoder's positions.
+        moved_px: how far the belt has brought since what was seen, columns to the right.
     """
 
     frame: Frame | None
@@ -53,6 +61,24 @@ class Step:
     records: tuple[ItemRecord, ...]
     fault: str = ""
     belt: EncoderHealth = HEALTHY
+    moved_px: int = 0
+
+
+@dataclass(frozen=True)
+class Glance:
+    """A look at a frame for the items in it.
+
+    Attributes:
+        frame: that was looked at.
+        encoder_mm: where the belt was.
+        seen: the items in it with what was seen of each.
+        took_ms: time of the detector and the tracker.
+    """
+
+    frame: Frame
+    encoder_mm: float
+    seen: tuple[tuple[TrackedItem, Detection], ...]
+    took_ms: float
 
 
 @dataclass
@@ -124,7 +150,8 @@ class Conveyor:
         self._candidates: dict[int, Candidate] = {}
         self._session = uuid.uuid4().hex[:12]
         self._next_frame = 0
-        self._before: tuple[Frame, float] | None = None  # the frame before, and where the belt was
+        self._glance: Glance | None = None  # at the last frame that was looked at
+        self._frame_mm = 0.0  # where the belt was in the last frame
         self._inference = inference
         self._at_work: Candidate | None = None
         self._begun_mm = 0.0
@@ -184,22 +211,20 @@ class Conveyor:
             self._schedule.unseen_before(self._border_mm(encoder_mm))
         lost = self._mind_encoder(encoder_mm)
         self._move_gates()
-        started = time.perf_counter()
-        detections = self._detector.detect(frame.pixels, encoder_mm)
-        seen = self._tracker.update(detections, self._geometry, encoder_mm, frame.captured_at)
-        detect_ms = self._took("detect", started)
-        for item, detection in seen:
-            self._look(item, detection, frame, encoder_mm)
+        glance = self._glance
+        if glance is None or self._should_look(frame, encoder_mm, glance):
+            glance = self._glance = self._look(frame, encoder_mm)
+        self._frame_mm = encoder_mm
         self._classify_most_urgent(frame.captured_at)
-        records = self._decide(frame, encoder_mm, detect_ms)
-        self._before = frame, encoder_mm
+        records = self._decide(frame, encoder_mm)
         self._move_gates()
         return Step(
             frame,
             encoder_mm,
-            tuple((item, detection, self._verdict(item.number)) for item, detection in seen),
+            tuple((item, detection, self._verdict(item.number)) for item, detection in glance.seen),
             lost + records,
             belt=self._belt,
+            moved_px=round((encoder_mm - glance.encoder_mm) / self._geometry.mm_per_px),
         )
 
     def step_blind(self, none: NoFrame) -> Step:
@@ -211,7 +236,7 @@ class Conveyor:
             self.tally.camera_faults += 1
             self._close_gates()
             records = self._conclude_all(encoder_mm, "the camera failed")
-        self._sees, self._fault = False, none.fault
+        self._sees, self._fault, self._glance = False, none.fault, None
         return Step(None, encoder_mm, (), records, none.fault)
 
     def _mind_encoder(self, encoder_mm: float) -> tuple[ItemRecord, ...]:
@@ -232,7 +257,26 @@ class Conveyor:
         """The belt coordinate of the view's downstream border."""
         return self._geometry.belt_position(self._geometry.width_px, encoder_mm)
 
-    def _look(
+    def _should_look(self, frame: Frame, encoder_mm: float, last: Glance) -> bool:
+        """Whether to look for items: not twice in a moment, as long as the next frame is in time.
+
+        To find them costs more than all else but the model.
+        """
+        by_next_mm = abs(encoder_mm - last.encoder_mm) + abs(encoder_mm - self._frame_mm)
+        too_far = by_next_mm > LOOK_AGAIN_SHARE * self._geometry.width_mm
+        return too_far or frame.captured_at - last.frame.captured_at >= LOOK_AGAIN_S
+
+    def _look(self, frame: Frame, encoder_mm: float) -> Glance:
+        """Find the items in a frame and follow them; take views of those that want one."""
+        started = time.perf_counter()
+        detections = self._detector.detect(frame.pixels, encoder_mm)
+        seen = self._tracker.update(detections, self._geometry, encoder_mm, frame.captured_at)
+        took_ms = self._took("detect", started)
+        for item, detection in seen:
+            self._sight(item, detection, frame, encoder_mm)
+        return Glance(frame, encoder_mm, tuple(seen), took_ms)
+
+    def _sight(
         self, item: TrackedItem, detection: Detection, frame: Frame, encoder_mm: float
     ) -> None:
         """Offer a view of the item if it is whole and has come far enough since the last one."""
@@ -253,14 +297,14 @@ class Conveyor:
             candidate.unasked = view
 
     def _look_back(self, candidate: Candidate) -> None:
-        """Offer what the frame before showed of an item that is already cut off in this one.
+        """Offer what the last look showed of an item that is already cut off in this one.
 
         It takes two sightings to make an item, and on a fast belt the first may show it whole for
         the only time: what lay at the view's end at the start, or came by while frames were lost.
         """
-        if self._before is None:
+        if self._glance is None:
             return
-        frame, encoder_mm = self._before
+        frame, encoder_mm = self._glance.frame, self._glance.encoder_mm
         box = box_of(candidate.item, self._geometry, encoder_mm)
         width, height = self._geometry.width_px, self._geometry.height_px
         inside = min(box.left, box.top) >= 0 and box.right <= width and box.bottom <= height
@@ -310,9 +354,7 @@ class Conveyor:
         if self._at_work.verdict is None:
             self._at_work.classified(prediction, took_ms)
             seen = self._at_work.predictions
-            verdict = decide(seen, self._rules)
-            self._at_work.opinion = verdict
-            self._at_work.settled = sure(seen, verdict, self._rules, self._voting)
+            self._at_work.settled = verdict_if_sure(seen, self._rules, self._voting)
         self._at_work = None
         self._classify_mm = max(0.0, self._now_mm() - self._begun_mm)
 
@@ -337,7 +379,7 @@ class Conveyor:
             ]
         return self._recall.recognise(candidate.item, jpeg, lying, self._view_mm)
 
-    def _decide(self, frame: Frame, encoder_mm: float, detect_ms: float) -> tuple[ItemRecord, ...]:
+    def _decide(self, frame: Frame, encoder_mm: float) -> tuple[ItemRecord, ...]:
         """The verdict of each item whose vote is sure, that gives no more views or cannot wait."""
         leaving = {item.number: item for item in self._tracker.left(encoder_mm)}
         for number, item in leaving.items():
@@ -352,7 +394,7 @@ class Conveyor:
                 continue
             if candidate.settled or self._cannot_wait(candidate, now_mm):
                 shown_at = candidate.last.captured_at if candidate.settled else frame.captured_at
-                records.append(self._conclude(candidate, encoder_mm, detect_ms, shown_at))
+                records.append(self._conclude(candidate, encoder_mm, shown_at))
         # An item that has left may come back with the belt, and must not be decided twice.
         for number in sorted(self._candidates)[:-CANDIDATES_KEPT]:
             del self._candidates[number]
@@ -369,7 +411,6 @@ class Conveyor:
         self,
         candidate: Candidate,
         encoder_mm: float,
-        detect_ms: float,
         shown_at: float,
         unsafe: str = "",
     ) -> ItemRecord | None:
@@ -390,7 +431,7 @@ class Conveyor:
         if candidate.touching:
             verdict = Verdict(UNKNOWN, 0.0, MANUAL, f"{TOUCHING}; may be more than one")
         else:
-            verdict = candidate.opinion or decide((), self._rules)
+            verdict = candidate.settled or decide(candidate.predictions, self._rules)
         if not self._belt.trusted:
             unsafe = self._belt.message
         if not unsafe and verdict.bin != MANUAL:
@@ -420,7 +461,7 @@ class Conveyor:
             position_mm=item.position_mm,
             offset_mm=item.offset_mm,
             views=len(candidate.predictions),
-            detect_ms=detect_ms,
+            detect_ms=self._glance.took_ms if self._glance else 0.0,
             classify_ms=candidate.classify_ms,
             verdict_ms=verdict_ms,
             late=late,
@@ -459,7 +500,7 @@ class Conveyor:
     def _conclude_all(self, encoder_mm: float, unsafe: str = "") -> tuple[ItemRecord, ...]:
         """Decide on every item that has no verdict yet; `unsafe` as for `_conclude`."""
         concluded = [
-            self._conclude(candidate, encoder_mm, 0.0, candidate.item.last_seen_at, unsafe)
+            self._conclude(candidate, encoder_mm, candidate.item.last_seen_at, unsafe)
             for candidate in self._candidates.values()
             if candidate.verdict is None
         ]

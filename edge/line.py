@@ -357,7 +357,7 @@ def overlays(step: Step, bundle: Bundle) -> list[Overlay]:
     drawn = []
     for item, detection, verdict in step.seen:
         box = detection.box
-        edges = (box.left, box.top, box.right, box.bottom)
+        edges = (box.left + step.moved_px, box.top, box.right + step.moved_px, box.bottom)
         if verdict is None:
             drawn.append(Overlay(edges, f"#{item.number}", "item"))
             continue

@@ -36,8 +36,7 @@ class Candidate:
             when over 0.
         left: its leading end has left the view: there are no more whole views, as long as the belt
             does not jog back.
-        opinion: what its predictions say; None when there are none.
-        settled: they are enough for a verdict.
+        settled: what its predictions say, once they are enough for a verdict.
         verdict: None while it is undecided.
     """
 
@@ -54,8 +53,7 @@ class Candidate:
     touching_sightings: int = 0
     crowding: list[float] = field(default_factory=list)
     left: bool = False
-    opinion: Verdict | None = None
-    settled: bool = False
+    settled: Verdict | None = None
     verdict: Verdict | None = None
 
     @property

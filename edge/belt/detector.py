@@ -23,11 +23,13 @@ STRONG = 2.0  # somewhere an item differs by so many times what its faintest par
 SPECK_MM = 8.0
 FOLLOWED = 0.02  # share of a frame in the belt's look: half of a change is followed in 34 frames
 NEAR_CELLS = 7  # what lies nearer than half of this to an item is not followed: its soft edge
-FOLLOW_EVERY = 4  # frames: it costs as much as all the rest
+FOLLOW_EVERY = 8  # frames: it costs half as much as all the rest
 UNCHANGED = 100  # the light as 8 bits: up to 2.5 times as bright
 LOST_SHARE = 0.6  # no load covers so much of the view: the light or the belt was changed
 LOST_FRAMES = 15
-STUCK_ITEMS = 2.5  # longest items in a row; what covers a place for longer hangs before the lens
+STUCK_ITEMS = 2.5  # longest items in a row; what covers a place for longer may hang before the lens
+STUCK_PROOFS = 3  # of them: what was there did not move on with the belt, as an item would have
+PROOF_MM = 160.0  # that the belt moves between two looks for one: further than dust is wide
 
 
 @dataclass(frozen=True)
@@ -85,9 +87,13 @@ class Detector:
         self._light = Illumination(*self._size)
         self._variation = 0.0
         self._lost_frames = self._frames = 0
-        # Between which positions the belt was while there was something in a cell.
+        # What was covered in the last frame of a proof, and in all since; between which positions
+        # the belt was while a cell was covered, and how often what covered it did not move along.
+        self._covered_then, self._then_mm = np.zeros(self._size[::-1], np.uint8), 0.0
+        self._covered = np.zeros_like(self._covered_then)
         self._low_mm = np.zeros(self._size[::-1], np.float32)
         self._high_mm = np.zeros_like(self._low_mm)
+        self._proofs = np.zeros_like(self._covered_then)
 
     def detect(self, pixels: np.ndarray, belt_mm: float = 0.0) -> list[Detection]:
         """The items in uint8 RGB [height, width, 3], from right to left (first on the belt first).
@@ -120,10 +126,11 @@ class Detector:
         if self._frames % FOLLOW_EVERY == 0:
             self._follow(small, light, difference, foreground)
         if not covered:
-            self._low_mm.fill(belt_mm)
-            self._high_mm.fill(belt_mm)
+            self._covered.fill(0)
             return []
-        self._learn_lens(small, light, foreground, belt_mm)
+        self._covered &= foreground
+        if abs(belt_mm - self._then_mm) >= PROOF_MM:
+            self._learn_lens(small, light, foreground, belt_mm)
         closed = self._close_gaps(foreground)
         parts = [
             part
@@ -183,13 +190,23 @@ class Detector:
     def _learn_lens(
         self, small: np.ndarray, light: np.ndarray, foreground: np.ndarray, belt_mm: float
     ) -> None:
-        """Take what the belt moves on under for a part of its look, and out of the foreground."""
-        free = cv2.compare(foreground, 0, cv2.CMP_EQ)
+        """Take what the belt moves on under for a part of its look, and out of the foreground.
+
+        That something is there at each look is not enough: where the belt moves far from one to the
+        next, one item after the other may happen to be.
+        """
+        free = cv2.compare(self._covered, 0, cv2.CMP_EQ)
         here = np.full_like(self._low_mm, belt_mm)
         for extreme, further in ((self._low_mm, cv2.min), (self._high_mm, cv2.max)):
             further(extreme, here, extreme)
             cv2.copyTo(here, free, extreme)
+        columns = round((belt_mm - self._then_mm) / self._mm_per_cell)
+        self._proofs += stayed(self._covered_then, foreground, columns, self._near)
+        self._proofs *= self._covered
+        self._covered_then, self._covered = foreground.copy(), foreground.copy()
+        self._then_mm = belt_mm
         stuck = self._high_mm - self._low_mm > STUCK_ITEMS * self._longest * self._mm_per_cell
+        stuck &= self._proofs >= STUCK_PROOFS
         if not stuck.any():
             return
         gain = cv2.resize(light, self._size, interpolation=cv2.INTER_LINEAR)
@@ -219,6 +236,34 @@ def furthest_channel(image: np.ndarray, belt: np.ndarray) -> np.ndarray:
     """The difference of two uint8 [h, w, 3] in the channel that differs most, uint8 [h, w]."""
     red, green, blue = cv2.split(cv2.absdiff(image, belt))
     return cv2.max(cv2.max(red, green), blue)
+
+
+def stayed(before: np.ndarray, now: np.ndarray, columns: int, near: np.ndarray) -> np.ndarray:
+    """Which cells were covered by what has not moved with the belt, uint8 [h, w], 0 or 1.
+
+    Args:
+        before: what was covered in an earlier frame, uint8 [h, w], 0 or 1.
+        now: what is covered in this one.
+        columns: how many cells the belt has moved to the right between them.
+        near: the structuring element of the tolerance, for what is less than sharp.
+
+    It did not come from where an item there would have, or is not where an item would be by now; of
+    what would be out of view nothing is known.
+    """
+    came = moved(cv2.dilate(before, near), columns)
+    went = moved(cv2.dilate(now, near), -columns)
+    return ((now > came) | (before > went)).astype(np.uint8)
+
+
+def moved(mask: np.ndarray, columns: int) -> np.ndarray:
+    """A uint8 mask [h, w] so many columns further to the right; 1 where it shows nothing."""
+    columns = max(-mask.shape[1], min(mask.shape[1], columns))
+    result = np.ones_like(mask)
+    if columns >= 0:
+        result[:, columns:] = mask[:, : mask.shape[1] - columns]
+    else:
+        result[:, :columns] = mask[:, -columns:]
+    return result
 
 
 def learn_belt(small: np.ndarray) -> tuple[np.ndarray, float]:

@@ -87,6 +87,7 @@ class GateSchedule:
         Call it for every item, those bound for `manual` too: no gate opens on their centres.
         `passed` tells of it by the name `item`, if it has one and a gate is planned for it.
         """
+        self._forget(encoder_mm)
         passage = Passage(position_mm, length_mm, bin)
         opening = self._opening(passage, encoder_mm)
         planned = opening is Opening.PLANNED
@@ -125,7 +126,6 @@ class GateSchedule:
 
     def due(self, encoder_mm: float, now: float) -> list[GateCommand]:
         """The commands that are due at this reading and time (monotonic seconds)."""
-        self._forget(encoder_mm)
         commands, were_open = [], set(self._opened_at)
         for bin, windows in self._windows.items():
             wanted = any(start <= encoder_mm < end for start, end in windows)
@@ -203,7 +203,4 @@ class GateSchedule:
     def _forget(self, encoder_mm: float) -> None:
         """Drop the items that are far beyond the last gate."""
         beyond = max(self._distances.values(), default=0.0) + REMEMBERED_MM
-        kept = [passage for passage in self._passages if passage.position_mm + beyond > encoder_mm]
-        if len(kept) < len(self._passages):
-            self._passages = kept
-            self._plan()
+        self._passages = [each for each in self._passages if each.position_mm + beyond > encoder_mm]

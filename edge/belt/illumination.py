@@ -4,6 +4,7 @@ Such changes are smooth over the view, slow from one frame to the next, and the 
 colours. Items are none of it.
 """
 
+import cv2
 import numpy as np
 
 STEP = 8  # every so manieth cell of the reduced frame is looked at
@@ -32,6 +33,8 @@ class Illumination:
         ]
         self._terms = np.stack(terms, axis=-1).astype(np.float32)
         self._factors = np.zeros(len(terms), np.float32)
+        self._ridge = RIDGE * np.eye(len(terms), dtype=np.float32)
+        self._ridge[0, 0] = 0
 
     def follow(self, small: np.ndarray, belt: np.ndarray) -> np.ndarray:
         """Take in a frame; how bright the light is on it.
@@ -52,9 +55,12 @@ class Illumination:
         near = np.abs(off - common) < NEAR
         if np.count_nonzero(near) >= LEAST_SHARE * near.size:
             terms, wanted = self._terms[near], off[near]
-            weight = RIDGE * len(wanted) * np.eye(terms.shape[1], dtype=np.float32)
-            weight[0, 0] = 0
-            self._factors += np.linalg.solve(terms.T @ terms + weight, terms.T @ wanted)
+            normal = terms.T @ terms + len(wanted) * self._ridge
+            moment = (terms.T @ wanted)[:, np.newaxis]
+            # OpenCV's, as it takes half of the time of NumPy's for so few unknowns.
+            solved, factors = cv2.solve(normal, moment, flags=cv2.DECOMP_CHOLESKY)
+            if solved:
+                self._factors += factors[:, 0]
             bounds = np.log(DARKEST), np.log(BRIGHTEST)
             expected = np.clip(self._terms @ self._factors, *bounds)
         return np.exp(expected).astype(np.float32)

@@ -40,12 +40,13 @@ def measure(outline: Outline) -> tuple[float, float, float]:
     around it, 0 to 1; and the deepest bay, over the square root of the area.
     """
     body = body_of(outline)
-    points = cv2.findNonZero(body)
-    if points is None:
+    area = cv2.countNonZero(body)
+    if not area:
         return 0.0, 1.0, 0.0
-    area = len(points)
-    width, height = (side + 1 for side in cv2.minAreaRect(points)[1])
-    hull = cv2.fillConvexPoly(np.zeros_like(body), cv2.convexHull(points), 1)
+    parts, _ = cv2.findContours(body, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    around = cv2.convexHull(np.concatenate(parts))
+    width, height = (side + 1 for side in cv2.minAreaRect(around)[1])
+    hull = cv2.fillConvexPoly(np.zeros_like(body), around, 1)
     depth = cv2.distanceTransform(hull, cv2.DIST_L2, 3)
     bay = float(depth[body == 0].max(initial=0.0))
     longest_dm = max(width, height) * outline.mm_per_cell / 100

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge.classifier import Prediction
-from edge.decision import MANUAL, DecisionRules, Verdict, vote
+from edge.decision import MANUAL, DecisionRules, Verdict, decide, vote
 
 LEAST_PROBABILITY = 1e-7
 """What a probability of 0 counts as: no single view is worth more than that."""
@@ -33,10 +33,10 @@ class Voting:
     correlation: float = 0.9
 
 
-def sure(
-    predictions: Sequence[Prediction], verdict: Verdict, rules: DecisionRules, voting: Voting
-) -> bool:
-    """Whether the views of an item are enough for `verdict`, which `edge.decision.decide` gave it.
+def verdict_if_sure(
+    predictions: Sequence[Prediction], rules: DecisionRules, voting: Voting
+) -> Verdict | None:
+    """The verdict by the views of an item (`edge.decision.decide`) if they are enough, else None.
 
     They are when there are `voting.views` of them, or when the likeliest label is wrong with a
     probability of at most `error`, a hazard that goes elsewhere with one of at most
@@ -49,8 +49,16 @@ def sure(
     classes are taken to be equally frequent.
     """
     if len(predictions) >= voting.views:
-        return True
-    if voting.error is None or not predictions or verdict.disputed:
+        return decide(predictions, rules)
+    if not predictions or not _likely_enough(predictions, rules, voting):
+        return None
+    verdict = decide(predictions, rules)
+    return None if verdict.disputed else verdict
+
+
+def _likely_enough(predictions: Sequence[Prediction], rules: DecisionRules, voting: Voting) -> bool:
+    """Whether both kinds of error are rare enough, by the views' probabilities alone."""
+    if voting.error is None:
         return False
     best = int(vote(predictions).argmax())
     own_bin = rules.bins.get(rules.labels[best], MANUAL)

@@ -150,6 +150,19 @@ def test_every_item_is_counted_once_labelled_and_sorted():
     assert all(record.crop[:2] == b"\xff\xd8" for record in line.records)
 
 
+@pytest.mark.parametrize(
+    ("fps", "speed_mm_s", "looked_at"),
+    [(30, 300, 0.5), (30, 1900, 0.5), (30, 2500, 1), (15, 300, 1)],
+)
+def test_no_more_frames_are_looked_at_than_the_belt_needs(fps, speed_mm_s, looked_at):
+    line = line_of(belt_of(MIXED * 3), (Stretch(1e9, speed_mm_s),), fps=fps)
+    result = line.run()
+    assert (result.counted, result.right, result.doubled, result.ghosts) == (24, 24, 0, 0)
+    tally = line.conveyor.tally
+    looks = len(tally.latencies["detect"])
+    assert looks == pytest.approx(looked_at * tally.frames, rel=0.02, abs=1)
+
+
 def test_a_belt_that_stops_and_jogs_back_counts_nothing_twice():
     jogging = [Stretch(4, 250), Stretch(2, 0), Stretch(3, -200), Stretch(1, 0), Stretch(1e9, 250)]
     result = line_of(belt_of(MIXED), jogging).run()

@@ -152,3 +152,16 @@ def test_dust_on_the_lens_is_learnt_as_the_belt_moves_on_under_it():
     # A pale item that passes under it may look like belt and begin it anew.
     assert any(found(float(mm)) for mm in range(0, 1300, 25))
     assert not any(found(float(mm)) for mm in range(1300, 2600, 25))
+
+
+def test_items_that_lie_in_one_place_at_every_look_are_not_dust_on_the_lens():
+    detector, rng = Detector(VIEW), np.random.default_rng(4)
+    detector.detect(belt(rng), 0.0)
+    for look in range(1, 40):  # each shows items where the last did: two looks are one pitch apart
+        shift = 192 * (look % 2)
+        pixels = belt(rng)
+        for left in range(-384, 1280, 384):
+            box = Box(max(0, left + shift), 300, max(0, left + shift + 260), 420)
+            filled(pixels, box, (200, 190, 60))
+        assert len(detector.detect(pixels, 120.0 * look)) >= 3
+    assert detector.detect(belt(rng), 120.0 * 40) == []

@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.belt.voting import Voting, posterior
-from edge.belt.voting import sure as sure_of
+from edge.belt.voting import Voting, posterior, verdict_if_sure
 from edge.classifier import Prediction
 from edge.decision import MANUAL, UNKNOWN, DecisionRules, decide, vote
 
@@ -21,7 +20,9 @@ VOTING = Voting(views=4, spacing_mm=100, error=0.05, hazard_error=0.01, correlat
 
 
 def sure(predictions, rules, voting) -> bool:
-    return sure_of(predictions, decide(predictions, rules), rules, voting)
+    verdict = verdict_if_sure(predictions, rules, voting)
+    assert verdict is None or verdict == decide(predictions, rules)
+    return verdict is not None
 
 
 def seen(*probabilities: float) -> Prediction:
