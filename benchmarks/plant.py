@@ -59,12 +59,22 @@ def pooled_bins(scores: list[Score]) -> dict[str, BinScore]:
 
 
 def run_all(
-    config: Config, names: list[str], items: int, seed: int, pictures: Pictures
+    config: Config,
+    names: list[str],
+    items: int,
+    seed: int,
+    pictures: Pictures,
+    fps: float | None = None,
 ) -> tuple[pd.DataFrame, dict[str, BinScore]]:
-    """Run scenarios one after the other; a table with a row for each, and the bins of all."""
+    """Run scenarios one after the other; a table with a row for each, and the bins of all.
+
+    Each with `items` on the belt and, unless it is None, `fps` pictures a second.
+    """
     rows, scores = [], []
     for place, name in enumerate(names):
-        scenario = read_scenario(name).model_copy(update={"items": items})
+        scenario = read_scenario(name)
+        camera = scenario.camera if fps is None else scenario.camera.model_copy(update={"fps": fps})
+        scenario = scenario.model_copy(update={"items": items, "camera": camera})
         began = time.perf_counter()
         outcome = simulate(config, scenario, seed + place, pictures)
         rows.append(row(name, outcome, time.perf_counter() - began))
@@ -79,6 +89,9 @@ def main(
     seed: Annotated[int, typer.Option(min=0)] = 0,
     photos: Annotated[Path | None, typer.Option(help="folder of CLASS/*.jpg")] = None,
     debris: Annotated[Path | None, typer.Option(help="folder of photos of other things")] = None,
+    fps: Annotated[
+        float | None, typer.Option(min=1, max=240, help="pictures a second; none: each its own")
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="TOML file of the line")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout")] = False,
 ) -> None:
@@ -89,7 +102,7 @@ def main(
         if unknown:
             raise BadInput(f"no such scenario: {', '.join(unknown)}")
         pictures = Pictures(photos, debris)
-        table, bins = run_all(read_config(config), names, items, seed, pictures)
+        table, bins = run_all(read_config(config), names, items, seed, pictures, fps)
     total = table.sum()
     shares = {
         name: {"fed": each.fed, "got": each.got, "purity": each.purity, "recovery": each.recovery}

@@ -58,7 +58,7 @@ def test_photos_of_another_class_are_bad_input(tiny_bundle, tmp_path, drawn_data
 def test_the_plant_runs_the_scenarios_it_is_told(tiny_bundle, tmp_path):
     config = tmp_path / "line.toml"
     config.write_text(f"[classifier]\nbundle = '{tiny_bundle}'\n")
-    figures = benchmark("plant", "even", "jog-back", "--items", 5, "--config", config)
+    figures = benchmark("plant", "even", "jog-back", "--items", 5, "--fps", 30, "--config", config)
     assert [row["scenario"] for row in figures["scenarios"]] == ["even", "jog-back"]
     assert figures["total"]["items"] == 10 and figures["total"]["miscounted"] == 0
     assert sum(each["fed"] for each in figures["bins"].values()) == 10
