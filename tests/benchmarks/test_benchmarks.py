@@ -74,11 +74,11 @@ def test_the_line_keeps_up_with_a_film_of_a_fast_belt():
 @pytest.mark.slow
 def test_a_while_of_belt_leaves_handles_and_threads_as_they_were():
     notes = benchmark("endurance", "--hours", 0.15, "--megabytes", 10)["notes"]
-    settled = notes[2:]
-    assert settled[-1]["items"] > 50
-    assert (
-        len({note["files"] for note in settled}) == len({note["threads"] for note in settled}) == 1
-    )
+    assert notes[-1]["items"] > 50
+    middle = len(notes) // 2
+    for what in ("files", "threads"):  # a file may be open for a moment, but none stays so
+        counts = [note[what] for note in notes]
+        assert max(counts[middle:]) <= max(counts[2:middle])
     assert all(note["disk_mb"] < 10 * 1.5 for note in notes)
 
 

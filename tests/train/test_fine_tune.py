@@ -21,13 +21,19 @@ def fine_tune(*arguments: object) -> subprocess.CompletedProcess:
     return subprocess.run(command, capture_output=True, text=True, timeout=900)
 
 
-def tiny(data: Path, out: Path, *more: object) -> subprocess.CompletedProcess:
-    size = ("--image-size", 32, "--epochs", 1, "--weights", "none", "--seed", 1)
-    return fine_tune("--data", data, "--out", out, *size, *more)
+@pytest.fixture(scope="session")
+def tiny(weights):
+    """Trains as little as can be; the whole network, from nothing, in tests/test_end_to_end.py."""
+
+    def run(data: Path, out: Path, *more: object) -> subprocess.CompletedProcess:
+        size = ("--image-size", 32, "--epochs", 1, "--thaw-epochs", 0, "--copies", 1, "--seed", 1)
+        return fine_tune("--data", data, "--out", out, "--weights", weights, *size, *more)
+
+    return run
 
 
 @pytest.fixture(scope="module")
-def trained(three_classes, tmp_path_factory):
+def trained(tiny, three_classes, tmp_path_factory):
     out = tmp_path_factory.mktemp("runs") / "tiny"
     return out, tiny(three_classes, out, "--json")
 
@@ -64,7 +70,7 @@ def test_the_saved_model_gives_the_accuracy_that_was_written_down(trained, three
     assert np.mean(right) == json.loads((out / "metrics.json").read_text())["accuracy"]
 
 
-def test_a_finished_run_is_not_overwritten(trained, three_classes):
+def test_a_finished_run_is_not_overwritten(tiny, trained, three_classes):
     done = tiny(three_classes, trained[0])
     assert done.returncode == 2
     assert "holds a finished run" in done.stderr.splitlines()[-1]
@@ -110,7 +116,7 @@ def spoil(data: Path, how: str) -> str:
         "no test split",
     ],
 )
-def test_a_bad_dataset_gets_one_line_and_leaves_nothing(own_data, tmp_path, how):
+def test_a_bad_dataset_gets_one_line_and_leaves_nothing(tiny, own_data, tmp_path, how):
     named = spoil(own_data, how)
     given = {"no such folder": "nowhere", "a listing with a file too many": "photos.csv"}
     data = own_data / given.get(how, "")
@@ -134,7 +140,7 @@ def test_weights_of_another_architecture_are_refused_and_nothing_is_left(three_c
     assert "Traceback" not in done.stderr and not (tmp_path / "run").exists()
 
 
-def test_one_corrupt_photo_is_named_and_skipped(own_data, tmp_path):
+def test_one_corrupt_photo_is_named_and_skipped(tiny, own_data, tmp_path):
     empty = own_data / "train" / "Mouse" / "0000.jpg"
     empty.write_bytes(b"")
     torn = own_data / "train" / "PCB" / "0000.jpg"
@@ -146,7 +152,9 @@ def test_one_corrupt_photo_is_named_and_skipped(own_data, tmp_path):
     assert "22 photos to train" in said
 
 
-def test_copies_across_splits_are_left_out_and_the_rest_of_test_is_judged_apart(own_data, tmp_path):
+def test_copies_across_splits_are_left_out_and_the_rest_of_test_is_judged_apart(
+    tiny, own_data, tmp_path
+):
     for number in range(5):  # uneven classes as well
         (own_data / "train" / "Mouse" / f"{number:04}.jpg").unlink()
     for split in ("train", "val"):
@@ -170,7 +178,7 @@ def test_copies_across_splits_are_left_out_and_the_rest_of_test_is_judged_apart(
     }
 
 
-def test_folds_are_judged_first_on_photos_they_did_not_see(own_data, tmp_path):
+def test_folds_are_judged_first_on_photos_they_did_not_see(tiny, own_data, tmp_path):
     done = tiny(own_data, tmp_path / "run", "--folds", 2, "--json")
     assert done.returncode == 0, done.stderr
     folds = json.loads(done.stdout)["folds"]
