@@ -70,6 +70,7 @@ class GateSchedule:
         self._bound: dict[str, tuple[str, float]] = {}  # item -> bin, reading at its gate
         self._passed: list[tuple[str, bool]] = []
         self._unseen_mm = -math.inf
+        self._furthest_mm = math.inf  # the item furthest down the belt
 
     def unseen_before(self, position_mm: float) -> None:
         """Open no gate on the belt downstream of a coordinate: nobody saw what lies there.
@@ -87,7 +88,6 @@ class GateSchedule:
         Call it for every item, those bound for `manual` too: no gate opens on their centres.
         `passed` tells of it by the name `item`, if it has one and a gate is planned for it.
         """
-        self._forget(encoder_mm)
         passage = Passage(position_mm, length_mm, bin)
         opening = self._opening(passage, encoder_mm)
         planned = opening is Opening.PLANNED
@@ -126,6 +126,7 @@ class GateSchedule:
 
     def due(self, encoder_mm: float, now: float) -> list[GateCommand]:
         """The commands that are due at this reading and time (monotonic seconds)."""
+        self._forget(encoder_mm)
         commands, were_open = [], set(self._opened_at)
         for bin, windows in self._windows.items():
             wanted = any(start <= encoder_mm < end for start, end in windows)
@@ -168,6 +169,7 @@ class GateSchedule:
 
     def _plan(self) -> None:
         """Work out all windows anew, after the items on the way have changed."""
+        self._furthest_mm = min((each.position_mm for each in self._passages), default=math.inf)
         self._windows = {bin: [] for bin in self._distances}
         for passage in self._passages:
             window = self._window(passage) if passage.bin is not None else None
@@ -203,4 +205,7 @@ class GateSchedule:
     def _forget(self, encoder_mm: float) -> None:
         """Drop the items that are far beyond the last gate."""
         beyond = max(self._distances.values(), default=0.0) + REMEMBERED_MM
+        if self._furthest_mm + beyond > encoder_mm:
+            return
         self._passages = [each for each in self._passages if each.position_mm + beyond > encoder_mm]
+        self._plan()

@@ -14,6 +14,9 @@ from edge.belt.geometry import Box, Geometry
 LEAST_OVERLAP = 0.3  # of the shorter of two extents, both widened by the slack
 SMOOTHING = 0.3  # weight of the newest sighting of an edge
 EDGE_TOLERANCE = 0.15  # of the length: more than this and one of two edges is not the object's
+PROOF_MM = (
+    25.0  # the belt must move so far before what lies on it can be told from dust on the lens
+)
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,8 @@ class TrackedItem:
         across: extent across the belt, from the middle of the view, downwards positive.
         first_seen_at, last_seen_at: seconds of the clock the line runs on.
         sightings: in how many frames it was seen.
+        first_along: its extent when it was first seen.
+        first_mm: the reading then.
     """
 
     number: int
@@ -64,6 +69,8 @@ class TrackedItem:
     first_seen_at: float
     last_seen_at: float
     sightings: int
+    first_along: Extent
+    first_mm: float
 
     @property
     def position_mm(self) -> float:
@@ -106,7 +113,8 @@ class Tracker:
 
         Fragments of one item are united in the detection returned. Its `whole` is False where the
         item is known to be larger; its `touching` is True where it shows more than one item. An
-        object is an item, with a number, once it was seen twice and both its ends were seen.
+        object is an item, with a number, once it was seen twice, both its ends were seen, and it
+        has moved with the belt, as dust on the lens does not.
         """
         self._geometry = geometry
         self._forget(encoder_mm)
@@ -122,12 +130,13 @@ class Tracker:
             index = self._best_match(near, along, across)
             if index is None:
                 index = len(self._items)
-                self._items.append(TrackedItem(0, along, across, now, now, 0))
+                self._items.append(TrackedItem(0, along, across, now, now, 0, along, encoder_mm))
             before = seen.get(index)
             seen[index] = detection if before is None else united(before, detection)
         for index, detection in seen.items():
             along, across = extents(detection, geometry, encoder_mm)
-            self._items[index] = self._sighted(self._items[index], along, across, now)
+            item = self._items[index]
+            self._items[index] = self._sighted(item, along, across, encoder_mm, now)
         for index in shared.keys() - seen.keys():
             item = self._items[index]
             self._items[index] = replace(item, last_seen_at=now, sightings=item.sightings + 1)
@@ -194,18 +203,28 @@ class Tracker:
                 best, best_rank = index, rank
         return best
 
-    def _sighted(self, item: TrackedItem, along: Extent, across: Extent, now: float) -> TrackedItem:
+    def _sighted(
+        self, item: TrackedItem, along: Extent, across: Extent, encoder_mm: float, now: float
+    ) -> TrackedItem:
         """The item after one more sighting; it gets its number when that confirms it."""
         if not item.number or (along.low_seen and along.high_seen):
             across = blended(item.across, across, self._slack_mm)
         else:  # what is cut off may be narrower than the rest
             across = item.across
+        stays = stays_behind(item.first_along, along, encoder_mm - item.first_mm)
         along = blended(item.along, along, self._slack_mm)
         number, sightings = item.number, item.sightings + 1
-        if not number and sightings >= 2 and along.low_seen and along.high_seen:
+        if not number and sightings >= 2 and along.low_seen and along.high_seen and not stays:
             self._numbered += 1
             number = self._numbered
-        return TrackedItem(number, along, across, item.first_seen_at, now, sightings)
+        return replace(
+            item,
+            number=number,
+            along=along,
+            across=across,
+            last_seen_at=now,
+            sightings=sightings,
+        )
 
     def _judged(self, item: TrackedItem, detection: Detection) -> Detection:
         """The detection, not whole if it shows too little of the item."""
@@ -273,6 +292,20 @@ def within(part: Extent, of: Extent) -> float:
     """The share of `part` that lies in `of`, 0 to 1."""
     shared = min(part.high, of.high) - max(part.low, of.low)
     return max(0.0, shared) / max(part.length, 1e-6)
+
+
+def stays_behind(first: Extent, now: Extent, moved_mm: float) -> bool:
+    """Whether what was seen first in one place of the belt may have let it move on by `moved_mm`.
+
+    What hangs before the lens stays in the picture: in belt coordinates it goes as far as the belt.
+    """
+    if first.low_seen and now.low_seen:
+        went_mm = now.low - first.low
+    elif first.high_seen and now.high_seen:
+        went_mm = now.high - first.high
+    else:
+        went_mm = 0.0
+    return abs(moved_mm) < PROOF_MM or abs(moved_mm - went_mm) < abs(moved_mm) / 2
 
 
 def blended(known: Extent, seen: Extent, slack: float) -> Extent:

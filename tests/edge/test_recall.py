@@ -19,7 +19,7 @@ def picture(shade: int) -> bytes:
 def item(number: int, position_mm: float, offset_mm: float = 0.0) -> TrackedItem:
     along = Extent(position_mm - 50, position_mm + 50, True, True)
     across = Extent(offset_mm - 40, offset_mm + 40, True, True)
-    return TrackedItem(number, along, across, 0.0, 0.0, 2)
+    return TrackedItem(number, along, across, 0.0, 0.0, 2, along, 0.0)
 
 
 def record(number: int, position_mm: float, offset_mm: float = 0.0, **changes):

@@ -7,7 +7,8 @@ from edge.belt.tracker import Extent, TrackedItem
 from edge.belt.view import View, sharpness
 from edge.classifier import Prediction
 
-ITEM = TrackedItem(1, Extent(0, 100, True, True), Extent(0, 80, True, True), 0.0, 0.0, 2)
+LENGTH = Extent(0, 100, True, True)
+ITEM = TrackedItem(1, LENGTH, Extent(0, 80, True, True), 0.0, 0.0, 2, LENGTH, 0.0)
 
 
 def picture(blur: float = 0.0, side: int = 240) -> np.ndarray:

@@ -162,12 +162,12 @@ def test_an_object_longer_than_the_view_is_an_item_when_both_ends_were_seen():
 def test_fragments_of_an_item_are_one_view_that_is_whole_only_together():
     thing = Thing(0.0, 0.0, 200.0, 100.0)
     tracker = Tracker()
-    for at_mm in (0.0, 10.0):
+    for at_mm in (0.0, 30.0):
         tracker.update([seen(thing, at_mm)], VIEW, at_mm, at_mm)
-    front, back = seen(thing, 20.0, begin=0.0, end=0.4), seen(thing, 20.0, begin=0.6, end=1.0)
-    ((item, view),) = tracker.update([front, back], VIEW, 20.0, 2.0)
-    assert (item.number, view.box, view.whole) == (1, seen(thing, 20.0).box, True)
-    ((item, view),) = tracker.update([seen(thing, 30.0, begin=0.0, end=0.4)], VIEW, 30.0, 3.0)
+    front, back = seen(thing, 40.0, begin=0.0, end=0.4), seen(thing, 40.0, begin=0.6, end=1.0)
+    ((item, view),) = tracker.update([front, back], VIEW, 40.0, 2.0)
+    assert (item.number, view.box, view.whole) == (1, seen(thing, 40.0).box, True)
+    ((item, view),) = tracker.update([seen(thing, 50.0, begin=0.0, end=0.4)], VIEW, 50.0, 3.0)
     assert (item.number, view.whole) == (1, False)
     assert abs(item.length_mm - 200.0) < 1.0
 
@@ -175,12 +175,21 @@ def test_fragments_of_an_item_are_one_view_that_is_whole_only_together():
 def test_a_box_over_two_known_items_is_a_touching_view_of_both():
     first, second = Thing(0.0, 0.0, 100.0, 100.0), Thing(140.0, 0.0, 100.0, 100.0)
     tracker = Tracker()
-    for at_mm in (0.0, 10.0):
+    for at_mm in (0.0, 30.0):
         tracker.update([seen(first, at_mm), seen(second, at_mm)], VIEW, at_mm, at_mm)
-    both = Detection(seen(first, 20.0).box.union(seen(second, 20.0).box), True, False)
-    found = tracker.update([both], VIEW, 20.0, 2.0)
+    both = Detection(seen(first, 40.0).box.union(seen(second, 40.0).box), True, False)
+    found = tracker.update([both], VIEW, 40.0, 2.0)
     assert [(item.number, view.touching) for item, view in found] == [(1, True), (2, True)]
     assert [round(item.length_mm) for item, _ in found] == [100, 100]
+
+
+@given(step=st.floats(0.5, 60), length=st.floats(5, 80))
+def test_what_stays_in_the_picture_while_the_belt_moves_is_no_item(step, length):
+    tracker, speck = Tracker(), Thing(0.0, 0.0, length, 100.0)
+    found = []
+    for look in range(60):
+        found += tracker.update([seen(speck, 0.0)], VIEW, look * step, look / 15)
+    assert found == []
 
 
 def test_an_encoder_that_slips_is_followed():
@@ -195,12 +204,12 @@ def test_an_encoder_that_slips_is_followed():
 def test_items_are_forgotten_only_far_out_of_view():
     thing = Thing(0.0, 0.0, 100.0, 100.0)
     tracker = Tracker(forget_mm=1000.0)
-    for at_mm in (0.0, 10.0):
+    for at_mm in (0.0, 30.0):
         tracker.update([seen(thing, at_mm)], VIEW, at_mm, at_mm)
     tracker.update([], VIEW, 1400.0, 3.0)
     ((item, _),) = tracker.update([seen(thing, 0.0)], VIEW, 0.0, 5.0)
     assert (item.number, item.first_seen_at, item.last_seen_at) == (1, 0.0, 5.0)
     tracker.update([], VIEW, 1500.0, 6.0)
-    for at_mm in (0.0, 10.0):
+    for at_mm in (0.0, 30.0):
         found = tracker.update([seen(thing, at_mm)], VIEW, at_mm, 7.0)
     assert [item.number for item, _ in found] == [2]
