@@ -13,6 +13,8 @@ SWAPPED = {"BGR888": False, "RGB888": True}
 """Format -> whether its bytes lie as B, G, R in memory: picamera2 names them the other way round
 (its manual, section 4.2.2.2)."""
 DEFAULT_FORMAT = "BGR888"
+LOCKS = frozenset({"AeEnable", "AwbEnable"})
+"""The controls that stop the automatics."""
 
 
 class PicameraDevice:
@@ -22,7 +24,8 @@ class PicameraDevice:
         """Open, configure and start the camera.
 
         Raises:
-            BadInput: picamera2 is not installed, or it has no such format.
+            BadInput: picamera2 is not installed, it has no such format, or the camera cannot do
+                what is configured.
             EwasteError: the camera does not start.
         """
         try:
@@ -43,30 +46,53 @@ class PicameraDevice:
         self._camera = None
         try:
             self._camera = Picamera2(int(number))
+            self._offered = set(self._camera.camera_controls)
+            controls = self._wanted(settings)
             main = {"size": (settings.width, settings.height), "format": pixel_format}
-            configuration = self._camera.create_video_configuration(
-                main=main, controls={"FrameRate": settings.fps, **fixed_controls(settings)}
-            )
+            configuration = self._camera.create_video_configuration(main=main, controls=controls)
             self._camera.configure(configuration)
             self._camera.start()
+        except BadInput:
+            self.close()
+            raise
         except (RuntimeError, IndexError, OSError, TimeoutError) as error:
             self.close()
             raise EwasteError(f"{settings.source}: the camera does not start ({error})") from None
         self._lock_at = time.monotonic() + SETTLE_S if settings.lock else None
 
+    def _wanted(self, settings: DeviceSettings) -> dict[str, object]:
+        """The controls to start with; picamera2 refuses those that a camera does not offer.
+
+        Raises:
+            BadInput: the camera cannot do what is configured.
+        """
+        fixed = fixed_controls(settings)
+        lacking = sorted(fixed.keys() - self._offered)
+        if settings.lock and not self._offered & LOCKS:
+            lacking += sorted(LOCKS)
+        if lacking:
+            raise BadInput(
+                f"{settings.source}: the camera has no {' nor '.join(lacking)}: leave its exposure "
+                "and white balance as they are (no lock, no fixed values)"
+            )
+        # FrameRate is picamera2's own name for it; a camera without keeps its own rate.
+        rate = {"FrameRate": settings.fps} if "FrameDurationLimits" in self._offered else {}
+        return rate | fixed
+
     def read(self) -> tuple[np.ndarray, float] | None:
         """The next picture, uint8 RGB [h, w, 3]; None when none came within `WAIT_S`."""
         try:
             request = self._camera.capture_request(wait=WAIT_S)
+            try:
+                pixels, metadata = request.make_array("main"), request.get_metadata()
+            finally:
+                request.release()  # gives its memory back to the camera, which may be gone
         except (TimeoutError, RuntimeError):
             return None
-        try:
-            pixels, metadata = request.make_array("main"), request.get_metadata()
-        finally:
-            request.release()
         if self._lock_at is not None and time.monotonic() >= self._lock_at:
             self._lock_at = None
-            self._camera.set_controls(locked_controls(metadata))
+            locked = locked_controls(metadata).items()
+            self._camera.set_controls({name: to for name, to in locked if name in self._offered})
         return (pixels[..., ::-1] if self._swapped else pixels), taken_at(metadata)
 
     def close(self) -> None:

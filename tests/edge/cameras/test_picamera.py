@@ -63,6 +63,27 @@ def test_exposure_and_colours_are_fixed_or_locked_as_configured(good, monkeypatc
     assert locked_controls({}) == {"AeEnable": False, "AwbEnable": False}
 
 
+def test_a_camera_without_controls_is_read_as_it_is_and_what_it_lacks_is_told(good, tmp_path):
+    (tmp_path / "mode").write_text("plain")
+    device = PicameraDevice(SETTINGS)
+    assert device.read()[0].shape == (240, 320, 3) and device._camera.controls == {}
+    device.close()
+    with pytest.raises(BadInput, match="has no AeEnable nor AwbEnable"):
+        PicameraDevice(settings(lock=True))
+    with pytest.raises(BadInput, match="has no ExposureTime: leave"):
+        PicameraDevice(settings(exposure_us=2000))
+
+
+def test_a_camera_that_goes_while_a_picture_is_taken_over_gives_none(good, monkeypatch):
+    device = PicameraDevice(SETTINGS)
+
+    def gone(self):
+        raise RuntimeError("Failed to queue request: No such device")
+
+    monkeypatch.setattr(sys.modules["picamera2"].CompletedRequest, "release", gone)
+    assert device.read() is None
+
+
 @pytest.mark.parametrize("changes", [{"format": "YUV420"}, {"source": "picamera2:front"}])
 def test_what_the_camera_cannot_do_is_told(good, changes):
     with pytest.raises(BadInput, match="picamera2 or picamera2:NUMBER"):

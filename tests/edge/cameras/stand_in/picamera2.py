@@ -1,7 +1,8 @@
 """A stand-in for picamera2 that does what the file named in STAND_IN_CAMERA says, when it says it.
 
-good, black, frozen; small (another size); silent (a wait that times out); hang (a wait that never
-ends, as in picamera2's issues 794 and 962, until the process is gone); crash; absent (no camera).
+good, black, frozen; plain (good, but with no controls, as a webcam has none); small (another size);
+silent (a wait that times out); hang (a wait that never ends, as in picamera2's issues 794 and 962,
+until the process is gone); crash; absent (no camera).
 What it has of the real package is checked against that in test_picamera.py.
 """
 
@@ -38,18 +39,27 @@ class Picamera2:
         self.controls: dict = {}
         self._noise = np.random.default_rng(0)
 
+    @property
+    def camera_controls(self) -> dict:
+        names = ("FrameDurationLimits", "ExposureTime", "AnalogueGain", "ColourGains")
+        offered = () if mode() == "plain" else (*names, "AeEnable", "AwbEnable")
+        return dict.fromkeys(offered, (0, 1, 0))
+
     def create_video_configuration(self, main={}, controls={}) -> dict:  # noqa: B006
         return {"main": main, "controls": controls}
 
     def configure(self, camera_config=None) -> None:
         self._size = camera_config["main"]["size"]
         self._format = camera_config["main"]["format"]
-        self.controls |= camera_config["controls"]
+        self.set_controls(camera_config["controls"])
 
     def start(self, config=None, show_preview=False) -> None:
         pass
 
     def set_controls(self, controls) -> None:
+        for name in controls:
+            if {"FrameRate": "FrameDurationLimits"}.get(name, name) not in self.camera_controls:
+                raise RuntimeError(f"Control {name} is not advertised by libcamera")
         self.controls |= controls
 
     def capture_request(self, wait=None, signal_function=None, flush=None) -> CompletedRequest:
@@ -62,7 +72,7 @@ class Picamera2:
             time.sleep(wait)
             raise TimeoutError
         exposed_at = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-        time.sleep(1 / self.controls["FrameRate"])
+        time.sleep(1 / self.controls.get("FrameRate", 30))
         return CompletedRequest(
             self._picture(doing),
             {
