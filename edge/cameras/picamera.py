@@ -42,7 +42,6 @@ class PicameraDevice:
                 f"{settings.source}: give picamera2 or picamera2:NUMBER, and as format one of "
                 f"{', '.join(SWAPPED)}"
             )
-        self._swapped = SWAPPED[pixel_format]
         self._camera = None
         try:
             self._camera = Picamera2(int(number))
@@ -51,6 +50,11 @@ class PicameraDevice:
             main = {"size": (settings.width, settings.height), "format": pixel_format}
             configuration = self._camera.create_video_configuration(main=main, controls=controls)
             self._camera.configure(configuration)
+            # picamera2 takes what is nearest to a format that the camera does not give.
+            given = self._camera.stream_configuration("main")["format"]
+            if given not in SWAPPED:
+                raise BadInput(f"{settings.source}: the camera gives {given} for {pixel_format}")
+            self._swapped = SWAPPED[given]
             self._camera.start()
         except BadInput:
             self.close()

@@ -74,6 +74,24 @@ def test_a_camera_without_controls_is_read_as_it_is_and_what_it_lacks_is_told(go
         PicameraDevice(settings(exposure_us=2000))
 
 
+@pytest.mark.parametrize(("given", "red"), [("RGB888", 0), ("YUYV", None)])
+def test_the_format_that_the_camera_gives_counts(good, monkeypatch, given, red):
+    PicameraDevice(SETTINGS).close()  # so that the stand-in is loaded
+    stand_in = sys.modules["picamera2"].Picamera2
+    configure = stand_in.configure
+
+    def nearest(self, config):
+        configure(self, config)
+        self._format = given
+
+    monkeypatch.setattr(stand_in, "configure", nearest)
+    if red is None:
+        with pytest.raises(BadInput, match="gives YUYV for BGR888"):
+            PicameraDevice(SETTINGS)
+    else:
+        assert PicameraDevice(SETTINGS).read()[0][..., red].min() == 200
+
+
 def test_a_camera_that_goes_while_a_picture_is_taken_over_gives_none(good, monkeypatch):
     device = PicameraDevice(SETTINGS)
 

@@ -53,6 +53,9 @@ class Picamera2:
         self._format = camera_config["main"]["format"]
         self.set_controls(camera_config["controls"])
 
+    def stream_configuration(self, name="main") -> dict:
+        return {"size": self._size, "format": self._format}
+
     def start(self, config=None, show_preview=False) -> None:
         pass
 
