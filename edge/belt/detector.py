@@ -164,8 +164,8 @@ class Detector:
 
     def _gain(self, light: np.ndarray) -> np.ndarray:
         """A coarse light as uint8 [h, w, 3], in which `UNCHANGED` is 1."""
-        steps = np.rint(light * UNCHANGED).clip(0, 255).astype(np.uint8)
-        return cv2.resize(cv2.merge([steps] * 3), self._size, interpolation=cv2.INTER_LINEAR)
+        steps = cv2.convertScaleAbs(light, alpha=UNCHANGED)
+        return cv2.merge([cv2.resize(steps, self._size, interpolation=cv2.INTER_LINEAR)] * 3)
 
     def _close_gaps(self, foreground: np.ndarray) -> np.ndarray:
         """Close gaps in a uint8 mask, but not those between an item and the frame's border."""
