@@ -105,7 +105,11 @@ def pack_detector(detector: UnknownDetector) -> bytes:
     """The content of `unknown.npz`: the arrays as float16; the same detector, the same bytes."""
     packed = io.BytesIO()
     np.savez_compressed(
-        packed, **{name: np.asarray(array, np.float16) for name, array in detector.arrays.items()}
+        packed,
+        **{
+            name: np.asarray(array, np.float16, order="C")
+            for name, array in detector.arrays.items()
+        },
     )
     return packed.getvalue()
 
