@@ -14,9 +14,7 @@ from edge.belt.geometry import Box, Geometry
 LEAST_OVERLAP = 0.3  # of the shorter of two extents, both widened by the slack
 SMOOTHING = 0.3  # weight of the newest sighting of an edge
 EDGE_TOLERANCE = 0.15  # of the length: more than this and one of two edges is not the object's
-PROOF_MM = (
-    25.0  # the belt must move so far before what lies on it can be told from dust on the lens
-)
+PROOF_MM = 25.0  # that the belt must move to tell what lies on it from dust on the lens
 
 
 @dataclass(frozen=True)
@@ -217,14 +215,8 @@ class Tracker:
         if not number and sightings >= 2 and along.low_seen and along.high_seen and not stays:
             self._numbered += 1
             number = self._numbered
-        return replace(
-            item,
-            number=number,
-            along=along,
-            across=across,
-            last_seen_at=now,
-            sightings=sightings,
-        )
+        seen = replace(item, along=along, across=across, last_seen_at=now, sightings=sightings)
+        return replace(seen, number=number)
 
     def _judged(self, item: TrackedItem, detection: Detection) -> Detection:
         """The detection, not whole if it shows too little of the item."""
