@@ -178,6 +178,7 @@ def test_copies_across_splits_are_left_out_and_the_rest_of_test_is_judged_apart(
     }
 
 
+@pytest.mark.slow
 def test_folds_are_judged_first_on_photos_they_did_not_see(tiny, own_data, tmp_path):
     done = tiny(own_data, tmp_path / "run", "--folds", 2, "--json")
     assert done.returncode == 0, done.stderr
@@ -188,5 +189,8 @@ def test_folds_are_judged_first_on_photos_they_did_not_see(tiny, own_data, tmp_p
     mean = sum(fold["accuracy"] for fold in folds["folds"]) / 2
     assert folds["accuracy_mean"] == pytest.approx(mean)
     assert json.loads((tmp_path / "run" / "folds.json").read_text()) == folds
-    too_many = tiny(own_data, tmp_path / "other", "--folds", 30)
+
+
+def test_more_folds_than_there_are_photos_are_refused(tiny, own_data, tmp_path):
+    too_many = tiny(own_data, tmp_path / "run", "--folds", 30)
     assert too_many.returncode == 2 and "use fewer" in too_many.stderr.splitlines()[-1]
