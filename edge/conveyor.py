@@ -33,8 +33,7 @@ CANDIDATES_KEPT = 200
 """More than can be between the forgetting distances of the tracker at once."""
 CROP_SIDE = 224
 LOOK_AGAIN_S = 0.05
-"""A frame is not looked at for items so soon after the last that was: of 30 a second every other.
-"""
+"""No frame is looked at for items so soon after the last one: of 30 a second every other is."""
 LOOK_AGAIN_SHARE = 1 / 6
 """Of the view: a frame is looked at in any case before the belt has moved on by as much, so that
 each item is seen several times however fast the belt runs."""

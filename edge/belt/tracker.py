@@ -209,14 +209,16 @@ class Tracker:
             across = blended(item.across, across, self._slack_mm)
         else:  # what is cut off may be narrower than the rest
             across = item.across
-        stays = stays_behind(item.first_along, along, encoder_mm - item.first_mm)
-        along = blended(item.along, along, self._slack_mm)
+        known = blended(item.along, along, self._slack_mm)
         number, sightings = item.number, item.sightings + 1
-        if not number and sightings >= 2 and along.low_seen and along.high_seen and not stays:
-            self._numbered += 1
-            number = self._numbered
-        seen = replace(item, along=along, across=across, last_seen_at=now, sightings=sightings)
-        return replace(seen, number=number)
+        if not number and sightings >= 2 and known.low_seen and known.high_seen:
+            moved_mm = encoder_mm - item.first_mm
+            if not stays_behind(item.first_along, along, moved_mm):
+                self._numbered += 1
+                number = self._numbered
+        return replace(
+            item, number=number, along=known, across=across, last_seen_at=now, sightings=sightings
+        )
 
     def _judged(self, item: TrackedItem, detection: Detection) -> Detection:
         """The detection, not whole if it shows too little of the item."""
