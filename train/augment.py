@@ -17,7 +17,9 @@ MILD = 1 / 3
 PASTED = 0.55
 """Share of the other copies, of photos whose item can be cut out, that lie on another ground.
 
-With 0.9 the network was no better on the simulated belt, and lost more by quantising."""
+With 0.9 (8 copies, a third of the grounds white or black) the network was worse on the simulated
+belt, and lost more by quantising.
+"""
 
 TURNED_FREELY = 0.35
 """Share of those on their own ground that are turned by any angle; the rest a little."""
