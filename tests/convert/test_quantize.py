@@ -111,7 +111,7 @@ def test_the_command_writes_a_proved_bundle(
         ("Battery",),
     )
     assert (manifest.calibration.images, manifest.calibration.seed) == (20, 0)
-    assert manifest.training == {"images": 64, "accuracy": 0.97}
+    assert manifest.training == {"images": 64, "accuracy": 1.0}
     assert manifest.dataset == fingerprint([drawn_data, data_copy])
     card = (out / "model_card.md").read_text()
     assert "Battery, Keyboard, PCB, Washing Machine" in card
