@@ -19,6 +19,7 @@ from edge.preprocess import float_input
 from edge.simulator.cutout import Pose, cut_off_plain_ground, cut_out, paste_and_mask
 from train.augment import any_ground, expose, foreign_grounds
 from train.model import build_network
+from train.precision import set_policy
 
 STAGES = ("conv2_block3_out", "conv3_block4_out", "conv4_block6_out")
 WIDTHS = (48, 96, 128)
@@ -67,7 +68,7 @@ def learn_cutter(
     Raises:
         BadInput: too few photos have a plain ground, or the weights cannot be used.
     """
-    keras.utils.set_random_seed(seed)
+    set_policy("float32", seed)
     backbone, head = _build(pixels.shape[1], weights)
     optimizer = keras.optimizers.AdamW(
         keras.optimizers.schedules.CosineDecay(RATE, steps), weight_decay=WEIGHT_DECAY

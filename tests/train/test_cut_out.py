@@ -72,6 +72,17 @@ def test_what_is_learnt_on_plain_grounds_finds_whole_machines_before_a_wall(cutt
     assert found > before
 
 
+def test_the_same_seed_learns_the_same():
+    rng = np.random.default_rng(0)
+    white = np.full((SIDE, SIDE, 3), 255, np.uint8)
+    pixels = np.stack([machine(rng, white)[0] for _ in range(24)])
+    once, again = (
+        likely_items(learn_cutter(pixels, np.arange(24) % 2, "none", steps=3, seed=1), pixels)
+        for _ in range(2)
+    )
+    np.testing.assert_array_equal(once, again)
+
+
 def test_without_plain_grounds_there_is_nothing_to_learn_from():
     rng = np.random.default_rng(0)
     pixels = np.stack([machine(rng, ground._clutter(rng, SIDE))[0] for _ in range(25)])
