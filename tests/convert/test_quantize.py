@@ -176,7 +176,7 @@ def test_all_variants_are_judged_by_one_table_and_kept_where_asked(
     }
     assert "8 images only" in rows["int16x8"]["note"]
     assert all(row["gate"] == "passed" and row["median_ms"] > 0 for row in rows.values())
-    assert rows["fp32"]["kl"] < 1e-9 < rows["int8"]["kl"]
+    assert rows["fp32"]["kl"] < 1e-6 < rows["int8"]["kl"]  # float32 rounds at 6e-8
     assert rows["int8"]["megabytes"] < rows["fp16"]["megabytes"] < rows["fp32"]["megabytes"]
     assert sorted(path.stem for path in models.iterdir()) == sorted(rows)
     assert (models / "int8.tflite").read_bytes() == (out / "model.tflite").read_bytes()
