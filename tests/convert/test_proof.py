@@ -127,7 +127,7 @@ def test_killed_at_any_time_a_conversion_leaves_no_bundle_or_a_whole_one(
     tiny_run: Path, drawn_data: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    arguments = ["--run", tiny_run, "--data", drawn_data, "--out", out, "--calibration", 20]
+    arguments = ["--run", tiny_run, "--data", drawn_data, "--out", out, "--calibration", 40]
     typed = [sys.executable, ROOT / "convert" / "quantize.py", *arguments]
 
     def start() -> subprocess.Popen:
