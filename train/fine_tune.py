@@ -324,11 +324,18 @@ def main(
     except EwasteError as error:
         _fail(str(error), error.exit_code)
     except tf.errors.OpError as error:
-        _fail(f"{out}: TensorFlow failed ({error.message.splitlines()[0]}); see --resume", 1)
+        _fail(f"{out}: TensorFlow failed ({_cause(error.message)}); see --resume", 1)
     except OSError as error:
         _fail(f"{out}: cannot be written ({error.strerror}); make room, then --resume", 1)
     if as_json:
         print(json.dumps(metrics))
+
+
+def _cause(message: str) -> str:
+    """What went wrong, of what TensorFlow says: where in the graph comes before and behind it."""
+    lines = [line for line in message.splitlines() if line.strip()]
+    told = [line for line in lines if not line.startswith(("\t", " ", "Hint:"))]
+    return told[-1] if told else message
 
 
 def _fail(message: str, code: int) -> None:

@@ -8,10 +8,12 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from edge.photos import find_dataset, find_photos, read_photo
 from edge.preprocess import float_input, model_input
 from tests.train.conftest import write_legacy
+from train.fine_tune import _cause
 
 SCRIPT = Path(__file__).parents[2] / "train" / "fine_tune.py"
 
@@ -36,6 +38,18 @@ def tiny(weights):
 def trained(tiny, three_classes, tmp_path_factory):
     out = tmp_path_factory.mktemp("runs") / "tiny"
     return out, tiny(three_classes, out, "--json")
+
+
+def test_of_what_tensorflow_says_the_user_is_told_what_went_wrong():
+    @tf.function(input_signature=[tf.TensorSpec([None])])
+    def beyond(values: tf.Tensor) -> tf.Tensor:
+        return tf.gather(values, tf.size(values))
+
+    with pytest.raises(tf.errors.OpError) as failed:
+        beyond(tf.zeros(3))
+    assert "\n" in failed.value.message
+    cause = _cause(failed.value.message)
+    assert "is not in [0, 3)" in cause and "\n" not in cause
 
 
 def test_a_run_holds_a_model_its_figures_and_their_pictures(trained):
