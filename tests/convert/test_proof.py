@@ -187,7 +187,7 @@ def test_calibrated_on_black_images(
     monkeypatch.setattr(command, "_calibration_inputs", lambda *given: np.zeros_like(real(*given)))
     outcome = converted(biasless_run, drawn_data, tmp_path / "out")
     refused_by_the_gate(outcome, "nats off Keras")
-    assert outcome.rows[0].agreement < 0.5  # all of it is lost: every picture gets one answer
+    assert outcome.rows[0].agreement < 0.5  # by chance it is a quarter
 
 
 def test_calibrated_on_one_class(tiny_run: Path, drawn_data: Path, tmp_path: Path) -> None:
