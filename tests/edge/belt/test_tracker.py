@@ -172,6 +172,17 @@ def test_fragments_of_an_item_are_one_view_that_is_whole_only_together():
     assert abs(item.length_mm - 200.0) < 1.0
 
 
+def test_fragments_seen_again_before_the_belt_moves_are_not_numbered_beside_their_whole():
+    thing, tracker, numbers = Thing(160.5, -100.0, 121.0, 50.0), Tracker(), set()
+    for frame, at_mm in enumerate((0.0, -3.0, -43.0, -18.0, 7.0)):
+        whole = [seen(thing, at_mm, jitter=(3, 0, 0, 0))]  # a little short, so it fits one better
+        parts = [seen(thing, at_mm, begin=0.7), seen(thing, at_mm, end=0.4)]
+        detections = whole if frame % 2 else parts
+        assert None not in detections
+        numbers |= {item.number for item, _ in tracker.update(detections, VIEW, at_mm, frame / 10)}
+    assert numbers == {1}
+
+
 def test_a_box_over_two_known_items_is_a_touching_view_of_both():
     first, second = Thing(0.0, 0.0, 100.0, 100.0), Thing(140.0, 0.0, 100.0, 100.0)
     tracker = Tracker()
