@@ -333,8 +333,8 @@ def main(
 
 def _cause(message: str) -> str:
     """What went wrong, of what TensorFlow says: where in the graph comes before and behind it."""
-    lines = [line for line in message.splitlines() if line.strip()]
-    told = [line for line in lines if not line.startswith(("\t", " ", "Hint:"))]
+    aside = ("\t", " ", "Hint:")
+    told = [line for line in message.splitlines() if line and not line.startswith(aside)]
     return told[-1] if told else message
 
 

@@ -230,8 +230,8 @@ class Tracker:
     def _absorb_fragments(self) -> None:
         """Drop what was taken for a new object and has turned out to lie within another item.
 
-        The other one has a number, or lacks but the proof that it moves, and is larger: fragments
-        seen again before they are dropped would be numbered together with their whole.
+        The other one has a number, or lacks only the proof that it moves with the belt and is
+        larger: a fragment seen again before that proof would be numbered beside its whole.
         """
         self._items = [
             item
