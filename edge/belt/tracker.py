@@ -210,15 +210,15 @@ class Tracker:
         else:  # what is cut off may be narrower than the rest
             across = item.across
         known = blended(item.along, along, self._slack_mm)
-        item = replace(
-            item, along=known, across=across, last_seen_at=now, sightings=item.sightings + 1
-        )
-        if not item.number and seen_whole(item):
+        number, sightings = item.number, item.sightings + 1
+        if not number and sightings >= 2 and known.low_seen and known.high_seen:
             moved_mm = encoder_mm - item.first_mm
             if not stays_behind(item.first_along, along, moved_mm):
                 self._numbered += 1
-                item = replace(item, number=self._numbered)
-        return item
+                number = self._numbered
+        return replace(
+            item, number=number, along=known, across=across, last_seen_at=now, sightings=sightings
+        )
 
     def _judged(self, item: TrackedItem, detection: Detection) -> Detection:
         """The detection, not whole if it shows too little of the item."""
@@ -230,15 +230,15 @@ class Tracker:
     def _absorb_fragments(self) -> None:
         """Drop what was taken for a new object and has turned out to lie within another item.
 
-        The other one has a number, or lacks only the proof that it moves with the belt and is
-        larger: a fragment seen again before that proof would be numbered beside its whole.
+        The other one has a number, or is larger and was seen twice: a fragment seen again before
+        its whole has a number would be numbered beside it.
         """
         self._items = [
             item
             for item in self._items
             if item.number
             or not any(
-                (other.number or (seen_whole(other) and other.length_mm > item.length_mm))
+                (other.number or (other.sightings >= 2 and other.length_mm > item.length_mm))
                 and within(item.along, other.along) > 0.5
                 and within(item.across, other.across) > 0.5
                 for other in self._items
@@ -284,11 +284,6 @@ def united(first: Detection, second: Detection) -> Detection:
         first.whole and second.whole,
         first.touching or second.touching,
     )
-
-
-def seen_whole(item: TrackedItem) -> bool:
-    """Whether an item was seen twice or more, and both its ends were."""
-    return item.sightings >= 2 and item.along.low_seen and item.along.high_seen
 
 
 def within(part: Extent, of: Extent) -> float:
