@@ -2,7 +2,11 @@
 
 import argparse
 import functools
+import os
+import signal
 import sys
+import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +14,29 @@ from edge.config import decision_rules, read_config
 from edge.errors import EwasteError
 from edge.panel.app import serve
 from edge.store import RECORDS_NAME
+
+END_SECONDS = 3.0
+"""So long a page that lost its line has for an orderly end."""
+
+
+def end_with_stdin() -> None:
+    """End this process when its standard input ends, as it does when the line that holds it dies.
+
+    However the line ends, kill -9 included, the system closes its end of the pipe: the page, which
+    holds the port, never outlives it.
+    """
+
+    def wait() -> None:
+        try:
+            while os.read(0, 4096):
+                pass
+        except OSError:
+            pass  # a closed one is an ended one
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(END_SECONDS)
+        os._exit(0)
+
+    threading.Thread(target=wait, name="stdin", daemon=True).start()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -21,7 +48,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--bundle", type=Path, help="bundle that pictures are tried with")
     parser.add_argument("--host", help="address to listen on; 0.0.0.0 for the whole network")
     parser.add_argument("--port", type=int, help="port to listen on; 0 for any free one")
+    parser.add_argument(
+        "--with-stdin", action="store_true", help="end when the standard input ends"
+    )
     given = parser.parse_args(arguments)
+    if given.with_stdin:
+        end_with_stdin()
     try:
         config = read_config(given.config)
         state = (given.state or config.state).expanduser()

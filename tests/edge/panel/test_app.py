@@ -285,6 +285,7 @@ def start_panel(tmp_path: Path, *options: str) -> subprocess.Popen:
         [sys.executable, "-m", "edge.panel", "--state", str(tmp_path / "state"), *options],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path / "tmp")},
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -307,6 +308,18 @@ def test_sigterm_ends_the_panel_although_streams_are_open(tmp_path):
     assert time.monotonic() - started < 5
     assert "Traceback" not in complaints
     assert list((tmp_path / "tmp").iterdir()) == [], "uploads are removed"
+
+
+def test_the_page_ends_with_the_pipe_that_its_line_holds(tmp_path):
+    process = start_panel(
+        tmp_path, "--bundle", str(tmp_path / "absent"), "--port", "0", "--with-stdin"
+    )
+    url = process.stdout.readline().split()[1]
+    get(url + "/health", patience=10)
+    assert process.poll() is None, "an open pipe keeps it"
+    process.stdin.close()
+    assert process.wait(8) == 0
+    assert "Traceback" not in process.stderr.read()
 
 
 def test_a_port_in_use_gets_one_line_and_exit_code_2(tmp_path):
