@@ -12,6 +12,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from edge.files import PRIVATE, make_private_folder, write_whole
+
 LIVE_NAME, STATUS_NAME = "live.jpg", "status.json"
 STOPPED = "stopped"
 JPEG_QUALITY = 80
@@ -144,13 +146,7 @@ def _plate(text: str, colour: tuple[int, int, int], size: int) -> np.ndarray:
 
 def _replace(path: Path, content: bytes) -> None:
     """Readers see the old file or the new one. No fsync: it is worth nothing after a restart."""
-    temporary = path.with_name(f".{path.name}.new")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
+    write_whole(path, content, mode=PRIVATE, durable=False)
 
 
 class LivePublisher:
@@ -240,7 +236,7 @@ class LivePublisher:
         _replace(self._folder / LIVE_NAME, jpeg.tobytes())
 
     def _write_status(self, status: Status) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(self._folder)
         _replace(self._folder / STATUS_NAME, status.model_dump_json().encode())
 
     def _say_stopped(self, last: Status | None) -> None:

@@ -1,11 +1,21 @@
 """A file is the old one or the new one, never a part of either."""
 
 import os
+import stat
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
-from edge.files import write_whole
+from edge.errors import BadInput
+from edge.files import (
+    make_private_folder,
+    read_text,
+    sweep_temporary,
+    temporary_beside,
+    write_whole,
+)
 
 
 def test_the_new_content_replaces_the_old(tmp_path: Path) -> None:
@@ -28,3 +38,137 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(
         write_whole(tmp_path / "file", b"new")
     assert (tmp_path / "file").read_bytes() == b"old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_link_that_lies_in_wait_is_not_written_through(tmp_path: Path) -> None:
+    """As a neighbour would lay it in a shared folder, under each name that could be guessed."""
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"mine")
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    for name in ("file", ".file.new", ".file.tmp", "file.new"):
+        (folder / name).symlink_to(victim)
+    write_whole(folder / "file", b"new")
+    assert victim.read_bytes() == b"mine"
+    assert (folder / "file").read_bytes() == b"new" and not (folder / "file").is_symlink()
+
+
+def test_two_writers_at_once_leave_one_whole_file(tmp_path: Path) -> None:
+    """With one temporary name for both, one renamed what the other was still writing."""
+    contents = [bytes([each]) * 300_000 for each in b"ab"]
+
+    def write(content: bytes) -> None:
+        for _ in range(40):
+            write_whole(tmp_path / "file", content, durable=False)
+
+    threads = [threading.Thread(target=write, args=(content,)) for content in contents]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        if (tmp_path / "file").exists():
+            assert (tmp_path / "file").read_bytes() in contents
+    assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
+
+
+def test_rights_are_kept_or_as_asked_for(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        write_whole(tmp_path / "file", b"a")
+        assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o644
+        (tmp_path / "file").chmod(0o640)
+        write_whole(tmp_path / "file", b"b")
+        assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o640
+        write_whole(tmp_path / "file", b"c", mode=0o600)
+        assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o600
+    finally:
+        os.umask(before)
+
+
+def test_a_name_as_long_as_can_be_is_written(tmp_path: Path) -> None:
+    for name in ("n" * 255, "ü" * 127):
+        write_whole(tmp_path / name, b"a")
+        assert (tmp_path / name).read_bytes() == b"a"
+
+
+def test_what_killed_processes_left_is_swept_and_nothing_else(tmp_path: Path) -> None:
+    left = temporary_beside(tmp_path / "file")
+    others = [
+        tmp_path / ".mine.new",
+        tmp_path / ".notes.0123456789abcdef.new.txt",
+        temporary_beside(tmp_path / "fresh"),
+    ]
+    folder = temporary_beside(tmp_path / "folder")
+    for path in (left, *others):
+        path.write_bytes(b"")
+    folder.mkdir()
+    link = temporary_beside(tmp_path / "link")
+    link.symlink_to(others[0])
+    for path in (left, others[0], others[1], folder):
+        os.utime(path, (0, 0))
+    assert sweep_temporary(tmp_path, time.time()) == 1
+    assert not left.exists() and all(path.exists() for path in (*others, folder, link))
+    # Whoever writes there anew sweeps by himself.
+    again = tmp_path / "again"
+    again.mkdir()
+    stale = temporary_beside(again / "file")
+    stale.write_bytes(b"")
+    os.utime(stale, (0, 0))
+    write_whole(again / "file", b"a")
+    assert [entry.name for entry in again.iterdir()] == ["file"]
+
+
+def test_a_pipe_a_device_and_an_endless_file_are_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "great").write_bytes(b"x" * 101)
+    started = time.monotonic()
+    for path, said in (
+        (tmp_path / "pipe", "no regular file"),
+        (Path("/dev/zero"), "no regular file"),
+        (tmp_path, "no regular file"),
+        (tmp_path / "great", "greater than 100 bytes"),
+        (tmp_path / "nothing", "No such file"),
+        (tmp_path / "great" / "below", "Not a directory"),
+    ):
+        with pytest.raises(BadInput, match=said):
+            read_text(path, 100)
+    assert time.monotonic() - started < 1
+
+
+@pytest.mark.parametrize(
+    ("content", "read"),
+    [
+        (b"\xef\xbb\xbfa = 1\r\nb = 2\r\n", "a = 1\nb = 2\n"),
+        (b"a = 1\rb = 2", "a = 1\nb = 2"),
+        ("ä".encode(), "ä"),
+        ("a = 1".encode("utf-16"), None),
+        ("a = 1".encode("utf-16-be"), None),
+        ("a = 1".encode("utf-32"), None),
+        ("ä".encode("latin-1"), None),
+    ],
+)
+def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path: Path, content, read) -> None:
+    (tmp_path / "file").write_bytes(content)
+    if read is None:
+        with pytest.raises(BadInput, match="save it as UTF-8"):
+            read_text(tmp_path / "file", 100)
+    else:
+        assert read_text(tmp_path / "file", 100) == read
+
+
+def test_a_folder_of_ours_is_made_private_and_no_other(tmp_path: Path) -> None:
+    def rights(folder: Path) -> int:
+        return stat.S_IMODE(folder.stat().st_mode)
+
+    make_private_folder(tmp_path / "a" / "fresh")
+    assert rights(tmp_path / "a" / "fresh") == 0o700
+    for name, inside in (("empty", None), ("ours", "records.db"), ("home", "letters")):
+        folder = tmp_path / name
+        folder.mkdir()
+        folder.chmod(0o755)
+        if inside is not None:
+            (folder / inside).touch()
+        make_private_folder(folder, ("records.db",))
+        assert rights(folder) == (0o755 if name == "home" else 0o700)
+    (tmp_path / "file").touch()
+    with pytest.raises(FileExistsError):
+        make_private_folder(tmp_path / "file")
