@@ -11,8 +11,9 @@ from rich.progress import track
 
 from benchmarks.endings import one_line_errors
 from edge.bundle import DEFAULT_BUNDLE, load_bundle, open_classifier
+from edge.dataset import find_photos
 from edge.errors import BadInput
-from edge.photos import find_photos, read_photos
+from edge.photos import read_photos
 from train.metrics import measure
 
 

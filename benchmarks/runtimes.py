@@ -20,10 +20,11 @@ from benchmarks.endings import one_line_errors
 from convert.dataset import stratify
 from convert.golden import draw_input
 from edge.bundle import DEFAULT_BUNDLE, Bundle, load_bundle
+from edge.dataset import find_photos
 from edge.errors import BadInput, EwasteError, Refused
 from edge.golden import steps_off
 from edge.manifest import MODEL
-from edge.photos import find_photos, read_photos
+from edge.photos import read_photos
 from edge.preprocess import model_input
 
 SCRIPTS: Mapping[str, str] = {

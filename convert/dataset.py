@@ -8,16 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from edge.dataset import find_dataset, name_in_dataset, of_split
 from edge.errors import BadInput
-from edge.photos import (
-    SPLIT_FILE,
-    UNSPLIT,
-    LabelledPhoto,
-    Listing,
-    find_dataset,
-    name_in_dataset,
-    of_split,
-)
+from edge.listing import SPLIT_FILE, UNSPLIT, Listing
+from edge.photos import LabelledPhoto
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,7 @@ class Request:
 
     Attributes:
         run: the training run directory.
-        data: datasets (`edge.photos.find_dataset`) with train and test or val photos; one without
+        data: datasets (`edge.dataset.find_dataset`) with train and test or val photos; one without
             splits is split as the run says.
         out: the bundle to write.
         variants: of `VARIANTS`, in the order they are told; a bundle is made of int8 only.

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge.classifier import Prediction
+from edge.labels import MANUAL, UNKNOWN
 from edge.manifest import DecisionLevels
 from edge.unknown import UnknownDetector
 
-UNKNOWN = "unknown"
-MANUAL = "manual"
 TOUCHING = "touches another item"
 """The reason for an item that cannot be told from its neighbour."""
 

@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from edge.errors import Refused, first_problem
+from edge.labels import labels_problem
 from edge.preprocess import INPUT_OFFSET
 
 MODEL, LABELS, GOLDEN, CARD = "model.tflite", "labels.txt", "golden.npz", "model_card.md"
@@ -24,7 +25,6 @@ FILES = (MODEL, LABELS, GOLDEN, CARD)
 UNKNOWN_FILE = "unknown.npz"
 """What the unknown detector compares with (`edge.unknown`); only where the manifest names one."""
 MANIFEST = "manifest.json"
-DEFAULT_HAZARDS = frozenset({"Battery"})
 DEFAULT_SUSPICION = 0.15
 """Of a hazard, where nothing was calibrated: what a few percent of all other items reach."""
 REMEDY = "copy the bundle again or convert it anew"
@@ -207,10 +207,10 @@ class DecisionLevels(_Record):
     def _check_labels(self) -> "DecisionLevels":
         if len(set(self.labels)) < len(self.labels):
             raise ValueError("labels occur twice")
-        if any(label != label.strip() or not label.isprintable() for label in self.labels):
-            raise ValueError("labels must be printable, with no space around them")
-        if "" in self.labels or not set(self.hazards) <= set(self.labels):
-            raise ValueError("labels must not be empty, and hazards must be labels")
+        if problem := labels_problem(self.labels):
+            raise ValueError(f"labels: {problem}")
+        if not set(self.hazards) <= set(self.labels):
+            raise ValueError("hazards must be labels")
         if not set(self.thresholds) <= set(self.labels):
             raise ValueError("thresholds must be of labels")
         if not set(self.hazard_suspicion) <= set(self.hazards):

@@ -139,7 +139,8 @@ def fit(model, data: Path, epochs: int) -> None:
 
 def load_split(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     """Pixels uint8 [n, S, S, 3] and classes int [n] of a drawn split."""
-    from edge.photos import find_photos, read_photo
+    from edge.dataset import find_photos
+    from edge.photos import read_photo
     from edge.preprocess import model_input
 
     photos = find_photos(folder)

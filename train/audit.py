@@ -17,9 +17,10 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import track
 
+from edge.dataset import find_dataset
 from edge.errors import BadInput, EwasteError, Refused
 from edge.files import write_whole
-from edge.photos import LabelledPhoto, find_dataset, read_photo
+from edge.photos import LabelledPhoto, read_photo
 from edge.preprocess import model_input
 from train.duplicates import SIZE, digest, find_groups
 

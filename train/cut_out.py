@@ -17,9 +17,11 @@ import cv2
 import numpy as np
 import typer
 
+from edge.dataset import find_dataset, of_split
 from edge.errors import BadInput, EwasteError
 from edge.files import write_whole
-from edge.photos import SPLITS, UNSPLIT, LabelledPhoto, find_dataset, of_split, read_photos
+from edge.listing import SPLITS, UNSPLIT
+from edge.photos import LabelledPhoto, read_photos
 from edge.preprocess import model_input
 from edge.simulator.cutout import cut_off_plain_ground, cut_out, reduced
 from train.cutter import learn_cutter, likely_items
@@ -52,7 +54,7 @@ def cut_out_all(
     Writes a mask (`train.masks`) for each photo whose item is found.
 
     Args:
-        data: datasets, see `edge.photos.find_dataset`.
+        data: datasets, see `edge.dataset.find_dataset`.
         weights: of the network, see `train.model.build_network`.
         size: side of the pictures that it looks at, px.
         steps: of learning.

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from edge.dataset import find_dataset, of_split
 from edge.errors import BadInput
-from edge.photos import SPLITS, UNSPLIT, LabelledPhoto, find_dataset, of_split, read_photos
+from edge.listing import SPLITS, UNSPLIT
+from edge.photos import LabelledPhoto, read_photos
 from edge.preprocess import model_input
 from train.duplicates import find_groups
 

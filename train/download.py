@@ -9,13 +9,11 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from edge.dataset import find_dataset
 from edge.errors import BadInput, EwasteError
-from edge.photos import SPLITS, find_dataset
+from edge.listing import SPLITS, split_named
 
 DATASET = "akshat103/e-waste-image-dataset"
-NAMES = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
-"""What collections call their splits, and what we do."""
-
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
@@ -66,7 +64,7 @@ def find_splits(folder: Path) -> dict[str, Path]:
         EwasteError: there are none.
     """
     for place in [folder, *sorted(path for path in folder.rglob("*") if path.is_dir())]:
-        named = {NAMES.get(path.name.lower()): path for path in place.iterdir() if path.is_dir()}
+        named = {split_named(path.name): path for path in place.iterdir() if path.is_dir()}
         if set(SPLITS) <= set(named):
             return {split: named[split] for split in SPLITS}
     raise EwasteError(f"{folder}: fetched, but it holds no train, val and test folders")

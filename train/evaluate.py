@@ -24,10 +24,11 @@ from rich.progress import (
 )
 
 from edge.classifier import softmax
+from edge.dataset import find_photos
 from edge.decision import UNKNOWN
 from edge.errors import BadInput, EwasteError
 from edge.files import write_whole
-from edge.photos import LabelledPhoto, find_photos, read_photos
+from edge.photos import LabelledPhoto, read_photos
 from edge.preprocess import model_input
 from edge.unknown import energy
 from train.corruptions import CORRUPTIONS, SEVERITIES, corrupt

@@ -23,7 +23,7 @@ import typer
 
 from edge.errors import BadInput, EwasteError
 from edge.files import write_whole
-from edge.photos import SPLIT_FILE
+from edge.listing import SPLIT_FILE
 from edge.preprocess import float_input
 from train.calibrate import Costs, calibrate_run, describe
 from train.cross_validate import cross_validate
@@ -180,7 +180,7 @@ def _judge(model: keras.Model, dataset: Dataset, data: tuple[Path, ...]) -> dict
 
 
 def _write_split(out: Path, dataset: Dataset) -> None:
-    """Write `split.csv`, which `edge.photos.find_dataset` reads; paths are relative to the run.
+    """Write `split.csv`, which `edge.dataset.find_dataset` reads; paths are relative to the run.
 
     Raises:
         BadInput: a run that is continued was begun with other photos.

@@ -26,7 +26,7 @@ class Job:
     """A training: of what, from what, and how. `config.json` holds it.
 
     Attributes:
-        data: datasets, see `edge.photos.find_dataset`.
+        data: datasets, see `edge.dataset.find_dataset`.
         weights: "imagenet", "none", or an .h5 file.
         init: an earlier run to continue from.
         image_size: height and width of the model's input, px.

@@ -8,7 +8,8 @@ from pydantic import BaseModel, ValidationError
 
 from edge.errors import BadInput, first_problem
 from edge.files import write_whole
-from edge.manifest import DEFAULT_HAZARDS, UNKNOWN_FILE, DecisionLevels
+from edge.labels import default_hazards
+from edge.manifest import UNKNOWN_FILE, DecisionLevels
 from edge.unknown import UnknownDetector, pack_detector, unpack_detector
 
 CALIBRATION = "calibration.json"
@@ -47,7 +48,7 @@ def read_levels(run: Path, labels: tuple[str, ...]) -> RunLevels:
     """
     path = run / CALIBRATION
     if not path.exists():
-        hazards = tuple(label for label in labels if label in DEFAULT_HAZARDS)
+        hazards = default_hazards(labels)
         return RunLevels(DecisionLevels(labels=labels, hazards=hazards), None, calibrated=False)
     try:
         levels = _Calibration.model_validate_json(path.read_bytes()).levels

@@ -8,7 +8,7 @@ import gradio as gr
 
 from edge.bundle import Bundle, load_bundle
 from edge.errors import EwasteError
-from edge.manifest import DEFAULT_HAZARDS
+from edge.labels import DEFAULT_HAZARDS
 from edge.panel import fragments
 from edge.panel.live import read_status
 from edge.panel.trial import Trial

@@ -20,10 +20,11 @@ from edge.classifier import Classifier, Prediction
 from edge.clock import Clock, SystemClock, VirtualClock
 from edge.config import Config, bin_of
 from edge.conveyor import Tally
+from edge.dataset import find_photos
 from edge.errors import BadInput
 from edge.inference import Predicting
 from edge.line import PATIENCE, Source, build_conveyor, with_encoder
-from edge.photos import LabelledPhoto, find_photos, read_photos
+from edge.photos import LabelledPhoto, read_photos
 from edge.simulator.layout import PlacedItem, place_items
 from edge.simulator.motion import BeltMotion
 from edge.simulator.pieces import (

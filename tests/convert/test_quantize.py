@@ -14,10 +14,11 @@ from convert.golden import draw_input
 from convert.quantize import Request, main, quantize
 from edge.bundle import load_bundle, open_classifier, open_detector
 from edge.classifier import load_runtime
+from edge.dataset import find_photos
 from edge.errors import BadInput, EwasteError, Refused
 from edge.golden import verify_golden
 from edge.manifest import DecisionLevels, ParityGate, UnknownRule
-from edge.photos import LabelledPhoto, find_photos
+from edge.photos import LabelledPhoto
 from edge.signature import make_key
 from edge.unknown import UnknownDetector
 from edge.verify import verify

@@ -3,10 +3,10 @@ from dataclasses import replace
 
 import pytest
 
+from edge.dataset import find_photos
 from edge.decision import UNKNOWN
 from edge.errors import BadInput, EwasteError
 from edge.export import LISTING, export_csv, export_review, picture_path
-from edge.photos import find_photos
 from tests.edge.test_store import RECORD
 
 

@@ -4,8 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from edge.dataset import find_photos
 from edge.errors import BadInput
-from edge.photos import find_photos, read_photo, read_photos
+from edge.photos import read_photo, read_photos
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "CMYK", "P", "1", "LA", "I;16"])

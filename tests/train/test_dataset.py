@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from edge.dataset import find_dataset, find_photos
 from edge.errors import BadInput
-from edge.photos import SPLITS, find_dataset, find_photos
+from edge.listing import SPLITS
 from train.dataset import read_dataset, split_photos
 from train.fit import class_weights
 

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from edge.classifier import softmax
-from edge.photos import find_photos, read_photo
+from edge.dataset import find_photos
+from edge.photos import read_photo
 from edge.preprocess import float_input, model_input
 from train.engine import open_engine
 from train.evaluate import main

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from edge.photos import find_dataset, find_photos, read_photo
+from edge.dataset import find_dataset, find_photos
+from edge.photos import read_photo
 from edge.preprocess import float_input, model_input
 from tests.train.conftest import write_legacy
 from train.fine_tune import _cause
