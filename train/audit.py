@@ -13,14 +13,13 @@ import cv2
 import jinja2
 import numpy as np
 import typer
-from PIL import Image
 from rich.console import Console
 from rich.progress import track
 
 from edge.dataset import find_dataset
 from edge.errors import BadInput, EwasteError, Refused
 from edge.files import write_whole
-from edge.photos import LabelledPhoto, read_photo
+from edge.photos import LabelledPhoto, read_photo, stored_mode
 from edge.preprocess import model_input
 from train.duplicates import SIZE, digest, find_groups
 
@@ -91,8 +90,6 @@ def examine(photo: LabelledPhoto, split: str) -> Examined:
         BadInput: it cannot be read.
     """
     pixels = read_photo(photo.path)
-    with Image.open(photo.path) as image:
-        mode = image.mode
     small = model_input(pixels, SIZE)
     grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
     return Examined(
@@ -100,7 +97,7 @@ def examine(photo: LabelledPhoto, split: str) -> Examined:
         split=split,
         width=pixels.shape[1],
         height=pixels.shape[0],
-        mode=mode,
+        mode=stored_mode(photo.path),
         brightness=round(float(grey.mean()), 1),
         blur=round(float(cv2.Laplacian(grey, cv2.CV_64F).var()), 1),
         digest=digest(pixels),
