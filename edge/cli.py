@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from edge.bundle import load_bundle, open_classifier
-from edge.config import Config, decision_rules, read_config
+from edge.config import Config, decision_rules, overruled, read_config
 from edge.conveyor import Tally
 from edge.decision import decide
 from edge.errors import BadInput, EwasteError
@@ -131,12 +131,11 @@ def simulate(
     settings = _settings(config, bundle, None, None, "simulated")
     pictures = Pictures(photos, debris, cards=scenario is None)
     if scenario is None:
-        plant = plain_scenario(settings, fps or 10.0, items or 100, photos is not None)
+        plant = plain_scenario(settings, 10.0, 100, photos is not None)
     else:
         plant = scenarios.read_scenario(scenario)
-        rated = {} if fps is None else {"camera": plant.camera.model_copy(update={"fps": fps})}
-        counted = {} if items is None else {"items": items}
-        plant = plant.model_copy(update=rated | counted)
+    given = {"fps": fps, "items": items}
+    plant = scenarios.changed(plant, {key: value for key, value in given.items() if value})
     show = (lambda record: None) if as_json else _show
     score = simulate_belt(settings, plant, seed, pictures, video, show, _say).score
     if as_json:
@@ -361,20 +360,15 @@ def _settings(
     camera: str | None,
 ) -> Config:
     """The configuration file, overruled by what was given on the command line."""
-    settings = read_config(config)
-    sections = {
-        "classifier": {"bundle": bundle},
-        "panel": {"port": port},
-        "camera": {"source": camera},
+    given = {
+        "classifier.bundle": bundle,
+        "panel.port": port,
+        "camera.source": camera,
+        "state": state,
     }
-    changed = {
-        name: getattr(settings, name).model_copy(update=given)
-        for name, given in sections.items()
-        if next(iter(given.values())) is not None
-    }
-    if state is not None:
-        changed["state"] = state
-    return settings.model_copy(update=changed)
+    named = dict(zip(given, ("--bundle", "--port", "--camera", "--state"), strict=True))
+    wanted = {key: value for key, value in given.items() if value is not None}
+    return overruled(read_config(config), wanted, named)
 
 
 def _work(settings: Config, opened: Callable[[Config], Source], panel: bool, as_json: bool) -> None:

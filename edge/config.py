@@ -1,20 +1,44 @@
 """One typed configuration of the line, read from TOML; every key has a default that works."""
 
 import json
+import math
 import sys
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic.functional_validators import PlainValidator
 
 from edge.belt.gates import GateSpec
 from edge.belt.geometry import Geometry
 from edge.belt.voting import Voting
 from edge.bundle import DEFAULT_BUNDLE, Bundle, open_detector
 from edge.decision import MANUAL, DecisionRules, rules_for
-from edge.errors import BadInput, first_problem
+from edge.errors import BadInput, first_problem, one_line
+from edge.files import read_text
 from edge.install import CURRENT
+from edge.limits import (
+    AnyPath,
+    BinName,
+    Format,
+    Gain,
+    Host,
+    Name,
+    Pin,
+    Port,
+    Share,
+    Source,
+    Text,
+    Topic,
+    bounded,
+    folded,
+    nfc,
+    whole,
+    within,
+)
 from edge.signature import check_key
 
 if sys.version_info >= (3, 11):
@@ -24,13 +48,30 @@ else:
 
 
 GATE_MARGIN_MM = 10.0
+MOST_LEAD_MM = 5000.0
+"""A gate that has to open so far ahead of an item opens on others."""
+MOST_BINS = 50
+"""So many that heartbeat and counts go over Modbus in one request (123 registers)."""
+MOST_LABELS = 1000
+LARGEST_FILE = 1_000_000
+"""Bytes of a configuration."""
+MOST_DOTS = 500
+"""In a line of TOML: tomllib takes hours for a key of a hundred thousand parts."""
+OFF = "off"
 Schema = TypeVar("Schema", bound=BaseModel)
 
 
 class _Section(BaseModel):
     """Part of the configuration; a key that is not known is an error, not a silent default."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def _unknown_threshold(value: Any) -> float | str | None:
+    """A score in its range; `off`, for which -inf stood before; None."""
+    if value is None or value == OFF or value == -math.inf:
+        return None if value is None else OFF
+    return bounded(value, -1e9, 1e9, f'a number from -1e9 to 1e9, or "{OFF}"')
 
 
 class CameraConfig(_Section):
@@ -55,24 +96,24 @@ class CameraConfig(_Section):
         frozen_s: identical pictures for so long are a frozen camera; 0: not checked.
     """
 
-    source: str = "simulated"
-    width: int = Field(1280, ge=160, le=4096)
-    height: int = Field(720, ge=120, le=4096)
-    fps: float = Field(30.0, gt=0, le=240)
-    format: str | None = None
-    exposure_us: int | None = Field(None, gt=0, le=10_000_000)
-    gain: float | None = Field(None, ge=1, le=64)
-    white_balance: tuple[float, float] | None = None
+    source: Source = "simulated"
+    width: Annotated[int, whole(160, 4096)] = 1280
+    height: Annotated[int, whole(120, 4096)] = 720
+    fps: Annotated[float, within(0.1, 240)] = 30.0
+    format: Format | None = None
+    exposure_us: Annotated[int, whole(1, 10_000_000)] | None = None
+    gain: Annotated[float, within(1, 64)] | None = None
+    white_balance: tuple[Gain, Gain] | None = None
     lock: bool = False
-    latency_s: float = Field(0.0, ge=0, le=5)
-    stall_s: float = Field(1.0, ge=0.1, le=60)
-    restart_s: float = Field(5.0, ge=1, le=600)
-    give_up_s: float = Field(60.0, ge=0, le=86400)
-    frozen_s: float = Field(5.0, ge=0, le=3600)
+    latency_s: Annotated[float, within(0, 5)] = 0.0
+    stall_s: Annotated[float, within(0.1, 60)] = 1.0
+    restart_s: Annotated[float, within(1, 600)] = 5.0
+    give_up_s: Annotated[float, within(0, 86400)] = 60.0
+    frozen_s: Annotated[float, within(0, 3600)] = 5.0
 
     @model_validator(mode="after")
     def _check_waits(self) -> "CameraConfig":
-        given_up = self.give_up_s or float("inf")
+        given_up = self.give_up_s or math.inf
         if not self.stall_s < self.restart_s < given_up:
             raise ValueError("stall_s must be less than restart_s, and that less than give_up_s")
         return self
@@ -93,13 +134,13 @@ class BeltConfig(_Section):
         fastest_mm_s: pulses that say it is faster are noise; None: twice `speed_mm_s`.
     """
 
-    mm_per_px: float = Field(0.625, gt=0, le=10)
-    speed_mm_s: float = Field(250.0, gt=0, le=5000)
+    mm_per_px: Annotated[float, within(0.05, 10)] = 0.625
+    speed_mm_s: Annotated[float, within(1, 5000)] = 250.0
     encoder: Literal["camera", "pulses", "time"] = "camera"
-    pulse_pin: int | None = Field(None, ge=0, le=27)
-    pulse_pin_b: int | None = Field(None, ge=0, le=27)
-    mm_per_pulse: float | None = Field(None, gt=0, le=100)
-    fastest_mm_s: float | None = Field(None, gt=0, le=10_000)
+    pulse_pin: Pin | None = None
+    pulse_pin_b: Pin | None = None
+    mm_per_pulse: Annotated[float, within(0.001, 100)] | None = None
+    fastest_mm_s: Annotated[float, within(1, 10_000)] | None = None
 
     @property
     def limit_mm_s(self) -> float:
@@ -136,14 +177,14 @@ class ClassifierConfig(_Section):
             belts (drawn items, cards and cut-outs of val); real lines show more change.
     """
 
-    bundle: Path = DEFAULT_BUNDLE
-    threads: int = Field(2, ge=1, le=64)
-    views: int = Field(3, ge=1, le=20)
-    view_spacing_mm: float = Field(100.0, ge=0)
+    bundle: AnyPath = DEFAULT_BUNDLE
+    threads: Annotated[int, whole(1, 64)] = 2
+    views: Annotated[int, whole(1, 20)] = 3
+    view_spacing_mm: Annotated[float, within(0, 10_000)] = 100.0
     vote: Literal["sequential", "fixed"] = "sequential"
-    error: float = Field(0.05, gt=0, lt=1)
-    hazard_error: float = Field(0.005, gt=0, lt=1)
-    correlation: float = Field(0.9, ge=0, le=1)
+    error: Annotated[float, within(1e-6, 0.999)] = 0.05
+    hazard_error: Annotated[float, within(1e-6, 0.999)] = 0.005
+    correlation: Share = 0.9
 
     @property
     def voting(self) -> Voting:
@@ -161,7 +202,9 @@ class TrustConfig(_Section):
             bundle. None: anyone's, signed or not.
     """
 
-    keys: tuple[Annotated[str, AfterValidator(check_key)], ...] = ()
+    keys: tuple[Annotated[str, Field(max_length=200), AfterValidator(check_key)], ...] = Field(
+        (), max_length=100
+    )
 
 
 class DecisionConfig(_Section):
@@ -172,13 +215,15 @@ class DecisionConfig(_Section):
         thresholds: label -> least confidence for it.
         hazard_suspicion: probability of a hazard from which an item of another label goes to
             `manual`.
-        unknown_threshold: score under which an item is like nothing known; -inf turns that off.
+        unknown_threshold: score under which an item is like nothing known; "off": nothing is.
     """
 
-    threshold: float | None = Field(None, ge=0, le=1)
-    thresholds: dict[str, Annotated[float, Field(ge=0, le=1)]] = {}
-    hazard_suspicion: float | None = Field(None, gt=0, le=1)
-    unknown_threshold: float | None = None
+    threshold: Share | None = None
+    thresholds: dict[Name, Share] = Field({}, max_length=MOST_LABELS)
+    hazard_suspicion: Annotated[float, within(1e-6, 1)] | None = None
+    unknown_threshold: Annotated[
+        float | Literal["off"] | None, PlainValidator(_unknown_threshold)
+    ] = None
 
 
 class GateConfig(_Section):
@@ -191,10 +236,10 @@ class GateConfig(_Section):
         coil: address of its coil in the PLC of `[modbus]`. Neither: there is no wire.
     """
 
-    bin: str
-    distance_mm: float = Field(gt=0)
-    pin: int | None = Field(None, ge=0, le=27)
-    coil: int | None = Field(None, ge=0, le=65535)
+    bin: BinName
+    distance_mm: Annotated[float, within(1, 100_000)]
+    pin: Pin | None = None
+    coil: Annotated[int, whole(0, 65535)] | None = None
 
 
 class MqttConfig(_Section):
@@ -214,18 +259,18 @@ class MqttConfig(_Section):
         keepalive_s: a connection that is silent for twice as long is lost, s.
     """
 
-    host: str = Field(min_length=1)
-    port: int | None = Field(None, ge=1, le=65535)
-    name: str = Field("ewaste-edge", min_length=1, max_length=64)
-    topic: str = Field("ewaste-edge", min_length=1, pattern="^[^#+\\x00]+$")
-    user: str | None = None
-    password_file: Path | None = None
+    host: Host
+    port: Port | None = None
+    name: Annotated[Name, Field(max_length=64)] = "ewaste-edge"
+    topic: Topic = "ewaste-edge"
+    user: Text | None = None
+    password_file: AnyPath | None = None
     tls: bool = False
-    ca_file: Path | None = None
-    discovery: str | None = Field("homeassistant", min_length=1, pattern="^[^#+\\x00]+$")
-    queue: int = Field(1000, ge=1, le=100_000)
-    state_every_s: float = Field(5.0, ge=0.2, le=3600)
-    keepalive_s: int = Field(10, ge=1, le=3600)
+    ca_file: AnyPath | None = None
+    discovery: Topic | None = "homeassistant"
+    queue: Annotated[int, whole(1, 100_000)] = 1000
+    state_every_s: Annotated[float, within(0.2, 3600)] = 5.0
+    keepalive_s: Annotated[int, whole(1, 3600)] = 10
 
     @model_validator(mode="after")
     def _check(self) -> "MqttConfig":
@@ -251,11 +296,11 @@ class ModbusConfig(_Section):
         timeout_s: for an answer, s.
     """
 
-    host: str = Field(min_length=1)
-    port: int = Field(502, ge=1, le=65535)
-    unit: int = Field(1, ge=0, le=255)
-    registers: int | None = Field(None, ge=0, le=65535)
-    timeout_s: float = Field(0.5, gt=0, le=10)
+    host: Host
+    port: Port = 502
+    unit: Annotated[int, whole(0, 255)] = 1
+    registers: Annotated[int, whole(0, 65535)] | None = None
+    timeout_s: Annotated[float, within(0.01, 10)] = 0.5
 
 
 class RecordsConfig(_Section):
@@ -268,17 +313,22 @@ class RecordsConfig(_Section):
         review_share: of the items without any doubt, how many are to be reviewed all the same.
     """
 
-    days: float = Field(365.0, gt=0)
-    megabytes: float = Field(2000.0, ge=10)
-    review_margin: float = Field(0.1, ge=0, le=1)
-    review_share: float = Field(0.01, ge=0, le=1)
+    days: Annotated[float, within(0.01, 36_500)] = 365.0
+    megabytes: Annotated[float, within(10, 1_000_000)] = 2000.0
+    review_margin: Share = 0.1
+    review_share: Share = 0.01
 
 
 class PanelConfig(_Section):
     """Where the page is served."""
 
-    host: str = "127.0.0.1"
-    port: int = Field(7860, ge=1, le=65535)
+    host: Host = "127.0.0.1"
+    port: Port = 7860
+
+
+def registers_for(bins: int) -> int:
+    """How many holding registers take heartbeat, running, and the counts of so many bins."""
+    return 2 + 2 * (3 + bins)
 
 
 def _default_bins() -> dict[str, tuple[str, ...]]:
@@ -316,11 +366,13 @@ class Config(_Section):
     classifier: ClassifierConfig = ClassifierConfig()
     trust: TrustConfig = TrustConfig()
     decision: DecisionConfig = DecisionConfig()
-    bins: dict[str, tuple[str, ...]] = Field(default_factory=_default_bins)
-    gates: tuple[GateConfig, ...] = Field(default_factory=_default_gates)
-    gate_open_s: float = Field(3.0, gt=0, le=60)
-    gate_travel_s: float = Field(0.1, ge=0, le=5)
-    state: Path = Path("~/.local/state/ewaste-edge")
+    bins: dict[BinName, Annotated[tuple[Name, ...], Field(max_length=MOST_LABELS)]] = Field(
+        default_factory=_default_bins, max_length=MOST_BINS
+    )
+    gates: tuple[GateConfig, ...] = Field(default_factory=_default_gates, max_length=MOST_BINS)
+    gate_open_s: Annotated[float, within(0.05, 60)] = 3.0
+    gate_travel_s: Annotated[float, within(0, 5)] = 0.1
+    state: AnyPath = Path("~/.local/state/ewaste-edge")
     records: RecordsConfig = RecordsConfig()
     panel: PanelConfig = PanelConfig()
     mqtt: MqttConfig | None = None
@@ -342,14 +394,20 @@ class Config(_Section):
     @model_validator(mode="after")
     def _check_bins(self) -> "Config":
         labels = [label for bin_labels in self.bins.values() for label in bin_labels]
-        twice = sorted({label for label in labels if labels.count(label) > 1})
-        gated = [gate.bin for gate in self.gates]
-        if twice:
+        if twice := sorted(label for label, count in Counter(labels).items() if count > 1):
             raise ValueError(f"in two bins at once: {', '.join(twice)}")
-        if MANUAL in self.bins or MANUAL in gated:
+        for kind, names in (("bins", self.bins), ("labels", labels)):
+            if alike := _first_alike(names):
+                raise ValueError(f"two {kind} differ only in how they are written: {alike}")
+        gated = [gate.bin for gate in self.gates]
+        if MANUAL in map(folded, (*self.bins, *gated)):
             raise ValueError("manual is the end of the belt: it takes no labels and no gate")
         if sorted(gated) != sorted(self.bins):
-            raise ValueError("every bin needs exactly one gate of its name, every gate a bin")
+            odd = sorted({*gated} ^ {*self.bins}) or gated
+            raise ValueError(
+                "every bin needs exactly one gate of its name, every gate a bin; see "
+                + ", ".join(odd)
+            )
         return self
 
     @model_validator(mode="after")
@@ -362,11 +420,26 @@ class Config(_Section):
                 raise ValueError("a gate and the encoder have the same pin")
             if wires and len(wires) < len(self.gates):
                 raise ValueError(f"some gates have a {kind} and some have none; all or none")
+        if self.modbus is not None and self.modbus.registers is not None:
+            last = self.modbus.registers + registers_for(len(self.bins) + 1) - 1
+            if last > 65535:
+                raise ValueError(f"modbus.registers: the counts would end at {last}, above 65,535")
         if any(gate.coil is not None for gate in self.gates):
             if self.modbus is None:
                 raise ValueError("gates with a coil need the PLC's address in [modbus]")
             if any(gate.pin is not None for gate in self.gates):
                 raise ValueError("gates have a pin or a coil, not both")
+        return self
+
+    @model_validator(mode="after")
+    def _check_motion(self) -> "Config":
+        if self.gate_travel_s >= self.gate_open_s:
+            raise ValueError("gate_travel_s must be less than gate_open_s: no gate would be open")
+        if self.gate_lead_mm > MOST_LEAD_MM:
+            raise ValueError(
+                f"gates would open {self.gate_lead_mm:,.0f} mm ahead of an item, more than "
+                f"{MOST_LEAD_MM:,.0f}: see belt.speed_mm_s, camera.fps and gate_travel_s"
+            )
         return self
 
     @property
@@ -409,17 +482,61 @@ def read_toml(path: Path, schema: type[Schema]) -> Schema:
     Raises:
         BadInput: no such file, not of this format, or a key that is unknown or out of its range.
     """
-    parse = json.loads if path.suffix == ".json" else tomllib.loads
+    text = read_text(path, LARGEST_FILE)
+    form = "JSON" if path.suffix == ".json" else "TOML"
+    lines = text.split("\n")
+    if any(line.count(".") > MOST_DOTS for line in lines if not line.lstrip().startswith("#")):
+        raise BadInput(f"{path}: a line with more than {MOST_DOTS} dots is no configuration")
     try:
-        content = parse(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise BadInput(f"{path}: cannot be read ({error.strerror})") from None
+        content = json.loads(text) if form == "JSON" else tomllib.loads(text)
+    except RecursionError:
+        raise BadInput(f"{path}: not valid {form} (nested too deeply)") from None
     except ValueError as error:
-        raise BadInput(f"{path}: not valid TOML ({error})") from None
+        raise BadInput(f"{path}: not valid {form} ({one_line(str(error))})") from None
     try:
         return schema.model_validate(content)
     except ValidationError as error:
         raise BadInput(f"{path}: {first_problem(error)}") from None
+
+
+def overruled(config: Config, given: Mapping[str, Any], named: Mapping[str, str]) -> Config:
+    """The configuration with other values for some of its keys, checked like those of a file.
+
+    Args:
+        config: what holds for everything else.
+        given: dotted key -> value.
+        named: dotted key -> what the user calls it, for the error.
+
+    Raises:
+        BadInput: a value is out of its range, or does not go with the others.
+    """
+    if not given:
+        return config
+    content = config.model_dump(exclude_unset=True)
+    for key, value in given.items():
+        section, _, last = key.rpartition(".")
+        (content.setdefault(section, {}) if section else content)[last] = value
+    try:
+        return Config.model_validate(content)
+    except ValidationError as error:
+        key, _, said = first_problem(error).partition(": ")
+        raise BadInput(f"{named.get(key, key)}: {said}") from None
+
+
+def page_content(config: Config) -> bytes:
+    """The configuration as its page needs it, JSON: without broker, PLC, camera or password."""
+    wanted = {
+        "classifier": {"bundle", "threads"},
+        "trust": True,
+        "decision": True,
+        "bins": True,
+        "gates": {"__all__": {"bin", "distance_mm"}},
+        "state": True,
+        "panel": True,
+    }
+    return json.dumps(
+        config.model_dump(exclude_unset=True, include=wanted), indent=2, default=str
+    ).encode()
 
 
 def bin_of(config: Config, bundle: Bundle) -> dict[str, str]:
@@ -455,8 +572,9 @@ def decision_rules(config: Config, bundle: Bundle) -> DecisionRules:
         ("decision.thresholds", sorted(set(given.thresholds) - set(bundle.labels))),
     ):
         if wrong:
+            meant = "".join(hint for name in wrong for hint in _meant(name, bundle.labels))
             raise BadInput(
-                f"{bundle.path}: the model knows no {', '.join(wrong)}; "
+                f"{bundle.path}: the model knows no {', '.join(wrong)}; {meant}"
                 f"its classes are {', '.join(bundle.labels)}; change [{key}] in the configuration"
             )
     rules = rules_for(bundle.manifest, bin_of(config, bundle), open_detector(bundle))
@@ -464,7 +582,26 @@ def decision_rules(config: Config, bundle: Bundle) -> DecisionRules:
         rules = replace(rules, thresholds=dict.fromkeys(bundle.labels, given.threshold))
     if given.hazard_suspicion is not None:
         rules = replace(rules, suspicion=dict.fromkeys(rules.suspicion, given.hazard_suspicion))
-    if given.unknown_threshold is not None and rules.unknown is not None:
+    if given.unknown_threshold == OFF:
+        rules = replace(rules, unknown=None)
+    elif given.unknown_threshold is not None and rules.unknown is not None:
         rule = rules.unknown.rule.model_copy(update={"threshold": given.unknown_threshold})
         rules = replace(rules, unknown=replace(rules.unknown, rule=rule))
     return replace(rules, thresholds={**rules.thresholds, **given.thresholds})
+
+
+def _first_alike(names: Iterable[str]) -> str | None:
+    """Two different names that a person takes for one, in words; None: there are none."""
+    seen: dict[str, str] = {}
+    for name in names:
+        if seen.setdefault(folded(name), name) != name:
+            return f"{seen[folded(name)]} and {name}"
+    return None
+
+
+def _meant(name: str, known: Collection[str]) -> Iterator[str]:
+    """A hint for each known name that differs only in case or in how its letters are composed."""
+    for other in known:
+        if folded(other) == folded(name) and other != name:
+            same = " (its letters are composed otherwise)" if nfc(other) == nfc(name) else ""
+            yield f"did you mean {other}{same}? "

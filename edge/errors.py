@@ -32,6 +32,14 @@ class CameraLost(EwasteError):
 
 def first_problem(error: "ValidationError") -> str:
     """Where what came from outside is wrong first, and how; one line, whatever its keys hold."""
-    first = error.errors(include_url=False)[0]
+    first = error.errors(include_url=False, include_input=False)[0]
     where = ".".join(str(part) for part in first["loc"]) or "the file"
-    return f"{' '.join(where.split())}: {first['msg'].splitlines()[0]}"
+    said = first["msg"].splitlines()[0].removeprefix("Value error, ")
+    return f"{one_line(where)}: {one_line(said, 500)}"
+
+
+def one_line(text: str, longest: int = 120) -> str:
+    """A text from outside for a message: one line of that length, without terminal escapes."""
+    line = " ".join(text[: 4 * longest].split())
+    line = "".join(letter if letter.isprintable() else "?" for letter in line)
+    return line if len(line) <= longest else f"{line[: longest - 3]}..."

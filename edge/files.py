@@ -164,8 +164,8 @@ def read_text(path: Path, limit: int) -> str:
     """
     try:
         content = read_bounded(path, limit)
-    except OSError as error:
-        raise BadInput(f"{path}: cannot be read ({error.strerror})") from None
+    except (OSError, ValueError) as error:  # a name with a NUL is a ValueError
+        raise BadInput(f"{path}: cannot be read ({getattr(error, 'strerror', error)})") from None
     if content.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in content[:4]:
         raise BadInput(f"{path}: is in UTF-16 or UTF-32; save it as UTF-8")
     try:

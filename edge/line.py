@@ -24,18 +24,18 @@ from edge.cameras.source import open_camera
 from edge.cameras.watched import WatchedCamera
 from edge.classifier import Classifier
 from edge.clock import Clock, SystemClock, VirtualClock
-from edge.config import Config, decision_rules
+from edge.config import Config, decision_rules, page_content
 from edge.conveyor import Conveyor, Step, Tally
 from edge.decision import MANUAL, UNKNOWN
 from edge.errors import BadInput, EwasteError
-from edge.files import write_whole
+from edge.files import PRIVATE, make_private_folder, write_whole
 from edge.inference import Inference, InlineInference, ThreadedInference
 from edge.inputs.gpio_encoder import GpioEncoder
 from edge.memory import return_freed_memory
 from edge.outputs.gate_output import GateOutput
 from edge.outputs.wiring import Outputs
 from edge.panel.listener import listen
-from edge.panel.live import LivePublisher, Overlay, Percentiles, Status
+from edge.panel.live import STATUS_NAME, LivePublisher, Overlay, Percentiles, Status
 from edge.recall import LATELY, Recall
 from edge.review import reviewer
 from edge.store import RECORDS_NAME, ItemRecord, Store
@@ -47,7 +47,9 @@ PATIENCE = 0.6
 STATUS_SECONDS = 0.5
 NO_PICTURE, NO_POSITION = "no picture", "belt not measured"
 EFFECTIVE = "config.json"
-"""The configuration a line runs with, as its page reads it."""
+"""What the page needs of the configuration that a line runs with."""
+STATE_FILES = (RECORDS_NAME, STATUS_NAME, EFFECTIVE, "bundles")
+"""A folder that holds one of these is the state of a line."""
 
 
 @dataclass(frozen=True)
@@ -175,7 +177,7 @@ def run_line(
     bundle = load_bundle(config.bundle)
     state = config.state.expanduser()
     try:
-        state.mkdir(parents=True, exist_ok=True)
+        make_private_folder(state, STATE_FILES)
     except OSError as error:
         raise BadInput(f"{state}: cannot be made ({error.strerror}); set another --state") from None
     with ExitStack() as ending:
@@ -230,7 +232,7 @@ def start_panel(config: Config, state: Path, said: Callable[[str], None]) -> sub
     """
     host, port = config.panel.host, config.panel.port
     listen(host, port).close()
-    write_whole(state / EFFECTIVE, config.model_dump_json(indent=2, exclude_unset=True).encode())
+    write_whole(state / EFFECTIVE, page_content(config), mode=PRIVATE)
     command = [sys.executable, "-m", "edge.panel", "--state", str(state)]
     command += ["--config", str(state / EFFECTIVE)]
     process = subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL)

@@ -1,27 +1,34 @@
 """A simulated plant written down: belt, load, camera, encoder, gates; `scenarios/*.toml`."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from edge.config import read_toml
-from edge.errors import BadInput
+from edge.errors import BadInput, first_problem
+from edge.limits import Name, Share, whole, within
 from edge.simulator.items import CLASSES
 from edge.simulator.motion import Stretch
 
 SHIPPED = Path(__file__).parent / "scenarios"
+MOST_STRETCHES = 1000
+Half = Annotated[float, within(0, 0.5)]
+Seconds = Annotated[float, within(0, 1e7)]
+Gap = Annotated[float, within(0, 10_000)]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class StretchOfBelt(_Section):
     """See `edge.simulator.motion.Stretch`."""
 
-    seconds: float = Field(gt=0, le=86400)
-    speed_mm_s: float = Field(ge=-2000, le=5000)
-    ramp_s: float = Field(0.0, ge=0)
+    seconds: Annotated[float, within(0.001, 86400)]
+    speed_mm_s: Annotated[float, within(-2000, 5000)]
+    ramp_s: Annotated[float, within(0, 86400)] = 0.0
 
     @model_validator(mode="after")
     def _check(self) -> "StretchOfBelt":
@@ -43,17 +50,17 @@ class Load(_Section):
         labels: the classes to lay down.
     """
 
-    gap_mm: tuple[float, float] = (80.0, 250.0)
-    touching: float = Field(0.0, ge=0, le=0.5)
-    overlapping: float = Field(0.0, ge=0, le=0.5)
-    photos: float = Field(0.5, ge=0, le=1)
-    debris: float = Field(0.0, ge=0, le=1)
-    turn_degrees: float = Field(15.0, ge=0, le=180)
-    labels: tuple[str, ...] = CLASSES
+    gap_mm: tuple[Gap, Gap] = (80.0, 250.0)
+    touching: Half = 0.0
+    overlapping: Half = 0.0
+    photos: Share = 0.5
+    debris: Share = 0.0
+    turn_degrees: Annotated[float, within(0, 180)] = 15.0
+    labels: tuple[Name, ...] = Field(CLASSES, max_length=100)
 
     @model_validator(mode="after")
     def _check(self) -> "Load":
-        if not 0 <= self.gap_mm[0] <= self.gap_mm[1]:
+        if self.gap_mm[0] > self.gap_mm[1]:
             raise ValueError("gap_mm must be two distances, the smaller one first")
         if self.touching + self.overlapping > 0.5:
             raise ValueError("at most half of the items can lie against or over the one before")
@@ -77,14 +84,14 @@ class Optics(_Section):
         brightness: of the lamp, 1 is usual.
     """
 
-    fps: float = Field(10.0, ge=1, le=240)
-    exposure_ms: float = Field(2.0, ge=0, le=100)
-    noise: int = Field(5, ge=0, le=60)
-    flicker: float = Field(0.0, ge=0, le=0.5)
-    drift: float = Field(0.0, ge=0, le=0.8)
-    shadow: float = Field(0.0, ge=0, le=0.9)
-    dust: int = Field(0, ge=0, le=500)
-    brightness: float = Field(1.0, ge=0.1, le=1)
+    fps: Annotated[float, within(1, 240)] = 10.0
+    exposure_ms: Annotated[float, within(0, 100)] = 2.0
+    noise: Annotated[int, whole(0, 60)] = 5
+    flicker: Half = 0.0
+    drift: Annotated[float, within(0, 0.8)] = 0.0
+    shadow: Annotated[float, within(0, 0.9)] = 0.0
+    dust: Annotated[int, whole(0, 500)] = 0
+    brightness: Annotated[float, within(0.1, 1)] = 1.0
 
 
 class Pulses(_Section):
@@ -99,12 +106,12 @@ class Pulses(_Section):
         silent_s: from when to when its cable is cut, seconds.
     """
 
-    kind: str = Field("pulses", pattern="^(exact|pulses|camera|time)$")
-    mm_per_pulse: float = Field(1.0, gt=0, le=100)
-    jitter: float = Field(0.0, ge=0, le=1)
-    missed: float = Field(0.0, ge=0, le=0.5)
-    spurious: float = Field(0.0, ge=0, le=0.5)
-    silent_s: tuple[tuple[float, float], ...] = ()
+    kind: Literal["exact", "pulses", "camera", "time"] = "pulses"
+    mm_per_pulse: Annotated[float, within(0.01, 100)] = 1.0
+    jitter: Share = 0.0
+    missed: Half = 0.0
+    spurious: Half = 0.0
+    silent_s: tuple[tuple[Seconds, Seconds], ...] = Field((), max_length=MOST_STRETCHES)
 
 
 class Scenario(_Section):
@@ -119,14 +126,16 @@ class Scenario(_Section):
         inference_s: how long one classification takes on this virtual device.
     """
 
-    about: str = ""
-    items: int = Field(100, ge=0, le=1_000_000)
-    belt: tuple[StretchOfBelt, ...] = (StretchOfBelt(seconds=60, speed_mm_s=250),)
+    about: str = Field("", max_length=1000)
+    items: Annotated[int, whole(0, 1_000_000)] = 100
+    belt: tuple[StretchOfBelt, ...] = Field(
+        (StretchOfBelt(seconds=60, speed_mm_s=250),), max_length=MOST_STRETCHES
+    )
     load: Load = Load()
     camera: Optics = Optics()
     encoder: Pulses = Pulses()
-    gate_travel_s: float = Field(0.1, ge=0, le=5)
-    inference_s: float = Field(0.02, ge=0, le=10)
+    gate_travel_s: Annotated[float, within(0, 5)] = 0.1
+    inference_s: Annotated[float, within(0, 10)] = 0.02
 
     @model_validator(mode="after")
     def _check_belt(self) -> "Scenario":
@@ -156,6 +165,8 @@ def read_scenario(name: str) -> Scenario:
     Raises:
         BadInput: there is none of that name, or it is malformed.
     """
+    if not name or "\0" in name:
+        raise BadInput("a scenario without a name; see: ewaste-edge simulate --list")
     path = Path(name)
     if path.suffix != ".toml":
         path = SHIPPED / f"{name}.toml"
@@ -163,3 +174,20 @@ def read_scenario(name: str) -> Scenario:
             known = ", ".join(scenario_names())
             raise BadInput(f"{name}: no such scenario; give a .toml file or one of {known}")
     return read_toml(path, Scenario)
+
+
+def changed(scenario: Scenario, given: Mapping[str, Any]) -> Scenario:
+    """A scenario with other values for `items` or the camera's `fps`, checked like those of a file.
+
+    Raises:
+        BadInput: a value is out of its range.
+    """
+    content = scenario.model_dump(exclude_unset=True)
+    if "fps" in given:
+        content.setdefault("camera", {})["fps"] = given["fps"]
+    try:
+        return Scenario.model_validate(
+            content | {key: value for key, value in given.items() if key != "fps"}
+        )
+    except ValidationError as error:
+        raise BadInput(f"simulate: {first_problem(error)}") from None

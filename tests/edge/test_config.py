@@ -93,6 +93,29 @@ def test_a_threshold_for_a_label_that_the_model_lacks_is_named(calibrated):
         decision_rules(config, calibrated)
 
 
+@pytest.mark.parametrize(
+    ("written", "hint"),
+    [("battery", "did you mean Battery?"), ("Caf\u00e9", "letters are composed otherwise")],
+)
+@pytest.mark.parametrize("key", ["bins", "thresholds"])
+def test_a_label_that_differs_only_in_how_it_is_written_is_hinted_at(
+    calibrated, written, hint, key
+):
+    bundle = replace(calibrated, labels=("Battery", "Cafe\u0301"))
+    if key == "bins":
+        content = {"bins": {"a": [written]}, "gates": [{"bin": "a", "distance_mm": 700}]}
+    else:
+        content = {"decision": {"thresholds": {written: 0.3}}}
+    with pytest.raises(BadInput, match=rf"knows no {written}; .*{hint}".replace("?", r"\?")):
+        decision_rules(Config.model_validate(content), bundle)
+
+
+def test_the_unknown_detector_can_be_turned_off(calibrated):
+    for off in ("off", float("-inf")):  # -inf was the documented word before
+        said = DecisionConfig(unknown_threshold=off)
+        assert decision_rules(Config(decision=said), calibrated).unknown is None
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(BadInput, match="nowhere.toml"):
         read_config(tmp_path / "nowhere.toml")
