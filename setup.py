@@ -62,6 +62,7 @@ setup(
             "models/*/*",
             "deploy/*",
             "panel/*.css",
+            "panel/*.js",
             "*.schema.json",
             "simulator/scenarios/*.toml",
         ],

@@ -317,6 +317,7 @@ def panel(
         settings.panel.host,
         settings.panel.port,
         partial(decision_rules, settings),
+        settings.panel,
     )
 
 

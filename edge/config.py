@@ -320,10 +320,29 @@ class RecordsConfig(_Section):
 
 
 class PanelConfig(_Section):
-    """Where the page is served."""
+    """Where the page is served, and to whom.
+
+    Attributes:
+        host, port: to listen on. Other than this machine only with a user.
+        hosts: further names that the page is asked by, such as that of a proxy in front of it.
+        root_path: the path a proxy serves the page below, such as `/line1`, unless the proxy says
+            so itself (X-Forwarded-Prefix).
+        user: to log in with; None: whoever can reach the page sees it.
+        password_file: a file with nothing but the password.
+    """
 
     host: Host = "127.0.0.1"
     port: Port = 7860
+    hosts: tuple[Host, ...] = ()
+    root_path: str = Field("", pattern=r"^(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*){0,8}$")
+    user: str | None = Field(None, pattern=r"^[^:\x00-\x1f]{1,64}$")
+    password_file: AnyPath | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> "PanelConfig":
+        if (self.user is None) != (self.password_file is None):
+            raise ValueError("user and password_file need each other")
+        return self
 
 
 def registers_for(bins: int) -> int:

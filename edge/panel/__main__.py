@@ -64,6 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             config.panel.host if given.host is None else given.host,
             config.panel.port if given.port is None else given.port,
             functools.partial(decision_rules, config),
+            config.panel,
         )
     except EwasteError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -1,34 +1,51 @@
 """The panel: a web page in a process of its own that only reads what the line writes."""
 
 import asyncio
+import contextlib
 import functools
 import logging
 import os
+import shutil
 import signal
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
+from PIL import PngImagePlugin
 
-from edge.bundle import Bundle
-from edge.config import Config, decision_rules
+from edge.bundle import Bundle, load_bundle
+from edge.config import Config, PanelConfig, decision_rules
 from edge.decision import DecisionRules
-from edge.errors import EwasteError
+from edge.errors import BadInput, EwasteError
+from edge.files import read_text
+from edge.labels import DEFAULT_HAZARDS
+from edge.memory import return_freed_memory
+from edge.panel import fragments
 from edge.panel.fragments import STALE_SECONDS
+from edge.panel.guard import LOCAL, Access, Guard
 from edge.panel.listener import listen
 from edge.panel.live import LIVE_NAME, read_live, read_status
+from edge.panel.picture import check_picture
 from edge.panel.trial import Classify, Trial
-from edge.store import Store
+from edge.panel.uploads import Busy, TooLarge, Uploads
+from edge.store import ItemRecord, Store
 
-MAX_UPLOAD = "20mb"
-LIVE_SECONDS = 0.1
-REPEAT_SECONDS = 1.0
-BOUNDARY = b"--frame\r\n"
+RECENT_ITEMS = 12
+FIGURES_SECONDS, ABOUT_SECONDS = 0.5, 5.0
+"""What many visitors ask for is worked out so often, however many they are."""
+MAX_PASSWORD = 1024
+MAX_PNG_TEXT = 1 << 20
+"""Bytes of text that a PNG may unpack to, which it holds in packed form next to its pixels."""
+TEMPORARY = "ewaste-panel-"
+HUNG_SECONDS = 60.0
+"""A picture that is looked at for so long has hung the page."""
 OFFLINE = {
     "GRADIO_ANALYTICS_ENABLED": "False",
     "HF_HUB_OFFLINE": "1",
@@ -37,12 +54,7 @@ OFFLINE = {
 }
 """Read by Gradio and its parts while they are imported."""
 
-POLICY = (
-    "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; "
-    "base-uri 'self'; form-action 'self'; frame-ancestors 'self'; object-src 'none'"
-)
-"""Content-Security-Policy: whatever Gradio's page might ask for, the browser asks only us.
-(Gradio needs inline scripts and styles.)"""
+Value = TypeVar("Value")
 
 
 def build(
@@ -51,6 +63,7 @@ def build(
     bundle_path: Path,
     rules: Callable[[Bundle], DecisionRules] | None = None,
     classify: Classify | None = None,
+    access: Access | None = None,
 ) -> Any:
     """Build the page as a FastAPI application.
 
@@ -60,6 +73,7 @@ def build(
         bundle_path: the bundle that pictures are tried with, and that "About" tells of.
         rules: how a tried picture is decided on; by default as in the default configuration.
         classify: stands in for the bundle's own model.
+        access: who may ask; by default whoever is on this machine.
     """
     os.environ.update(OFFLINE)
     # Only now: it takes seconds, and reads the environment.
@@ -69,28 +83,51 @@ def build(
 
     trial = Trial(bundle_path, rules or functools.partial(decision_rules, Config()), classify)
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    app.state.stopping = lambda: False
-    app.add_middleware(_Policy)
-    _add_endpoints(app, state_dir, store_path)
-    blocks = page.build_blocks(state_dir, store_path, bundle_path, trial)
-    return page.mount(app, blocks, MAX_UPLOAD)
+    app.add_middleware(Guard, access=access or Access())
+    _add_figures(app, state_dir, store_path, bundle_path)
+    _add_trial(app, trial)
+    return page.mount(app, page.build_blocks())
 
 
-def _add_endpoints(app: Any, state_dir: Path, store_path: Path) -> None:
-    from fastapi import Response
-    from fastapi.responses import StreamingResponse
+def _add_figures(app: Any, state_dir: Path, store_path: Path, bundle_path: Path) -> None:
+    from fastapi import Request, Response
+    from fastapi.responses import FileResponse
 
-    started = time.time()
+    @functools.partial(_worked_out_every, FIGURES_SECONDS)
+    def figures() -> dict[str, str]:
+        return line_parts(state_dir, store_path, bundle)
 
-    @app.get("/health")
-    def health() -> dict[str, float]:
-        return {"started": started}
+    @functools.partial(_worked_out_every, ABOUT_SECONDS)
+    def about_bundle() -> dict[str, str]:
+        try:
+            about = fragments.about(load_bundle(bundle_path), read_status(state_dir))
+        except EwasteError as error:
+            about = fragments.problem(str(error))
+        return {"about": about}
 
-    @app.get("/live.mjpg")
-    async def live() -> Response:
-        stream = live_stream(state_dir, app.state.stopping)
-        kind = "multipart/x-mixed-replace; boundary=frame"
-        return StreamingResponse(stream, media_type=kind, headers={"Cache-Control": "no-store"})
+    bundle = known_bundle(bundle_path)
+
+    @app.get("/parts.json")
+    def parts() -> dict[str, str]:
+        return figures()
+
+    @app.get("/about.json")
+    def about() -> dict[str, str]:
+        return about_bundle()
+
+    @app.get("/panel.js")
+    def script() -> Response:
+        return FileResponse(
+            Path(__file__).with_name("panel.js"), headers={"Cache-Control": "no-cache"}
+        )
+
+    @app.get("/live.jpg")
+    def live(request: Request) -> Response:
+        jpeg, version = live_picture(state_dir, time.time())
+        headers = {"Cache-Control": "no-store", "ETag": version}
+        if request.headers.get("if-none-match") == version:
+            return Response(status_code=304, headers=headers)
+        return Response(jpeg, media_type="image/jpeg", headers=headers)
 
     @app.get("/crops/{name:path}")
     def crop(name: str) -> Response:
@@ -106,6 +143,107 @@ def _add_endpoints(app: Any, state_dir: Path, store_path: Path) -> None:
         return Response(jpeg, media_type="image/jpeg", headers=cache)
 
 
+def _add_trial(app: Any, trial: Trial) -> None:
+    from fastapi import Request, Response
+    from fastapi.responses import JSONResponse
+    from starlette.requests import ClientDisconnect
+
+    uploads, started = Uploads(), time.time()
+    # A thread of its own: one decoder at a time, and the page's other threads stay free.
+    looking = ThreadPoolExecutor(1, thread_name_prefix="trial")
+    since: list[float] = []
+
+    def look(content: bytearray) -> dict[str, str]:
+        since.append(time.monotonic())
+        try:
+            answer = trial(content)
+        finally:
+            since.clear()
+        return {
+            "verdict": fragments.verdict(answer.verdict, answer.hazards),
+            "classes": fragments.classes(answer.probabilities),
+        }
+
+    @app.get("/health")
+    def health() -> Response:
+        """A thread answers, as for the page: without one to spare there is no answer here."""
+        hung = any(time.monotonic() - begun > HUNG_SECONDS for begun in since)
+        return JSONResponse({"started": started, "hung": hung}, 503 if hung else 200)
+
+    @app.post("/try")
+    async def look_at(request: Request) -> Response:
+        if request.headers.get("content-type") != "application/octet-stream":
+            # A form of another site cannot send this.
+            return _said(415, "Send the bytes of one picture as application/octet-stream.")
+        try:
+            async with uploads.upload() as upload:
+                await uploads.take(upload, request.stream())
+                head = check_picture(upload.content)
+                upload.pixels = head.width * head.height
+                await uploads.wait(upload)
+                loop = asyncio.get_running_loop()
+                return JSONResponse(await loop.run_in_executor(looking, look, upload.content))
+        except TooLarge as error:
+            return _said(413, str(error))
+        except Busy as error:
+            return _said(503, str(error))
+        except EwasteError as error:
+            return _said(400, str(error))
+        except ClientDisconnect:
+            return Response(status_code=400)
+
+    def _said(status: int, text: str) -> Response:
+        content = {"verdict": fragments.problem(text), "classes": ""}
+        return JSONResponse(content, status, headers={"Connection": "close"})
+
+
+def _worked_out_every(seconds: float, work_out: Callable[[], Value]) -> Callable[[], Value]:
+    """The value, worked out by one caller at a time and then kept for so long."""
+    lock = threading.Lock()
+    kept: list[tuple[float, Value]] = []
+
+    def value() -> Value:
+        with lock:
+            if not kept or time.monotonic() - kept[0][0] > seconds:
+                kept[:] = [(time.monotonic(), work_out())]
+            return kept[0][1]
+
+    return value
+
+
+def line_parts(state_dir: Path, store_path: Path, bundle: Bundle | None) -> dict[str, str]:
+    """What the page shows of the line, as HTML by the name of the part."""
+    labels = bundle.labels if bundle else ()
+    hazards = frozenset(bundle.manifest.hazards) if bundle else DEFAULT_HAZARDS
+    now, status = time.time(), read_status(state_dir)
+    records, per_minute, trouble = recorded(store_path)
+    return {
+        "header": fragments.header(status, now),
+        "tiles": fragments.tiles(status, per_minute),
+        "bars": fragments.bars(status.per_label if status else {}, labels, hazards),
+        "latency": fragments.latencies(status.latency if status else {}),
+        "items": fragments.items(records, hazards, trouble),
+    }
+
+
+def recorded(store_path: Path) -> tuple[list[ItemRecord], int, str]:
+    """Read the last items, how many the last minute had, and why there are none."""
+    try:
+        with Store(store_path, read_only=True) as store:
+            now = time.time()
+            return store.recent(RECENT_ITEMS), store.decided_since(now - 60, now), ""
+    except EwasteError as error:
+        return [], 0, str(error)
+
+
+def known_bundle(bundle_path: Path) -> Bundle | None:
+    """Load the bundle; the page of the line does without when there is no good one."""
+    try:
+        return load_bundle(bundle_path)
+    except EwasteError:
+        return None
+
+
 @functools.cache
 def placeholder() -> bytes:
     """Draw the JPEG shown while the line sends no picture."""
@@ -117,53 +255,53 @@ def placeholder() -> bytes:
     return cv2.imencode(".jpg", picture)[1].tobytes()
 
 
-def live_picture(state_dir: Path, now: float) -> bytes:
-    """Read the newest picture of the line; the placeholder if it or the status is too old."""
+def live_picture(state_dir: Path, now: float) -> tuple[bytes, str]:
+    """Read the newest picture of the line; the placeholder if it or the status is too old.
+
+    Returns it as JPEG, and its version as an entity tag.
+    """
+    nothing = placeholder(), '"none"'
     status = read_status(state_dir)
     if status is None or abs(now - status.updated_at) > STALE_SECONDS:
-        return placeholder()
+        return nothing
     try:
-        taken_at = (state_dir / LIVE_NAME).stat().st_mtime
+        taken = (state_dir / LIVE_NAME).stat()
     except OSError:
-        return placeholder()
-    fresh = abs(now - taken_at) <= STALE_SECONDS
-    return (read_live(state_dir) if fresh else None) or placeholder()
+        return nothing
+    if abs(now - taken.st_mtime) > STALE_SECONDS:
+        return nothing
+    jpeg = read_live(state_dir)
+    return (jpeg, f'"{taken.st_ino}-{taken.st_mtime_ns}"') if jpeg else nothing
 
 
-async def live_stream(state_dir: Path, stopping: Callable[[], bool]) -> AsyncIterator[bytes]:
-    """Yield the parts of an MJPEG stream until `stopping`.
+def is_local(host: str) -> bool:
+    """Whether only this machine can reach what listens on `host`."""
+    return host in LOCAL or host.startswith("127.")
 
-    An unchanged picture is repeated now and then: a client that is gone is noticed by sending.
+
+def open_to(panel: PanelConfig, host: str) -> Access:
+    """Who may ask a page that listens on `host`.
+
+    Raises:
+        BadInput: others could reach it and nobody need log in, or the password cannot be read.
     """
-    sent, sent_at = b"", 0.0
-    yield BOUNDARY
-    while not stopping():
-        picture = live_picture(state_dir, time.time())
-        if picture != sent or time.monotonic() - sent_at > REPEAT_SECONDS:
-            sent, sent_at = picture, time.monotonic()
-            head = b"Content-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(picture)
-            # The boundary ends the part: without it, browsers show a picture one too late.
-            yield head + picture + b"\r\n" + BOUNDARY
-        await asyncio.sleep(LIVE_SECONDS)
+    if not is_local(host) and panel.user is None:
+        raise BadInput(
+            f"panel host {host}: everybody on the network could see the page; "
+            "set user and password_file in [panel], or host 127.0.0.1 behind a proxy"
+        )
+    hosts = frozenset(name.lower() for name in panel.hosts)
+    return Access(host, hosts, panel.root_path, panel.user, _password(panel))
 
 
-class _Policy:
-    """ASGI middleware that adds `POLICY` to every answer."""
-
-    def __init__(self, app: Any) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        async def send_with_policy(message: Any) -> None:
-            if message["type"] == "http.response.start":
-                extra = [
-                    (b"content-security-policy", POLICY.encode()),
-                    (b"x-content-type-options", b"nosniff"),
-                ]
-                message["headers"] = [*message.get("headers", []), *extra]
-            await send(message)
-
-        await self._app(scope, receive, send_with_policy)
+def _password(panel: PanelConfig) -> str:
+    if panel.password_file is None:
+        return ""
+    path = panel.password_file.expanduser()
+    password = read_text(path, MAX_PASSWORD).strip()
+    if not password:
+        raise BadInput(f"{path}: holds no password")
+    return password
 
 
 def serve(
@@ -173,30 +311,73 @@ def serve(
     host: str = "127.0.0.1",
     port: int = 7860,
     rules: Callable[[Bundle], DecisionRules] | None = None,
+    panel: PanelConfig | None = None,
 ) -> None:
     """Serve the page until SIGTERM or SIGINT, then leave by `SystemExit(0)`.
 
-    Arguments as for `build`; port 0 takes a free one, which is printed. For the main thread.
+    Arguments as for `build`; `panel` says who may ask, its host and port are not looked at. Port 0
+    takes a free one, which is printed. For the main thread.
 
     Raises:
-        BadInput: the port is in use.
+        BadInput: the port is in use, or everybody on the network could see the page.
     """
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))  # also during the slow import
+    access = open_to(panel or PanelConfig(), host)
+    return_freed_memory()
+    PngImagePlugin.MAX_TEXT_MEMORY = MAX_PNG_TEXT
+    sweep(Path(tempfile.gettempdir()))
     with (
         listen(host, port) as listener,
-        tempfile.TemporaryDirectory(prefix="ewaste-panel-") as uploads,
+        tempfile.TemporaryDirectory(prefix=f"{TEMPORARY}{os.getpid()}-") as temporary,
     ):
-        os.environ["GRADIO_TEMP_DIR"] = uploads
-        app = build(state_dir, store_path, bundle_path, rules)
-        import uvicorn
-
-        server = uvicorn.Server(
-            uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1)
-        )
-        app.state.stopping = lambda: server.should_exit
-        # When it stops, uvicorn cancels Gradio's open streams and calls each of them an error.
+        os.environ["GRADIO_TEMP_DIR"] = temporary
+        app = build(state_dir, store_path, bundle_path, rules, access=access)
+        server = server_of(app)
+        # What it says while it stops is of requests that it breaks off.
         logging.getLogger("uvicorn.error").addFilter(lambda record: not server.should_exit)
         shown = f"[{host}]" if ":" in host else host
         print(f"panel: http://{shown}:{listener.getsockname()[1]}", flush=True)
+        if access.user is not None and not is_local(host):
+            print(
+                "warning: the page is open to the network; passwords and pictures go over it "
+                "unencrypted (a proxy with TLS in front helps)",
+                file=sys.stderr,
+                flush=True,
+            )
         server.run(sockets=[listener])
+
+
+def server_of(app: Any) -> Any:
+    """Uvicorn around the page, with limits on connections."""
+    import uvicorn
+
+    from edge.panel import connections
+
+    config = uvicorn.Config(
+        app,
+        http=connections.BoundedConnection,
+        ws="none",
+        backlog=connections.BACKLOG,
+        h11_max_incomplete_event_size=connections.HEAD_BYTES,
+        proxy_headers=False,
+        server_header=False,
+        # Clients can cause warnings, in any number.
+        log_level="error",
+        access_log=False,
+        timeout_graceful_shutdown=1,
+    )
+    return uvicorn.Server(config)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what pages that were killed left in the folder for temporary files."""
+    for left in folder.glob(f"{TEMPORARY}*-*"):
+        number = left.name.removeprefix(TEMPORARY).partition("-")[0]
+        with contextlib.suppress(OSError, ValueError):
+            if left.is_symlink() or left.stat().st_uid != os.getuid():
+                continue
+            try:
+                os.kill(int(number), 0)
+            except ProcessLookupError:
+                shutil.rmtree(left)

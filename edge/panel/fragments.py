@@ -13,6 +13,7 @@ from edge.store import ItemRecord
 STALE_SECONDS = 5.0
 """A status older than this means that the line hangs or died."""
 
+SHOWN_CLASSES = 5
 STALLED = "stalled"
 NOT_STARTED = "not started"
 STAGES = {"detect": "Detect", "classify": "Classify", "verdict": "Photo to verdict"}
@@ -170,6 +171,17 @@ def verdict(said: Verdict, hazards: Collection[str]) -> str:
         f'<div class="verdict{_kind(said.label, hazards)}"><strong>{escape(said.label)}</strong>'
         f"<span>goes to <b>{escape(said.bin)}</b></span><p>{escape(said.reason)}</p></div>"
     )
+
+
+def classes(probabilities: Mapping[str, float]) -> str:
+    """The likeliest classes of a tried picture as bars."""
+    likeliest = sorted(probabilities.items(), key=lambda pair: -pair[1])[:SHOWN_CLASSES]
+    rows = "".join(
+        f'<li><i style="width:{100 * share:.1f}%"></i><div><span>{escape(label)}</span>'
+        f"<u></u><b>{share:.0%}</b></div></li>"
+        for label, share in likeliest
+    )
+    return f'<div class="tried"><em>Classes</em><ol>{rows}</ol></div>'
 
 
 def problem(text: str) -> str:

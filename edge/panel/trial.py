@@ -11,7 +11,11 @@ from edge.bundle import Bundle, load_bundle, open_classifier
 from edge.classifier import Prediction
 from edge.decision import DecisionRules, Verdict, decide
 from edge.errors import BadInput
-from edge.photos import read_photo
+from edge.panel.picture import UNREADABLE, check_picture
+from edge.photos import decode_photo
+
+FULL_MEGAPIXELS = 2.0
+"""A larger picture is reduced while it is decoded; the model looks at far less."""
 
 Classify = Callable[[np.ndarray], Prediction]
 """Turns a view, uint8 RGB [height, width, 3], into a Prediction."""
@@ -19,10 +23,11 @@ Classify = Callable[[np.ndarray], Prediction]
 
 @dataclass(frozen=True)
 class Answer:
-    """What the bundle says of a picture: probabilities per label, 0 to 1, and the verdict."""
+    """What the bundle says of a picture: probabilities per label, 0 to 1, verdict, hazards."""
 
     probabilities: dict[str, float]
     verdict: Verdict
+    hazards: tuple[str, ...] = ()
 
 
 class Trial:
@@ -47,23 +52,21 @@ class Trial:
             self._loaded = (bundle.digest, open_classifier(bundle, threads=1).predict)
         return self._loaded[1]
 
-    def __call__(self, picture: Path) -> Answer:
-        """Classify and decide on the image file `picture`; safe to call from several threads.
+    def __call__(self, content: bytes) -> Answer:
+        """Classify and decide on the bytes of a picture; safe to call from several threads.
 
         Raises:
-            BadInput: not a readable image.
+            BadInput: not a readable JPEG, PNG, WebP or BMP, or too large.
             EwasteError: the bundle cannot be used.
         """
-        try:
-            pixels = read_photo(picture)
-        except BadInput:
-            # Its path means nothing to the person who uploaded it.
-            raise BadInput(
-                "This file is not a readable picture; choose a JPEG, PNG, WebP or BMP."
-            ) from None
-        bundle = load_bundle(self._bundle_path)
+        kind = check_picture(content).kind
         with self._lock:
+            try:
+                pixels = decode_photo(content, (kind,), full_megapixels=FULL_MEGAPIXELS)
+            except BadInput:
+                raise BadInput(UNREADABLE) from None
+            bundle = load_bundle(self._bundle_path)
             prediction = self._classify(bundle)(pixels)
         rules = self._rules(bundle)
         probabilities = zip(rules.labels, map(float, prediction.probabilities), strict=True)
-        return Answer(dict(probabilities), decide([prediction], rules))
+        return Answer(dict(probabilities), decide([prediction], rules), bundle.manifest.hazards)

@@ -79,20 +79,16 @@ class Server:
     """The panel in this process, with a stand-in for the model; and whom Python talked to."""
 
     def __init__(self, state: Path, bundle: Path) -> None:
-        import uvicorn
-
         self.state, self.contacted = state, []
         sys.addaudithook(self._hear)
         self._hears = True
         app = panel.build(state, state / "records.db", bundle, rules, classify)
         listener = panel.listen("127.0.0.1", 0)
         self.url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
-        config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1)
-        self._server = uvicorn.Server(config)
-        app.state.stopping = lambda: self._server.should_exit
+        self._server = panel.server_of(app)
         self._thread = threading.Thread(target=self._server.run, args=([listener],))
         self._thread.start()
-        get(self.url + "health", patience=20)
+        get(self.url + "health", patience=60)
 
     def _hear(self, event: str, arguments: tuple) -> None:
         if event == "socket.connect" and self._hears and isinstance(arguments[1], tuple):
@@ -210,9 +206,9 @@ def test_a_line_that_stops_says_so_and_its_picture_goes(line, page, server):
     page.wait_for_selector(".state.stopped")
     assert page.inner_text(".gate b") == "closed"
     now = time.time()
-    assert panel.live_picture(server.state, now) != panel.placeholder()
-    assert panel.live_picture(server.state, now + 6) == panel.placeholder()
-    assert panel.live_picture(server.state / "absent", now) == panel.placeholder()
+    assert panel.live_picture(server.state, now)[0] != panel.placeholder()
+    assert panel.live_picture(server.state, now + 6)[0] == panel.placeholder()
+    assert panel.live_picture(server.state / "absent", now)[0] == panel.placeholder()
 
 
 def upload(page, path: Path) -> None:
@@ -258,25 +254,17 @@ def test_crops_are_served_and_may_be_kept(server):
         assert get(server.url + crop_address(absent))[0] == 404
 
 
-def test_the_stream_ends_with_its_client(line, server, monkeypatch):
-    looked = []
-    whole = panel.live_picture
-
-    def counting(state_dir: Path, now: float) -> bytes:
-        looked.append(now)
-        return whole(state_dir, now)
-
-    monkeypatch.setattr(panel, "live_picture", counting)
-    with urllib.request.urlopen(server.url + "live.mjpg", timeout=5) as stream:
-        assert stream.headers["content-type"] == "multipart/x-mixed-replace; boundary=frame"
-        assert stream.readline() == b"--frame\r\n"
-        for _ in range(3):
-            assert stream.readline() == b"Content-Type: image/jpeg\r\n"
-            length = int(stream.readline().split()[1])
-            assert stream.readline() == b"\r\n"
-            assert stream.read(length + 2).endswith(b"\xff\xd9\r\n")
-            assert stream.readline() == b"--frame\r\n"
-    wait_until(lambda: looked and time.time() - looked[-1] > 0.5)
+def test_an_unchanged_live_picture_is_not_sent_again(line, server):
+    address = server.url + "live.jpg"
+    wait_until(lambda: get(address)[1]["etag"] != '"none"')
+    line.close()
+    status, headers, jpeg = get(address)
+    assert (status, headers["content-type"]) == (200, "image/jpeg")
+    assert jpeg.startswith(b"\xff\xd8") and jpeg.endswith(b"\xff\xd9")
+    request = urllib.request.Request(address, headers={"If-None-Match": headers["etag"]})
+    with pytest.raises(urllib.error.HTTPError) as unchanged:
+        urllib.request.urlopen(request, timeout=5)
+    assert unchanged.value.code == 304
 
 
 def start_panel(tmp_path: Path, *options: str) -> subprocess.Popen:
@@ -292,22 +280,27 @@ def start_panel(tmp_path: Path, *options: str) -> subprocess.Popen:
     )
 
 
-def test_sigterm_ends_the_panel_although_streams_are_open(tmp_path):
+def test_sigterm_ends_the_panel_although_requests_are_open(tmp_path):
     process = start_panel(tmp_path, "--bundle", str(tmp_path / "absent"), "--port", "0")
     url = process.stdout.readline().split()[1]
-    get(url + "/health", patience=10)
+    get(url + "/health", patience=60)
+    port = int(url.rpartition(":")[2])
+    head = b"POST /try HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n"
+    head += b"Content-Type: application/octet-stream\r\n\r\n"
     with (
-        urllib.request.urlopen(url + "/live.mjpg", timeout=5) as live,
-        urllib.request.urlopen(url + "/gradio_api/heartbeat/test", timeout=5) as heartbeat,
+        socket.create_connection(("127.0.0.1", port)) as sending,
+        socket.create_connection(("127.0.0.1", port)) as silent,
     ):
-        assert live.readline() and heartbeat.readline()
+        sending.sendall(head + b"half")
+        silent.sendall(b"GET / HT")
+        get(url + "/health")
         started = time.monotonic()
         process.send_signal(signal.SIGTERM)
         _, complaints = process.communicate(timeout=15)
     assert process.returncode == 0
     assert time.monotonic() - started < 5
     assert "Traceback" not in complaints
-    assert list((tmp_path / "tmp").iterdir()) == [], "uploads are removed"
+    assert list((tmp_path / "tmp").iterdir()) == [], "nothing is left behind"
 
 
 def test_the_page_ends_with_the_pipe_that_its_line_holds(tmp_path):
@@ -315,7 +308,7 @@ def test_the_page_ends_with_the_pipe_that_its_line_holds(tmp_path):
         tmp_path, "--bundle", str(tmp_path / "absent"), "--port", "0", "--with-stdin"
     )
     url = process.stdout.readline().split()[1]
-    get(url + "/health", patience=10)
+    get(url + "/health", patience=60)
     assert process.poll() is None, "an open pipe keeps it"
     process.stdin.close()
     assert process.wait(8) == 0

@@ -28,7 +28,7 @@ def classify(view: np.ndarray) -> Prediction:
 def picture(tmp_path):
     path = tmp_path / "picture.png"
     Image.new("L", (40, 30), 204).save(path)
-    return path
+    return path.read_bytes()
 
 
 def test_a_picture_gets_classes_and_a_verdict(bundle, picture):
@@ -41,12 +41,10 @@ def test_a_picture_gets_classes_and_a_verdict(bundle, picture):
 
 
 @pytest.mark.parametrize("content", [b"", b"no picture", b"\xff\xd8\xff\xe0 broken"])
-def test_a_bad_file_gets_one_line_without_its_path(bundle, tmp_path, content):
-    path = tmp_path / "upload.jpg"
-    path.write_bytes(content)
+def test_a_bad_file_gets_one_line(bundle, content):
     with pytest.raises(BadInput, match="not a readable picture") as caught:
-        Trial(bundle.path, rules, classify)(path)
-    assert "\n" not in str(caught.value) and str(tmp_path) not in str(caught.value)
+        Trial(bundle.path, rules, classify)(content)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_bundle_that_cannot_be_used_is_told_each_time(tmp_path, picture, make_bundle):
@@ -90,6 +88,6 @@ def test_the_bundles_own_model_answers(tiny_bundle, drawn_data):
     trial = Trial(tiny_bundle, own_bins)
     for label in ("Battery", "Keyboard"):
         pictures = sorted((drawn_data / "train" / label).iterdir())[:5]
-        answers = [trial(picture) for picture in pictures]
+        answers = [trial(picture.read_bytes()) for picture in pictures]
         assert sum(answer.verdict.label == label for answer in answers) >= 3
         assert all(sum(answer.probabilities.values()) == pytest.approx(1) for answer in answers)

@@ -1,0 +1,242 @@
+"""Who may ask the page for what: the first thing that a request meets."""
+
+import asyncio
+import base64
+import binascii
+import contextlib
+import hmac
+import re
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+POLICY = (
+    "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; "
+    "base-uri 'self'; form-action 'self'; frame-ancestors 'self'; object-src 'none'"
+)
+"""Content-Security-Policy: whatever Gradio's page might ask for, the browser asks only us.
+(Gradio needs inline scripts and styles, and makes its HTML by scripts of its own.)"""
+
+HEADERS = (
+    (b"content-security-policy", POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"referrer-policy", b"no-referrer"),
+)
+_REPLACED = {name for name, _ in HEADERS} | {b"set-cookie"}
+
+LOCAL = ("localhost", "127.0.0.1", "::1")
+TRY, HEALTH = "/try", "/health"
+_OURS = ("/live.jpg", "/parts.json", "/about.json", "/panel.js", HEALTH)
+_GRADIO = ("/", "/theme.css", "/favicon.ico")
+_FILE = re.compile(r"/(assets|static)(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+")
+_CROP = re.compile(r"/crops/.{1,300}\.jpg", re.DOTALL)
+_PREFIX = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*){1,8}")
+_PASSED_ON = (
+    b"accept",
+    b"accept-encoding",
+    b"if-none-match",
+    b"if-modified-since",
+    b"content-type",
+)
+_SLACK_BYTES, _SLACK_SECONDS = 32 << 20, 2.0
+"""So much of the body of a refused request is taken and thrown away, so that the client, which may
+be sending still, gets to read the answer."""
+
+
+@dataclass(frozen=True)
+class Access:
+    """Who may ask.
+
+    Attributes:
+        host: the name or address the page listens on.
+        hosts: further names it is known by, such as that of a proxy, without ports; `LOCAL` and the
+            address that a connection came in on are known always.
+        root_path: the path that a proxy serves the page below.
+        user, password: to log in with; None: everyone may.
+    """
+
+    host: str = LOCAL[1]
+    hosts: frozenset[str] = frozenset()
+    root_path: str = ""
+    user: str | None = None
+    password: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """The answer to a request that is not let in."""
+
+    status: int
+    text: str
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+
+class Guard:
+    """ASGI middleware that lets in what the page itself asks for, and nothing else.
+
+    What goes on to Gradio has lost its query and all headers but a few: Gradio gives files away,
+    reads sessions and fetches addresses by them.
+    """
+
+    def __init__(self, app: Any, access: Access) -> None:
+        self._app, self._access = app, access
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer, or let the request through."""
+        if scope["type"] != "http":
+            if scope["type"] == "lifespan":
+                await self._app(scope, receive, send)
+            return
+        headers = dict(reversed(scope["headers"]))  # the first of each name
+        refusal = refuse(self._access, scope, headers)
+        with_headers = _adding_headers(send)
+        if refusal is not None:
+            await _answer(refusal, receive, with_headers)
+            return
+        await self._app(_reduced(self._access, scope, headers), receive, with_headers)
+
+
+def refuse(access: Access, scope: Any, headers: dict[bytes, bytes]) -> Refusal | None:
+    """Say why the request is not let in; None: it is."""
+    host = _host_of(headers.get(b"host", b"").decode("latin-1"))
+    own = (scope.get("server") or ("",))[0]
+    if host is None or host[0] not in {*LOCAL, access.host.lower(), *access.hosts, own}:
+        return Refusal(
+            421, "The page does not know itself by this name; add it to hosts in [panel]."
+        )
+    refusal = _foreign(access, scope, headers)
+    if refusal is not None:
+        return refusal
+    if access.user is not None and scope["path"] != HEALTH:
+        given = headers.get(b"authorization", b"")
+        if not _knows(given, access.user, access.password):
+            ask = (b"www-authenticate", b'Basic realm="E-waste line", charset="UTF-8"')
+            return Refusal(401, "Log in to see the page.", (ask,))
+    return _not_allowed(scope["method"], scope["path"], headers)
+
+
+def _host_of(given: str) -> tuple[str, str] | None:
+    """Name and port of a Host header or an Origin's host; None: it is none."""
+    match = re.fullmatch(
+        r"(?:\[([0-9a-fA-F:.]{2,45})\]|([A-Za-z0-9._-]{1,253}))(?::(\d{1,5}))?", given
+    )
+    if match is None:
+        return None
+    return (match[1] or match[2]).lower(), match[3] or ""
+
+
+def _foreign(access: Access, scope: Any, headers: dict[bytes, bytes]) -> Refusal | None:
+    """Refuse what another site made the browser send; a link to the page may be followed."""
+    refusal = Refusal(403, "Asked for by another site.")
+    origin = headers.get(b"origin")
+    if origin is not None:
+        try:
+            parts = urlsplit(origin.decode("latin-1"))
+        except ValueError:
+            return refusal
+        host = headers[b"host"].decode("latin-1").lower()
+        # Behind a proxy the page may be asked by another name than the browser knows it by.
+        own = parts.netloc.lower() in {host, *access.hosts}
+        if parts.scheme not in ("http", "https") or not own:
+            return refusal
+    if headers.get(b"sec-fetch-site", b"none") in (b"none", b"same-origin"):
+        return None
+    followed = (headers.get(b"sec-fetch-mode"), headers.get(b"sec-fetch-dest"))
+    if followed == (b"navigate", b"document") and (scope["method"], scope["path"]) == ("GET", "/"):
+        return None
+    return refusal
+
+
+def _knows(given: bytes, user: str, password: str) -> bool:
+    kind, _, encoded = given.partition(b" ")
+    if kind.lower() != b"basic":
+        return False
+    try:
+        said = base64.b64decode(encoded.strip(), validate=True)
+    except (binascii.Error, ValueError):
+        return False
+    return hmac.compare_digest(said, f"{user}:{password}".encode())
+
+
+def _not_allowed(method: str, path: str, headers: dict[bytes, bytes]) -> Refusal | None:
+    if path == TRY:
+        allowed: tuple[str, ...] = ("POST",)
+    elif path in _OURS or path in _GRADIO or _FILE.fullmatch(path) or _CROP.fullmatch(path):
+        allowed = ("GET", "HEAD")
+    else:
+        return Refusal(404, "There is no such page.")
+    if method not in allowed:
+        return Refusal(405, "Not done here.", ((b"allow", ", ".join(allowed).encode()),))
+    sends = headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers
+    if method != "POST" and sends:
+        return Refusal(413, "Send nothing with this request.")
+    return None
+
+
+def _reduced(access: Access, scope: Any, headers: dict[bytes, bytes]) -> Any:
+    """The request with what we and Gradio need of it, below the path that a proxy serves it at."""
+    path = scope["path"]
+    ours = path == TRY or path in _OURS or path.startswith("/crops/")
+    prefix = headers.get(b"x-forwarded-prefix", b"").decode("latin-1").rstrip("/")
+    root = access.root_path or (prefix if _PREFIX.fullmatch(prefix) else "")
+    kept = [(name, headers[name]) for name in _PASSED_ON if name in headers]
+    host = headers[b"host"]
+    forwarded = _host_of(headers.get(b"x-forwarded-host", b"").decode("latin-1"))
+    if forwarded is not None and forwarded[0] in {*LOCAL, *access.hosts}:
+        host = headers[b"x-forwarded-host"]
+    scheme = "https" if headers.get(b"x-forwarded-proto") == b"https" else "http"
+    if ours:
+        kept += [(name, headers[name]) for name in (b"content-length",) if name in headers]
+    return {
+        **scope,
+        "headers": [(b"host", host), *kept],
+        "query_string": b"",
+        "root_path": root,
+        "path": root + path,
+        "scheme": scheme,
+    }
+
+
+def _adding_headers(send: Any) -> Any:
+    async def send_with_headers(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            kept = [
+                (name, value)
+                for name, value in message.get("headers", [])
+                if name.lower() not in _REPLACED and not name.lower().startswith(b"access-control-")
+            ]
+            message = {**message, "headers": [*kept, *HEADERS]}
+        await send(message)
+
+    return send_with_headers
+
+
+async def _answer(refusal: Refusal, receive: Any, send: Any) -> None:
+    text = refusal.text.encode() + b"\n"
+    headers = [
+        (b"content-type", b"text/plain; charset=utf-8"),
+        (b"content-length", b"%d" % len(text)),
+        (b"connection", b"close"),
+        *refusal.headers,
+    ]
+    await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
+    await send({"type": "http.response.body", "body": text, "more_body": True})
+    await throw_away(receive)
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def throw_away(receive: Any) -> None:
+    """Take what a client is still sending, for a while."""
+
+    async def take() -> None:
+        taken = 0
+        while taken < _SLACK_BYTES:
+            message = await receive()
+            taken += len(message.get("body", b""))
+            if message["type"] == "http.disconnect" or not message.get("more_body"):
+                break
+
+    with contextlib.suppress(asyncio.TimeoutError):
+        await asyncio.wait_for(take(), _SLACK_SECONDS)

@@ -1,0 +1,137 @@
+/* What moves on the page: the line's figures and picture, and a picture that is tried. Every request
+   is short, for a browser opens only few connections to a server, whatever number of tabs it has;
+   every address is relative, for a proxy may serve the page below a path. */
+(() => {
+	const FIGURES_MS = 1000, PICTURE_MS = 100, REST_MS = 1000, HEALTH_MS = 3000, PATIENCE_MS = 5000;
+	const TRIES = 4;
+	const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
+	const ask = (address, more = {}) =>
+		fetch(address, {cache: "no-store", signal: AbortSignal.timeout(PATIENCE_MS), ...more});
+
+	// Gradio draws a tab only once it is looked at: what came before is kept for then.
+	const parts = {};
+	const draw = () => {
+		for (const [name, html] of Object.entries(parts)) {
+			const place = document.querySelector(`#${name} [data-part]`);
+			if (place && place.shown !== html) {
+				place.innerHTML = html;
+				place.shown = html;
+			}
+		}
+	};
+	const forever = async (ms, step) => {
+		for (;;) {
+			let wait = ms;
+			try { wait = (await step()) || ms; } catch { wait = Math.max(ms, REST_MS); }
+			await sleep(wait);
+		}
+	};
+
+	forever(FIGURES_MS, async () => {
+		if (!document.hidden) {
+			const answer = await ask("parts.json");
+			if (answer.ok) Object.assign(parts, await answer.json());
+		}
+		draw();
+	});
+
+	let version = "";
+	forever(PICTURE_MS, async () => {
+		const image = document.querySelector("#live img");
+		if (document.hidden || !image || !image.offsetParent) return REST_MS / 4;
+		const answer = await ask("live.jpg", {headers: version ? {"If-None-Match": version} : {}});
+		if (answer.status !== 200) return answer.status === 304 ? PICTURE_MS : REST_MS;
+		const address = URL.createObjectURL(await answer.blob());
+		const old = image.src;
+		image.src = address;
+		version = answer.headers.get("ETag") || "";
+		await image.decode().catch(() => {});
+		if (old.startsWith("blob:")) URL.revokeObjectURL(old);
+	});
+
+	// A screen at the line runs for months: it must come back by itself after the panel was restarted.
+	let known = null;
+	forever(HEALTH_MS, async () => {
+		try {
+			const {started} = await (await ask("health")).json();
+			document.documentElement.classList.remove("panel-lost");
+			if (known !== null && known !== started) location.reload();
+			known = started;
+		} catch {
+			document.documentElement.classList.add("panel-lost");
+		}
+	});
+
+	const about = async () => {
+		try {
+			const answer = await ask("about.json");
+			if (answer.ok) Object.assign(parts, await answer.json());
+		} catch { /* the next look asks again */ }
+		draw();
+	};
+	about();
+	document.addEventListener("click", (event) => {
+		if (event.target.closest("[role=tab]")) {
+			setTimeout(draw);
+			about();
+		}
+		if (event.target.closest("#picture .clear")) {
+			event.preventDefault();
+			show(null);
+		}
+	});
+
+	let tried = 0;
+	const show = (file) => {
+		tried += 1;
+		const drop = document.querySelector("#picture .drop"), image = drop.querySelector("img");
+		if (image.src) URL.revokeObjectURL(image.src);
+		image.removeAttribute("src");
+		drop.classList.toggle("filled", Boolean(file));
+		drop.querySelector("input").value = "";
+		if (file) image.src = URL.createObjectURL(file);
+		parts.verdict = parts.classes = "";
+		draw();
+		return tried;
+	};
+	const judge = async (file) => {
+		const number = show(file);
+		const say = (text) => {
+			const line = document.createElement("p");
+			line.className = "banner stalled";
+			line.textContent = text;
+			return {verdict: line.outerHTML, classes: ""};
+		};
+		const most = Number(document.querySelector("#picture .drop").dataset.most);
+		let answer = say("The panel does not answer; try again.");
+		if (file.size > most) {
+			answer = say(`This file is larger than the maximum of ${most >> 20} MB; choose a smaller one.`);
+		} else {
+			for (let attempt = 0; attempt < TRIES; attempt += 1) {
+				try {
+					const reply = await fetch("try", {
+						method: "POST", body: file, headers: {"Content-Type": "application/octet-stream"},
+						cache: "no-store", signal: AbortSignal.timeout(60000),
+					});
+					answer = await reply.json();
+					if (reply.status !== 503) break;
+				} catch { /* said at the end */ }
+				await sleep(REST_MS);
+			}
+		}
+		if (number !== tried) return;
+		Object.assign(parts, answer);
+		draw();
+	};
+	document.addEventListener("change", (event) => {
+		const input = event.target.closest("#picture input[type=file]");
+		if (input && input.files.length) judge(input.files[0]);
+	});
+	for (const kind of ["dragover", "drop"]) {
+		document.addEventListener(kind, (event) => {
+			if (!event.target.closest("#picture .drop")) return;
+			event.preventDefault();
+			if (kind === "drop" && event.dataTransfer.files.length) judge(event.dataTransfer.files[0]);
+		});
+	}
+})();

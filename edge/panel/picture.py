@@ -1,0 +1,111 @@
+"""What a picture says of itself in its first bytes, read before any decoder sees it."""
+
+from dataclasses import dataclass
+
+from edge.errors import BadInput
+
+MAX_BYTES = 20 << 20
+MAX_PIXELS = 25_000_000
+MAX_PIXELS_WEBP = 8_000_000
+"""Its decoder holds the picture four times."""
+MAX_SCANS = 25
+"""A progressive JPEG has about ten; each one goes through the whole picture."""
+
+UNREADABLE = "This file is not a readable picture; choose a JPEG, PNG, WebP or BMP."
+
+
+@dataclass(frozen=True)
+class Head:
+    """Kind (as Pillow names it), width and height of a picture, px."""
+
+    kind: str
+    width: int
+    height: int
+
+
+def check_picture(content: bytes) -> Head:
+    """Read the head of a picture that somebody sent, and refuse what would cost too much.
+
+    Raises:
+        BadInput: not one of the four kinds, damaged, or too large.
+    """
+    if len(content) > MAX_BYTES:
+        raise BadInput(
+            f"This file is larger than the maximum of {MAX_BYTES >> 20} MB; choose a smaller one."
+        )
+    try:
+        head = _head(content)
+    except IndexError:
+        head = None
+    if head is None or not head.width or not head.height:
+        raise BadInput(UNREADABLE)
+    limit = MAX_PIXELS_WEBP if head.kind == "WEBP" else MAX_PIXELS
+    if head.width * head.height > limit:
+        raise BadInput(
+            f"This picture is {head.width} x {head.height}; at most {limit // 1_000_000} "
+            f"megapixels are tried{' of a WebP' if head.kind == 'WEBP' else ''}; make it smaller."
+        )
+    return head
+
+
+def _head(content: bytes) -> Head | None:
+    if content[:8] == b"\x89PNG\r\n\x1a\n" and content[12:16] == b"IHDR" and len(content) > 32:
+        return Head("PNG", _big(content, 16, 4), _big(content, 20, 4))
+    if content[:2] == b"BM" and len(content) > 34:
+        return _bmp(content)
+    if content[:4] == b"RIFF" and content[8:12] == b"WEBP" and len(content) > 30:
+        return _webp(content)
+    if content[:3] == b"\xff\xd8\xff":
+        return _jpeg(content)
+    return None
+
+
+def _bmp(content: bytes) -> Head | None:
+    if _little(content, 14, 4) == 12:
+        return Head("BMP", _little(content, 18, 2), _little(content, 20, 2))
+    if _little(content, 30, 4) not in (0, 3):  # run-length encoded: nobody has these, and slow
+        return None
+    height = int.from_bytes(content[22:26], "little", signed=True)
+    return Head("BMP", _little(content, 18, 4), abs(height))
+
+
+def _webp(content: bytes) -> Head | None:
+    kind = content[12:16]
+    if kind == b"VP8X":
+        return Head("WEBP", _little(content, 24, 3) + 1, _little(content, 27, 3) + 1)
+    if kind == b"VP8L":
+        packed = _little(content, 21, 4)
+        return Head("WEBP", (packed & 0x3FFF) + 1, (packed >> 14 & 0x3FFF) + 1)
+    if kind == b"VP8 ":
+        width, height = _little(content, 26, 2), _little(content, 28, 2)
+        return Head("WEBP", width & 0x3FFF, height & 0x3FFF)
+    return None
+
+
+def _jpeg(content: bytes) -> Head | None:
+    """The first frame's size; later ones would be another picture."""
+    # Within pixels FF is followed by 00: this pair is a scan's beginning.
+    if content.count(b"\xff\xda") > MAX_SCANS:
+        return None
+    place = 2
+    while place < len(content):
+        if content[place] != 0xFF:
+            return None
+        marker = content[place + 1]
+        if marker == 0xFF:
+            place += 1
+            continue
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            return Head("JPEG", _big(content, place + 7, 2), _big(content, place + 5, 2))
+        if marker in (0xD9, 0xDA):
+            return None
+        place += 2 + max(2, _big(content, place + 2, 2))
+    return None
+
+
+def _big(content: bytes, start: int, size: int) -> int:
+    return int.from_bytes(content[start : start + size], "big")
+
+
+def _little(content: bytes, start: int, size: int) -> int:
+    return int.from_bytes(content[start : start + size], "little")
