@@ -9,6 +9,12 @@ and zero point 117. 117 is the ImageNet mean of R, G and B (123.68, 116.78, 103.
 middle; what remains per channel is in the bias of conv1."""
 
 
+PADDED_SIDE = 4096
+"""px; the square around a picture up to so long takes 50 MB at most."""
+PADDED_SHARE = 2
+"""A longer picture is padded as it is if the square has at most so many times its pixels."""
+
+
 def to_square(image: np.ndarray) -> np.ndarray:
     """Pad uint8 RGB [height, width, 3] to a centred square by repeating its border."""
     height, width = image.shape[:2]
@@ -41,7 +47,32 @@ def model_input(image: np.ndarray, size: int) -> np.ndarray:
     """
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
         raise ValueError(f"expected uint8 RGB [height, width, 3], got {image.dtype} {image.shape}")
-    return resize_square(to_square(image), size)
+    return resize_square(
+        to_square(image) if _can_be_padded(image) else _long_square(image, size), size
+    )
+
+
+def _can_be_padded(image: np.ndarray) -> bool:
+    """Whether the square around a picture is small, or not much larger than the picture."""
+    height, width = image.shape[:2]
+    side = max(height, width)
+    return side <= PADDED_SIDE or side * side <= PADDED_SHARE * height * width
+
+
+def _long_square(image: np.ndarray, size: int) -> np.ndarray:
+    """A long, thin picture as a square of twice the model's size, whose full square never exists.
+
+    As `resize_square` would make it, up to rounding: bilinear, but one direction after the other,
+    the long one before the short one is padded.
+    """
+    height, width = image.shape[:2]
+    if height > width:
+        return _long_square(image.transpose(1, 0, 2), size).transpose(1, 0, 2)
+    shrunk = cv2.resize(image, (2 * size, height), interpolation=cv2.INTER_LINEAR)
+    above = (width - height) // 2
+    below = width - height - above
+    padded = cv2.copyMakeBorder(shrunk, above, below, 0, 0, cv2.BORDER_REPLICATE)
+    return cv2.resize(padded, (2 * size, 2 * size), interpolation=cv2.INTER_LINEAR)
 
 
 def float_input(pixels: np.ndarray) -> np.ndarray:

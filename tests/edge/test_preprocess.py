@@ -1,9 +1,11 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.preprocess import float_input, model_input, to_square
+from edge.preprocess import float_input, model_input, resize_square, to_square
 
 
 @given(st.integers(1, 300), st.integers(1, 300), st.integers(8, 96))
@@ -50,3 +52,27 @@ def test_the_float_form_is_centred():
 def test_what_is_no_picture_is_refused(wrong):
     with pytest.raises(ValueError, match="expected uint8 RGB"):
         model_input(wrong, 8)
+
+
+@pytest.mark.parametrize(
+    ("height", "width"), [(300, 5001), (5001, 300), (1, 4097), (4500, 2), (2000, 6001)]
+)
+def test_a_long_picture_becomes_what_padding_it_whole_would_make_of_it(height, width):
+    pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+    whole = resize_square(to_square(pixels), 96).astype(int)
+    assert np.abs(model_input(pixels, 96).astype(int) - whole).max() <= 1
+
+
+@pytest.mark.parametrize(("height", "width"), [(720, 1280), (3, 4096), (4000, 6000), (10, 7)])
+def test_an_ordinary_picture_is_padded_first_to_the_last_bit(height, width):
+    pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+    np.testing.assert_array_equal(model_input(pixels, 64), resize_square(to_square(pixels), 64))
+
+
+def test_a_strip_takes_no_more_memory_than_its_square_of_the_models_size():
+    tracemalloc.start()
+    answer = model_input(np.full((60_000, 100, 3), 90, np.uint8), 224)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (answer == 90).all()
+    assert peak < 150e6  # the picture 18 MB; the square around it would be 10,800 MB
