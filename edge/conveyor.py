@@ -185,6 +185,7 @@ class Conveyor:
                 elif frame.fault:
                     shown(self.step_blind(frame))
                 else:
+                    self._count_passed(frame.passed)
                     self._move_gates()
             self._finish()
             return self.tally
@@ -195,7 +196,7 @@ class Conveyor:
     def step(self, frame: Frame) -> Step:
         """Take in one frame: find and follow items, classify one view, decide, move gates."""
         self.tally.frames += 1
-        self.tally.frames_dropped += frame.sequence - self._next_frame
+        self._count_passed(frame.sequence)
         self._next_frame = frame.sequence + 1
         encoder_mm = self._encoder.position_mm(frame.captured_at)
         if self._started_at is None:
@@ -225,6 +226,11 @@ class Conveyor:
             belt=self._belt,
             moved_px=round((encoder_mm - glance.encoder_mm) / self._geometry.mm_per_px),
         )
+
+    def _count_passed(self, sequence: int) -> None:
+        """Count the frames before number `sequence` that never came."""
+        self.tally.frames_dropped += max(0, sequence - self._next_frame)
+        self._next_frame = max(self._next_frame, sequence)
 
     def step_blind(self, none: NoFrame) -> Step:
         """The camera is at fault: the gates are closed, and what is on the belt goes to manual."""

@@ -73,7 +73,7 @@ def open_source(config: Config, said: Callable[[str], None] = lambda line: None)
     """
     # A recorded belt is worked through as fast as it can be, but in its own time.
     clock = SystemClock() if is_live(config.camera.source) else VirtualClock()
-    camera = open_camera(config.camera, clock)
+    camera = open_camera(config.camera, clock, said)
     try:
         camera, encoder = with_encoder(config, camera, clock, said)
     except BaseException:

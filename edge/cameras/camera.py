@@ -27,9 +27,12 @@ class NoFrame:
 
     Attributes:
         fault: what is wrong, in words; empty while the next frame is merely late.
+        passed: how many frames, read or not, the source has had so far, where it knows that the
+            last ones could not be read; 0: nothing is known of any.
     """
 
     fault: str = ""
+    passed: int = 0
 
 
 class Camera(Protocol):
@@ -40,6 +43,7 @@ class Camera(Protocol):
 
         Raises:
             CameraLost: a live camera did not come back; the program should end.
+            BadInput: a file or folder has ended, and not one frame of it could be read.
         """
 
     def close(self) -> None:

@@ -1,12 +1,34 @@
-"""What a live camera is read through, in the capture process: a device that may block and fail."""
+"""What a live camera is read through, in the capture process: a device that may block and fail.
 
+A source is a name that a person typed, and is taken for the first of these that it fits:
+
+1. `SCHEME://...` with a scheme of `STREAMS`: an address. Any other scheme is refused, and so are
+   FFmpeg's own (`file:`, `concat:`, `pipe:` and the like), which read what they name.
+2. What exists: a character device is a V4L2 camera, a folder holds pictures, a file is a film or a
+   picture, whatever its name. A file called `0`, `picamera2` or `a%03d.png` is that file.
+3. A path in /dev, or a link there: a V4L2 camera, which may be unplugged just now.
+4. `picamera2`, `picamera2:NUMBER`, or a number of up to three digits: that camera.
+5. Anything else is a path at which there is nothing.
+"""
+
+import os
+import re
+import stat
 from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
+from edge.errors import BadInput
+
 FILM = "film://"
 """Of a film of a simulated belt, for measurements in real time; its folder follows."""
+STREAMS = ("rtsp", "rtsps", "rtmp", "rtmps", "http", "https", "rtp", "srt", "udp")
+"""The schemes of addresses that FFmpeg may be given."""
+_MISTYPED = rf"({'|'.join(STREAMS)}):|[a-z][a-z0-9+.-]*:/"
+HIDDEN = "(address not shown)"
 SETTLE_S = 2.0
 """How long automatic exposure and white balance run before they are locked."""
 
@@ -16,7 +38,7 @@ class DeviceSettings:
     """Which live camera, and what is asked of it.
 
     Attributes:
-        source: `picamera2`, `picamera2:1`, a USB camera's number or /dev/videoN, or a URL.
+        source: `picamera2`, `picamera2:1`, a V4L2 camera's number or device file, or an address.
         width, height: of a frame, px; a frame of another size is a fault.
         fps: frames per second, as far as the camera lets itself be told.
         format: pixel format asked of the camera; None: what suits it best.
@@ -56,26 +78,90 @@ class Device(Protocol):
         """Release the camera."""
 
 
-def is_picamera(source: str) -> bool:
-    """Whether a source is a Raspberry Pi camera: `picamera2` or `picamera2:NUMBER`."""
-    return source == "picamera2" or source.startswith("picamera2:")
+class Kind(Enum):
+    """What a source is."""
+
+    PICAMERA = "a Raspberry Pi camera"
+    V4L2 = "a V4L2 camera, by its number or its device file"
+    STREAM = "an address"
+    FILM = "a film of a simulated belt, shown in real time"
+    PATH = "a file or a folder"
+
+
+def kind_of(source: str) -> Kind:
+    """What a source is (see the module); an address of an unknown scheme is a PATH to nothing."""
+    if source.startswith(FILM):
+        return Kind.FILM
+    if _scheme(source) in STREAMS:
+        return Kind.STREAM
+    try:
+        mode = Path(source).stat().st_mode
+        return Kind.V4L2 if stat.S_ISCHR(mode) else Kind.PATH
+    except (OSError, ValueError):
+        pass
+    if _in_dev(source):
+        return Kind.V4L2
+    if source == "picamera2" or source.startswith("picamera2:"):
+        return Kind.PICAMERA
+    return Kind.V4L2 if re.fullmatch("[0-9]{1,3}", source) else Kind.PATH
+
+
+def _scheme(source: str) -> str:
+    """The scheme of `SCHEME://...`, small; empty: it has none."""
+    found = re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", source)
+    return found[1].lower() if found else ""
+
+
+def _in_dev(source: str) -> bool:
+    """Whether a path, or what a link there points at, lies in /dev."""
+    try:
+        paths = os.path.abspath(source), os.path.realpath(source)  # noqa: PTH100
+    except (OSError, ValueError):
+        return False
+    return any(path.startswith("/dev/") and not path.startswith("/dev/shm/") for path in paths)
 
 
 def is_usb(source: str) -> bool:
     """Whether a source is a V4L2 camera: its number or its device file."""
-    return source.isdigit() or source.startswith("/dev/video")
+    return kind_of(source) is Kind.V4L2
+
+
+def v4l2_name(source: str) -> int | str:
+    """A V4L2 camera's number, or the path of its device file."""
+    if "/" in source or os.path.lexists(source):
+        return os.path.abspath(source)  # noqa: PTH100 (not resolved: by-id links move)
+    return int(source)
 
 
 def is_live(source: str) -> bool:
     """Whether a source is a camera or a stream rather than a file or a folder."""
-    return is_picamera(source) or is_usb(source) or "://" in source
+    return kind_of(source) is not Kind.PATH
 
 
 def shown_source(source: str) -> str:
-    """The source for messages: without the user and password that a URL may hold."""
+    """The source for messages, status, page and records: of an address only where it leads.
+
+    Cameras take passwords and tokens before the host, in the query and in the path, so that of an
+    address scheme, host and port are shown. Where a password holds a slash even those cannot be
+    told from it, and the scheme alone is shown. A path is shown as it is, unless nothing is there
+    and it looks like an address that was mistyped.
+    """
+    if source.startswith(FILM):
+        return source
     scheme, found, rest = source.partition("://")
-    authority, slash, path = rest.partition("/")
-    return f"{scheme}{found}{authority.rpartition('@')[2]}{slash}{path}" if found else source
+    if not found:
+        # Such as rtsp:/user:password@host, user:password@host/1 or host/video?password=secret.
+        address = "@" in source or "?" in source or re.match(_MISTYPED, source, re.IGNORECASE)
+        is_path = kind_of(source) is Kind.PATH
+        return HIDDEN if address and is_path and not os.path.lexists(source) else source
+    if _scheme(source) not in STREAMS:
+        return HIDDEN
+    authority = re.split(r"[/?#\\]", rest, maxsplit=1)[0]
+    after = rest[len(authority) :]
+    host = authority.rpartition("@")[2]
+    if "@" in after or not re.fullmatch(r"(\[[\w:.%-]+\]|[\w.-]+)(:[0-9]{1,5})?", host):
+        return f"{scheme}://{HIDDEN}"
+    return f"{scheme}://{host}"
 
 
 def open_device(settings: DeviceSettings) -> Device:
@@ -85,18 +171,21 @@ def open_device(settings: DeviceSettings) -> Device:
         EwasteError: it does not open.
         BadInput: it cannot do what is asked of it, or its driver is not installed.
     """
-    if is_picamera(settings.source):
+    kind = kind_of(settings.source)
+    if kind is Kind.PICAMERA:
         from edge.cameras.picamera import PicameraDevice
 
         return PicameraDevice(settings)
-    if is_usb(settings.source):
+    if kind is Kind.V4L2:
         from edge.cameras.usb import UsbDevice
 
         return UsbDevice(settings)
-    if settings.source.startswith(FILM):
+    if kind is Kind.FILM:
         from edge.simulator.film import FilmDevice
 
         return FilmDevice(settings.source)
+    if kind is not Kind.STREAM:
+        raise BadInput(f"{shown_source(settings.source)}: there is no such camera any more")
     from edge.cameras.stream import StreamDevice
 
     return StreamDevice(settings)

@@ -1,59 +1,99 @@
 """A folder of pictures as a camera: one frame each, in the order of their names."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 
-from edge.cameras.camera import Frame
+from edge.cameras.camera import Frame, NoFrame
+from edge.cameras.shape import stretched
 from edge.clock import Clock
 from edge.errors import BadInput
-from edge.photos import PHOTO_SUFFIXES, read_photo
+from edge.photos import PHOTO_SUFFIXES, count_unreadable, read_photo
 
 
 class PictureFolder:
     """Pictures of the belt, taken `fps` to the second."""
 
     def __init__(
-        self, folder: Path, clock: Clock, fps: float, size: tuple[int, int] | None = None
+        self,
+        path: Path,
+        clock: Clock,
+        fps: float,
+        size: tuple[int, int] | None = None,
+        said: Callable[[str], None] = lambda line: None,
     ) -> None:
         """List the pictures.
 
         Args:
-            folder: that they lie in, not deeper.
+            path: the folder that they lie in, not deeper and not hidden, or a single picture.
             clock: time; with a virtual one they come as fast as they are read.
             fps: pictures per second.
             size: (width, height) to scale them to, px; None: as they are.
+            said: gets what the person at the line should know, one line at a time.
 
         Raises:
             BadInput: there is no picture.
         """
-        found = [path for path in folder.iterdir() if path.suffix.lower() in PHOTO_SUFFIXES]
-        self._paths = sorted(found, key=_by_number)
+        try:
+            found = list(path.iterdir()) if path.is_dir() else [path]
+        except OSError as error:
+            raise BadInput(f"{path}: cannot be listed ({error.strerror})") from None
+        self._paths = sorted(filter(_is_picture, found), key=_by_number)
         if not self._paths:
-            raise BadInput(f"{folder}: holds no pictures ({', '.join(sorted(PHOTO_SUFFIXES))})")
-        self._clock, self._started_at = clock, clock.now()
+            raise BadInput(f"{path}: holds no pictures ({', '.join(sorted(PHOTO_SUFFIXES))})")
+        self._path, self._clock, self._said = path, clock, said
+        self._started_at = clock.now()
         self._frame_s, self._size = 1 / fps, size
-        self._sequence = 0
+        self._sequence = self._unreadable = 0
+        self._told_shape = False
 
-    def read(self) -> Frame | None:
-        """The next picture, or None after the last; one that cannot be read is a dropped frame."""
+    def read(self) -> Frame | NoFrame | None:
+        """The next picture, or None after the last; one that cannot be read is a dropped frame.
+
+        Raises:
+            BadInput: not one could be read.
+        """
         while self._sequence < len(self._paths):
             sequence, self._sequence = self._sequence, self._sequence + 1
             try:
                 pixels = read_photo(self._paths[sequence])
-            except BadInput:
+            except BadInput as error:
+                self._unreadable += 1
+                self._said(f"skipped {error}")
+                if self._sequence == len(self._paths) > self._unreadable:
+                    return NoFrame(passed=self._sequence)
                 continue
             due_at = self._started_at + sequence * self._frame_s
             self._clock.sleep(max(0.0, due_at - self._clock.now()))
             if self._size is not None and pixels.shape[1::-1] != self._size:
+                self._tell_shape(self._paths[sequence], pixels.shape[1::-1], self._size)
                 pixels = cv2.resize(pixels, self._size, interpolation=cv2.INTER_AREA)
             return Frame(pixels, due_at, sequence)
+        self._end()
         return None
+
+    def _tell_shape(self, path: Path, size: tuple[int, int], wanted: tuple[int, int]) -> None:
+        if not self._told_shape and (said := stretched(size, wanted)):
+            self._said(f"{path}: {said}")
+            self._told_shape = True
+
+    def _end(self) -> None:
+        """Count what could not be read, once."""
+        unreadable, self._unreadable = self._unreadable, 0
+        if unreadable and unreadable == len(self._paths):
+            raise BadInput(f"{self._path}: none of the pictures could be read")
+        if unreadable:
+            self._said(count_unreadable(unreadable, len(self._paths)))
 
     def close(self) -> None:
         """End: no picture is given any more."""
-        self._paths = []
+        self._paths, self._unreadable = [], 0
+
+
+def _is_picture(path: Path) -> bool:
+    return path.suffix.lower() in PHOTO_SUFFIXES and not path.name.startswith(".")
 
 
 def _by_number(path: Path) -> list[tuple[int, str]]:

@@ -1,5 +1,6 @@
 """Raspberry Pi cameras, through picamera2."""
 
+import re
 import time
 
 import numpy as np
@@ -37,7 +38,7 @@ class PicameraDevice:
             ) from None
         pixel_format = settings.format or DEFAULT_FORMAT
         number = settings.source.partition(":")[2] or "0"
-        if pixel_format not in SWAPPED or not number.isdigit():
+        if pixel_format not in SWAPPED or not re.fullmatch("[0-9]{1,3}", number):
             raise BadInput(
                 f"{settings.source}: give picamera2 or picamera2:NUMBER, and as format one of "
                 f"{', '.join(SWAPPED)}"

@@ -1,29 +1,46 @@
 """The camera that a configuration names."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from edge.cameras.camera import Camera
-from edge.cameras.device import DeviceSettings, is_live
+from edge.cameras.device import STREAMS, DeviceSettings, is_live, shown_source
 from edge.cameras.file import VideoFile
 from edge.cameras.folder import PictureFolder
 from edge.cameras.live import LiveCamera
 from edge.cameras.recovery import Patience
 from edge.clock import Clock
 from edge.config import CameraConfig
+from edge.errors import BadInput
+from edge.photos import PHOTO_SUFFIXES
+
+FILMS_TOO = frozenset({".gif"})
+"""Endings of pictures that may as well be films."""
 
 
-def open_camera(config: CameraConfig, clock: Clock) -> Camera:
-    """Open a live camera, a video file or a folder of pictures.
+def open_camera(
+    config: CameraConfig, clock: Clock, said: Callable[[str], None] = lambda line: None
+) -> Camera:
+    """Open a live camera, a video file, a picture or a folder of pictures.
+
+    `said` gets what the person at the line should know, one line at a time.
 
     Raises:
         BadInput: it cannot be opened, or cannot do what is asked of it.
     """
-    if is_live(config.source):
+    source = config.source
+    if not source.strip() or "\0" in source:
+        raise BadInput("no camera is named; give a camera, an address, a video file or a folder")
+    if is_live(source):
         return LiveCamera(device_settings(config), clock, patience(config))
-    path, size = Path(config.source), (config.width, config.height)
-    if path.is_dir():
-        return PictureFolder(path, clock, config.fps, size)
-    return VideoFile(path, clock, size, config.fps)
+    path, size = Path(source), (config.width, config.height)
+    if "://" in source and not path.exists():
+        known = ", ".join(f"{scheme}://" for scheme in STREAMS)
+        raise BadInput(f"{shown_source(source)}: no address of a camera; these are: {known}")
+    is_picture = path.suffix.lower() in PHOTO_SUFFIXES - FILMS_TOO and path.is_file()
+    if path.is_dir() or is_picture:
+        return PictureFolder(path, clock, config.fps, size, said)
+    return VideoFile(path, clock, size, config.fps, said)
 
 
 def device_settings(config: CameraConfig) -> DeviceSettings:

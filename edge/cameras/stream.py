@@ -1,18 +1,13 @@
 """RTSP and MJPEG over HTTP, through OpenCV's FFmpeg."""
 
-import os
 import time
 
 import cv2
 import numpy as np
 
 from edge.cameras.device import DeviceSettings, shown_source
-from edge.cameras.opencv import open_video
+from edge.cameras.opencv import open_stream
 from edge.errors import BadInput, EwasteError
-
-# FFmpeg looks at 5 s of a stream before it gives the first picture, which is then as old as that.
-OPTIONS = "rtsp_transport;tcp|analyzeduration;500000|fflags;nobuffer|flags;low_delay"
-"""For FFmpeg, by OpenCV's variable; a user's own setting of it counts instead."""
 
 
 class StreamDevice:
@@ -32,11 +27,13 @@ class StreamDevice:
                 f"{shown}: format, exposure, gain, white balance and lock are set in a network "
                 "camera itself; remove them from [camera]"
             )
-        os.environ.setdefault("OPENCV_FFMPEG_CAPTURE_OPTIONS", OPTIONS)
         self._latency_s = settings.latency_s
-        self._capture = open_video(settings.source)
+        self._capture = open_stream(settings.source)
         if self._capture is None:
-            raise EwasteError(f"{shown}: cannot be opened as a video; check address and camera")
+            raise EwasteError(
+                f"{shown}: cannot be opened as a video; check address and camera (in a user's name "
+                "or password write / as %2F, ? as %3F, # as %23, @ as %40)"
+            )
 
     def read(self) -> tuple[np.ndarray, float] | None:
         """The next picture, uint8 RGB [h, w, 3]; None when the stream broke off or timed out."""

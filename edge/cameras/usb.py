@@ -5,8 +5,8 @@ import time
 import cv2
 import numpy as np
 
-from edge.cameras.device import SETTLE_S, DeviceSettings
-from edge.cameras.opencv import open_video
+from edge.cameras.device import SETTLE_S, DeviceSettings, v4l2_name
+from edge.cameras.opencv import open_v4l2
 from edge.errors import BadInput, EwasteError
 
 DEFAULT_FORMAT = "MJPG"
@@ -16,7 +16,7 @@ EXPOSURE_UNIT_US = 100  # of V4L2_CID_EXPOSURE_ABSOLUTE, ditto
 
 
 class UsbDevice:
-    """A camera at /dev/videoN."""
+    """A camera at /dev/videoN, whatever its name."""
 
     def __init__(self, settings: DeviceSettings) -> None:
         """Open the camera and ask for the size, rate and format.
@@ -30,7 +30,7 @@ class UsbDevice:
             raise BadInput(f"{source}: a USB camera has no gain and white_balance; use lock")
         if len(code) != 4:
             raise BadInput(f"{source}: format {code!r} is no code of four letters such as MJPG")
-        capture = open_video(int(source) if source.isdigit() else source)
+        capture = open_v4l2(v4l2_name(source))
         if capture is None:
             raise EwasteError(
                 f"{source}: cannot be opened as a video; check the path or the camera"

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import cv2
@@ -93,3 +94,33 @@ def test_items_filmed_into_a_file_are_counted_once_each(tmp_path):
     assert [found[number] for number in sorted(found)] == pytest.approx(
         [item.position_mm for item in items], abs=10.0
     )
+
+
+def test_a_film_that_is_stretched_or_breaks_off_says_so(tmp_path):
+    whole = write_video(tmp_path / "whole.avi", grey_frames(20), fps=20)
+    said = []
+    assert len(read_all(VideoFile(whole, VirtualClock(), (160, 120), said=said.append))) == 20
+    assert said == []
+    read_all(VideoFile(whole, VirtualClock(), (160, 90), said=said.append))
+    assert len(said) == 1 and "160x120" in said[0] and "160x90" in said[0]
+    content = whole.read_bytes()
+    whole.write_bytes(content[: len(content) // 2])
+    said.clear()
+    read = read_all(VideoFile(whole, VirtualClock(), said=said.append))
+    assert 0 < len(read) < 15
+    assert said == [] or f"broke off after {len(read)} of 20" in said[0]
+
+
+def test_a_film_without_a_picture_is_an_error(tmp_path):
+    path = write_video(tmp_path / "belt.avi", grey_frames(5), fps=20)
+    content = path.read_bytes()
+    first = content.index(b"00dc")  # the first picture; what comes before says that there are five
+    path.write_bytes(content[:first] + bytes(len(content) - first))
+    with pytest.raises(BadInput, match=r"belt\.avi"):
+        read_all(VideoFile(path, VirtualClock()))
+
+
+def test_a_pipe_is_no_film_and_does_not_hold_up_the_line(tmp_path):
+    os.mkfifo(tmp_path / "belt.mp4")
+    with pytest.raises(BadInput, match="no regular file"):
+        VideoFile(tmp_path / "belt.mp4", VirtualClock())

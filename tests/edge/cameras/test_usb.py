@@ -33,7 +33,7 @@ def film(tmp_path, monkeypatch):
         writer.write(np.full((240, 320, 3), (20, 40, 200), np.uint8))  # B, G, R
     writer.release()
     film = Film(path)
-    monkeypatch.setattr(usb, "open_video", lambda source: film)
+    monkeypatch.setattr(usb, "open_v4l2", lambda source: film)
     return film
 
 
