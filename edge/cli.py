@@ -21,11 +21,13 @@ from rich.console import Console
 from rich.table import Table
 
 from edge.bundle import load_bundle, open_classifier
+from edge.cameras.device import shown_source
 from edge.config import Config, decision_rules, overruled, read_config
 from edge.conveyor import Tally
 from edge.decision import decide
 from edge.errors import BadInput, EwasteError
 from edge.export import export_csv, export_review
+from edge.files import readable_by_others
 from edge.install import CURRENT, roll_back
 from edge.install import install as install_bundle
 from edge.line import Source, open_source, run_line
@@ -81,6 +83,10 @@ def run(
 ) -> None:
     """Sort what comes along a belt until the camera ends or Ctrl-C."""
     settings = _settings(config, bundle, state, port, camera)
+    source = settings.camera.source
+    secret = config is not None and camera is None and shown_source(source) != source
+    if secret and readable_by_others(config):
+        _say(f"{config}: others on this machine can read the camera's password; chmod 600 it")
     if settings.camera.source == "simulated":
         raise BadInput("no camera is configured; give --camera, or try: ewaste-edge demo")
     _work(settings, lambda config: open_source(config, _say), panel, as_json)

@@ -3,11 +3,16 @@
 The format is that of https://www.home-assistant.io/integrations/mqtt/#mqtt-discovery.
 """
 
+import hashlib
+import json
 import re
 from collections.abc import Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
 
 ONLINE, OFFLINE = "online", "offline"
+MAKER = "ewaste-edge"
+FIXED = ("items", "unknown", "late", "speed", "fps", "message")
+"""The sensors that every line has."""
 
 
 def discovery(
@@ -24,7 +29,7 @@ def discovery(
     device = {
         "identifiers": [node],
         "name": node,
-        "manufacturer": "ewaste-edge",
+        "manufacturer": MAKER,
         "model": "sorting line",
         "sw_version": _version(),
     }
@@ -36,7 +41,7 @@ def discovery(
         ("unknown", "Unknown items", "value_json['unknown']", counted),
         ("late", "Late items", "value_json['late']", counted),
         *(
-            (f"bin {bin}", f"Bin {bin}", f"value_json['per_bin'][{bin!r}] | default(0)", counted)
+            (bin_key(bin), f"Bin {bin}", f"value_json['per_bin'][{bin!r}] | default(0)", counted)
             for bin in bins
         ),
         (
@@ -49,9 +54,9 @@ def discovery(
         ("message", "Message", "value_json['message'][:255]", {"entity_category": "diagnostic"}),
     ]
     for key, name, value, more in sensors:
-        unique = slug(f"{node} {key}")
+        unique = f"{identifier(node)}_{key}"
         yield (
-            f"{prefix}/sensor/{slug(node)}/{unique}/config",
+            f"{prefix}/sensor/{identifier(node)}/{unique}/config",
             {
                 "name": name,
                 "unique_id": unique,
@@ -64,6 +69,44 @@ def discovery(
                 **more,
             },
         )
+
+
+def strays(prefix: str, node: str) -> set[str]:
+    """The topics, with a wildcard, under which this line may have announced itself before."""
+    return {f"{prefix}/sensor/{name}/+/config" for name in (identifier(node), slug(node))}
+
+
+def is_of(node: str, payload: bytes) -> bool:
+    """Whether a message of discovery is of this line, whatever else somebody has put there."""
+    try:
+        device = json.loads(payload)["device"]
+        return device["manufacturer"] == MAKER and device["identifiers"] == [node]
+    except (ValueError, TypeError, LookupError, RecursionError):
+        return False
+
+
+def bin_key(bin: str) -> str:
+    """The end of a bin's identifier; no line's name before it makes it another's."""
+    return f"bin_{identifier(bin, taken=FIXED, also='')}"
+
+
+def identifier(name: str, taken: Sequence[str] = (), also: str = "_") -> str:
+    """What stands for a name in topics and identifiers; different names get different ones.
+
+    A plain name stands for itself; any other is spelled as far as it can be, and told apart by a
+    digest of the whole of it.
+
+    Args:
+        name: any text.
+        taken: what no name may become.
+        also: what a plain name may have beside letters, digits and `-`.
+    """
+    plain = re.fullmatch(f"[A-Za-z0-9{also}-]{{1,64}}", name) and name not in taken
+    if plain and not re.search("-[0-9a-f]{12}$", name):
+        return name
+    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+    spelled = slug(name)[:40]
+    return f"{spelled if also else spelled.replace('_', '-')}-{digest}"
 
 
 def slug(text: str) -> str:

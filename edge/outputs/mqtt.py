@@ -3,19 +3,32 @@
 Under the configured topic: `availability` (retained; `online`, or `offline`, which the broker also
 says when the line dies), `state` (retained; JSON, the newest), and `items` (one JSON object per
 item, at least once: `item_id` tells repetitions). Without a broker the newest items wait.
+
+What was retained under another name of the line or of a bin is withdrawn: what is remembered
+(`edge.outputs.announced`), and, where nothing is, what the broker still has of this line.
 """
 
 import json
+import math
 import ssl
 import time
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 from threading import Lock
 from typing import Any
 
 from edge.config import MqttConfig
 from edge.errors import BadInput, EwasteError
-from edge.outputs.home_assistant import OFFLINE, ONLINE, discovery
+from edge.files import read_bounded, read_text
+from edge.outputs.announced import (
+    MOST_TOPICS,
+    may_be_published,
+    read_announced,
+    write_announced,
+)
+from edge.outputs.home_assistant import OFFLINE, ONLINE, discovery, is_of, strays
 from edge.panel.live import STOPPED, Status
 from edge.store import ItemRecord
 
@@ -24,6 +37,7 @@ POLL_S = 0.1
 IN_FLIGHT = 20
 """Messages that wait for the broker's acknowledgement at a time."""
 AT_LEAST_ONCE = 1
+LONGEST_PASSWORD, LARGEST_CA_FILE = 65_535, 4_000_000
 TOLD = ("item_id", "decided_at", "label", "confidence", "bin", "reason", "late", "bundle")
 
 
@@ -71,8 +85,20 @@ class Outbox:
 class MqttLink:
     """A broker as the thread of an output sees it (`edge.outputs.output_thread.Link`)."""
 
-    def __init__(self, config: MqttConfig, outbox: Outbox, bins: Sequence[str]) -> None:
+    def __init__(
+        self,
+        config: MqttConfig,
+        outbox: Outbox,
+        bins: Sequence[str],
+        announced: Path | None = None,
+    ) -> None:
         """Prepare; nothing is sent before `connect`.
+
+        Args:
+            config: the broker, and who we are there.
+            outbox: what is to be sent.
+            bins: all of them.
+            announced: file that remembers what is retained at the broker; None: in memory only.
 
         Raises:
             BadInput: paho-mqtt is not installed, or the password or the CA file cannot be read.
@@ -89,6 +115,11 @@ class MqttLink:
         self._in_flight: dict[int, ItemRecord] = {}
         self._last_word: int | None = None
         self._state_due_at = 0.0
+        self._announced, self._broker = announced, f"{config.host}:{config.tcp_port}"
+        self._remembered = None if announced is None else read_announced(announced, self._broker)
+        self._wanted: frozenset[str] = frozenset()
+        self._old: set[str] = set()
+        self._withdrawals: dict[int, str] = {}
         self.sent = 0
 
     @property
@@ -106,7 +137,7 @@ class MqttLink:
         config, topic = self._config, self._config.topic
         client = self._paho.Client(self._paho.CallbackAPIVersion.VERSION2, client_id=config.name)
         client.on_connect, client.on_disconnect = self._on_connect, self._on_disconnect
-        client.on_publish = self._on_publish
+        client.on_publish, client.on_message = self._on_publish, self._on_message
         client.will_set(f"{topic}/availability", OFFLINE, AT_LEAST_ONCE, retain=True)
         if config.user is not None:
             client.username_pw_set(config.user, self._password)
@@ -117,9 +148,7 @@ class MqttLink:
         self._client = client
         client.connect(config.host, config.tcp_port, keepalive=config.keepalive_s)
         self._pump_until(lambda: self._connected, CONNECT_S)
-        if config.discovery is not None:
-            for name, payload in discovery(config.discovery, config.name, topic, self._bins):
-                self._publish(name, json.dumps(payload), retain=True)
+        self._announce()
         self._publish(f"{topic}/availability", ONLINE, retain=True)
         self._state_due_at = 0.0
 
@@ -129,13 +158,14 @@ class MqttLink:
         Raises:
             EwasteError: the connection is lost.
         """
+        self._remember()
         if time.monotonic() >= self._state_due_at and self._outbox.status is not None:
             self._send_state(self._outbox.status)
             self._state_due_at = time.monotonic() + self._config.state_every_s
         while len(self._in_flight) < IN_FLIGHT and (record := self._outbox.take()) is not None:
             told = {name: getattr(record, name) for name in TOLD}
             self._in_flight[0] = record  # not lost if publishing fails
-            number = self._publish(f"{self._config.topic}/items", json.dumps(told))
+            number = self._publish(f"{self._config.topic}/items", valid_json(told))
             self._in_flight[number] = self._in_flight.pop(0)
         self._pump(POLL_S)
         return 0.0
@@ -153,6 +183,7 @@ class MqttLink:
                 client.socket().close()
             self._outbox.put_back(list(self._in_flight.values()))
             self._in_flight.clear()
+            self._remember()
 
     def _say_goodbye(self) -> None:
         status = self._outbox.status
@@ -165,7 +196,43 @@ class MqttLink:
         self._client.disconnect()
 
     def _send_state(self, status: Status) -> None:
-        self._publish(f"{self._config.topic}/state", status.model_dump_json(), retain=True)
+        payload = valid_json(status.model_dump())
+        self._publish(f"{self._config.topic}/state", payload, retain=True)
+
+    def _announce(self) -> None:
+        """Withdraw what was retained under other names, and show the line to Home Assistant."""
+        config, topic = self._config, self._config.topic
+        messages: dict[str, str] = {}
+        if config.discovery is not None:
+            found = discovery(config.discovery, config.name, topic, self._bins)
+            messages = {name: valid_json(payload) for name, payload in found}
+        before = self._remembered
+        self._wanted = frozenset({*messages, f"{topic}/state", f"{topic}/availability"})
+        self._old = set(before or ()) - self._wanted
+        self._withdrawals.clear()
+        self._remember()  # first: whatever happens in between, nothing is forgotten
+        for name in sorted(self._old):
+            self._withdraw(name)
+        for name, payload in messages.items():
+            self._publish(name, payload, retain=True)
+        if before is None and config.discovery is not None:
+            # Only once: there are brokers that hang up on who may not subscribe.
+            for pattern in strays(config.discovery, config.name):
+                self._client.subscribe(pattern)
+
+    def _withdraw(self, topic: str) -> None:
+        self._old.add(topic)
+        self._withdrawals[self._publish(topic, "", retain=True)] = topic
+
+    def _remember(self) -> None:
+        """Note what is retained at the broker, if that has changed."""
+        retained = self._wanted | self._old
+        if retained == self._remembered:
+            return
+        self._remembered = retained
+        if self._announced is not None:
+            with suppress(OSError):  # then it is forgotten at the end: no reason to stop
+                write_announced(self._announced, self._broker, retained)
 
     def _publish(self, topic: str, payload: str, retain: bool = False) -> int:
         """Send a message; returns the number under which it is acknowledged."""
@@ -199,23 +266,64 @@ class MqttLink:
     def _on_publish(self, client: Any, data: Any, number: int, reason: Any, more: Any) -> None:
         if number == self._last_word:
             self._last_word = None
+        self._old.discard(self._withdrawals.pop(number, ""))
         if self._in_flight.pop(number, None) is not None:
             self.sent += 1
 
+    def _on_message(self, client: Any, data: Any, message: Any) -> None:
+        """Take back what an earlier start has announced of this line, and nobody remembers."""
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:
+            return
+        known = topic in self._wanted or topic in self._old
+        if known or not message.retain or len(self._old) >= MOST_TOPICS:
+            return
+        if may_be_published(topic) and is_of(self._config.name, message.payload):
+            self._withdraw(topic)
+
+
+def valid_json(content: object) -> str:
+    """JSON that every reader takes: without NaN, infinity, or text that is none."""
+    return json.dumps(_valid(content), allow_nan=False)
+
+
+def _valid(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {_valid(key): _valid(each) for key, each in value.items()}
+    return [_valid(each) for each in value] if isinstance(value, list | tuple) else value
+
 
 def _password(config: MqttConfig) -> str | None:
+    """All of the file but a byte order mark and the end of its line."""
     if config.password_file is None:
         return None
+    path = config.password_file.expanduser()
     try:
-        return config.password_file.expanduser().read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"{config.password_file}: no password can be read ({error})") from None
+        password = read_text(path, LONGEST_PASSWORD).removesuffix("\n")
+    except BadInput as error:
+        reason = str(error).removeprefix(f"{path}: ")
+        raise BadInput(f"{path}: no password can be read ({reason})") from None
+    if not password or "\n" in password or "\0" in password:
+        found = "more than one line" if password else "nothing"
+        raise BadInput(f"{path}: no password can be read (there is {found} in it)")
+    return password
 
 
 def _tls(config: MqttConfig) -> ssl.SSLContext | None:
     if not config.tls:
         return None
+    if config.ca_file is None:
+        return ssl.create_default_context()
+    path = config.ca_file.expanduser()
     try:
-        return ssl.create_default_context(cafile=config.ca_file and config.ca_file.expanduser())
-    except (OSError, ssl.SSLError) as error:
-        raise BadInput(f"{config.ca_file}: no CA certificate can be read ({error})") from None
+        # Not by its name: a pipe would hold us up for ever.
+        known = read_bounded(path, LARGEST_CA_FILE).decode("ascii", "ignore")
+        return ssl.create_default_context(cadata=known)
+    except (BadInput, OSError, ValueError) as error:  # an SSLError is an OSError
+        reason = str(error).removeprefix(f"{path}: ")
+        raise BadInput(f"{path}: no CA certificate can be read ({reason})") from None

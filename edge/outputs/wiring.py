@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 from edge.config import Config
 from edge.decision import MANUAL
+from edge.files import readable_by_others
+from edge.outputs.announced import ANNOUNCED
 from edge.outputs.driven_gates import DrivenGates
 from edge.outputs.gate_output import GateOutput
 from edge.outputs.gpio import GpioPins
@@ -49,8 +51,12 @@ class Outputs:
         if pins or coils:
             self.gates = self._driven[0 if pins else -1]
         if config.mqtt is not None:
+            secret = config.mqtt.password_file
+            if secret is not None and readable_by_others(secret.expanduser()):
+                said(f"{secret}: others on this machine can read the password; chmod 600 it")
             self._outbox = Outbox(config.mqtt.queue)
-            link = MqttLink(config.mqtt, self._outbox, bins)
+            remembered = config.state.expanduser() / ANNOUNCED
+            link = MqttLink(config.mqtt, self._outbox, bins, remembered)
             name = f"MQTT {config.mqtt.host}:{config.mqtt.tcp_port}"
             self._mqtt = OutputThread(name, link, said, MQTT_LONGEST_PAUSE_S)
 
