@@ -17,11 +17,11 @@ import typer
 
 from benchmarks.endings import one_line_errors
 from edge.belt.encoder import TimedEncoder
-from edge.bundle import DEFAULT_BUNDLE, load_bundle
+from edge.bundle import DEFAULT_BUNDLE
 from edge.cameras.camera import Frame
 from edge.classifier import Classifier, Prediction
 from edge.clock import VirtualClock
-from edge.config import Config
+from edge.config import Config, proved_bundle
 from edge.conveyor import Conveyor
 from edge.inference import InlineInference
 from edge.line import Source, build_conveyor
@@ -123,7 +123,7 @@ def measure(
         config,
         Source(None, encoder, clock, plant),  # type: ignore[arg-type]
         plant,
-        load_bundle(config.bundle),
+        proved_bundle(config),
         records.append,
         inference=apart,
     )

@@ -5,18 +5,22 @@ The workstation writes one with `write_bundle`; the device refuses one that it c
 """
 
 import hashlib
+import os
+import re
 import shutil
-import zipfile
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edge.arrays import open_zip, read_member
 from edge.classifier import Classifier
-from edge.errors import BadInput, EwasteError, Refused
-from edge.files import sync_folder, write_whole
+from edge.errors import BadInput, EwasteError, Refused, one_line
+from edge.files import read_bounded, sync_folder, temporary_beside, write_whole
 from edge.manifest import (
+    CARD,
     FILES,
+    GOLDEN,
     LABELS,
     MANIFEST,
     MODEL,
@@ -26,78 +30,143 @@ from edge.manifest import (
     labels_text,
     parse_manifest,
 )
-from edge.signature import SIGNATURE, sign
+from edge.signature import SIGNATURE, check_signature, sign
 from edge.unknown import UnknownDetector, unpack_detector
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 DEFAULT_BUNDLE = Path(__file__).parent / "models" / "ewaste-resnet50-int8"
+ASIDE = ".old"
+"""How the hidden folder ends that a bundle is in while another takes its place."""
+LARGEST: Mapping[str, int] = {
+    MANIFEST: 2**20,
+    SIGNATURE: 2**12,
+    LABELS: 2**20,
+    CARD: 2**22,
+    MODEL: 128 * 2**20,
+    GOLDEN: 64 * 2**20,
+    UNKNOWN_FILE: 64 * 2**20,
+}
+"""Bytes that a file of a bundle may have; an unquantised ResNet50 has 94 MB."""
 
 
 @dataclass(frozen=True)
 class Bundle:
     """A bundle whose files are proved to be those of its manifest.
 
+    Each file was read once. What was hashed, and signed, is what `contents` hold, and what runs:
+    nothing is read from `path` again.
+
     Attributes:
         path: the directory.
         manifest: what `manifest.json` says.
         labels: the classes, in the order of the model's outputs.
         digest: SHA-256 of `manifest.json`, hence of everything in the bundle.
+        contents: the files by name, `manifest.json` and `manifest.sig` too.
     """
 
     path: Path
     manifest: Manifest
     labels: tuple[str, ...]
     digest: str
+    contents: Mapping[str, bytes] = field(default_factory=dict, repr=False, compare=False)
+
+    def content(self, name: str) -> bytes:
+        """What the file `name` holds.
+
+        Raises:
+            Refused: it is not among those that were read.
+        """
+        if name not in self.contents:
+            raise Refused(f"{self.path / name}: missing from the bundle; {REMEDY}")
+        return self.contents[name]
 
 
-def load_bundle(path: Path) -> Bundle:
-    """Read a bundle and check all that can be checked without keys and without the model.
+def load_bundle(path: Path, trusted: Sequence[str] = ()) -> Bundle:
+    """Read a bundle and check all that can be checked without running the model.
 
+    `trusted` are the public keys of which one must have signed it; none: anyone may.
     `edge.verify` makes every check.
 
     Raises:
         BadInput: `path` is not a bundle at all.
-        Refused: a file is missing, altered or malformed, or the parity verdict is not "passed".
+        Refused: a file is missing, altered or malformed, not signed by a trusted key, or the parity
+            verdict is not "passed".
     """
     bundle = read_bundle(path)
-    check_digests(bundle)
+    if trusted:
+        check_trust(bundle, trusted)
+    bundle = read_files(bundle)
     check_parity(bundle)
     return bundle
 
 
 def read_bundle(path: Path) -> Bundle:
-    """Read the manifest of a bundle, and nothing else of it yet.
+    """Read the manifest of a bundle and its signature, and nothing else of it yet.
 
     Raises:
         BadInput: `path` is not a bundle at all.
         Refused: the manifest is missing or malformed.
     """
-    present = [name for name in (MANIFEST, *FILES) if (path / name).is_file()]
-    if not present:
+    try:
+        if path.is_symlink() and not path.exists():
+            raise BadInput(
+                f"{path}: points to {path.readlink()}, which is not there; install a bundle anew, "
+                "or remove the link for the one that comes with the program"
+            )
+        (path / MANIFEST).lstat()
+    except PermissionError as error:
+        raise BadInput(f"{path}: cannot be read ({error.strerror})") from None
+    except (OSError, ValueError):  # no folder, no file of this name, or no name at all
+        pass
+    if not any(os.path.lexists(path / name) for name in (MANIFEST, *FILES)):
         raise BadInput(f"{path}: not a bundle (expected a folder with {MANIFEST} and {MODEL})")
-    sealed = _read(path / MANIFEST)
+    contents = {MANIFEST: _read(path, MANIFEST)}
+    if os.path.lexists(path / SIGNATURE):
+        contents[SIGNATURE] = _read(path, SIGNATURE)
+    return parse_bundle(path, contents)
+
+
+def parse_bundle(path: Path, contents: Mapping[str, bytes]) -> Bundle:
+    """The bundle in `path` whose files hold `contents`, its manifest at least.
+
+    Raises:
+        Refused: the manifest is malformed.
+    """
+    sealed = contents[MANIFEST]
     manifest = parse_manifest(path / MANIFEST, sealed)
     required = manifest.required_files
     if set(manifest.files) != set(required):
         raise Refused(f"{path / MANIFEST}: must list {', '.join(required)}; {REMEDY}")
-    return Bundle(path, manifest, manifest.labels, sha256(sealed))
+    return Bundle(path, manifest, manifest.labels, sha256(sealed), contents)
 
 
-def check_digests(bundle: Bundle) -> int:
-    """See that all files are those of the manifest; returns how many.
+def check_trust(bundle: Bundle, trusted: Sequence[str]) -> str:
+    """See that a bundle is signed by a trusted key; returns what was found, in words.
+
+    Raises:
+        Refused: it is not.
+    """
+    signature = bundle.contents.get(SIGNATURE)
+    return check_signature(bundle.path / SIGNATURE, bundle.content(MANIFEST), signature, trusted)
+
+
+def read_files(bundle: Bundle) -> Bundle:
+    """Read all files, each once, and see that they are those of the manifest.
 
     Raises:
         Refused: one is missing or altered, or the labels are not the manifest's.
     """
+    contents = dict(bundle.contents)
     for name, digest in bundle.manifest.files.items():
-        content = _read(bundle.path / name)
+        content = _read(bundle.path, name)
         if sha256(content) != digest:
             raise Refused(f"{bundle.path / name}: altered since it was converted; {REMEDY}")
         if name == LABELS and content != labels_text(bundle.labels):
             raise Refused(f"{bundle.path / LABELS}: other labels than in {MANIFEST}; {REMEDY}")
-    return len(bundle.manifest.files)
+        contents[name] = content
+    return replace(bundle, contents=contents)
 
 
 def check_model_labels(bundle: Bundle) -> None:
@@ -108,13 +177,18 @@ def check_model_labels(bundle: Bundle) -> None:
     Raises:
         Refused: others, or in another order.
     """
-    path = bundle.path / MODEL
+    path, expected = bundle.path / MODEL, labels_text(bundle.labels)
     try:
-        with zipfile.ZipFile(path) as archive:
-            labels = archive.read(LABELS)
-    except (OSError, KeyError, zipfile.BadZipFile):
+        archive = open_zip(bundle.content(MODEL))
+    except ValueError:
         return
-    if labels != labels_text(bundle.labels):
+    if LABELS not in archive.namelist():
+        return
+    try:
+        labels = read_member(archive, LABELS, LARGEST[LABELS])
+    except ValueError as error:
+        raise Refused(f"{path}: its labels cannot be read ({one_line(error)}); {REMEDY}") from None
+    if labels != expected:
         raise Refused(f"{path}: carries other labels than {MANIFEST} says; {REMEDY}")
 
 
@@ -138,7 +212,13 @@ def open_classifier(bundle: Bundle, threads: int = 2) -> Classifier:
         BadInput: the runtime cannot load the model.
     """
     manifest = bundle.manifest
-    classifier = Classifier(bundle.path / MODEL, bundle.labels, manifest.temperature, threads)
+    classifier = Classifier(
+        bundle.path / MODEL,
+        bundle.labels,
+        manifest.temperature,
+        threads,
+        bundle.content(MODEL),
+    )
     if classifier.size != manifest.input.size:
         raise Refused(
             f"{bundle.path / MODEL}: takes images of {classifier.size} pixels, but the manifest "
@@ -157,7 +237,7 @@ def open_detector(bundle: Bundle) -> UnknownDetector | None:
     if rule is None:
         return None
     try:
-        return unpack_detector(_read(path), rule, len(bundle.labels))
+        return unpack_detector(bundle.content(UNKNOWN_FILE), rule, len(bundle.labels))
     except BadInput as error:
         raise Refused(f"{path}: {error}; {REMEDY}") from None
 
@@ -188,10 +268,10 @@ def write_bundle(
     contents[MANIFEST] = sealed.model_dump_json(indent=2).encode() + b"\n"
     if key is not None:
         contents[SIGNATURE] = sign(key, contents[MANIFEST])
-    fresh, aside = out.with_name(f".{out.name}.new"), out.with_name(f".{out.name}.old")
+    fresh, aside = temporary_beside(out), temporary_beside(out).with_suffix(ASIDE)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        _clear(out, fresh, aside)
+        _clear(out)
         fresh.mkdir()
         for name, content in contents.items():
             write_whole(fresh / name, content)
@@ -223,18 +303,24 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _read(path: Path) -> bytes:
+def _read(folder: Path, name: str) -> bytes:
+    """A file of a bundle, read once: what lies at its name may be another one the next time."""
+    path = folder / name
     try:
-        return path.read_bytes()
+        return read_bounded(path, LARGEST[name])
+    except BadInput as error:
+        raise Refused(f"{error}; {REMEDY}") from None
     except FileNotFoundError:
         raise Refused(f"{path}: missing from the bundle; {REMEDY}") from None
     except OSError as error:
         raise Refused(f"{path}: cannot be read ({error.strerror}); {REMEDY}") from None
 
 
-def _clear(out: Path, fresh: Path, aside: Path) -> None:
+def _clear(out: Path) -> None:
     """Remove what a killed call left; if it was killed between the renames, undo the first."""
-    if aside.exists() and not out.exists():
-        aside.rename(out)
-    shutil.rmtree(fresh, ignore_errors=True)
-    shutil.rmtree(aside, ignore_errors=True)
+    ours = re.compile(rf"\.{re.escape(out.name)}\.[0-9a-f]{{16}}\.(new|old)")
+    for left in [entry for entry in out.parent.iterdir() if ours.fullmatch(entry.name)]:
+        if left.suffix == ASIDE and not out.exists():
+            left.rename(out)
+        else:
+            shutil.rmtree(left, ignore_errors=True)

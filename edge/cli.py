@@ -20,9 +20,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from edge.bundle import load_bundle, open_classifier
 from edge.cameras.device import shown_source
-from edge.config import Config, decision_rules, overruled, read_config
+from edge.config import Config, decision_rules, name_notes, overruled, proved_bundle, read_config
 from edge.conveyor import Tally
 from edge.decision import decide
 from edge.errors import BadInput, EwasteError
@@ -187,9 +186,9 @@ def classify(
 ) -> None:
     """Say what is on pictures. An unreadable one is named and skipped."""
     settings = _settings(config, bundle, None, None, None)
-    loaded = load_bundle(settings.bundle)
+    loaded, classifier = proved_bundle(settings)
     rules = decision_rules(settings, loaded)
-    classifier = open_classifier(loaded, settings.classifier.threads)
+    _say_all(name_notes(settings, loaded))
     answers = {}
     for path in images:
         try:
@@ -245,7 +244,8 @@ def verify(
 ) -> None:
     """Prove a bundle on this machine: schema, digests, signature, parity, golden outputs, speed."""
     settings = _settings(config, bundle, None, None, None)
-    found = verify_bundle(settings.bundle, settings.trust.keys, threads, slowest_ms)
+    trust = settings.trust
+    found = verify_bundle(settings.bundle, trust.keys, threads, slowest_ms, trust.demands)
     if as_json:
         checks = {
             check.name: {"passed": check.passed, "said": check.said} for check in found.checks
@@ -257,6 +257,7 @@ def verify(
             mark = "passed" if check.passed else "REFUSED"
             out.print(f"{check.name:15} {mark:8} {check.said if check.passed else ''}".rstrip())
     proved, _ = found.require()
+    _say_all(name_notes(settings, proved))
     if not as_json:
         out.print(f"{settings.bundle}: proved, digest {proved.digest[:16]}", markup=False)
 
@@ -266,11 +267,17 @@ def install(
     bundle: Annotated[Path, typer.Argument(help="directory of the new one")],
     config: ConfigFile = None,
     state: StateDir = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="also one that is older than the one in use")
+    ] = False,
 ) -> None:
     """Verify a bundle and make it the one that lines run from their next start on."""
     settings = _settings(config, None, state, None, None)
-    threads = settings.classifier.threads
-    installed = install_bundle(bundle, settings.bundles, settings.trust.keys, threads)
+    trust, threads = settings.trust, settings.classifier.threads
+    installed = install_bundle(
+        bundle, settings.bundles, trust.keys, threads, trust.demands, forced=force
+    )
+    _say_all(name_notes(settings, installed))
     out.print(
         f"{installed.path}: {installed.manifest.name}, in use at the next start", markup=False
     )
@@ -285,7 +292,8 @@ def install(
 def rollback(config: ConfigFile = None, state: StateDir = None) -> None:
     """Go back to the bundle that was in use before the last install."""
     settings = _settings(config, None, state, None, None)
-    found = roll_back(settings.bundles, settings.trust.keys, settings.classifier.threads)
+    trust, threads = settings.trust, settings.classifier.threads
+    found = roll_back(settings.bundles, trust.keys, threads, trust.demands)
     out.print(f"{found.path}: {found.manifest.name}, in use at the next start", markup=False)
 
 
@@ -411,6 +419,11 @@ def _show(record: ItemRecord) -> None:
 
 def _say(line: str) -> None:
     err.print(line, markup=False)
+
+
+def _say_all(lines: list[str]) -> None:
+    for line in lines:
+        _say(line)
 
 
 @contextmanager

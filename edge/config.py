@@ -16,10 +16,12 @@ from edge.belt.gates import GateSpec
 from edge.belt.geometry import Geometry
 from edge.belt.voting import Voting
 from edge.bundle import DEFAULT_BUNDLE, Bundle, open_detector
+from edge.classifier import Classifier
 from edge.decision import MANUAL, DecisionRules, rules_for
 from edge.errors import BadInput, first_problem, one_line
 from edge.files import read_text
 from edge.install import CURRENT
+from edge.labels import hazard_notes, near_labels
 from edge.limits import (
     AnyPath,
     BinName,
@@ -40,6 +42,7 @@ from edge.limits import (
     within,
 )
 from edge.signature import check_key
+from edge.verify import Demands, verify
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -200,11 +203,21 @@ class TrustConfig(_Section):
     Attributes:
         keys: public keys, as `ewaste-edge keygen` prints them; one of them must have signed the
             bundle. None: anyone's, signed or not.
+        require_hazards: classes that a bundle must know, as hazards.
+        minimum_agreement: least share of images with the same top answer, quantised and Keras, by
+            a bundle's figures and by the gate that it was judged by.
     """
 
     keys: tuple[Annotated[str, Field(max_length=200), AfterValidator(check_key)], ...] = Field(
         (), max_length=100
     )
+    require_hazards: tuple[Name, ...] = Field((), max_length=100)
+    minimum_agreement: Share = 0.0
+
+    @property
+    def demands(self) -> Demands:
+        """What a bundle must be besides signed."""
+        return Demands(self.require_hazards, self.minimum_agreement)
 
 
 class DecisionConfig(_Section):
@@ -406,8 +419,14 @@ class Config(_Section):
     def bundle(self) -> Path:
         """The bundle to run: the one that is named, else the installed, else the shipped one."""
         installed = self.bundles / CURRENT
-        if "bundle" in self.classifier.model_fields_set or not installed.exists():
+        if "bundle" in self.classifier.model_fields_set:
             return self.classifier.bundle
+        try:
+            installed.lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            return self.classifier.bundle
+        except OSError:
+            pass  # it is there, or may be: another model must not run in silence
         return installed
 
     @model_validator(mode="after")
@@ -574,6 +593,31 @@ def bin_of(config: Config, bundle: Bundle) -> dict[str, str]:
             "set [bins] and [[gates]] in the configuration"
         )
     return {label: name for name, labels in bins.items() for label in labels}
+
+
+def proved_bundle(config: Config) -> tuple[Bundle, Classifier]:
+    """The bundle of a line, verified on this machine as the configuration asks, and its model.
+
+    Raises:
+        BadInput: there is no bundle.
+        Refused: it cannot be proved.
+    """
+    trust, threads = config.trust, config.classifier.threads
+    return verify(config.bundle, trust.keys, threads, demands=trust.demands).require()
+
+
+def name_notes(config: Config, bundle: Bundle) -> list[str]:
+    """What must be told of a bundle's labels that are nearly, but not, what the line goes by."""
+    notes = hazard_notes(bundle.labels, bundle.manifest.hazards)
+    configured = not bundle.manifest.bins or "bins" in config.model_fields_set
+    for label, bin_name in config.bin_of.items() if configured else ():
+        near = [] if label in bundle.labels else near_labels(label, bundle.labels)
+        notes += [
+            f"warning: the bin {bin_name} takes {label}, but the class is called {each}, and goes "
+            "there only if [bins] in the configuration says so"
+            for each in near
+        ]
+    return notes
 
 
 def decision_rules(config: Config, bundle: Bundle) -> DecisionRules:

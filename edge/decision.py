@@ -12,6 +12,8 @@ from edge.unknown import UnknownDetector
 
 TOUCHING = "touches another item"
 """The reason for an item that cannot be told from its neighbour."""
+NO_NUMBER = "the model's answer is no number"
+"""The reason for an item whose prediction holds NaN or an infinity."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,8 @@ def decide(predictions: Sequence[Prediction], rules: DecisionRules) -> Verdict:
     """
     if not predictions:
         return Verdict(UNKNOWN, 0.0, MANUAL, "no whole view of the item")
+    if not all(map(_is_finite, predictions)):
+        return Verdict(UNKNOWN, 0.0, MANUAL, NO_NUMBER)
     probabilities = vote(predictions)
     best = int(np.argmax(probabilities))
     label, confidence = rules.labels[best], float(probabilities[best])
@@ -93,6 +97,11 @@ def decide(predictions: Sequence[Prediction], rules: DecisionRules) -> Verdict:
         return Verdict(label, confidence, MANUAL, f"{said} has no bin of its own", disputed=False)
     views = "1 view" if len(predictions) == 1 else f"{len(predictions)} views"
     return Verdict(label, confidence, rules.bins[label], f"{said} over {views}", disputed=False)
+
+
+def _is_finite(prediction: Prediction) -> bool:
+    answers = (prediction.probabilities, prediction.logits, prediction.embedding)
+    return all(np.isfinite(each).all() for each in answers)
 
 
 def _suspected(probabilities: np.ndarray, label: str, rules: DecisionRules) -> list[str]:
@@ -112,7 +121,8 @@ def _doubt(
 ) -> str:
     """Why the item is not simply a `label`, in words; empty if it is."""
     threshold = rules.thresholds[label]
-    if confidence < threshold:
+    # Asked this way round, what is no number passes no threshold.
+    if not confidence >= threshold:
         return f"unsure: {label} {confidence:.0%} is under its threshold {threshold:.0%}"
     if rules.unknown is None:
         return ""
@@ -120,6 +130,8 @@ def _doubt(
     embedding = np.mean([prediction.embedding for prediction in predictions], axis=0)
     (score,) = rules.unknown.score(logits[np.newaxis], embedding[np.newaxis])
     least = rules.unknown.rule.threshold
+    if not np.isfinite(score):
+        return f"like nothing known: {label} {confidence:.0%}, but its likeness is no number"
     if score >= least:
         return ""
     return (

@@ -38,8 +38,8 @@ def first_problem(error: "ValidationError") -> str:
     return f"{one_line(where)}: {one_line(said, 500)}"
 
 
-def one_line(text: str, longest: int = 120) -> str:
+def one_line(text: object, longest: int = 120) -> str:
     """A text from outside for a message: one line of that length, without terminal escapes."""
-    line = " ".join(text[: 4 * longest].split())
+    line = " ".join(str(text)[: 4 * longest].split())
     line = "".join(letter if letter.isprintable() else "?" for letter in line)
     return line if len(line) <= longest else f"{line[: longest - 3]}..."

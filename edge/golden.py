@@ -2,22 +2,27 @@
 
 import io
 import time
-import zipfile
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from edge.arrays import read_arrays
 from edge.bundle import Bundle
-from edge.classifier import Classifier
-from edge.errors import Refused
-from edge.manifest import GOLDEN, MODEL, REMEDY
+from edge.classifier import Classifier, softmax
+from edge.errors import Refused, one_line
+from edge.manifest import GOLDEN, MODEL, REMEDY, UNKNOWN_FILE
 from edge.preprocess import model_input
+from edge.unknown import UnknownDetector
 
 GOLDEN_TOLERANCE = {"ai_edge_litert": 1, "tflite_runtime": 8}
 """Largest difference from a golden output, by runtime, in steps of the quantised output. LiteRT
 with XNNPACK is bit-exact on x86-64 and aarch64. Without XNNPACK, as tflite-runtime runs 8 bits on
 x86-64, other rounding adds up over 50 layers: up to 6 steps were measured, never another label."""
+
+MOST_INPUTS = 256
+LARGEST_FRAME = 4096
+"""px; a camera's largest side (`edge.config`)."""
 
 PREPROCESS_TOLERANCE = 0.5
 """Mean difference of a pixel, in levels of 255: OpenCV builds round single pixels differently."""
@@ -31,11 +36,13 @@ class GoldenCheck:
         inputs: how many were run.
         largest_difference: in steps of the outputs; 0 is bit-exact.
         median_ms: of one inference.
+        outputs: what it said to them, by name, as the model stores it: [inputs, values].
     """
 
     inputs: int
     largest_difference: int
     median_ms: float = 0.0
+    outputs: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False, compare=False)
 
 
 def verify_golden(bundle: Bundle, classifier: Classifier) -> GoldenCheck:
@@ -46,7 +53,7 @@ def verify_golden(bundle: Bundle, classifier: Classifier) -> GoldenCheck:
             or the golden file is malformed or of another model.
     """
     path = bundle.path / GOLDEN
-    golden = _read_golden(path)
+    golden = _read_golden(bundle)
     size = classifier.size
     if golden["inputs"].shape[1:] != (size, size, 3) or golden["inputs"].dtype != np.uint8:
         raise Refused(f"{path}: inputs of another model; {REMEDY}")
@@ -70,7 +77,35 @@ def verify_golden(bundle: Bundle, classifier: Classifier) -> GoldenCheck:
             f"{bundle.path / MODEL}: on this machine {int(changed.sum())} of {len(changed)} golden "
             f"inputs get another label; update the TFLite runtime or {REMEDY}"
         )
-    return GoldenCheck(len(changed), max(differences), float(np.median(times)))
+    return GoldenCheck(len(changed), max(differences), float(np.median(times)), outputs)
+
+
+def verify_answers(
+    bundle: Bundle,
+    classifier: Classifier,
+    detector: UnknownDetector | None,
+    golden: GoldenCheck,
+) -> None:
+    """Ask of the golden outputs all that a line asks of an item's: probabilities and likeness.
+
+    Raises:
+        Refused: that fails, or ends in what is no number.
+    """
+    logits, embeddings = (
+        classifier.dequantize(name, golden.outputs[name]) for name in ("logits", "embedding")
+    )
+    if not np.isfinite(softmax(logits, bundle.manifest.temperature)).all():
+        raise Refused(f"{bundle.path / MODEL}: probabilities that are no numbers; {REMEDY}")
+    if detector is None:
+        return
+    path = bundle.path / UNKNOWN_FILE
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):
+            scores = detector.score(logits, embeddings)
+    except (ValueError, TypeError, IndexError, MemoryError) as error:
+        raise Refused(f"{path}: does not fit the model ({one_line(error)}); {REMEDY}") from None
+    if scores.shape != (golden.inputs,) or not np.isfinite(scores).all():
+        raise Refused(f"{path}: likenesses that are no numbers; {REMEDY}")
 
 
 def verify_preprocessing(bundle: Bundle) -> int | None:
@@ -82,12 +117,14 @@ def verify_preprocessing(bundle: Bundle) -> int | None:
         Refused: another way of resizing, padding or ordering colours than on the workstation.
     """
     path = bundle.path / GOLDEN
-    golden = _read_golden(path)
+    golden = _read_golden(bundle)
     if "frame" not in golden:
         return None
     frame, expected = golden["frame"], golden["frame_input"]
     size = bundle.manifest.input.size
-    if frame.ndim != 3 or frame.dtype != np.uint8 or expected.shape != (size, size, 3):
+    is_frame = frame.ndim == 3 and frame.shape[2] == 3 and frame.dtype == np.uint8
+    fits = is_frame and min(frame.shape) > 0 and max(frame.shape) <= LARGEST_FRAME
+    if not fits or (expected.shape, expected.dtype) != ((size, size, 3), np.uint8):
         raise Refused(f"{path}: a frame of another model; {REMEDY}")
     off = np.abs(model_input(frame, size).astype(int) - expected.astype(int))
     if off.mean() > PREPROCESS_TOLERANCE:
@@ -130,17 +167,21 @@ def steps_off(output: np.ndarray, expected: np.ndarray) -> int:
     return int(np.ceil(off - 1e-3)) if np.isfinite(off) else 2**31
 
 
-def _read_golden(path: Path) -> dict[str, np.ndarray]:
+def _read_golden(bundle: Bundle) -> dict[str, np.ndarray]:
+    path = bundle.path / GOLDEN
+    names = ("inputs", "logits", "embedding", "frame", "frame_input")
     try:
-        with np.load(path) as arrays:
-            golden = {name: arrays[name] for name in ("inputs", "logits", "embedding")}
-            golden |= {name: arrays[name] for name in ("frame", "frame_input") if name in arrays}
-            if ("frame" in golden) != ("frame_input" in golden):
-                raise KeyError("frame without its input")
-    except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
-        raise Refused(f"{path}: not a golden file ({error}); {REMEDY}") from None
-    if not len(golden["inputs"]):
-        raise Refused(f"{path}: holds no inputs; {REMEDY}")
+        golden = read_arrays(bundle.content(GOLDEN), names)
+        missing = [name for name in names[:3] if name not in golden]
+        if missing:
+            raise ValueError(f"no {missing[0]}")
+        if ("frame" in golden) != ("frame_input" in golden):
+            raise ValueError("a frame without its input")
+        inputs = golden["inputs"]
+        if not inputs.ndim or not 1 <= len(inputs) <= MOST_INPUTS:
+            raise ValueError(f"expected 1 to {MOST_INPUTS} inputs")
+    except (ValueError, MemoryError) as error:
+        raise Refused(f"{path}: not a golden file ({one_line(error)}); {REMEDY}") from None
     return golden
 
 

@@ -17,14 +17,14 @@ from edge.belt.encoder import HEALTHY, Encoder, EncoderHealth, TimedEncoder
 from edge.belt.gates import GateSchedule
 from edge.belt.odometer import Odometer
 from edge.belt.pulses import PulseEncoder
-from edge.bundle import Bundle, load_bundle
+from edge.bundle import Bundle
 from edge.cameras.camera import Camera
 from edge.cameras.device import is_live, shown_source
 from edge.cameras.source import open_camera
 from edge.cameras.watched import WatchedCamera
 from edge.classifier import Classifier
 from edge.clock import Clock, SystemClock, VirtualClock
-from edge.config import Config, decision_rules, page_content
+from edge.config import Config, decision_rules, name_notes, page_content, proved_bundle
 from edge.conveyor import Conveyor, Step, Tally
 from edge.decision import MANUAL, UNKNOWN
 from edge.errors import BadInput, EwasteError
@@ -40,7 +40,6 @@ from edge.recall import LATELY, Recall
 from edge.review import reviewer
 from edge.store import RECORDS_NAME, ItemRecord, Store
 from edge.store_writer import Retention, StoreWriter, WriterStatus
-from edge.verify import verify
 
 PATIENCE = 0.6
 """A frame waits for the model for so much of the time until the next one."""
@@ -108,24 +107,23 @@ def build_conveyor(
     config: Config,
     source: Source,
     gates: GateOutput,
-    bundle: Bundle,
+    proved: tuple[Bundle, Classifier],
     record: Callable[[ItemRecord], object],
     recall: Recall | None = None,
     inference: Callable[[Classifier], Inference] | None = None,
     moved: Callable[[ItemRecord], object] = lambda record: None,
 ) -> Conveyor:
-    """Verify the model on this machine and build the loop around it.
+    """Build the loop around the bundle and the model that `proved_bundle` returned.
 
     `inference` sets the model to work; None: beside the loop, or in it when time is virtual.
     `record` and `moved` are as for `Conveyor`.
 
     Raises:
-        Refused: the bundle cannot be proved.
         BadInput: the bundle does not fit the configuration.
     """
     cv2.setNumThreads(1)  # pictures this small are done sooner without
+    bundle, classifier = proved
     rules = decision_rules(config, bundle)
-    _, classifier = verify(bundle.path, config.trust.keys, config.classifier.threads).require()
     return Conveyor(
         source.camera,
         source.encoder,
@@ -174,7 +172,6 @@ def run_line(
         EwasteError: a gate or the page failed.
     """
     return_freed_memory()
-    bundle = load_bundle(config.bundle)
     state = config.state.expanduser()
     try:
         make_private_folder(state, STATE_FILES)
@@ -183,6 +180,9 @@ def run_line(
     with ExitStack() as ending:
         outputs = Outputs(config, said)  # first: it closes the gates
         ending.callback(outputs.close)
+        bundle, _ = proved = proved_bundle(config)
+        for note in name_notes(config, bundle):
+            said(note)
         kept = Retention(config.records.days, config.records.megabytes)
         writer = StoreWriter(state / RECORDS_NAME, on_error=said, retention=kept)
         ending.callback(_flush, writer, said)
@@ -205,7 +205,7 @@ def run_line(
         ending.callback(source.camera.close)
         gates = source.gates or outputs.gates
         recall = _lately(state / RECORDS_NAME)
-        conveyor = build_conveyor(config, source, gates, bundle, record, recall, moved=told)
+        conveyor = build_conveyor(config, source, gates, proved, record, recall, moved=told)
         publisher = LivePublisher(state)
         ending.callback(publisher.close)
         page = start_panel(config, state, said) if panel else None

@@ -10,13 +10,11 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    PositiveFloat,
-    PositiveInt,
     ValidationError,
     model_validator,
 )
 
-from edge.errors import Refused, first_problem
+from edge.errors import Refused, first_problem, one_line
 from edge.labels import labels_problem
 from edge.preprocess import INPUT_OFFSET
 
@@ -29,7 +27,17 @@ DEFAULT_SUSPICION = 0.15
 """Of a hazard, where nothing was calibrated: what a few percent of all other items reach."""
 REMEDY = "copy the bundle again or convert it anew"
 
+MOST_LABELS, LONGEST_NAME, LARGEST_SIZE = 1000, 255, 2048
+LARGEST_COUNT = 10**12
+"""Of images: more are no count but an attempt."""
+
 Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=0, le=LARGEST_COUNT)]
+Images = Annotated[int, Field(ge=1, le=LARGEST_COUNT)]
+Finite = Annotated[float, Field(ge=-1e12, le=1e12)]
+Temperature = Annotated[float, Field(ge=0.01, le=100)]
+"""Beyond these all answers are certain, or none is: no calibration ends there (it takes 0.05 to
+20), and a vanishing one makes numbers that are none."""
 
 
 class _Record(BaseModel):
@@ -41,7 +49,7 @@ class _Record(BaseModel):
 class InputContract(_Record):
     """What the model takes: raw camera bytes of `size` x `size`, see `edge.preprocess`."""
 
-    size: PositiveInt
+    size: Annotated[int, Field(ge=1, le=LARGEST_SIZE)]
     dtype: Literal["uint8"] = "uint8"
     layout: Literal["NHWC"] = "NHWC"
     colour: Literal["RGB"] = "RGB"
@@ -69,8 +77,8 @@ class ParityGate(_Record):
 
     agreement: Share = 0.99
     accuracy_drop: Annotated[float, Field(ge=-1, le=1)] = 0.003
-    class_loss: Annotated[int, Field(ge=0)] = 1
-    kl: Annotated[float, Field(ge=0)] = 0.05
+    class_loss: Count = 1
+    kl: Annotated[float, Field(ge=0, le=1e12)] = 0.05
     training_drop: Share = 0.05
     training_changed: Share = 0.01
     agreement_fp32: Share = 1.0
@@ -80,7 +88,7 @@ class ParityGate(_Record):
 class DatasetParity(_Record):
     """The main figures of a comparison on the photos of one dataset folder."""
 
-    images: PositiveInt
+    images: Images
     agreement: Share
     accuracy_float: Share
     accuracy_float_interval: tuple[Share, Share]
@@ -91,9 +99,9 @@ class DatasetParity(_Record):
 class ClassParity(_Record):
     """How often a class is recognised: of `images` so many right by Keras and quantised."""
 
-    images: PositiveInt
-    right_float: Annotated[int, Field(ge=0)]
-    right_quantised: Annotated[int, Field(ge=0)]
+    images: Images
+    right_float: Count
+    right_quantised: Count
 
     @property
     def lost(self) -> int:
@@ -113,12 +121,12 @@ class Drift(_Record):
         unknown_crossed: share of the images that it moves over the threshold, either way.
     """
 
-    kl: Annotated[float, Field(ge=0)]
+    kl: Annotated[float, Field(ge=0, le=1e12)]
     ece_float: Share
     ece_quantised: Share
     unknown_score: str
-    unknown_mean: float
-    unknown_max: Annotated[float, Field(ge=0)]
+    unknown_mean: Finite
+    unknown_max: Annotated[float, Field(ge=0, le=1e12)]
     unknown_crossed: Share
 
 
@@ -136,7 +144,7 @@ class ParityVerdict(_Record):
     passed: bool
     gate: ParityGate
     split: str
-    images: PositiveInt
+    images: Images
     agreement: Share
     agreement_fp32: Share
     accuracy_float: Share
@@ -144,7 +152,7 @@ class ParityVerdict(_Record):
     accuracy_quantised: Share
     accuracy_quantised_interval: tuple[Share, Share]
     accuracy_drop: Annotated[float, Field(ge=-1, le=1)]
-    accuracy_drop_interval: tuple[float, float] | None = None
+    accuracy_drop_interval: tuple[Finite, Finite] | None = None
     mcnemar_p: Share | None = None
     max_probability_difference: Share
     mean_probability_difference: Share
@@ -169,8 +177,8 @@ class ParityVerdict(_Record):
 class Calibration(_Record):
     """How the model was quantised: by what, and the training photos its ranges come from."""
 
-    images: PositiveInt
-    seed: int
+    images: Images
+    seed: Annotated[int, Field(ge=-(2**63), lt=2**63)]
     quantizer: str = "tflite"
 
 
@@ -178,7 +186,7 @@ class UnknownRule(_Record):
     """How a thing of no known class is told: its score by `UNKNOWN_FILE` is under the threshold."""
 
     score: Literal["energy", "mahalanobis", "neighbours"]
-    threshold: float
+    threshold: Finite
 
 
 class DecisionLevels(_Record):
@@ -195,9 +203,9 @@ class DecisionLevels(_Record):
         unknown: how things of no known class are told; None where only thresholds do.
     """
 
-    labels: Annotated[tuple[str, ...], Field(min_length=2)]
+    labels: Annotated[tuple[str, ...], Field(min_length=2, max_length=MOST_LABELS)]
     hazards: tuple[str, ...]
-    temperature: PositiveFloat = 1.0
+    temperature: Temperature = 1.0
     threshold: Share = 0.5
     thresholds: dict[str, Share] = {}
     hazard_suspicion: dict[str, Share] = {}
@@ -244,7 +252,7 @@ class Manifest(DecisionLevels):
     """
 
     format: Literal[1] = 1
-    name: Annotated[str, Field(min_length=1)]
+    name: Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)]
     created: AwareDatetime
     bins: dict[str, tuple[str, ...]] = {}
     input: InputContract
@@ -261,6 +269,8 @@ class Manifest(DecisionLevels):
         binned = [label for labels in self.bins.values() for label in labels]
         if len(set(binned)) < len(binned) or not set(binned) <= set(self.labels):
             raise ValueError("bins must hold labels, each at most once")
+        if not all(name.isprintable() for name in (self.name, *self.bins)):
+            raise ValueError("name and bins must be printable")
         return self
 
     @property
@@ -276,9 +286,22 @@ def parse_manifest(path: Path, content: bytes) -> Manifest:
         Refused: `content` is no manifest; the message names the first field that is wrong.
     """
     try:
-        return Manifest.model_validate_json(content)
+        manifest = Manifest.model_validate_json(content)
+        # Only now: the parser above bounds depth, which this one does not.
+        json.loads(content, object_pairs_hook=_each_once)
     except ValidationError as error:
         raise Refused(f"{path}: {first_problem(error)}; {REMEDY}") from None
+    except (ValueError, RecursionError) as error:
+        raise Refused(f"{path}: {one_line(error)}; {REMEDY}") from None
+    return manifest
+
+
+def _each_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """An object of JSON. With a key twice, two readers may see two manifests."""
+    read = dict(pairs)
+    if len(read) < len(pairs):
+        raise ValueError("a key occurs twice")
+    return read
 
 
 def labels_text(labels: Sequence[str]) -> bytes:

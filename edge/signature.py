@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge.errors import BadInput, EwasteError, Refused
+from edge.errors import BadInput, EwasteError, Refused, one_line
 from edge.files import write_whole
 
 if TYPE_CHECKING:
@@ -98,34 +98,36 @@ def check_key(text: str) -> str:
     return text
 
 
-def check_signature(bundle: Path, manifest: bytes, trusted: Sequence[str]) -> str:
+def check_signature(
+    path: Path, manifest: bytes, signature: bytes | None, trusted: Sequence[str]
+) -> str:
     """See that a bundle is signed by a trusted key; where none is trusted, anything goes.
 
-    `manifest` is the content of its `manifest.json`. Returns what was found, in words.
+    `manifest` and `signature` are the contents of its `manifest.json` and `manifest.sig`, which is
+    at `path`; None: there is no signature. Returns what was found, in words.
 
     Raises:
         Refused: keys are trusted, and none of them signed this manifest.
     """
-    path = bundle / SIGNATURE
     if not trusted:
-        return "not asked for: no key is trusted" + (", though signed" if path.is_file() else "")
-    if not path.is_file():
+        return "not asked for: no key is trusted" + (", though signed" if signature else "")
+    if signature is None:
         raise Refused(f"{path}: missing; only bundles signed by a trusted key are accepted")
     try:
-        signer, _, signature = path.read_text(encoding="ascii").strip().partition(" ")
-    except (OSError, ValueError):
+        signer, _, signed = signature.decode("ascii").strip().partition(" ")
+    except ValueError:
         raise Refused(f"{path}: no signature") from None
     if signer not in trusted:
         raise Refused(
-            f"{path}: signed by an untrusted key ({signer[:80]}); if it is yours, add it to "
-            "[trust] keys in the configuration"
+            f"{path}: signed by an untrusted key ({one_line(signer, 80)}); if it is yours, add it "
+            "to [trust] keys in the configuration"
         )
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
     key = Ed25519PublicKey.from_public_bytes(_decode(signer.removeprefix(PREFIX)))
     try:
-        key.verify(_decode(signature), CONTEXT + manifest)
+        key.verify(_decode(signed), CONTEXT + manifest)
     except InvalidSignature:
         raise Refused(f"{path}: not of this manifest; sign the bundle anew") from None
     return f"by {signer}"

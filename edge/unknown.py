@@ -4,17 +4,19 @@ Every score is greater for what is more like the known classes.
 """
 
 import io
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
 
-from edge.errors import BadInput
+from edge.arrays import read_arrays
+from edge.errors import BadInput, one_line
 from edge.manifest import UnknownRule
 
 NEIGHBOURS = 5
+LEAST_TEMPERATURE, MOST_TEMPERATURE = 0.01, 100.0
+"""As of the manifest's temperature."""
 ARRAYS: Mapping[str, Mapping[str, int]] = MappingProxyType(
     {
         "energy": {"temperature": 0},
@@ -120,23 +122,28 @@ def unpack_detector(content: bytes, rule: UnknownRule, classes: int) -> UnknownD
     Raises:
         BadInput: it is no such file, or one for another score or number of classes.
     """
+    needed = ARRAYS[rule.score]
     arrays = {}
     try:
-        with np.load(io.BytesIO(content)) as stored:
-            # An earlier bundle's references: 8 bits, in all directions.
-            earlier = rule.score == "neighbours" and "scales" in stored
-            for name, dimensions in ARRAYS[rule.score].items():
-                if name == "projection" and earlier:
-                    continue
+        stored = read_arrays(content, (*needed, "scales"))
+        # An earlier bundle's references: 8 bits, in all directions.
+        earlier = rule.score == "neighbours" and "scales" in stored
+        for name, dimensions in needed.items():
+            if name == "projection" and earlier:
+                continue
+            # What is too large for 32 bits becomes infinite, and is refused as that.
+            with np.errstate(over="ignore", invalid="ignore"):
                 # Column by column: to multiply one item with them takes half of the time then.
                 array = stored[name].astype(np.float32, order="F")
                 if name == "references" and earlier:
                     array *= stored["scales"]
-                if array.ndim != dimensions or not array.size or not np.isfinite(array).all():
-                    raise ValueError(f"{name} is malformed")
-                arrays[name] = array
-    except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
-        raise BadInput(f"not the data of a detector by {rule.score} ({error})") from None
+            if array.ndim != dimensions or not array.size or not np.isfinite(array).all():
+                raise ValueError(f"{name} is malformed")
+            arrays[name] = array
+        if not LEAST_TEMPERATURE <= float(arrays.get("temperature", 1)) <= MOST_TEMPERATURE:
+            raise ValueError("temperature is out of its range")
+    except (ValueError, KeyError, TypeError, MemoryError) as error:
+        raise BadInput(f"not the data of a detector by {rule.score} ({one_line(error)})") from None
     if rule.score == "mahalanobis" and len(arrays["centres"]) != classes:
         raise BadInput(f"not the data of a detector for {classes} classes")
     if "projection" in arrays and len({array.shape[1] for array in arrays.values()}) > 1:

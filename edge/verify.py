@@ -5,21 +5,35 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from edge.apart import try_apart
 from edge.bundle import (
     Bundle,
-    check_digests,
     check_model_labels,
     check_parity,
+    check_trust,
     open_classifier,
     open_detector,
     read_bundle,
-    sha256,
+    read_files,
 )
 from edge.classifier import Classifier
 from edge.errors import BadInput, Refused
-from edge.golden import verify_golden, verify_preprocessing
+from edge.golden import verify_answers, verify_golden, verify_preprocessing
 from edge.manifest import MANIFEST
-from edge.signature import check_signature
+
+
+@dataclass(frozen=True)
+class Demands:
+    """What a device asks of a bundle beyond its proof.
+
+    Attributes:
+        hazards: classes that it must know, as hazards.
+        agreement: least share of images with the same top answer, quantised and Keras, 0 to 1; of
+            its own gate, too.
+    """
+
+    hazards: tuple[str, ...] = ()
+    agreement: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -71,15 +85,23 @@ class _Stop(Exception):
 
 
 def verify(
-    path: Path, trusted: Sequence[str] = (), threads: int = 2, slowest_ms: float | None = None
+    path: Path,
+    trusted: Sequence[str] = (),
+    threads: int = 2,
+    slowest_ms: float | None = None,
+    demands: Demands = Demands(),
 ) -> Verification:
     """Make all checks of the bundle in `path`, up to the first that fails.
+
+    Each of its files is read once; what `Verification.require` returns holds what was read. The
+    checks that run the model are made in a process of its own first (`edge.apart`).
 
     Args:
         path: the bundle's directory.
         trusted: the public keys of which one must have signed it; none: anyone may.
         threads: of an inference.
         slowest_ms: the longest that the median inference may take; None: it is only measured.
+        demands: of this device.
 
     Raises:
         BadInput: there is no bundle at all.
@@ -87,27 +109,68 @@ def verify(
     """
     found = Verification(path)
     with suppress(_Stop):
-        _verify(found, trusted, threads, slowest_ms)
+        _verify_files(found, trusted, demands)
+        assert found.bundle is not None
+        found.checks += (Check(*made) for made in try_apart(found.bundle))
+        if found.ok:
+            _verify_runs(found, threads, slowest_ms)
     return found
 
 
-def _verify(
-    found: Verification, trusted: Sequence[str], threads: int, slowest_ms: float | None
-) -> None:
+def run_checks(bundle: Bundle, threads: int) -> list[Check]:
+    """The checks that run the model of a bundle whose files are proved, up to the first failure."""
+    found = Verification(bundle.path, bundle=bundle)
+    with suppress(_Stop):
+        _verify_runs(found, threads, None)
+    return found.checks
+
+
+def _verify_files(found: Verification, trusted: Sequence[str], demands: Demands) -> None:
     with _check(found, "schema") as said:
         found.bundle = bundle = read_bundle(found.path)
         said(f"format {bundle.manifest.format}, {len(bundle.labels)} classes")
     with _check(found, "digests") as said:
-        said(f"{check_digests(bundle)} files")
+        found.bundle = bundle = read_files(bundle)
+        said(f"{len(bundle.manifest.files)} files")
     with _check(found, "signature") as said:
-        said(check_signature(found.path, _sealed(bundle), trusted))
+        said(check_trust(bundle, trusted))
     with _check(found, "parity") as said:
         check_parity(bundle)
         parity = bundle.manifest.parity
         said(f"{parity.agreement:.2%} as Keras on {parity.images} {parity.split} images")
+    if demands != Demands():
+        with _check(found, "demands") as said:
+            said(check_demands(bundle, demands))
+
+
+def check_demands(bundle: Bundle, demands: Demands) -> str:
+    """See that a bundle is what this device asks for; returns what was found, in words.
+
+    Raises:
+        Refused: it is not.
+    """
+    path, manifest = bundle.path / MANIFEST, bundle.manifest
+    missing = [name for name in demands.hazards if name not in manifest.hazards]
+    if missing:
+        raise Refused(
+            f"{path}: {', '.join(missing)} must be a hazard here ([trust] require_hazards), "
+            f"but its hazards are {', '.join(manifest.hazards) or 'none'}; convert another"
+        )
+    reached = min(manifest.parity.agreement, manifest.parity.gate.agreement)
+    if reached < demands.agreement:
+        raise Refused(
+            f"{path}: agrees with Keras on {reached:.2%} by its figures or its gate, at least "
+            f"{demands.agreement:.2%} is asked for here ([trust] minimum_agreement)"
+        )
+    return f"{len(demands.hazards)} hazards, agreement of {reached:.2%}"
+
+
+def _verify_runs(found: Verification, threads: int, slowest_ms: float | None) -> None:
+    bundle = found.bundle
+    assert bundle is not None
     with _check(found, "model") as said:
         found.classifier = classifier = _open(bundle, threads)
-        open_detector(bundle)
+        detector = open_detector(bundle)
         check_model_labels(bundle)
         said(f"{classifier.runtime}, {classifier.size} px, {threads} threads")
     with _check(found, "preprocessing") as said:
@@ -115,6 +178,7 @@ def _verify(
         said("no frame in this bundle" if off is None else f"at most {off} levels off")
     with _check(found, "golden outputs") as said:
         golden = verify_golden(bundle, classifier)
+        verify_answers(bundle, classifier, detector, golden)
         said(f"{golden.inputs} inputs, at most {golden.largest_difference} steps off")
     with _check(found, "speed") as said:
         said(f"{golden.median_ms:.1f} ms an image")
@@ -135,17 +199,6 @@ def _check(found: Verification, name: str) -> Iterator[Callable[[str], None]]:
         found.checks.append(Check(name, False, str(error)))
         raise _Stop from None
     found.checks.append(Check(name, True, "".join(words)))
-
-
-def _sealed(bundle: Bundle) -> bytes:
-    """The content of `manifest.json`, as it was when the digests were checked."""
-    try:
-        sealed = (bundle.path / MANIFEST).read_bytes()
-    except OSError as error:
-        raise Refused(f"{bundle.path / MANIFEST}: cannot be read ({error.strerror})") from None
-    if sha256(sealed) != bundle.digest:
-        raise Refused(f"{bundle.path / MANIFEST}: changed while it was being verified")
-    return sealed
 
 
 def _open(bundle: Bundle, threads: int) -> Classifier:

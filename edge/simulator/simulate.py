@@ -12,13 +12,13 @@ from edge.belt.checked_encoder import CheckedEncoder
 from edge.belt.encoder import Encoder, EncoderHealth
 from edge.belt.odometer import Odometer
 from edge.belt.pulses import PulseEncoder
-from edge.bundle import Bundle, load_bundle
+from edge.bundle import Bundle
 from edge.cameras.camera import Camera, Frame
 from edge.cameras.simulated import SimulatedCamera
 from edge.cameras.watched import WatchedCamera
 from edge.classifier import Classifier, Prediction
 from edge.clock import Clock, SystemClock, VirtualClock
-from edge.config import Config, bin_of
+from edge.config import Config, bin_of, name_notes, proved_bundle
 from edge.conveyor import Tally
 from edge.dataset import find_photos
 from edge.errors import BadInput
@@ -172,7 +172,9 @@ def simulate(
         BadInput: the photos or the video file cannot be used.
     """
     config = told(config, scenario)
-    bundle = load_bundle(config.bundle)
+    bundle, _ = proved = proved_bundle(config)
+    for note in name_notes(config, bundle):
+        said(note)
     load = scenario.load
     placed = place_items(
         pieces_of(load, pictures, seed, config, said),
@@ -207,7 +209,7 @@ def simulate(
 
     try:
         conveyor = build_conveyor(
-            *(config, source, source.gates, bundle, record), inference=pace, moved=move
+            *(config, source, source.gates, proved, record), inference=pace, moved=move
         )
         tally = conveyor.run()
     finally:

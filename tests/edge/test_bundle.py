@@ -1,5 +1,6 @@
 """The real bundle of a tiny model, whole and damaged in every way."""
 
+import io
 import json
 import os
 import shutil
@@ -187,13 +188,17 @@ def test_another_top_answer_is_refused_even_within_the_tolerance(tmp_path: Path)
         "logits": np.array([[10, 11]], np.int8),
         "embedding": np.zeros((1, 5), np.int8),
     }
-    np.savez(tmp_path / "golden.npz", **golden)
+    packed = io.BytesIO()
+    np.savez(packed, **golden)
     answer = {"logits": np.array([11, 10], np.int8), "embedding": np.zeros(5, np.int8)}
     engine = {"size": 4, "runtime": "ai_edge_litert", "run": lambda pixels: answer}
     classifier = SimpleNamespace(**engine)
     manifest = plain_manifest()
     with pytest.raises(Refused, match="1 of 1 golden inputs get another label"):
-        verify_golden(Bundle(tmp_path, manifest, manifest.labels, ""), classifier)
+        verify_golden(
+            Bundle(tmp_path, manifest, manifest.labels, "", {"golden.npz": packed.getvalue()}),
+            classifier,
+        )
 
 
 @pytest.mark.parametrize(

@@ -68,11 +68,11 @@ def calibrated(tmp_path) -> Bundle:
     """A bundle with levels of its own, as far as rules need one."""
     rule = UnknownRule(score="neighbours", threshold=0.8)
     detector = UnknownDetector(rule, {"projection": np.eye(4), "references": np.eye(1, 4)})
-    (tmp_path / "unknown.npz").write_bytes(pack_detector(detector))
+    contents = {"unknown.npz": pack_detector(detector)}
     manifest = plain_manifest(
         thresholds={"Mouse": 0.7}, hazard_suspicion={"Battery": 0.02}, unknown=rule
     )
-    return Bundle(tmp_path, manifest, manifest.labels, "")
+    return Bundle(tmp_path, manifest, manifest.labels, "", contents)
 
 
 def test_the_levels_are_the_bundles_unless_the_configuration_says_others(calibrated):
