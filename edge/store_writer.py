@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 from edge.errors import BadInput, EwasteError
-from edge.store import BATCH, ItemRecord, Store
+from edge.store import BATCH, Damaged, ItemRecord, Store, open_store, set_aside
 
 FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS = 0.2, 2.0
 PRUNE_SECONDS = 10.0
@@ -70,16 +70,17 @@ class StoreWriter:
             retention: what is kept; None: everything.
 
         Raises:
-            BadInput: `path` is not a file of records or cannot be created. (A full or locked disk
-                is no reason to hold up the line: it shows in `status`.)
+            BadInput: `path` is not a file of records or cannot be created. (A full, read-only or
+                locked disk is no reason to hold up the line: it shows in `status`. A damaged file
+                is set aside and a new one begun, also later.)
         """
-        try:
-            Store(path).close()
-        except EwasteError as error:
-            if isinstance(error, BadInput):
-                raise
-            # Full or locked: the thread meets it again, tells and retries.
         self._path, self._capacity, self._on_error = path, capacity, on_error
+        try:
+            open_store(path, self._tell, prove=True).close()
+        except BadInput:
+            raise
+        except EwasteError:
+            pass  # full, read-only or locked: the thread meets it again, tells and retries
         self._retention, self._prune_at = retention, 0.0
         self._queue: deque[ItemRecord] = deque()
         self._changed = threading.Condition()
@@ -165,12 +166,26 @@ class StoreWriter:
         more = store.prune(self._retention.days, self._retention.megabytes)
         self._prune_at = time.monotonic() + (0.0 if more else PRUNE_SECONDS)
 
+    def _give_up(self, store: Store | None, error: EwasteError) -> None:
+        """Close a file that cannot be written; one that proved damaged makes way for a new one."""
+        if store is None:
+            self._failed(str(error))
+            return
+        store.close()
+        if not isinstance(error, Damaged):
+            self._failed(str(error))
+            return
+        try:
+            self._tell(f"{error}; {set_aside(self._path, time.time())}")
+        except EwasteError as stuck:
+            self._failed(str(stuck))
+
     def _run(self) -> None:
         store: Store | None = None
         size, pause = BATCH, FIRST_RETRY_SECONDS
         while not self._giving_up.is_set() and (batch := self._next_batch(size)):
             try:
-                store = store or Store(self._path)
+                store = store or open_store(self._path, self._tell)
                 store.append(batch)
             except ValueError as error:
                 # One record is bad: go one by one, to lose only that one.
@@ -179,16 +194,19 @@ class StoreWriter:
                     self._failed(str(error))
                 size = 1
             except EwasteError as error:
-                if store is not None:
-                    store.close()
+                self._give_up(store, error)
                 store = None
-                self._failed(str(error))
                 self._giving_up.wait(pause)
                 pause = min(2 * pause, LONGEST_RETRY_SECONDS)
             else:
                 self._done(len(batch), stored=True)
                 size, pause = BATCH, FIRST_RETRY_SECONDS
-                with suppress(EwasteError):  # the next record meets it and tells
+                try:
                     self._prune(store)
+                except Damaged as error:
+                    self._give_up(store, error)
+                    store = None
+                except EwasteError:
+                    pass  # the next record meets it and tells
         if store is not None:
             store.close()

@@ -2,10 +2,12 @@
 
 import math
 import os
+import random
 import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from dataclasses import astuple, replace
@@ -18,7 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edge.errors import BadInput, EwasteError
-from edge.store import ItemRecord, Store
+from edge.store import KEPT_ASIDE, Damaged, ItemRecord, Store, open_store, set_aside
 from edge.store_writer import Retention, StoreWriter, WriterStatus
 from tests.waiting import wait_until
 
@@ -191,32 +193,34 @@ def test_another_connection_reads_while_the_writer_writes(tmp_path):
     assert not writer.put(RECORD), "closed"
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [(b"not a database, but long enough to have a header" * 20, "not a database")],
-)
-def test_a_file_that_is_no_database_is_refused(tmp_path, content, message):
-    path = tmp_path / "records.db"
+def test_a_file_that_is_no_database_is_refused_by_readers_and_set_aside_by_the_line(tmp_path):
+    path, content = tmp_path / "records.db", b"not a database, but long enough for a header" * 20
     path.write_bytes(content)
-    for open_it in (Store, StoreWriter, lambda path: Store(path, read_only=True)):
-        with pytest.raises(BadInput, match=message) as caught:
-            open_it(path)
-        assert "\n" not in str(caught.value) and str(path) in str(caught.value)
+    with pytest.raises(BadInput, match="not a database") as caught:
+        Store(path, read_only=True)
+    assert "\n" not in str(caught.value) and str(path) in str(caught.value)
     assert path.read_bytes() == content
+    told: list[str] = []
+    writer = StoreWriter(path, on_error=told.append)
+    assert writer.put(RECORD) and writer.close()
+    assert len(told) == 1 and "set aside as records.damaged-" in told[0]
+    (aside,) = tmp_path.glob("records.damaged-*.db")
+    assert aside.read_bytes() == content
 
 
 def test_other_databases_and_newer_versions_are_refused(tmp_path):
     other = tmp_path / "other.db"
     with sqlite3.connect(other) as database:
         database.execute("CREATE TABLE mails (text)")
-    with pytest.raises(BadInput, match="not a file of item records"):
-        Store(other)
     newer = tmp_path / "newer.db"
     Store(newer).close()
     with sqlite3.connect(newer) as database:
+        database.execute("ALTER TABLE items ADD COLUMN weight_g REAL")
         database.execute("PRAGMA user_version = 3")
-    with pytest.raises(BadInput, match="version 3"):
-        Store(newer)
+    for path, said in ((other, "not a file of item records"), (newer, "version 3")):
+        for open_it in (Store, StoreWriter, lambda path: Store(path, read_only=True)):
+            with pytest.raises(BadInput, match=said):
+                open_it(path)
     with pytest.raises(BadInput, match="no records yet"):
         Store(tmp_path / "absent.db", read_only=True)
     with pytest.raises(BadInput, match="check the folder"):
@@ -467,3 +471,191 @@ def test_a_disk_that_stays_full_costs_counted_records_and_then_goes_on(small_dis
     assert "recording again; 30 lost, 45 without picture" in told[-1]
     with Store(path, read_only=True) as store:
         assert store.total() == 51
+
+
+@pytest.fixture
+def memory(tmp_path):
+    """A folder in memory, where there is one: what syncs a thousand times takes no time there."""
+    if not os.access("/dev/shm", os.W_OK):
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        yield Path(folder)
+
+
+def sample(path: Path) -> bytes:
+    """Fill a file of records of every shape, and read it back as bytes."""
+    items = [
+        replace(item, label=f"class {n % 3}", review="unsure" * (n % 4 == 0), crop=bytes(n * 40))
+        for n, item in enumerate(records(30))
+    ]
+    with Store(path) as store:
+        store.append(items)
+    return path.read_bytes()
+
+
+def test_whatever_byte_is_spoilt_the_line_records_and_readers_tell_in_one_line(memory):
+    """One byte at 1,000 places: told or set aside, never a traceback, never without end."""
+    path, draw = memory / "records.db", random.Random(36)
+    whole = sample(path)
+    seen, asides = Counter[str](), 0
+    for _ in range(1000):
+        at = draw.randrange(len(whole)) if draw.random() < 0.8 else draw.randrange(4096)
+        spoilt = draw.choice([0, 255, whole[at] ^ 1, whole[at] ^ 128, draw.randrange(256)])
+        for left in memory.iterdir():
+            left.unlink()
+        path.write_bytes(whole[:at] + bytes([spoilt]) + whole[at + 1 :])
+        try:
+            with Store(path, read_only=True) as store:
+                unread: list[int] = []
+                read = sum(1 for _ in store.all(unread.append)) + sum(unread)
+                assert read <= 60, (at, spoilt)
+                list(store.to_review(unread.append))
+                store.recent(12), store.counts(), store.bin_counts(), store.crop("run-3")
+            seen["read"] += 1
+        except EwasteError as error:
+            assert str(error).isprintable()
+            seen["told"] += 1
+        told: list[str] = []
+        for _ in range(2):
+            try:
+                with open_store(path, told.append, prove=True) as store:
+                    store.append([replace(RECORD, item_id="new")])
+                    store.prune(30, 100)
+                    break
+            except Damaged:
+                set_aside(path, 0.0)
+        with Store(path, read_only=True) as store:
+            kept = [item.item_id for item in store.all(lambda count: None)]
+        assert kept[-1:] == ["new"], (at, spoilt)
+        aside = list(memory.glob("records.damaged-*.db"))
+        assert len(aside) <= 1 and len(told) <= 1, (at, spoilt)
+        asides += len(aside)
+    assert seen["read"] > 500 and asides > 50, "it was spoilt where it matters, too"
+
+
+def test_a_page_of_zeros_costs_what_was_on_it_and_is_counted(tmp_path):
+    path = tmp_path / "records.db"
+    with Store(path) as store:
+        store.append(records(1000))
+        (root,) = store._read("SELECT rootpage FROM sqlite_master WHERE name = 'items'")[0]
+    whole = path.read_bytes()
+    lost = 0
+    for page in range(3, len(whole) // 4096, 7):
+        if page == root - 1:
+            continue
+        path.write_bytes(whole[: page * 4096] + bytes(4096) + whole[(page + 1) * 4096 :])
+        with Store(path, read_only=True) as store:
+            unread: list[int] = []
+            kept = sum(1 for _ in store.all(unread.append, crops=False))
+        assert kept + sum(unread) == 1000 and sum(unread) < 60, (page, kept, unread)
+        lost += sum(unread)
+    assert lost > 100
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda path: path.write_bytes(path.read_bytes()[:5000]), "is damaged"),
+        (lambda path: path.write_bytes(bytes(20_000)), "is damaged"),
+        (lambda path: path.write_bytes(os.urandom(20_000)), "is damaged"),
+        (lambda path: (path.unlink(), path.mkdir()), "no regular file"),
+        (lambda path: (path.unlink(), os.mkfifo(path)), "no regular file"),
+        (lambda path: Path(f"{path}-wal").mkdir(), "no regular file"),
+    ],
+    ids=["cut off", "zeros", "noise", "a folder", "a pipe", "a folder for its journal"],
+)
+def test_what_lies_in_the_place_of_the_records_does_not_hold_up_the_line(
+    tmp_path, spoil, said, injected, request
+):
+    path = tmp_path / "records.db"
+    sample(path)
+    spoil(path)
+    told: list[str] = []
+    writer = StoreWriter(path, on_error=told.append)
+    for record in records(20):
+        assert writer.put(record)
+    assert writer.close() and writer.status == WriterStatus(0, 20, 0, 0, None)
+    assert len(told) == 1 and said in told[0] and "set aside as records.damaged-" in told[0]
+    assert len(list(tmp_path.glob("records.damaged-*.db"))) == 1
+    with Store(path, read_only=True) as store:
+        assert store.total() == 20
+    if "noise" in request.node.name:
+        injected("records damaged at the start", "set aside, 20 of 20 records in a new file")
+
+
+def test_records_that_are_spoilt_while_the_line_runs_are_set_aside(tmp_path, injected):
+    path = tmp_path / "records.db"
+    told: list[str] = []
+    with Store(path) as store:
+        store.append(records(100, crop=bytes(20_000)))
+    writer = StoreWriter(path, on_error=told.append)
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(os.urandom(100 * 4096))
+    for number in range(50):
+        assert writer.put(replace(RECORD, item_id=f"late-{number}"))
+    noticed_s = wait_until(lambda: told)
+    assert writer.close() and writer.status == WriterStatus(0, 50, 0, 0, None)
+    assert len(told) == 1 and "set aside as records.damaged-" in told[0], told
+    with Store(path, read_only=True) as store:
+        assert [item.item_id for item in store.all()] == [f"late-{n}" for n in range(50)]
+    said = "set aside, 50 of 50 records in a new file"
+    injected("records damaged while running", said, noticed_s)
+
+
+def test_records_that_somebody_deletes_are_begun_anew_and_it_is_told(tmp_path):
+    path = tmp_path / "records.db"
+    told: list[str] = []
+    writer = StoreWriter(path, on_error=told.append)
+    writer.put(RECORD)
+    wait_until(lambda: writer.status.written == 1)
+    path.unlink()
+    writer.put(replace(RECORD, item_id="after"))
+    wait_until(lambda: writer.status.written == 2)
+    assert writer.close()
+    assert "moved or deleted" in told[0] and "recording again; 0 lost" in told[1]
+    with Store(path, read_only=True) as store:
+        assert [item.item_id for item in store.all()] == ["after"]
+
+
+def test_a_disk_that_spoils_everything_is_not_filled_with_what_it_spoilt(tmp_path):
+    path = tmp_path / "records.db"
+    for number in range(KEPT_ASIDE + 4):
+        path.write_bytes(b"x" * (1000 if number == 1 else 2000 + number))
+        said = set_aside(path, 1_700_000_000.0)
+    kept = sorted(file.stat().st_size for file in tmp_path.iterdir())
+    assert len(kept) == KEPT_ASIDE and kept[-1] > 2000 and 1000 not in kept
+    assert "is deleted" in said and "set aside as records.damaged-" in said
+
+
+@pytest.mark.parametrize("value", [None, b"blob", 7])
+def test_a_value_of_another_kind_is_damage(tmp_path, value):
+    path = tmp_path / "records.db"
+    with Store(path) as store:
+        store.append(records(3))
+    with sqlite3.connect(path) as database:
+        database.execute("PRAGMA writable_schema = ON")
+        change = "UPDATE sqlite_master SET sql = replace(sql, 'reason TEXT NOT NULL', 'reason')"
+        database.execute(change)
+    with sqlite3.connect(path) as database:
+        database.execute("UPDATE items SET reason = ? WHERE item_id = 'run-1'", (value,))
+    with Store(path, read_only=True) as store:
+        with pytest.raises(Damaged, match="reason of record 2"):
+            list(store.all())
+        unread: list[int] = []
+        assert [item.item_id for item in store.all(unread.append)] == ["run-0", "run-2"]
+        assert unread == [1]
+        with pytest.raises(Damaged):
+            store.recent(3)
+
+
+def test_the_file_and_its_journals_are_for_their_owner_only(tmp_path):
+    path = tmp_path / "records.db"
+    path.touch(0o644)
+    for _ in range(2):
+        with Store(path) as store:
+            store.append(records(2))
+            modes = {file.name: file.stat().st_mode & 0o777 for file in tmp_path.iterdir()}
+            assert modes == dict.fromkeys(("records.db", "records.db-wal", "records.db-shm"), 0o600)
+        path.unlink()
