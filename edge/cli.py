@@ -332,6 +332,7 @@ def panel(
         settings.panel.port,
         partial(decision_rules, settings),
         settings.panel,
+        settings.trust,
     )
 
 

@@ -65,6 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             config.panel.port if given.port is None else given.port,
             functools.partial(decision_rules, config),
             config.panel,
+            config.trust,
         )
     except EwasteError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,7 +22,7 @@ import numpy as np
 from PIL import PngImagePlugin
 
 from edge.bundle import Bundle, load_bundle
-from edge.config import Config, PanelConfig, decision_rules
+from edge.config import Config, PanelConfig, TrustConfig, decision_rules
 from edge.decision import DecisionRules
 from edge.errors import BadInput, EwasteError
 from edge.files import read_text
@@ -64,6 +65,7 @@ def build(
     rules: Callable[[Bundle], DecisionRules] | None = None,
     classify: Classify | None = None,
     access: Access | None = None,
+    trust: TrustConfig = TrustConfig(),
 ) -> Any:
     """Build the page as a FastAPI application.
 
@@ -74,6 +76,7 @@ def build(
         rules: how a tried picture is decided on; by default as in the default configuration.
         classify: stands in for the bundle's own model.
         access: who may ask; by default whoever is on this machine.
+        trust: whose bundles are shown and tried.
     """
     os.environ.update(OFFLINE)
     # Only now: it takes seconds, and reads the environment.
@@ -81,15 +84,17 @@ def build(
 
     from edge.panel import page
 
-    trial = Trial(bundle_path, rules or functools.partial(decision_rules, Config()), classify)
+    rules = rules or functools.partial(decision_rules, Config())
+    trial = Trial(bundle_path, rules, classify, trust)
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(Guard, access=access or Access())
-    _add_figures(app, state_dir, store_path, bundle_path)
+    opened = functools.partial(load_bundle, bundle_path, trust.keys)
+    _add_figures(app, state_dir, store_path, opened)
     _add_trial(app, trial)
     return page.mount(app, page.build_blocks())
 
 
-def _add_figures(app: Any, state_dir: Path, store_path: Path, bundle_path: Path) -> None:
+def _add_figures(app: Any, state_dir: Path, store_path: Path, opened: Callable[[], Bundle]) -> None:
     from fastapi import Request, Response
     from fastapi.responses import FileResponse
 
@@ -100,12 +105,12 @@ def _add_figures(app: Any, state_dir: Path, store_path: Path, bundle_path: Path)
     @functools.partial(_worked_out_every, ABOUT_SECONDS)
     def about_bundle() -> dict[str, str]:
         try:
-            about = fragments.about(load_bundle(bundle_path), read_status(state_dir))
+            about = fragments.about(opened(), read_status(state_dir))
         except EwasteError as error:
             about = fragments.problem(str(error))
         return {"about": about}
 
-    bundle = known_bundle(bundle_path)
+    bundle = known_bundle(opened)
 
     @app.get("/parts.json")
     def parts() -> dict[str, str]:
@@ -236,10 +241,10 @@ def recorded(store_path: Path) -> tuple[list[ItemRecord], int, str]:
         return [], 0, str(error)
 
 
-def known_bundle(bundle_path: Path) -> Bundle | None:
+def known_bundle(opened: Callable[[], Bundle]) -> Bundle | None:
     """Load the bundle; the page of the line does without when there is no good one."""
     try:
-        return load_bundle(bundle_path)
+        return replace(opened(), contents={})  # only what is shown stays in memory
     except EwasteError:
         return None
 
@@ -312,6 +317,7 @@ def serve(
     port: int = 7860,
     rules: Callable[[Bundle], DecisionRules] | None = None,
     panel: PanelConfig | None = None,
+    trust: TrustConfig = TrustConfig(),
 ) -> None:
     """Serve the page until SIGTERM or SIGINT, then leave by `SystemExit(0)`.
 
@@ -332,7 +338,7 @@ def serve(
         tempfile.TemporaryDirectory(prefix=f"{TEMPORARY}{os.getpid()}-") as temporary,
     ):
         os.environ["GRADIO_TEMP_DIR"] = temporary
-        app = build(state_dir, store_path, bundle_path, rules, access=access)
+        app = build(state_dir, store_path, bundle_path, rules, access=access, trust=trust)
         server = server_of(app)
         # What it says while it stops is of requests that it breaks off.
         logging.getLogger("uvicorn.error").addFilter(lambda record: not server.should_exit)

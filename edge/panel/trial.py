@@ -7,12 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from edge.bundle import Bundle, load_bundle, open_classifier
+from edge.bundle import Bundle, load_bundle, read_bundle
 from edge.classifier import Prediction
+from edge.config import TrustConfig
 from edge.decision import DecisionRules, Verdict, decide
 from edge.errors import BadInput
 from edge.panel.picture import UNREADABLE, check_picture
 from edge.photos import decode_photo
+from edge.verify import verify
 
 FULL_MEGAPIXELS = 2.0
 """A larger picture is reduced while it is decoded; the model looks at far less."""
@@ -38,19 +40,27 @@ class Trial:
         bundle_path: Path,
         rules: Callable[[Bundle], DecisionRules],
         classify: Classify | None = None,
+        trust: TrustConfig = TrustConfig(),
     ) -> None:
-        """Prepare; `classify` stands in for the bundle's own model."""
+        """Prepare; `classify` stands in for the bundle's own model, `trust` is as for a line."""
         self._bundle_path, self._rules, self._given = bundle_path, rules, classify
+        self._trust = trust
         self._lock = threading.Lock()
-        self._loaded: tuple[str, Classify] | None = None
+        self._loaded: tuple[Bundle, Classify] | None = None
 
-    def _classify(self, bundle: Bundle) -> Classify:
+    def _opened(self) -> tuple[Bundle, Classify]:
+        """The bundle and what classifies with it, verified as a line does when it is another."""
+        path, trust = self._bundle_path, self._trust
         if self._given is not None:
-            return self._given
-        if self._loaded is None or self._loaded[0] != bundle.digest:
+            return load_bundle(path, trust.keys), self._given
+        if self._loaded is None or self._loaded[0].digest != read_bundle(path).digest:
+            self._loaded = None  # one model at a time
             # One thread: the line on the same device comes first.
-            self._loaded = (bundle.digest, open_classifier(bundle, threads=1).predict)
-        return self._loaded[1]
+            bundle, classifier = verify(
+                path, trust.keys, threads=1, demands=trust.demands
+            ).require()
+            self._loaded = bundle, classifier.predict
+        return self._loaded
 
     def __call__(self, content: bytes) -> Answer:
         """Classify and decide on the bytes of a picture; safe to call from several threads.
@@ -65,8 +75,8 @@ class Trial:
                 pixels = decode_photo(content, (kind,), full_megapixels=FULL_MEGAPIXELS)
             except BadInput:
                 raise BadInput(UNREADABLE) from None
-            bundle = load_bundle(self._bundle_path)
-            prediction = self._classify(bundle)(pixels)
+            bundle, classify = self._opened()
+            prediction = classify(pixels)
         rules = self._rules(bundle)
         probabilities = zip(rules.labels, map(float, prediction.probabilities), strict=True)
         return Answer(dict(probabilities), decide([prediction], rules), bundle.manifest.hazards)

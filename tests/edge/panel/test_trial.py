@@ -4,11 +4,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from edge.bundle import load_bundle
 from edge.classifier import Prediction
+from edge.config import TrustConfig
 from edge.decision import DecisionRules
-from edge.errors import BadInput, EwasteError
+from edge.errors import BadInput, EwasteError, Refused
 from edge.manifest import MODEL
 from edge.panel.trial import Trial
+from edge.signature import make_key
+from edge.verify import Verification
 
 
 def rules(bundle) -> DecisionRules:
@@ -52,7 +56,7 @@ def test_a_bundle_that_cannot_be_used_is_told_each_time(tmp_path, picture, make_
     with pytest.raises(BadInput, match="not a bundle"):
         trial(picture)
     bundle = make_bundle(tmp_path / "bundle")
-    with pytest.raises(BadInput, match="not a model this runtime can load"):
+    with pytest.raises(Refused, match="not a model this runtime can load"):
         trial(picture)
     (bundle.path / MODEL).write_bytes(b"altered")
     with pytest.raises(EwasteError, match="altered"):
@@ -67,11 +71,12 @@ def test_the_model_is_loaded_again_when_the_bundle_changes(
     class FakeClassifier:
         predict = staticmethod(classify)
 
-    def open_fake(bundle, threads):
+    def verified(path, keys, threads, demands):
+        bundle = load_bundle(path)
         opened.append((bundle.manifest.name, threads))
-        return FakeClassifier()
+        return Verification(path, [], bundle, FakeClassifier())
 
-    monkeypatch.setattr("edge.panel.trial.open_classifier", open_fake)
+    monkeypatch.setattr("edge.panel.trial.verify", verified)
     trial = Trial(make_bundle(tmp_path / "bundle", "first").path, rules)
     assert opened == [], "not before it is needed"
     trial(picture), trial(picture)
@@ -91,3 +96,10 @@ def test_the_bundles_own_model_answers(tiny_bundle, drawn_data):
         answers = [trial(picture.read_bytes()) for picture in pictures]
         assert sum(answer.verdict.label == label for answer in answers) >= 3
         assert all(sum(answer.probabilities.values()) == pytest.approx(1) for answer in answers)
+
+
+def test_only_a_bundle_that_a_trusted_key_signed_is_tried(bundle, picture, tmp_path):
+    trust = TrustConfig(keys=(make_key(tmp_path / "line.key"),))
+    for given in (classify, None):
+        with pytest.raises(Refused, match="signed by a trusted key"):
+            Trial(bundle.path, rules, given, trust)(picture)
