@@ -346,7 +346,7 @@ class PanelConfig(_Section):
 
     host: Host = "127.0.0.1"
     port: Port = 7860
-    hosts: tuple[Host, ...] = ()
+    hosts: tuple[Host, ...] = Field((), max_length=MOST_BINS)
     root_path: str = Field("", pattern=r"^(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*){0,8}$")
     user: str | None = Field(None, pattern=r"^[^:\x00-\x1f]{1,64}$")
     password_file: AnyPath | None = None

@@ -4,12 +4,15 @@ What is written gets a temporary name that nobody can guess or prepare: in a fol
 write to, a link that lies in wait under a known name would turn our writing against other files.
 """
 
+import fcntl
 import os
 import re
 import secrets
+import shutil
 import stat
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from edge.errors import BadInput
@@ -18,8 +21,11 @@ PRIVATE, PRIVATE_FOLDER = 0o600, 0o700
 """The rights of what may hold secrets or pictures: its owner's alone."""
 LONGEST_NAME = 255
 """Bytes of a file name, on the usual file systems."""
+LONGEST_PASSWORD = 65_535
 STALE_S = 3600.0
 """A temporary file that was not written to for so long belongs to a process that was killed."""
+MADE_S = 60.0
+"""A folder so young may not have its lock yet."""
 MOST_SWEPT, MOST_LISTED = 1000, 100_000
 _TEMPORARY = re.compile(r"\..*\.[0-9a-f]{16}\.new", re.DOTALL)
 _swept: set[Path] = set()
@@ -102,6 +108,49 @@ def _sweep_once(folder: Path) -> None:
         sweep_temporary(folder, time.time())
 
 
+@contextmanager
+def folder_beside(path: Path) -> Iterator[Path]:
+    """A new folder of a name that nobody can guess, to be renamed to `path` once it is whole.
+
+    It is removed at the end if it was not; what killed processes left for this `path` is removed
+    first. (Who writes holds a lock on his folder, which ends with his process.)
+    """
+    _sweep_folders(path)
+    fresh = temporary_beside(path)
+    fresh.mkdir(parents=True)
+    handle = os.open(fresh, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with suppress(OSError):  # not every network's file system has locks
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield fresh
+    finally:
+        os.close(handle)
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _sweep_folders(path: Path) -> None:
+    start = re.escape(temporary_beside(path).name[:-20])
+    with suppress(OSError), os.scandir(path.parent) as entries:
+        for listed, entry in enumerate(entries):
+            if listed >= MOST_LISTED:
+                break
+            if re.fullmatch(start + r"[0-9a-f]{16}\.new", entry.name, re.DOTALL):
+                _remove_if_left(Path(entry.path))
+
+
+def _remove_if_left(folder: Path) -> None:
+    with suppress(OSError):
+        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+        handle = os.open(folder, flags)
+        try:
+            found = os.fstat(handle)
+            if found.st_uid == os.geteuid() and abs(time.time() - found.st_mtime) > MADE_S:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(folder, ignore_errors=True)
+        finally:
+            os.close(handle)
+
+
 def sync_folder(folder: Path) -> None:
     """Make the names in `folder` survive a power cut."""
     handle = os.open(folder, os.O_RDONLY)
@@ -173,6 +222,23 @@ def read_text(path: Path, limit: int) -> str:
     except UnicodeDecodeError as error:
         raise BadInput(f"{path}: is not UTF-8 (byte {error.start + 1}); save it as UTF-8") from None
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def read_password(path: Path) -> str:
+    """The password in a file: all of it but a byte order mark and the end of its line.
+
+    Raises:
+        BadInput: there is none, or more than one line. The message does not repeat it.
+    """
+    try:
+        password = read_text(path, LONGEST_PASSWORD).removesuffix("\n")
+    except BadInput as error:
+        reason = str(error).removeprefix(f"{path}: ")
+        raise BadInput(f"{path}: no password can be read ({reason})") from None
+    if not password or "\n" in password or "\0" in password:
+        found = "more than one line" if password else "nothing"
+        raise BadInput(f"{path}: no password can be read (there is {found} in it)")
+    return password
 
 
 def readable_by_others(path: Path) -> bool:

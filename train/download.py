@@ -11,6 +11,7 @@ from rich.console import Console
 
 from edge.dataset import find_dataset
 from edge.errors import BadInput, EwasteError
+from edge.files import folder_beside
 from edge.listing import SPLITS, split_named
 
 DATASET = "akshat103/e-waste-image-dataset"
@@ -41,19 +42,16 @@ def download(out: Path, fetch: Callable[[str], str]) -> dict[str, int]:
             "photos another way: any folder SPLIT/CLASS/*.jpg will do"
         ) from None
     splits = find_splits(fetched)
-    fresh = out.with_name(f".{out.name}.new")
-    shutil.rmtree(fresh, ignore_errors=True)
     try:
-        for split, folder in splits.items():
-            shutil.copytree(folder, fresh / split)
-        counts = {split: len(photos) for split, photos in find_dataset(fresh).items()}
-        if out.exists():
-            out.rmdir()
-        fresh.replace(out)
+        with folder_beside(out) as fresh:
+            for split, folder in splits.items():
+                shutil.copytree(folder, fresh / split)
+            counts = {split: len(photos) for split, photos in find_dataset(fresh).items()}
+            if out.exists():
+                out.rmdir()
+            fresh.replace(out)
     except OSError as error:
         raise EwasteError(f"{out}: cannot be written ({error})") from None
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
     return counts
 
 

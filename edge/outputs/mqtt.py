@@ -21,7 +21,7 @@ from typing import Any
 
 from edge.config import MqttConfig
 from edge.errors import BadInput, EwasteError
-from edge.files import read_bounded, read_text
+from edge.files import read_bounded, read_password
 from edge.outputs.announced import (
     MOST_TOPICS,
     may_be_published,
@@ -37,7 +37,7 @@ POLL_S = 0.1
 IN_FLIGHT = 20
 """Messages that wait for the broker's acknowledgement at a time."""
 AT_LEAST_ONCE = 1
-LONGEST_PASSWORD, LARGEST_CA_FILE = 65_535, 4_000_000
+LARGEST_CA_FILE = 4_000_000
 TOLD = ("item_id", "decided_at", "label", "confidence", "bin", "reason", "late", "bundle")
 
 
@@ -108,7 +108,8 @@ class MqttLink:
         except ModuleNotFoundError:
             raise BadInput("[mqtt] needs paho-mqtt: pip install 'ewaste-edge[mqtt]'") from None
         self._paho, self._config, self._outbox, self._bins = paho, config, outbox, tuple(bins)
-        self._password = _password(config)
+        secret = config.password_file
+        self._password = None if secret is None else read_password(secret.expanduser())
         self._tls = _tls(config)
         self._client: Any = None
         self._connected, self._refused = False, ""
@@ -296,22 +297,6 @@ def _valid(value: Any) -> Any:
     if isinstance(value, dict):
         return {_valid(key): _valid(each) for key, each in value.items()}
     return [_valid(each) for each in value] if isinstance(value, list | tuple) else value
-
-
-def _password(config: MqttConfig) -> str | None:
-    """All of the file but a byte order mark and the end of its line."""
-    if config.password_file is None:
-        return None
-    path = config.password_file.expanduser()
-    try:
-        password = read_text(path, LONGEST_PASSWORD).removesuffix("\n")
-    except BadInput as error:
-        reason = str(error).removeprefix(f"{path}: ")
-        raise BadInput(f"{path}: no password can be read ({reason})") from None
-    if not password or "\n" in password or "\0" in password:
-        found = "more than one line" if password else "nothing"
-        raise BadInput(f"{path}: no password can be read (there is {found} in it)")
-    return password
 
 
 def _tls(config: MqttConfig) -> ssl.SSLContext | None:

@@ -25,7 +25,7 @@ from edge.bundle import Bundle, load_bundle
 from edge.config import Config, PanelConfig, TrustConfig, decision_rules
 from edge.decision import DecisionRules
 from edge.errors import BadInput, EwasteError
-from edge.files import read_text
+from edge.files import read_password
 from edge.labels import DEFAULT_HAZARDS
 from edge.memory import return_freed_memory
 from edge.panel import fragments
@@ -41,7 +41,6 @@ from edge.store import ItemRecord, Store
 RECENT_ITEMS = 12
 FIGURES_SECONDS, ABOUT_SECONDS = 0.5, 5.0
 """What many visitors ask for is worked out so often, however many they are."""
-MAX_PASSWORD = 1024
 MAX_PNG_TEXT = 1 << 20
 """Bytes of text that a PNG may unpack to, which it holds in packed form next to its pixels."""
 TEMPORARY = "ewaste-panel-"
@@ -302,11 +301,7 @@ def open_to(panel: PanelConfig, host: str) -> Access:
 def _password(panel: PanelConfig) -> str:
     if panel.password_file is None:
         return ""
-    path = panel.password_file.expanduser()
-    password = read_text(path, MAX_PASSWORD).strip()
-    if not password:
-        raise BadInput(f"{path}: holds no password")
-    return password
+    return read_password(panel.password_file.expanduser())
 
 
 def serve(

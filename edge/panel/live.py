@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from edge.files import PRIVATE, make_private_folder, write_whole
 
@@ -83,6 +83,12 @@ class Status(BaseModel):
     latency: dict[str, Percentiles] = {}
     gates: dict[str, bool] = {}
     message: str = ""
+
+    @field_validator("camera", "message", mode="before")
+    @classmethod
+    def _make_text(cls, value: object) -> object:
+        """A file's name may hold bytes that are no text, which no JSON takes."""
+        return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 
 @dataclass(frozen=True)
@@ -236,8 +242,12 @@ class LivePublisher:
         _replace(self._folder / LIVE_NAME, jpeg.tobytes())
 
     def _write_status(self, status: Status) -> None:
-        make_private_folder(self._folder)
-        _replace(self._folder / STATUS_NAME, status.model_dump_json().encode())
+        content = status.model_dump_json().encode()
+        try:
+            _replace(self._folder / STATUS_NAME, content)
+        except FileNotFoundError:
+            make_private_folder(self._folder)
+            _replace(self._folder / STATUS_NAME, content)
 
     def _say_stopped(self, last: Status | None) -> None:
         now = self._now()

@@ -1,7 +1,6 @@
 """Drawn items: pictures of electronic waste with a true mask, for a clone without any photos."""
 
 import math
-import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from edge.files import folder_beside
 from edge.simulator.drawings import (
     battery,
     keyboard,
@@ -103,9 +103,7 @@ def write_dataset(out: Path, per_class: Mapping[str, int], seed: int, size: int 
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise FileExistsError(f"{out}: is not empty; choose another folder")
-    fresh = out.with_name(f".{out.name}.new")
-    shutil.rmtree(fresh, ignore_errors=True)
-    try:
+    with folder_beside(out) as fresh:
         number = seed * 1_000_000
         for split, count in per_class.items():
             for label in CLASSES:
@@ -118,8 +116,6 @@ def write_dataset(out: Path, per_class: Mapping[str, int], seed: int, size: int 
         if out.exists():
             out.rmdir()
         fresh.replace(out)
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
 
 
 def _tilt(drawn: np.ndarray, rng: np.random.Generator, flat: bool) -> np.ndarray:

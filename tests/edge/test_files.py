@@ -10,7 +10,9 @@ import pytest
 
 from edge.errors import BadInput
 from edge.files import (
+    folder_beside,
     make_private_folder,
+    read_password,
     read_text,
     sweep_temporary,
     temporary_beside,
@@ -172,3 +174,51 @@ def test_a_folder_of_ours_is_made_private_and_no_other(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(FileExistsError):
         make_private_folder(tmp_path / "file")
+
+
+def test_a_password_is_the_whole_of_its_file_but_the_mark_and_the_end_of_the_line(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "password"
+    for content, password in (
+        (b"\xef\xbb\xbfs3cret\r\n", "s3cret"),
+        (b" s3cret \n", " s3cret "),
+        (b"s3cret", "s3cret"),
+        ("p\u00e4ss\n".encode(), "p\u00e4ss"),
+    ):
+        path.write_bytes(content)
+        assert read_password(path) == password
+    for content in (b"", b"\n", b"\xef\xbb\xbf", b"a\nb\n", b"a\n\n", b"\xff", b"x" * 70_000):
+        path.write_bytes(content)
+        with pytest.raises(BadInput, match="no password can be read") as caught:
+            read_password(path)
+        assert "a\n" not in str(caught.value) and "xxx" not in str(caught.value)
+    path.write_bytes("s3cret".encode("utf-16"))
+    with pytest.raises(BadInput, match="UTF-16"):
+        read_password(path)
+
+
+def test_a_folder_is_whole_or_not_there_and_what_the_killed_left_is_removed(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with folder_beside(out) as fresh:
+        (fresh / "a").touch()
+        for name in ("left", "other"):
+            (tmp_path / f".{name}.0123456789abcdef.new").mkdir()
+        with folder_beside(out) as another:  # at the same time: neither removes the other's
+            assert fresh.exists() and another != fresh
+        fresh.replace(out)
+    assert (out / "a").exists()
+    killed = [temporary_beside(out), temporary_beside(out)]
+    for folder in killed:
+        folder.mkdir()
+        (folder / "b").touch()
+    os.utime(killed[0], (0, 0))
+    with pytest.raises(KeyError), folder_beside(out):
+        assert not killed[0].exists() and killed[1].exists(), "the second may just be begun"
+        raise KeyError
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {
+        "out",
+        killed[1].name,
+        *(f".{n}.0123456789abcdef.new" for n in ("left", "other")),
+    }

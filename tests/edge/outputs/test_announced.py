@@ -18,7 +18,7 @@ from edge.config import Config, MqttConfig
 from edge.errors import BadInput
 from edge.outputs.announced import may_be_published, read_announced, write_announced
 from edge.outputs.home_assistant import bin_key, discovery, identifier, is_of
-from edge.outputs.mqtt import MqttLink, Outbox, _password, valid_json
+from edge.outputs.mqtt import MqttLink, Outbox, valid_json
 from edge.outputs.output_thread import OutputThread
 from edge.outputs.wiring import Outputs
 from edge.panel.live import Status
@@ -234,27 +234,6 @@ def test_a_memory_that_is_damaged_is_no_reason_to_stop(tmp_path, content):
     assert read_announced(path, "broker-19") == {"a", "b"}
     assert read_announced(path, "broker-0") is None, "only the last few are kept"
     assert path.stat().st_mode & 0o777 == 0o600
-
-
-def test_a_password_is_the_whole_of_its_file_but_the_mark_and_the_end_of_the_line(tmp_path):
-    path = tmp_path / "password"
-    config = MqttConfig(host="h", user="u", password_file=path)
-    for content, password in (
-        (b"\xef\xbb\xbfs3cret\r\n", "s3cret"),
-        (b" s3cret \n", " s3cret "),
-        (b"s3cret", "s3cret"),
-        ("p\u00e4ss\n".encode(), "p\u00e4ss"),
-    ):
-        path.write_bytes(content)
-        assert _password(config) == password
-    for content in (b"", b"\n", b"\xef\xbb\xbf", b"a\nb\n", b"a\n\n", b"\xff", b"x" * 70_000):
-        path.write_bytes(content)
-        with pytest.raises(BadInput, match="no password can be read") as caught:
-            _password(config)
-        assert "a\n" not in str(caught.value) and "xxx" not in str(caught.value)
-    path.write_bytes("s3cret".encode("utf-16"))
-    with pytest.raises(BadInput, match="UTF-16"):
-        _password(config)
 
 
 def test_a_pipe_for_a_password_or_certificate_is_refused_at_once(tmp_path):

@@ -139,3 +139,14 @@ def test_the_line_never_loads_gradio():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert answer.stdout.strip() == "False"
+
+
+def test_a_camera_whose_file_name_is_no_text_is_shown_all_the_same(tmp_path):
+    said = Status(updated_at=0, state="running", camera="film\udcff.mp4", message="a\udcff: gone")
+    publisher = LivePublisher(tmp_path / "state")
+    publisher.offer(None, [], said)
+    publisher.close()
+    assert publisher.failures == 0
+    assert read_status(tmp_path / "state").camera == "film?.mp4"
+    found = (tmp_path / "state").stat(), (tmp_path / "state" / "status.json").stat()
+    assert [stat.st_mode & 0o777 for stat in found] == [0o700, 0o600]

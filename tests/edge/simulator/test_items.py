@@ -1,3 +1,4 @@
+import os
 from itertools import combinations
 from pathlib import Path
 
@@ -6,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from edge.files import temporary_beside
 from edge.simulator import items
 from edge.simulator.items import CLASSES, SIZE_MM, draw_item, draw_on_ground, write_dataset
 
@@ -100,7 +102,9 @@ def test_a_dataset_that_fails_leaves_nothing(
         write_dataset(tmp_path / "drawn", {"train": 1}, seed=0, size=32)
     assert list(tmp_path.iterdir()) == []
     monkeypatch.undo()
-    (tmp_path / ".drawn.new" / "train").mkdir(parents=True)  # left by a killed run
+    left = temporary_beside(tmp_path / "drawn")  # by a killed run
+    (left / "train").mkdir(parents=True)
+    os.utime(left, (0, 0))
     write_dataset(tmp_path / "drawn", {"val": 1}, seed=0, size=32)
     assert [path.name for path in (tmp_path / "drawn").iterdir()] == ["val"]
-    assert not (tmp_path / ".drawn.new").exists()
+    assert not left.exists()
