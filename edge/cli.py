@@ -9,7 +9,8 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+import traceback
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from functools import partial
@@ -17,8 +18,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from edge.cameras.device import shown_source
 from edge.config import Config, decision_rules, name_notes, overruled, proved_bundle, read_config
@@ -26,7 +25,7 @@ from edge.conveyor import Tally
 from edge.decision import decide
 from edge.errors import BadInput, EwasteError
 from edge.export import export_csv, export_review
-from edge.files import readable_by_others
+from edge.files import LONGEST_NAME, readable_by_others
 from edge.install import CURRENT, roll_back
 from edge.install import install as install_bundle
 from edge.line import Source, open_source, run_line
@@ -34,6 +33,7 @@ from edge.manifest import manifest_schema
 from edge.photos import read_photo
 from edge.signature import make_key
 from edge.store import RECORDS_NAME, ItemRecord, Store
+from edge.terminal import ReaderGone, err, hold_streams, out, release_streams, safe_line
 from edge.verify import verify as verify_bundle
 
 if TYPE_CHECKING:
@@ -46,36 +46,106 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+ClickException = typer.BadParameter.__mro__[2]
+"""Typer's own, or that of the Click it needs: what is wrong with the command line."""
 
-ConfigFile = Annotated[Path | None, typer.Option("--config", help="TOML file of the line")]
-BundleDir = Annotated[Path | None, typer.Option("--bundle", help="directory of the model")]
-StateDir = Annotated[Path | None, typer.Option("--state", help="directory of the line")]
+
+def _path(text: str) -> Path:
+    """A path from the command line, as a file system may have it."""
+    if not text:
+        raise typer.BadParameter("an empty name; give a path")
+    if "\0" in text:
+        raise typer.BadParameter("a name with a NUL; give a path")
+    if any(len(part) > LONGEST_NAME for part in text.encode("utf-8", "surrogatepass").split(b"/")):
+        raise typer.BadParameter(f"a name longer than {LONGEST_NAME} bytes; give a path")
+    try:
+        Path(text).expanduser()
+    except RuntimeError:
+        raise typer.BadParameter(f"{text}: there is no such home folder") from None
+    return Path(text)
+
+
+def _name(text: str) -> str:
+    """A camera or scenario from the command line."""
+    if not text or "\0" in text:
+        raise typer.BadParameter("an empty name, or one with a NUL")
+    return text
+
+
+def _finite(value: float | None) -> float | None:
+    """A number that is one."""
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter(f"{value}: no finite number")
+    return value
+
+
+PATH: dict[str, Any] = {"parser": _path, "metavar": "PATH"}
+ConfigFile = Annotated[Path | None, typer.Option("--config", **PATH, help="TOML file of the line")]
+BundleDir = Annotated[Path | None, typer.Option("--bundle", **PATH, help="directory of the model")]
+StateDir = Annotated[Path | None, typer.Option("--state", **PATH, help="directory of the line")]
 AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object on stdout")]
-Photos = Annotated[Path | None, typer.Option(help="folder of CLASS/*.jpg to lay on the belt")]
+Photos = Annotated[
+    Path | None, typer.Option(**PATH, help="folder of CLASS/*.jpg to lay on the belt")
+]
 
 
 def main() -> None:
     """Run the command; errors become one line and an exit code."""
+    hold_streams()
+    code = _run_command()
+    release_streams()
+    sys.exit(code)
+
+
+def _run_command() -> int:
+    """The exit code; whatever went wrong has been said in one line."""
     try:
-        app()
+        return app(standalone_mode=False) or 0
+    except ReaderGone:
+        return 0
     except EwasteError as error:
-        err.print(f"error: {error}", style="red", markup=False)
-        sys.exit(error.exit_code)
-    except BrokenPipeError:
-        # The reader (head, less) has had enough: nothing is wrong.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _failed(str(error), error.exit_code)
+    except ClickException as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            for line in error.format_message().splitlines():
+                err.tell(line)
+            return error.exit_code
+        reason = error.format_message().rstrip(". ")
+        return _failed(f"{reason}; --help tells more", error.exit_code)
+    except (typer.Abort, KeyboardInterrupt):
+        return _failed("interrupted", 1)
+    except MemoryError:
+        return _failed("not enough memory", 1)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename is not None else ""
+        return _failed(f"{where}{error.strerror or error}", 1)
+    except Exception as error:
+        # The person at the line can do nothing with a traceback; who mends it needs the place.
+        if os.environ.get("EWASTE_TRACEBACK"):
+            raise
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{Path(place.filename).name}:{place.lineno}"
+        return _failed(f"a fault of the program: {error!r} at {where}; please report it", 1)
+
+
+def _failed(reason: str, code: int) -> int:
+    err.tell(f"error: {reason}")
+    return code
 
 
 @app.command()
 def run(
     camera: Annotated[
-        str | None, typer.Option(help="picamera2, number, /dev/videoN, URL, video file or folder")
+        str | None,
+        typer.Option(
+            parser=_name,
+            metavar="TEXT",
+            help="picamera2, number, /dev/videoN, URL, video file or folder",
+        ),
     ] = None,
     config: ConfigFile = None,
     bundle: BundleDir = None,
-    state: Annotated[Path | None, typer.Option(help="directory of the records")] = None,
+    state: Annotated[Path | None, typer.Option(**PATH, help="directory of the records")] = None,
     panel: Annotated[bool, typer.Option(help="serve the page")] = True,
     port: Annotated[int | None, typer.Option(help="of the page")] = None,
     as_json: AsJson = False,
@@ -85,10 +155,10 @@ def run(
     source = settings.camera.source
     secret = config is not None and camera is None and shown_source(source) != source
     if secret and readable_by_others(config):
-        _say(f"{config}: others on this machine can read the camera's password; chmod 600 it")
+        err.tell(f"{config}: others on this machine can read the camera's password; chmod 600 it")
     if settings.camera.source == "simulated":
         raise BadInput("no camera is configured; give --camera, or try: ewaste-edge demo")
-    _work(settings, lambda config: open_source(config, _say), panel, as_json)
+    _work(settings, lambda config: open_source(config, err.tell), panel, as_json)
 
 
 @app.command()
@@ -101,24 +171,35 @@ def demo(
     """Show the line at work on a simulated belt, with its page, until Ctrl-C."""
     from edge.simulator.simulate import demo_source
 
-    with tempfile.TemporaryDirectory(prefix="ewaste-demo-") as state, _terminal():
+    folder = tempfile.TemporaryDirectory(prefix="ewaste-demo-", ignore_cleanup_errors=True)
+    with folder as state, _terminal():
         settings = _settings(None, None, Path(state), port, "simulated")
-        _work(settings, lambda config: demo_source(config, photos, seed, _say), panel, False)
+        _work(settings, lambda config: demo_source(config, photos, seed, err.tell), panel, False)
 
 
 @app.command()
 def simulate(
     scenario: Annotated[
-        str | None, typer.Argument(help="a scenario's name or .toml file; none: an even belt")
+        str | None,
+        typer.Argument(
+            parser=_name,
+            metavar="[SCENARIO]",
+            help="a scenario's name or .toml file; none: an even belt",
+        ),
     ] = None,
     items: Annotated[int | None, typer.Option(min=1, help="how many lie on the belt")] = None,
     seed: Annotated[int, typer.Option(min=0, help="of what they are and where")] = 0,
     photos: Photos = None,
-    debris: Annotated[Path | None, typer.Option(help="folder of photos of other things")] = None,
-    fps: Annotated[
-        float | None, typer.Option(min=1, max=240, help="pictures per simulated second")
+    debris: Annotated[
+        Path | None, typer.Option(**PATH, help="folder of photos of other things")
     ] = None,
-    video: Annotated[Path | None, typer.Option(help="film the belt: FILE.mp4 or .avi")] = None,
+    fps: Annotated[
+        float | None,
+        typer.Option(min=1, max=240, callback=_finite, help="pictures per simulated second"),
+    ] = None,
+    video: Annotated[
+        Path | None, typer.Option(**PATH, help="film the belt: FILE.mp4 or .avi")
+    ] = None,
     list_them: Annotated[bool, typer.Option("--list", help="list the scenarios")] = False,
     config: ConfigFile = None,
     bundle: BundleDir = None,
@@ -131,7 +212,7 @@ def simulate(
 
     if list_them:
         for name in scenarios.scenario_names():
-            out.print(f"{name:22} {scenarios.read_scenario(name).about}", markup=False)
+            out.print(f"{name:22} {scenarios.read_scenario(name).about}")
         return
     settings = _settings(config, bundle, None, None, "simulated")
     pictures = Pictures(photos, debris, cards=scenario is None)
@@ -142,28 +223,36 @@ def simulate(
     given = {"fps": fps, "items": items}
     plant = scenarios.changed(plant, {key: value for key, value in given.items() if value})
     show = (lambda record: None) if as_json else _show
-    score = simulate_belt(settings, plant, seed, pictures, video, show, _say).score
+    with out.beside(), err.beside():
+        score = simulate_belt(settings, plant, seed, pictures, video, show, err.tell).score
     if as_json:
-        print(json.dumps(_figures(score)))
+        out.print(json.dumps(_figures(score)))
         return
-    table = Table(title="score")
-    table.add_column("what")
-    table.add_column("items", justify="right")
     names = {"doubled": "counted twice", "routed_right": "routed to the right bin"}
     figures = _figures(score)
     bins = figures.pop("bins")
-    for key, value in figures.items():
-        table.add_row(names.get(key, key.replace("_", " ")), str(value))
-    out.print(table)
-    table = Table(title="bins")
-    for column in ("bin", "fed", "got", "purity", "recovery"):
-        table.add_column(column, justify="left" if column == "bin" else "right")
-    for name, each in bins.items():
-        shares = (
-            "-" if each[key] is None else f"{each[key]:.1%}" for key in ("purity", "recovery")
+    rows = [(names.get(key, key.replace("_", " ")), str(value)) for key, value in figures.items()]
+    _print_table(("what", "items"), rows)
+    out.print()
+    shares = ("purity", "recovery")
+    rows = [
+        (
+            name,
+            *(str(each[key]) for key in ("fed", "got")),
+            *("-" if each[key] is None else f"{each[key]:.1%}" for key in shares),
         )
-        table.add_row(name, str(each["fed"]), str(each["got"]), *shares)
-    out.print(table)
+        for name, each in bins.items()
+    ]
+    _print_table(("bin", "fed", "got", *shares), rows)
+
+
+def _print_table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    """A table: words to the left, figures to the right."""
+    shown = [[safe_line(cell) for cell in row] for row in (head, *rows)]
+    widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
+    for name, *cells in shown:
+        figures = (cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True))
+        out.print("  ".join((name.ljust(widths[0]), *figures)))
 
 
 def _figures(score: "Score") -> dict[str, Any]:
@@ -179,7 +268,7 @@ def _figures(score: "Score") -> dict[str, Any]:
 
 @app.command()
 def classify(
-    images: Annotated[list[Path], typer.Argument(help="image files")],
+    images: Annotated[list[Path], typer.Argument(**PATH, help="image files")],
     config: ConfigFile = None,
     bundle: BundleDir = None,
     as_json: AsJson = False,
@@ -194,7 +283,7 @@ def classify(
         try:
             prediction = classifier.predict(read_photo(path))
         except BadInput as error:
-            err.print(f"skipped {error}", markup=False)
+            err.print(f"skipped {error}")
             continue
         verdict = decide([prediction], rules)
         probabilities = dict(zip(loaded.labels, prediction.probabilities.tolist(), strict=True))
@@ -202,16 +291,18 @@ def classify(
         if not as_json:
             top = sorted(probabilities.items(), key=lambda pair: -pair[1])[:3]
             listed = ", ".join(f"{label} {share:.1%}" for label, share in top)
-            out.print(f"{path}: {verdict.label} -> {verdict.bin} ({listed})", markup=False)
+            out.print(f"{path}: {verdict.label} -> {verdict.bin} ({listed})")
     if not answers:
         raise BadInput("none of the images could be read")
     if as_json:
-        print(json.dumps(answers))
+        out.print(json.dumps(answers))
 
 
 @app.command()
 def draw(
-    target: Annotated[Path, typer.Option("--out", help="folder to write; must not hold anything")],
+    target: Annotated[
+        Path, typer.Option("--out", **PATH, help="folder to write; must not hold anything")
+    ],
     train: Annotated[int, typer.Option(min=1, help="pictures per class to train on")] = 60,
     val: Annotated[int, typer.Option(min=1, help="pictures per class to choose by")] = 10,
     test: Annotated[int, typer.Option(min=1, help="pictures per class to judge by")] = 10,
@@ -227,18 +318,19 @@ def draw(
         raise BadInput(str(error)) from None
     except OSError as error:
         raise EwasteError(f"{target}: cannot be written ({error.strerror})") from None
-    out.print(f"{target}: {(train + val + test) * len(CLASSES)} drawn pictures", markup=False)
+    out.print(f"{target}: {(train + val + test) * len(CLASSES)} drawn pictures")
 
 
 @app.command()
 def verify(
     bundle: Annotated[
-        Path | None, typer.Argument(help="its directory; none: the one that a line would run")
+        Path | None,
+        typer.Argument(**PATH, help="its directory; none: the one that a line would run"),
     ] = None,
     config: ConfigFile = None,
-    threads: Annotated[int, typer.Option(min=1)] = 2,
+    threads: Annotated[int, typer.Option(min=1, max=64)] = 2,
     slowest_ms: Annotated[
-        float | None, typer.Option(min=0, help="refuse a model slower than this")
+        float | None, typer.Option(min=0, callback=_finite, help="refuse a model slower than this")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -251,7 +343,7 @@ def verify(
             check.name: {"passed": check.passed, "said": check.said} for check in found.checks
         }
         digest = None if found.bundle is None else found.bundle.digest
-        print(json.dumps({"ok": found.ok, "checks": checks, "digest": digest}))
+        out.print(json.dumps({"ok": found.ok, "checks": checks, "digest": digest}))
     else:
         for check in found.checks:
             mark = "passed" if check.passed else "REFUSED"
@@ -259,12 +351,12 @@ def verify(
     proved, _ = found.require()
     _say_all(name_notes(settings, proved))
     if not as_json:
-        out.print(f"{settings.bundle}: proved, digest {proved.digest[:16]}", markup=False)
+        out.print(f"{settings.bundle}: proved, digest {proved.digest[:16]}")
 
 
 @app.command()
 def install(
-    bundle: Annotated[Path, typer.Argument(help="directory of the new one")],
+    bundle: Annotated[Path, typer.Argument(**PATH, help="directory of the new one")],
     config: ConfigFile = None,
     state: StateDir = None,
     force: Annotated[
@@ -278,13 +370,10 @@ def install(
         bundle, settings.bundles, trust.keys, threads, trust.demands, forced=force
     )
     _say_all(name_notes(settings, installed))
-    out.print(
-        f"{installed.path}: {installed.manifest.name}, in use at the next start", markup=False
-    )
+    out.print(f"{installed.path}: {installed.manifest.name}, in use at the next start")
     if settings.bundle != settings.bundles / CURRENT:
         err.print(
             f"but the configuration names {settings.bundle}: remove classifier.bundle from it",
-            markup=False,
         )
 
 
@@ -294,28 +383,30 @@ def rollback(config: ConfigFile = None, state: StateDir = None) -> None:
     settings = _settings(config, None, state, None, None)
     trust, threads = settings.trust, settings.classifier.threads
     found = roll_back(settings.bundles, trust.keys, threads, trust.demands)
-    out.print(f"{found.path}: {found.manifest.name}, in use at the next start", markup=False)
+    out.print(f"{found.path}: {found.manifest.name}, in use at the next start")
 
 
 @app.command()
 def keygen(
-    target: Annotated[Path, typer.Option("--out", help="file for the private key")],
+    target: Annotated[Path, typer.Option("--out", **PATH, help="file for the private key")],
 ) -> None:
     """Make a key to sign bundles with, and print what a device trusts it by."""
     public = make_key(target)
-    out.print(f"{target}: keep it secret; sign with: convert/quantize.py --sign", markup=False)
-    out.print(f'[trust]\nkeys = ["{public}"]', markup=False)
+    out.print(f"{target}: keep it secret; sign with: convert/quantize.py --sign")
+    out.print("[trust]")
+    out.print(f'keys = ["{public}"]')
 
 
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of manifest.json."""
-    print(manifest_schema(), end="")
+    for line in manifest_schema().splitlines():
+        out.print(line)
 
 
 @app.command()
 def panel(
-    state: Annotated[Path, typer.Option(help="directory of the records")],
+    state: Annotated[Path, typer.Option(**PATH, help="directory of the records")],
     config: ConfigFile = None,
     bundle: BundleDir = None,
     port: Annotated[int | None, typer.Option()] = None,
@@ -338,10 +429,10 @@ def panel(
 
 @app.command()
 def export(
-    state: Annotated[Path | None, typer.Option(help="directory of the records")] = None,
+    state: Annotated[Path | None, typer.Option(**PATH, help="directory of the records")] = None,
     config: ConfigFile = None,
-    review: Annotated[Path | None, typer.Option(help="folder for a dataset")] = None,
-    csv: Annotated[Path | None, typer.Option(help="file for all records")] = None,
+    review: Annotated[Path | None, typer.Option(**PATH, help="folder for a dataset")] = None,
+    csv: Annotated[Path | None, typer.Option(**PATH, help="file for all records")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Write the pictures to review as a dataset CLASS/*.jpg, or all records as a CSV file."""
@@ -353,18 +444,17 @@ def export(
         if csv is not None:
             figures["records"] = export_csv(store.all(), csv)
         if review is not None:
-            figures |= asdict(export_review(store.to_review(), review, _say))
+            figures |= asdict(export_review(store.to_review(), review, err.tell))
     if as_json:
-        print(json.dumps(figures))
+        out.print(json.dumps(figures))
         return
     if csv is not None:
-        out.print(f"{csv}: {figures['records']} records", markup=False)
+        out.print(f"{csv}: {figures['records']} records")
     if review is not None:
         unseen = figures["pictures"] - figures["reviewed"]
         out.print(
             f"{review}: {figures['pictures']} pictures; {unseen} lie where the model would put "
             "them: move those that are wrong, delete those that are no good",
-            markup=False,
         )
 
 
@@ -390,13 +480,16 @@ def _settings(
 def _work(settings: Config, opened: Callable[[Config], Source], panel: bool, as_json: bool) -> None:
     """Run the line until it ends or somebody stops it, and say what it counted."""
     show = (lambda record: None) if as_json else _show
-    with _stop_signals() as stopped:
-        tally = run_line(settings, opened, panel, stopped, show, _say)
-    if as_json:
-        print(json.dumps(_counts(tally)))
-    else:
-        listed = ", ".join(f"{label} {count}" for label, count in sorted(tally.per_label.items()))
-        out.print(f"{tally.items} items: {listed or 'none'}")
+    with out.beside(), err.beside(), _stop_signals() as stopped:
+        tally = run_line(settings, opened, panel, stopped, show, err.tell)
+        labels = ", ".join(f"{label} {count}" for label, count in sorted(tally.per_label.items()))
+        counted = f"{tally.items} items: {labels or 'none'}"
+        out.tell(json.dumps(_counts(tally)) if as_json else counted)
+    if tally.records_lost and tally.recorded:
+        raise EwasteError(
+            f"{tally.records_lost} records of {tally.items} items are lost; "
+            f"check the disk of {settings.state.expanduser()}"
+        )
 
 
 def _counts(tally: Tally) -> dict:
@@ -409,31 +502,33 @@ def _counts(tally: Tally) -> dict:
         "frames_dropped": tally.frames_dropped,
         "camera_faults": tally.camera_faults,
         "encoder_faults": tally.encoder_faults,
+        "model_faults": tally.model_faults,
+        "records_lost": tally.records_lost,
     }
 
 
 def _show(record: ItemRecord) -> None:
-    out.print(
-        f"{record.item_id}  {record.label:16} -> {record.bin:12} {record.reason}", markup=False
-    )
-
-
-def _say(line: str) -> None:
-    err.print(line, markup=False)
+    label, sorted_to = safe_line(record.label), safe_line(record.bin)
+    out.tell(f"{record.item_id}  {label:16} -> {sorted_to:12} {record.reason}")
 
 
 def _say_all(lines: list[str]) -> None:
     for line in lines:
-        _say(line)
+        err.tell(line)
 
 
 @contextmanager
 def _stop_signals() -> Iterator[Callable[[], bool]]:
-    """Within: SIGINT and SIGTERM only ask to stop; the block gets the question."""
+    """Within: SIGINT, SIGTERM and SIGHUP only ask to stop; the block gets the question.
+
+    SIGHUP comes when the terminal is closed; under nohup it is not to be minded, and is not.
+    """
     asked = []
+    names = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        names.append(signal.SIGHUP)
     before = {
-        name: signal.signal(name, lambda number, frame: asked.append(number))
-        for name in (signal.SIGINT, signal.SIGTERM)
+        name: signal.signal(name, lambda number, frame: asked.append(number)) for name in names
     }
     try:
         yield lambda: bool(asked)
@@ -449,7 +544,11 @@ def _terminal() -> Iterator[None]:
     Otherwise `make`, whose child this is, would get it too and call the clean end an error.
     """
     terminal, parents = sys.stdin.fileno() if sys.stdin else -1, os.getpgrp()
-    if not os.isatty(terminal) or os.tcgetpgrp(terminal) != parents or os.getpid() == parents:
+    try:
+        ours = os.isatty(terminal) and os.tcgetpgrp(terminal) == parents
+    except OSError:  # it is just being closed
+        ours = False
+    if not ours or os.getpid() == parents:
         yield
         return
     before = signal.signal(signal.SIGTTOU, signal.SIG_IGN)

@@ -6,6 +6,7 @@ import time
 import uuid
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 import cv2
@@ -22,6 +23,7 @@ from edge.cameras.camera import Camera, Frame, NoFrame
 from edge.classifier import Prediction
 from edge.clock import Clock
 from edge.decision import MANUAL, TOUCHING, UNKNOWN, DecisionRules, Verdict, decide, vote
+from edge.errors import EwasteError
 from edge.inference import Inference
 from edge.outputs.gate_output import GateOutput
 from edge.recall import FOUND_S, Recall
@@ -32,6 +34,8 @@ LATENCIES_KEPT = 1000
 CANDIDATES_KEPT = 200
 """More than can be between the forgetting distances of the tracker at once."""
 CROP_SIDE = 224
+MODEL_FAULTS = 5
+"""A model that fails so many times in a row is of no use: the line ends, to be started anew."""
 LOOK_AGAIN_S = 0.05
 """No frame is looked at for items so soon after the last one: of 30 a second every other is."""
 LOOK_AGAIN_SHARE = 1 / 6
@@ -84,7 +88,8 @@ class Glance:
 class Tally:
     """Counts since the start, and the latest latencies by stage in ms.
 
-    `recalled` are items in view at the start that the run before had counted.
+    `recalled` are items in view at the start that the run before had counted; `recorded` is false
+    when the disk took no record from the start on, which was said then.
     """
 
     items: int = 0
@@ -94,6 +99,9 @@ class Tally:
     frames_dropped: int = 0
     camera_faults: int = 0
     encoder_faults: int = 0
+    model_faults: int = 0
+    records_lost: int = 0
+    recorded: bool = True
     per_label: Counter[str] = field(default_factory=Counter)
     per_bin: Counter[str] = field(default_factory=Counter)
     latencies: dict[str, deque[float]] = field(
@@ -154,6 +162,7 @@ class Conveyor:
         self._inference = inference
         self._at_work: Candidate | None = None
         self._begun_mm = 0.0
+        self._model_faults = 0  # in a row
         self._classify_mm = self._step_mm = 0.0  # what the belt moves during a prediction, a step
         self._stepped_to_mm: float | None = None
         self._sees, self._fault = False, ""
@@ -172,7 +181,7 @@ class Conveyor:
 
         Raises:
             CameraLost: the camera did not come back.
-            EwasteError: a gate failed.
+            EwasteError: a gate failed, or the model fails again and again.
         """
         try:
             self._close_gates()
@@ -188,10 +197,18 @@ class Conveyor:
                     self._count_passed(frame.passed)
                     self._move_gates()
             self._finish()
-            return self.tally
-        finally:
+        except BaseException:
+            # What went wrong first is what has to be known.
+            with suppress(Exception):
+                self._close_gates()
+            with suppress(Exception):
+                self._conclude_all(self._now_mm(), "the line ended")
+            raise
+        else:
             self._close_gates()
+        finally:
             self._inference.close()
+        return self.tally
 
     def step(self, frame: Frame) -> Step:
         """Take in one frame: find and follow items, classify one view, decide, move gates."""
@@ -345,15 +362,24 @@ class Conveyor:
 
     def _begin(self, candidate: Candidate) -> None:
         self._at_work, self._begun_mm = candidate, self._now_mm()
-        self._inference.start(candidate.take().pixels)
+        view = candidate.take()
+        try:
+            self._inference.start(view.pixels)
+        except Exception as error:  # of a model that works in this thread
+            self._model_failed(error)
 
     def _collect(self, wait: bool = False) -> None:
         """Take in what the model says of the view it works at, once it has said it."""
         if self._at_work is None:
             return
-        answer = self._inference.wait() if wait else self._inference.answer()
+        try:
+            answer = self._inference.wait() if wait else self._inference.answer()
+        except Exception as error:  # whatever a runtime raises
+            self._model_failed(error)
+            return
         if answer is None:
             return
+        self._model_faults = 0
         prediction, took_ms = answer
         self.tally.latencies["classify"].append(took_ms)
         if self._at_work.verdict is None:
@@ -362,6 +388,22 @@ class Conveyor:
             self._at_work.settled = verdict_if_sure(seen, self._rules, self._voting)
         self._at_work = None
         self._classify_mm = max(0.0, self._now_mm() - self._begun_mm)
+
+    def _model_failed(self, error: Exception) -> None:
+        """Go on without the view that the model failed at; without another the item is manual.
+
+        Raises:
+            EwasteError: it fails again and again.
+        """
+        candidate, self._at_work = self._at_work, None
+        if candidate is not None:
+            candidate.unasked, candidate.at_work = candidate.at_work, None
+            candidate.failed = True
+        self.tally.model_faults += 1
+        self._model_faults += 1
+        reason = " ".join(str(error).split()) or type(error).__name__
+        if self._model_faults >= MODEL_FAULTS:
+            raise EwasteError(f"the model fails again and again ({reason})") from error
 
     def _deadline_mm(self, candidate: Candidate) -> float:
         """The reading by which the item's verdict must have fallen."""
@@ -437,6 +479,8 @@ class Conveyor:
             verdict = Verdict(UNKNOWN, 0.0, MANUAL, f"{TOUCHING}; may be more than one")
         else:
             verdict = candidate.settled or decide(candidate.predictions, self._rules)
+            if candidate.failed and not candidate.predictions:
+                verdict = replace(verdict, reason="the model failed at it")
         if not self._belt.trusted:
             unsafe = self._belt.message
         if not unsafe and verdict.bin != MANUAL:
@@ -476,10 +520,10 @@ class Conveyor:
             likeliest=self._likeliest(candidate.predictions),
         )
         self._count(record)
-        self._record(record)
         if opening is Opening.PLANNED:
             self._bound[item_id] = replace(record, crop=b"")
         candidate.forget_views()
+        self._record(record)
         return record
 
     def _likeliest(self, predictions: Sequence[Prediction]) -> str:
@@ -526,18 +570,20 @@ class Conveyor:
     def _mind_astray(self) -> None:
         """Say of items that found their gate closed that they went to manual."""
         for item_id, was_open in self._schedule.passed():
-            record = self._bound.pop(item_id)
-            if not was_open:
+            record = self._bound.pop(item_id, None)
+            if record is not None and not was_open:
                 self.tally.per_bin[record.bin] -= 1
                 self.tally.per_bin[MANUAL] += 1
                 reason = f"the gate of {record.bin} was closed; {record.reason}"
                 self._moved(replace(record, bin=MANUAL, reason=reason))
 
     def _close_gates(self) -> None:
-        for command in self._schedule.close_all():
-            self.gates_open[command.bin] = False
-        self._gates.close_all()
-        self._mind_astray()
+        try:
+            self._gates.close_all()
+        finally:
+            for command in self._schedule.close_all():
+                self.gates_open[command.bin] = False
+            self._mind_astray()
 
     def _took(self, stage: str, started: float) -> float:
         milliseconds = (time.perf_counter() - started) * 1000

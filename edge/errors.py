@@ -18,6 +18,10 @@ class BadInput(EwasteError):
     exit_code = 2
 
 
+class PortInUse(BadInput):
+    """Another program has the port."""
+
+
 class Refused(EwasteError):
     """A gate said no: parity, accuracy or the verification of a bundle. Exit code 3."""
 

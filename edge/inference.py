@@ -1,13 +1,20 @@
 """The model at work on one view at a time, beside the loop: a slow one holds up no gate."""
 
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
-from typing import Protocol
+from queue import SimpleQueue
+from threading import Thread
+from typing import Protocol, TypeAlias
 
 import numpy as np
 
 from edge.classifier import Prediction
+from edge.errors import EwasteError
+
+HANGS_S = 30.0
+"""A model that takes longer for one view does not come back."""
+Answer: TypeAlias = "Future[tuple[Prediction, float]]"
 
 
 class Predicting(Protocol):
@@ -68,12 +75,16 @@ class ThreadedInference:
             patience_s: how long `answer` waits, s.
         """
         self._classifier, self._patience_s = classifier, patience_s
-        self._pool = ThreadPoolExecutor(1, "classifier")
-        self._begun: Future[tuple[Prediction, float]] | None = None
+        self._given: SimpleQueue[tuple[np.ndarray, Answer] | None] = SimpleQueue()
+        self._begun: Answer | None = None
+        # A daemon: a model that hangs does not keep the program from ending.
+        self._thread = Thread(target=self._work, name="classifier", daemon=True)
+        self._thread.start()
 
     def start(self, view: np.ndarray) -> None:
         """Begin with a view."""
-        self._begun = self._pool.submit(timed, self._classifier, view)
+        self._begun = Future()
+        self._given.put((view, self._begun))
 
     def answer(self) -> tuple[Prediction, float] | None:
         """The prediction and what it took in ms; None: not yet.
@@ -87,12 +98,27 @@ class ThreadedInference:
             return None
 
     def wait(self) -> tuple[Prediction, float]:
-        """The prediction and what it took in ms, however long that is."""
-        return self._taken(None)
+        """The prediction and what it took in ms.
+
+        Raises:
+            Exception: whatever the model raised, or it took longer than `HANGS_S`.
+        """
+        try:
+            return self._taken(HANGS_S)
+        except NotYet:
+            raise EwasteError(f"the model has said nothing for {HANGS_S:.0f} s") from None
 
     def close(self) -> None:
         """Give up what is under way; safe to call twice."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._given.put(None)
+
+    def _work(self) -> None:
+        while (given := self._given.get()) is not None:
+            view, answer = given
+            try:
+                answer.set_result(timed(self._classifier, view))
+            except BaseException as error:  # the loop gets it, whatever it is
+                answer.set_exception(error)
 
     def _taken(self, patience_s: float | None) -> tuple[Prediction, float]:
         if self._begun is None:

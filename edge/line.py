@@ -1,11 +1,9 @@
 """A line put together from its configuration: camera, belt, model, gates, records and page."""
 
-import signal
-import subprocess
-import sys
+import errno
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,29 +22,31 @@ from edge.cameras.source import open_camera
 from edge.cameras.watched import WatchedCamera
 from edge.classifier import Classifier
 from edge.clock import Clock, SystemClock, VirtualClock
-from edge.config import Config, decision_rules, name_notes, page_content, proved_bundle
+from edge.config import Config, decision_rules, name_notes, proved_bundle
 from edge.conveyor import Conveyor, Step, Tally
 from edge.decision import MANUAL, UNKNOWN
-from edge.errors import BadInput, EwasteError
-from edge.files import PRIVATE, make_private_folder, write_whole
+from edge.errors import BadInput
+from edge.files import make_private_folder
+from edge.folder_lock import folder_lock
 from edge.inference import Inference, InlineInference, ThreadedInference
 from edge.inputs.gpio_encoder import GpioEncoder
 from edge.memory import return_freed_memory
 from edge.outputs.gate_output import GateOutput
 from edge.outputs.wiring import Outputs
-from edge.panel.listener import listen
+from edge.panel.beside import EFFECTIVE, PageBeside, await_port
 from edge.panel.live import STATUS_NAME, LivePublisher, Overlay, Percentiles, Status
 from edge.recall import LATELY, Recall
 from edge.review import reviewer
 from edge.store import RECORDS_NAME, ItemRecord, Store
 from edge.store_writer import Retention, StoreWriter, WriterStatus
+from edge.terminal import err, out, safe_line
 
 PATIENCE = 0.6
 """A frame waits for the model for so much of the time until the next one."""
 STATUS_SECONDS = 0.5
+DISK_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
+"""What a disk may say that worked yesterday: no reason for the line not to start."""
 NO_PICTURE, NO_POSITION = "no picture", "belt not measured"
-EFFECTIVE = "config.json"
-"""What the page needs of the configuration that a line runs with."""
 STATE_FILES = (RECORDS_NAME, STATUS_NAME, EFFECTIVE, "bundles")
 """A folder that holds one of these is the state of a line."""
 
@@ -167,25 +167,32 @@ def run_line(
 
     Raises:
         Refused: the bundle cannot be proved.
-        BadInput: something configured cannot be used.
+        BadInput: something configured cannot be used, another line has the same folder, or another
+            program has the page's port.
         CameraLost: the camera did not come back.
-        EwasteError: a gate or the page failed.
+        EwasteError: a gate failed, or the model fails again and again.
     """
     return_freed_memory()
     state = config.state.expanduser()
-    try:
-        make_private_folder(state, STATE_FILES)
-    except OSError as error:
-        raise BadInput(f"{state}: cannot be made ({error.strerror}); set another --state") from None
+    _make_state(state, said)
     with ExitStack() as ending:
+        ending.enter_context(folder_lock(state))
+        if panel:
+            await_port(config.panel.host, config.panel.port)
+        tried = Tried(said)
+
+        def at_end(what: str, close: Callable[[], object]) -> None:
+            """Close it in any case, and after a failure to close another one; the first counts."""
+            ending.callback(tried, f"{what} cannot be closed", close)
+
         outputs = Outputs(config, said)  # first: it closes the gates
-        ending.callback(outputs.close)
+        at_end("the outputs", outputs.close)
         bundle, _ = proved = proved_bundle(config)
         for note in name_notes(config, bundle):
             said(note)
         kept = Retention(config.records.days, config.records.megabytes)
         writer = StoreWriter(state / RECORDS_NAME, on_error=said, retention=kept)
-        ending.callback(_flush, writer, said)
+        at_end("the records", writer.close)
 
         review = reviewer(
             decision_rules(config, bundle).thresholds,
@@ -195,24 +202,42 @@ def run_line(
 
         def told(item: ItemRecord) -> None:
             writer.put(item)
-            outputs.item(item)
-            decided(item)
+            tried("an item cannot be told", outputs.item, item)
+            tried("an item cannot be told", decided, item)
 
         def record(item: ItemRecord) -> None:
             told(replace(item, review=review(item)))
 
         source = opened(config)
-        ending.callback(source.camera.close)
+        at_end("the camera", source.camera.close)
         gates = source.gates or outputs.gates
         recall = _lately(state / RECORDS_NAME)
         conveyor = build_conveyor(config, source, gates, proved, record, recall, moved=told)
-        publisher = LivePublisher(state)
-        ending.callback(publisher.close)
-        page = start_panel(config, state, said) if panel else None
+        publisher = LivePublisher(state, said=said)
+        at_end("the live view", publisher.close)
+        page = PageBeside(config, state, said) if panel else None
         if page is not None:
-            ending.callback(_stop_process, page)
-        show = _Shown(config, bundle, conveyor, publisher, writer, outputs, page, said)
-        return conveyor.run(stopped, show)
+            at_end("the page", page.close)
+        show = _Shown(config, bundle, conveyor, publisher, writer, outputs, page, tried, said)
+        at_end("the last words", show.end)
+        conveyor.run(stopped, show)
+    return conveyor.tally
+
+
+def _make_state(state: Path, said: Callable[[str], None]) -> None:
+    """Make the folder of the records; on a disk that takes nothing the line does without.
+
+    Raises:
+        BadInput: it can never be one.
+    """
+    try:
+        make_private_folder(state, STATE_FILES)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        if getattr(error, "errno", None) in DISK_FAULTS:
+            said(f"{state}: cannot be made ({reason}); the line goes on without")
+            return
+        raise BadInput(f"{state}: cannot be made ({reason}); set another --state") from None
 
 
 def _lately(path: Path) -> Recall | None:
@@ -220,40 +245,35 @@ def _lately(path: Path) -> Recall | None:
     try:
         with Store(path, read_only=True) as store:
             return Recall(store.recent(LATELY), time.time())
-    except EwasteError:
+    except Exception:  # whatever a damaged file makes of it: the line starts
         return None
 
 
-def start_panel(config: Config, state: Path, said: Callable[[str], None]) -> subprocess.Popen:
-    """Start the page in a process of its own, which Ctrl-C at the terminal does not reach.
+class Tried:
+    """Does what the line can do without; what fails is counted, and said once of each kind.
 
-    Raises:
-        BadInput: the port is in use.
+    Attributes:
+        failures: how many times something failed.
+        error: the last failure, one line; None: there was none.
     """
-    host, port = config.panel.host, config.panel.port
-    listen(host, port).close()
-    write_whole(state / EFFECTIVE, page_content(config), mode=PRIVATE)
-    command = [sys.executable, "-m", "edge.panel", "--state", str(state)]
-    command += ["--config", str(state / EFFECTIVE)]
-    process = subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL)
-    said(f"page: http://{host}:{port}")
-    return process
 
+    def __init__(self, said: Callable[[str], None]) -> None:
+        """Begin without failures; `said` gets one line."""
+        self._said, self._known = said, set[str]()
+        self.failures = 0
+        self.error: str | None = None
 
-def _stop_process(process: subprocess.Popen) -> None:
-    process.send_signal(signal.SIGTERM)
-    try:
-        process.wait(5)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
-def _flush(writer: StoreWriter, said: Callable[[str], None]) -> None:
-    whole = writer.close()
-    status = writer.status
-    if not whole or status.dropped:
-        said(f"records lost: {status.pending + status.dropped} ({status.error})")
+    def __call__(self, what: str, action: Callable[..., object], *given: object) -> None:
+        """Do it; `what` says for people that it failed."""
+        try:
+            action(*given)
+        except Exception as error:
+            self.failures += 1
+            self.error = f"{what} ({' '.join(str(error).split()) or type(error).__name__})"
+            if what not in self._known:
+                self._known.add(what)
+                with suppress(Exception):
+                    self._said(f"{self.error}; it is done without")
 
 
 class _Shown:
@@ -267,13 +287,14 @@ class _Shown:
         publisher: LivePublisher,
         writer: StoreWriter,
         outputs: Outputs,
-        page: subprocess.Popen | None,
+        page: PageBeside | None,
+        tried: Tried,
         said: Callable[[str], None],
     ) -> None:
-        self._camera = shown_source(config.camera.source)
+        self._camera = safe_line(shown_source(config.camera.source))
         self._bundle, self._conveyor = bundle, conveyor
         self._publisher, self._writer, self._outputs = publisher, writer, outputs
-        self._page, self._said = page, said
+        self._page, self._tried, self._said = page, tried, said
         self._status: Status | None = None
         self._fault, self._fault_at = "", 0.0
         self._belt = HEALTHY
@@ -281,6 +302,31 @@ class _Shown:
         self._since, self._frames, self._belt_mm = time.monotonic(), 0, 0.0
 
     def __call__(self, step: Step) -> None:
+        """Tell of a step; what fails is given up."""
+        self._tried("the state cannot be told", self._show, step)
+
+    def end(self) -> None:
+        """Write what waits, and say what was lost: to the person, the page and the outputs."""
+        whole = self._writer.close()
+        written, tally = self._writer.status, self._conveyor.tally
+        tally.records_lost = written.dropped + (0 if whole else written.pending)
+        tally.recorded = written.usable
+        lost = ""
+        if tally.records_lost:
+            lost = f"records lost: {tally.records_lost} ({written.error})"
+            self._said(lost)
+        if self._status is None:
+            return
+        changes = {"updated_at": time.time(), "items": tally.items, "per_bin": dict(tally.per_bin)}
+        changes |= {"per_label": dict(tally.per_label), "unknown": tally.per_label[UNKNOWN]}
+        changes |= {"dropped_records": tally.records_lost, "gates": self._conveyor.gates_open}
+        if lost:
+            changes["message"] = lost
+        self._status = self._status.model_copy(update=changes)
+        self._outputs.show(self._status)
+        self._publisher.offer(None, [], self._status)
+
+    def _show(self, step: Step) -> None:
         now = time.monotonic()
         changed = bool(step.fault) != bool(self._fault)
         if changed:
@@ -292,7 +338,6 @@ class _Shown:
             self._status = self._measure(step, now)
             self._outputs.show(self._status)
             self._due_at = now + STATUS_SECONDS
-            self._look_after_page()
         pixels = step.frame.pixels if step.frame is not None else None
         self._publisher.offer(pixels, overlays(step, self._bundle), self._status)
 
@@ -312,23 +357,24 @@ class _Shown:
             self._said(belt.message or "the belt is measured as it should be again")
         self._belt = belt
 
-    def _look_after_page(self) -> None:
-        if self._page is not None and self._page.poll() is not None:
-            self._said(f"the page has ended (exit code {self._page.returncode}); the line goes on")
-            self._page = None
-
     def _measure(self, step: Step, now: float) -> Status:
         tally, elapsed = self._conveyor.tally, max(1e-6, now - self._since)
         written: WriterStatus = self._writer.status
         outputs = self._outputs.statuses
         errors = [step.fault, self._belt.message, written.error]
         errors += [output.error for output in outputs]
+        if tally.model_faults:
+            errors.append(f"the model has failed {tally.model_faults} times")
+        errors += [self._publisher.error if self._publisher.failing else None]
+        errors += [None if self._publisher.alive else "the live view has ended"]
+        errors += [self._page.error if self._page is not None else None, self._tried.error]
+        errors += [printer.trouble for printer in (out, err)]
         state = "running" if self._belt.trusted else NO_POSITION
         status = Status(
             updated_at=time.time(),
             state=NO_PICTURE if step.fault else state,
             camera=self._camera,
-            bundle=self._bundle.manifest.name,
+            bundle=safe_line(self._bundle.manifest.name),
             digest=self._bundle.digest,
             fps=(tally.frames - self._frames) / elapsed,
             speed_mm_s=(step.encoder_mm - self._belt_mm) / elapsed,
@@ -348,7 +394,7 @@ class _Shown:
                 for p50, p99 in [np.percentile(values, (50, 99)).tolist()]
             },
             gates=self._conveyor.gates_open,
-            message="; ".join(error for error in errors if error),
+            message=safe_line("; ".join(error for error in errors if error)),
         )
         self._since, self._frames, self._belt_mm = now, tally.frames, step.encoder_mm
         return status

@@ -15,6 +15,7 @@ from edge.store import BATCH, Damaged, ItemRecord, Store, open_store, set_aside
 FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS = 0.2, 2.0
 PRUNE_SECONDS = 10.0
 """How often old records are looked for."""
+MOST_TRIES = 5
 WITHOUT_CROP = 10
 """A full queue takes this many times its capacity in records that gave up their crop: such a
 record is a few hundred bytes, a crop several kilobytes."""
@@ -38,6 +39,7 @@ class WriterStatus:
         dropped: records lost because the queue was full or they could not be stored.
         crops_dropped: records kept without their crop because the queue was full.
         error: why nothing is being written at the moment, one line; None when all is well.
+        usable: whether the file could be used at any time since the start.
     """
 
     pending: int
@@ -45,12 +47,15 @@ class WriterStatus:
     dropped: int
     crops_dropped: int
     error: str | None
+    usable: bool = True
 
 
 class StoreWriter:
     """Writes the records that are put, and prunes old ones.
 
-    The file belongs to the thread. What cannot be written is tried again until it can.
+    The file belongs to the thread. What cannot be written is tried again until it can; a record at
+    which the writing fails in a way nobody has thought of is given up after a few tries, and
+    counted. A thread that was ended all the same is started again.
     """
 
     def __init__(
@@ -70,33 +75,41 @@ class StoreWriter:
             retention: what is kept; None: everything.
 
         Raises:
-            BadInput: `path` is not a file of records or cannot be created. (A full, read-only or
-                locked disk is no reason to hold up the line: it shows in `status`. A damaged file
+            BadInput: `path` is somebody else's file. (A disk that is full, locked or not to be
+                written to is no reason to hold up the line: it shows in `status`. A damaged file
                 is set aside and a new one begun, also later.)
         """
         self._path, self._capacity, self._on_error = path, capacity, on_error
+        self._usable, self._error = False, None
         try:
             open_store(path, self._tell, prove=True).close()
+            self._usable = True
         except BadInput:
             raise
-        except EwasteError:
-            pass  # full, read-only or locked: the thread meets it again, tells and retries
+        except Exception as error:  # full, read-only or locked: the thread meets it again
+            self._error = _line(error)
         self._retention, self._prune_at = retention, 0.0
         self._queue: deque[ItemRecord] = deque()
         self._changed = threading.Condition()
         self._giving_up = threading.Event()
         self._closing = False
         self._written = self._dropped = self._crops_dropped = 0
-        self._error: str | None = None
-        self._thread = threading.Thread(target=self._run, name="store", daemon=True)
-        self._thread.start()
+        self._tries = 0  # at the batch that waits, failing in ways nobody has thought of
+        self._thread = self._started()
+        if self._error is not None:
+            self._tell(f"{self._error}; nothing is recorded until it can be, the line goes on")
 
     @property
     def status(self) -> WriterStatus:
         """A snapshot."""
         with self._changed:
             return WriterStatus(
-                len(self._queue), self._written, self._dropped, self._crops_dropped, self._error
+                len(self._queue),
+                self._written,
+                self._dropped,
+                self._crops_dropped,
+                self._error,
+                self._usable,
             )
 
     def put(self, record: ItemRecord) -> bool:
@@ -114,7 +127,13 @@ class StoreWriter:
                 self._crops_dropped += 1
             self._queue.append(record)
             self._changed.notify()
-            return True
+            ended = not self._thread.is_alive()
+            if ended:
+                self._error = f"{self._path}: the thread that writes has ended; another one goes on"
+                self._thread = self._started()
+        if ended:
+            self._tell(str(self._error))
+        return True
 
     def close(self, timeout: float = 5.0) -> bool:
         """Write what is waiting, for at most `timeout` seconds; False when some was left.
@@ -127,6 +146,11 @@ class StoreWriter:
         self._thread.join(timeout)
         self._giving_up.set()
         return not self._queue
+
+    def _started(self) -> threading.Thread:
+        thread = threading.Thread(target=self._run, name="store", daemon=True)
+        thread.start()
+        return thread
 
     def _next_batch(self, size: int) -> list[ItemRecord]:
         """Wait for records; they stay queued until they are written. Empty: closed, all done."""
@@ -143,6 +167,7 @@ class StoreWriter:
                 self._dropped += count
                 return
             self._written += count
+            self._usable, self._tries = True, 0
             was_away, self._error = self._error is not None, None
         if was_away:
             lost = f"; {self._dropped} lost, {self._crops_dropped} without picture"
@@ -166,14 +191,13 @@ class StoreWriter:
         more = store.prune(self._retention.days, self._retention.megabytes)
         self._prune_at = time.monotonic() + (0.0 if more else PRUNE_SECONDS)
 
-    def _give_up(self, store: Store | None, error: EwasteError) -> None:
+    def _give_up(self, store: Store | None, error: Exception) -> None:
         """Close a file that cannot be written; one that proved damaged makes way for a new one."""
-        if store is None:
-            self._failed(str(error))
-            return
-        store.close()
-        if not isinstance(error, Damaged):
-            self._failed(str(error))
+        if store is not None:
+            with suppress(Exception):
+                store.close()
+        if store is None or not isinstance(error, Damaged):
+            self._failed(_line(error))
             return
         try:
             self._tell(f"{error}; {set_aside(self._path, time.time())}")
@@ -193,9 +217,16 @@ class StoreWriter:
                     self._done(1, stored=False)
                     self._failed(str(error))
                 size = 1
-            except EwasteError as error:
+            except Exception as error:
                 self._give_up(store, error)
                 store = None
+                if not isinstance(error, EwasteError):
+                    # A fault of the program or of the record: the others must not wait for ever.
+                    self._tries += 1
+                    size = 1
+                    if self._tries >= MOST_TRIES:
+                        self._done(1, stored=False)
+                        self._tries = 0
                 self._giving_up.wait(pause)
                 pause = min(2 * pause, LONGEST_RETRY_SECONDS)
             else:
@@ -208,5 +239,14 @@ class StoreWriter:
                     store = None
                 except EwasteError:
                     pass  # the next record meets it and tells
+                except Exception as error:
+                    self._prune_at = time.monotonic() + PRUNE_SECONDS
+                    self._failed(f"{self._path}: old records cannot be deleted ({_line(error)})")
         if store is not None:
             store.close()
+
+
+def _line(error: Exception) -> str:
+    """What went wrong in one line; of what nobody has thought of, its kind too."""
+    text = " ".join(str(error).split())
+    return text if isinstance(error, EwasteError) else f"{type(error).__name__}: {text}"

@@ -65,6 +65,13 @@ class Printer:
         self.lost = 0
         self.error: str | None = None
 
+    @property
+    def trouble(self) -> str | None:
+        """That lines were lost, and why, for people who look elsewhere; None: all is well."""
+        if self.error is None:
+            return None
+        return f"{self._name} cannot be written ({self.error}): {self.lost} lines lost"
+
     def print(self, text: object = "") -> None:
         """Print a line of a command's result, waiting for the stream as long as it takes.
 

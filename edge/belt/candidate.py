@@ -36,6 +36,7 @@ class Candidate:
             when over 0.
         left: its leading end has left the view: there are no more whole views, as long as the belt
             does not jog back.
+        failed: the model has failed at a view of it.
         settled: what its predictions say, once they are enough for a verdict.
         verdict: None while it is undecided.
     """
@@ -53,6 +54,7 @@ class Candidate:
     touching_sightings: int = 0
     crowding: list[float] = field(default_factory=list)
     left: bool = False
+    failed: bool = False
     settled: Verdict | None = None
     verdict: Verdict | None = None
 

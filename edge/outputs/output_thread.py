@@ -84,15 +84,16 @@ class OutputThread:
 
     @property
     def status(self) -> OutputStatus:
-        """A snapshot."""
+        """A snapshot. An output whose thread has ended is not connected, whatever it was before."""
+        alive = self._thread.is_alive() or self._closing.is_set()
         return OutputStatus(
             self._name,
-            self._connected,
+            self._connected and alive,
             self._link.sent,
             self._link.dropped,
             self._outages,
             self._last_outage_s,
-            self._error,
+            self._error if alive else f"{self._name}: its thread has ended; start the line anew",
         )
 
     def wake(self) -> None:
@@ -119,7 +120,7 @@ class OutputThread:
                     self._link.connect()
                     self._back()
                 wait = self._link.work()
-            except Exception as error:  # whatever a driver or a library raises: the line goes on
+            except BaseException as error:  # whatever a driver or a library raises, SystemExit too
                 self._failed(error)
                 self._closing.wait(pause) if not last else self._given_up.wait(FIRST_PAUSE_S)
                 pause = min(2 * pause, self._longest_pause_s)
@@ -138,7 +139,7 @@ class OutputThread:
             self._tell(f"{self._name}: back after {self._last_outage_s:.1f} s")
         self._connected, self._lost_at, self._error = True, None, None
 
-    def _failed(self, error: Exception) -> None:
+    def _failed(self, error: BaseException) -> None:
         self._connected = False
         with suppress(Exception):
             self._link.disconnect()

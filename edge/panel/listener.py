@@ -1,8 +1,9 @@
 """Taking the panel's port, so that a port in use is told before anything slow starts."""
 
+import errno
 import socket
 
-from edge.errors import BadInput
+from edge.errors import BadInput, PortInUse
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -13,6 +14,7 @@ def listen(host: str, port: int) -> socket.socket:
     """
     if not 0 <= port <= 65535:
         raise BadInput(f"port {port}: no such port; choose one from 1 to 65535")
+    shown = f"[{host}]" if ":" in host else host
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -21,9 +23,10 @@ def listen(host: str, port: int) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
         listener.listen()  # now: two that start at once may both bind
-    except OSError as error:
-        reason = error.strerror or error
-        raise BadInput(
-            f"{host}:{port}: the panel cannot listen there ({reason}); choose another port or host"
+    except (OSError, UnicodeError) as error:  # a host of odd letters is no name at all
+        reason = getattr(error, "strerror", None) or error
+        kind = PortInUse if getattr(error, "errno", None) == errno.EADDRINUSE else BadInput
+        raise kind(
+            f"{shown}:{port}: the panel cannot listen there ({reason}); choose another port or host"
         ) from None
     return listener

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -163,6 +164,7 @@ class LivePublisher:
     Attributes:
         failures: how many times publishing failed.
         error: the last failure in one line, None if there was none.
+        failing: whether the last attempt failed.
     """
 
     def __init__(
@@ -171,12 +173,14 @@ class LivePublisher:
         max_fps: float = 10,
         max_width: int = 960,
         now: Callable[[], float] = time.time,
+        said: Callable[[str], None] = lambda line: None,
     ) -> None:
         """Start the thread; `state_dir` is made when it is missing. `now` gives unix seconds.
 
+        `said` gets one line, in the thread, when publishing begins to fail and when it works again.
         The files are replaced `max_fps` times a second: a folder in memory (/run) spares the card.
         """
-        self._folder, self._max_width, self._now = state_dir, max_width, now
+        self._folder, self._max_width, self._now, self._said = state_dir, max_width, now, said
         self._period = 1 / max_fps
         self._slot: tuple[np.ndarray | None, Sequence[Overlay], Status] | None = None
         self._slot_lock = threading.Lock()
@@ -184,6 +188,7 @@ class LivePublisher:
         self._closing = threading.Event()
         self.failures = 0
         self.error: str | None = None
+        self.failing = False
         self._thread = threading.Thread(target=self._run, name="live", daemon=True)
         self._thread.start()
 
@@ -202,6 +207,11 @@ class LivePublisher:
         self._closing.set()
         self._offered.set()
         self._thread.join(timeout)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the thread is at work."""
+        return self._thread.is_alive()
 
     def _take(self) -> tuple[np.ndarray | None, Sequence[Overlay], Status] | None:
         self._offered.clear()
@@ -228,6 +238,17 @@ class LivePublisher:
         except Exception as error:  # the line goes on, whatever it is
             self.failures += 1
             self.error = " ".join(f"live view: {error}".split())
+            if not self.failing:
+                self._tell(f"{self.error}; the line goes on without it")
+            self.failing = True
+        else:
+            if self.failing:
+                self._tell("live view: works again")
+            self.failing = False
+
+    def _tell(self, line: str) -> None:
+        with suppress(Exception):  # telling must not end the publishing
+            self._said(line)
 
     def _publish(
         self, pixels: np.ndarray | None, overlays: Sequence[Overlay], status: Status

@@ -1,0 +1,215 @@
+"""The page beside a line, in a process of its own: started, watched, replaced, and ended with it.
+
+Nothing that happens to the page reaches the line, and a page never outlives its line.
+"""
+
+import http.client
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge.config import Config, page_content
+from edge.errors import BadInput, EwasteError, PortInUse
+from edge.files import PRIVATE, write_whole
+from edge.panel.listener import listen
+
+EFFECTIVE = "config.json"
+"""What the page needs of the configuration that a line runs with."""
+PORT_WAIT_S = 6.0
+"""A page whose line was killed has gone by then."""
+END_S = 5.0
+EVERYWHERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
+
+
+@dataclass(frozen=True)
+class Care:
+    """How a page is looked after, s.
+
+    Attributes:
+        every_s: between two looks.
+        start_s: a new page that has not answered for so long hangs.
+        hung_s: so does one that has answered before.
+        first_pause_s, longest_pause_s: before it is started again, twice as long each time.
+        healthy_s: a page that has lived for so long is paused for as the first one.
+    """
+
+    every_s: float = 2.0
+    start_s: float = 120.0
+    hung_s: float = 20.0
+    first_pause_s: float = 1.0
+    longest_pause_s: float = 60.0
+    healthy_s: float = 60.0
+
+
+def page_address(host: str, port: int) -> str:
+    """The address to type into a browser."""
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def await_port(host: str, port: int, seconds: float = PORT_WAIT_S) -> None:
+    """Wait for a port that a page of a line that was killed may still have.
+
+    Raises:
+        BadInput: another program keeps it. (What else may be wrong, the page meets again.)
+    """
+    give_up_at = time.monotonic() + seconds
+    while True:
+        try:
+            listen(host, port).close()
+        except PortInUse:
+            if time.monotonic() >= give_up_at:
+                raise
+            time.sleep(0.1)
+        except BadInput:
+            return
+        else:
+            return
+
+
+class PageBeside:
+    """Keeps one page up, by a thread of its own."""
+
+    def __init__(
+        self, config: Config, state: Path, said: Callable[[str], None], care: Care | None = None
+    ) -> None:
+        """Start the page, or go on trying to.
+
+        Args:
+            config: of the line.
+            state: the folder of its records, where the page finds its part of the configuration.
+            said: gets one line, in the thread, when the page is lost and when it is back.
+            care: how it is looked after.
+        """
+        self._config, self._state, self._said = config, state, said
+        self._care = care or Care()
+        self._address = page_address(config.panel.host, config.panel.port)
+        self._closing = threading.Event()
+        self._process: subprocess.Popen | None = None
+        self._lock = threading.Lock()
+        self._error: str | None = None
+        self._thread = threading.Thread(target=self._run, name="page", daemon=True)
+        self._thread.start()
+
+    @property
+    def error(self) -> str | None:
+        """Why there is no page at the moment, one line; None: there is, as far as is known."""
+        if not self._thread.is_alive() and not self._closing.is_set():
+            return "the page is not looked after any more"
+        return self._error
+
+    def close(self) -> None:
+        """End the page and all that it has started, within seconds; safe to call twice."""
+        self._closing.set()
+        with self._lock:
+            if self._process is not None:
+                _end(self._process)
+        self._thread.join(END_S)
+
+    def _run(self) -> None:
+        pause_s, told = self._care.first_pause_s, False
+        while not self._closing.is_set():
+            started = time.monotonic()
+            try:
+                process = self._start()
+                if not told:
+                    self._tell(f"page: {self._address}")
+                    told = True
+                if why := self._watch(process):
+                    self._failed(why)
+                with self._lock:
+                    _end(process)
+                    self._process = None
+            except Exception as error:  # whatever the system says: the line goes on
+                reason = str(error) or type(error).__name__
+                self._failed(f"there is no page: {' '.join(reason.split())}")
+            if time.monotonic() - started > self._care.healthy_s:
+                pause_s = self._care.first_pause_s
+            self._closing.wait(pause_s)
+            pause_s = min(2 * pause_s, self._care.longest_pause_s)
+
+    def _failed(self, why: str) -> None:
+        is_new, self._error = self._error is None, why
+        if is_new and not self._closing.is_set():
+            self._tell(f"{why}; it is started again, the line goes on")
+
+    def _start(self) -> subprocess.Popen:
+        """Start the page; it ends when our end of its standard input is closed, however we end.
+
+        Raises:
+            EwasteError: its port is not to be had, or its configuration cannot be written.
+        """
+        listen(self._config.panel.host, self._config.panel.port).close()
+        path = self._state / EFFECTIVE
+        try:
+            write_whole(path, page_content(self._config), mode=PRIVATE)
+        except OSError as error:
+            raise EwasteError(f"{path}: cannot be written ({error.strerror})") from None
+        command = [sys.executable, "-m", "edge.panel", "--with-stdin"]
+        command += ["--state", str(self._state), "--config", str(path)]
+        with self._lock:
+            if self._closing.is_set():
+                raise EwasteError("the line has ended")
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                start_new_session=True,  # Ctrl-C is not for it, and a group to end it with
+            )
+            return self._process
+
+    def _watch(self, process: subprocess.Popen) -> str:
+        """Look after a page until it is of no use or we close; why it is of no use."""
+        care = self._care
+        give_up_at, look_at = time.monotonic() + care.start_s, 0.0
+        while not self._closing.wait(min(0.5, care.every_s)):
+            if process.poll() is not None:
+                return f"the page has ended (exit code {process.returncode})"
+            if time.monotonic() < look_at:
+                continue
+            if answers(self._config.panel.host, self._config.panel.port, care.hung_s / 4):
+                give_up_at = time.monotonic() + care.hung_s
+                if self._error is not None:
+                    self._error = None
+                    self._tell(f"page: {self._address}, again")
+            elif time.monotonic() > give_up_at:
+                return "the page does not answer"
+            look_at = time.monotonic() + care.every_s
+        return ""
+
+    def _tell(self, line: str) -> None:
+        with suppress(Exception):  # telling must not end the care
+            self._said(line)
+
+
+def answers(host: str, port: int, timeout_s: float) -> bool:
+    """Whether a page answers there, whatever it says."""
+    connection = http.client.HTTPConnection(EVERYWHERE.get(host, host), port, timeout=timeout_s)
+    try:
+        connection.request("GET", "/health")
+        connection.getresponse()
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+    return True
+
+
+def _end(process: subprocess.Popen) -> None:
+    """End a process that leads a group: first itself, in order, then whatever is left of both."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(END_S)
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    if process.stdin is not None:
+        with suppress(OSError):
+            process.stdin.close()

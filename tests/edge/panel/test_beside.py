@@ -1,0 +1,144 @@
+"""The page beside a line: lost, hung or not to be started, it is replaced; the line hears of it."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from edge.config import Config
+from edge.errors import BadInput
+from edge.panel.beside import Care, PageBeside, answers, await_port, page_address
+from tests.waiting import wait_until
+
+CARE = Care(every_s=0.2, start_s=20, hung_s=1.0, first_pause_s=0.2, longest_pause_s=1.0)
+ROOT = Path(__file__).parents[3]
+PAGE = """
+import http.server, json, os, subprocess, sys, threading, time
+threading.Thread(target=lambda: (sys.stdin.buffer.read(), os._exit(0)), daemon=True).start()
+child = subprocess.Popen(["sleep", "600"])
+with open("pids", "a") as pids:
+    print(os.getpid(), child.pid, file=pids)
+class Page(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200); self.end_headers()
+    def log_message(self, *_): pass
+port = json.load(open(sys.argv[sys.argv.index("--config") + 1]))["panel"]["port"]
+http.server.ThreadingHTTPServer(("127.0.0.1", port), Page).serve_forever()
+"""
+"""Stands in for the page, which takes seconds to start: it listens, and has a child."""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture
+def stand_in(tmp_path, monkeypatch):
+    """A folder in which `python -m edge.panel` is the stand-in."""
+    package = tmp_path / "edge"
+    (package / "panel").mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package / "panel" / "__init__.py").touch()
+    (package / "panel" / "__main__.py").write_text(PAGE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    return tmp_path
+
+
+def lives(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def pids(folder: Path) -> list[tuple[int, ...]]:
+    """Of each page that was started: its own and its child's."""
+    try:
+        lines = (folder / "pids").read_text().splitlines()
+    except OSError:
+        return []
+    return [tuple(map(int, line.split())) for line in lines]
+
+
+def test_a_page_that_dies_or_hangs_is_replaced_with_all_its_children(stand_in, injected):
+    port, said = free_port(), []
+    config = Config.model_validate({"panel": {"port": port}})
+    page = PageBeside(config, stand_in, said.append, CARE)
+    try:
+        wait_until(lambda: answers("127.0.0.1", port, 1))
+        os.kill(pids(stand_in)[0][0], signal.SIGKILL)
+        noticed = wait_until(lambda: page.error)
+        back = wait_until(lambda: len(pids(stand_in)) == 2 and not page.error)
+        injected("page killed", "a new page; the line goes on", noticed, back)
+        assert "the page has ended (exit code -9)" in said[1]
+        os.kill(pids(stand_in)[1][0], signal.SIGSTOP)
+        noticed = wait_until(lambda: page.error)
+        back = wait_until(lambda: len(pids(stand_in)) == 3 and not page.error)
+        injected("page hangs", "a new page; the line goes on", noticed, back)
+        assert "the page does not answer" in said[3]
+    finally:
+        page.close()
+        page.close()
+    assert not [pid for pair in pids(stand_in) for pid in pair if lives(pid)]
+    assert not answers("127.0.0.1", port, 1)
+    assert [line for line in said if line.startswith("page: ")] == [
+        f"page: http://127.0.0.1:{port}",
+        *[f"page: http://127.0.0.1:{port}, again"] * 2,
+    ]
+
+
+def test_a_page_that_cannot_be_started_is_said_once_and_tried_again(stand_in):
+    port, said = free_port(), []
+    config = Config.model_validate({"panel": {"port": port}})
+    state = stand_in / "state"
+    with socket.create_server(("127.0.0.1", port)):
+        page = PageBeside(config, state, said.append, CARE)
+        wait_until(lambda: page.error)
+        time.sleep(1.0)
+        assert len(said) == 1 and "there is no page" in said[0] and str(port) in said[0]
+    wait_until(lambda: "cannot be written" in page.error)  # then its folder is missing
+    state.mkdir()
+    wait_until(lambda: page.error is None)
+    page.close()
+    assert said[-1] == f"page: http://127.0.0.1:{port}, again"
+
+
+def test_the_page_ends_with_a_line_that_was_killed(stand_in):
+    port = free_port()
+    code = (
+        f"import sys, time, pathlib; sys.path.insert(0, {str(ROOT)!r}); import edge; "
+        "from edge.config import Config; from edge.panel.beside import PageBeside; "
+        f"PageBeside(Config.model_validate({{'panel': {{'port': {port}}}}}), "
+        "pathlib.Path('.'), print); time.sleep(60)"
+    )
+    line = subprocess.Popen([sys.executable, "-I", "-c", code], stdout=subprocess.DEVNULL)
+    wait_until(lambda: answers("127.0.0.1", port, 1))
+    line.kill()
+    line.wait()
+    wait_until(lambda: not answers("127.0.0.1", port, 1), 6)
+    os.kill(pids(stand_in)[0][1], signal.SIGKILL)  # the stand-in's child is its own to mind
+
+
+def test_a_port_that_another_program_keeps_is_told_and_one_that_gets_free_is_waited_for():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(BadInput, match=str(port)):
+            await_port("127.0.0.1", port, 0.3)
+    await_port("127.0.0.1", port, 0.3)
+    await_port("no.such.host.invalid", port, 0.3)  # the network may not be up yet
+
+
+@pytest.mark.parametrize(
+    ("host", "shown"),
+    [("127.0.0.1", "http://127.0.0.1:80"), ("::1", "http://[::1]:80"), ("belt", "http://belt:80")],
+)
+def test_the_address_that_is_told_is_one(host, shown):
+    assert page_address(host, 80) == shown
