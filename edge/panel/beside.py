@@ -135,9 +135,9 @@ class PageBeside:
             pause_s = min(2 * pause_s, self._care.longest_pause_s)
 
     def _failed(self, why: str) -> None:
-        is_new, self._error = self._error is None, why
-        if is_new and not self._closing.is_set():
+        if self._error is None and not self._closing.is_set():
             self._tell(f"{why}; it is started again, the line goes on")
+        self._error = why
 
     def _start(self) -> subprocess.Popen:
         """Start the page; it ends when our end of its standard input is closed, however we end.
@@ -176,8 +176,8 @@ class PageBeside:
             if answers(self._config.panel.host, self._config.panel.port, care.hung_s / 4):
                 give_up_at = time.monotonic() + care.hung_s
                 if self._error is not None:
-                    self._error = None
                     self._tell(f"page: {self._address}, again")
+                    self._error = None
             elif time.monotonic() > give_up_at:
                 return "the page does not answer"
             look_at = time.monotonic() + care.every_s
