@@ -87,7 +87,7 @@ def test_a_page_that_dies_or_hangs_is_replaced_with_all_its_children(stand_in, i
     finally:
         page.close()
         page.close()
-    assert not [pid for pair in pids(stand_in) for pid in pair if lives(pid)]
+    wait_until(lambda: not any(lives(pid) for pair in pids(stand_in) for pid in pair), 3)
     assert not answers("127.0.0.1", port, 1)
     assert [line for line in said if line.startswith("page: ")] == [
         f"page: http://127.0.0.1:{port}",
