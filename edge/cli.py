@@ -24,7 +24,7 @@ from edge.config import Config, decision_rules, name_notes, overruled, proved_bu
 from edge.conveyor import Tally
 from edge.decision import decide
 from edge.errors import BadInput, EwasteError
-from edge.export import export_csv, export_review
+from edge.export import export_csv, export_review, own_descriptor
 from edge.files import LONGEST_NAME, readable_by_others
 from edge.install import CURRENT, roll_back
 from edge.install import install as install_bundle
@@ -32,7 +32,7 @@ from edge.line import Source, open_source, run_line
 from edge.manifest import manifest_schema
 from edge.photos import read_photo
 from edge.signature import make_key
-from edge.store import RECORDS_NAME, ItemRecord, Store
+from edge.store import JOURNALS, RECORDS_NAME, Damaged, ItemRecord, Store
 from edge.terminal import ReaderGone, err, hold_streams, out, release_streams, safe_line
 from edge.verify import verify as verify_bundle
 
@@ -440,21 +440,31 @@ def export(
         raise BadInput("nothing to export; give --review DIR or --csv FILE")
     path = _settings(config, None, state, None, None).state.expanduser() / RECORDS_NAME
     figures: dict[str, int] = {}
+    unread: list[int] = []
     with Store(path, read_only=True) as store:
         if csv is not None:
-            figures["records"] = export_csv(store.all(), csv)
+            kept = [path.with_name(path.name + end) for end in ("", *JOURNALS)]
+            records = store.all(unread.append, crops=False)
+            figures["records"] = export_csv(records, csv, kept)
         if review is not None:
-            figures |= asdict(export_review(store.to_review(), review, err.tell))
+            waiting = store.to_review(unread.append)
+            figures |= asdict(export_review(waiting, review, err.tell))
     if as_json:
         out.print(json.dumps(figures))
-        return
-    if csv is not None:
-        out.print(f"{csv}: {figures['records']} records")
-    if review is not None:
+    if csv is not None and not as_json:
+        # What was written to this very stream is not to be mixed with words about it.
+        tell = err.tell if own_descriptor(csv) == 1 else out.print
+        tell(f"{csv}: {figures['records']} records")
+    if review is not None and not as_json:
         unseen = figures["pictures"] - figures["reviewed"]
         out.print(
             f"{review}: {figures['pictures']} pictures; {unseen} lie where the model would put "
             "them: move those that are wrong, delete those that are no good",
+        )
+    if unread:
+        raise Damaged(
+            f"{path}: is damaged; about {sum(unread)} records could not be read, the others are "
+            "exported"
         )
 
 

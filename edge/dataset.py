@@ -7,18 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge.class_folders import SYSTEM_NAMES, read_class_folders
 from edge.errors import BadInput
 from edge.labels import label_problem, normalized, shown
 from edge.listing import SPLITS, UNSPLIT, LeftOut, Listing, Reason, read_listing, split_named
 from edge.photos import PHOTO_SUFFIXES, LabelledPhoto
-
-SYSTEM_NAMES = frozenset(
-    {
-        *("__macosx", "@eadir", "#recycle", "#snapshot", "$recycle.bin", "lost+found"),
-        *("system volume information", "__pycache__", "thumbs.db", "ehthumbs.db", "desktop.ini"),
-    }
-)
-"""What Macs, Windows, NAS and file systems leave in folders."""
 
 DEEPEST = 16
 """Folders within a class folder, one within the other, that are looked into."""
@@ -120,7 +113,8 @@ def survey_photos(folder: Path) -> Survey:
     """Look through a folder `CLASS/`: all photos below it, in folders of its own too, are of CLASS.
 
     Names are taken in Unicode's composed form, so that two folders of one name are one class.
-    Hidden folders and those of the system are no classes.
+    `class-folders.csv` names the labels of folders that are called otherwise. Hidden folders and
+    those of the system are no classes.
 
     Raises:
         BadInput: the folder is missing, has no class folder, or a class folder holds no image.
@@ -130,6 +124,7 @@ def survey_photos(folder: Path) -> Survey:
             f"{shown(str(folder))}: no such folder of photos (expected one subfolder per class)"
         )
     walk = _Walk()
+    labels = read_class_folders(folder)
     photos: list[LabelledPhoto] = []
     nested: list[tuple[Path, int]] = []
     for entry in _entries(folder):
@@ -140,7 +135,7 @@ def survey_photos(folder: Path) -> Survey:
         if reason := _no_class(entry.name):
             walk.leave_out(place, reason)
             continue
-        label = normalized(entry.name)
+        label = labels.get(normalized(entry.name), normalized(entry.name))
         before = len(walk.left_out)
         found = sorted(walk.photos_in(place))
         if not found:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+from edge.cells import from_cell, to_cell
 from edge.errors import BadInput
 from edge.labels import label_problem, normalized, shown
 from edge.photos import LabelledPhoto
@@ -104,11 +105,14 @@ def read_listing(path: Path) -> tuple[Listing, tuple[LeftOut, ...]]:
 
 
 def listing_text(rows: Iterable[Sequence[str]]) -> bytes:
-    """The content of a CSV dataset; file names that are no UTF-8 keep their bytes."""
+    """The content of a CSV dataset; file names that are no UTF-8 keep their bytes.
+
+    What a spreadsheet would compute is written as `to_cell` has it, which is read back.
+    """
     lines = io.StringIO(newline="")
     writer = csv.writer(lines, lineterminator="\n")
     writer.writerow(("path", "label", "split"))
-    writer.writerows(rows)
+    writer.writerows([to_cell(cell) for cell in row] for row in rows)
     return lines.getvalue().encode("utf-8", "surrogateescape")
 
 
@@ -180,7 +184,7 @@ def _columns(path: Path, header: Sequence[str]) -> dict[str, int]:
 
 
 def _photo(cells: Mapping[str, str], where: str, folder: Path) -> tuple[LabelledPhoto, str]:
-    named, label = cells["path"], normalized(cells["label"])
+    named, label = cells["path"], normalized(from_cell(cells["label"]))
     if not named or not label:
         raise BadInput(f"{where}: no {'label' if named else 'path'}")
     if problem := label_problem(label):
@@ -190,7 +194,11 @@ def _photo(cells: Mapping[str, str], where: str, folder: Path) -> tuple[Labelled
     if split is None:
         raise BadInput(f"{where}: split {given!r}; it must be one of {', '.join(SPLITS)}")
     # A Mac types accents otherwise than it stores them in file names.
-    forms = dict.fromkeys((named, *(unicodedata.normalize(form, named) for form in ("NFC", "NFD"))))
+    forms = dict.fromkeys(
+        unicodedata.normalize(form, text) if form else text
+        for text in (named, from_cell(named))
+        for form in ("", "NFC", "NFD")
+    )
     for form in forms:
         if _is_file(folder / form):
             return LabelledPhoto(folder / form, label), split

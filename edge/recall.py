@@ -13,6 +13,8 @@ import cv2
 import numpy as np
 
 from edge.belt.tracker import TrackedItem
+from edge.errors import BadInput
+from edge.photos import decode_photo
 from edge.store import ItemRecord
 
 LATELY = 40
@@ -28,6 +30,7 @@ SPREAD_MM = 5.0
 OUT_OF_ORDER = 2
 """So many items may have been recorded before one that was ahead of them."""
 THUMBNAIL = (16, 16)
+CROP_MEGAPIXELS = 4.0
 ALIKE = 24.0
 """Largest mean difference of two thumbnails of one item, of 255; noise and a slightly different
 crop make 5 to 15."""
@@ -178,7 +181,12 @@ def difference(first: bytes, second: bytes) -> float:
 
 @lru_cache(maxsize=256)
 def thumbnail(jpeg: bytes) -> np.ndarray | None:
-    """A JPEG as uint8 BGR of the size `THUMBNAIL`; None when it cannot be read."""
-    content = np.frombuffer(jpeg, np.uint8)
-    pixels = cv2.imdecode(content, cv2.IMREAD_COLOR) if jpeg else None
-    return None if pixels is None else cv2.resize(pixels, THUMBNAIL, interpolation=cv2.INTER_AREA)
+    """A JPEG as uint8 BGR of the size `THUMBNAIL`; None when it cannot be read.
+
+    One spoilt byte of a record may make its crop claim any size, which OpenCV would make room for.
+    """
+    try:
+        pixels = decode_photo(jpeg, ("JPEG",), CROP_MEGAPIXELS, CROP_MEGAPIXELS)
+    except BadInput:
+        return None
+    return cv2.resize(pixels[..., ::-1], THUMBNAIL, interpolation=cv2.INTER_AREA)

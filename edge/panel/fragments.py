@@ -156,13 +156,20 @@ def _item(record: ItemRecord, hazards: Collection[str]) -> str:
     )
     late = ' <b class="late">late</b>' if record.late else ""
     manual = " manual" if record.bin == MANUAL else ""
-    moment = time.strftime("%H:%M:%S", time.localtime(record.decided_at))
+    moment = _time_of_day(record.decided_at)
     return (
         f'<tr class="{_kind(record.label, hazards).strip()}"><td>{crop}</td>'
         f'<td class="label">{escape(record.label)}</td><td>{record.confidence:.0%}</td>'
         f'<td><span class="bin{manual}">{escape(record.bin)}</span>{late}</td>'
         f'<td class="reason">{escape(record.reason)}</td><td>{moment}</td></tr>'
     )
+
+
+def _time_of_day(unix_s: float) -> str:
+    try:
+        return time.strftime("%H:%M:%S", time.localtime(unix_s))
+    except (ValueError, OverflowError, OSError):  # not known, or a spoilt record
+        return "-"
 
 
 def verdict(said: Verdict, hazards: Collection[str]) -> str:

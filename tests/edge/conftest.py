@@ -1,3 +1,5 @@
+import subprocess
+
 import pytest
 from gpiozero import Device
 from gpiozero.pins.mock import MockFactory
@@ -10,3 +12,17 @@ def factory(monkeypatch):
     monkeypatch.setattr(Device, "pin_factory", MockFactory())
     yield Device.pin_factory
     Device.pin_factory.reset()
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of one megabyte."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
+    try:
+        subprocess.run(mount, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("a small tmpfs needs root")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)

@@ -259,20 +259,6 @@ def test_a_locked_file_delays_the_writer_but_not_the_line(tmp_path, injected):
     assert [bool(record.crop) for record in kept] == [True] * 10 + [False] * 90
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """A file system of one megabyte."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
-    try:
-        subprocess.run(mount, check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError):
-        pytest.skip("a small tmpfs needs root")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
 def test_a_full_disk_delays_the_writer_and_loses_nothing(small_disk, injected):
     path = small_disk / "records.db"
     told: list[str] = []
