@@ -30,7 +30,7 @@ from edge.install import CURRENT, roll_back
 from edge.install import install as install_bundle
 from edge.line import Source, open_source, run_line
 from edge.manifest import manifest_schema
-from edge.photos import read_photo
+from edge.photos import count_unreadable, read_photo
 from edge.signature import make_key
 from edge.store import JOURNALS, RECORDS_NAME, Damaged, ItemRecord, Store
 from edge.terminal import ReaderGone, err, hold_streams, out, release_streams, safe_line
@@ -278,12 +278,13 @@ def classify(
     loaded, classifier = proved_bundle(settings)
     rules = decision_rules(settings, loaded)
     _say_all(name_notes(settings, loaded))
-    answers = {}
+    answers, unreadable = {}, 0
     for path in images:
         try:
             prediction = classifier.predict(read_photo(path))
         except BadInput as error:
             err.print(f"skipped {error}")
+            unreadable += 1
             continue
         verdict = decide([prediction], rules)
         probabilities = dict(zip(loaded.labels, prediction.probabilities.tolist(), strict=True))
@@ -294,6 +295,8 @@ def classify(
             out.print(f"{path}: {verdict.label} -> {verdict.bin} ({listed})")
     if not answers:
         raise BadInput("none of the images could be read")
+    if unreadable:
+        err.print(count_unreadable(unreadable, len(images)))
     if as_json:
         out.print(json.dumps(answers))
 

@@ -5,6 +5,7 @@ formats are read; nothing here runs another program or follows what a picture re
 decoder raises becomes one line that names the picture, so that a caller can go on without it.
 """
 
+import ctypes
 import io
 import logging
 import math
@@ -12,7 +13,7 @@ import os
 import stat
 import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, TypeVar
@@ -52,8 +53,12 @@ ORIENTATION = 0x0112  # EXIF tag
 
 Read = TypeVar("Read")
 
-# Warnings of decoders are about pictures that are read, or named as unreadable, anyway.
+# What decoders say is about pictures that are read, or named as unreadable, anyway.
 logging.getLogger("PIL").setLevel(logging.CRITICAL)
+with suppress(OSError, AttributeError):
+    # libtiff, which Pillow brings along, prints past Python's stderr.
+    ctypes.CDLL(Image.core.__file__).TIFFSetErrorHandler(None)
+    ctypes.CDLL(Image.core.__file__).TIFFSetWarningHandler(None)
 
 
 @dataclass(frozen=True)
@@ -147,17 +152,19 @@ class LabelledPhoto:
     label: str
 
 
-def read_photo(path: Path) -> np.ndarray:
+def read_photo(path: Path, ground: str = "white") -> np.ndarray:
     """Read a picture file as uint8 RGB [height, width, 3].
 
-    Upright by its EXIF orientation; transparency is put on white; of an animation the first
-    picture; greys of 16 or 32 bits and floats are scaled to 8 bits (`_levels`). Beyond
-    `FULL_MEGAPIXELS` it is reduced.
+    Upright by its EXIF orientation; transparency is put on a `ground` of that color; of an
+    animation the first picture; greys of 16 or 32 bits and floats are scaled to 8 bits
+    (`_levels`). Beyond `FULL_MEGAPIXELS` it is reduced.
 
     Raises:
         BadInput: the file is missing, none of a known kind, damaged or too large.
     """
-    return _of_file(path, lambda file: _decoded(file, FORMATS, MOST_MEGAPIXELS, FULL_MEGAPIXELS))
+    return _of_file(
+        path, lambda file: _decoded(file, FORMATS, MOST_MEGAPIXELS, FULL_MEGAPIXELS, ground)
+    )
 
 
 def read_photos(
@@ -293,7 +300,11 @@ def _opened(file: BinaryIO, formats: dict[str, Format]) -> ImageFile.ImageFile:
 
 
 def _decoded(
-    file: BinaryIO, formats: dict[str, Format], most_megapixels: float, full_megapixels: float
+    file: BinaryIO,
+    formats: dict[str, Format],
+    most_megapixels: float,
+    full_megapixels: float,
+    ground: str = "white",
 ) -> np.ndarray:
     """Read a picture as uint8 RGB [height, width, 3]; raises what the decoder raises, too."""
     image = _opened(file, formats)
@@ -302,7 +313,7 @@ def _decoded(
     _draft(image, full_megapixels)
     _forget_all_but_orientation(image)
     image.load()
-    return _pixels(image, _orientation(image), full_megapixels)
+    return _pixels(image, _orientation(image), full_megapixels, ground)
 
 
 def _check_size(image: ImageFile.ImageFile, file: BinaryIO, most_megapixels: float) -> None:
@@ -393,15 +404,38 @@ def _forget_all_but_orientation(image: ImageFile.ImageFile) -> None:
 
 
 def _orientation(image: ImageFile.ImageFile) -> int:
-    """1 to 8, of EXIF, after loading; TIFF is upright by then, and says so."""
-    try:
-        found = image.getexif().get(ORIENTATION, 1)
-        return int(found) if found in range(1, 9) else 1
-    except Exception:
-        return 1
+    """1 to 8, of EXIF or XMP, after loading; TIFF is upright by then, and says so."""
+    exif = image.info.get("exif")
+    found = _stated_orientation(exif) if isinstance(exif, bytes) else None
+    if found is None:
+        try:
+            found = image.getexif().get(ORIENTATION, 1)
+        except Exception:  # broken EXIF is no reason not to read a picture
+            found = 1
+    return int(found) if found in range(1, 9) else 1
 
 
-def _pixels(image: Image.Image, orientation: int, full_megapixels: float) -> np.ndarray:
+def _stated_orientation(exif: bytes) -> int | None:
+    """What EXIF says of the orientation, whatever its other tags are like; None: nothing.
+
+    Pillow stops at a tag whose value lies beyond the end, and the orientation may come after it.
+    """
+    exif = exif.removeprefix(b"Exif\0\0")
+    order = {b"II": "little", b"MM": "big"}.get(exif[:2])
+    if order is None:
+        return None
+    first = int.from_bytes(exif[4:8], order)
+    count = int.from_bytes(exif[first : first + 2], order)
+    for place in range(first + 2, min(first + 2 + 12 * count, len(exif) - 11), 12):
+        tag, kind = (int.from_bytes(exif[at : at + 2], order) for at in (place, place + 2))
+        if tag == ORIENTATION and kind in (3, 4):  # 16 or 32 bits
+            return int.from_bytes(exif[place + 8 : place + 8 + (2 if kind == 3 else 4)], order)
+    return None
+
+
+def _pixels(
+    image: Image.Image, orientation: int, full_megapixels: float, ground: str
+) -> np.ndarray:
     """A loaded picture as uint8 RGB [height, width, 3], upright, not larger than wanted.
 
     In bands, so that no second copy of the whole lies in memory.
@@ -418,7 +452,7 @@ def _pixels(image: Image.Image, orientation: int, full_megapixels: float) -> np.
     for top in range(0, down, step):
         rows = min(step, down - top)
         box = (0, top * factor, across * factor, (top + rows) * factor)
-        band = _rgb(image.crop(box), levels)
+        band = _rgb(image.crop(box), levels, ground)
         if factor > 1:
             band = cv2.resize(band, (across, rows), interpolation=cv2.INTER_AREA)
         stored[top : top + rows] = band
@@ -472,7 +506,7 @@ def _levels(image: Image.Image) -> tuple[float, float]:
     return low, max(high, math.nextafter(low, math.inf))
 
 
-def _rgb(band: Image.Image, levels: tuple[float, float]) -> np.ndarray:
+def _rgb(band: Image.Image, levels: tuple[float, float], ground: str) -> np.ndarray:
     """Some rows of a picture as uint8 RGB [h, w, 3]."""
     if _is_deep(band):
         low, high = levels
@@ -480,7 +514,7 @@ def _rgb(band: Image.Image, levels: tuple[float, float]) -> np.ndarray:
         grey = np.rint(np.clip((values - low) / (high - low), 0, 1) * 255).astype(np.uint8)
         clear = band.info.get("transparency")
         if isinstance(clear, int):
-            grey[values == clear] = 255
+            grey[values == clear] = 0 if ground == "black" else 255
         return np.repeat(grey[..., np.newaxis], 3, axis=2)
     if band.mode == "LAB":
         return cv2.cvtColor(np.ascontiguousarray(band), cv2.COLOR_LAB2RGB)
@@ -488,5 +522,5 @@ def _rgb(band: Image.Image, levels: tuple[float, float]) -> np.ndarray:
         band = band.convert("LA")
     if band.mode in ("RGBA", "RGBa", "LA", "PA") or "transparency" in band.info:
         band = band.convert("RGBA")
-        band = Image.alpha_composite(Image.new("RGBA", band.size, "white"), band)
+        band = Image.alpha_composite(Image.new("RGBA", band.size, ground), band)
     return np.asarray(band.convert("RGB"))

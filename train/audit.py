@@ -19,7 +19,7 @@ from rich.progress import track
 from edge.dataset import find_dataset
 from edge.errors import BadInput, EwasteError, Refused
 from edge.files import write_whole
-from edge.photos import LabelledPhoto, read_photo, stored_mode
+from edge.photos import LabelledPhoto, count_unreadable, read_photo, stored_mode
 from edge.preprocess import model_input
 from train.duplicates import SIZE, digest, find_groups
 
@@ -105,6 +105,10 @@ def examine(photo: LabelledPhoto, split: str) -> Examined:
     )
 
 
+def _say(line: str) -> None:
+    console.print(line, markup=False)
+
+
 def group_copies(photos: Sequence[Examined]) -> list[Group]:
     """The groups of copies, those that do most harm first."""
     members: dict[int, list[Examined]] = {}
@@ -123,7 +127,7 @@ def group_copies(photos: Sequence[Examined]) -> list[Group]:
     return sorted(groups, key=lambda group: (not group.conflict, not group.leak, not group.exact))
 
 
-def audit(data: Sequence[Path], out: Path, skipped: Callable[[str], None] = console.print) -> dict:
+def audit(data: Sequence[Path], out: Path, skipped: Callable[[str], None] = _say) -> dict:
     """Examine datasets and write `audit.json` and the page `audit.html` into `out`.
 
     Returns what `audit.json` holds. Unreadable photos are named to `skipped`.
@@ -144,9 +148,11 @@ def audit(data: Sequence[Path], out: Path, skipped: Callable[[str], None] = cons
             photos.append(examine(photo, split))
         except BadInput as error:
             unreadable.append(str(error))
-            skipped(str(error))
+            skipped(f"skipped {error}")
     if not photos:
         raise BadInput("none of the photos could be read; check the dataset")
+    if unreadable:
+        skipped(count_unreadable(len(unreadable), len(listed)))
     groups = group_copies(photos)
     report = {"data": [str(source) for source in data], **_report(photos, unreadable, groups)}
     page = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(

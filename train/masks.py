@@ -11,6 +11,9 @@ import cv2
 import numpy as np
 
 from edge.errors import BadInput
+from edge.files import read_bounded
+from edge.photos import MOST_BYTES, read_photo
+from edge.preprocess import PADDED_SIDE
 
 
 def mask_path(masks: Path, photo: Path) -> Path:
@@ -20,7 +23,7 @@ def mask_path(masks: Path, photo: Path) -> Path:
         BadInput: the photo cannot be read.
     """
     try:
-        digest = hashlib.sha256(photo.read_bytes()).hexdigest()
+        digest = hashlib.sha256(read_bounded(photo, MOST_BYTES)).hexdigest()
     except OSError as error:
         raise BadInput(f"{photo}: cannot be read ({error.strerror})") from None
     return masks / f"{photo.stem}-{digest[:8]}.png"
@@ -51,6 +54,10 @@ def squared(mask: np.ndarray, size: int) -> np.ndarray:
     Returns uint8 [size, size]; what repeats the photo's border is no item.
     """
     height, width = mask.shape
+    if (longest := max(height, width)) > PADDED_SIDE:  # or the square would be much too large
+        scale = PADDED_SIDE / longest
+        height, width = (max(1, round(length * scale)) for length in (height, width))
+        mask = fitted(mask, height, width)
     side = max(height, width)
     top, left = (side - height) // 2, (side - width) // 2
     square = np.zeros((side, side), np.uint8)
@@ -67,7 +74,5 @@ def unsquared(square: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def _read(path: Path) -> np.ndarray:
-    mask = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
-    if mask is None:
-        raise BadInput(f"{path}: not a picture")
+    mask = cv2.cvtColor(read_photo(path, ground="black"), cv2.COLOR_RGB2GRAY)
     return np.where(mask > 127, np.uint8(255), np.uint8(0))

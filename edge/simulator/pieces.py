@@ -18,6 +18,9 @@ DEBRIS = "debris"
 CARD_MM = (120.0, 200.0)
 CARD_TURN_DEGREES = 10.0
 DEBRIS_MM = (60.0, 180.0)
+SPRITE_SIDE = 1024
+"""px; items of larger photos are cut out of them reduced. They are kept, and turned before they get
+their size on the belt, which shows fewer pixels of them."""
 
 
 @dataclass(frozen=True)
@@ -101,14 +104,17 @@ def photo_piece(
 
 def card(photo: np.ndarray, longest_px: float, turn_degrees: float) -> np.ndarray:
     """A photo, uint8 RGB [height, width, 3], scaled and turned: uint8 RGBA [h, w, 4]."""
-    height, width = photo.shape[:2]
-    scale = longest_px / max(height, width)
-    opaque = np.dstack([photo, np.full((height, width), 255, np.uint8)])
+    scale = longest_px / max(photo.shape[:2])
     if scale < 0.5:
-        size = (max(1, round(width * scale)), max(1, round(height * scale)))
-        opaque = cv2.resize(opaque, size, interpolation=cv2.INTER_AREA)
-        scale = 1.0
+        photo, scale = _shrunk(photo, scale), 1.0
+    opaque = np.dstack([photo, np.full(photo.shape[:2], 255, np.uint8)])
     return turned_sprite(opaque, turn_degrees, scale)
+
+
+def _shrunk(pixels: np.ndarray, scale: float) -> np.ndarray:
+    height, width = pixels.shape[:2]
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
 
 
 def turned_sprite(sprite: np.ndarray, turn_degrees: float, scale: float = 1.0) -> np.ndarray:
@@ -145,6 +151,8 @@ def cutout_pieces(
         for index in rng.permutation(len(photos)).tolist():
             if index not in sprites:
                 pixels = read_photo(photos[index].path)
+                scale = SPRITE_SIDE / max(pixels.shape[:2])
+                pixels = _shrunk(pixels, scale) if scale < 1 else pixels
                 mask = cut_out(pixels)
                 sprites[index] = None if mask is None else cropped(np.dstack([pixels, mask]))
             sprite, label = sprites[index], photos[index].label

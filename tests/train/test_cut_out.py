@@ -3,12 +3,14 @@
 import json
 import subprocess
 import sys
+import tracemalloc
 from dataclasses import replace
 from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from edge.errors import BadInput
 from edge.photos import LabelledPhoto
@@ -169,7 +171,7 @@ def test_masks_are_not_overwritten_nor_taken_for_other_photos(cut, tmp_path):
     with pytest.raises(BadInput, match="holds no mask of these photos"):
         read_masks(cut / "masks", [other])
     mask_path(tmp_path, other).write_bytes(b"no picture")
-    with pytest.raises(BadInput, match="not a picture"):
+    with pytest.raises(BadInput, match="not a readable image"):
         read_masks(tmp_path, [other])
     with pytest.raises(BadInput, match="cannot be read"):
         mask_path(tmp_path, tmp_path / "gone.jpg")
@@ -192,3 +194,21 @@ def test_training_lays_down_what_the_given_masks_say():
 
     both = mask | np.roll(mask, 28, axis=1)
     assert red_alone(mask) >= 5 > 2 >= red_alone(both)
+
+
+def test_a_mask_may_be_long_clear_or_broken(tmp_path):
+    photo = tmp_path / "long.png"
+    Image.new("RGB", (8000, 800)).save(photo)
+    drawn = Image.new("RGBA", (8000, 800))  # clear, so no item, but for a white part
+    drawn.paste("white", (0, 0, 4000, 800))
+    drawn.save(mask_path(tmp_path, photo))
+    [mask] = read_masks(tmp_path, [photo])
+    assert mask.shape == (800, 8000) and mask.mean() == pytest.approx(127.5)
+    tracemalloc.start()
+    square = squared(mask, 64)
+    assert tracemalloc.get_traced_memory()[1] < 40e6  # the square of it would take 64
+    tracemalloc.stop()
+    assert square.shape == (64, 64) and square.mean() / 255 == pytest.approx(0.05, abs=0.01)
+    mask_path(tmp_path, photo).write_bytes(b"no picture")
+    with pytest.raises(BadInput, match="not a readable image"):
+        read_masks(tmp_path, [photo])
