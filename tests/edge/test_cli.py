@@ -62,6 +62,7 @@ def test_classify_answers_for_every_readable_picture_and_names_the_others(tiny_b
     for answer in answers.values():
         assert sum(answer["probabilities"].values()) == pytest.approx(1, abs=1e-4)
     assert "empty.jpg" in done.stderr and "torn.jpg" in done.stderr
+    assert done.stderr.endswith("2 of 6 pictures could not be read\n")
 
 
 def test_classify_with_nothing_readable_is_bad_input(tiny_bundle, pictures):
