@@ -10,10 +10,11 @@ import typer
 from rich.progress import track
 
 from benchmarks.endings import one_line_errors
-from edge.bundle import DEFAULT_BUNDLE, load_bundle, open_classifier
+from edge.bundle import DEFAULT_BUNDLE
 from edge.dataset import find_photos
 from edge.errors import BadInput
 from edge.photos import read_photos
+from edge.verify import verify
 from train.metrics import measure
 
 
@@ -23,8 +24,7 @@ def evaluate(bundle_path: Path, photos: Path) -> dict:
     Raises:
         EwasteError: the bundle or the photos cannot be used.
     """
-    bundle = load_bundle(bundle_path)
-    classifier = open_classifier(bundle)
+    bundle, classifier = verify(bundle_path).require()
     found = find_photos(photos)
     strange = sorted({photo.label for photo in found} - set(bundle.labels))
     if strange:

@@ -12,8 +12,9 @@ import numpy as np
 import typer
 
 from benchmarks.endings import one_line_errors
-from edge.bundle import DEFAULT_BUNDLE, load_bundle, open_classifier
+from edge.bundle import DEFAULT_BUNDLE
 from edge.preprocess import model_input
+from edge.verify import verify
 
 FRAME = (720, 1280, 3)
 WARM_UP = 10
@@ -49,8 +50,7 @@ def measure(bundle_path: Path, threads: int, runs: int) -> list[Row]:
     Raises:
         EwasteError: the bundle cannot be used.
     """
-    bundle = load_bundle(bundle_path)
-    classifier = open_classifier(bundle, threads)
+    _, classifier = verify(bundle_path, threads=threads).require()
     rng = np.random.default_rng(0)
     frames = [rng.integers(0, 256, FRAME, np.uint8) for _ in range(4)]
     times: dict[str, list[float]] = {"preprocess 1280x720": [], "inference": []}

@@ -20,8 +20,9 @@ import matplotlib.pyplot as plt
 import typer
 
 from convert.timing import median_in_turns
-from edge.bundle import Bundle, load_bundle, open_classifier
+from edge.bundle import Bundle
 from edge.errors import BadInput, EwasteError
+from edge.verify import verify
 
 
 @dataclass(frozen=True)
@@ -129,8 +130,9 @@ def main(
     try:
         if out.suffix not in (".png", ".svg"):
             raise BadInput(f"{out}: must end in .png or .svg")
-        loaded = [load_bundle(path) for path in bundles]
-        times = median_in_turns([open_classifier(each, threads) for each in loaded], rounds)
+        proved = [verify(path, threads=threads).require() for path in bundles]
+        loaded = [bundle for bundle, _ in proved]
+        times = median_in_turns([classifier for _, classifier in proved], rounds)
         points = place_points(list(zip(loaded, times, strict=True)))
         chosen = choose(points)
         out.parent.mkdir(parents=True, exist_ok=True)

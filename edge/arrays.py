@@ -66,12 +66,14 @@ def read_member(archive: zipfile.ZipFile, name: str, most: int) -> bytes:
     Raises:
         ValueError: it is longer than `most` bytes, encrypted or broken.
     """
+    if archive.getinfo(name).compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise ValueError(f"{name} is packed in another way than ours")
     try:
         with archive.open(name) as member:
             content = member.read(most + 1)
             if len(content) > most or member.read(1):
                 raise ValueError(f"{name} is larger than {most} bytes")
-    except (KeyError, OSError, EOFError, RuntimeError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, RuntimeError, zipfile.BadZipFile) as error:
         raise ValueError(f"{name} cannot be read: {error}") from None
     except (NotImplementedError, struct.error, zlib.error) as error:
         raise ValueError(f"{name} cannot be unpacked: {error}") from None

@@ -11,12 +11,13 @@ from typing import Annotated
 import numpy as np
 from pydantic import BaseModel, Field, ValidationError
 
-from edge.bundle import load_bundle, open_classifier, open_detector
+from edge.bundle import open_detector
 from edge.decision import DecisionRules, rules_for
 from edge.errors import BadInput, first_problem
 from edge.manifest import MANIFEST
 from edge.preprocess import float_input
 from edge.quiet import quiet
+from edge.verify import verify
 from train.levels import read_levels
 
 BATCH = 32
@@ -101,8 +102,7 @@ def _batches(pictures: Iterable[np.ndarray]) -> Iterator[list[np.ndarray]]:
 
 
 def _open_bundle(path: Path, threads: int) -> Engine:
-    bundle = load_bundle(path)
-    classifier = open_classifier(bundle, threads)
+    bundle, classifier = verify(path, threads=threads).require()
 
     def answer(pixels: np.ndarray) -> Answers:
         predictions = [classifier.predict_input(each) for each in pixels]
