@@ -164,7 +164,7 @@ def run(
 @app.command()
 def demo(
     photos: Photos = None,
-    seed: Annotated[int, typer.Option(help="of what lies on the belt")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="of what lies on the belt")] = 1,
     port: Annotated[int | None, typer.Option(help="of the page")] = None,
     panel: Annotated[bool, typer.Option(help="serve the page")] = True,
 ) -> None:

@@ -53,6 +53,7 @@ else:
 GATE_MARGIN_MM = 10.0
 MOST_LEAD_MM = 5000.0
 """A gate that has to open so far ahead of an item opens on others."""
+SHORTEST_VIEW_MM, LONGEST_VIEW_MM = 50, 20_000
 MOST_BINS = 50
 """So many that heartbeat and counts go over Modbus in one request (123 registers)."""
 MOST_LABELS = 1000
@@ -473,6 +474,11 @@ class Config(_Section):
     def _check_motion(self) -> "Config":
         if self.gate_travel_s >= self.gate_open_s:
             raise ValueError("gate_travel_s must be less than gate_open_s: no gate would be open")
+        if not SHORTEST_VIEW_MM <= self.geometry.width_mm <= LONGEST_VIEW_MM:
+            raise ValueError(
+                f"camera.width and belt.mm_per_px make a view of {self.geometry.width_mm:,.0f} mm; "
+                f"it must be from {SHORTEST_VIEW_MM:,} to {LONGEST_VIEW_MM:,}"
+            )
         if self.gate_lead_mm > MOST_LEAD_MM:
             raise ValueError(
                 f"gates would open {self.gate_lead_mm:,.0f} mm ahead of an item, more than "

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from edge.bundle import Bundle, load_bundle, read_bundle
 from edge.errors import BadInput, EwasteError, Refused
-from edge.files import sync_folder, temporary_beside, write_whole
+from edge.files import make_private_folder, sync_folder, temporary_beside, write_whole
 from edge.verify import Demands, verify
 
 CURRENT = "current"
@@ -43,7 +43,8 @@ def install(
     """
     proved, _ = verify(bundle, trusted, threads, None, demands).require()
     try:
-        store.mkdir(parents=True, exist_ok=True)
+        make_private_folder(store.parent, (store.name,))  # the state of the line
+        make_private_folder(store, (CURRENT,))
         with _alone(store):
             if not forced:
                 _check_newer(proved, store)

@@ -87,3 +87,11 @@ def test_the_film_of_the_belt_gives_the_same_count_and_the_records_are_kept(jour
         assert store.counts() == answers["run"]["per_label"]
     assert len(records) == 6 and len({record.item_id for record in records}) == 6
     assert all(record.reason and record.bundle and record.crop for record in records)
+
+
+def test_what_the_line_leaves_is_its_owners_alone(journey):
+    state = journey[0] / "state"
+    assert state.stat().st_mode & 0o777 == 0o700
+    found = {path.name: path.stat().st_mode & 0o077 for path in state.rglob("*")}
+    assert {"records.db", "status.json", "live.jpg"} <= set(found)
+    assert not any(found.values()), found

@@ -10,6 +10,7 @@ What was retained under another name of the line or of a bin is withdrawn: what 
 
 import json
 import math
+import socket
 import ssl
 import time
 from collections import deque
@@ -38,6 +39,11 @@ IN_FLIGHT = 20
 """Messages that wait for the broker's acknowledgement at a time."""
 AT_LEAST_ONCE = 1
 LARGEST_CA_FILE = 4_000_000
+LARGEST_PACKET = 256_000
+"""Bytes that a broker may send us at a time: a message of ours that it still has is a few hundred.
+The protocol allows 256 MB, and a small device has little more."""
+ACKNOWLEDGED_S = 10.0
+"""A broker that answers, but has acknowledged nothing for so long, is as good as gone."""
 TOLD = ("item_id", "decided_at", "label", "confidence", "bin", "reason", "late", "bundle")
 
 
@@ -121,6 +127,7 @@ class MqttLink:
         self._wanted: frozenset[str] = frozenset()
         self._old: set[str] = set()
         self._withdrawals: dict[int, str] = {}
+        self._heard_at = 0.0
         self.sent = 0
 
     @property
@@ -145,6 +152,7 @@ class MqttLink:
         if self._tls is not None:
             client.tls_set_context(self._tls)
         client.connect_timeout = CONNECT_S
+        client.on_socket_open = _keep_small
         self._connected, self._refused = False, ""
         self._client = client
         client.connect(config.host, config.tcp_port, keepalive=config.keepalive_s)
@@ -165,10 +173,14 @@ class MqttLink:
             self._state_due_at = time.monotonic() + self._config.state_every_s
         while len(self._in_flight) < IN_FLIGHT and (record := self._outbox.take()) is not None:
             told = {name: getattr(record, name) for name in TOLD}
+            if not self._in_flight:
+                self._heard_at = time.monotonic()
             self._in_flight[0] = record  # not lost if publishing fails
             number = self._publish(f"{self._config.topic}/items", valid_json(told))
             self._in_flight[number] = self._in_flight.pop(0)
         self._pump(POLL_S)
+        if self._in_flight and time.monotonic() - self._heard_at > ACKNOWLEDGED_S:
+            raise EwasteError("the broker acknowledges nothing")
         return 0.0
 
     def disconnect(self) -> None:
@@ -247,6 +259,10 @@ class MqttLink:
         code = self._client.loop(seconds)
         if self._refused:
             raise EwasteError(self._refused)
+        # paho knows no limit of its own; where it calls these otherwise, there is none.
+        coming = getattr(self._client, "_in_packet", {}).get("remaining_length", 0)
+        if coming > LARGEST_PACKET or len(getattr(self._client, "_in_messages", ())) > IN_FLIGHT:
+            raise EwasteError("the broker sends what nobody asked for")
         if code != self._paho.MQTT_ERR_SUCCESS:
             raise EwasteError(f"the connection was lost ({self._paho.error_string(code)})")
 
@@ -270,6 +286,7 @@ class MqttLink:
         self._old.discard(self._withdrawals.pop(number, ""))
         if self._in_flight.pop(number, None) is not None:
             self.sent += 1
+            self._heard_at = time.monotonic()
 
     def _on_message(self, client: Any, data: Any, message: Any) -> None:
         """Take back what an earlier start has announced of this line, and nobody remembers."""
@@ -282,6 +299,11 @@ class MqttLink:
             return
         if may_be_published(topic) and is_of(self._config.name, message.payload):
             self._withdraw(topic)
+
+
+def _keep_small(client: Any, data: Any, link: Any) -> None:
+    """So little at a time that a packet without end is noticed in its first few megabytes."""
+    link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
 
 
 def valid_json(content: object) -> str:
