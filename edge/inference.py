@@ -117,8 +117,10 @@ class ThreadedInference:
             view, answer = given
             try:
                 answer.set_result(timed(self._classifier, view))
-            except BaseException as error:  # the loop gets it, whatever it is
+            except Exception as error:
                 answer.set_exception(error)
+            except BaseException as error:  # SystemExit would end the line as if it were done
+                answer.set_exception(EwasteError(f"the model: {error!r}"))
 
     def _taken(self, patience_s: float | None) -> tuple[Prediction, float]:
         if self._begun is None:

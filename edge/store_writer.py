@@ -55,7 +55,7 @@ class StoreWriter:
 
     The file belongs to the thread. What cannot be written is tried again until it can; a record at
     which the writing fails in a way nobody has thought of is given up after a few tries, and
-    counted. A thread that was ended all the same is started again.
+    counted. Nothing that is raised there ends the thread.
     """
 
     def __init__(
@@ -84,10 +84,10 @@ class StoreWriter:
         try:
             open_store(path, self._tell, prove=True).close()
             self._usable = True
-        except BadInput:
-            raise
-        except Exception as error:  # full, read-only or locked: the thread meets it again
-            self._error = _line(error)
+        except Exception as error:
+            if isinstance(error, BadInput) and path.parent.is_dir():
+                raise
+            self._error = _line(error)  # full, read-only or locked: the thread meets it again
         self._retention, self._prune_at = retention, 0.0
         self._queue: deque[ItemRecord] = deque()
         self._changed = threading.Condition()
@@ -95,7 +95,8 @@ class StoreWriter:
         self._closing = False
         self._written = self._dropped = self._crops_dropped = 0
         self._tries = 0  # at the batch that waits, failing in ways nobody has thought of
-        self._thread = self._started()
+        self._thread = threading.Thread(target=self._run, name="store", daemon=True)
+        self._thread.start()
         if self._error is not None:
             self._tell(f"{self._error}; nothing is recorded until it can be, the line goes on")
 
@@ -127,13 +128,7 @@ class StoreWriter:
                 self._crops_dropped += 1
             self._queue.append(record)
             self._changed.notify()
-            ended = not self._thread.is_alive()
-            if ended:
-                self._error = f"{self._path}: the thread that writes has ended; another one goes on"
-                self._thread = self._started()
-        if ended:
-            self._tell(str(self._error))
-        return True
+            return True
 
     def close(self, timeout: float = 5.0) -> bool:
         """Write what is waiting, for at most `timeout` seconds; False when some was left.
@@ -146,11 +141,6 @@ class StoreWriter:
         self._thread.join(timeout)
         self._giving_up.set()
         return not self._queue
-
-    def _started(self) -> threading.Thread:
-        thread = threading.Thread(target=self._run, name="store", daemon=True)
-        thread.start()
-        return thread
 
     def _next_batch(self, size: int) -> list[ItemRecord]:
         """Wait for records; they stay queued until they are written. Empty: closed, all done."""
@@ -191,7 +181,7 @@ class StoreWriter:
         more = store.prune(self._retention.days, self._retention.megabytes)
         self._prune_at = time.monotonic() + (0.0 if more else PRUNE_SECONDS)
 
-    def _give_up(self, store: Store | None, error: Exception) -> None:
+    def _give_up(self, store: Store | None, error: BaseException) -> None:
         """Close a file that cannot be written; one that proved damaged makes way for a new one."""
         if store is not None:
             with suppress(Exception):
@@ -217,7 +207,7 @@ class StoreWriter:
                     self._done(1, stored=False)
                     self._failed(str(error))
                 size = 1
-            except Exception as error:
+            except BaseException as error:  # SystemExit, too, would end the thread in silence
                 self._give_up(store, error)
                 store = None
                 if not isinstance(error, EwasteError):
@@ -239,14 +229,14 @@ class StoreWriter:
                     store = None
                 except EwasteError:
                     pass  # the next record meets it and tells
-                except Exception as error:
+                except BaseException as error:
                     self._prune_at = time.monotonic() + PRUNE_SECONDS
                     self._failed(f"{self._path}: old records cannot be deleted ({_line(error)})")
         if store is not None:
             store.close()
 
 
-def _line(error: Exception) -> str:
+def _line(error: BaseException) -> str:
     """What went wrong in one line; of what nobody has thought of, its kind too."""
     text = " ".join(str(error).split())
     return text if isinstance(error, EwasteError) else f"{type(error).__name__}: {text}"

@@ -109,7 +109,7 @@ class PageBeside:
         self._closing.set()
         with self._lock:
             if self._process is not None:
-                _end(self._process)
+                _end(self._process, END_S)
         self._thread.join(END_S)
 
     def _run(self) -> None:
@@ -124,9 +124,9 @@ class PageBeside:
                 if why := self._watch(process):
                     self._failed(why)
                 with self._lock:
-                    _end(process)
+                    _end(process, 0.0 if why else END_S)
                     self._process = None
-            except Exception as error:  # whatever the system says: the line goes on
+            except BaseException as error:  # whatever the system says: the line goes on
                 reason = str(error) or type(error).__name__
                 self._failed(f"there is no page: {' '.join(reason.split())}")
             if time.monotonic() - started > self._care.healthy_s:
@@ -201,12 +201,12 @@ def answers(host: str, port: int, timeout_s: float) -> bool:
     return True
 
 
-def _end(process: subprocess.Popen) -> None:
-    """End a process that leads a group: first itself, in order, then whatever is left of both."""
-    if process.poll() is None:
+def _end(process: subprocess.Popen, patience_s: float) -> None:
+    """End a process that leads a group: itself, in order if it has time, then all that is left."""
+    if process.poll() is None and patience_s:
         process.send_signal(signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
-            process.wait(END_S)
+            process.wait(patience_s)
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

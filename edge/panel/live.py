@@ -235,7 +235,7 @@ class LivePublisher:
     def _attempt(self, action: Callable[..., None], *arguments: object) -> None:
         try:
             action(*arguments)
-        except Exception as error:  # the line goes on, whatever it is
+        except BaseException as error:  # the line goes on, whatever it is
             self.failures += 1
             self.error = " ".join(f"live view: {error}".split())
             if not self.failing:

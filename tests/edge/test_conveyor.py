@@ -15,6 +15,7 @@ from edge.classifier import Prediction
 from edge.clock import VirtualClock
 from edge.conveyor import Conveyor
 from edge.decision import MANUAL, UNKNOWN, DecisionRules
+from edge.errors import EwasteError
 from edge.inference import InlineInference
 from edge.simulator.layout import PlacedItem
 from edge.simulator.motion import BeltMotion, Stretch
@@ -354,3 +355,70 @@ def test_an_item_that_was_never_classified_is_unknown_not_lost():
     result = line.run()
     assert (result.counted, result.unknown) == (2, 2)
     assert {(record.label, record.bin) for record in line.records} == {(UNKNOWN, MANUAL)}
+
+
+class Failing(ColourClassifier):
+    """Fails at some views, as a runtime may that has no memory left."""
+
+    def __init__(self, at: set[int]) -> None:
+        super().__init__()
+        self._at = at
+
+    def predict(self, view: np.ndarray) -> Prediction:
+        if self.asked in self._at:
+            self.asked += 1
+            raise RuntimeError("no memory for a tensor")
+        return super().predict(view)
+
+
+def failing_line(at: set[int]) -> Line:
+    line = line_of(belt_of(MIXED))
+    line.conveyor._inference = InlineInference(Failing(at))
+    return line
+
+
+def test_a_model_that_fails_at_a_view_costs_that_view():
+    line = failing_line({0, 7, 12})
+    result = line.run()
+    assert (result.counted, result.right, result.hazard_leaks) == (8, 8, 0)
+    assert line.conveyor.tally.model_faults == 3
+
+
+def test_a_model_that_only_fails_ends_the_line_with_all_items_recorded_and_gates_closed():
+    line = failing_line(set(range(100)))
+    with pytest.raises(EwasteError, match="fails again and again"):
+        line.run()
+    assert line.records and {record.bin for record in line.records} == {MANUAL}
+    assert len(line.records) == len({record.item_id for record in line.records})
+    assert not any(line.conveyor.gates_open.values())
+
+
+def test_what_ended_the_line_first_is_what_is_told_and_everything_is_closed():
+    line = line_of(belt_of(MIXED))
+    closed = []
+
+    class Inference(InlineInference):
+        def close(self) -> None:
+            closed.append("inference")
+
+    class Gates:
+        def __init__(self, gates) -> None:
+            self._gates = gates
+
+        def __getattr__(self, name: str):
+            return getattr(self._gates, name)
+
+        def close_all(self) -> None:
+            closed.append("gates")
+            if len(closed) > 1:
+                raise OSError("the gates, later")
+
+    def record(item) -> None:
+        raise ZeroDivisionError("first")
+
+    line.conveyor._inference = Inference(line.classifier)
+    line.conveyor._gates = Gates(line.conveyor._gates)
+    line.conveyor._record = record
+    with pytest.raises(ZeroDivisionError, match="first"):
+        line.conveyor.run()
+    assert closed[0] == closed[1] == "gates" and closed[-1] == "inference"

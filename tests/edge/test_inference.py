@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from edge.classifier import Prediction
+from edge.errors import EwasteError
 from edge.inference import InlineInference, ThreadedInference
 
 VIEW = np.zeros((8, 8, 3), np.uint8)
@@ -57,3 +58,21 @@ def test_what_the_model_raises_reaches_the_loop():
     with pytest.raises(RuntimeError, match="no such operator"):
         inference.answer()
     inference.close()
+
+
+def test_a_model_that_hangs_or_is_ended_is_no_success_and_keeps_nothing_from_ending(monkeypatch):
+    class Ending:
+        def predict(self, view: np.ndarray) -> Prediction:
+            raise SystemExit("as a library may")
+
+    inference = ThreadedInference(Ending(), patience_s=5.0)
+    for _ in range(2):  # the thread is still there for the second one
+        inference.start(VIEW)
+        with pytest.raises(EwasteError, match="SystemExit"):
+            inference.answer()
+    monkeypatch.setattr("edge.inference.HANGS_S", 0.1)
+    inference = ThreadedInference(Waiting(), patience_s=0.01)
+    inference.start(VIEW)
+    with pytest.raises(EwasteError, match="has said nothing for"):
+        inference.wait()
+    assert inference._thread.daemon

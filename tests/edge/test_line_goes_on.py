@@ -1,0 +1,149 @@
+"""A whole line, as a user starts it, to whose surroundings things happen that it can do without."""
+
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from edge.panel.beside import answers
+from edge.panel.live import read_status
+from edge.store import RECORDS_NAME, Store
+from tests.edge.cameras.servers import FPS, HEIGHT, WIDTH, mjpeg_camera
+from tests.edge.panel.test_beside import free_port, stand_in
+from tests.waiting import wait_until
+
+__all__ = ["stand_in"]
+ROOT = Path(__file__).parents[2]
+PROGRAM = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from edge.cli import main; main()"
+COMMAND = [sys.executable, "-I", "-c", PROGRAM]
+"""The command, whatever `python -m edge.panel` is in the folder it is started from."""
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory) -> Path:
+    """A belt with four items on it."""
+    path = tmp_path_factory.mktemp("film") / "belt.mp4"
+    made = ["simulate", "--items", "4", "--fps", "15", "--video", str(path), "--json"]
+    subprocess.run([*COMMAND, *made], check=True, capture_output=True, timeout=120)
+    return path
+
+
+def run(film: Path, state: Path, **how) -> subprocess.CompletedProcess:
+    command = [*COMMAND, "run", "--camera", str(film), "--state", str(state)]
+    command += how.pop("options", ["--no-panel"])
+    return subprocess.run(command, text=True, timeout=120, **how)
+
+
+def recorded(state: Path) -> int:
+    with Store(state / RECORDS_NAME, read_only=True) as store:
+        return store.total()
+
+
+def test_a_line_that_nobody_listens_to_loses_nothing(film, tmp_path, injected):
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        done = run(film, tmp_path, stdout=writing, stderr=full)
+    os.close(writing)
+    assert done.returncode == 0 and recorded(tmp_path) == 4
+    status = read_status(tmp_path)
+    assert status.items == 4 and status.state == "stopped"
+    injected("stdout: reader gone; stderr: disk full", "4 of 4 records kept, exit 0")
+
+
+def test_records_that_are_lost_are_an_exit_code_and_an_alarm(film, tmp_path, injected):
+    state, limit = tmp_path / "state", 40 * 1024
+    state.mkdir()
+    Store(state / RECORDS_NAME).close()
+
+    def limited() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    done = run(film, state, capture_output=True, preexec_fn=limited)
+    assert done.returncode == 1, done.stderr
+    lost = 4 - recorded(state)
+    assert 0 < lost <= 4
+    lines = done.stderr.splitlines()
+    assert any(line.startswith(f"records lost: {lost} (") for line in lines), done.stderr
+    assert lines[-1].startswith(f"error: {lost} records of 4 items are lost; check the disk of ")
+    assert "4 items: " in done.stdout and "Traceback" not in done.stderr
+    status = read_status(state)
+    assert status.dropped_records == lost
+    assert status.message.startswith(f"records lost: {lost} (")
+    injected("no room for records from a moment on", f"{lost} of 4 lost, said; exit 1")
+
+
+INSIDE = """
+mount -t tmpfs -o size=400k none st || exit 77
+dd if=/dev/zero of=st/fill bs=1k 2>/dev/null
+[ "$1" = full ] || mount -o remount,ro st
+shift; exec "$@"
+"""
+
+
+@pytest.mark.parametrize("disk", ["full", "read-only"])
+def test_a_disk_that_takes_nothing_at_the_start_is_said_and_the_line_runs(
+    disk, film, stand_in, injected
+):
+    script = stand_in / "inside.sh"
+    script.write_text(INSIDE)
+    (stand_in / "st").mkdir()
+    line = [*COMMAND, "run", "--camera", str(film), "--state", "st", "--port", str(free_port())]
+    command = ["unshare", "-rm", "sh", str(script), disk, *line]
+    if not shutil.which("unshare") or subprocess.run(["unshare", "-rm", "true"]).returncode:
+        pytest.skip("no user namespaces")
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    if done.returncode == 77:
+        pytest.skip("no tmpfs in a user namespace")
+    assert done.returncode == 0 and "4 items: " in done.stdout, done.stderr
+    assert "nothing is recorded until it can be" in done.stderr
+    assert "there is no page: " in done.stderr
+    assert "records lost: 4 (" in done.stderr and "Traceback" not in done.stderr
+    injected(f"disk {disk} at the start", "4 of 4 items sorted; said: not recorded, no page")
+
+
+def line_of(stand_in: Path, url: str, port: int) -> list[str]:
+    (stand_in / "line.toml").write_text(
+        f'state = "st"\n[camera]\nsource = "{url}"\nwidth = {WIDTH}\nheight = {HEIGHT}\n'
+        f'fps = {FPS}\n[belt]\nencoder = "time"\n[panel]\nport = {port}\n'
+    )
+    return [*COMMAND, "run", "--config", "line.toml"]
+
+
+def test_a_killed_line_leaves_no_page_and_no_lock_and_a_hang_up_is_an_end(stand_in, injected):
+    port, state = free_port(), stand_in / "st"
+    with mjpeg_camera() as camera:
+        command = line_of(stand_in, camera.url, port)
+        first = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        wait_until(lambda: answers("127.0.0.1", port, 1) and read_status(state), 60)
+        started = time.monotonic()
+        second = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        assert second.returncode == 2, second.stderr
+        assert "error: st: another line works with it" in second.stderr
+        assert "Traceback" not in second.stderr
+        injected(
+            "a second line with the same folder", "refused, exit 2", time.monotonic() - started
+        )
+        first.kill()
+        first.wait()
+        gone_s = wait_until(lambda: not answers("127.0.0.1", port, 1), 6)
+        injected("kill -9 of a line with its page", "the page ends with it", gone_s)
+
+        third = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        listener = threading.Thread(target=third.stderr.read, daemon=True)
+        listener.start()
+        wait_until(lambda: answers("127.0.0.1", port, 1), 60)
+        wait_until(lambda: read_status(state).state == "running")
+        third.send_signal(signal.SIGHUP)
+        started = time.monotonic()
+        assert third.wait(30) == 0
+        injected("the terminal is closed", "a clean end, exit 0", time.monotonic() - started)
+        assert read_status(state).state == "stopped"
+        assert not answers("127.0.0.1", port, 1)
