@@ -45,8 +45,10 @@ MOST_BYTES = 256 * 2**20
 """Of a file: 42 megapixels of 16-bit RGB, not compressed."""
 MOST_BYTES_WHOLE = 64 * 2**20
 """Of a file whose decoder reads all of it before it says how large the picture is."""
-MOST_SCANS = 200
+MOST_SCANS = 50
 """Of a progressive JPEG. Ten are usual; each takes time, and a small file has room for millions."""
+MOST_RLE_BYTES = 4 * 2**20
+"""Of a run-length coded BMP, which nobody writes any more: Pillow decodes it in Python."""
 BAND_PX = 2**20
 """So many pixels are converted at a time."""
 ORIENTATION = 0x0112  # EXIF tag
@@ -290,7 +292,7 @@ def _opened(file: BinaryIO, formats: dict[str, Format]) -> ImageFile.ImageFile:
     kind = next((each for each in formats.values() if each.accepts(start)), None)
     if kind is None:
         raise BadInput("not a readable image (empty, damaged or of another kind)")
-    size, most = file.seek(0, os.SEEK_END), kind.most_bytes
+    size, most = _bytes_of(file), kind.most_bytes
     if size > most:
         raise BadInput(
             f"not read, since it has {size / 2**20:.0f} MB; at most {most / 2**20:.0f} may"
@@ -336,10 +338,19 @@ def _check_size(image: ImageFile.ImageFile, file: BinaryIO, most_megapixels: flo
         raise BadInput(
             f"not read, since it is too large ({shown}); {most:g} megapixels of this kind are read"
         )
+    if image.tile and image.tile[0][0] == "bmp_rle" and _bytes_of(file) > MOST_RLE_BYTES:
+        raise BadInput("not read, since it is a long run-length coded BMP; save it anew")
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         tile = [image.tag_v2.get(tag, 0) for tag in (322, 323)]  # TileWidth, TileLength
         if math.prod(tile) > 1e6 * most:
             raise BadInput(f"not read, since its tiles are too large ({tile[0]}x{tile[1]})")
+
+
+def _bytes_of(file: BinaryIO) -> int:
+    here = file.tell()
+    size = file.seek(0, os.SEEK_END)
+    file.seek(here)
+    return size
 
 
 def _in_many_scans(file: BinaryIO) -> bool:

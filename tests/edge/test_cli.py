@@ -212,3 +212,20 @@ def test_export_writes_what_waits_for_review_and_all_records(tmp_path):
     ):
         done = ewaste("export", *arguments)
         assert done.returncode == 2 and named in complaint(done)
+
+
+def test_a_folder_of_bad_pictures_is_an_error_and_a_few_are_dropped_frames(tiny_bundle, tmp_path):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for name in ("1.jpg", "3.tif"):
+        (folder / name).write_bytes(b"no picture")
+    line = ("run", "--no-panel", "--json", "--bundle", tiny_bundle, "--camera", folder)
+    done = ewaste(*line, "--state", tmp_path / "state")
+    assert done.returncode == 2 and "none of the pictures could be read" in complaint(done)
+    Image.new("RGB", (640, 480), (60, 60, 60)).save(folder / "2.png")
+    done = ewaste(*line, "--state", tmp_path / "state")
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(done.stdout)
+    assert (figures["frames"], figures["frames_dropped"]) == (1, 2)
+    for told in ("skipped", "2 of 3 pictures could not be read", "640x480 px are stretched"):
+        assert told in done.stderr

@@ -290,6 +290,11 @@ BOMBS = {
     + struct.pack("<IHHI", 100, 0, 0, 54)
     + struct.pack("<IiiHHIIiiII", 40, 50_000_000, 1, 1, 8, 1, 0, 0, 0, 0, 0)
     + b"\0\2\0\xff" * 9,
+    "slow bmp": b"BM"
+    + struct.pack("<IHHI", 5_000_000, 0, 0, 1078)
+    + struct.pack("<IiiHHIIiiII", 40, 7000, 7000, 1, 8, 1, 0, 0, 0, 256, 0)
+    + bytes(1024)
+    + b"\x01\x05" * 2_500_000,
     "scans": progressive(100_000),
     "no pixels": png_header(0, 5),
 }
