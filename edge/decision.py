@@ -80,7 +80,7 @@ def decide(predictions: Sequence[Prediction], rules: DecisionRules) -> Verdict:
     """
     if not predictions:
         return Verdict(UNKNOWN, 0.0, MANUAL, "no whole view of the item")
-    if not all(map(_is_finite, predictions)):
+    if not all(map(is_finite, predictions)):
         return Verdict(UNKNOWN, 0.0, MANUAL, NO_NUMBER)
     probabilities = vote(predictions)
     best = int(np.argmax(probabilities))
@@ -99,7 +99,8 @@ def decide(predictions: Sequence[Prediction], rules: DecisionRules) -> Verdict:
     return Verdict(label, confidence, rules.bins[label], f"{said} over {views}", disputed=False)
 
 
-def _is_finite(prediction: Prediction) -> bool:
+def is_finite(prediction: Prediction) -> bool:
+    """Whether an answer holds numbers only: NaN would pass every threshold that it is under."""
     answers = (prediction.probabilities, prediction.logits, prediction.embedding)
     return all(np.isfinite(each).all() for each in answers)
 

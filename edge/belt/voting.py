@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge.classifier import Prediction
-from edge.decision import MANUAL, DecisionRules, Verdict, decide, vote
+from edge.decision import MANUAL, DecisionRules, Verdict, decide, is_finite, vote
 
 LEAST_PROBABILITY = 1e-7
 """What a probability of 0 counts as: no single view is worth more than that."""
@@ -58,7 +58,7 @@ def verdict_if_sure(
 
 def _likely_enough(predictions: Sequence[Prediction], rules: DecisionRules, voting: Voting) -> bool:
     """Whether both kinds of error are rare enough, by the views' probabilities alone."""
-    if voting.error is None:
+    if voting.error is None or not all(map(is_finite, predictions)):
         return False
     best = int(vote(predictions).argmax())
     own_bin = rules.bins.get(rules.labels[best], MANUAL)

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.classifier import Prediction
-from edge.decision import MANUAL, UNKNOWN, DecisionRules, decide, rules_for, vote
+from edge.classifier import Prediction, softmax
+from edge.decision import MANUAL, NO_NUMBER, UNKNOWN, DecisionRules, decide, rules_for, vote
 from edge.manifest import DEFAULT_SUSPICION, DecisionLevels, UnknownRule
 from edge.unknown import UnknownDetector
 
@@ -141,3 +141,61 @@ def test_whatever_the_views_say_no_suspected_hazard_reaches_a_bin_that_is_not_it
         for hazard, suspected in suspicion.items():
             if mean[hazard] >= suspected:
                 assert verdict.bin == bins.get(hazard) or verdict.label == hazard
+
+
+NOT_FINITE = st.sampled_from([np.nan, np.inf, -np.inf])
+
+
+@given(
+    views=st.integers(1, 4),
+    where=st.sampled_from(["logits", "probabilities", "embedding"]),
+    values=st.lists(NOT_FINITE, min_size=1, max_size=3),
+    data=st.data(),
+    threshold=st.sampled_from([0.0, 0.5, 1.0]),
+    suspicion=st.sampled_from([0.0, 0.15, 1.0]),
+    likeness=st.sampled_from([None, -1e12, 0.5]),
+)
+def test_what_is_no_number_is_unknown_wherever_it_stands(
+    views, where, values, data, threshold, suspicion, likeness
+):
+    """NaN passes no threshold, not even 0, and takes no item to a bin."""
+    predictions = [looking([1, 0, 0, 0], 0.01, 0.01, 0.98) for _ in range(views)]
+    spoilt = data.draw(st.integers(0, views - 1))
+    array = getattr(predictions[spoilt], where).copy()
+    for value in values:
+        array[data.draw(st.integers(0, len(array) - 1))] = value
+    predictions[spoilt] = replace(predictions[spoilt], **{where: array})
+    rules = replace(
+        RULES,
+        thresholds=dict.fromkeys(LABELS, threshold),
+        suspicion={"Battery": suspicion},
+        unknown=None if likeness is None else detector(likeness),
+        bins={"Battery": "hazardous", "PCB": "boards", "Mobile": "boards"},
+    )
+    verdict = decide(predictions, rules)
+    assert (verdict.label, verdict.bin) == (UNKNOWN, MANUAL)
+    assert verdict.confidence == 0.0 and verdict.reason == NO_NUMBER and verdict.disputed
+
+
+@pytest.mark.parametrize("score", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("threshold", [-1e12, -np.inf, 0.0])
+def test_a_likeness_that_is_no_number_is_like_nothing_known(score, threshold):
+    class Broken(UnknownDetector):
+        def score(self, logits, embeddings):
+            return np.full(len(logits), score)
+
+    rule = UnknownRule(score="energy", threshold=0).model_copy(update={"threshold": threshold})
+    verdict = decide([seen(0.0, 0.0, 1.0)], replace(RULES, unknown=Broken(rule, {})))
+    assert (verdict.label, verdict.bin) == (UNKNOWN, MANUAL)
+    assert "no number" in verdict.reason
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_vanishing_temperature_sends_nothing_to_a_bin():
+    logits = np.array([5.0, -3.0, 1.0], np.float32)
+    shares = softmax(logits, 5e-324)
+    verdict = decide([Prediction(logits, shares, np.zeros(4, np.float32))], RULES)
+    assert (verdict.label, verdict.bin) == (UNKNOWN, MANUAL)
+    for wrong in (5e-324, 1e-3, 0, 101, float("inf"), float("nan")):
+        with pytest.raises(ValueError, match="temperature"):
+            DecisionLevels(labels=LABELS, hazards=("Battery",), temperature=wrong)

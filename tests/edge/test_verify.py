@@ -6,15 +6,16 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from edge.bundle import sha256
-from edge.config import Config
-from edge.errors import BadInput, Refused
+from edge.bundle import load_bundle, sha256
+from edge.config import Config, name_notes
+from edge.errors import BadInput, EwasteError, Refused
 from edge.install import CURRENT, current_number, install, roll_back
 from edge.manifest import manifest_schema
 from edge.signature import check_key, make_key, public_key, read_key, sign
@@ -321,3 +322,147 @@ def test_the_commands_as_they_are_typed(copy: Path, tmp_path: Path) -> None:
     assert f"{tmp_path / 'bundles' / 'current'}: proved, digest" in done.stdout
     digest = sha256((copy / "manifest.json").read_bytes())
     assert digest[:16] in done.stdout
+
+
+def dated(bundle: Path, folder: Path, created: str) -> Path:
+    other = Path(shutil.copytree(bundle, folder))
+    reseal(other, name=folder.name, created=created)
+    return other
+
+
+def test_an_older_bundle_is_refused_unless_forced(copy: Path, key: Path, tmp_path: Path) -> None:
+    """An old one is whole and signed, and may have the fault that the new one mended."""
+    store = tmp_path / "bundles"
+    new = dated(copy, tmp_path / "new", "2026-06-01T12:00:00Z")
+    old = dated(copy, tmp_path / "old", "2026-06-01T11:59:59Z")
+    # The same moment, told in another zone, is not older.
+    again = dated(copy, tmp_path / "again", "2026-06-01T14:00:00+02:00")
+    keys = [sign_bundle(each, key) for each in (new, old, again)][:1]
+    install(old, store, keys, threads=1)
+    install(new, store, keys, threads=1)
+    with pytest.raises(Refused, match=r"old: converted 2026-06-01 11:59:59.*--force") as refused:
+        install(old, store, keys, threads=1)
+    assert "\n" not in str(refused.value)
+    assert names(store) == {"1": "old", "2": "new"} and current_number(store) == 2
+    install(again, store, keys, threads=1)
+    assert install(old, store, keys, threads=1, forced=True).manifest.name == "old"
+    assert roll_back(store, keys, threads=1).manifest.name == "again"
+    # What is in use and cannot be read is no reason to keep it.
+    (store / CURRENT / "manifest.json").write_text("{")
+    assert install(old, store, keys, threads=1).manifest.name == "old"
+
+
+def test_with_nothing_installed_there_is_nothing_to_go_back_to(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "edge.cli", "rollback", "--state", tmp_path / "never"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+    assert "nothing is installed" in done.stderr and not (tmp_path / "never").exists()
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").touch()
+    for store in (tmp_path / "empty", tmp_path / "file"):
+        with pytest.raises(BadInput, match="nothing is installed"):
+            roll_back(store)
+
+
+def test_a_link_that_leads_nowhere_is_no_reason_to_run_another_model(
+    copy: Path, tmp_path: Path
+) -> None:
+    config = Config.model_validate({"state": tmp_path})
+    install(copy, config.bundles, threads=1)
+    shutil.rmtree(config.bundles / "1")
+    assert config.bundle == config.bundles / CURRENT
+    with pytest.raises(BadInput, match=r"bundles/current: points to 1, which is not there") as bad:
+        verify(config.bundle)
+    assert "\n" not in str(bad.value)
+    with pytest.raises(BadInput, match="no earlier bundle"):
+        roll_back(config.bundles)
+    assert install(copy, config.bundles, threads=1).path == config.bundles / "2"
+    assert verify(config.bundle, threads=1).ok
+
+
+def test_two_installs_at_once_are_one_after_the_other_or_refused(
+    copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from edge import install as installing
+
+    store, second = tmp_path / "bundles", other_bundle(copy, tmp_path / "second")
+    copying = installing._copy
+
+    def interrupted(bundle: object, fresh: Path) -> None:
+        monkeypatch.setattr(installing, "_copy", copying)
+        for at_once in (
+            lambda: install(second, store, threads=1),
+            lambda: roll_back(store) if current_number(store) else install(second, store),
+        ):
+            with pytest.raises(EwasteError, match="another install is at work"):
+                at_once()
+        copying(bundle, fresh)
+
+    monkeypatch.setattr(installing, "_copy", interrupted)
+    install(copy, store, threads=1)
+    assert names(store) == {"1": "tiny-int8"}
+    install(second, store, threads=1)
+    assert names(store) == {"1": "tiny-int8", "2": "second"}
+
+
+def test_what_lies_in_wait_under_a_temporary_name_is_never_written_through(
+    copy: Path, tmp_path: Path
+) -> None:
+    store, precious = tmp_path / "bundles", tmp_path / "precious"
+    store.mkdir()
+    precious.mkdir()
+    (precious / "photo.jpg").write_bytes(b"mine")
+    for name in (".current.new", ".1.new", f".1.{'0' * 16}.new", f".current.{'0' * 16}.new"):
+        (store / name).symlink_to(precious)
+    install(copy, store, threads=1)
+    assert [entry.name for entry in precious.iterdir()] == ["photo.jpg"]
+    assert (store / CURRENT).resolve() == store / "1"
+
+
+def test_a_device_asks_for_its_hazards_and_a_gate(copy: Path) -> None:
+    def asked(**trust: object) -> Verification:
+        config = Config.model_validate({"trust": trust})
+        return verify(copy, threads=1, demands=config.trust.demands)
+
+    assert asked(require_hazards=["Battery"], minimum_agreement=0.9).ok
+    found = asked(require_hazards=["Battery", "PCB", "Lamp"])
+    assert [check.name for check in found.checks] == [*ALL[:4], "demands"] and not found.ok
+    assert "PCB, Lamp must be a hazard here" in found.checks[-1].said
+    # A bundle that reached all, but was asked for little, is no proof either.
+    parity = json.loads((copy / "manifest.json").read_text())["parity"]
+    lax = parity | {"gate": parity["gate"] | {"agreement": 0.5}}
+    reseal(copy, parity=lax)
+    found = asked(minimum_agreement=0.99)
+    assert not found.ok and "50.00%" in found.checks[-1].said
+    with pytest.raises(Refused, match="'demands'"):
+        found.require()
+    for wrong in ({"minimum_agreement": 1.5}, {"minimum_agreement": float("nan")}):
+        with pytest.raises(ValueError, match="minimum_agreement"):
+            asked(**wrong)
+
+
+def test_a_line_is_told_of_labels_that_are_nearly_its_own(copy: Path) -> None:
+    labels = ["battery", "Keyboard", "PCBs", "Washing Machine"]
+    bundle = load_bundle(copy)
+    levels = {"labels": labels, "hazards": (), "thresholds": {}, "hazard_suspicion": {}}
+    manifest = bundle.manifest.model_copy(update={**levels, "bins": {}})
+    strange = replace(bundle, manifest=manifest, labels=tuple(labels))
+    notes = name_notes(Config(), strange)
+    assert any("battery: by the name a hazard" in note for note in notes)
+    assert any("hazardous takes Battery, but the class is called battery" in n for n in notes)
+    assert any("boards takes PCB, but the class is called PCBs" in note for note in notes)
+    assert all("\n" not in note and note.startswith("warning: ") for note in notes)
+    assert name_notes(Config(), bundle) == []
+
+
+def test_classify_accepts_what_trust_accepts(copy: Path, key: Path, tmp_path: Path) -> None:
+    config, photo = tmp_path / "line.toml", tmp_path / "photo.png"
+    cv2.imwrite(str(photo), np.full((60, 60, 3), 90, np.uint8))
+    config.write_text(f'[trust]\nkeys = ["{public_key(read_key(key))}"]\n')
+    command = [sys.executable, "-m", "edge.cli", "classify", photo, "--bundle", copy]
+    refused, done = (
+        subprocess.run([*command, *more], capture_output=True, text=True, cwd=ROOT, check=False)
+        for more in (("--config", config), ())
+    )
+    assert refused.returncode == 3 and "'signature'" in refused.stderr and not refused.stdout
+    assert done.returncode == 0, done.stderr

@@ -120,3 +120,15 @@ def test_votes_are_wrong_no_more_often_than_asked_for():
         views.append(len(predictions))
     assert wrong / 600 <= 0.1
     assert min(views) < np.mean(views) < 30
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("where", range(3))
+def test_an_answer_that_is_no_number_never_ends_a_vote_early(value, where):
+    predictions = [seen(0.0, 0.0, 1.0) for _ in range(VOTING.views)]
+    predictions[0].probabilities[where] = value
+    for views in range(1, VOTING.views):
+        assert verdict_if_sure(predictions[:views], RULES, VOTING) is None
+    verdict = verdict_if_sure(predictions, RULES, VOTING)
+    assert (verdict.label, verdict.bin) == (UNKNOWN, MANUAL)
