@@ -155,7 +155,7 @@ def run(
     source = settings.camera.source
     secret = config is not None and camera is None and shown_source(source) != source
     if secret and readable_by_others(config):
-        err.tell(f"{config}: others on this machine can read the camera's password; chmod 600 it")
+        err.tell(f"{config}: others on this machine can read the camera's address; chmod 600 it")
     if settings.camera.source == "simulated":
         raise BadInput("no camera is configured; give --camera, or try: ewaste-edge demo")
     _work(settings, lambda config: open_source(config, err.tell), panel, as_json)

@@ -1,0 +1,121 @@
+"""Whatever is typed: a documented exit code, one line that says what was wrong, no traceback."""
+
+import random
+import string
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from edge import cli
+from edge.conveyor import Tally
+
+OPTIONS = (
+    *("--config", "--bundle", "--state", "--camera", "--port", "--photos", "--seed", "--items"),
+    *("--fps", "--video", "--debris", "--json", "--list", "--out", "--train", "--size", "--help"),
+    *("--threads", "--slowest-ms", "--force", "--review", "--csv", "--no-panel", "--panel"),
+)
+COMMANDS = (
+    *("run", "demo", "simulate", "classify", "draw", "verify", "install", "rollback", "keygen"),
+    *("schema", "panel", "export"),
+)
+ODD = (
+    *("", " ", "-", "--", "0", "-1", "1e308", "nan", "inf", "9" * 400, "a" * 300, "~nobody-here"),
+    *("\x1b[31mred\x07", "a\nb\rc", "\udcff\udc80", "nul\x00nul", "\u202eexe.gpj", "[/red]", "😀"),
+    *("/dev/null", "/dev/full", "/proc/self/mem", "/etc/shadow", "/", ".", "..", "a/" * 2000),
+    *("film.mp4", "line.toml", "http://", "rtsp://user:secret@host/", "file:///etc/passwd", "🎥:1"),
+    *("{}", "%s%n", "$(id)", "'\"", "\\", "=", "--=", "-x", "--state=", "--port=", "--no-such"),
+)
+
+
+@pytest.fixture
+def typed(monkeypatch, tmp_path, capsys):
+    """Runs a command in this process; what would run for long is done at once."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    (tmp_path / "film.mp4").write_bytes(b"no film")
+    (tmp_path / "line.toml").write_text("[panel]\nport = 7860\n")
+    from edge.panel import app
+    from edge.simulator import items, simulate
+
+    def nothing(*given: object, **named: object) -> None:
+        raise cli.EwasteError("not done in this test")
+
+    monkeypatch.setattr(cli, "run_line", lambda *given: Tally())
+    monkeypatch.setattr(app, "serve", nothing)
+    monkeypatch.setattr(simulate, "simulate", nothing)
+    monkeypatch.setattr(items, "write_dataset", nothing)
+    monkeypatch.setattr(cli, "verify_bundle", nothing)
+    monkeypatch.setattr(cli, "proved_bundle", nothing)
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["ewaste-edge", *arguments])
+        code = cli._run_command()
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return run
+
+
+def check(code: int, out: str, err: str) -> None:
+    assert code in {0, 1, 2, 3, 4}
+    assert "Traceback" not in out + err and "a fault of the program" not in err, err
+    for letter in set(out + err) - set("\n"):
+        assert letter.isprintable() or letter in "\u200c\u200d", f"{letter!r} reaches the terminal"
+    if code:
+        errors = [line for line in err.splitlines() if line.startswith("error: ")]
+        assert len(errors) == 1 or "Usage:" in out + err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("run", "--state", ""), "empty name"),
+        (("run", "--bundle", "", "--camera", "film.mp4"), "empty name"),
+        (("run", "--camera", ""), "empty name"),
+        (("run", "--state", "a" * 300, "--camera", "0"), "longer than 255 bytes"),
+        (("run", "--state", "~nobody-here/x", "--camera", "0"), "no such home folder"),
+        (("run", "--camera", "0", "--port", "0"), "1 to 65,535"),
+        (("run", "--camera", "0", "--port", "70000"), "1 to 65,535"),
+        (("run", "--config", "deep.toml"), "deep.toml"),
+        (("verify", "--threads", "100000000000"), "--threads"),
+        (("verify", "--slowest-ms", "inf"), "no finite number"),
+        (("simulate", "--fps", "nan"), "--fps"),
+        (("rollback", "--state", "absent"), "absent"),
+        (("install", "a" * 300), "longer than 255 bytes"),
+        (("export", "--csv", "x.csv", "--state", "nul\x00"), "NUL"),
+        (("no-\x1b[2Jsuch",), r"no-\x1b[2Jsuch"),
+        (("run", "--no-such"), "No such option"),
+        (("keygen", "--out", "/dev/full/x"), "/dev/full/x"),
+    ],
+)
+def test_what_cannot_be_meant_is_named_with_exit_code_2(typed, arguments, said):
+    Path("deep.toml").write_text("x = " + "[" * 100_000)
+    code, out, err = typed(*arguments)
+    check(code, out, err)
+    assert code in ((1, 2) if arguments[0] == "keygen" else (2,))
+    assert said in err and err.count("\n") == 1 and len(err) < 1000
+
+
+def test_any_command_line_ends_with_a_documented_code_and_no_traceback(typed):
+    dice, ends_at = random.Random(16), time.monotonic() + 8
+    tried = 0
+    while time.monotonic() < ends_at and tried < 1500:
+        words = [dice.choice(COMMANDS)] if dice.random() < 0.9 else []
+        for _ in range(dice.randrange(5)):
+            kind = dice.random()
+            if kind < 0.45:
+                words.append(dice.choice(OPTIONS))
+            elif kind < 0.9:
+                words.append(dice.choice(ODD))
+            else:
+                letters = string.printable + "äß小\u2028\x9b\udc9b"
+                words.append("".join(dice.choices(letters, k=dice.randrange(1, 40))))
+        try:
+            check(*typed(*words))
+        except BaseException as error:
+            raise AssertionError(f"{words!r}: {error!r}") from error
+        tried += 1
+    assert tried > 50
