@@ -157,9 +157,11 @@ def _add_trial(app: Any, trial: Trial) -> None:
     looking = ThreadPoolExecutor(1, thread_name_prefix="trial")
     since: list[float] = []
 
-    def look(content: bytearray) -> dict[str, str]:
+    def look(arrived: bytearray) -> dict[str, str]:
         since.append(time.monotonic())
         try:
+            content = bytes(arrived)
+            arrived.clear()
             answer = trial(content)
         finally:
             since.clear()

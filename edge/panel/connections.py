@@ -63,10 +63,10 @@ class BoundedConnection(H11Protocol):
         """No request is being answered: its head is not complete, or its answer is out."""
         return self.cycle is None or self.cycle.response_complete
 
-    def _worth(self) -> tuple[int, float]:
-        """The least goes first: no request yet, then one that is slow to arrive or to be read."""
-        slow = not self._idle and (self.cycle.more_body or self.flow.write_paused)
-        return (0 if self._idle else 1 if slow else 2), self._since
+    def _worth(self) -> tuple[bool, float]:
+        """The least goes first: the one whose client has kept us waiting longest."""
+        waits = self._idle or self.cycle.more_body or self.flow.write_paused
+        return not waits, self._since
 
     def _watch(self) -> None:
         if self._lost:

@@ -6,8 +6,9 @@ from edge.errors import BadInput
 
 MAX_BYTES = 20 << 20
 MAX_PIXELS = 25_000_000
-MAX_PIXELS_WEBP = 8_000_000
-"""Its decoder holds the picture four times."""
+MAX_PIXELS_HEAVY, MAX_PIXELS_WEBP = 10_000_000, 6_000_000
+"""Of a progressive JPEG, a PNG with alpha or 16 bits, and a WebP: for one pixel of these a decoder
+takes two to four times the memory or time."""
 MAX_SCANS = 25
 """A progressive JPEG has about ten; each one goes through the whole picture."""
 
@@ -16,11 +17,12 @@ UNREADABLE = "This file is not a readable picture; choose a JPEG, PNG, WebP or B
 
 @dataclass(frozen=True)
 class Head:
-    """Kind (as Pillow names it), width and height of a picture, px."""
+    """Kind (as Pillow names it), width and height of a picture, px; how many pixels it may have."""
 
     kind: str
     width: int
     height: int
+    most: int = MAX_PIXELS
 
 
 def check_picture(content: bytes) -> Head:
@@ -39,18 +41,19 @@ def check_picture(content: bytes) -> Head:
         head = None
     if head is None or not head.width or not head.height:
         raise BadInput(UNREADABLE)
-    limit = MAX_PIXELS_WEBP if head.kind == "WEBP" else MAX_PIXELS
-    if head.width * head.height > limit:
+    if head.width * head.height > head.most:
         raise BadInput(
-            f"This picture is {head.width} x {head.height}; at most {limit // 1_000_000} "
-            f"megapixels are tried{' of a WebP' if head.kind == 'WEBP' else ''}; make it smaller."
+            f"This picture has {head.width} x {head.height} pixels; at most "
+            f"{head.most // 1_000_000} megapixels of this kind are tried; make it smaller."
         )
     return head
 
 
 def _head(content: bytes) -> Head | None:
     if content[:8] == b"\x89PNG\r\n\x1a\n" and content[12:16] == b"IHDR" and len(content) > 32:
-        return Head("PNG", _big(content, 16, 4), _big(content, 20, 4))
+        heavy = content[24] == 16 or content[25] in (4, 6)
+        most = MAX_PIXELS_HEAVY if heavy else MAX_PIXELS
+        return Head("PNG", _big(content, 16, 4), _big(content, 20, 4), most)
     if content[:2] == b"BM" and len(content) > 34:
         return _bmp(content)
     if content[:4] == b"RIFF" and content[8:12] == b"WEBP" and len(content) > 30:
@@ -72,22 +75,27 @@ def _bmp(content: bytes) -> Head | None:
 def _webp(content: bytes) -> Head | None:
     kind = content[12:16]
     if kind == b"VP8X":
-        return Head("WEBP", _little(content, 24, 3) + 1, _little(content, 27, 3) + 1)
+        return Head(
+            "WEBP", _little(content, 24, 3) + 1, _little(content, 27, 3) + 1, MAX_PIXELS_WEBP
+        )
     if kind == b"VP8L":
         packed = _little(content, 21, 4)
-        return Head("WEBP", (packed & 0x3FFF) + 1, (packed >> 14 & 0x3FFF) + 1)
+        return Head("WEBP", (packed & 0x3FFF) + 1, (packed >> 14 & 0x3FFF) + 1, MAX_PIXELS_WEBP)
     if kind == b"VP8 ":
         width, height = _little(content, 26, 2), _little(content, 28, 2)
-        return Head("WEBP", width & 0x3FFF, height & 0x3FFF)
+        return Head("WEBP", width & 0x3FFF, height & 0x3FFF, MAX_PIXELS_WEBP)
     return None
 
 
 def _jpeg(content: bytes) -> Head | None:
-    """The first frame's size; later ones would be another picture."""
+    """The size, by the marker before the pixels; what follows them would be another picture.
+
+    A scan without all components is the first of several, for which the decoder holds them all.
+    """
     # Within pixels FF is followed by 00: this pair is a scan's beginning.
     if content.count(b"\xff\xda") > MAX_SCANS:
         return None
-    place = 2
+    place, frame = 2, -1
     while place < len(content):
         if content[place] != 0xFF:
             return None
@@ -95,12 +103,16 @@ def _jpeg(content: bytes) -> Head | None:
         if marker == 0xFF:
             place += 1
             continue
+        if marker == 0xDA:
+            break
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            return Head("JPEG", _big(content, place + 7, 2), _big(content, place + 5, 2))
-        if marker in (0xD9, 0xDA):
-            return None
+            frame = place
         place += 2 + max(2, _big(content, place + 2, 2))
-    return None
+    if frame < 0 or place >= len(content):
+        return None
+    heavy = content[frame + 1] not in (0xC0, 0xC1) or content[place + 4] < content[frame + 9]
+    width, height = _big(content, frame + 7, 2), _big(content, frame + 5, 2)
+    return Head("JPEG", width, height, MAX_PIXELS_HEAVY if heavy else MAX_PIXELS)
 
 
 def _big(content: bytes, start: int, size: int) -> int:
