@@ -11,9 +11,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -99,7 +98,7 @@ def _add_figures(app: Any, state_dir: Path, store_path: Path, opened: Callable[[
 
     @functools.partial(_worked_out_every, FIGURES_SECONDS)
     def figures() -> dict[str, str]:
-        return line_parts(state_dir, store_path, bundle)
+        return line_parts(state_dir, store_path, labels, hazards)
 
     @functools.partial(_worked_out_every, ABOUT_SECONDS)
     def about_bundle() -> dict[str, str]:
@@ -109,7 +108,7 @@ def _add_figures(app: Any, state_dir: Path, store_path: Path, opened: Callable[[
             about = fragments.problem(str(error))
         return {"about": about}
 
-    bundle = known_bundle(opened)
+    labels, hazards = known_classes(opened)
 
     @app.get("/parts.json")
     def parts() -> dict[str, str]:
@@ -217,10 +216,10 @@ def _worked_out_every(seconds: float, work_out: Callable[[], Value]) -> Callable
     return value
 
 
-def line_parts(state_dir: Path, store_path: Path, bundle: Bundle | None) -> dict[str, str]:
+def line_parts(
+    state_dir: Path, store_path: Path, labels: Sequence[str], hazards: Collection[str]
+) -> dict[str, str]:
     """What the page shows of the line, as HTML by the name of the part."""
-    labels = bundle.labels if bundle else ()
-    hazards = frozenset(bundle.manifest.hazards) if bundle else DEFAULT_HAZARDS
     now, status = time.time(), read_status(state_dir)
     records, per_minute, trouble = recorded(store_path)
     return {
@@ -242,12 +241,13 @@ def recorded(store_path: Path) -> tuple[list[ItemRecord], int, str]:
         return [], 0, str(error)
 
 
-def known_bundle(opened: Callable[[], Bundle]) -> Bundle | None:
-    """Load the bundle; the page of the line does without when there is no good one."""
+def known_classes(opened: Callable[[], Bundle]) -> tuple[tuple[str, ...], frozenset[str]]:
+    """The bundle's labels and hazards; the page of the line does without when it is no good."""
     try:
-        return replace(opened(), contents={})  # only what is shown stays in memory
+        bundle = opened()
     except EwasteError:
-        return None
+        return (), frozenset(DEFAULT_HAZARDS)
+    return bundle.labels, frozenset(bundle.manifest.hazards)
 
 
 @functools.cache

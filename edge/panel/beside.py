@@ -189,16 +189,15 @@ class PageBeside:
 
 
 def answers(host: str, port: int, timeout_s: float) -> bool:
-    """Whether a page answers there, whatever it says."""
+    """Whether a page answers there, and does not say that it hangs."""
     connection = http.client.HTTPConnection(EVERYWHERE.get(host, host), port, timeout=timeout_s)
     try:
         connection.request("GET", "/health")
-        connection.getresponse()
+        return connection.getresponse().status < http.HTTPStatus.INTERNAL_SERVER_ERROR
     except (OSError, http.client.HTTPException):
         return False
     finally:
         connection.close()
-    return True
 
 
 def _end(process: subprocess.Popen, patience_s: float) -> None:

@@ -46,21 +46,7 @@ class Trial:
         self._bundle_path, self._rules, self._given = bundle_path, rules, classify
         self._trust = trust
         self._lock = threading.Lock()
-        self._loaded: tuple[Bundle, Classify] | None = None
-
-    def _opened(self) -> tuple[Bundle, Classify]:
-        """The bundle and what classifies with it, verified as a line does when it is another."""
-        path, trust = self._bundle_path, self._trust
-        if self._given is not None:
-            return load_bundle(path, trust.keys), self._given
-        if self._loaded is None or self._loaded[0].digest != read_bundle(path).digest:
-            self._loaded = None  # one model at a time
-            # One thread: the line on the same device comes first.
-            bundle, classifier = verify(
-                path, trust.keys, threads=1, demands=trust.demands
-            ).require()
-            self._loaded = bundle, classifier.predict
-        return self._loaded
+        self._loaded: tuple[str, _Judge] | None = None
 
     def __call__(self, content: bytes) -> Answer:
         """Classify and decide on the bytes of a picture; safe to call from several threads.
@@ -71,12 +57,34 @@ class Trial:
         """
         kind = check_picture(content).kind
         with self._lock:
+            judge = self._opened()  # first: its files and the pixels need not be there at once
             try:
                 pixels = decode_photo(content, (kind,), full_megapixels=FULL_MEGAPIXELS)
             except BadInput:
                 raise BadInput(UNREADABLE) from None
-            bundle, classify = self._opened()
-            prediction = classify(pixels)
-        rules = self._rules(bundle)
-        probabilities = zip(rules.labels, map(float, prediction.probabilities), strict=True)
-        return Answer(dict(probabilities), decide([prediction], rules), bundle.manifest.hazards)
+            prediction = judge.classify(pixels)
+        probabilities = zip(judge.rules.labels, map(float, prediction.probabilities), strict=True)
+        return Answer(dict(probabilities), decide([prediction], judge.rules), judge.hazards)
+
+    def _opened(self) -> "_Judge":
+        """What judges by the bundle, which is verified as a line does when it is another."""
+        path, trust = self._bundle_path, self._trust
+        if self._given is not None:
+            bundle = load_bundle(path, trust.keys)
+            return _Judge(self._given, self._rules(bundle), bundle.manifest.hazards)
+        if self._loaded is None or self._loaded[0] != read_bundle(path).digest:
+            self._loaded = None  # one model at a time
+            # One thread: the line on the same device comes first.
+            verified = verify(path, trust.keys, threads=1, demands=trust.demands)
+            bundle, classifier = verified.require()
+            # Not the bundle itself: it holds all of its files.
+            judge = _Judge(classifier.predict, self._rules(bundle), bundle.manifest.hazards)
+            self._loaded = bundle.digest, judge
+        return self._loaded[1]
+
+
+@dataclass(frozen=True)
+class _Judge:
+    classify: Classify
+    rules: DecisionRules
+    hazards: tuple[str, ...]

@@ -70,7 +70,19 @@ class Page:
             except OSError:
                 assert time.monotonic() < deadline
                 time.sleep(0.1)
+        self.first = self.memory()
+        watching = True
+
+        def watch() -> None:
+            while watching:
+                self.first = max(self.first, self.memory())
+                time.sleep(0.05)
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
         assert self.try_picture(self.photo, patience=60)[0] == 200
+        watching = False
+        watcher.join()
 
     def ask(
         self, method: str, path: str, body=None, headers=None, patience: float = 30
