@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from edge.errors import BadInput
 
 MAX_BYTES = 20 << 20
-MAX_PIXELS = 25_000_000
+MAX_PIXELS, MAX_PIXELS_WHOLE = 25_000_000, 20_000_000
+"""Of a JPEG, which its decoder makes smaller itself, and of a PNG or BMP, which it cannot."""
 MAX_PIXELS_HEAVY, MAX_PIXELS_WEBP = 10_000_000, 6_000_000
 """Of a progressive JPEG, a PNG with alpha or 16 bits, and a WebP: for one pixel of these a decoder
 takes two to four times the memory or time."""
@@ -52,7 +53,7 @@ def check_picture(content: bytes) -> Head:
 def _head(content: bytes) -> Head | None:
     if content[:8] == b"\x89PNG\r\n\x1a\n" and content[12:16] == b"IHDR" and len(content) > 32:
         heavy = content[24] == 16 or content[25] in (4, 6)
-        most = MAX_PIXELS_HEAVY if heavy else MAX_PIXELS
+        most = MAX_PIXELS_HEAVY if heavy else MAX_PIXELS_WHOLE
         return Head("PNG", _big(content, 16, 4), _big(content, 20, 4), most)
     if content[:2] == b"BM" and len(content) > 34:
         return _bmp(content)
@@ -65,11 +66,11 @@ def _head(content: bytes) -> Head | None:
 
 def _bmp(content: bytes) -> Head | None:
     if _little(content, 14, 4) == 12:
-        return Head("BMP", _little(content, 18, 2), _little(content, 20, 2))
+        return Head("BMP", _little(content, 18, 2), _little(content, 20, 2), MAX_PIXELS_WHOLE)
     if _little(content, 30, 4) not in (0, 3):  # run-length encoded: nobody has these, and slow
         return None
     height = int.from_bytes(content[22:26], "little", signed=True)
-    return Head("BMP", _little(content, 18, 4), abs(height))
+    return Head("BMP", _little(content, 18, 4), abs(height), MAX_PIXELS_WHOLE)
 
 
 def _webp(content: bytes) -> Head | None:
