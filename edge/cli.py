@@ -19,13 +19,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edge.cameras.device import shown_source
-from edge.config import Config, decision_rules, name_notes, overruled, proved_bundle, read_config
+from edge.config import (
+    Config,
+    decision_rules,
+    name_notes,
+    overruled,
+    proved_bundle,
+    read_config,
+    readable_secrets,
+)
 from edge.conveyor import Tally
 from edge.decision import decide
 from edge.errors import BadInput, EwasteError
 from edge.export import export_csv, export_review, own_descriptor
-from edge.files import LONGEST_NAME, readable_by_others
+from edge.files import LONGEST_NAME
 from edge.install import CURRENT, roll_back
 from edge.install import install as install_bundle
 from edge.line import Source, open_source, run_line
@@ -152,10 +159,8 @@ def run(
 ) -> None:
     """Sort what comes along a belt until the camera ends or Ctrl-C."""
     settings = _settings(config, bundle, state, port, camera)
-    source = settings.camera.source
-    secret = config is not None and camera is None and shown_source(source) != source
-    if secret and readable_by_others(config):
-        err.tell(f"{config}: others on this machine can read the camera's address; chmod 600 it")
+    for path in readable_secrets(settings, config if camera is None else None):
+        err.tell(f"{path}: others on this machine can read the secret in it; chmod 600 it")
     if settings.camera.source == "simulated":
         raise BadInput("no camera is configured; give --camera, or try: ewaste-edge demo")
     _work(settings, lambda config: open_source(config, err.tell), panel, as_json)

@@ -16,10 +16,11 @@ from edge.belt.gates import GateSpec
 from edge.belt.geometry import Geometry
 from edge.belt.voting import Voting
 from edge.bundle import DEFAULT_BUNDLE, Bundle, open_detector
+from edge.cameras.device import shown_source
 from edge.classifier import Classifier
 from edge.decision import MANUAL, DecisionRules, rules_for
 from edge.errors import BadInput, first_problem, one_line
-from edge.files import read_text
+from edge.files import read_text, readable_by_others
 from edge.install import CURRENT
 from edge.labels import hazard_notes, near_labels
 from edge.limits import (
@@ -565,6 +566,17 @@ def overruled(config: Config, given: Mapping[str, Any], named: Mapping[str, str]
     except ValidationError as error:
         key, _, said = first_problem(error).partition(": ")
         raise BadInput(f"{named.get(key, key)}: {said}") from None
+
+
+def readable_secrets(config: Config, path: Path | None) -> list[Path]:
+    """Files with a password that other people on this machine may read.
+
+    `path` is the configuration's own; None: the camera is not of it.
+    """
+    source = config.camera.source
+    secrets = [path] if shown_source(source) != source else []
+    secrets += [config.panel.password_file, config.mqtt and config.mqtt.password_file]
+    return [file for file in secrets if file and readable_by_others(file.expanduser())]
 
 
 def page_content(config: Config) -> bytes:

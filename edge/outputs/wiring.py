@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 from edge.config import Config
 from edge.decision import MANUAL
-from edge.files import readable_by_others
 from edge.outputs.announced import ANNOUNCED
 from edge.outputs.driven_gates import DrivenGates
 from edge.outputs.gate_output import GateOutput
@@ -51,9 +50,6 @@ class Outputs:
         if pins or coils:
             self.gates = self._driven[0 if pins else -1]
         if config.mqtt is not None:
-            secret = config.mqtt.password_file
-            if secret is not None and readable_by_others(secret.expanduser()):
-                said(f"{secret}: others on this machine can read the password; chmod 600 it")
             self._outbox = Outbox(config.mqtt.queue)
             remembered = config.state.expanduser() / ANNOUNCED
             link = MqttLink(config.mqtt, self._outbox, bins, remembered)

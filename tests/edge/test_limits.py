@@ -3,6 +3,8 @@
 import json
 import math
 import random
+import subprocess
+import sys
 import time
 import typing
 from collections.abc import Iterator
@@ -16,7 +18,7 @@ from pydantic import BaseModel
 from typer.testing import CliRunner
 
 from edge.cli import app
-from edge.config import Config, overruled, page_content, read_config, read_toml
+from edge.config import Config, overruled, page_content, read_config, read_toml, readable_secrets
 from edge.errors import BadInput
 from edge.simulator.scenario import Scenario, changed, read_scenario
 
@@ -265,6 +267,34 @@ def test_the_page_gets_what_it_needs_and_no_secret(tmp_path: Path) -> None:
     assert page.state == config.state and page.bundle == config.bundle
     path.write_bytes(page_content(Config()))
     assert "bins" not in read_config(path).model_fields_set
+
+
+def test_files_with_a_password_that_others_can_read_are_told(tmp_path: Path) -> None:
+    files = {name: tmp_path / name for name in ("line.toml", "mqtt", "page")}
+    for path in files.values():
+        path.touch(0o644)
+    config = Config.model_validate(
+        {
+            "camera": {"source": "rtsp://admin:s3cret@10.0.0.7/1"},
+            "mqtt": {"host": "h", "user": "u", "password_file": str(files["mqtt"])},
+            "panel": {"user": "u", "password_file": str(files["page"])},
+        }
+    )
+    assert set(readable_secrets(config, files["line.toml"])) == set(files.values())
+    assert readable_secrets(Config(), files["line.toml"]) == []
+    for path in files.values():
+        path.chmod(0o600)
+    assert readable_secrets(config, files["line.toml"]) == []
+    line = files["line.toml"]
+    line.write_text(
+        f'state = "{tmp_path}/state"\ncamera.source = "http://admin:s3cret@127.0.0.1:1/"\n'
+        'classifier.bundle = "nowhere"\n'
+    )
+    line.chmod(0o644)
+    command = [sys.executable, "-m", "edge.cli", "run", "--no-panel", "--config", str(line)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2 and "s3cret" not in done.stderr
+    assert done.stderr.count(f"{line}: others on this machine can read") == 1
 
 
 SHIPPED = [

@@ -14,13 +14,12 @@ from hypothesis import strategies as st
 from paho.mqtt import client as paho
 from pydantic import ValidationError
 
-from edge.config import Config, MqttConfig
+from edge.config import MqttConfig
 from edge.errors import BadInput
 from edge.outputs.announced import may_be_published, read_announced, write_announced
 from edge.outputs.home_assistant import bin_key, discovery, identifier, is_of
 from edge.outputs.mqtt import MqttLink, Outbox, valid_json
 from edge.outputs.output_thread import OutputThread
-from edge.outputs.wiring import Outputs
 from edge.panel.live import Status
 from tests.edge.outputs.servers import MOSQUITTO, accepts, free_port
 from tests.waiting import wait_until
@@ -248,23 +247,6 @@ def test_a_pipe_for_a_password_or_certificate_is_refused_at_once(tmp_path):
         with pytest.raises(BadInput, match=r"can be read"):
             MqttLink(MqttConfig(host="h", **changes), Outbox(1), [])
         assert time.monotonic() - started < 1
-
-
-def test_a_password_that_others_can_read_is_told_once(tmp_path):
-    path = tmp_path / "password"
-    path.write_text("s3cret\n")
-    for mode, told in ((0o644, 1), (0o600, 0)):
-        path.chmod(mode)
-        said: list[str] = []
-        config = Config.model_validate(
-            {
-                "mqtt": {"host": "127.0.0.1", "port": 1, "user": "u", "password_file": str(path)},
-                "state": str(tmp_path),
-            }
-        )
-        Outputs(config, said.append)._mqtt.close(0.5)
-        warnings = [line for line in said if "chmod 600" in line]
-        assert len(warnings) == told and not any("s3cret" in line for line in said)
 
 
 def test_names_of_lines_that_brokers_refuse_are_refused_at_the_start():
