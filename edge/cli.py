@@ -423,6 +423,13 @@ def panel(
     from edge.panel.app import serve
 
     settings = _settings(config, bundle, state, port, None)
+    try:
+        with os.scandir(state):
+            pass
+    except FileNotFoundError:
+        pass  # the line makes it
+    except OSError as error:
+        raise BadInput(f"{state}: cannot be read ({error.strerror})") from None
     serve(
         state,
         state / RECORDS_NAME,

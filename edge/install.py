@@ -109,9 +109,15 @@ def _check_newer(bundle: Bundle, store: Path) -> None:
 
 
 def current_number(store: Path) -> int | None:
-    """The number of the bundle in use; None: nothing is installed."""
+    """The number of the bundle in use; None: nothing is installed.
+
+    Raises:
+        BadInput: it may not be read.
+    """
     try:
         name = (store / CURRENT).readlink().name
+    except PermissionError as error:
+        raise BadInput(f"{store / CURRENT}: cannot be read ({error.strerror})") from None
     except OSError:
         return None
     return int(name) if name.isdecimal() else None

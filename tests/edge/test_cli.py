@@ -1,5 +1,6 @@
 """The command as a user types it: what it prints, and what it exits with when it cannot."""
 
+import errno
 import json
 import os
 import pty
@@ -229,3 +230,76 @@ def test_a_folder_of_bad_pictures_is_an_error_and_a_few_are_dropped_frames(tiny_
     assert (figures["frames"], figures["frames_dropped"]) == (1, 2)
     for told in ("skipped", "2 of 3 pictures could not be read", "640x480 px are stretched"):
         assert told in done.stderr
+
+
+def test_export_of_damaged_records_writes_what_it_can_and_says_so(tmp_path):
+    from edge.store import RECORDS_NAME, Store
+    from tests.edge.test_store import records
+
+    path = tmp_path / RECORDS_NAME
+    with Store(path) as store:
+        store.append(records(500))
+    whole = path.read_bytes()
+    at = whole.rindex(b"run-200", 0, whole.rindex(b"run-200"))
+    page = at // 4096
+    path.write_bytes(whole[: page * 4096] + bytes(4096) + whole[(page + 1) * 4096 :])
+    table = tmp_path / "records.csv"
+    done = ewaste("export", "--state", tmp_path, "--csv", table)
+    assert done.returncode == 1
+    assert "is damaged" in complaint(done) and "could not be read" in complaint(done)
+    assert 400 < len(table.read_text().splitlines()) < 501
+    path.write_bytes(whole[:4096] + bytes(len(whole) - 4096))
+    done = ewaste("export", "--state", tmp_path, "--csv", tmp_path / "none.csv")
+    assert done.returncode == 1 and "is damaged" in complaint(done)
+
+
+@pytest.fixture
+def locked(tmp_path):
+    """Somebody else's file and folder, as the command that comes with them sees them."""
+    (tmp_path / "locked").mkdir(0o700)
+    (tmp_path / "locked" / "records.db").touch()
+    (tmp_path / "line.toml").touch(0o600)
+    theirs, alone = (tmp_path / "line.toml", tmp_path / "locked"), []
+    if os.geteuid() == 0:  # a root that is not theirs
+        alone = ["unshare", "-r"]
+        if subprocess.run([*alone, "true"], capture_output=True).returncode:
+            pytest.skip("root may read everything, and there are no user namespaces here")
+        for path in theirs:
+            os.chown(path, 1000, 1000)
+    else:
+        for path in theirs:
+            path.chmod(0)
+
+    def command(*arguments: object) -> subprocess.CompletedProcess:
+        line = [*alone, *COMMAND, *map(str, arguments)]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        return subprocess.run(
+            line, capture_output=True, text=True, timeout=120, cwd=tmp_path, env=environment
+        )
+
+    yield command
+    for path in theirs:
+        path.chmod(0o700)
+
+
+def test_what_may_not_be_read_or_written_is_named_in_one_line(locked):
+    for arguments, named in (
+        (("export", "--state", "locked", "--csv", "out.csv"), "locked/records.db"),
+        (("export", "--state", "locked/deeper", "--review", "out"), "locked/deeper/records.db"),
+        (("panel", "--state", "locked"), "locked"),
+        (("run", "--no-panel", "--state", "locked/state", "--camera", "locked"), "locked"),
+        (("run", "--no-panel", "--config", "line.toml"), "line.toml"),
+        (("verify", "locked"), "locked"),
+        (("verify", "--config", "line.toml"), "line.toml"),
+        (("classify", "locked/x.jpg"), "locked/x.jpg"),
+        (("classify", "--bundle", "locked/bundle", "x.jpg"), "locked/bundle"),
+        (("install", "locked/bundle", "--state", "."), "locked/bundle"),
+        (("rollback", "--state", "locked/state"), "locked/state"),
+        (("simulate", "--items", 2, "--photos", "locked"), "locked"),
+        (("draw", "--out", "locked/drawn", "--train", 1, "--val", 1, "--test", 1), "locked/drawn"),
+        (("keygen", "--out", "locked/key"), "locked/key"),
+    ):
+        done = locked(*arguments)
+        said = f"{arguments}: {done.returncode} {done.stderr}"
+        assert "Traceback" not in done.stderr and done.returncode in (1, 2, 3), said
+        assert named in done.stderr and os.strerror(errno.EACCES) in done.stderr, said

@@ -3,6 +3,7 @@
 import math
 import os
 import random
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -645,3 +646,37 @@ def test_the_file_and_its_journals_are_for_their_owner_only(tmp_path):
             modes = {file.name: file.stat().st_mode & 0o777 for file in tmp_path.iterdir()}
             assert modes == dict.fromkeys(("records.db", "records.db-wal", "records.db-shm"), 0o600)
         path.unlink()
+
+
+def remount(folder: Path, how: str) -> None:
+    subprocess.run(["mount", "-o", f"remount,{how}", str(folder)], check=True)
+
+
+def test_records_on_a_medium_that_is_only_read_are_read_and_waited_with(small_disk, injected):
+    path, told = small_disk / "records.db", list[str]()
+    with Store(path) as store:
+        store.append(records(20))
+        # As a line leaves them that was killed: some still in the journal.
+        killed = small_disk / "killed" / "records.db"
+        killed.parent.mkdir()
+        store.append([replace(RECORD, item_id="last")])
+        for end in ("", "-wal"):
+            shutil.copyfile(f"{path}{end}", f"{killed}{end}")
+    remount(small_disk, "ro")
+    try:
+        for each in (path, killed):
+            with Store(each, read_only=True) as store:
+                kept = [item.item_id for item in store.all()]
+            assert len(kept) == 21 and kept[-1] == "last", each
+        writer = StoreWriter(path, on_error=told.append)
+        assert writer.put(replace(RECORD, item_id="after")), "the line goes on"
+        noticed_s = wait_until(lambda: told)
+        assert "the line goes on" in told[0] and "set aside" not in told[0]
+    finally:
+        remount(small_disk, "rw")
+    back_s = wait_until(lambda: writer.status.written)
+    assert writer.close() and not list(small_disk.glob("*damaged*"))
+    with Store(path, read_only=True) as store:
+        assert [item.item_id for item in store.recent(1)] == ["after"]
+    said = "the line runs, waiting records are kept"
+    injected("records on a read-only medium", said, noticed_s, back_s)
