@@ -15,8 +15,9 @@ from scipy.optimize import minimize_scalar
 from edge.classifier import softmax
 from edge.decision import rules_for
 from edge.errors import BadInput, EwasteError
+from edge.labels import DEFAULT_HAZARDS
 from edge.listing import SPLIT_FILE
-from edge.manifest import DEFAULT_HAZARDS, DEFAULT_SUSPICION, DecisionLevels
+from edge.manifest import DEFAULT_SUSPICION, DecisionLevels
 from edge.photos import LabelledPhoto
 from edge.unknown import UnknownDetector
 from train.augment import augment
