@@ -3,6 +3,9 @@
 TOLERANCE = 0.02
 """By so much may width over height differ: sizes are rounded to whole or even pixels."""
 
+LONGEST_PX = 4096
+"""The longest side that [camera] takes."""
+
 
 def stretched(size: tuple[int, int], wanted: tuple[int, int]) -> str:
     """What is said of pictures of `size` (width, height) that are scaled to `wanted`, px.
@@ -14,8 +17,10 @@ def stretched(size: tuple[int, int], wanted: tuple[int, int]) -> str:
     ratio = (width * wanted_height) / (height * wanted_width)
     if abs(ratio - 1) <= TOLERANCE:
         return ""
+    scale = min(1.0, LONGEST_PX / max(size))
+    fits = f"{round(width * scale)} and {round(height * scale)}"
     return (
         f"its pictures of {width}x{height} px are stretched to the {wanted_width}x{wanted_height} "
-        f"of [camera], which have another shape; set width and height to {width} and {height}, or "
-        "to less of the same shape"
+        f"of [camera], which have another shape; set width and height to {fits}, and mm_per_px to "
+        "what a pixel then shows"
     )

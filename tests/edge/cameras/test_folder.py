@@ -73,7 +73,12 @@ def test_pictures_of_another_shape_are_told_once_with_what_to_do(tmp_path):
     said = []
     read_all(PictureFolder(tmp_path, VirtualClock(), 4, (1280, 720), said.append))
     assert len(said) == 1 and said[0].startswith(f"{tmp_path / '2.png'}: ")
-    assert "80x60" in said[0] and "1280x720" in said[0] and "set width and height" in said[0]
+    assert (
+        "80x60" in said[0]
+        and "1280x720" in said[0]
+        and "set width and height to 80 and 60" in said[0]
+    )
+    assert "to 4096 and 3072" in stretched((8192, 6144), (1280, 720))
 
 
 @pytest.mark.parametrize("size", [(1920, 1080), (640, 360), (1366, 768)])
