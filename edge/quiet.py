@@ -1,29 +1,46 @@
 """Keeping the chatter of native libraries off the terminal."""
 
+import fcntl
 import os
 import sys
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
     """Throw away what this process prints to stdout and stderr, Python and native code alike.
 
-    TensorFlow's converter and the TFLite runtime print from C++, past Python's `sys.stderr`.
+    TensorFlow's converter and the TFLite runtime print from C++, past Python's `sys.stderr`. It
+    needs no room on a disk, and works as well where stdout is full, closed or nobody's any more.
     """
-    sys.stdout.flush()
-    sys.stderr.flush()
-    saved = os.dup(1), os.dup(2)
-    with tempfile.TemporaryFile() as sink:
-        os.dup2(sink.fileno(), 1)
-        os.dup2(sink.fileno(), 2)
-        try:
-            yield
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            for number, handle in enumerate(saved, start=1):
+    _flush()
+    saved = {number: _duplicate(number) for number in (1, 2)}
+    sink = os.open(os.devnull, os.O_WRONLY)
+    try:
+        for number in saved:
+            os.dup2(sink, number)
+        yield
+    finally:
+        _flush()
+        if sink not in saved:  # where one was closed, it may have got that number
+            os.close(sink)
+        for number, handle in saved.items():
+            if handle is None:
+                os.close(number)
+            else:
                 os.dup2(handle, number)
                 os.close(handle)
+
+
+def _duplicate(number: int) -> int | None:
+    """Another handle of an open file, above those of the standard streams; None: it is closed."""
+    with suppress(OSError):
+        return fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, 3)
+    return None
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):  # full, closed, or none at all
+            stream.flush()
