@@ -510,6 +510,8 @@ def _work(settings: Config, opened: Callable[[Config], Source], panel: bool, as_
         labels = ", ".join(f"{label} {count}" for label, count in sorted(tally.per_label.items()))
         counted = f"{tally.items} items: {labels or 'none'}"
         out.tell(json.dumps(_counts(tally)) if as_json else counted)
+    if out.lost:
+        err.tell(f"stdout: {out.lost} lines could not be written")
     if tally.records_lost and tally.recorded:
         raise EwasteError(
             f"{tally.records_lost} records of {tally.items} items are lost; "

@@ -2,7 +2,7 @@
 
 import errno
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -320,8 +320,8 @@ class _Shown:
         changes = {"updated_at": time.time(), "items": tally.items, "per_bin": dict(tally.per_bin)}
         changes |= {"per_label": dict(tally.per_label), "unknown": tally.per_label[UNKNOWN]}
         changes |= {"dropped_records": tally.records_lost, "gates": self._conveyor.gates_open}
-        if lost:
-            changes["message"] = lost
+        if message := _joined([lost, *self._troubles()]):
+            changes["message"] = message
         self._status = self._status.model_copy(update=changes)
         self._outputs.show(self._status)
         self._publisher.offer(None, [], self._status)
@@ -357,18 +357,25 @@ class _Shown:
             self._said(belt.message or "the belt is measured as it should be again")
         self._belt = belt
 
+    def _troubles(self) -> list[str | None]:
+        """What goes wrong beside the line."""
+        faults, publisher = self._conveyor.tally.model_faults, self._publisher
+        return [
+            f"the model has failed {faults} times" if faults else None,
+            publisher.error if publisher.failing else None,
+            None if publisher.alive else "the live view has ended",
+            self._page.error if self._page is not None else None,
+            self._tried.error,
+            out.trouble,
+            err.trouble,
+        ]
+
     def _measure(self, step: Step, now: float) -> Status:
         tally, elapsed = self._conveyor.tally, max(1e-6, now - self._since)
         written: WriterStatus = self._writer.status
         outputs = self._outputs.statuses
         errors = [step.fault, self._belt.message, written.error]
         errors += [output.error for output in outputs]
-        if tally.model_faults:
-            errors.append(f"the model has failed {tally.model_faults} times")
-        errors += [self._publisher.error if self._publisher.failing else None]
-        errors += [None if self._publisher.alive else "the live view has ended"]
-        errors += [self._page.error if self._page is not None else None, self._tried.error]
-        errors += [printer.trouble for printer in (out, err)]
         state = "running" if self._belt.trusted else NO_POSITION
         status = Status(
             updated_at=time.time(),
@@ -394,10 +401,14 @@ class _Shown:
                 for p50, p99 in [np.percentile(values, (50, 99)).tolist()]
             },
             gates=self._conveyor.gates_open,
-            message=safe_line("; ".join(error for error in errors if error)),
+            message=_joined([*errors, *self._troubles()]),
         )
         self._since, self._frames, self._belt_mm = now, tally.frames, step.encoder_mm
         return status
+
+
+def _joined(errors: Iterable[str | None]) -> str:
+    return safe_line("; ".join(error for error in errors if error))
 
 
 def overlays(step: Step, bundle: Bundle) -> list[Overlay]:

@@ -4,6 +4,8 @@ import random
 import string
 import sys
 import time
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -119,3 +121,21 @@ def test_any_command_line_ends_with_a_documented_code_and_no_traceback(typed):
             raise AssertionError(f"{words!r}: {error!r}") from error
         tried += 1
     assert tried > 50
+
+
+def test_names_of_labels_and_bins_are_no_markup_and_no_escapes(typed, monkeypatch):
+    from tests.edge.test_store import RECORD
+
+    label, bin = "Mouse [/usb]\x1b[31m", "小件 [red]\n2"
+
+    def run_line(config, opened, panel, stopped, decided, said) -> Tally:
+        decided(replace(RECORD, label=label, bin=bin))
+        said(f"the gate of {bin} fails")
+        return Tally(items=1, per_label=Counter({label: 1}))
+
+    monkeypatch.setattr(cli, "run_line", run_line)
+    code, out, err = typed("run", "--camera", "film.mp4")
+    check(code, out, err)
+    assert code == 0 and r"1 items: Mouse [/usb]\x1b[31m 1" in out
+    assert r"Mouse [/usb]\x1b[31m -> 小件 [red]\n2 " in out
+    assert err == "the gate of 小件 [red]\\n2 fails\n"

@@ -31,14 +31,14 @@ def film(tmp_path_factory) -> Path:
     """A belt with four items on it."""
     path = tmp_path_factory.mktemp("film") / "belt.mp4"
     made = ["simulate", "--items", "4", "--fps", "15", "--video", str(path), "--json"]
-    subprocess.run([*COMMAND, *made], check=True, capture_output=True, timeout=120)
+    subprocess.run([*COMMAND, *made], check=True, capture_output=True, timeout=300)
     return path
 
 
 def run(film: Path, state: Path, **how) -> subprocess.CompletedProcess:
     command = [*COMMAND, "run", "--camera", str(film), "--state", str(state)]
     command += how.pop("options", ["--no-panel"])
-    return subprocess.run(command, text=True, timeout=120, **how)
+    return subprocess.run(command, text=True, timeout=300, **how)
 
 
 def recorded(state: Path) -> int:
@@ -55,6 +55,8 @@ def test_a_line_that_nobody_listens_to_loses_nothing(film, tmp_path, injected):
     assert done.returncode == 0 and recorded(tmp_path) == 4
     status = read_status(tmp_path)
     assert status.items == 4 and status.state == "stopped"
+    for stream in ("stdout cannot be written (Broken pipe)", "stderr cannot be written (No space"):
+        assert stream in status.message
     injected("stdout: reader gone; stderr: disk full", "4 of 4 records kept, exit 0")
 
 
@@ -99,7 +101,7 @@ def test_a_disk_that_takes_nothing_at_the_start_is_said_and_the_line_runs(
     command = ["unshare", "-rm", "sh", str(script), disk, *line]
     if not shutil.which("unshare") or subprocess.run(["unshare", "-rm", "true"]).returncode:
         pytest.skip("no user namespaces")
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     if done.returncode == 77:
         pytest.skip("no tmpfs in a user namespace")
     assert done.returncode == 0 and "4 items: " in done.stdout, done.stderr
