@@ -1,4 +1,5 @@
 import math
+import resource
 from dataclasses import replace
 
 import cv2
@@ -87,3 +88,14 @@ def test_a_pair_that_lies_like_two_recorded_ones_but_looks_different_is_new():
     recall = Recall([record(2, 516, -96), record(1, 341, -101)], NOW)
     lying = [item(1, -230, -96), item(2, -55, -81), item(3, 120, -99), item(4, 295, -98)]
     assert recognised(recall, lying, [120, 250, 200, 200]) == [True, False, False, False]
+
+
+def test_a_spoilt_crop_looks_like_nothing_and_asks_for_no_memory():
+    """One byte of a record's crop, and it claims 65,000 points a side: 12 GB to decode."""
+    whole = picture(60)
+    at, before = whole.index(b"\xff\xc0") + 5, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for size in (b"\xff\x00\xff\x00", b"\x00\x00\x00\x00", b"\x75\x30\x75\x30"):
+        spoilt = whole[:at] + size + whole[at + 4 :]
+        recall = Recall([record(1, 5000, crop=spoilt)], NOW)
+        assert recognised(recall, [item(1, 100)], [60]) == [False]
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000, "KB"

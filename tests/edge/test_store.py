@@ -521,6 +521,29 @@ def test_whatever_byte_is_spoilt_the_line_records_and_readers_tell_in_one_line(m
     assert seen["read"] > 500 and asides > 50, "it was spoilt where it matters, too"
 
 
+def test_a_spoilt_journal_costs_at_most_what_was_in_it(memory):
+    path, draw = memory / "records.db", random.Random(37)
+    journal = Path(f"{path}-wal")
+    with Store(path) as store:
+        store.append(records(30))
+    with Store(path) as store:
+        store.append([replace(RECORD, item_id=f"wal-{n}", crop=bytes(900)) for n in range(30)])
+        whole, waiting = path.read_bytes(), journal.read_bytes()
+    for _ in range(100):
+        for left in memory.iterdir():
+            left.unlink()
+        path.write_bytes(whole)
+        spoilt = bytearray(waiting[: draw.randrange(len(waiting))])
+        for _ in range(min(3, len(spoilt))):
+            spoilt[draw.randrange(min(len(spoilt), draw.choice([32, 10**6])))] = draw.randrange(256)
+        journal.write_bytes(spoilt)
+        told: list[str] = []
+        with open_store(path, told.append, prove=True) as store:
+            store.append([replace(RECORD, item_id="new")])
+            kept = [item.item_id for item in store.all()]
+        assert kept[:30] == [f"run-{n}" for n in range(30)] and kept[-1] == "new" and not told
+
+
 def test_a_page_of_zeros_costs_what_was_on_it_and_is_counted(tmp_path):
     path = tmp_path / "records.db"
     with Store(path) as store:

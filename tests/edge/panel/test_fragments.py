@@ -1,10 +1,13 @@
 """What the page says about the line."""
 
+from dataclasses import replace
+
 import pytest
 
 from edge.decision import Verdict
 from edge.panel import fragments
 from edge.panel.live import Percentiles, Status
+from tests.edge.test_store import RECORD
 
 NOW = 1_700_000_000.0
 EVIL = "<script>alert('x')</script>\"&"
@@ -94,3 +97,9 @@ def test_about_tells_the_parity_and_of_another_bundle_on_the_line(bundle):
     assert "another bundle" not in text
     other = RUNNING.model_copy(update={"digest": "other", "bundle": "older"})
     assert "another bundle (older)" in fragments.about(bundle, other)
+
+
+@pytest.mark.parametrize("moment", [float("nan"), float("inf"), 1e300, -1e300])
+def test_a_record_of_no_known_time_is_shown_without(moment):
+    shown = fragments.items([replace(RECORD, decided_at=moment)], frozenset())
+    assert "<td>-</td>" in shown
