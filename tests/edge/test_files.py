@@ -1,7 +1,10 @@
 """A file is the old one or the new one, never a part of either."""
 
 import os
+import random
 import stat
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -222,3 +225,32 @@ def test_a_folder_is_whole_or_not_there_and_what_the_killed_left_is_removed(tmp_
         killed[1].name,
         *(f".{n}.0123456789abcdef.new" for n in ("left", "other")),
     }
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from edge.files import write_whole
+for number in range(100_000):
+    write_whole(Path(sys.argv[1]), bytes([97 + number % 26]) * 200_000, durable=False)
+    if number == 0:
+        print("at work", flush=True)
+"""
+
+
+def test_a_writer_killed_at_any_moment_leaves_a_whole_file_and_little_else(tmp_path: Path) -> None:
+    chance, kills = random.Random(16), 6
+    for _ in range(kills):
+        command = [sys.executable, "-c", WRITER, str(tmp_path / "file")]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as writer:
+            writer.stdout.readline()
+            time.sleep(chance.uniform(0, 0.1))
+            writer.kill()
+        content = (tmp_path / "file").read_bytes()
+        assert len(content) == 200_000 and len(set(content)) == 1
+    left = [path for path in tmp_path.iterdir() if path.name != "file"]
+    assert len(left) <= kills
+    for path in left:
+        os.utime(path, (0, 0))
+    sweep_temporary(tmp_path, time.time())
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
