@@ -437,7 +437,7 @@ class Store:
 
     def _failure(self, error: BaseException, doing: str) -> EwasteError:
         said = one_line(error)
-        if time.monotonic() > self._until:
+        if said == "interrupted" and time.monotonic() > self._until:
             return Damaged(f"{self.path}: is damaged (a walk over it does not end)")
         if said == READ_ONLY and not self._read_only and self._says_read_only():
             return Damaged(f"{self.path}: is damaged (its header forbids writing)")

@@ -544,6 +544,16 @@ def test_a_spoilt_journal_costs_at_most_what_was_in_it(memory):
         assert kept[:30] == [f"run-{n}" for n in range(30)] and kept[-1] == "new" and not told
 
 
+def test_a_walk_that_does_not_end_is_given_up(tmp_path, monkeypatch):
+    path = tmp_path / "records.db"
+    with Store(path) as store:
+        store.append(records(500))
+    monkeypatch.setattr("edge.store.LONGEST_STATEMENT_S", -1.0)
+    monkeypatch.setattr("edge.store.OPCODES_BETWEEN_LOOKS", 50)
+    with pytest.raises(Damaged, match="does not end"), Store(path, read_only=True) as store:
+        list(store.all())
+
+
 def test_a_page_of_zeros_costs_what_was_on_it_and_is_counted(tmp_path):
     path = tmp_path / "records.db"
     with Store(path) as store:
