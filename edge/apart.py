@@ -26,11 +26,13 @@ LEAST_S, STARTS = 6.0, 12.0
 """Processor seconds that the child may try the model for: as many of its own starts, and so many at
 least. A slow device gets more, and on a busy one other programs' time does not count; an honest
 model takes one to three starts."""
-LONGEST_S = 180.0
+LONGEST_S = 90.0
 """By the clock, its start included."""
 ROOT = str(Path(__file__).parents[1])
+# Hang-up, Ctrl-C and SIGTERM are for the line: a child that they ended would be called a refusal.
 CHILD = (
-    "import signal; signal.signal(signal.SIGALRM, signal.SIG_DFL); "
+    "import signal; [signal.signal(each, signal.SIG_IGN) for each in (1, 2, 15)]; "
+    "signal.signal(signal.SIGALRM, signal.SIG_DFL); "
     f"signal.setitimer(signal.ITIMER_REAL, {LONGEST_S}); "
     f"import sys; sys.path[:] = [{ROOT!r}, *filter(None, sys.path)]; "
     "from edge.apart import main; sys.exit(main())"

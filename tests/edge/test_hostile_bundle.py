@@ -6,6 +6,7 @@ import os
 import random
 import resource
 import shutil
+import signal
 import stat
 import subprocess
 import sys
@@ -321,18 +322,22 @@ def test_a_broken_model_is_refused(copy: Path) -> None:
         assert name in ("model", "golden outputs") and "model.tflite" in line, what
 
 
-def test_an_endless_model_is_ended(copy: Path) -> None:
+def test_an_endless_model_is_ended(copy: Path, injected: Callable[..., None]) -> None:
     put_model(copy, endless_model())
-    code, said, _ = ewaste("verify", copy)
-    assert code == 3 and said.count("\n") == 1
+    code, said, megabytes = ewaste("verify", copy)
+    assert code == 3 and said.count("\n") == 1 and megabytes < MEGABYTES
     assert "model.tflite: takes too long to run" in said
+    injected("bundle: its model never ends", f"refused within {SECONDS} s of processor time")
 
 
-def test_an_enormous_model_takes_a_gigabyte_at_most(copy: Path) -> None:
+def test_an_enormous_model_takes_a_gigabyte_at_most(
+    copy: Path, injected: Callable[..., None]
+) -> None:
     put_model(copy, enormous_model())
     code, said, megabytes = ewaste("verify", copy)
     assert code == 3 and said.count("\n") == 1 and "'model'" in said
     assert megabytes < MEGABYTES
+    injected("bundle: its model takes 14 GB", f"refused, {megabytes:.0f} MB taken")
 
 
 def test_a_model_whose_golden_answers_are_no_numbers_is_refused(copy: Path) -> None:
@@ -477,7 +482,7 @@ def test_any_bytes_as_model_are_run_or_refused(copy: Path) -> None:
     path = copy / "model.tflite"
     good = path.read_bytes()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    for rng in rounds(8, 10):
+    for rng in rounds(6, 10):
         # What is not weights lies at both ends.
         head = rng.random() < 0.5
         part = good[:6000] if head else good[-12_000:]
@@ -497,3 +502,27 @@ def test_the_limits_leave_room_for_the_shipped_bundle() -> None:
         if (DEFAULT_BUNDLE / name).exists():
             found = (DEFAULT_BUNDLE / name).stat()
             assert stat.S_ISREG(found.st_mode) and found.st_size * 4 < most
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
+def test_a_stop_while_a_bundle_is_tried_is_no_refusal(
+    copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C, hang-up and a service manager's SIGTERM reach all processes of a line."""
+    sealed(copy, name="stopped while tried")
+    start = subprocess.Popen
+
+    def started(*arguments: object, **options: object) -> subprocess.Popen:
+        child = start(*arguments, **options)
+        ignored = "0"
+        while not int(ignored, 16) >> (signal.SIGTERM - 1) & 1:  # it has just begun
+            time.sleep(0.01)
+            status = Path(f"/proc/{child.pid}/status").read_text()
+            (ignored,) = [line.split()[1] for line in status.splitlines() if "SigIgn" in line]
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            child.send_signal(number)
+        return child
+
+    monkeypatch.setattr("edge.apart.subprocess.Popen", started)
+    found = verify(copy, threads=1)
+    assert found.ok, found.checks[-1]

@@ -94,7 +94,7 @@ def configured(bundle: Path, key: str) -> Config:
 
 @pytest.mark.parametrize("back", [False, True], ids=["for good", "for one read"])
 def test_what_a_line_runs_is_what_was_signed_whenever_the_files_are_exchanged(
-    pair: tuple[Path, Path, str], tmp_path: Path, back: bool
+    pair: tuple[Path, Path, str], tmp_path: Path, back: bool, injected: Callable[..., None]
 ) -> None:
     good, bad, key = pair
     live = Path(shutil.copytree(good, tmp_path / "live"))
@@ -126,6 +126,11 @@ def test_what_a_line_runs_is_what_was_signed_whenever_the_files_are_exchanged(
         assert rules.suspicion == {"Battery": 0.2}
     # Wherever the two differ: manifest, model and card (and signature, unless it is put back).
     assert refused >= 3
+    if back:
+        injected(
+            "bundle: another for one read, at each",
+            f"{refused} refused, {moment - refused} ran what was signed, 0 anything else",
+        )
 
 
 @pytest.mark.parametrize("changed", ["model.tflite", "manifest.json", "golden.npz", "labels.txt"])
