@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import functools
+import ipaddress
 import logging
 import os
 import shutil
@@ -13,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -86,7 +88,7 @@ def build(
     trial = Trial(bundle_path, rules, classify, trust)
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(Guard, access=access or Access())
-    opened = functools.partial(load_bundle, bundle_path, trust.keys)
+    opened = _unless_changed(bundle_path, lambda: load_bundle(bundle_path, trust.keys))
     _add_figures(app, state_dir, store_path, opened)
     _add_trial(app, trial)
     return page.mount(app, page.build_blocks())
@@ -216,6 +218,25 @@ def _worked_out_every(seconds: float, work_out: Callable[[], Value]) -> Callable
     return value
 
 
+def _unless_changed(path: Path, opened: Callable[[], Bundle]) -> Callable[[], Bundle]:
+    """The bundle in `path` without its files' contents; read again only when one has changed."""
+    kept: list[tuple[object, Bundle]] = []
+
+    def bundle() -> Bundle:
+        try:
+            with os.scandir(path) as entries:
+                files = sorted(
+                    (entry.name, *entry.stat()[1:3], entry.stat()[6:]) for entry in entries
+                )
+        except OSError:
+            files = []
+        if not files or not kept or kept[0][0] != files:
+            kept[:] = [(files, replace(opened(), contents={}))]
+        return kept[0][1]
+
+    return bundle
+
+
 def line_parts(
     state_dir: Path, store_path: Path, labels: Sequence[str], hazards: Collection[str]
 ) -> dict[str, str]:
@@ -282,7 +303,12 @@ def live_picture(state_dir: Path, now: float) -> tuple[bytes, str]:
 
 def is_local(host: str) -> bool:
     """Whether only this machine can reach what listens on `host`."""
-    return host in LOCAL or host.startswith("127.")
+    if host in LOCAL:
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False  # a name may be of any address
 
 
 def open_to(panel: PanelConfig, host: str) -> Access:
@@ -297,13 +323,9 @@ def open_to(panel: PanelConfig, host: str) -> Access:
             "set user and password_file in [panel], or host 127.0.0.1 behind a proxy"
         )
     hosts = frozenset(name.lower() for name in panel.hosts)
-    return Access(host, hosts, panel.root_path, panel.user, _password(panel))
-
-
-def _password(panel: PanelConfig) -> str:
-    if panel.password_file is None:
-        return ""
-    return read_password(panel.password_file.expanduser())
+    path = panel.password_file
+    password = "" if path is None else read_password(path.expanduser())
+    return Access(host, hosts, panel.root_path, panel.user, password)
 
 
 def serve(

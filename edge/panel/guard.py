@@ -40,6 +40,9 @@ _PASSED_ON = (
     b"if-modified-since",
     b"content-type",
 )
+UNAUTHORIZED = 401
+_GUESS_SECONDS = 0.5
+"""A wrong password is answered so late."""
 _SLACK_BYTES, _SLACK_SECONDS = 32 << 20, 2.0
 """So much of the body of a refused request is taken and thrown away, so that the client, which may
 be sending still, gets to read the answer."""
@@ -93,6 +96,8 @@ class Guard:
         refusal = refuse(self._access, scope, headers)
         with_headers = _adding_headers(send)
         if refusal is not None:
+            if refusal.status == UNAUTHORIZED and b"authorization" in headers:
+                await asyncio.sleep(_GUESS_SECONDS)
             await _answer(refusal, receive, with_headers)
             return
         await self._app(_reduced(self._access, scope, headers), receive, with_headers)
@@ -113,7 +118,7 @@ def refuse(access: Access, scope: Any, headers: dict[bytes, bytes]) -> Refusal |
         given = headers.get(b"authorization", b"")
         if not _knows(given, access.user, access.password):
             ask = (b"www-authenticate", b'Basic realm="E-waste line", charset="UTF-8"')
-            return Refusal(401, "Log in to see the page.", (ask,))
+            return Refusal(UNAUTHORIZED, "Log in to see the page.", (ask,))
     return _not_allowed(scope["method"], scope["path"], headers)
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from edge.errors import BadInput
 
-MAX_BYTES = 20 << 20
+MAX_BYTES = 16 << 20
 MAX_PIXELS, MAX_PIXELS_WHOLE = 25_000_000, 20_000_000
 """Of a JPEG, which its decoder makes smaller itself, and of a PNG or BMP, which it cannot."""
 MAX_PIXELS_HEAVY, MAX_PIXELS_WEBP = 10_000_000, 6_000_000

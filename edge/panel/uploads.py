@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from edge.errors import EwasteError
 from edge.panel.picture import MAX_BYTES
 
-MAX_HELD = 24 << 20
+MAX_HELD = 18 << 20
 MAX_UPLOADS = 64
 """At once, arriving or waiting."""
 TURN_SECONDS = 30.0

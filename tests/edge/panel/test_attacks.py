@@ -562,6 +562,52 @@ def test_a_head_without_an_end_is_refused(page):
     page.visit()
 
 
+def test_everything_that_is_served_may_be_asked_for_at_once(page, injected):
+    paths = [
+        "/",
+        "/parts.json",
+        "/about.json",
+        "/live.jpg",
+        "/crops/old.jpg",
+        "/theme.css",
+        "/health",
+    ]
+
+    def ask(done: threading.Event) -> None:
+        for path in paths:
+            assert page.ask("GET", path)[0] == (404 if "crops" in path else 200)
+
+    with (
+        measured(page, "12 visitors that ask for everything without a pause", injected) as slowest,
+        meanwhile(*[ask] * 12),
+    ):
+        slowest += [page.visit() for _ in range(2)]
+
+
+def test_a_file_over_the_limit_gets_one_line(page):
+    status, answer = page.try_picture(bytes(MAX_BYTES + 1))
+    assert status == 413 and "larger than the maximum" in answer["verdict"]
+
+
+def test_what_is_no_request_gets_no_traceback(page, injected):
+    chance = random.Random(3)
+    whole = (
+        b"POST /try HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\nX: \xff\r\n\r\npicture!!"
+    )
+    with measured(page, "requests changed at random", injected):
+        until = time.monotonic() + 5
+        while time.monotonic() < until:
+            request = bytearray(whole)
+            for _ in range(chance.choice((1, 2, 8))):
+                request[chance.randrange(len(request))] = chance.randrange(256)
+            with page.connect() as connection, suppress(OSError):
+                connection.sendall(request)
+                connection.settimeout(0.05)
+                start = connection.recv(12)
+                assert start in (b"", *(b"HTTP/1.1 4%02d" % code for code in range(32))), start
+    page.visit()
+
+
 def headers_of(**named: str) -> dict[str, str]:
     return {name.replace("_", "-"): value for name, value in named.items()}
 
