@@ -170,8 +170,10 @@ def make_private_folder(folder: Path, known: tuple[str, ...] = ()) -> None:
         OSError: it cannot be made.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
+    # An administrator who installs into the folder of a service must not shut the service out.
+    own = folder.parent.stat().st_uid == os.geteuid() or os.geteuid() != 0
     try:
-        folder.mkdir(PRIVATE_FOLDER)
+        folder.mkdir(PRIVATE_FOLDER if own else 0o755)
     except FileExistsError:
         if not folder.is_dir():
             raise

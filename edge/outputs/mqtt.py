@@ -240,7 +240,7 @@ class MqttLink:
     def _remember(self) -> None:
         """Note what is retained at the broker, if that has changed."""
         retained = self._wanted | self._old
-        if retained == self._remembered:
+        if not retained or retained == self._remembered:  # nothing before the first connection
             return
         self._remembered = retained
         if self._announced is not None:

@@ -174,6 +174,11 @@ def test_a_folder_of_ours_is_made_private_and_no_other(tmp_path: Path) -> None:
             (folder / inside).touch()
         make_private_folder(folder, ("records.db",))
         assert rights(folder) == (0o755 if name == "home" else 0o700)
+    if os.geteuid() == 0:  # as `sudo ewaste-edge install` does
+        (tmp_path / "service").mkdir()
+        os.chown(tmp_path / "service", 65534, 65534)
+        make_private_folder(tmp_path / "service" / "bundles")
+        assert rights(tmp_path / "service" / "bundles") & 0o055 == 0o055
     (tmp_path / "file").touch()
     with pytest.raises(FileExistsError):
         make_private_folder(tmp_path / "file")

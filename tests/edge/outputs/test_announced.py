@@ -137,6 +137,15 @@ def test_without_its_memory_it_asks_the_broker_and_leaves_other_lines_alone(open
     assert topics is not None and not any("old" in topic for topic in topics)
 
 
+def test_a_broker_that_was_never_reached_is_asked_later(tmp_path):
+    path = tmp_path / "announced.json"
+    link = MqttLink(MqttConfig(host="127.0.0.1", port=free_port()), Outbox(1), ["a"], path)
+    with pytest.raises(OSError):
+        link.connect()
+    link.disconnect()
+    assert not path.exists()
+
+
 def test_hostile_names_at_a_real_broker(open_broker, tmp_path):
     names = ["a/b", "a+b", "a#b", "a b", "$SYS", "\u00fc", "x" * 300, "\x1b[31m", "{{ 1 }}", "a_b"]
     run_once(open_broker, [*names, "manual"], tmp_path, name="#/+ $SYS \u00e9")
