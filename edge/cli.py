@@ -6,9 +6,11 @@ Exit codes: 0 done, 1 failed, 2 bad input, 3 refused, 4 camera lost.
 import json
 import math
 import os
+import select
 import signal
 import sys
 import tempfile
+import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -564,6 +566,14 @@ def _stop_signals() -> Iterator[Callable[[], bool]]:
             signal.signal(name, handler)
 
 
+def _await_hang_up(terminal: int) -> None:
+    """Take a closed terminal for a SIGHUP, which the system sends to `make` alone."""
+    closed = select.poll()
+    closed.register(terminal, 0)
+    closed.poll()
+    os.kill(os.getpid(), signal.SIGHUP)
+
+
 @contextmanager
 def _terminal() -> Iterator[None]:
     """Within: this process alone gets the terminal's Ctrl-C.
@@ -581,6 +591,7 @@ def _terminal() -> Iterator[None]:
     before = signal.signal(signal.SIGTTOU, signal.SIG_IGN)
     os.setpgid(0, 0)
     os.tcsetpgrp(terminal, os.getpgrp())
+    threading.Thread(target=_await_hang_up, args=(terminal,), daemon=True).start()
     try:
         yield
     finally:
