@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from edge.dataset import find_dataset, name_in_dataset, of_split
+from edge.dataset import find_dataset, name_in_dataset, of_split, survey
 from edge.errors import BadInput
+from edge.labels import also_called, normalized
 from edge.listing import SPLIT_FILE, UNSPLIT, Listing
 from edge.photos import LabelledPhoto
 
@@ -22,24 +23,31 @@ class Split:
         data: the dataset, a folder or a CSV file.
         name: `train`, `val` or `test`.
         photos: what is in it.
+        title: what the dataset is called among others.
     """
 
     data: Path
     name: str
     photos: tuple[LabelledPhoto, ...]
+    title: str
 
     def name_of(self, photo: LabelledPhoto) -> str:
         """The photo's path within the dataset, after the dataset's own name."""
-        return f"{self.data.name}/{name_in_dataset(self.data, photo.path)}"
+        return f"{self.title}/{name_in_dataset(self.data, photo.path)}"
 
 
-def find_splits(data: Path, run: Path) -> Listing:
+def find_splits(data: Path, run: Path, say: Callable[[str], None]) -> Listing:
     """List a dataset by split; one without splits is split as it was for training.
+
+    `say` is told what is left out.
 
     Raises:
         BadInput: it cannot be listed, or the run does not know its photos.
     """
-    listing = find_dataset(data)
+    surveyed = survey(data)
+    for note in surveyed.notes():
+        say(note)
+    listing = surveyed.listing
     if UNSPLIT not in listing:
         return listing
     split_file = run / SPLIT_FILE
@@ -55,17 +63,20 @@ def find_splits(data: Path, run: Path) -> Listing:
     return trained
 
 
-def find_split(data: Path, listing: Listing, name: str, labels: Sequence[str]) -> Split:
+def find_split(data: Path, listing: Listing, name: str, labels: Sequence[str], title: str) -> Split:
     """One split of a listed dataset.
 
     Raises:
         BadInput: there is no such split, or a class is not among `labels`.
     """
     photos = of_split(data, listing, name)
-    strange = sorted({photo.label for photo in photos} - set(labels))
+    theirs = {normalized(label): label for label in labels}
+    strange = sorted({photo.label for photo in photos} - set(theirs))
     if strange:
-        raise BadInput(f"{data / name}: the run has no class {', '.join(strange)}")
-    return Split(data, name, tuple(photos))
+        named = ", ".join(f"{label}{also_called(label, labels)}" for label in strange)
+        raise BadInput(f"{data / name}: the run has no class {named}")
+    known = tuple(LabelledPhoto(photo.path, theirs[photo.label]) for photo in photos)
+    return Split(data, name, known, title)
 
 
 def find_judged(
@@ -73,6 +84,7 @@ def find_judged(
     listing: Listing,
     wanted: Sequence[str],
     labels: Sequence[str],
+    title: str,
     say: Callable[[str], None],
 ) -> list[Split]:
     """The splits that models are judged on: those of `wanted` that there are.
@@ -90,7 +102,7 @@ def find_judged(
     for name in wanted:
         if name not in present:
             say(f"{data}: has no {name} split; comparing on {' and '.join(present)} only")
-    return [find_split(data, listing, name, labels) for name in present]
+    return [find_split(data, listing, name, labels, title) for name in present]
 
 
 def stratify(photos: Sequence[LabelledPhoto], seed: int) -> list[LabelledPhoto]:
@@ -108,6 +120,10 @@ def fingerprint(datasets: Sequence[Path]) -> str:
     lines = []
     for data in datasets:
         for photo in chain.from_iterable(find_dataset(data).values()):
-            digest = hashlib.sha256(photo.path.read_bytes()).hexdigest()
+            try:
+                digest = hashlib.sha256(photo.path.read_bytes()).hexdigest()
+            except OSError:  # one that could not be read was used for nothing
+                digest = "unreadable"
             lines.append(f"{name_in_dataset(data, photo.path)} {digest}\n")
-    return hashlib.sha256("".join(sorted(lines)).encode()).hexdigest()
+    text = "".join(sorted(lines)).encode("utf-8", "surrogateescape")
+    return hashlib.sha256(text).hexdigest()

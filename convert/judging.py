@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
-from rich.progress import track
 
 from convert.parity import (
     FP32,
@@ -24,6 +22,7 @@ from convert.variants import Row, make_row
 from edge.classifier import Classifier
 from edge.manifest import ParityGate
 from edge.quiet import quiet
+from train.progress import bar
 
 VARIANTS = (FP32, "fp16", "dynamic", "int8", "int16x8")
 BUNDLED, PARTLY = "int8", "int8+float"
@@ -31,8 +30,6 @@ BUNDLED, PARTLY = "int8", "int8+float"
 SLOW = frozenset({"int16x8"})
 """No runtime has fast kernels for these: seconds an image."""
 BATCH = 32
-
-console = Console(stderr=True)
 
 
 @dataclass(frozen=True)
@@ -124,14 +121,12 @@ class Judge:
 
 def ask_all(ask: Ask, pixels: np.ndarray, what: str) -> Answers:
     """Ask an engine about all of uint8 RGB [n, S, S, 3], with a bar on a terminal."""
-    starts = track(
-        range(0, len(pixels), BATCH),
-        what,
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
-    parts = [ask(pixels[start : start + BATCH]) for start in starts]
+    parts = []
+    with bar(what, len(pixels)) as advanced:
+        for start in range(0, len(pixels), BATCH):
+            batch = pixels[start : start + BATCH]
+            parts.append(ask(batch))
+            advanced(len(batch))
     return Answers(
         np.concatenate([part.logits for part in parts]),
         np.concatenate([part.probabilities for part in parts]),

@@ -30,6 +30,7 @@ class Images:
         splits: of each image, the split of its dataset, such as `test`.
         truths: int [n], its class.
         pixels: uint8 RGB [n, S, S, 3].
+        datasets: of each image, the name of its dataset.
     """
 
     labels: tuple[str, ...]
@@ -37,12 +38,15 @@ class Images:
     splits: tuple[str, ...]
     truths: np.ndarray
     pixels: np.ndarray
+    datasets: tuple[str, ...]
 
     def take(self, places: np.ndarray) -> "Images":
         """Only the images at `places`."""
         names = tuple(self.names[place] for place in places)
         splits = tuple(self.splits[place] for place in places)
-        return Images(self.labels, names, splits, self.truths[places], self.pixels[places])
+        datasets = tuple(self.datasets[place] for place in places)
+        pixels = self.pixels[places]
+        return Images(self.labels, names, splits, self.truths[places], pixels, datasets)
 
 
 @dataclass(frozen=True)
@@ -316,7 +320,7 @@ def compare(
         pairs={f"{a}-{b}": _pair(answers[a], answers[b], images.names) for a, b in pairs},
         drift=_drift(images.truths, keras, quantised, score),
         classes=_by_class(images, before, after),
-        datasets=_by_dataset(images.names, before, after, keras.top == quantised.top),
+        datasets=_by_dataset(images.datasets, before, after, keras.top == quantised.top),
     )
 
 
@@ -396,13 +400,13 @@ def _by_class(images: Images, before: np.ndarray, after: np.ndarray) -> dict[str
 
 
 def _by_dataset(
-    names: Sequence[str], before: np.ndarray, after: np.ndarray, same: np.ndarray
+    datasets: Sequence[str], before: np.ndarray, after: np.ndarray, same: np.ndarray
 ) -> dict[str, DatasetParity]:
-    """The main figures for the images of each dataset folder, the first part of their names."""
-    folders = np.array([name.partition("/")[0] for name in names])
+    """The main figures for the images of each dataset."""
+    of_image = np.array(datasets)
     figures = {}
-    for folder in dict.fromkeys(folders.tolist()):
-        chosen = folders == folder
+    for folder in dict.fromkeys(datasets):
+        chosen = of_image == folder
         accuracy_float, accuracy_quantised = _accuracy(before[chosen]), _accuracy(after[chosen])
         figures[folder] = DatasetParity(
             images=int(chosen.sum()),

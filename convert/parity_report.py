@@ -36,7 +36,7 @@ def write_report(
     }
     write_whole(path.with_name(f"{path.name}.json"), json.dumps(report, indent=2).encode() + b"\n")
     page = _render(name, chosen, rows, layers)
-    write_whole(path.with_name(f"{path.name}.html"), page.encode())
+    write_whole(path.with_name(f"{path.name}.html"), page.encode("utf-8", "backslashreplace"))
 
 
 def _render(name: str, chosen: Candidate, rows: Sequence[Row], layers: Sequence[LayerError]) -> str:

@@ -1,9 +1,7 @@
 """Turn a training run into a proved bundle: python convert/quantize.py --run RUN --data DIR ..."""
 
-import json
 import os
 import platform
-import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -14,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import typer
-from rich.console import Console
 from rich.table import Table
 
 import edge
@@ -40,8 +37,10 @@ from convert.timing import median_in_turns
 from convert.variants import Row, draw_table
 from edge.bundle import Bundle, check_replaceable, write_bundle
 from edge.config import Config, read_config, read_toml
+from edge.dataset import dataset_names
 from edge.errors import BadInput, EwasteError, Refused
 from edge.files import write_whole
+from edge.labels import also_called, hazard_notes, normalized
 from edge.manifest import (
     CARD,
     GOLDEN,
@@ -56,6 +55,9 @@ from edge.photos import read_photos
 from edge.preprocess import model_input
 from edge.quiet import quiet
 from edge.signature import read_key
+from edge.terminal import out as results
+from train.command import command, print_json, print_table, problem
+from train.progress import say
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -66,7 +68,6 @@ VERSIONED = ("tensorflow", "keras", "numpy", "ai-edge-litert")
 QUANTIZERS = ("tflite", "ai-edge")
 SHOWN_LAYERS = 12
 
-console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
 Say = Callable[[str], None]
 
 
@@ -146,7 +147,7 @@ def read_gate(path: Path | None) -> ParityGate:
     return ParityGate() if path is None else read_toml(path, ParityGate)
 
 
-def quantize(request: Request, say: Say = console.print) -> Outcome:
+def quantize(request: Request, say: Say = say) -> Outcome:
     """Convert the model of a run to the variants asked for and, if int8 passes, write its bundle.
 
     `say` gets one line for each step. The comparison of what the bundle is made of, or would be,
@@ -162,13 +163,21 @@ def quantize(request: Request, say: Say = console.print) -> Outcome:
         raise BadInput(f"{request.notes}: no such file of notes for the model card")
     key = None if request.sign is None else read_key(request.sign)
     run = read_run(request.run).at_size(request.image_size)
-    listed = {data: find_splits(data, run.path) for data in request.data}
-    train = [find_split(data, listing, "train", run.labels) for data, listing in listed.items()]
+    titles = dataset_names(request.data)
+    listed = {data: find_splits(data, run.path, say) for data in titles}
+    train = [
+        find_split(data, listing, "train", run.labels, titles[data])
+        for data, listing in listed.items()
+    ]
     judged = [
         split
         for data, listing in listed.items()
-        for split in find_judged(data, listing, request.splits, run.labels, say)
+        for split in find_judged(data, listing, request.splits, run.labels, titles[data], say)
     ]
+    for note in hazard_notes(run.labels, run.levels.levels.hazards):
+        say(note)
+    if note := _binless(request.line, run.labels):
+        say(note)
     if not run.levels.calibrated:
         say(f"{run.path}: not calibrated (train/calibrate.py); the bundle gets the defaults")
     elif run.size != run.trained_size:
@@ -185,10 +194,8 @@ def quantize(request: Request, say: Say = console.print) -> Outcome:
                 candidates.append(chosen)
             return _conclude(run, request, converter, candidates, chosen, layers, key, say)
     except OSError as error:
-        raise EwasteError(
-            f"{error.filename or request.out}: {error.strerror or error}; "
-            "check space and rights, there and in the temporary folder"
-        ) from None
+        hint = "check space and rights, there and in the temporary folder"
+        raise EwasteError(f"{problem(error, request.out)}; {hint}") from None
 
 
 def _prepare(
@@ -275,14 +282,22 @@ def _calibration_inputs(train: Sequence[Split], run: Run, request: Request, say:
 
 
 def _read_images(judged: Sequence[Split], run: Run, say: Say) -> Images:
-    names, splits, truths, images = [], [], [], []
+    names, splits, truths, images, datasets = [], [], [], [], []
     for split in judged:
         for photo, pixels in read_photos(split.photos, say):
             names.append(split.name_of(photo))
             splits.append(split.name)
+            datasets.append(split.title)
             truths.append(run.labels.index(photo.label))
             images.append(model_input(pixels, run.size))
-    return Images(run.labels, tuple(names), tuple(splits), np.array(truths), np.stack(images))
+    return Images(
+        run.labels,
+        tuple(names),
+        tuple(splits),
+        np.array(truths),
+        np.stack(images),
+        tuple(datasets),
+    )
 
 
 def _announced(candidate: Candidate, say: Say) -> Candidate:
@@ -395,10 +410,21 @@ def _write(
 def _bins(line: Config, labels: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """The line's bins, as far as the model knows their labels."""
     bins = {
-        name: tuple(label for label in binned if label in labels)
+        name: tuple(label for label in labels if normalized(label) in map(normalized, binned))
         for name, binned in line.bins.items()
     }
     return {name: binned for name, binned in bins.items() if binned}
+
+
+def _binless(line: Config, labels: Sequence[str]) -> str | None:
+    """A remark on the labels that are in no bin, and on what the bins may have meant by them."""
+    bins = _bins(line, labels)
+    left = [label for label in labels if not any(label in binned for binned in bins.values())]
+    if not left:
+        return None
+    wanted = [label for binned in line.bins.values() for label in binned]
+    named = ", ".join(f"{label}{also_called(label, wanted)}" for label in left)
+    return f"in no bin, so they go to manual: {named}; --line FILE.toml names [bins]"
 
 
 def _now() -> datetime:
@@ -436,7 +462,6 @@ def _figures(outcome: Outcome, request: Request) -> dict:
 
 
 def _show(outcome: Outcome, request: Request) -> None:
-    out = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 120)
     if outcome.layers:
         table = Table(title="layers, by the share of their signal that quantising loses")
         table.add_column("lost", justify="right")
@@ -445,18 +470,17 @@ def _show(outcome: Outcome, request: Request) -> None:
         for each in outcome.layers[:SHOWN_LAYERS]:
             kept = "in float" if each.layer.name in outcome.chosen.float_layers else ""
             table.add_row(f"{each.error:.3%}", each.layer.short, kept)
-        out.print(table)
-    out.print(draw_table(outcome.rows))
+        print_table(table)
+    print_table(draw_table(outcome.rows))
     row, parity = outcome.chosen.row, outcome.chosen.parity
     low, high = parity.accuracy_drop_interval
-    out.print(
+    results.print(
         f"{row.variant} gives the same answer as Keras on {row.agreement:.1%} of {row.images} "
         f"{parity.split} photos; accuracy {row.accuracy_float:.1%} -> {row.accuracy:.1%} "
-        f"(lost {low:+.1%} to {high:+.1%}); gate {row.gate}",
-        soft_wrap=True,
+        f"(lost {low:+.1%} to {high:+.1%}); gate {row.gate}"
     )
     if outcome.bundle is None and not outcome.chosen.failed:
-        out.print("no bundle: one is made of int8 only", soft_wrap=True)
+        results.print("no bundle: one is made of int8 only")
 
 
 def main(
@@ -493,7 +517,7 @@ def main(
     as_json: Annotated[bool, typer.Option("--json", help="figures as JSON on stdout")] = False,
 ) -> None:
     """Quantise a run to int8 and prove it. Exit codes: 0 done, 1 failed, 2 bad input, 3 refused."""
-    try:
+    with command(out):
         request = Request(
             run=run,
             data=tuple(data),
@@ -516,15 +540,12 @@ def main(
         )
         outcome = quantize(request)
         if as_json:
-            print(json.dumps(_figures(outcome, request)))
+            print_json(_figures(outcome, request))
         else:
             _show(outcome, request)
         if outcome.chosen.failed:
             report = request.beside("parity.html")
             raise Refused("; ".join(outcome.chosen.failed) + f"; no bundle, see {report}")
-    except EwasteError as error:
-        console.print(f"error: {error}", style="red")
-        sys.exit(error.exit_code)
 
 
 def _chosen(option: str, given: str, known: Sequence[str]) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import BaseModel, Field, ValidationError
 
+from edge.dataset import dataset_names
 from edge.errors import BadInput, first_problem
 from train.levels import RunLevels, read_levels
 
@@ -97,7 +98,7 @@ def read_run(path: Path) -> Run:
         labels=config.labels,
         size=config.image_size,
         trained_size=config.image_size,
-        data=tuple(Path(folder).name for folder in config.data),
+        data=tuple(dataset_names(dict.fromkeys(map(Path, config.data))).values()),
         weights=Path(config.weights).name,
         seed=config.seed,
         figures={name: figure for name, figure in metrics.items() if _is_single(figure)},

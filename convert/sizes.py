@@ -5,8 +5,6 @@ of one size converted at another (`convert/quantize.py --image-size`) need no tr
 marked.
 """
 
-import json
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,8 +19,10 @@ import typer
 
 from convert.timing import median_in_turns
 from edge.bundle import Bundle
-from edge.errors import BadInput, EwasteError
+from edge.errors import BadInput
+from edge.terminal import out as results
 from edge.verify import verify
+from train.command import command, print_json
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ def main(
     as_json: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
     """Draw accuracy over latency by image size. Exit codes: 0 done, 1 failed, 2 bad input."""
-    try:
+    with command(out):
         if out.suffix not in (".png", ".svg"):
             raise BadInput(f"{out}: must end in .png or .svg")
         proved = [verify(path, threads=threads).require() for path in bundles]
@@ -137,19 +137,16 @@ def main(
         chosen = choose(points)
         out.parent.mkdir(parents=True, exist_ok=True)
         draw(points, chosen, out)
-    except EwasteError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
-    if as_json:
-        print(json.dumps({"points": [asdict(point) for point in points], "chosen": chosen.size}))
-        return
-    for point in points:
-        mark = "*" if point is chosen else " "
-        print(
-            f"{mark} {point.size:4} px  {point.accuracy:.2%} ({point.accuracy_low:.2%} to "
-            f"{point.accuracy_high:.2%})  {point.median_ms:7.2f} ms{_mark(point)}"
-        )
-    print(f"* the fastest that no other is surely more accurate than; drawn: {out}")
+        if as_json:
+            print_json({"points": [asdict(point) for point in points], "chosen": chosen.size})
+            return
+        for point in points:
+            mark = "*" if point is chosen else " "
+            results.print(
+                f"{mark} {point.size:4} px  {point.accuracy:.2%} ({point.accuracy_low:.2%} to "
+                f"{point.accuracy_high:.2%})  {point.median_ms:7.2f} ms{_mark(point)}"
+            )
+        results.print(f"* the fastest that no other is surely more accurate than; drawn: {out}")
 
 
 if __name__ == "__main__":

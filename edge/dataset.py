@@ -3,7 +3,7 @@
 import os
 import stat
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -177,16 +177,17 @@ def name_in_dataset(data: Path, photo: Path) -> str:
     return Path(os.path.relpath(photo, folder)).as_posix()
 
 
-def dataset_names(sources: Sequence[Path]) -> dict[Path, str]:
+def dataset_names(sources: Collection[Path]) -> dict[Path, str]:
     """A name for each dataset: that of its folder or file, with as many parents as tell it apart.
 
     Raises:
         BadInput: one dataset is given twice.
     """
-    resolved: dict[Path, Path] = {}
+    resolved: set[Path] = set()
     for source in sources:
-        other = resolved.setdefault(source.resolve(), source)
-        if other is not source:
+        before = len(resolved)
+        resolved.add(source.resolve())
+        if len(resolved) == before:
             raise BadInput(f"--data {shown(str(source))}: given twice")
     parts = {source: source.resolve().parts[1:] or ("/",) for source in sources}
     names = {}

@@ -89,6 +89,12 @@ def near_labels(wanted: str, labels: Sequence[str]) -> list[str]:
     return [label for label in labels if alike(label) == alike(wanted)]
 
 
+def also_called(label: str, others: Sequence[str]) -> str:
+    """A remark on a label that others lack but call nearly so, to end a message with."""
+    near = [other for other in near_labels(label, others) if other != label]
+    return f" (but {' and '.join(near)}: write it the same way)" if near else ""
+
+
 def default_hazards(labels: Sequence[str]) -> tuple[str, ...]:
     """The labels that are a hazard unless somebody says otherwise, whatever their case or number.
 

@@ -2,7 +2,6 @@
 
 import base64
 import json
-import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,22 +12,22 @@ import cv2
 import jinja2
 import numpy as np
 import typer
-from rich.console import Console
-from rich.progress import track
 
-from edge.dataset import find_dataset
+from edge.dataset import dataset_names, survey
 from edge.errors import BadInput, EwasteError, Refused
 from edge.files import write_whole
+from edge.labels import labels_problem
 from edge.photos import LabelledPhoto, count_unreadable, read_photo, stored_mode
 from edge.preprocess import model_input
+from edge.terminal import out as results
+from train.command import command, print_json
 from train.duplicates import SIZE, digest, find_groups
+from train.progress import bar, say
 
 TEMPLATE = Path(__file__).with_name("audit.html")
 EXTREMES = 8
 MOST_SHOWN = 500
 """Groups with pictures in the page; all are in the JSON."""
-
-console = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 @dataclass(frozen=True)
@@ -105,10 +104,6 @@ def examine(photo: LabelledPhoto, split: str) -> Examined:
     )
 
 
-def _say(line: str) -> None:
-    console.print(line, markup=False)
-
-
 def group_copies(photos: Sequence[Examined]) -> list[Group]:
     """The groups of copies, those that do most harm first."""
     members: dict[int, list[Examined]] = {}
@@ -127,7 +122,7 @@ def group_copies(photos: Sequence[Examined]) -> list[Group]:
     return sorted(groups, key=lambda group: (not group.conflict, not group.leak, not group.exact))
 
 
-def audit(data: Sequence[Path], out: Path, skipped: Callable[[str], None] = _say) -> dict:
+def audit(data: Sequence[Path], out: Path, skipped: Callable[[str], None] = say) -> dict:
     """Examine datasets and write `audit.json` and the page `audit.html` into `out`.
 
     Returns what `audit.json` holds. Unreadable photos are named to `skipped`.
@@ -136,25 +131,41 @@ def audit(data: Sequence[Path], out: Path, skipped: Callable[[str], None] = _say
         BadInput: a dataset cannot be listed, or none of its photos read.
         EwasteError: the report cannot be written.
     """
+    dataset_names(data)  # refuses one that is given twice
+    surveys = [survey(source) for source in data]
     listed = [
         (photo, split)
-        for source in data
-        for split, photos in find_dataset(source).items()
+        for each in surveys
+        for split, photos in each.listing.items()
         for photo in photos
     ]
+    notes = [note for each in surveys for note in each.notes()]
+    if problem := labels_problem(dict.fromkeys(photo.label for photo, _ in listed)):
+        notes.append(f"not to be trained on: {problem}")
+    for note in notes:
+        skipped(note)
     photos, unreadable = [], []
-    for photo, split in track(listed, "reading", console=console, transient=True):
-        try:
-            photos.append(examine(photo, split))
-        except BadInput as error:
-            unreadable.append(str(error))
-            skipped(f"skipped {error}")
+    with bar("reading", len(listed)) as advanced:
+        for photo, split in listed:
+            try:
+                photos.append(examine(photo, split))
+            except BadInput as error:
+                unreadable.append(str(error))
+                skipped(f"skipped {error}")
+            advanced(1)
     if not photos:
         raise BadInput("none of the photos could be read; check the dataset")
     if unreadable:
         skipped(count_unreadable(len(unreadable), len(listed)))
     groups = group_copies(photos)
-    report = {"data": [str(source) for source in data], **_report(photos, unreadable, groups)}
+    left_out = [left for each in surveys for left in each.left_out]
+    report = {
+        "data": [str(source) for source in data],
+        "notes": notes,
+        "left_out": [{"path": str(left.path), "reason": left.reason.value} for left in left_out],
+        "left_out_by_reason": dict(Counter(left.reason.value for left in left_out)),
+        **_report(photos, unreadable, groups),
+    }
     page = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
         TEMPLATE.read_text(encoding="utf-8")
     )
@@ -169,7 +180,7 @@ def audit(data: Sequence[Path], out: Path, skipped: Callable[[str], None] = _say
     try:
         out.mkdir(parents=True, exist_ok=True)
         write_whole(out / "audit.json", (json.dumps(report, indent=2) + "\n").encode())
-        write_whole(out / "audit.html", html.encode())
+        write_whole(out / "audit.html", html.encode("utf-8", "backslashreplace"))
     except OSError as error:
         raise EwasteError(f"{out}: the report cannot be written ({error.strerror})") from None
     return report
@@ -242,7 +253,8 @@ def _picture(photo: Examined) -> str:
 def _summary(report: dict) -> str:
     found = report["duplicates"]
     return (
-        f"{report['photos']} photos, {len(report['unreadable'])} unreadable; {found['groups']} "
+        f"{report['photos']} photos, {len(report['unreadable'])} unreadable, "
+        f"{len(report['left_out'])} left out; {found['groups']} "
         f"groups of copies ({found['exact']} exact, {found['near']} near) with {found['photos']} "
         f"photos: {found['across_splits']} groups across splits, {found['label_conflicts']} with "
         "more than one label"
@@ -261,18 +273,18 @@ def main(
     as_json: Annotated[bool, typer.Option("--json", help="the report as JSON on stdout")] = False,
 ) -> None:
     """Audit photos. Exit codes: 0 done, 1 failed, 2 bad input, 3 leaks found (--strict)."""
-    try:
+    with command(out):
         report = audit(data, out)
-        print(json.dumps(report) if as_json else _summary(report))
+        if as_json:
+            print_json(report)
+        else:
+            results.print(_summary(report))
         found = report["duplicates"]
         if strict and (found["across_splits"] or found["label_conflicts"]):
             raise Refused(
                 f"{found['across_splits']} groups of copies across splits and "
                 f"{found['label_conflicts']} label conflicts; see {out / 'audit.html'}"
             )
-    except EwasteError as error:
-        console.print(f"error: {error}", style="red", markup=False)
-        sys.exit(error.exit_code)
 
 
 if __name__ == "__main__":

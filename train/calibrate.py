@@ -1,7 +1,5 @@
 """Calibrate a run on its val photos: python train/calibrate.py --run RUN [--data DIR]."""
 
-import json
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,23 +7,24 @@ from typing import Annotated
 
 import numpy as np
 import typer
-from rich.console import Console
 from scipy.optimize import minimize_scalar
 
 from edge.classifier import softmax
 from edge.decision import rules_for
 from edge.errors import BadInput, EwasteError
-from edge.labels import DEFAULT_HAZARDS
+from edge.labels import default_hazards, find_label, hazard_notes, near_labels
 from edge.listing import SPLIT_FILE
 from edge.manifest import DEFAULT_SUSPICION, DecisionLevels
 from edge.photos import LabelledPhoto
 from edge.unknown import UnknownDetector
 from train.augment import augment
+from train.command import command, print_json
 from train.dataset import Split, read_dataset
 from train.decisions import judge_decisions
 from train.engine import Answers, Engine, answer_all, open_engine
 from train.levels import write_levels
 from train.metrics import calibration_error, reliability
+from train.progress import say
 from train.strangers import drawn_debris, empty_grounds, shuffled
 from train.swap import CutItem, cut_items, on_ground
 from train.unknown import compare_detectors, fit_detectors, threshold_keeping
@@ -42,8 +41,6 @@ DEBRIS = 300
 """Drawn things that stand in for unknown ones."""
 REFERENCES = 5000
 """Known items, at most, that the unknown detector compares with: 1.3 MB, 0.5 ms on one core."""
-
-console = Console(stderr=True, highlight=False)
 
 
 @dataclass(frozen=True)
@@ -357,11 +354,7 @@ def calibrate_run(
         BadInput: the run cannot be used, or a hazard is none of its labels.
     """
     engine = open_engine(run, threads=2)
-    if hazards is None:
-        hazards = [label for label in engine.labels if label in DEFAULT_HAZARDS]
-    strange = sorted(set(hazards) - set(engine.labels))
-    if strange:
-        raise BadInput(f"{run}: the hazard {', '.join(strange)} is none of its labels")
+    hazards = find_hazards(run, engine.labels, hazards)
     found = calibrate(engine, train, val, hazards, costs, seed, masks)
     try:
         write_levels(run, found.levels, found.detector, found.figures)
@@ -370,7 +363,24 @@ def calibrate_run(
     return found
 
 
-def describe(found: Calibrated) -> str:
+def find_hazards(run: Path, labels: Sequence[str], named: Sequence[str] | None) -> tuple[str, ...]:
+    """The hazards among the labels of a run: those named, or (None) the default ones.
+
+    Raises:
+        BadInput: one that is named is none of the labels.
+    """
+    if named is None:
+        return default_hazards(labels)
+    found = {hazard: find_label(hazard, labels) for hazard in named}
+    for hazard, label in found.items():
+        if label is None:
+            meant = near_labels(hazard, labels)
+            hint = f"did you mean {' or '.join(meant)}?" if meant else f"it has {', '.join(labels)}"
+            raise BadInput(f"{run}: the hazard {hazard} is none of its labels; {hint}")
+    return tuple(dict.fromkeys(label for label in found.values() if label is not None))
+
+
+def describe(found: Calibrated) -> list[str]:
     """What was found, in a few lines."""
     levels, figures = found.levels, found.figures
     decided = figures["decisions"]["photographed"]
@@ -388,7 +398,7 @@ def describe(found: Calibrated) -> str:
             f"{hazard}, suspected from {each['level']:.2%} on: {_said(each['recall'])} found, its "
             f"bin {_said(each['precision'])} pure, {_said(each['suspected'])} of the others by hand"
         )
-    return "\n".join(lines)
+    return lines + hazard_notes(levels.labels, levels.hazards)
 
 
 def _ranked(figures: dict) -> list[tuple[str, dict]]:
@@ -421,20 +431,19 @@ def main(
     as_json: Annotated[bool, typer.Option("--json", help="figures as JSON on stdout")] = False,
 ) -> None:
     """Calibrate a run on val. Exit codes: 0 done, 1 failed, 2 bad input."""
-    try:
+    with command(run):
         engine = open_engine(run, threads=2)
+        find_hazards(run, engine.labels, hazard)
         sources = data or [run / SPLIT_FILE]
-        dataset = read_dataset(sources, engine.size, seed, console.print, not data)
+        dataset = read_dataset(sources, engine.size, seed, say, not data)
         if dataset.labels != engine.labels:
             raise BadInput(f"{sources[0]}: other classes than the run's")
         costs = Costs(wrong_cost, hazard_cost)
         found = calibrate_run(run, dataset.train, dataset.val, hazard, costs, seed, masks)
-    except EwasteError as error:
-        console.print(f"error: {error}", style="red", markup=False, soft_wrap=True)
-        sys.exit(error.exit_code)
-    console.print(describe(found), markup=False, soft_wrap=True)
-    if as_json:
-        print(json.dumps({"levels": found.levels.model_dump(mode="json"), **found.figures}))
+        for line in describe(found):
+            say(line)
+        if as_json:
+            print_json({"levels": found.levels.model_dump(mode="json"), **found.figures})
 
 
 if __name__ == "__main__":

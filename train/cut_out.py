@@ -4,10 +4,8 @@ What is found on plain grounds teaches a network to find items on any (`train.cu
 """
 
 import os
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -17,16 +15,17 @@ import cv2
 import numpy as np
 import typer
 
-from edge.dataset import find_dataset, of_split
-from edge.errors import BadInput, EwasteError
+from edge.dataset import dataset_names, of_split, survey
+from edge.errors import BadInput
 from edge.files import write_whole
 from edge.listing import SPLITS, UNSPLIT
 from edge.photos import LabelledPhoto, read_photos
 from edge.preprocess import model_input
 from edge.simulator.cutout import cut_off_plain_ground, cut_out, reduced
+from train.command import command
 from train.cutter import learn_cutter, likely_items
 from train.masks import mask_path, unsquared
-from train.progress import bars, console
+from train.progress import bars, say
 
 LEARNT_FROM = ("train", UNSPLIT)
 
@@ -68,10 +67,9 @@ def cut_out_all(
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise BadInput(f"{out}: holds something; give a folder that is new or empty")
     out.mkdir(parents=True, exist_ok=True)
-    said = partial(console.print, markup=False, soft_wrap=True)
     photos, learning = _list(data)
     kept, small, framed = [], [], []
-    for photo, image in read_photos(photos, said):
+    for photo, image in read_photos(photos, say):
         kept.append(photo)
         small.append(reduced(image))
         framed.append(model_input(image, size))
@@ -100,9 +98,13 @@ def cut_out_all(
 
 def _list(data: Sequence[Path]) -> tuple[list[LabelledPhoto], set[int]]:
     """All photos, and the `id` of each that may be learnt from."""
+    dataset_names(data)  # refuses one that is given twice
     photos, learning = [], set()
     for source in data:
-        listing = find_dataset(source)
+        surveyed = survey(source)
+        for note in surveyed.notes():
+            say(note)
+        listing = surveyed.listing
         for split in [UNSPLIT] if UNSPLIT in listing else SPLITS:
             of_this = of_split(source, listing, split)
             photos += of_this
@@ -114,22 +116,15 @@ def _list(data: Sequence[Path]) -> tuple[list[LabelledPhoto], set[int]]:
 def main(
     data: Annotated[list[Path], typer.Option(help="photos, as for fine_tune.py; repeatable")],
     out: Annotated[Path, typer.Option(help="folder for the masks; must not hold anything")],
-    weights: Annotated[str, typer.Option(help="imagenet, none, or an .h5 file")] = "imagenet",
+    weights: Annotated[str, typer.Option(help="imagenet, none, or a file of Keras")] = "imagenet",
     image_size: Annotated[int, typer.Option(min=64, max=512)] = 160,
     steps: Annotated[int, typer.Option(min=1, help="of 32 pictures to learn from")] = 500,
     seed: Annotated[int, typer.Option(min=0)] = 0,
 ) -> None:
     """Cut the items out of photos. Exit codes: 0 done, 1 failed, 2 bad input."""
-    try:
+    with command(out):
         found = cut_out_all(data, weights, image_size, steps, seed, out)
-    except EwasteError as error:
-        console.print(f"error: {error}", style="red", markup=False, soft_wrap=True)
-        sys.exit(error.exit_code)
-    except OSError as error:
-        message = f"error: {out}: cannot be written ({error.strerror}); choose another"
-        console.print(message, style="red", markup=False, soft_wrap=True)
-        sys.exit(1)
-    console.print(
+    say(
         f"{out}: {found.plain + found.learnt} masks of {found.photos} photos: {found.plain} on a "
         f"plain ground, {found.learnt} by what was learnt from those"
     )

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from edge.dataset import find_dataset, of_split
+from edge.dataset import dataset_names, of_split, survey
 from edge.errors import BadInput
+from edge.labels import also_called, labels_problem
 from edge.listing import SPLITS, UNSPLIT
 from edge.photos import LabelledPhoto, read_photos
 from edge.preprocess import model_input
@@ -88,7 +89,8 @@ def read_dataset(
         BadInput: a source cannot be used, one class only, a class in val or test that train lacks,
             or nothing of a class is left to train on.
     """
-    listed = _list_photos(sources)
+    dataset_names(sources)  # refuses one that is given twice
+    listed = _list_photos(sources, skipped)
     labels = _labels(listed)
     # Not by equality: one file may be listed in two splits.
     origins = {id(photo): (source, split) for source, split, photo in listed}
@@ -181,11 +183,16 @@ def split_photos(
     return of_group[of_photo]
 
 
-def _list_photos(sources: Sequence[Path]) -> list[tuple[Path, str, LabelledPhoto]]:
+def _list_photos(
+    sources: Sequence[Path], said: Callable[[str], None]
+) -> list[tuple[Path, str, LabelledPhoto]]:
     """All photos as (source, split, photo); the split is UNSPLIT throughout a source or nowhere."""
     listed = []
     for source in sources:
-        listing = find_dataset(source)
+        surveyed = survey(source)
+        for note in surveyed.notes():
+            said(note)
+        listing = surveyed.listing
         splits = [UNSPLIT] if UNSPLIT in listing else SPLITS
         for split in splits:
             listed += [(source, split, photo) for photo in of_split(source, listing, split)]
@@ -203,11 +210,18 @@ def _labels(listed: Sequence[tuple[Path, str, LabelledPhoto]]) -> tuple[str, ...
         raise BadInput(f"{first}: one class only ({', '.join(labels)}); two or more are needed")
     for source, others in trained.items():
         if not others <= labels:
-            differing = ", ".join(sorted(others - labels))
+            differing = ", ".join(
+                f"{label}{also_called(label, sorted(labels))}" for label in sorted(others - labels)
+            )
             raise BadInput(f"{source}: other classes to train on than {first} ({differing})")
     for source, split, photo in listed:
         if photo.label not in labels:
-            raise BadInput(f"{source}: {split} has the class {photo.label}, which train lacks")
+            raise BadInput(
+                f"{source}: {split} has the class {photo.label}, which train lacks"
+                f"{also_called(photo.label, sorted(labels))}"
+            )
+    if problem := labels_problem(sorted(labels)):
+        raise BadInput(f"{first}: {problem}; give it another name")
     return tuple(sorted(labels))
 
 

@@ -1,21 +1,20 @@
 """Fetch the E-Waste Image Dataset from Kaggle: python train/download.py --out DIR."""
 
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from edge.dataset import find_dataset
 from edge.errors import BadInput, EwasteError
 from edge.files import folder_beside
 from edge.listing import SPLITS, split_named
+from edge.terminal import out as results
+from train.command import command
 
 DATASET = "akshat103/e-waste-image-dataset"
-console = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def download(out: Path, fetch: Callable[[str], str]) -> dict[str, int]:
@@ -72,7 +71,7 @@ def main(
     out: Annotated[Path, typer.Option(help="folder to write, SPLIT/CLASS/*.jpg")],
 ) -> None:
     """Fetch the dataset. Exit codes: 0 done, 1 failed (no network), 2 bad input (no kagglehub)."""
-    try:
+    with command(out):
         try:
             import kagglehub
         except ImportError:
@@ -80,10 +79,8 @@ def main(
                 "kagglehub is not installed; pip install 'ewaste-edge[train,kaggle]'"
             ) from None
         counts = download(out, kagglehub.dataset_download)
-    except EwasteError as error:
-        console.print(f"error: {error}", style="red", markup=False)
-        sys.exit(error.exit_code)
-    print(f"{out}: " + ", ".join(f"{count} photos to {split}" for split, count in counts.items()))
+        told = ", ".join(f"{count} photos to {split}" for split, count in counts.items())
+        results.print(f"{out}: {told}")
 
 
 if __name__ == "__main__":

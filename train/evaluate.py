@@ -1,36 +1,27 @@
 """Judge a run or a bundle: python train/evaluate.py --model RUN|BUNDLE --data DIR --out DIR."""
 
 import json
-import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 import typer
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 
 from edge.classifier import softmax
-from edge.dataset import find_photos
+from edge.dataset import Survey, name_in_dataset, of_split, survey, survey_photos
 from edge.decision import UNKNOWN
 from edge.errors import BadInput, EwasteError
 from edge.files import write_whole
+from edge.labels import also_called
+from edge.listing import UNSPLIT, split_named
 from edge.photos import LabelledPhoto, read_photos
 from edge.preprocess import model_input
 from edge.unknown import energy
+from train.command import command, print_json
 from train.corruptions import CORRUPTIONS, SEVERITIES, corrupt
 from train.decisions import judge_decisions, share, verdicts
 from train.engine import Answers, Engine, answer_all, open_engine
@@ -40,6 +31,7 @@ from train.metrics import (
     measure,
     reliability,
 )
+from train.progress import bar, say
 from train.report import Example, Mistake, render_report
 from train.swap import GROUNDS, CutItem, cut_items, on_ground
 from train.unknown import max_softmax, rejection, threshold_keeping
@@ -47,7 +39,6 @@ from train.unknown import max_softmax, rejection, threshold_keeping
 WORST = 12
 SEED = 0
 
-console = Console(stderr=True, highlight=False)
 Say = Callable[[str], None]
 
 
@@ -109,12 +100,10 @@ def evaluate(request: Request, say: Say) -> tuple[dict, str]:
     """
     started = time.monotonic()
     engine = open_engine(request.model, request.threads)
-    found = [
-        photo
-        for split in request.splits
-        for photo in _find_known(request.data / split, engine.labels)
-    ]
-    strangers = find_photos(request.unknown) if request.unknown else []
+    found = _find_known(request, engine.labels, say)
+    strangers = []
+    if request.unknown:
+        strangers = _surveyed(survey_photos(request.unknown), say).listing[UNSPLIT]
     pictures = _read(found, engine.size, say)
     classes = np.array([engine.labels.index(label) for label in pictures.labels])
     answers = _answer(engine, "classifying", pictures.pixels)
@@ -159,7 +148,7 @@ def evaluate(request: Request, say: Say) -> tuple[dict, str]:
     mistakes = worst_mistakes(engine, pictures, classes, probabilities)
     figures["worst"] = [
         {
-            "photo": mistake.photo.relative_to(request.data).as_posix(),
+            "photo": name_in_dataset(request.data, mistake.photo),
             "truth": mistake.truth,
             "answer": mistake.answer,
             "confidence": mistake.confidence,
@@ -236,7 +225,7 @@ def judge_background(
 
     Photos whose item cannot be cut out are left out everywhere, the original pictures included.
     """
-    with _bar("cutting out", len(pictures.photos)) as advanced:
+    with bar("cutting out", len(pictures.photos)) as advanced:
         items = []
         for item in cut_items(pictures.photos, engine.size, masks):
             items += [item] if item else []
@@ -293,12 +282,26 @@ def worst_mistakes(
     ]
 
 
-def _find_known(folder: Path, labels: Sequence[str]) -> list[LabelledPhoto]:
-    photos = find_photos(folder)
+def _find_known(request: Request, labels: Sequence[str], say: Say) -> list[LabelledPhoto]:
+    photos: list[LabelledPhoto] = []
+    surveyed = None
+    for split in request.splits:
+        if split_named(split) is None and request.data.is_dir():
+            photos += _surveyed(survey_photos(request.data / split), say).listing[UNSPLIT]
+            continue
+        surveyed = surveyed or _surveyed(survey(request.data), say)
+        photos += of_split(request.data, surveyed.listing, split_named(split) or split)
     strange = sorted({photo.label for photo in photos} - set(labels))
     if strange:
-        raise BadInput(f"{folder}: classes that the model does not know: {', '.join(strange)}")
+        named = ", ".join(f"{label}{also_called(label, labels)}" for label in strange)
+        raise BadInput(f"{request.data}: classes that the model does not know: {named}")
     return photos
+
+
+def _surveyed(found: Survey, say: Say) -> Survey:
+    for note in found.notes():
+        say(note)
+    return found
 
 
 def _read(photos: Sequence[LabelledPhoto], size: int, say: Say) -> Pictures:
@@ -312,18 +315,8 @@ def _read(photos: Sequence[LabelledPhoto], size: int, say: Say) -> Pictures:
 def _answer(
     engine: Engine, what: str, pictures: Iterable[np.ndarray], total: int | None = None
 ) -> Answers:
-    with _bar(what, len(pictures) if total is None else total) as advanced:
+    with bar(what, len(pictures) if total is None else total) as advanced:
         return answer_all(engine, pictures, advanced)
-
-
-@contextmanager
-def _bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    columns = TextColumn("{task.description:18}"), BarColumn(), MofNCompleteColumn()
-    times = TimeElapsedColumn(), TimeRemainingColumn()
-    hidden = not console.is_terminal
-    with Progress(*columns, *times, console=console, transient=True, disable=hidden) as progress:
-        task = progress.add_task(what, total=total)
-        yield lambda done: progress.advance(task, done)
 
 
 def _described(engine: Engine) -> dict:
@@ -344,14 +337,19 @@ def _accuracy_clean(
     if request.leaked is None:
         return None
     try:
-        lines = request.leaked.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = request.leaked.read_bytes().decode("utf-8-sig", "surrogateescape").splitlines()
+    except OSError as error:
         raise BadInput(f"{request.leaked}: not a readable list of photos ({error})") from None
-    leaked = {(request.data / line.strip()).resolve() for line in lines if line.strip()}
+    leaked = {(_folder(request.data) / line.strip()).resolve() for line in lines if line.strip()}
     clean = np.array([photo.path.resolve() not in leaked for photo in pictures.photos])
     if not clean.any():
         raise BadInput(f"{request.leaked}: lists every photo; nothing is left to judge on")
     return float((probabilities.argmax(axis=1) == classes)[clean].mean())
+
+
+def _folder(data: Path) -> Path:
+    """Where a dataset lies: the folder itself, or that of a CSV file."""
+    return data.parent if data.is_file() else data
 
 
 def _evenly(classes: np.ndarray, most: int) -> np.ndarray:
@@ -381,38 +379,38 @@ def write_evaluation(out: Path, figures: dict, report: str) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
         write_whole(out / "evaluate.json", (json.dumps(figures, indent=2) + "\n").encode())
-        write_whole(out / "report.html", report.encode())
+        write_whole(out / "report.html", report.encode("utf-8", "backslashreplace"))
     except OSError as error:
         raise EwasteError(f"{out}: cannot be written ({error.strerror}); choose another") from None
 
 
 def _print(figures: dict, out: Path) -> None:
-    console.print(
+    say(
         f"accuracy {figures['accuracy']:.1%} ({figures['accuracy_low']:.1%} to "
         f"{figures['accuracy_high']:.1%}) over {figures['images']} images, "
         f"calibration error {figures['ece']:.1%} (up to {figures['ece_by_chance_high']:.1%} by "
         "chance)"
     )
     for hazard, each in figures["decisions"]["hazards"].items():
-        console.print(
+        say(
             f"{hazard}: {each['recall']['count']} of {each['recall']['of']} found, "
             f"{each['safe']['count']} in no other bin; for that {each['suspected']['count']} of "
             f"{each['suspected']['of']} others go to manual"
         )
     if figures["background"]:
         grounds = figures["background"]["grounds"].items()
-        console.print(
+        say(
             f"{figures['background']['images']} items on other grounds: "
             + ", ".join(f"{ground} {each['accuracy']:.1%}" for ground, each in grounds)
         )
     if figures["unknown"]:
-        console.print(
+        say(
             f"unknown things: AUROC {figures['unknown_auroc']:.3f}, "
             f"{figures['unknown_accepted_at_95']:.1%} accepted when 95% of items are kept"
         )
     if figures["corruptions"]:
-        console.print(f"spoilt pictures: mean accuracy {figures['corruptions']['mean']:.1%}")
-    console.print(f"report: {out / 'report.html'}")
+        say(f"spoilt pictures: mean accuracy {figures['corruptions']['mean']:.1%}")
+    say(f"report: {out / 'report.html'}")
 
 
 def main(
@@ -443,15 +441,12 @@ def main(
     request = Request(
         *(model, data, splits, unknown, leaked, corruption_photos, background, masks, threads)
     )
-    try:
-        figures, report = evaluate(request, partial(console.print, markup=False, soft_wrap=True))
+    with command(out):
+        figures, report = evaluate(request, say)
         write_evaluation(out, figures, report)
-    except EwasteError as error:
-        console.print(f"error: {error}", style="red", markup=False, soft_wrap=True)
-        sys.exit(error.exit_code)
-    _print(figures, out)
-    if as_json:
-        print(json.dumps(figures))
+        _print(figures, out)
+        if as_json:
+            print_json(figures)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,9 @@
 """Fine-tune ResNet50 on labelled photos: python train/fine_tune.py --data DIR --out RUN."""
 
-import csv
-import io
 import json
 import os
 import resource
 import shutil
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,11 +18,13 @@ import numpy as np
 import tensorflow as tf
 import typer
 
+from edge.dataset import dataset_names
 from edge.errors import BadInput, EwasteError
 from edge.files import write_whole
-from edge.listing import SPLIT_FILE
+from edge.listing import SPLIT_FILE, listing_text
 from edge.preprocess import float_input
 from train.calibrate import Costs, calibrate_run, describe
+from train.command import command, print_json
 from train.cross_validate import cross_validate
 from train.dataset import Dataset
 from train.distribute import Distribute, find_worker, open_strategy
@@ -34,7 +33,7 @@ from train.job import CONFIG, FEATURES, MODEL, Job, build, described, job_of_run
 from train.metrics import measure, plot_confusion, plot_history
 from train.model import Network, in_float32
 from train.precision import Precision, choose_policy, set_policy
-from train.progress import bars, console
+from train.progress import bars, say
 from train.recipe import Augmentation, Recipe, Thaw
 from train.tracking import find_mlflow, log_to_mlflow
 
@@ -61,9 +60,9 @@ def fine_tune(job: Job, out: Path) -> dict | None:
     set_policy(policy, job.recipe.seed)
     seconds: dict[str, float] = {}
     with _timed(seconds, "reading"):
-        dataset = read(job, console.print)
-        network = build(job, len(dataset.labels))
-    console.print(f"start without pretrained weights: {_listed(network.fresh) or 'none'}")
+        dataset = read(job, say)
+        network = build(job, dataset.labels)
+    say(f"start without pretrained weights: {_listed(network.fresh) or 'none'}")
     out.mkdir(parents=True, exist_ok=True)
     if worker.rank == 0:
         _write_json(out / CONFIG, described(job, dataset, network, policy))
@@ -71,7 +70,7 @@ def fine_tune(job: Job, out: Path) -> dict | None:
     with _timed(seconds, "cutting out"):
         material = replace(material_of(job, dataset, out), worker=worker)
     with bars() as advanced:
-        report = Report(advanced, console.print)
+        report = Report(advanced, say)
         folds = None
         if job.folds:
             with _timed(seconds, "folds"):
@@ -98,7 +97,8 @@ def fine_tune(job: Job, out: Path) -> dict | None:
         found = calibrate_run(
             *(out, dataset.train, dataset.val, None, Costs(), job.recipe.seed, job.masks)
         )
-    console.print(describe(found), markup=False)
+    for line in describe(found):
+        say(line)
     metrics["temperature"] = found.levels.temperature
     metrics["val_ece"] = found.figures["ece"]
     metrics["seconds_by_phase"] = seconds
@@ -121,10 +121,10 @@ def _cross_validate(
     groups = np.concatenate([dataset.groups["train"], dataset.groups["val"]])
 
     def start() -> Network:
-        return build(job, len(dataset.labels))
+        return build(job, dataset.labels)
 
     result = cross_validate(start, material, groups, job.recipe, job.folds, out, report)
-    console.print(
+    say(
         f"{job.folds} folds: accuracy {result['accuracy_mean']:.1%} "
         f"+- {result['accuracy_deviation']:.1%}"
     )
@@ -153,7 +153,7 @@ def _judge(model: keras.Model, dataset: Dataset, data: tuple[Path, ...]) -> dict
         for figure in ("accuracy", "accuracy_low", "accuracy_high"):
             metrics[figure.replace("accuracy", "accuracy_clean")] = clean[figure]
     metrics["datasets"] = {}
-    for folder in data:
+    for folder, name in dataset_names(data).items():
         chosen = [index for index, source in enumerate(test.sources) if source == folder]
         if not chosen:
             continue
@@ -165,14 +165,14 @@ def _judge(model: keras.Model, dataset: Dataset, data: tuple[Path, ...]) -> dict
             if unseen
             else None
         )
-        metrics["datasets"][folder.name] = figures
-        console.print(
-            f"test photos of {folder.name}: accuracy {figures['accuracy']:.1%} "
+        metrics["datasets"][name] = figures
+        say(
+            f"test photos of {name}: accuracy {figures['accuracy']:.1%} "
             f"({figures['accuracy_low']:.1%} to {figures['accuracy_high']:.1%}) "
             f"over {figures['images']}"
         )
     if metrics["accuracy_clean"] is not None and not dataset.clean.all():
-        console.print(
+        say(
             f"test photos without a copy in train or val: accuracy "
             f"{metrics['accuracy_clean']:.1%} over {metrics['images_clean']}"
         )
@@ -185,14 +185,12 @@ def _write_split(out: Path, dataset: Dataset) -> None:
     Raises:
         BadInput: a run that is continued was begun with other photos.
     """
-    lines = io.StringIO(newline="")
-    writer = csv.writer(lines, lineterminator="\n")
-    writer.writerow(("path", "label", "split"))
-    for name, split in dataset.splits.items():
-        for path, number in zip(split.paths, split.classes, strict=True):
-            relative = os.path.relpath(path.resolve(), out.resolve())
-            writer.writerow((relative, dataset.labels[number], name))
-    path, content = out / SPLIT_FILE, lines.getvalue().encode()
+    path = out / SPLIT_FILE
+    content = listing_text(
+        (os.path.relpath(photo.resolve(), out.resolve()), dataset.labels[number], name)
+        for name, split in dataset.splits.items()
+        for photo, number in zip(split.paths, split.classes, strict=True)
+    )
     if path.exists() and path.read_bytes() != content:
         raise BadInput(f"{path}: the photos are not those this run began with; start a new run")
     write_whole(path, content)
@@ -249,7 +247,7 @@ def main(
             "repeatable"
         ),
     ] = None,
-    weights: Annotated[str, typer.Option(help="imagenet, none, or an .h5 file")] = "imagenet",
+    weights: Annotated[str, typer.Option(help="imagenet, none, or a file of Keras")] = "imagenet",
     init: Annotated[Path | None, typer.Option(help="an earlier run to continue from")] = None,
     image_size: Annotated[int, typer.Option(min=32, max=512)] = 160,
     epochs: Annotated[
@@ -295,7 +293,7 @@ def main(
     as_json: Annotated[bool, typer.Option("--json", help="figures as JSON on stdout")] = False,
 ) -> None:
     """Fine-tune ResNet50 on labelled photos. Exit codes: 0 done, 1 failed, 2 bad input."""
-    try:
+    with command(out, "make room, then --resume"):
         if mlflow:
             find_mlflow()
         if not find_worker(distribute, os.environ).rank:
@@ -318,17 +316,15 @@ def main(
             )
         if folds and distribute:
             raise BadInput("--folds: goes without --distribute")
-        metrics = fine_tune(job, out)
+        try:
+            metrics = fine_tune(job, out)
+        except tf.errors.OpError as error:
+            cause = _cause(error.message)
+            raise EwasteError(f"{out}: TensorFlow failed ({cause}); see --resume") from None
         if mlflow and metrics:
             log_to_mlflow(out, metrics)
-    except EwasteError as error:
-        _fail(str(error), error.exit_code)
-    except tf.errors.OpError as error:
-        _fail(f"{out}: TensorFlow failed ({_cause(error.message)}); see --resume", 1)
-    except OSError as error:
-        _fail(f"{out}: cannot be written ({error.strerror}); make room, then --resume", 1)
-    if as_json:
-        print(json.dumps(metrics))
+        if as_json:
+            print_json(metrics)
 
 
 def _cause(message: str) -> str:
@@ -336,11 +332,6 @@ def _cause(message: str) -> str:
     aside = ("\t", " ", "Hint:")
     told = [line for line in message.splitlines() if line and not line.startswith(aside)]
     return told[-1] if told else message
-
-
-def _fail(message: str, code: int) -> None:
-    console.print(f"error: {message}", style="red", markup=False, soft_wrap=True)
-    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """What a training is given: its settings, and the photos and the network that follow from them."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from edge.errors import BadInput
+from edge.labels import normalized
 from train.augment import belt_variation, plain_variation
 from train.dataset import Dataset, read_dataset
 from train.distribute import Distribute
@@ -27,7 +28,7 @@ class Job:
 
     Attributes:
         data: datasets, see `edge.dataset.find_dataset`.
-        weights: "imagenet", "none", or an .h5 file.
+        weights: "imagenet", "none", or a file of Keras.
         init: an earlier run to continue from.
         image_size: height and width of the model's input, px.
         dropout: share of the embedding that is left out in training, 0 to 1.
@@ -67,10 +68,40 @@ def read(job: Job, said: Callable[[str], None]) -> Dataset:
     return dataset
 
 
-def build(job: Job, classes: int) -> Network:
-    """The network before training; raises as `train.model.build_network` and `continue_from`."""
-    network = build_network(classes, job.image_size, job.weights, job.dropout)
-    return network if job.init is None else continue_from(network, job.init / MODEL)
+def build(job: Job, labels: Sequence[str]) -> Network:
+    """The network before training.
+
+    Raises:
+        BadInput: the weights or the earlier run cannot be used, or that one has other classes.
+        EwasteError: the ImageNet weights could not be downloaded.
+    """
+    order = () if job.init is None else _places_there(job.init, labels)
+    network = build_network(len(labels), job.image_size, job.weights, job.dropout)
+    return network if job.init is None else continue_from(network, job.init / MODEL, order)
+
+
+def _places_there(init: Path, labels: Sequence[str]) -> list[int]:
+    """Of each label, its place among those of the run to continue from.
+
+    Raises:
+        BadInput: the run has other labels: what it learnt of one would go to another.
+    """
+    if not (init / CONFIG).is_file():
+        raise BadInput(f"{init / CONFIG}: missing; give --init the directory of a finished run")
+    try:
+        theirs = [normalized(label) for label in json.loads((init / CONFIG).read_bytes())["labels"]]
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadInput(f"{init / CONFIG}: cannot be continued from ({error!r})") from None
+    missing = sorted(set(labels) - set(theirs))
+    surplus = sorted(set(theirs) - set(labels))
+    if missing or surplus:
+        differing = [f"has no {', '.join(missing)}"] if missing else []
+        differing += [f"knows {', '.join(surplus)}, which the photos lack"] if surplus else []
+        raise BadInput(
+            f"--init {init}: is of other classes: it {' and '.join(differing)}; "
+            f"--weights {init / MODEL} takes all of it but the last layer, which starts afresh"
+        )
+    return [theirs.index(label) for label in labels]
 
 
 def material_of(job: Job, dataset: Dataset, out: Path) -> Material:

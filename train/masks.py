@@ -4,6 +4,7 @@ A photo without one has no item that could be cut out.
 """
 
 import hashlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +15,9 @@ from edge.errors import BadInput
 from edge.files import read_bounded
 from edge.photos import MOST_BYTES, read_photo
 from edge.preprocess import PADDED_SIDE
+
+LONGEST_STEM = 200
+"""Bytes of a photo's name that are part of its mask's: a file name ends at 255."""
 
 
 def mask_path(masks: Path, photo: Path) -> Path:
@@ -26,7 +30,8 @@ def mask_path(masks: Path, photo: Path) -> Path:
         digest = hashlib.sha256(read_bounded(photo, MOST_BYTES)).hexdigest()
     except OSError as error:
         raise BadInput(f"{photo}: cannot be read ({error.strerror})") from None
-    return masks / f"{photo.stem}-{digest[:8]}.png"
+    stem = os.fsdecode(os.fsencode(photo.stem)[:LONGEST_STEM])
+    return masks / f"{stem}-{digest[:8]}.png"
 
 
 def read_masks(masks: Path, photos: Sequence[Path]) -> list[np.ndarray | None]:

@@ -131,6 +131,8 @@ def plot_confusion(figures: dict, labels: Sequence[str], path: Path) -> None:
     figure, axes = plt.subplots(figsize=(8, 7), layout="constrained")
     display = ConfusionMatrixDisplay(np.asarray(figures["confusion"]), display_labels=labels)
     display.plot(ax=axes, cmap="Greens", colorbar=False, xticks_rotation=45)
+    for text in (*axes.get_xticklabels(), *axes.get_yticklabels()):
+        text.set_parse_math(False)  # a label may hold dollar signs
     axes.set_title(f"{figures['images']} images, accuracy {figures['accuracy']:.1%}")
     figure.savefig(path, dpi=110)
     plt.close(figure)

@@ -4,18 +4,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import h5py
 import keras
 import numpy as np
 
 from edge.errors import BadInput, EwasteError
 from edge.preprocess import INPUT_OFFSET
+from train.weights import UNREADABLE, read_weights
 
 IMAGENET_MEAN_RGB = (123.68, 116.779, 103.939)
 """Per-channel means that Keras' "caffe" preprocessing subtracts (keras.applications.resnet)."""
 
 LAST_FROZEN = "conv4_block6_out"
 """Where the frozen part ends: everything behind it is the last stage (conv5) and the head."""
+
+HEAD = "logits"
+"""The last layer with weights, one output for each class."""
 
 BOUNDARIES = {"conv5": LAST_FROZEN, "conv4": "conv3_block4_out", "conv3": "conv2_block3_out"}
 """The layer before each stage of ResNet50."""
@@ -37,7 +40,7 @@ class Network:
 
 
 def build_network(classes: int, size: int, weights: str, dropout: float = 0.4) -> Network:
-    """Build the network from `weights`: "imagenet" (downloaded by Keras), "none", or an .h5 file.
+    """Build the network from `weights`: "imagenet" (downloaded by Keras), "none", or a file.
 
     Its layers compute in Keras' current dtype policy, logits and probabilities in float32.
 
@@ -45,12 +48,12 @@ def build_network(classes: int, size: int, weights: str, dropout: float = 0.4) -
         BadInput: the weights file is missing, damaged or holds no layer of ResNet50.
         EwasteError: the ImageNet weights could not be downloaded.
     """
-    backbone, loaded = _load_base(size, weights)
-    if "conv1_conv" in loaded:
-        _fold_normalisation(backbone.get_layer("conv1_conv"))
-    model = _with_head(backbone, classes, dropout)
+    base = _load_base(size, weights)
+    if "conv1_conv" in base.loaded and not base.folded:
+        _fold_normalisation(base.model.get_layer("conv1_conv"))
+    model = _with_head(base.model, classes, dropout)
     fresh = tuple(
-        layer.name for layer in model.layers if layer.weights and layer.name not in loaded
+        layer.name for layer in model.layers if layer.weights and layer.name not in base.loaded
     )
     for name in fresh:
         if isinstance(model.get_layer(name), keras.layers.BatchNormalization):
@@ -95,25 +98,32 @@ def _bare_resnet50(size: int) -> keras.Model:
 def _with_head(backbone: keras.Model, classes: int, dropout: float) -> keras.Model:
     pooled = keras.layers.GlobalAveragePooling2D(name="embedding", dtype="float32")(backbone.output)
     dropped = keras.layers.Dropout(dropout, name="dropout", dtype="float32")(pooled)
-    logits = keras.layers.Dense(classes, name="logits", dtype="float32")(dropped)
+    logits = keras.layers.Dense(classes, name=HEAD, dtype="float32")(dropped)
     probabilities = keras.layers.Softmax(name="probabilities", dtype="float32")(logits)
     return keras.Model(backbone.input, probabilities, name="ewaste_resnet50")
 
 
-def continue_from(network: Network, model_path: Path) -> Network:
+def continue_from(network: Network, model_path: Path, order: Sequence[int]) -> Network:
     """The network with the weights of an earlier run's `model.keras`; nothing in it is fresh.
 
+    Args:
+        network: to continue with.
+        model_path: of the earlier run.
+        order: of each class here, its place among the classes there.
+
     Raises:
-        BadInput: the file is missing, damaged, or of other classes or another image size.
+        BadInput: the file is missing, damaged, or of another number of classes.
     """
     if not model_path.is_file():
         raise BadInput(f"{model_path}: missing; give --init the directory of a finished run")
     try:
         earlier = keras.models.load_model(model_path, compile=False)
         network.model.set_weights(earlier.get_weights())
-    except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0]
+    except UNREADABLE as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise BadInput(f"{model_path}: cannot be continued from ({reason})") from None
+    head = network.model.get_layer(HEAD)
+    head.set_weights([weight[..., list(order)] for weight in head.get_weights()])
     return replace(network, fresh=())
 
 
@@ -128,8 +138,23 @@ def set_trainable(network: Network, part: keras.Model, thawed: bool) -> None:
         layer.trainable = fresh or (thawed and not (normalises and network.pretrained))
 
 
-def _load_base(size: int, weights: str) -> tuple[keras.Model, frozenset[str]]:
-    """ResNet50 without top and the names of the layers that hold pretrained weights."""
+@dataclass(frozen=True)
+class Base:
+    """ResNet50 without top.
+
+    Attributes:
+        model: takes images, gives the last stage's output.
+        loaded: names of the layers that hold pretrained weights.
+        folded: whether they take `RGB - 117` already, being those of an earlier run.
+    """
+
+    model: keras.Model
+    loaded: frozenset[str] = frozenset()
+    folded: bool = False
+
+
+def _load_base(size: int, weights: str) -> Base:
+    """ResNet50 without top, with the weights of a file or of Keras."""
     shape = (size, size, 3)
     if weights == "imagenet":
         try:
@@ -139,37 +164,26 @@ def _load_base(size: int, weights: str) -> tuple[keras.Model, frozenset[str]]:
                 f"could not download the ImageNet weights ({error}); "
                 "give a file with --weights FILE, or train from scratch with --weights none"
             ) from None
-        return model, frozenset(layer.name for layer in model.layers if layer.weights)
+        return Base(model, frozenset(layer.name for layer in model.layers if layer.weights))
     model = _bare_resnet50(size)
     if weights == "none":
-        return model, frozenset()
+        return Base(model)
     path = Path(weights)
-    if not path.is_file():
-        raise BadInput(f"{path}: no such weights file (or use --weights imagenet or none)")
-    loaded = _matching_layers(path, model.layers)
-    if not loaded:
+    shapes = {
+        layer.name: [tuple(weight.shape) for weight in layer.weights]
+        for layer in model.layers
+        if layer.weights
+    }
+    stored = read_weights(path, shapes)
+    if not stored.layers:
         raise BadInput(f"{path}: holds no layer of ResNet50; weights of another architecture?")
-    model.load_weights(path, by_name=True, skip_mismatch=True)
-    return model, loaded
-
-
-def _matching_layers(path: Path, layers: Sequence[keras.Layer]) -> frozenset[str]:
-    """Names of the layers whose weights the .h5 file (Keras' legacy layout) holds in full."""
-    try:
-        with h5py.File(path, "r") as file:
-            groups = file.get("model_weights", file)
-            stored = {
-                name: [tuple(group[weight].shape) for weight in group.attrs["weight_names"]]
-                for name, group in groups.items()
-                if "weight_names" in group.attrs
-            }
-    except (OSError, KeyError) as error:
-        raise BadInput(f"{path}: not a Keras .h5 weights file ({error})") from None
-    return frozenset(
-        layer.name
-        for layer in layers
-        if layer.weights and stored.get(layer.name) == [tuple(w.shape) for w in layer.weights]
-    )
+    if stored.foreign:
+        raise BadInput(
+            f"{path}: its layer {stored.foreign[0]} is none of ResNet50: weights of another ResNet?"
+        )
+    for name, arrays in stored.layers.items():
+        model.get_layer(name).set_weights(arrays)
+    return Base(model, frozenset(stored.layers), folded=HEAD in stored.others)
 
 
 def _pass_features_on(model: keras.Model, fresh: Sequence[str]) -> None:

@@ -1,5 +1,6 @@
 """What a user sees of a long training: lines and bars on stderr."""
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -9,17 +10,63 @@ from rich.progress import (
     MofNCompleteColumn,
     Progress,
     TextColumn,
+    TimeElapsedColumn,
     TimeRemainingColumn,
 )
 
-console = Console(stderr=True, highlight=False)
+from edge.terminal import safe_line
+
+
+class _Stderr:
+    """stderr as far as it takes anything: a training outlives its terminal."""
+
+    @property
+    def encoding(self) -> str:
+        """As `sys.stderr` has it."""
+        return getattr(sys.stderr, "encoding", None) or "utf-8"
+
+    def write(self, text: str) -> int:
+        """Write what can be written."""
+        try:
+            return sys.stderr.write(text)
+        except UnicodeEncodeError:
+            known = text.encode(self.encoding, "backslashreplace").decode(self.encoding)
+            return self.write(known)
+        except (OSError, ValueError, AttributeError):
+            return len(text)
+
+    def flush(self) -> None:
+        """Give up what cannot be written."""
+        try:
+            sys.stderr.flush()
+        except (OSError, ValueError, AttributeError):
+            return
+
+    def isatty(self) -> bool:
+        """Whether bars are of any use."""
+        try:
+            return sys.stderr.isatty()
+        except (ValueError, AttributeError):
+            return False
+
+    def fileno(self) -> int:
+        """As `sys.stderr` has it."""
+        return sys.stderr.fileno()
+
+
+console = Console(file=_Stderr(), highlight=False)  # type: ignore[arg-type]
+
+
+def say(text: object, style: str | None = None) -> None:
+    """A line on stderr that nothing depends on; names in it are no markup, and do no harm."""
+    console.print(safe_line(text), style=style, markup=False, soft_wrap=True)
 
 
 @contextmanager
 def bars() -> Iterator[Callable[[str, int, int], None]]:
     """Bars with the time left; the function gets (what, done, total)."""
     tasks: dict[str, int] = {}
-    columns = TextColumn("{task.description:32}"), BarColumn(), MofNCompleteColumn()
+    columns = TextColumn("{task.description:32}", markup=False), BarColumn(), MofNCompleteColumn()
     with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as progress:
 
         def advanced(what: str, done: int, total: int) -> None:
@@ -30,3 +77,14 @@ def bars() -> Iterator[Callable[[str, int, int], None]]:
             progress.update(tasks[what], completed=done)
 
         yield advanced
+
+
+@contextmanager
+def bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A bar on a terminal, nothing elsewhere; the function gets how many more are done."""
+    columns = TextColumn("{task.description:24}", markup=False), BarColumn(), MofNCompleteColumn()
+    times = TimeElapsedColumn(), TimeRemainingColumn()
+    hidden = not console.is_terminal
+    with Progress(*columns, *times, console=console, transient=True, disable=hidden) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda done: progress.advance(task, done)

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
@@ -15,15 +16,15 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from edge.errors import BadInput, EwasteError
+from edge.errors import BadInput
 from edge.files import write_whole
+from train.command import command, print_json, print_table
 from train.fit import Material, Report, fit
 from train.job import FEATURES, Job, build, described, material_of, read
 from train.precision import Precision, choose_policy, set_policy
-from train.progress import bars, console
+from train.progress import bars, say
 from train.recipe import Augmentation, Recipe, Thaw
 
 try:
@@ -52,8 +53,8 @@ def tune(job: Job, trials: int, out: Path) -> dict:
         EwasteError: something cannot be written; `out` stays good to be continued.
     """
     set_policy(policy := choose_policy(job.precision), job.recipe.seed)
-    dataset = read(job, console.print)
-    network = build(job, len(dataset.labels))
+    dataset = read(job, say)
+    network = build(job, dataset.labels)
     if not network.pretrained:
         raise BadInput(f"--weights {job.weights}: without pretrained stages there is no cache")
     out.mkdir(parents=True, exist_ok=True)
@@ -64,8 +65,8 @@ def tune(job: Job, trials: int, out: Path) -> dict:
         study.sampler = optuna.samplers.TPESampler(seed=job.recipe.seed + finished)
         trial = study.ask()
         tried = _suggest(trial, job)
-        console.print(f"trial {finished + 1} of {trials}: {trial.params}", markup=False)
-        row = _train(tried, material, len(dataset.labels), out / TRIAL)
+        say(f"trial {finished + 1} of {trials}: {trial.params}")
+        row = _train(tried, material, dataset.labels, out / TRIAL)
         trial.set_user_attr("val_accuracy", row["val_accuracy"])
         trial.set_user_attr("epochs", row["epochs"])
         study.tell(trial, row["val_loss"])
@@ -110,7 +111,7 @@ def _suggest(trial: optuna.Trial, job: Job) -> Job:
     return replace(job, recipe=recipe, dropout=trial.suggest_float("dropout", 0.0, 0.6))
 
 
-def _train(job: Job, material: Material, classes: int, folder: Path) -> dict[str, float]:
+def _train(job: Job, material: Material, labels: Sequence[str], folder: Path) -> dict[str, float]:
     """Train with a recipe, or go on if `folder` holds its beginning."""
     asked = json.dumps({**asdict(job.recipe), "dropout": job.dropout}).encode()
     if folder.exists() and (folder / "recipe.json").read_bytes() != asked:
@@ -119,8 +120,8 @@ def _train(job: Job, material: Material, classes: int, folder: Path) -> dict[str
     write_whole(folder / "recipe.json", asked)
     keras.utils.set_random_seed(job.recipe.seed)
     with bars() as advanced:
-        report = Report(advanced, console.print)
-        history, _ = fit(build(job, classes), material, job.recipe, folder, report)
+        report = Report(advanced, say)
+        history, _ = fit(build(job, labels), material, job.recipe, folder, report)
     best = min(history, key=lambda row: row["val_loss"])
     return {**best, "epochs": len(history)}
 
@@ -156,7 +157,7 @@ def main(
     data: Annotated[list[Path], typer.Option(help="as for fine_tune.py; repeatable")],
     out: Annotated[Path, typer.Option(help="folder of the study; one that is there is continued")],
     trials: Annotated[int, typer.Option(min=1, help="in all, those finished earlier too")] = 30,
-    weights: Annotated[str, typer.Option(help="imagenet, or an .h5 file")] = "imagenet",
+    weights: Annotated[str, typer.Option(help="imagenet, or a file of Keras")] = "imagenet",
     image_size: Annotated[int, typer.Option(min=32, max=512)] = 160,
     epochs: Annotated[int, typer.Option(min=1)] = DEFAULT.epochs,
     thaw_epochs: Annotated[int, typer.Option(min=0)] = DEFAULT.thaw_epochs,
@@ -178,18 +179,12 @@ def main(
         seed=seed,
     )
     job = Job(tuple(data), weights, image_size=image_size, precision=precision, recipe=recipe)
-    try:
+    with command(out):
         result = tune(job, trials, out)
-    except EwasteError as error:
-        console.print(f"error: {error}", style="red", markup=False, soft_wrap=True)
-        sys.exit(error.exit_code)
-    except OSError as error:
-        console.print(f"error: {out}: cannot be written ({error.strerror})", style="red")
-        sys.exit(1)
-    if as_json:
-        print(json.dumps(result))
-    else:
-        Console(highlight=False).print(_table(result))
+        if as_json:
+            print_json(result)
+        else:
+            print_table(_table(result))
 
 
 if __name__ == "__main__":

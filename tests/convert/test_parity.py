@@ -29,6 +29,7 @@ IMAGES = Images(
     splits=("val", "test", "val", "test"),
     truths=np.array([0, 0, 1, 1]),
     pixels=np.zeros((4, 1, 1, 3), np.uint8),
+    datasets=("data",) * 4,
 )
 NEAR = (0.9, 0.8, 0.2, 0.1)
 

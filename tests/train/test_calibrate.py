@@ -21,6 +21,7 @@ from train.calibrate import (
     Costs,
     Views,
     calibrate_run,
+    find_hazards,
     fit_suspicion,
     fit_temperature,
     fit_thresholds,
@@ -251,3 +252,14 @@ def test_a_hazard_that_is_no_label_gets_one_line(calibrated):
     run, _ = calibrated
     with pytest.raises(BadInput, match="Toaster is none of its labels"):
         calibrate_run(run, None, None, ["Battery", "Toaster"], Costs(), 0)
+
+
+def test_hazards_are_found_by_their_names_or_refused_with_a_hint(tmp_path):
+    labels = ("battery", "Mouse", "Te\N{COMBINING ACUTE ACCENT}le")
+    assert find_hazards(tmp_path, labels, None) == ("battery",)
+    assert find_hazards(tmp_path, labels, ["T\N{LATIN SMALL LETTER E WITH ACUTE}le"]) == labels[2:]
+    assert find_hazards(tmp_path, labels, []) == ()
+    with pytest.raises(BadInput, match=r"the hazard Battery is none .* did you mean battery\?"):
+        find_hazards(tmp_path, labels, ["Battery"])
+    with pytest.raises(BadInput, match="the hazard Kettle is none of its labels; it has battery"):
+        find_hazards(tmp_path, labels, ["Kettle"])

@@ -192,3 +192,25 @@ def test_reviewed_pictures_of_a_few_classes_join_the_photos(own_data, tmp_path):
     (reviewed / "PCB").rmdir()
     with pytest.raises(BadInput, match=r"other classes to train on than .* \(Kettle\)"):
         read(own_data, reviewed)
+
+
+def test_classes_that_differ_only_in_case_are_told_of(own_data, tmp_path):
+    for split in ("train", "val", "test"):
+        shutil.copytree(own_data / split / "Mouse", own_data / split / "mouse")
+    with pytest.raises(BadInput, match="'Mouse' and 'mouse' differ only in case"):
+        read(own_data)
+    for split in ("train", "test"):
+        shutil.rmtree(own_data / split / "mouse")
+    with pytest.raises(BadInput, match=r"val has the class mouse, .*\(but Mouse: write it"):
+        read(own_data)
+    with pytest.raises(BadInput, match="given twice"):
+        read(own_data, own_data)
+
+
+def test_what_is_left_out_is_told_before_the_photos_are_read(own_data):
+    (own_data / "train" / "PCB" / "board.xcf").write_bytes(b"")
+    said = []
+    read_dataset([own_data], 64, 0, said.append)
+    assert said == [
+        f"{own_data}: 1 left out: 1 with an ending that is not known (.xcf 1)",
+    ]

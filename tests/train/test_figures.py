@@ -7,7 +7,12 @@ import pytest
 
 from edge.unknown import energy
 from train.corruptions import CORRUPTIONS, corrupt
-from train.metrics import calibration_error, calibration_error_by_chance, reliability
+from train.metrics import (
+    calibration_error,
+    calibration_error_by_chance,
+    plot_confusion,
+    reliability,
+)
 from train.unknown import auroc, max_softmax, rejection, threshold_keeping
 
 
@@ -82,3 +87,9 @@ def test_a_corruption_grows_with_its_severity_and_repeats_itself(kind):
         differences.append(np.abs(spoilt.astype(int) - pixels).mean())
     # The rectangle lies elsewhere at each severity, so it may hide more or less of a difference.
     assert 0 < differences[0] < differences[2] < differences[4]
+
+
+def test_dollar_signs_in_a_label_are_no_formula(tmp_path):
+    figures = {"confusion": [[1, 0], [1, 2]], "images": 4, "accuracy": 0.75}
+    plot_confusion(figures, ("CD/DVD $^$", "$x"), tmp_path / "confusion.png")
+    assert (tmp_path / "confusion.png").stat().st_size > 1000
