@@ -10,16 +10,16 @@ import typer
 from rich.progress import track
 
 from benchmarks.endings import one_line_errors
-from edge.bundle import DEFAULT_BUNDLE
-from edge.dataset import find_photos
+from edge.bundle.bundle import DEFAULT_BUNDLE
+from edge.bundle.verify import verify
 from edge.errors import BadInput
-from edge.photos import read_photos
-from edge.verify import verify
-from train.metrics import measure
+from edge.photos.dataset import find_photos
+from edge.photos.reading import read_photos
+from train.evaluation.metrics import measure
 
 
 def evaluate(bundle_path: Path, photos: Path) -> dict:
-    """Figures (`train.metrics.measure`) of a bundle on `photos/CLASS/*`.
+    """Figures (`train.evaluation.metrics.measure`) of a bundle on `photos/CLASS/*`.
 
     Raises:
         EwasteError: the bundle or the photos cannot be used.

@@ -16,20 +16,20 @@ import numpy as np
 import typer
 
 from benchmarks.endings import one_line_errors
-from edge.belt.encoder import TimedEncoder
-from edge.bundle import DEFAULT_BUNDLE
+from edge.bundle.bundle import DEFAULT_BUNDLE
 from edge.cameras.camera import Frame
-from edge.classifier import Classifier, Prediction
 from edge.clock import VirtualClock
 from edge.config import Config, proved_bundle
 from edge.conveyor import Conveyor
-from edge.inference import InlineInference
+from edge.encoders.encoder import TimedEncoder
+from edge.inference.classifier import Classifier, Prediction
+from edge.inference.worker import InlineInference
 from edge.line import Source, build_conveyor
+from edge.records.store import ItemRecord
 from edge.simulator.layout import PlacedItem, place_items
 from edge.simulator.pieces import drawn_pieces
 from edge.simulator.plant import SimulatedPlant
 from edge.simulator.scene import Scene
-from edge.store import ItemRecord
 
 FPS = 30.0
 GAP_MM = (60.0, 120.0)

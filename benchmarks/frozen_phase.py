@@ -19,10 +19,16 @@ import typer
 
 from benchmarks.endings import one_line_errors
 from edge.errors import EwasteError
-from train.augment import plain_variation
-from train.dataset import Split, read_dataset
-from train.features import Batches, cache_features, from_cache, from_photos
-from train.model import LAST_FROZEN, before_boundary, behind_boundary, build_network, set_trainable
+from train.augmentation.augment import plain_variation
+from train.data.dataset import Split, read_dataset
+from train.learning.features import Batches, cache_features, from_cache, from_photos
+from train.learning.model import (
+    LAST_FROZEN,
+    before_boundary,
+    behind_boundary,
+    build_network,
+    set_trainable,
+)
 
 BATCH = 32
 

@@ -12,9 +12,9 @@ import numpy as np
 import typer
 
 from benchmarks.endings import one_line_errors
-from edge.bundle import DEFAULT_BUNDLE
-from edge.preprocess import model_input
-from edge.verify import verify
+from edge.bundle.bundle import DEFAULT_BUNDLE
+from edge.bundle.verify import verify
+from edge.inference.preprocess import model_input
 
 FRAME = (720, 1280, 3)
 WARM_UP = 10

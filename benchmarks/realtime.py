@@ -20,13 +20,13 @@ import typer
 from benchmarks.endings import one_line_errors
 from edge.cameras.device import FILM
 from edge.config import read_config
-from edge.decision import TOUCHING
+from edge.decision.decide import TOUCHING
 from edge.errors import EwasteError
+from edge.records.store import RECORDS_NAME, ItemRecord, Store
 from edge.simulator.film import Film
 from edge.simulator.filming import render_film
 from edge.simulator.scenario import read_scenario
 from edge.simulator.simulate import Pictures, told
-from edge.store import RECORDS_NAME, ItemRecord, Store
 
 TEXTURES = 18
 """Of belt in the film: 36 m."""

@@ -17,15 +17,15 @@ import numpy as np
 import typer
 
 from benchmarks.endings import one_line_errors
-from convert.dataset import stratify
-from convert.golden import draw_input
-from edge.bundle import DEFAULT_BUNDLE, Bundle, load_bundle
-from edge.dataset import find_photos
+from convert.proof.dataset import stratify
+from convert.proof.golden import draw_input
+from edge.bundle.bundle import DEFAULT_BUNDLE, Bundle, load_bundle
+from edge.bundle.golden import steps_off
+from edge.bundle.manifest import MODEL
 from edge.errors import BadInput, EwasteError, Refused
-from edge.golden import steps_off
-from edge.manifest import MODEL
-from edge.photos import read_photos
-from edge.preprocess import model_input
+from edge.inference.preprocess import model_input
+from edge.photos.dataset import find_photos
+from edge.photos.reading import read_photos
 
 SCRIPTS: Mapping[str, str] = {
     "ai_edge_litert": """

@@ -17,7 +17,7 @@ from edge.belt.detector import Detector
 from edge.belt.geometry import Geometry
 from edge.belt.touching import measure
 from edge.belt.tracker import Tracker
-from edge.dataset import find_photos
+from edge.photos.dataset import find_photos
 from edge.simulator.layout import MARGIN_MM, PlacedItem
 from edge.simulator.pieces import Piece, cutout_pieces, drawn_pieces, photo_pieces
 from edge.simulator.scene import Scene

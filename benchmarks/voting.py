@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from benchmarks.endings import one_line_errors
-from edge.bundle import DEFAULT_BUNDLE
+from edge.bundle.bundle import DEFAULT_BUNDLE
 from edge.config import Config
 from edge.simulator.scenario import Scenario, read_scenario
 from edge.simulator.simulate import Outcome, Pictures, plain_scenario, simulate

@@ -15,12 +15,12 @@ import typer
 from rich.table import Table
 
 import edge
-from convert.dataset import Split, find_judged, find_split, find_splits, fingerprint, stratify
-from convert.golden import make_golden
-from convert.judging import BUNDLED, PARTLY, VARIANTS, Candidate, Judge, ask_all
-from convert.layers import LayerError, fewest_in_float
-from convert.model_card import write_card
-from convert.parity import (
+from convert.proof.dataset import Split, find_judged, find_split, find_splits, fingerprint, stratify
+from convert.proof.golden import make_golden
+from convert.proof.judging import BUNDLED, PARTLY, VARIANTS, Candidate, Judge, ask_all
+from convert.proof.layers import LayerError, fewest_in_float
+from convert.proof.model_card import write_card
+from convert.proof.parity import (
     FP32,
     Answers,
     Images,
@@ -31,17 +31,12 @@ from convert.parity import (
     device_engine,
     keras_engine,
 )
-from convert.parity_report import write_report
-from convert.run import Run, read_run
-from convert.timing import median_in_turns
-from convert.variants import Row, draw_table
-from edge.bundle import Bundle, check_replaceable, write_bundle
-from edge.config import Config, read_config, read_toml
-from edge.dataset import dataset_names
-from edge.errors import BadInput, EwasteError, Refused
-from edge.files import write_whole
-from edge.labels import also_called, hazard_notes, normalized
-from edge.manifest import (
+from convert.proof.parity_report import write_report
+from convert.proof.run import Run, read_run
+from convert.proof.timing import median_in_turns
+from convert.proof.variants import Row, draw_table
+from edge.bundle.bundle import Bundle, check_replaceable, write_bundle
+from edge.bundle.manifest import (
     CARD,
     GOLDEN,
     MODEL,
@@ -51,18 +46,23 @@ from edge.manifest import (
     Manifest,
     ParityGate,
 )
-from edge.photos import read_photos
-from edge.preprocess import model_input
+from edge.bundle.signature import read_key
+from edge.config import Config, read_config, read_toml
+from edge.errors import BadInput, EwasteError, Refused
+from edge.files import write_whole
+from edge.inference.preprocess import model_input
+from edge.labels import also_called, hazard_notes, normalized
+from edge.photos.dataset import dataset_names
+from edge.photos.reading import read_photos
 from edge.quiet import quiet
-from edge.signature import read_key
 from edge.terminal import out as results
 from train.command import command, print_json, print_table, problem
-from train.progress import say
+from train.learning.progress import say
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-    from convert.converter import Converter
+    from convert.tflite.converter import Converter
 
 VERSIONED = ("tensorflow", "keras", "numpy", "ai-edge-litert")
 QUANTIZERS = ("tflite", "ai-edge")
@@ -77,8 +77,8 @@ class Request:
 
     Attributes:
         run: the training run directory.
-        data: datasets (`edge.dataset.find_dataset`) with train and test or val photos; one without
-            splits is split as the run says.
+        data: datasets (`edge.photos.dataset.find_dataset`) with train and test or val photos; one
+            without splits is split as the run says.
         out: the bundle to write.
         variants: of `VARIANTS`, in the order they are told; a bundle is made of int8 only.
         splits: which splits of the datasets the variants are judged on.
@@ -209,8 +209,8 @@ def _prepare(
     """Load the model, and ask Keras and unquantised TFLite about the images to judge on."""
     say("loading TensorFlow and the model")
     with quiet():  # imported here, for it takes seconds: what is wrong so far was told at once
-        from convert import tflite
-        from convert.converter import Converter
+        from convert.tflite import tensorflow_converter as tflite
+        from convert.tflite.converter import Converter
     model = tflite.load_model(run)
     inputs = _calibration_inputs(train, run, request, say)
     say(f"converting, with ranges from {len(inputs)} training photos")

@@ -17,11 +17,11 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import typer
 
-from convert.timing import median_in_turns
-from edge.bundle import Bundle
+from convert.proof.timing import median_in_turns
+from edge.bundle.bundle import Bundle
+from edge.bundle.verify import verify
 from edge.errors import BadInput
 from edge.terminal import out as results
-from edge.verify import verify
 from train.command import command, print_json
 
 

@@ -21,6 +21,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from edge.bundle.install import CURRENT, roll_back
+from edge.bundle.install import install as install_bundle
+from edge.bundle.manifest import manifest_schema
+from edge.bundle.signature import make_key
+from edge.bundle.verify import verify as verify_bundle
 from edge.config import (
     Config,
     decision_rules,
@@ -31,19 +36,14 @@ from edge.config import (
     readable_secrets,
 )
 from edge.conveyor import Tally
-from edge.decision import decide
+from edge.decision.decide import decide
 from edge.errors import BadInput, EwasteError
-from edge.export import export_csv, export_review, own_descriptor
 from edge.files import LONGEST_NAME
-from edge.install import CURRENT, roll_back
-from edge.install import install as install_bundle
 from edge.line import Source, open_source, run_line
-from edge.manifest import manifest_schema
-from edge.photos import count_unreadable, read_photo
-from edge.signature import make_key
-from edge.store import JOURNALS, RECORDS_NAME, Damaged, ItemRecord, Store
+from edge.photos.reading import count_unreadable, read_photo
+from edge.records.export import export_csv, export_review, own_descriptor
+from edge.records.store import JOURNALS, RECORDS_NAME, Damaged, ItemRecord, Store
 from edge.terminal import ReaderGone, err, hold_streams, out, release_streams, safe_line
-from edge.verify import verify as verify_bundle
 
 if TYPE_CHECKING:
     from edge.simulator.score import Score
@@ -320,7 +320,7 @@ def draw(
     size: Annotated[int, typer.Option(min=32, max=1024, help="px")] = 224,
 ) -> None:
     """Write a dataset of drawn items, for a clone without photos."""
-    from edge.simulator.items import CLASSES, write_dataset
+    from edge.synthetic.items import CLASSES, write_dataset
 
     try:
         write_dataset(target, {"train": train, "val": val, "test": test}, seed, size)

@@ -12,16 +12,18 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.functional_validators import PlainValidator
 
-from edge.belt.gates import GateSpec
 from edge.belt.geometry import Geometry
-from edge.belt.voting import Voting
-from edge.bundle import DEFAULT_BUNDLE, Bundle, open_detector
+from edge.bundle.bundle import DEFAULT_BUNDLE, Bundle, open_detector
+from edge.bundle.install import CURRENT
+from edge.bundle.signature import check_key
+from edge.bundle.verify import Demands, verify
 from edge.cameras.device import shown_source
-from edge.classifier import Classifier
-from edge.decision import MANUAL, DecisionRules, rules_for
+from edge.decision.decide import MANUAL, DecisionRules, rules_for
+from edge.decision.voting import Voting
 from edge.errors import BadInput, first_problem, one_line
 from edge.files import read_text, readable_by_others
-from edge.install import CURRENT
+from edge.gates.schedule import GateSpec
+from edge.inference.classifier import Classifier
 from edge.labels import hazard_notes, near_labels
 from edge.limits import (
     AnyPath,
@@ -42,8 +44,6 @@ from edge.limits import (
     whole,
     within,
 )
-from edge.signature import check_key
-from edge.verify import Demands, verify
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -173,8 +173,8 @@ class ClassifierConfig(_Section):
         threads: that one inference may use.
         views: how many views of an item are classified before the verdict, at most.
         view_spacing_mm: how far an item travels between two of them.
-        vote: `sequential`, no more views once the vote is sure (`edge.belt.voting`), or `fixed`,
-            always all of them.
+        vote: `sequential`, no more views once the vote is sure (`edge.decision.voting`), or
+            `fixed`, always all of them.
         error: how often a vote may be broken off with the wrong label.
         hazard_error: the same for a hazard that gets another label.
         correlation: of the views of one item, from 0, each tells something new, to 1. The
@@ -414,7 +414,7 @@ class Config(_Section):
 
     @property
     def bundles(self) -> Path:
-        """Where bundles are installed (`edge.install`)."""
+        """Where bundles are installed (`edge.bundle.install`)."""
         return self.state.expanduser() / "bundles"
 
     @property

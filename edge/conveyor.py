@@ -13,21 +13,21 @@ import cv2
 
 from edge.belt.candidate import Candidate
 from edge.belt.detector import Detection, Detector
-from edge.belt.encoder import HEALTHY, Encoder, EncoderHealth
-from edge.belt.gates import GateSchedule, Opening
 from edge.belt.geometry import Box, Geometry
 from edge.belt.tracker import TrackedItem, Tracker, box_of
 from edge.belt.view import View, crop
-from edge.belt.voting import Voting, verdict_if_sure
 from edge.cameras.camera import Camera, Frame, NoFrame
-from edge.classifier import Prediction
 from edge.clock import Clock
-from edge.decision import MANUAL, TOUCHING, UNKNOWN, DecisionRules, Verdict, decide, vote
+from edge.decision.decide import MANUAL, TOUCHING, UNKNOWN, DecisionRules, Verdict, decide, vote
+from edge.decision.voting import Voting, verdict_if_sure
+from edge.encoders.encoder import HEALTHY, Encoder, EncoderHealth
 from edge.errors import EwasteError
-from edge.inference import Inference
-from edge.outputs.gate_output import GateOutput
-from edge.recall import FOUND_S, Recall
-from edge.store import ItemRecord
+from edge.gates.output import GateOutput
+from edge.gates.schedule import GateSchedule, Opening
+from edge.inference.classifier import Prediction
+from edge.inference.worker import Inference
+from edge.records.recall import FOUND_S, Recall
+from edge.records.store import ItemRecord
 
 STAGES = ("detect", "classify", "verdict")
 LATENCIES_KEPT = 1000

@@ -10,35 +10,35 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from edge.belt.checked_encoder import CheckedEncoder
-from edge.belt.encoder import HEALTHY, Encoder, EncoderHealth, TimedEncoder
-from edge.belt.gates import GateSchedule
-from edge.belt.odometer import Odometer
-from edge.belt.pulses import PulseEncoder
-from edge.bundle import Bundle
+from edge.bundle.bundle import Bundle
 from edge.cameras.camera import Camera
 from edge.cameras.device import is_live, shown_source
 from edge.cameras.source import open_camera
 from edge.cameras.watched import WatchedCamera
-from edge.classifier import Classifier
 from edge.clock import Clock, SystemClock, VirtualClock
 from edge.config import Config, decision_rules, name_notes, proved_bundle
 from edge.conveyor import Conveyor, Step, Tally
-from edge.decision import MANUAL, UNKNOWN
+from edge.decision.decide import MANUAL, UNKNOWN
+from edge.encoders.checked_encoder import CheckedEncoder
+from edge.encoders.encoder import HEALTHY, Encoder, EncoderHealth, TimedEncoder
+from edge.encoders.gpio_encoder import GpioEncoder
+from edge.encoders.pulses import PulseEncoder
+from edge.encoders.visual_odometer import Odometer
 from edge.errors import BadInput
 from edge.files import make_private_folder
 from edge.folder_lock import folder_lock
-from edge.inference import Inference, InlineInference, ThreadedInference
-from edge.inputs.gpio_encoder import GpioEncoder
-from edge.memory import return_freed_memory
-from edge.outputs.gate_output import GateOutput
+from edge.gates.output import GateOutput
+from edge.gates.schedule import GateSchedule
+from edge.inference.classifier import Classifier
+from edge.inference.memory import return_freed_memory
+from edge.inference.worker import Inference, InlineInference, ThreadedInference
 from edge.outputs.wiring import Outputs
 from edge.panel.beside import EFFECTIVE, PageBeside, await_port
 from edge.panel.live import STATUS_NAME, LivePublisher, Overlay, Percentiles, Status
-from edge.recall import LATELY, Recall
-from edge.review import reviewer
-from edge.store import RECORDS_NAME, ItemRecord, Store
-from edge.store_writer import Retention, StoreWriter, WriterStatus
+from edge.records.recall import LATELY, Recall
+from edge.records.review import reviewer
+from edge.records.store import RECORDS_NAME, ItemRecord, Store
+from edge.records.writer import Retention, StoreWriter, WriterStatus
 from edge.terminal import err, out, safe_line
 
 PATIENCE = 0.6

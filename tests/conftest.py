@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edge.preprocess import float_input
+from edge.inference.preprocess import float_input
 
 LABELS = ("Battery", "Keyboard", "PCB", "Washing Machine")
 SIZE = 48
@@ -52,7 +52,7 @@ def drawn_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     train/ shows each item on a dark and on a light ground, test/ on one in between: near enough for
     a tiny network to be sure of its answers.
     """
-    from edge.simulator.items import draw_item
+    from edge.synthetic.items import draw_item
 
     folder = tmp_path_factory.mktemp("drawn")
     for label in LABELS:
@@ -90,8 +90,8 @@ def tiny_bundle(tiny_run: Path, drawn_data: Path, tmp_path_factory: pytest.TempP
 @pytest.fixture(scope="session")
 def tiny_fp32(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The model of `tiny_run` as unquantised TFLite."""
-    from convert import tflite
-    from convert.run import read_run
+    from convert.proof.run import read_run
+    from convert.tflite import tensorflow_converter as tflite
 
     folder = tmp_path_factory.mktemp("fp32")
     tflite.export_graph(tflite.load_model(read_run(tiny_run)), folder / "graph")
@@ -139,9 +139,9 @@ def fit(model, data: Path, epochs: int) -> None:
 
 def load_split(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     """Pixels uint8 [n, S, S, 3] and classes int [n] of a drawn split."""
-    from edge.dataset import find_photos
-    from edge.photos import read_photo
-    from edge.preprocess import model_input
+    from edge.inference.preprocess import model_input
+    from edge.photos.dataset import find_photos
+    from edge.photos.reading import read_photo
 
     photos = find_photos(folder)
     pixels = np.stack([model_input(read_photo(photo.path), SIZE) for photo in photos])

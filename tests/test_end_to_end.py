@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.store import Store
+from edge.records.store import Store
 
 ROOT = Path(__file__).parents[1]
 

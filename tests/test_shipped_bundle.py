@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.accuracy import evaluate
-from edge.bundle import DEFAULT_BUNDLE, load_bundle, open_classifier
-from edge.golden import verify_golden
+from edge.bundle.bundle import DEFAULT_BUNDLE, load_bundle, open_classifier
+from edge.bundle.golden import verify_golden
 
 ROOT = Path(__file__).parents[1]
 SHARED = Path(os.environ.get("EWASTE_SHARED", ROOT.parent / "shared"))

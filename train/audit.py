@@ -13,16 +13,16 @@ import jinja2
 import numpy as np
 import typer
 
-from edge.dataset import dataset_names, survey
 from edge.errors import BadInput, EwasteError, Refused
 from edge.files import write_whole
+from edge.inference.preprocess import model_input
 from edge.labels import labels_problem
-from edge.photos import LabelledPhoto, count_unreadable, read_photo, stored_mode
-from edge.preprocess import model_input
+from edge.photos.dataset import dataset_names, survey
+from edge.photos.reading import LabelledPhoto, count_unreadable, read_photo, stored_mode
 from edge.terminal import out as results
 from train.command import command, print_json
-from train.duplicates import SIZE, digest, find_groups
-from train.progress import bar, say
+from train.data.duplicates import SIZE, digest, find_groups
+from train.learning.progress import bar, say
 
 TEMPLATE = Path(__file__).with_name("audit.html")
 EXTREMES = 8

@@ -9,25 +9,25 @@ import numpy as np
 import typer
 from scipy.optimize import minimize_scalar
 
-from edge.classifier import softmax
-from edge.decision import rules_for
+from edge.bundle.manifest import DEFAULT_SUSPICION, DecisionLevels
+from edge.decision.decide import rules_for
 from edge.errors import BadInput, EwasteError
+from edge.inference.classifier import softmax
+from edge.inference.ood import UnknownDetector
 from edge.labels import default_hazards, find_label, hazard_notes, near_labels
-from edge.listing import SPLIT_FILE
-from edge.manifest import DEFAULT_SUSPICION, DecisionLevels
-from edge.photos import LabelledPhoto
-from edge.unknown import UnknownDetector
-from train.augment import augment
+from edge.photos.listing import SPLIT_FILE
+from edge.photos.reading import LabelledPhoto
+from train.augmentation.augment import augment
 from train.command import command, print_json
-from train.dataset import Split, read_dataset
-from train.decisions import judge_decisions
-from train.engine import Answers, Engine, answer_all, open_engine
-from train.levels import write_levels
-from train.metrics import calibration_error, reliability
-from train.progress import say
-from train.strangers import drawn_debris, empty_grounds, shuffled
-from train.swap import CutItem, cut_items, on_ground
-from train.unknown import compare_detectors, fit_detectors, threshold_keeping
+from train.data.dataset import Split, read_dataset
+from train.evaluation.background_swap import CutItem, cut_items, on_ground
+from train.evaluation.calibration import write_levels
+from train.evaluation.decisions import judge_decisions
+from train.evaluation.metrics import calibration_error, reliability
+from train.evaluation.ood_detectors import compare_detectors, fit_detectors, threshold_keeping
+from train.evaluation.ood_samples import drawn_debris, empty_grounds, shuffled
+from train.evaluation.predictor import Answers, Engine, answer_all, open_engine
+from train.learning.progress import say
 
 KEPT = 0.95
 """Share of the known items that the unknown detector keeps."""
@@ -87,7 +87,7 @@ def calibrate(
     Everything is chosen on `val`; of `train` come only the items the detector compares with. Val is
     seen as photographed, cut out and laid on a belt and on white, and varied a little: what
     is fitted to the pictures of a shop alone would not hold on a line. It is cut out by `masks`
-    (`train.masks`), or without them here.
+    (`train.data.masks`), or without them here.
     """
     cut = cut_items(_photos(val, engine.labels), engine.size, masks)
     items = [item for item in cut if item]

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from edge.errors import EwasteError
 from edge.terminal import ReaderGone, hold_streams, out, release_streams
-from train.progress import say
+from train.learning.progress import say
 
 WIDTH = 120
 """Columns of a table that is no terminal's."""

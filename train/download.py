@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from edge.dataset import find_dataset
 from edge.errors import BadInput, EwasteError
 from edge.files import folder_beside
-from edge.listing import SPLITS, split_named
+from edge.photos.dataset import find_dataset
+from edge.photos.listing import SPLITS, split_named
 from edge.terminal import out as results
 from train.command import command
 

@@ -11,30 +11,30 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from edge.classifier import softmax
-from edge.dataset import Survey, name_in_dataset, of_split, survey, survey_photos
-from edge.decision import UNKNOWN
+from edge.decision.decide import UNKNOWN
 from edge.errors import BadInput, EwasteError
 from edge.files import write_whole
+from edge.inference.classifier import softmax
+from edge.inference.ood import energy
+from edge.inference.preprocess import model_input
 from edge.labels import also_called
-from edge.listing import UNSPLIT, split_named
-from edge.photos import LabelledPhoto, read_photos
-from edge.preprocess import model_input
-from edge.unknown import energy
+from edge.photos.dataset import Survey, name_in_dataset, of_split, survey, survey_photos
+from edge.photos.listing import UNSPLIT, split_named
+from edge.photos.reading import LabelledPhoto, read_photos
+from train.augmentation.corruptions import CORRUPTIONS, SEVERITIES, corrupt
 from train.command import command, print_json
-from train.corruptions import CORRUPTIONS, SEVERITIES, corrupt
-from train.decisions import judge_decisions, share, verdicts
-from train.engine import Answers, Engine, answer_all, open_engine
-from train.metrics import (
+from train.evaluation.background_swap import GROUNDS, CutItem, cut_items, on_ground
+from train.evaluation.decisions import judge_decisions, share, verdicts
+from train.evaluation.metrics import (
     calibration_error,
     calibration_error_by_chance,
     measure,
     reliability,
 )
-from train.progress import bar, say
-from train.report import Example, Mistake, render_report
-from train.swap import GROUNDS, CutItem, cut_items, on_ground
-from train.unknown import max_softmax, rejection, threshold_keeping
+from train.evaluation.ood_detectors import max_softmax, rejection, threshold_keeping
+from train.evaluation.predictor import Answers, Engine, answer_all, open_engine
+from train.evaluation.report import Example, Mistake, render_report
+from train.learning.progress import bar, say
 
 WORST = 12
 SEED = 0
@@ -55,7 +55,7 @@ class Request:
             left out of `accuracy_clean`.
         corruption_photos: how many photos, evenly over the classes, are spoilt; 0 leaves it out.
         background: whether items are laid on other grounds.
-        masks: the photos' items (`train.masks`); None: they are cut out here.
+        masks: the photos' items (`train.data.masks`); None: they are cut out here.
         threads: of the TFLite runtime.
     """
 
@@ -221,7 +221,8 @@ def judge_background(
     probabilities: np.ndarray,
     masks: Path | None,
 ) -> tuple[dict, list[Example]]:
-    """Figures (`train.metrics.measure`) of the same items on other grounds, and examples.
+    """Figures (`train.evaluation.metrics.measure`) of the same items on other grounds, and
+    examples.
 
     Photos whose item cannot be cut out are left out everywhere, the original pictures included.
     """

@@ -18,24 +18,34 @@ import numpy as np
 import tensorflow as tf
 import typer
 
-from edge.dataset import dataset_names
 from edge.errors import BadInput, EwasteError
 from edge.files import write_whole
-from edge.listing import SPLIT_FILE, listing_text
-from edge.preprocess import float_input
+from edge.inference.preprocess import float_input
+from edge.photos.dataset import dataset_names
+from edge.photos.listing import SPLIT_FILE, listing_text
 from train.calibrate import Costs, calibrate_run, describe
 from train.command import command, print_json
-from train.cross_validate import cross_validate
-from train.dataset import Dataset
-from train.distribute import Distribute, find_worker, open_strategy
-from train.fit import CHECKPOINT, Material, Report, fit
-from train.job import CONFIG, FEATURES, MODEL, Job, build, described, job_of_run, material_of, read
-from train.metrics import measure, plot_confusion, plot_history
-from train.model import Network, in_float32
-from train.precision import Precision, choose_policy, set_policy
-from train.progress import bars, say
-from train.recipe import Augmentation, Recipe, Thaw
-from train.tracking import find_mlflow, log_to_mlflow
+from train.data.dataset import Dataset
+from train.evaluation.metrics import measure, plot_confusion, plot_history
+from train.learning.cross_validation import cross_validate
+from train.learning.distribute import Distribute, find_worker, open_strategy
+from train.learning.fit import CHECKPOINT, Material, Report, fit
+from train.learning.job import (
+    CONFIG,
+    FEATURES,
+    MODEL,
+    Job,
+    build,
+    described,
+    job_of_run,
+    material_of,
+    read,
+)
+from train.learning.model import Network, in_float32
+from train.learning.precision import Precision, choose_policy, set_policy
+from train.learning.progress import bars, say
+from train.learning.recipe import Augmentation, Recipe, Thaw
+from train.learning.tracking import find_mlflow, log_to_mlflow
 
 METRICS = "metrics.json"
 
@@ -180,7 +190,8 @@ def _judge(model: keras.Model, dataset: Dataset, data: tuple[Path, ...]) -> dict
 
 
 def _write_split(out: Path, dataset: Dataset) -> None:
-    """Write `split.csv`, which `edge.dataset.find_dataset` reads; paths are relative to the run.
+    """Write `split.csv`, which `edge.photos.dataset.find_dataset` reads; paths are relative to the
+    run.
 
     Raises:
         BadInput: a run that is continued was begun with other photos.

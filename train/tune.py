@@ -21,11 +21,11 @@ from rich.table import Table
 from edge.errors import BadInput
 from edge.files import write_whole
 from train.command import command, print_json, print_table
-from train.fit import Material, Report, fit
-from train.job import FEATURES, Job, build, described, material_of, read
-from train.precision import Precision, choose_policy, set_policy
-from train.progress import bars, say
-from train.recipe import Augmentation, Recipe, Thaw
+from train.learning.fit import Material, Report, fit
+from train.learning.job import FEATURES, Job, build, described, material_of, read
+from train.learning.precision import Precision, choose_policy, set_policy
+from train.learning.progress import bars, say
+from train.learning.recipe import Augmentation, Recipe, Thaw
 
 try:
     import optuna

@@ -6,8 +6,8 @@ from edge.belt.detector import Detection
 from edge.belt.touching import crowding
 from edge.belt.tracker import TrackedItem
 from edge.belt.view import View
-from edge.classifier import Prediction
-from edge.decision import Verdict
+from edge.decision.decide import Verdict
+from edge.inference.classifier import Prediction
 
 OUTLINES = 2
 """How many outlines of an item are looked at."""

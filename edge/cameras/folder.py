@@ -10,7 +10,7 @@ from edge.cameras.camera import Frame, NoFrame
 from edge.cameras.shape import stretched
 from edge.clock import Clock
 from edge.errors import BadInput
-from edge.photos import PHOTO_SUFFIXES, count_unreadable, read_photo
+from edge.photos.reading import PHOTO_SUFFIXES, count_unreadable, read_photo
 
 
 class PictureFolder:

@@ -1,8 +1,8 @@
 """A camera over the simulated belt."""
 
-from edge.belt.encoder import Encoder
 from edge.cameras.camera import Frame
 from edge.clock import Clock
+from edge.encoders.encoder import Encoder
 from edge.simulator.scene import Scene
 
 SPEED_OVER_S = 0.001

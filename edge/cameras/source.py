@@ -12,7 +12,7 @@ from edge.cameras.recovery import Patience
 from edge.clock import Clock
 from edge.config import CameraConfig
 from edge.errors import BadInput
-from edge.photos import PHOTO_SUFFIXES
+from edge.photos.reading import PHOTO_SUFFIXES
 
 FILMS_TOO = frozenset({".gif"})
 """Endings of pictures that may as well be films."""

@@ -33,7 +33,7 @@ def counters(status: Status | None, bins: Sequence[str], heartbeat: int, alive: 
 
 
 class ModbusPlc:
-    """A PLC; an actuator (`edge.outputs.driven_gates`) that also takes counts."""
+    """A PLC; an actuator (`edge.gates.driven`) that also takes counts."""
 
     def __init__(
         self, config: ModbusConfig, coils: Mapping[str, int], counted: Sequence[str]

@@ -31,7 +31,7 @@ from edge.outputs.announced import (
 )
 from edge.outputs.home_assistant import OFFLINE, ONLINE, discovery, is_of, strays
 from edge.panel.live import STOPPED, Status
-from edge.store import ItemRecord
+from edge.records.store import ItemRecord
 
 CONNECT_S, GOODBYE_S = 5.0, 1.0
 POLL_S = 0.1

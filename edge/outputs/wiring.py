@@ -3,17 +3,17 @@
 from collections.abc import Callable
 
 from edge.config import Config
-from edge.decision import MANUAL
+from edge.decision.decide import MANUAL
+from edge.gates.driven import DrivenGates
+from edge.gates.gpio import GpioPins
+from edge.gates.null import UnwiredGates
+from edge.gates.output import GateOutput
 from edge.outputs.announced import ANNOUNCED
-from edge.outputs.driven_gates import DrivenGates
-from edge.outputs.gate_output import GateOutput
-from edge.outputs.gpio import GpioPins
 from edge.outputs.modbus import ModbusPlc
 from edge.outputs.mqtt import MqttLink, Outbox
 from edge.outputs.output_thread import OutputStatus, OutputThread
-from edge.outputs.unwired import UnwiredGates
 from edge.panel.live import Status
-from edge.store import ItemRecord
+from edge.records.store import ItemRecord
 
 MQTT_LONGEST_PAUSE_S = 10.0
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from edge.config import decision_rules, read_config
 from edge.errors import EwasteError
 from edge.panel.app import serve
-from edge.store import RECORDS_NAME
+from edge.records.store import RECORDS_NAME
 
 END_SECONDS = 3.0
 """So long a page that lost its line has for an orderly end."""

@@ -21,13 +21,13 @@ from typing import Any, TypeVar
 
 from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 
-from edge.bundle import Bundle, load_bundle
+from edge.bundle.bundle import Bundle, load_bundle
 from edge.config import Config, PanelConfig, TrustConfig, decision_rules
-from edge.decision import DecisionRules
+from edge.decision.decide import DecisionRules
 from edge.errors import BadInput, EwasteError
 from edge.files import read_password
+from edge.inference.memory import return_freed_memory
 from edge.labels import DEFAULT_HAZARDS
-from edge.memory import return_freed_memory
 from edge.panel import fragments
 from edge.panel.fragments import STALE_SECONDS
 from edge.panel.guard import LOCAL, Access, Guard
@@ -36,7 +36,7 @@ from edge.panel.live import LIVE_NAME, read_live, read_status
 from edge.panel.picture import check_picture
 from edge.panel.trial import Classify, Trial
 from edge.panel.uploads import Busy, TooLarge, Uploads
-from edge.store import ItemRecord, Store
+from edge.records.store import ItemRecord, Store
 
 RECENT_ITEMS = 12
 FIGURES_SECONDS, ABOUT_SECONDS = 0.5, 5.0

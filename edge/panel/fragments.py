@@ -5,10 +5,10 @@ from collections.abc import Collection, Mapping, Sequence
 from html import escape
 from urllib.parse import quote
 
-from edge.bundle import Bundle
-from edge.decision import MANUAL, UNKNOWN, Verdict
+from edge.bundle.bundle import Bundle
+from edge.decision.decide import MANUAL, UNKNOWN, Verdict
 from edge.panel.live import STOPPED, Percentiles, Status
-from edge.store import ItemRecord
+from edge.records.store import ItemRecord
 
 STALE_SECONDS = 5.0
 """A status older than this means that the line hangs or died."""

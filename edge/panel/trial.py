@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from edge.bundle import Bundle, load_bundle, read_bundle
-from edge.classifier import Prediction
+from edge.bundle.bundle import Bundle, load_bundle, read_bundle
+from edge.bundle.verify import verify
 from edge.config import TrustConfig
-from edge.decision import DecisionRules, Verdict, decide
+from edge.decision.decide import DecisionRules, Verdict, decide
 from edge.errors import BadInput
+from edge.inference.classifier import Prediction
 from edge.panel.picture import UNREADABLE, check_picture
-from edge.photos import decode_photo
-from edge.verify import verify
+from edge.photos.reading import decode_photo
 
 FULL_MEGAPIXELS = 2.0
 """A larger picture is reduced while it is decoded; the model looks at far less."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from edge.belt.encoder import HEALTHY, EncoderHealth
+from edge.encoders.encoder import HEALTHY, EncoderHealth
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class _Leg:
 
 
 class BeltMotion:
-    """The belt's true position; it may stand in for a perfect encoder (`edge.belt.encoder`)."""
+    """The belt's true position; it may stand in for a perfect encoder (`edge.encoders.encoder`)."""
 
     def __init__(
         self, stretches: Sequence[Stretch], repeated: bool = True, started_at: float = 0.0

@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 
 from edge.belt.geometry import Geometry
-from edge.photos import LabelledPhoto, read_photo
-from edge.simulator.cutout import cut_out
-from edge.simulator.debris import draw_debris
-from edge.simulator.items import CLASSES, SIZE_MM, draw_item
+from edge.photos.reading import LabelledPhoto, read_photo
+from edge.synthetic.debris import draw_debris
+from edge.synthetic.items import CLASSES, SIZE_MM, draw_item
+from edge.synthetic.segmentation import cut_out
 
 DEBRIS = "debris"
 """The true class of what is no electronic waste."""

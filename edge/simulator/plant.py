@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edge.belt.gates import GateSpec
-from edge.decision import MANUAL
+from edge.decision.decide import MANUAL
 from edge.errors import EwasteError
+from edge.gates.schedule import GateSpec
 from edge.simulator.layout import PlacedItem
 
 RUN_OUT_MM = 300.0
@@ -35,7 +35,7 @@ class Swing:
 
 
 class SimulatedPlant:
-    """Belt, items and gates; also a gate output (`edge.outputs.gate_output`).
+    """Belt, items and gates; also a gate output (`edge.gates.output`).
 
     A gate takes its time to swing, and diverts what passes it while it is at least half open. What
     lies before the belt's end, `RUN_OUT_MM` behind the last gate, may still

@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from edge.config import read_toml
 from edge.errors import BadInput, first_problem
 from edge.limits import Name, Share, whole, within
-from edge.simulator.items import CLASSES
 from edge.simulator.motion import Stretch
+from edge.synthetic.items import CLASSES
 
 SHIPPED = Path(__file__).parent / "scenarios"
 MOST_STRETCHES = 1000

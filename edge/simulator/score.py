@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from edge.decision import MANUAL, TOUCHING, UNKNOWN
+from edge.decision.decide import MANUAL, TOUCHING, UNKNOWN
 from edge.simulator.layout import PlacedItem
 from edge.simulator.pieces import DEBRIS
 

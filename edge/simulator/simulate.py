@@ -8,23 +8,24 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from edge.belt.checked_encoder import CheckedEncoder
-from edge.belt.encoder import Encoder, EncoderHealth
-from edge.belt.odometer import Odometer
-from edge.belt.pulses import PulseEncoder
-from edge.bundle import Bundle
+from edge.bundle.bundle import Bundle
 from edge.cameras.camera import Camera, Frame
 from edge.cameras.simulated import SimulatedCamera
 from edge.cameras.watched import WatchedCamera
-from edge.classifier import Classifier, Prediction
 from edge.clock import Clock, SystemClock, VirtualClock
 from edge.config import Config, bin_of, name_notes, proved_bundle
 from edge.conveyor import Tally
-from edge.dataset import find_photos
+from edge.encoders.checked_encoder import CheckedEncoder
+from edge.encoders.encoder import Encoder, EncoderHealth
+from edge.encoders.pulses import PulseEncoder
+from edge.encoders.visual_odometer import Odometer
 from edge.errors import BadInput
-from edge.inference import Predicting
+from edge.inference.classifier import Classifier, Prediction
+from edge.inference.worker import Predicting
 from edge.line import PATIENCE, Source, build_conveyor, with_encoder
-from edge.photos import LabelledPhoto, read_photos
+from edge.photos.dataset import find_photos
+from edge.photos.reading import LabelledPhoto, read_photos
+from edge.records.store import ItemRecord
 from edge.simulator.layout import PlacedItem, place_items
 from edge.simulator.motion import BeltMotion
 from edge.simulator.pieces import (
@@ -40,7 +41,6 @@ from edge.simulator.scenario import Load, Optics, Pulses, Scenario, StretchOfBel
 from edge.simulator.scene import Scene
 from edge.simulator.score import Score, score
 from edge.simulator.wheel import SimulatedWheel
-from edge.store import ItemRecord
 
 DEMO_PIECES = 60
 DEMO_ITEMS = 20_000

@@ -4,8 +4,8 @@ from math import floor
 
 import numpy as np
 
-from edge.belt.pulses import PulseEncoder
 from edge.clock import Clock
+from edge.encoders.pulses import PulseEncoder
 from edge.simulator.motion import BeltMotion
 from edge.simulator.scenario import Pulses
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.bundle import load_bundle
+from edge.bundle.bundle import load_bundle
 
 ROOT = Path(__file__).parents[2]
 

@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 
 from convert import quantize as command
-from convert.layers import Layer, LayerError, fewest_in_float, rank_layers
+from convert.proof.layers import Layer, LayerError, fewest_in_float, rank_layers
 from convert.quantize import Outcome, Request, quantize
-from edge.bundle import load_bundle, sha256
+from edge.bundle.bundle import load_bundle, sha256
+from edge.bundle.manifest import ParityGate
+from edge.bundle.verify import verify
 from edge.errors import BadInput
-from edge.manifest import ParityGate
-from edge.verify import verify
 from tests.conftest import LABELS, SIZE, fit, write_run
-from tests.edge.test_bundle import reseal
+from tests.edge.bundle.test_bundle import reseal
 
 ROOT = Path(__file__).parents[2]
 
@@ -230,7 +230,7 @@ def test_pictures_made_into_inputs_in_another_way_than_in_training(
 
 
 def test_a_flipped_bit_in_the_weights(tiny_bundle: Path, tmp_path: Path) -> None:
-    from convert.flatbuffer import read_model
+    from convert.tflite.flatbuffer import read_model
 
     bundle = Path(shutil.copytree(tiny_bundle, tmp_path / "copy"))
     model = bundle / "model.tflite"

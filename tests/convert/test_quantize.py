@@ -9,21 +9,21 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from convert.dataset import fingerprint, stratify
-from convert.golden import draw_input
+from convert.proof.dataset import fingerprint, stratify
+from convert.proof.golden import draw_input
 from convert.quantize import Request, main, quantize
-from edge.bundle import load_bundle, open_classifier, open_detector
-from edge.classifier import load_runtime
-from edge.dataset import find_photos
+from edge.bundle.bundle import load_bundle, open_classifier, open_detector
+from edge.bundle.golden import verify_golden
+from edge.bundle.manifest import DecisionLevels, ParityGate, UnknownRule
+from edge.bundle.signature import make_key
+from edge.bundle.verify import verify
 from edge.errors import BadInput, EwasteError, Refused
-from edge.golden import verify_golden
-from edge.manifest import DecisionLevels, ParityGate, UnknownRule
-from edge.photos import LabelledPhoto
-from edge.signature import make_key
-from edge.unknown import UnknownDetector
-from edge.verify import verify
+from edge.inference.classifier import load_runtime
+from edge.inference.ood import UnknownDetector
+from edge.photos.dataset import find_photos
+from edge.photos.reading import LabelledPhoto
 from tests.conftest import LABELS, SIZE, load_split, write_run
-from train.levels import write_levels
+from train.evaluation.calibration import write_levels
 
 app = typer.Typer()
 app.command()(main)
@@ -59,7 +59,7 @@ def test_the_quantised_model_takes_raw_bytes_and_answers_as_keras_does(
 ) -> None:
     import keras
 
-    from edge.preprocess import float_input
+    from edge.inference.preprocess import float_input
 
     interpreter = load_runtime().Interpreter(str(tiny_bundle / "model.tflite"))
     (details,) = interpreter.get_input_details()
@@ -213,7 +213,7 @@ def test_the_other_quantizer_makes_a_bundle_by_the_same_gate(
 def test_the_model_tells_other_tools_its_labels_and_normalisation(tiny_bundle: Path) -> None:
     import zipfile
 
-    from convert.flatbuffer import read_model
+    from convert.tflite.flatbuffer import read_model
 
     content = (tiny_bundle / "model.tflite").read_bytes()
     model = read_model(content)
@@ -333,7 +333,7 @@ def test_labels_that_are_not_the_models_are_bad_input(
 
 
 def test_a_model_that_takes_other_than_raw_bytes_is_refused(tiny_fp32: Path) -> None:
-    from convert.tflite import check_input
+    from convert.tflite.tensorflow_converter import check_input
 
     with pytest.raises(Refused, match="float32"):
         check_input(tiny_fp32.read_bytes())
@@ -356,8 +356,8 @@ def test_the_same_weights_at_another_size(tiny_run: Path, drawn_data: Path, tmp_
 def test_a_network_of_one_size_only_is_bad_input(tiny_run: Path, tmp_path: Path) -> None:
     import keras
 
-    from convert import tflite
-    from convert.run import read_run
+    from convert.proof.run import read_run
+    from convert.tflite import tensorflow_converter as tflite
 
     image = keras.Input((SIZE, SIZE, 3))
     embedding = keras.layers.Flatten(name="embedding")(keras.layers.AveragePooling2D(8)(image))
@@ -381,8 +381,8 @@ def test_a_place_that_cannot_be_written_to_is_one_line(
 
 
 def test_a_failing_converter_is_one_line(tiny_run: Path, tmp_path: Path) -> None:
-    from convert import tflite
-    from convert.run import read_run
+    from convert.proof.run import read_run
+    from convert.tflite import tensorflow_converter as tflite
 
     tflite.export_graph(tflite.load_model(read_run(tiny_run)), tmp_path / "graph")
     four_channels = np.zeros((2, SIZE, SIZE, 4), np.uint8)

@@ -9,7 +9,7 @@ import typer
 from typer.testing import CliRunner
 
 from convert.sizes import Point, choose, main, place_points
-from edge.bundle import load_bundle
+from edge.bundle.bundle import load_bundle
 from edge.errors import BadInput
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edge.simulator.items import draw_item
+from edge.synthetic.items import draw_item
 
 COMMAND = [sys.executable, "-m", "edge.cli"]
 ROOT = Path(__file__).parents[2]
@@ -170,7 +170,7 @@ def test_make_shows_the_demo_and_ends_well_on_ctrl_c(tmp_path):
 
 
 def test_a_service_that_is_told_to_stop_closes_down_and_keeps_its_records(tiny_bundle, tmp_path):
-    from edge.store import Store
+    from edge.records.store import Store
 
     command = [*COMMAND, "demo", "--no-panel"]
     environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONUNBUFFERED": "1"}
@@ -193,8 +193,8 @@ def test_a_service_that_is_told_to_stop_closes_down_and_keeps_its_records(tiny_b
 def test_export_writes_what_waits_for_review_and_all_records(tmp_path):
     from dataclasses import replace
 
-    from edge.store import RECORDS_NAME, Store
-    from tests.edge.test_store import RECORD
+    from edge.records.store import RECORDS_NAME, Store
+    from tests.edge.records.test_store import RECORD
 
     state = tmp_path / "state"
     state.mkdir()
@@ -233,8 +233,8 @@ def test_a_folder_of_bad_pictures_is_an_error_and_a_few_are_dropped_frames(tiny_
 
 
 def test_export_of_damaged_records_writes_what_it_can_and_says_so(tmp_path):
-    from edge.store import RECORDS_NAME, Store
-    from tests.edge.test_store import records
+    from edge.records.store import RECORDS_NAME, Store
+    from tests.edge.records.test_store import records
 
     path = tmp_path / RECORDS_NAME
     with Store(path) as store:

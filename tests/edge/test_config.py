@@ -5,16 +5,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.bundle import Bundle, load_bundle
+from edge.bundle.bundle import Bundle, load_bundle
+from edge.bundle.manifest import UnknownRule
 from edge.config import Config, DecisionConfig, bin_of, decision_rules, read_config
 from edge.errors import BadInput
-from edge.manifest import UnknownRule
-from edge.unknown import UnknownDetector, pack_detector
-from tests.edge.test_bundle import plain_manifest
+from edge.inference.ood import UnknownDetector, pack_detector
+from tests.edge.bundle.test_bundle import plain_manifest
 
 
 def test_the_defaults_send_every_drawn_class_to_a_gated_bin():
-    from edge.simulator.items import CLASSES
+    from edge.synthetic.items import CLASSES
 
     config = read_config(None)
     assert set(config.bin_of) == set(CLASSES)

@@ -6,17 +6,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from edge.belt.gates import GateSchedule, GateSpec
 from edge.belt.geometry import Geometry
-from edge.belt.voting import Voting
 from edge.cameras.camera import Frame, NoFrame
 from edge.cameras.simulated import SimulatedCamera
-from edge.classifier import Prediction
 from edge.clock import VirtualClock
 from edge.conveyor import Conveyor
-from edge.decision import MANUAL, UNKNOWN, DecisionRules
+from edge.decision.decide import MANUAL, UNKNOWN, DecisionRules
+from edge.decision.voting import Voting
 from edge.errors import EwasteError
-from edge.inference import InlineInference
+from edge.gates.schedule import GateSchedule, GateSpec
+from edge.inference.classifier import Prediction
+from edge.inference.worker import InlineInference
 from edge.simulator.layout import PlacedItem
 from edge.simulator.motion import BeltMotion, Stretch
 from edge.simulator.plant import SimulatedPlant

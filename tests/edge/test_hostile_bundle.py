@@ -18,13 +18,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge.bundle import LARGEST, load_bundle, read_bundle, sha256
-from edge.classifier import Classifier
+from edge.bundle.bundle import LARGEST, load_bundle, read_bundle, sha256
+from edge.bundle.golden import pack_golden, verify_preprocessing
+from edge.bundle.manifest import FILES, UnknownRule
+from edge.bundle.verify import verify
 from edge.errors import BadInput, EwasteError, Refused
-from edge.golden import pack_golden, verify_preprocessing
-from edge.manifest import FILES, UnknownRule
-from edge.unknown import UnknownDetector, pack_detector, unpack_detector
-from edge.verify import verify
+from edge.inference.classifier import Classifier
+from edge.inference.ood import UnknownDetector, pack_detector, unpack_detector
 
 ROOT = Path(__file__).parents[2]
 SECONDS, MEGABYTES = 10, 1000
@@ -400,7 +400,7 @@ def test_a_process_that_cannot_be_started_is_one_line(
     copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sealed(copy, name="never tried before")
-    monkeypatch.setattr("edge.apart.sys.executable", "/no/such/python")
+    monkeypatch.setattr("edge.bundle.sandbox.sys.executable", "/no/such/python")
     with pytest.raises(EwasteError, match="no process can be started") as failed:
         verify(copy, threads=1)
     assert failed.value.exit_code == 1
@@ -496,7 +496,7 @@ def test_any_bytes_as_model_are_run_or_refused(copy: Path) -> None:
 
 
 def test_the_limits_leave_room_for_the_shipped_bundle() -> None:
-    from edge.bundle import DEFAULT_BUNDLE
+    from edge.bundle.bundle import DEFAULT_BUNDLE
 
     for name, most in LARGEST.items():
         if (DEFAULT_BUNDLE / name).exists():
@@ -523,6 +523,6 @@ def test_a_stop_while_a_bundle_is_tried_is_no_refusal(
             child.send_signal(number)
         return child
 
-    monkeypatch.setattr("edge.apart.subprocess.Popen", started)
+    monkeypatch.setattr("edge.bundle.sandbox.subprocess.Popen", started)
     found = verify(copy, threads=1)
     assert found.ok, found.checks[-1]

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from edge.dataset import DEEPEST, dataset_names, find_dataset, find_photos, survey
 from edge.errors import BadInput
-from edge.listing import UNSPLIT, Reason
+from edge.photos.dataset import DEEPEST, dataset_names, find_dataset, find_photos, survey
+from edge.photos.listing import UNSPLIT, Reason
 
 SYSTEM_FOLDERS = ".ipynb_checkpoints", ".git", "__MACOSX", "@eaDir", "$RECYCLE.BIN", "lost+found"
 

@@ -11,16 +11,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge.bundle import Bundle, load_bundle
-from edge.classifier import Classifier
+from edge.bundle.bundle import Bundle, load_bundle
+from edge.bundle.install import CURRENT, install
+from edge.bundle.signature import make_key
 from edge.config import Config, decision_rules, proved_bundle
-from edge.decision import DecisionRules
+from edge.decision.decide import DecisionRules
 from edge.errors import EwasteError
-from edge.install import CURRENT, install
+from edge.inference.classifier import Classifier
 from edge.panel.trial import Trial
-from edge.signature import make_key
-from tests.edge.test_bundle import reseal
-from tests.edge.test_verify import sign_bundle
+from tests.edge.bundle.test_bundle import reseal
+from tests.edge.bundle.test_verify import sign_bundle
 
 PIXELS = np.full((48, 48, 3), 90, np.uint8)
 
@@ -168,7 +168,7 @@ def test_what_is_installed_is_what_was_verified(
 def test_a_copy_that_is_changed_while_it_is_installed_does_not_come_into_use(
     pair: tuple[Path, Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from edge import install as installing
+    from edge.bundle import install as installing
 
     good, _, key = pair
     write = installing.write_whole

@@ -6,7 +6,7 @@ from pathlib import Path
 import h5py
 import pytest
 
-from edge.simulator.items import write_dataset
+from edge.synthetic.items import write_dataset
 
 
 @pytest.fixture(scope="session")

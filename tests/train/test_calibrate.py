@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.classifier import softmax
-from edge.decision import rules_for
+from edge.bundle.manifest import DEFAULT_SUSPICION, DecisionLevels, UnknownRule
+from edge.decision.decide import rules_for
 from edge.errors import BadInput
-from edge.manifest import DEFAULT_SUSPICION, DecisionLevels, UnknownRule
-from edge.unknown import UnknownDetector
+from edge.inference.classifier import softmax
+from edge.inference.ood import UnknownDetector
 from train.calibrate import (
     MISSED,
     MOST_SUSPECTED,
@@ -26,11 +26,11 @@ from train.calibrate import (
     fit_temperature,
     fit_thresholds,
 )
-from train.decisions import judge_decisions
-from train.engine import Answers, open_engine
-from train.levels import read_levels, write_levels
-from train.strangers import drawn_debris, shuffled
-from train.unknown import compare_detectors
+from train.evaluation.calibration import read_levels, write_levels
+from train.evaluation.decisions import judge_decisions
+from train.evaluation.ood_detectors import compare_detectors
+from train.evaluation.ood_samples import drawn_debris, shuffled
+from train.evaluation.predictor import Answers, open_engine
 
 SCRIPT = Path(__file__).parents[2] / "train" / "calibrate.py"
 LABELS = ("Battery", "Mouse", "PCB")

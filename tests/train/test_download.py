@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from edge.dataset import find_dataset
 from edge.errors import BadInput, EwasteError
+from edge.photos.dataset import find_dataset
 from train.download import DATASET, download
 
 SCRIPT = Path(__file__).parents[2] / "train" / "download.py"

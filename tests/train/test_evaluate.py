@@ -12,12 +12,12 @@ import keras
 import numpy as np
 import pytest
 
-from edge.classifier import softmax
-from edge.dataset import find_photos
-from edge.photos import read_photo
-from edge.preprocess import float_input, model_input
-from train.engine import open_engine
+from edge.inference.classifier import softmax
+from edge.inference.preprocess import float_input, model_input
+from edge.photos.dataset import find_photos
+from edge.photos.reading import read_photo
 from train.evaluate import main
+from train.evaluation.predictor import open_engine
 
 SCRIPT = Path(__file__).parents[2] / "train" / "evaluate.py"
 STABLE = {

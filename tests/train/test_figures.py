@@ -5,15 +5,15 @@ import math
 import numpy as np
 import pytest
 
-from edge.unknown import energy
-from train.corruptions import CORRUPTIONS, corrupt
-from train.metrics import (
+from edge.inference.ood import energy
+from train.augmentation.corruptions import CORRUPTIONS, corrupt
+from train.evaluation.metrics import (
     calibration_error,
     calibration_error_by_chance,
     plot_confusion,
     reliability,
 )
-from train.unknown import auroc, max_softmax, rejection, threshold_keeping
+from train.evaluation.ood_detectors import auroc, max_softmax, rejection, threshold_keeping
 
 
 def test_calibration_error_of_four_answers():

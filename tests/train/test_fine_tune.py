@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from edge.dataset import find_dataset, find_photos
-from edge.photos import read_photo
-from edge.preprocess import float_input, model_input
+from edge.inference.preprocess import float_input, model_input
+from edge.photos.dataset import find_dataset, find_photos
+from edge.photos.reading import read_photo
 from tests.train.conftest import write_legacy
 from train.fine_tune import _cause
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from edge.errors import BadInput
-from train.checkpoint import load_checkpoint, save_checkpoint
+from train.learning.checkpoint import load_checkpoint, save_checkpoint
 
 SCRIPT = Path(__file__).parents[2] / "train" / "fine_tune.py"
 MOMENTS = {

@@ -5,7 +5,7 @@ import pytest
 from edge.belt.candidate import HOLD_S, Candidate
 from edge.belt.tracker import Extent, TrackedItem
 from edge.belt.view import View, sharpness
-from edge.classifier import Prediction
+from edge.inference.classifier import Prediction
 
 LENGTH = Extent(0, 100, True, True)
 ITEM = TrackedItem(1, LENGTH, Extent(0, 80, True, True), 0.0, 0.0, 2, LENGTH, 0.0)

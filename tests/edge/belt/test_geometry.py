@@ -1,8 +1,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.belt.encoder import TimedEncoder
 from edge.belt.geometry import Box, Geometry
+from edge.encoders.encoder import TimedEncoder
 from edge.simulator.motion import BeltMotion, Stretch
 
 finite = st.floats(-1e5, 1e5)

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from edge.belt.detector import Detector
-from edge.belt.encoder import TimedEncoder
 from edge.belt.geometry import Geometry
 from edge.belt.tracker import Tracker
 from edge.cameras.file import VideoFile
 from edge.clock import VirtualClock
+from edge.encoders.encoder import TimedEncoder
 from edge.errors import BadInput
 from edge.simulator.layout import place_items
 from edge.simulator.pieces import drawn_pieces

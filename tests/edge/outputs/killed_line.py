@@ -23,19 +23,19 @@ from pathlib import Path
 
 import pymodbus.client  # noqa: F401  (once, not in every life)
 
-from edge.belt.encoder import HEALTHY, EncoderHealth
-from edge.belt.gates import GateSchedule
-from edge.belt.voting import Voting
 from edge.cameras.simulated import SimulatedCamera
 from edge.config import Config
 from edge.conveyor import Conveyor
-from edge.inference import InlineInference
+from edge.decision.voting import Voting
+from edge.encoders.encoder import HEALTHY, EncoderHealth
+from edge.gates.schedule import GateSchedule
+from edge.inference.worker import InlineInference
 from edge.outputs.wiring import Outputs
-from edge.recall import LATELY, Recall
+from edge.records.recall import LATELY, Recall
+from edge.records.store import Store
+from edge.records.writer import StoreWriter
 from edge.simulator.motion import BeltMotion, Stretch
 from edge.simulator.scene import Scene
-from edge.store import Store
-from edge.store_writer import StoreWriter
 from tests.edge.test_conveyor import BINS, GATES, GEOMETRY, RULES, ColourClassifier, belt_of
 
 GAP_MM = 50.0

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from edge.config import ModbusConfig, MqttConfig
-from edge.outputs.driven_gates import DrivenGates
+from edge.gates.driven import DrivenGates
 from edge.outputs.modbus import ModbusPlc
 from edge.outputs.mqtt import MqttLink, Outbox
 from edge.outputs.output_thread import OutputThread
 from edge.panel.live import Status
-from tests.edge.test_store import RECORD
+from tests.edge.records.test_store import RECORD
 from tests.waiting import wait_until
 
 CONNECTED = b"\x20\x02\x00\x00"

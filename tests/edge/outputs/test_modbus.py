@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pymodbus.client import ModbusTcpClient
 
 from edge.config import ModbusConfig
-from edge.outputs.driven_gates import DrivenGates
+from edge.gates.driven import DrivenGates
 from edge.outputs.modbus import ModbusPlc, counters
 from edge.panel.live import Status
 from tests.edge.outputs.servers import open_until

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from edge.bundle import Bundle, write_bundle
-from edge.manifest import (
+from edge.bundle.bundle import Bundle, write_bundle
+from edge.bundle.manifest import (
     CARD,
     GOLDEN,
     MODEL,
@@ -17,7 +17,7 @@ from edge.manifest import (
     ParityGate,
     ParityVerdict,
 )
-from edge.store import ItemRecord
+from edge.records.store import ItemRecord
 
 LABELS = ("Battery", "Mouse", "<b>odd</b> & so on")
 

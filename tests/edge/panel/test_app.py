@@ -16,12 +16,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edge.classifier import Prediction
-from edge.decision import DecisionRules
+from edge.decision.decide import DecisionRules
+from edge.inference.classifier import Prediction
 from edge.panel import app as panel
 from edge.panel.fragments import crop_address
 from edge.panel.live import LivePublisher, Overlay, Status
-from edge.store import Store
+from edge.records.store import Store
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]

@@ -35,7 +35,7 @@ from edge.panel.picture import (
     MAX_PIXELS_WEBP,
     MAX_PIXELS_WHOLE,
 )
-from edge.store import Store
+from edge.records.store import Store
 
 ROOT = Path(__file__).parents[3]
 SECRET = "a line that nobody but its owner should read"

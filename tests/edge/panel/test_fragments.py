@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from edge.decision import Verdict
+from edge.decision.decide import Verdict
 from edge.panel import fragments
 from edge.panel.live import Percentiles, Status
-from tests.edge.test_store import RECORD
+from tests.edge.records.test_store import RECORD
 
 NOW = 1_700_000_000.0
 EVIL = "<script>alert('x')</script>\"&"

@@ -134,7 +134,7 @@ def test_small_pictures_keep_their_size_and_odd_boxes_are_drawn():
 
 
 def test_the_line_never_loads_gradio():
-    code = "import sys, edge.panel.live, edge.store; print('gradio' in sys.modules)"
+    code = "import sys, edge.panel.live, edge.records.store; print('gradio' in sys.modules)"
     answer = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )

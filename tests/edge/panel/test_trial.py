@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edge.bundle import load_bundle
-from edge.classifier import Prediction
+from edge.bundle.bundle import load_bundle
+from edge.bundle.manifest import MODEL
+from edge.bundle.signature import make_key
+from edge.bundle.verify import Verification
 from edge.config import TrustConfig
-from edge.decision import DecisionRules
+from edge.decision.decide import DecisionRules
 from edge.errors import BadInput, EwasteError, Refused
-from edge.manifest import MODEL
+from edge.inference.classifier import Prediction
 from edge.panel.trial import Trial
-from edge.signature import make_key
-from edge.verify import Verification
 
 
 def rules(bundle) -> DecisionRules:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from edge.dataset import find_photos
+from edge.photos.dataset import find_photos
 
 
 @pytest.fixture(scope="session")

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.belt.gates import GateSchedule, GateSpec, Opening
 from edge.errors import EwasteError
+from edge.gates.schedule import GateSchedule, GateSpec, Opening
 from edge.simulator.layout import PlacedItem
 from edge.simulator.plant import SimulatedPlant
 

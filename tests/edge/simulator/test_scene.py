@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 
 from edge.belt.geometry import Geometry
-from edge.photos import LabelledPhoto
-from edge.simulator.items import CLASSES, SIZE_MM
+from edge.photos.reading import LabelledPhoto
 from edge.simulator.layout import PlacedItem, place_items
 from edge.simulator.pieces import card, drawn_pieces, photo_pieces
 from edge.simulator.scene import BELT_COLOR, Scene
+from edge.synthetic.items import CLASSES, SIZE_MM
 
 VIEW = Geometry()
 

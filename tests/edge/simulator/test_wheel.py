@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.belt.pulses import PulseEncoder
 from edge.clock import VirtualClock
+from edge.encoders.pulses import PulseEncoder
 from edge.simulator.motion import BeltMotion, Stretch
 from edge.simulator.scenario import Pulses
 from edge.simulator.wheel import SimulatedWheel

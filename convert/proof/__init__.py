@@ -1,0 +1,1 @@
+"""Whether the quantized model still answers as the float model does."""

@@ -1,0 +1,121 @@
+"""Reading a training run directory, as far as converting it needs."""
+
+import json
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from pydantic import BaseModel, Field, ValidationError
+
+from edge.errors import BadInput, first_problem
+from edge.photos.dataset import dataset_names
+from train.evaluation.calibration import RunLevels, read_levels
+
+MODEL, CONFIG, METRICS = "model.keras", "config.json", "metrics.json"
+
+
+class RunConfig(BaseModel):
+    """What `config.json` of a run must say; it says more, which matters to training only."""
+
+    labels: Annotated[tuple[str, ...], Field(min_length=2)]
+    image_size: Annotated[int, Field(ge=1)]
+    seed: int
+    data: tuple[str, ...]
+    weights: str
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished training run.
+
+    Attributes:
+        path: the directory.
+        labels: the classes, in the order of the model's outputs.
+        size: height and width that the model's input is to have, pixels.
+        trained_size: the one it was trained at.
+        data: names (without their paths) of the dataset folders it was trained on.
+        weights: name of what the training started from.
+        seed: of the training.
+        figures: the single figures of `metrics.json`, such as `accuracy`; nested ones are left out.
+        levels: what its answers are decided by.
+        confusion: int [classes, classes] over its test photos, rows true, columns answered, where
+            its `metrics.json` says.
+    """
+
+    path: Path
+    labels: tuple[str, ...]
+    size: int
+    trained_size: int
+    data: tuple[str, ...]
+    weights: str
+    seed: int
+    figures: dict[str, float | int | bool | str]
+    levels: RunLevels
+    confusion: np.ndarray | None = None
+
+    @property
+    def accuracy(self) -> float | None:
+        """The accuracy that it reached by its own figures, 0 to 1, where they say."""
+        figure = self.figures.get("accuracy")
+        return float(figure) if isinstance(figure, int | float) else None
+
+    @property
+    def model(self) -> Path:
+        """The Keras model."""
+        return self.path / MODEL
+
+    def at_size(self, size: int | None) -> "Run":
+        """The same weights for another input size; its figures then say `trained_size`."""
+        if size in (None, self.trained_size):
+            return self
+        figures = {**self.figures, "trained_size": self.trained_size}
+        return replace(self, size=size, figures=figures)
+
+
+def read_run(path: Path) -> Run:
+    """Read a run directory; the model itself is only seen to be there.
+
+    Raises:
+        BadInput: a file is missing or does not say what it must.
+    """
+    for name in (MODEL, CONFIG, METRICS):
+        if not (path / name).is_file():
+            raise BadInput(f"{path / name}: missing; give the directory of a finished training run")
+    try:
+        config = RunConfig.model_validate_json((path / CONFIG).read_bytes())
+    except ValidationError as error:
+        raise BadInput(f"{path / CONFIG}: {first_problem(error)}") from None
+    try:
+        metrics = json.loads((path / METRICS).read_bytes())
+    except ValueError as error:
+        raise BadInput(f"{path / METRICS}: not JSON ({error})") from None
+    if not isinstance(metrics, dict):
+        raise BadInput(f"{path / METRICS}: not a JSON object")
+    return Run(
+        path=path,
+        labels=config.labels,
+        size=config.image_size,
+        trained_size=config.image_size,
+        data=tuple(dataset_names(dict.fromkeys(map(Path, config.data))).values()),
+        weights=Path(config.weights).name,
+        seed=config.seed,
+        figures={name: figure for name, figure in metrics.items() if _is_single(figure)},
+        levels=read_levels(path, config.labels),
+        confusion=_read_confusion(metrics, len(config.labels)),
+    )
+
+
+def _read_confusion(metrics: dict, classes: int) -> np.ndarray | None:
+    try:
+        confusion = np.array(metrics.get("confusion"), dtype=np.int64)
+    except (TypeError, ValueError):
+        return None
+    return confusion if confusion.shape == (classes, classes) else None
+
+
+def _is_single(figure: object) -> bool:
+    if isinstance(figure, float):
+        return math.isfinite(figure)
+    return isinstance(figure, bool | int | str)

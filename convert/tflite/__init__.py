@@ -1,0 +1,1 @@
+"""The Keras model as TFLite, float and quantized."""

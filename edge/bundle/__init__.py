@@ -1,0 +1,1 @@
+"""What a bundle is: manifest, digests, signature, golden check, installation."""

@@ -1,0 +1,197 @@
+"""Golden outputs: what the model said on the workstation, which it must say on the device too."""
+
+import io
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from edge.bundle.arrays import read_arrays
+from edge.bundle.bundle import Bundle
+from edge.bundle.manifest import GOLDEN, MODEL, REMEDY, UNKNOWN_FILE
+from edge.errors import Refused, one_line
+from edge.inference.classifier import Classifier, softmax
+from edge.inference.ood import UnknownDetector
+from edge.inference.preprocess import model_input
+
+GOLDEN_TOLERANCE = {"ai_edge_litert": 1, "tflite_runtime": 8}
+"""Largest difference from a golden output, by runtime, in steps of the quantised output. LiteRT
+with XNNPACK is bit-exact on x86-64 and aarch64. Without XNNPACK, as tflite-runtime runs 8 bits on
+x86-64, other rounding adds up over 50 layers: up to 6 steps were measured, never another label."""
+
+MOST_INPUTS = 256
+LARGEST_FRAME = 4096
+"""px; a camera's largest side (`edge.config`)."""
+
+PREPROCESS_TOLERANCE = 0.5
+"""Mean difference of a pixel, in levels of 255: OpenCV builds round single pixels differently."""
+
+
+@dataclass(frozen=True)
+class GoldenCheck:
+    """How near a model on this machine came to the golden outputs.
+
+    Attributes:
+        inputs: how many were run.
+        largest_difference: in steps of the outputs; 0 is bit-exact.
+        median_ms: of one inference.
+        outputs: what it said to them, by name, as the model stores it: [inputs, values].
+    """
+
+    inputs: int
+    largest_difference: int
+    median_ms: float = 0.0
+    outputs: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False, compare=False)
+
+
+def verify_golden(bundle: Bundle, classifier: Classifier) -> GoldenCheck:
+    """Run the golden inputs on this machine and compare with the golden outputs.
+
+    Raises:
+        Refused: an output is off by more than `GOLDEN_TOLERANCE`, another class comes out on top,
+            or the golden file is malformed or of another model.
+    """
+    path = bundle.path / GOLDEN
+    golden = _read_golden(bundle)
+    size = classifier.size
+    if golden["inputs"].shape[1:] != (size, size, 3) or golden["inputs"].dtype != np.uint8:
+        raise Refused(f"{path}: inputs of another model; {REMEDY}")
+    outputs, times = _run_all(classifier, golden["inputs"])
+    differences = []
+    for name, output in outputs.items():
+        expected = golden[name]
+        if (expected.shape, expected.dtype) != (output.shape, output.dtype):
+            raise Refused(f"{path}: {name} of another model; {REMEDY}")
+        differences.append(steps_off(output, expected))
+    allowed = GOLDEN_TOLERANCE[classifier.runtime]
+    if max(differences) > allowed:
+        raise Refused(
+            f"{bundle.path / MODEL}: on this machine its outputs are up to {max(differences)} "
+            f"steps off those of {GOLDEN} (allowed: {allowed}); update the TFLite runtime "
+            f"(pip install -U ai-edge-litert) or {REMEDY}"
+        )
+    changed = outputs["logits"].argmax(axis=1) != golden["logits"].argmax(axis=1)
+    if changed.any():
+        raise Refused(
+            f"{bundle.path / MODEL}: on this machine {int(changed.sum())} of {len(changed)} golden "
+            f"inputs get another label; update the TFLite runtime or {REMEDY}"
+        )
+    return GoldenCheck(len(changed), max(differences), float(np.median(times)), outputs)
+
+
+def verify_answers(
+    bundle: Bundle,
+    classifier: Classifier,
+    detector: UnknownDetector | None,
+    golden: GoldenCheck,
+) -> None:
+    """Ask of the golden outputs all that a line asks of an item's: probabilities and likeness.
+
+    Raises:
+        Refused: that fails, or ends in what is no number.
+    """
+    logits, embeddings = (
+        classifier.dequantize(name, golden.outputs[name]) for name in ("logits", "embedding")
+    )
+    if not np.isfinite(softmax(logits, bundle.manifest.temperature)).all():
+        raise Refused(f"{bundle.path / MODEL}: probabilities that are no numbers; {REMEDY}")
+    if detector is None:
+        return
+    path = bundle.path / UNKNOWN_FILE
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):
+            scores = detector.score(logits, embeddings)
+    except (ValueError, TypeError, IndexError, MemoryError) as error:
+        raise Refused(f"{path}: does not fit the model ({one_line(error)}); {REMEDY}") from None
+    if scores.shape != (golden.inputs,) or not np.isfinite(scores).all():
+        raise Refused(f"{path}: likenesses that are no numbers; {REMEDY}")
+
+
+def verify_preprocessing(bundle: Bundle) -> int | None:
+    """Make the model's input of the golden frame as a line would, and compare.
+
+    Returns the largest difference of a pixel; None for an older bundle, without such a frame.
+
+    Raises:
+        Refused: another way of resizing, padding or ordering colours than on the workstation.
+    """
+    path = bundle.path / GOLDEN
+    golden = _read_golden(bundle)
+    if "frame" not in golden:
+        return None
+    frame, expected = golden["frame"], golden["frame_input"]
+    size = bundle.manifest.input.size
+    is_frame = frame.ndim == 3 and frame.shape[2] == 3 and frame.dtype == np.uint8
+    fits = is_frame and min(frame.shape) > 0 and max(frame.shape) <= LARGEST_FRAME
+    if not fits or (expected.shape, expected.dtype) != ((size, size, 3), np.uint8):
+        raise Refused(f"{path}: a frame of another model; {REMEDY}")
+    off = np.abs(model_input(frame, size).astype(int) - expected.astype(int))
+    if off.mean() > PREPROCESS_TOLERANCE:
+        raise Refused(
+            f"{path}: on this machine a frame becomes another input ({off.mean():.1f} levels off "
+            f"on average, at most {PREPROCESS_TOLERANCE:g} allowed); resized or coloured otherwise "
+            "than in training; reinstall ewaste-edge and opencv-python-headless"
+        )
+    return int(off.max())
+
+
+def pack_golden(
+    classifier: Classifier, inputs: np.ndarray, frame: np.ndarray | None = None
+) -> bytes:
+    """The content of `golden.npz`: `inputs` and what the quantised model makes of them.
+
+    `frame` is a camera's picture, uint8 RGB [height, width, 3], to check preprocessing with; it is
+    kept with its model input as `frame` and `frame_input`.
+
+    Arrays: `inputs` uint8 [n, S, S, 3], `logits` int8 [n, classes], `embedding` int8 [n, 2048];
+    float32 where the last layers were left in float.
+    """
+    packed = io.BytesIO()
+    outputs, _ = _run_all(classifier, inputs)
+    if frame is not None:
+        outputs |= {"frame": frame, "frame_input": model_input(frame, classifier.size)}
+    np.savez_compressed(packed, inputs=inputs, **outputs)
+    return packed.getvalue()
+
+
+def steps_off(output: np.ndarray, expected: np.ndarray) -> int:
+    """The largest difference, in steps: integers, or for floats 1/255 of what the golden ones span.
+
+    So a layer that was left in float is held to what it would be held to as 8 bits.
+    """
+    if np.issubdtype(expected.dtype, np.integer):
+        return int(np.abs(output.astype(np.int64) - expected.astype(np.int64)).max())
+    step = max(float(expected.max()) - float(expected.min()), 1e-9) / 255
+    off = float(np.abs(output - expected).max()) / step
+    return int(np.ceil(off - 1e-3)) if np.isfinite(off) else 2**31
+
+
+def _read_golden(bundle: Bundle) -> dict[str, np.ndarray]:
+    path = bundle.path / GOLDEN
+    names = ("inputs", "logits", "embedding", "frame", "frame_input")
+    try:
+        golden = read_arrays(bundle.content(GOLDEN), names)
+        missing = [name for name in names[:3] if name not in golden]
+        if missing:
+            raise ValueError(f"no {missing[0]}")
+        if ("frame" in golden) != ("frame_input" in golden):
+            raise ValueError("a frame without its input")
+        inputs = golden["inputs"]
+        if not inputs.ndim or not 1 <= len(inputs) <= MOST_INPUTS:
+            raise ValueError(f"expected 1 to {MOST_INPUTS} inputs")
+    except (ValueError, MemoryError) as error:
+        raise Refused(f"{path}: not a golden file ({one_line(error)}); {REMEDY}") from None
+    return golden
+
+
+def _run_all(
+    classifier: Classifier, inputs: np.ndarray
+) -> tuple[dict[str, np.ndarray], list[float]]:
+    """The outputs by name, and the milliseconds that each inference took."""
+    answers, times = [], []
+    for pixels in inputs:
+        started = time.perf_counter()
+        answers.append(classifier.run(pixels))
+        times.append((time.perf_counter() - started) * 1000)
+    return {name: np.stack([answer[name] for answer in answers]) for name in answers[0]}, times

@@ -1,0 +1,320 @@
+"""`manifest.json`: what a model is, what proved it, and the digests of its bundle's files."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+
+from edge.errors import Refused, first_problem, one_line
+from edge.inference.preprocess import INPUT_OFFSET
+from edge.labels import labels_problem
+
+MODEL, LABELS, GOLDEN, CARD = "model.tflite", "labels.txt", "golden.npz", "model_card.md"
+FILES = (MODEL, LABELS, GOLDEN, CARD)
+UNKNOWN_FILE = "unknown.npz"
+"""What the unknown detector compares with (`edge.inference.ood`); only where the manifest names
+one."""
+MANIFEST = "manifest.json"
+DEFAULT_SUSPICION = 0.15
+"""Of a hazard, where nothing was calibrated: what a few percent of all other items reach."""
+REMEDY = "copy the bundle again or convert it anew"
+
+MOST_LABELS, LONGEST_NAME, LARGEST_SIZE = 1000, 255, 2048
+LARGEST_COUNT = 10**12
+"""Of images: more are no count but an attempt."""
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=0, le=LARGEST_COUNT)]
+Images = Annotated[int, Field(ge=1, le=LARGEST_COUNT)]
+Finite = Annotated[float, Field(ge=-1e12, le=1e12)]
+Temperature = Annotated[float, Field(ge=0.01, le=100)]
+"""Beyond these all answers are certain, or none is: no calibration ends there (it takes 0.05 to
+20), and a vanishing one makes numbers that are none."""
+
+
+class _Record(BaseModel):
+    """A part of the manifest: exactly these keys, exactly these types."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class InputContract(_Record):
+    """What the model takes: raw camera bytes of `size` x `size`, see
+    `edge.inference.preprocess`."""
+
+    size: Annotated[int, Field(ge=1, le=LARGEST_SIZE)]
+    dtype: Literal["uint8"] = "uint8"
+    layout: Literal["NHWC"] = "NHWC"
+    colour: Literal["RGB"] = "RGB"
+    scale: Annotated[float, Field(ge=1, le=1)] = 1.0
+    zero_point: Annotated[int, Field(ge=INPUT_OFFSET, le=INPUT_OFFSET)] = INPUT_OFFSET
+
+
+class ParityGate(_Record):
+    """What a quantised model must reach to become a bundle; shares and differences are 0 to 1.
+
+    Attributes:
+        agreement: least share of images with the same top answer, quantised and Keras.
+        accuracy_drop: most accuracy that quantising may cost.
+        class_loss: most images of one class that Keras gets right and the quantised model does
+            not, net of those it gets right instead.
+        kl: most Kullback-Leibler divergence of the quantised probabilities from Keras', mean over
+            the images, in nats; thresholds are set by these probabilities.
+        training_drop: most accuracy that Keras may lack to what its training run says of itself;
+            with more, labels or preprocessing are not those of training.
+        training_changed: most of the run's own test photos, where they are judged on, that Keras
+            may give another answer than in training (one always may).
+        agreement_fp32: the same as `agreement`, for unquantised TFLite and Keras.
+        probability_difference_fp32: largest difference between unquantised TFLite and Keras.
+    """
+
+    agreement: Share = 0.99
+    accuracy_drop: Annotated[float, Field(ge=-1, le=1)] = 0.003
+    class_loss: Count = 1
+    kl: Annotated[float, Field(ge=0, le=1e12)] = 0.05
+    training_drop: Share = 0.05
+    training_changed: Share = 0.01
+    agreement_fp32: Share = 1.0
+    probability_difference_fp32: Share = 1e-3
+
+
+class DatasetParity(_Record):
+    """The main figures of a comparison on the photos of one dataset folder."""
+
+    images: Images
+    agreement: Share
+    accuracy_float: Share
+    accuracy_float_interval: tuple[Share, Share]
+    accuracy_quantised: Share
+    accuracy_quantised_interval: tuple[Share, Share]
+
+
+class ClassParity(_Record):
+    """How often a class is recognised: of `images` so many right by Keras and quantised."""
+
+    images: Images
+    right_float: Count
+    right_quantised: Count
+
+    @property
+    def lost(self) -> int:
+        """How many fewer images quantising leaves right; below 0, more."""
+        return self.right_float - self.right_quantised
+
+
+class Drift(_Record):
+    """What quantising does to the certainty of the answers.
+
+    Attributes:
+        kl: mean Kullback-Leibler divergence of the quantised probabilities from Keras', nats.
+        ece_float, ece_quantised: expected calibration error, 0 to 1.
+        unknown_score: what tells unknown things, such as `confidence`.
+        unknown_mean: mean change of that score, quantised minus Keras.
+        unknown_max: largest change of it on one image, without its sign.
+        unknown_crossed: share of the images that it moves over the threshold, either way.
+    """
+
+    kl: Annotated[float, Field(ge=0, le=1e12)]
+    ece_float: Share
+    ece_quantised: Share
+    unknown_score: str
+    unknown_mean: Finite
+    unknown_max: Annotated[float, Field(ge=0, le=1e12)]
+    unknown_crossed: Share
+
+
+class ParityVerdict(_Record):
+    """What the comparison of the quantised model with the float model said.
+
+    Shares are 0 to 1, the intervals are Wilson's at 95 %. `agreement` is the share of the images
+    that got the same top answer from the quantised model and from Keras, `agreement_fp32` from the
+    unquantised TFLite model and from Keras. Differences of probabilities are quantised to Keras.
+    `gate` is what the figures were judged by, `datasets` the figures by dataset folder, `classes`
+    those by label. `accuracy_drop_interval` is paired, at 95 %; `mcnemar_p` the exact two-sided
+    probability of a change as uneven as this by chance.
+    """
+
+    passed: bool
+    gate: ParityGate
+    split: str
+    images: Images
+    agreement: Share
+    agreement_fp32: Share
+    accuracy_float: Share
+    accuracy_float_interval: tuple[Share, Share]
+    accuracy_quantised: Share
+    accuracy_quantised_interval: tuple[Share, Share]
+    accuracy_drop: Annotated[float, Field(ge=-1, le=1)]
+    accuracy_drop_interval: tuple[Finite, Finite] | None = None
+    mcnemar_p: Share | None = None
+    max_probability_difference: Share
+    mean_probability_difference: Share
+    drift: Drift | None = None
+    classes: dict[str, ClassParity] = {}
+    datasets: dict[str, DatasetParity]
+
+    @property
+    def holds(self) -> bool:
+        """Whether it says "passed" and its own figures bear that out."""
+        gate = self.gate
+        return (
+            self.passed
+            and self.agreement >= gate.agreement
+            and self.accuracy_drop <= gate.accuracy_drop
+            and self.agreement_fp32 >= gate.agreement_fp32
+            and (self.drift is None or self.drift.kl <= gate.kl)
+            and all(figures.lost <= gate.class_loss for figures in self.classes.values())
+        )
+
+
+class Calibration(_Record):
+    """How the model was quantised: by what, and the training photos its ranges come from."""
+
+    images: Images
+    seed: Annotated[int, Field(ge=-(2**63), lt=2**63)]
+    quantizer: str = "tflite"
+
+
+class UnknownRule(_Record):
+    """How a thing of no known class is told: its score by `UNKNOWN_FILE` is under the threshold."""
+
+    score: Literal["energy", "mahalanobis", "neighbours"]
+    threshold: Finite
+
+
+class DecisionLevels(_Record):
+    """What the answers of a model are decided by; a run's `calibration.json`, a bundle's manifest.
+
+    Attributes:
+        labels: the classes, in the order of the model's outputs.
+        hazards: labels that must never reach another class's bin.
+        temperature: the logits are divided by it before the softmax.
+        threshold: least confidence for a label, else the item is `unknown`.
+        thresholds: the same for single labels, where it is not `threshold`.
+        hazard_suspicion: hazard -> the probability from which an item of any other label goes to
+            `manual`; `DEFAULT_SUSPICION` for a hazard that is not named.
+        unknown: how things of no known class are told; None where only thresholds do.
+    """
+
+    labels: Annotated[tuple[str, ...], Field(min_length=2, max_length=MOST_LABELS)]
+    hazards: tuple[str, ...]
+    temperature: Temperature = 1.0
+    threshold: Share = 0.5
+    thresholds: dict[str, Share] = {}
+    hazard_suspicion: dict[str, Share] = {}
+    unknown: UnknownRule | None = None
+
+    @model_validator(mode="after")
+    def _check_labels(self) -> "DecisionLevels":
+        if len(set(self.labels)) < len(self.labels):
+            raise ValueError("labels occur twice")
+        if problem := labels_problem(self.labels):
+            raise ValueError(f"labels: {problem}")
+        if not set(self.hazards) <= set(self.labels):
+            raise ValueError("hazards must be labels")
+        if not set(self.thresholds) <= set(self.labels):
+            raise ValueError("thresholds must be of labels")
+        if not set(self.hazard_suspicion) <= set(self.hazards):
+            raise ValueError("hazard_suspicion must be of hazards")
+        return self
+
+    @property
+    def threshold_of(self) -> dict[str, float]:
+        """The least confidence of each label."""
+        return {label: self.thresholds.get(label, self.threshold) for label in self.labels}
+
+    @property
+    def suspicion_of(self) -> dict[str, float]:
+        """The probability from which each hazard is suspected."""
+        return {
+            hazard: self.hazard_suspicion.get(hazard, DEFAULT_SUSPICION) for hazard in self.hazards
+        }
+
+
+class Manifest(DecisionLevels):
+    """`manifest.json`: what the model is, what it was proved by, and the digest of each file.
+
+    Attributes:
+        created: when it was converted, UTC.
+        bins: bin -> the labels that go there, where the line's configuration says nothing else.
+        training: the single figures of the run's `metrics.json`.
+        dataset: SHA-256 over the sorted relative names and digests of all photos.
+        float_layers: names of the layers that are not quantised; none in most models.
+        versions: of the software that made the bundle.
+        files: file name -> SHA-256, for each of `required_files`.
+    """
+
+    format: Literal[1] = 1
+    name: Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)]
+    created: AwareDatetime
+    bins: dict[str, tuple[str, ...]] = {}
+    input: InputContract
+    parity: ParityVerdict
+    training: dict[str, float | int | bool | str]
+    dataset: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    calibration: Calibration
+    float_layers: tuple[str, ...] = ()
+    versions: dict[str, str]
+    files: dict[str, str] = {}
+
+    @model_validator(mode="after")
+    def _check_bins(self) -> "Manifest":
+        binned = [label for labels in self.bins.values() for label in labels]
+        if len(set(binned)) < len(binned) or not set(binned) <= set(self.labels):
+            raise ValueError("bins must hold labels, each at most once")
+        if not all(name.isprintable() for name in (self.name, *self.bins)):
+            raise ValueError("name and bins must be printable")
+        return self
+
+    @property
+    def required_files(self) -> tuple[str, ...]:
+        """The files of the bundle beside the manifest."""
+        return FILES if self.unknown is None else (*FILES, UNKNOWN_FILE)
+
+
+def parse_manifest(path: Path, content: bytes) -> Manifest:
+    """The manifest in the file `path`.
+
+    Raises:
+        Refused: `content` is no manifest; the message names the first field that is wrong.
+    """
+    try:
+        manifest = Manifest.model_validate_json(content)
+        # Only now: the parser above bounds depth, which this one does not.
+        json.loads(content, object_pairs_hook=_each_once)
+    except ValidationError as error:
+        raise Refused(f"{path}: {first_problem(error)}; {REMEDY}") from None
+    except (ValueError, RecursionError) as error:
+        raise Refused(f"{path}: {one_line(error)}; {REMEDY}") from None
+    return manifest
+
+
+def _each_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """An object of JSON. With a key twice, two readers may see two manifests."""
+    read = dict(pairs)
+    if len(read) < len(pairs):
+        raise ValueError("a key occurs twice")
+    return read
+
+
+def labels_text(labels: Sequence[str]) -> bytes:
+    """The content of `labels.txt`: one label a line."""
+    return "".join(f"{label}\n" for label in labels).encode()
+
+
+def manifest_schema() -> str:
+    """The JSON Schema of `manifest.json`, as `edge/bundle/manifest.schema.json` holds it."""
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **Manifest.model_json_schema(),
+    }
+    return json.dumps(schema, indent=2) + "\n"

@@ -1,0 +1,158 @@
+"""Trying a model in a process of its own first: one that crashes, hangs or eats memory ends there.
+
+A model file is a program. The runtime that reads it is native code, which a broken one can bring
+down, and what it computes may never end. So before a bundle's bytes are loaded into this process,
+the same bytes are tried in a child with little memory and little time.
+"""
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from edge.bundle.bundle import Bundle, parse_bundle
+from edge.bundle.manifest import MODEL, REMEDY
+from edge.errors import EwasteError, one_line
+from edge.inference.classifier import load_runtime
+
+MEMORY_BYTES = 640 * 2**20
+"""Besides the program: the shipped model takes 150 MB, an unquantised one of its kind 400."""
+LEAST_S, STARTS = 6.0, 12.0
+"""Processor seconds that the child may try the model for: as many of its own starts, and so many at
+least. A slow device gets more, and on a busy one other programs' time does not count; an honest
+model takes one to three starts."""
+LONGEST_S = 90.0
+"""By the clock, its start included."""
+ROOT = str(Path(__file__).parents[2])
+# Hang-up, Ctrl-C and SIGTERM are for the line: a child that they ended would be called a refusal.
+CHILD = (
+    "import signal; [signal.signal(each, signal.SIG_IGN) for each in (1, 2, 15)]; "
+    "signal.signal(signal.SIGALRM, signal.SIG_DFL); "
+    f"signal.setitimer(signal.ITIMER_REAL, {LONGEST_S}); "
+    f"import sys; sys.path[:] = [{ROOT!r}, *filter(None, sys.path)]; "
+    "from edge.bundle.sandbox import main; sys.exit(main())"
+)
+
+_tried: set[str] = set()
+
+
+Said = tuple[str, bool, str]
+"""A check: its name, whether it passed, and what was found."""
+
+
+def try_apart(bundle: Bundle) -> list[Said]:
+    """Make the checks that run the model in a child process, once for each bundle.
+
+    Returns the checks up to the one that failed; nothing, if all passed.
+
+    Raises:
+        EwasteError: this machine has no TFLite runtime, or cannot start a process.
+    """
+    if bundle.digest in _tried:
+        return []
+    load_runtime()
+    # Its threads of linear algebra would only reserve memory.
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
+    try:
+        child = subprocess.Popen(
+            [sys.executable, "-c", CHILD],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment,
+        )
+    except OSError as error:
+        raise EwasteError(
+            f"{bundle.path}: cannot be tried, no process can be started ({error.strerror}); "
+            "free some memory"
+        ) from None
+    with child:
+        try:
+            with suppress(BrokenPipeError):  # it ended: its exit code says why
+                for part in _parts(bundle):
+                    child.stdin.write(part)
+            answer, _ = child.communicate()
+        except BaseException:
+            child.kill()
+            raise
+    made = _understood(bundle, child.returncode, answer)
+    if all(passed for _, passed, _ in made):
+        _tried.add(bundle.digest)
+        return []
+    return made
+
+
+def _understood(bundle: Bundle, code: int, answer: bytes) -> list[Said]:
+    """The checks that the child made."""
+    path = bundle.path / MODEL
+    if code in (-signal.SIGALRM, -signal.SIGXCPU, -signal.SIGKILL):
+        reason = "takes too long to run, or too much memory"
+    elif code < 0:
+        reason = f"brought down the runtime that tried it (signal {-code})"
+    else:
+        reason = f"ended the program that tried it (exit code {code})"
+        with suppress(ValueError, TypeError):
+            made = [
+                (str(name), passed is True, str(said)) for name, passed, said in json.loads(answer)
+            ]
+            if made:
+                return made
+    return [("model", False, f"{path}: {reason}; {REMEDY}")]
+
+
+def _parts(bundle: Bundle) -> Iterator[bytes]:
+    """A bundle for the child's standard input."""
+    lengths = {name: len(content) for name, content in bundle.contents.items()}
+    yield json.dumps({"path": str(bundle.path), "lengths": lengths}).encode() + b"\n"
+    yield from bundle.contents.values()
+
+
+def main() -> int:
+    """Be the child: read a bundle, run it, and say in JSON which check failed, and why."""
+    from edge.bundle.verify import run_checks
+
+    answer = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="ascii")
+    load_runtime()
+    _limit()
+    made: list[Said] = []
+    try:
+        bundle = _unpacked()
+        made += [(each.name, each.passed, each.said) for each in run_checks(bundle, threads=1)]
+    # Whatever comes out of native code: a bundle that is not proved is refused.
+    except Exception as error:
+        said = one_line(f"{type(error).__name__}: {error}")
+        made.append(("model", False, f"cannot be run ({said}); {REMEDY}"))
+    with answer:
+        json.dump(made, answer)
+    return 0
+
+
+def _unpacked() -> Bundle:
+    stream = sys.stdin.buffer
+    head = json.loads(stream.readline())
+    contents = {name: stream.read(length) for name, length in head["lengths"].items()}
+    return parse_bundle(Path(head["path"]), contents)
+
+
+def _limit() -> None:
+    """Bound what this process takes from now on; native code is ended by signals it cannot miss."""
+    import resource
+
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    start_s = used.ru_utime + used.ru_stime
+    seconds = math.ceil(start_s + max(LEAST_S, STARTS * start_s))
+    pages = int(Path("/proc/self/statm").read_text().split()[0]) if sys.platform == "linux" else 0
+    memory = pages * os.sysconf("SC_PAGE_SIZE") + MEMORY_BYTES
+    signal.signal(signal.SIGXCPU, signal.SIG_DFL)
+    for what, most in (
+        (resource.RLIMIT_AS, memory),
+        (resource.RLIMIT_CPU, seconds),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        with suppress(ValueError, OSError):  # less is allowed already
+            resource.setrlimit(what, (most, most))

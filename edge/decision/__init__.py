@@ -1,0 +1,1 @@
+"""The predictions of one item become a verdict."""

@@ -1,0 +1,141 @@
+"""The predictions of one item become a verdict: a label or `unknown`, a bin, and the reason."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from edge.bundle.manifest import DecisionLevels
+from edge.inference.classifier import Prediction
+from edge.inference.ood import UnknownDetector
+from edge.labels import MANUAL, UNKNOWN
+
+TOUCHING = "touches another item"
+"""The reason for an item that cannot be told from its neighbour."""
+NO_NUMBER = "the model's answer is no number"
+"""The reason for an item whose prediction holds NaN or an infinity."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The decision on one item.
+
+    Attributes:
+        label: one of the model's classes, or `unknown`.
+        confidence: probability of the most likely class, averaged over the views, 0 to 1.
+        bin: where the item goes; `manual` when unsure.
+        reason: why, in words for the person at the line.
+        disputed: something speaks against the likeliest label: a hazard is suspected, or it is
+            under its threshold, or like nothing known.
+    """
+
+    label: str
+    confidence: float
+    bin: str
+    reason: str
+    disputed: bool = True
+
+
+@dataclass(frozen=True)
+class DecisionRules:
+    """What a verdict is decided by.
+
+    Attributes:
+        labels: the model's classes, in the order of its outputs.
+        bins: the bin of each label; a label without one goes to `manual`.
+        thresholds: label -> least confidence for it, 0 to 1.
+        suspicion: hazard, a label that must never reach a bin it does not share -> the probability,
+            0 to 1, from which an item of another label goes to `manual`.
+        unknown: tells things of no known class; None: only the thresholds do.
+    """
+
+    labels: tuple[str, ...]
+    bins: Mapping[str, str]
+    thresholds: Mapping[str, float]
+    suspicion: Mapping[str, float]
+    unknown: UnknownDetector | None = None
+
+
+def rules_for(
+    levels: DecisionLevels, bins: Mapping[str, str], unknown: UnknownDetector | None
+) -> DecisionRules:
+    """The rules that a run or a bundle comes with."""
+    return DecisionRules(levels.labels, bins, levels.threshold_of, levels.suspicion_of, unknown)
+
+
+def vote(predictions: Sequence[Prediction]) -> np.ndarray:
+    """Mean probabilities over the views of one item, float32 [classes].
+
+    The mean of probabilities, not of their logarithms: one view that shows a hazard is enough to
+    raise a suspicion, whatever the others say.
+    """
+    return np.mean([prediction.probabilities for prediction in predictions], axis=0)
+
+
+def decide(predictions: Sequence[Prediction], rules: DecisionRules) -> Verdict:
+    """Decide on one item from the predictions of its views (none: it was never seen well).
+
+    Hazards come first: what may be one goes to no bin but its own, also when it is unsure or like
+    nothing known.
+    """
+    if not predictions:
+        return Verdict(UNKNOWN, 0.0, MANUAL, "no whole view of the item")
+    if not all(map(is_finite, predictions)):
+        return Verdict(UNKNOWN, 0.0, MANUAL, NO_NUMBER)
+    probabilities = vote(predictions)
+    best = int(np.argmax(probabilities))
+    label, confidence = rules.labels[best], float(probabilities[best])
+    said = f"{label} {confidence:.0%}"
+    doubt = _doubt(predictions, label, confidence, rules)
+    suspected = _suspected(probabilities, label, rules)
+    if suspected:
+        reason = f"{said}, but may be {' or '.join(suspected)}" + (f"; {doubt}" if doubt else "")
+        return Verdict(UNKNOWN if doubt else label, confidence, MANUAL, reason)
+    if doubt:
+        return Verdict(UNKNOWN, confidence, MANUAL, doubt)
+    if label not in rules.bins:
+        return Verdict(label, confidence, MANUAL, f"{said} has no bin of its own", disputed=False)
+    views = "1 view" if len(predictions) == 1 else f"{len(predictions)} views"
+    return Verdict(label, confidence, rules.bins[label], f"{said} over {views}", disputed=False)
+
+
+def is_finite(prediction: Prediction) -> bool:
+    """Whether an answer holds numbers only: NaN would pass every threshold that it is under."""
+    answers = (prediction.probabilities, prediction.logits, prediction.embedding)
+    return all(np.isfinite(each).all() for each in answers)
+
+
+def _suspected(probabilities: np.ndarray, label: str, rules: DecisionRules) -> list[str]:
+    """The hazards that an item called `label` may be, in words; none if it goes to their bin."""
+    return [
+        f"{hazard} {100 * probability:.2g}%"
+        for hazard, probability in zip(rules.labels, probabilities, strict=True)
+        if hazard in rules.suspicion
+        and hazard != label
+        and probability >= rules.suspicion[hazard]
+        and rules.bins.get(hazard, MANUAL) != rules.bins.get(label, MANUAL)
+    ]
+
+
+def _doubt(
+    predictions: Sequence[Prediction], label: str, confidence: float, rules: DecisionRules
+) -> str:
+    """Why the item is not simply a `label`, in words; empty if it is."""
+    threshold = rules.thresholds[label]
+    # Asked this way round, what is no number passes no threshold.
+    if not confidence >= threshold:
+        return f"unsure: {label} {confidence:.0%} is under its threshold {threshold:.0%}"
+    if rules.unknown is None:
+        return ""
+    logits = np.mean([prediction.logits for prediction in predictions], axis=0)
+    embedding = np.mean([prediction.embedding for prediction in predictions], axis=0)
+    (score,) = rules.unknown.score(logits[np.newaxis], embedding[np.newaxis])
+    least = rules.unknown.rule.threshold
+    if not np.isfinite(score):
+        return f"like nothing known: {label} {confidence:.0%}, but its likeness is no number"
+    if score >= least:
+        return ""
+    return (
+        f"like nothing known: {label} {confidence:.0%}, but its likeness {score:.3g} is under "
+        f"{least:.3g}"
+    )

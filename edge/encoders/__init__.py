@@ -1,0 +1,1 @@
+"""Where the belt is: pulses, the camera, checked against each other."""

@@ -1,0 +1,1 @@
+"""Which gate opens when, and what moves it; every gate fails safe."""

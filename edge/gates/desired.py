@@ -1,0 +1,129 @@
+"""How the gates should stand, as the line last said, and how they stand as far as is known.
+
+Between the line, which says, and the thread of an output, which makes it so. Only the newest wish
+counts: a command that could not be carried out in time is not made up for later, when another item
+lies in front of the gate.
+"""
+
+import threading
+from collections.abc import Iterable
+
+from edge.errors import EwasteError
+from edge.gates.schedule import GateCommand
+
+LATEST_OPENING_S = 0.1
+"""An opening that waited longer is given up: at 250 mm/s it comes 25 mm late, and by default the
+gates open 43 mm ahead of an item (`edge.config.Config.gate_lead_mm`)."""
+DEAD_MAN_S = 1.0
+"""When the line has said nothing for so long, all gates close."""
+
+
+class WantedGates:
+    """The wishes of the line and what became of them; safe to use from several threads.
+
+    Times are monotonic seconds.
+
+    Attributes:
+        opened: openings that were carried out.
+        missed: openings that were given up, because the output could not be reached in time.
+        stalls: how many times the line fell silent with a gate open.
+    """
+
+    def __init__(
+        self,
+        bins: Iterable[str],
+        latest_opening_s: float = LATEST_OPENING_S,
+        dead_man_s: float = DEAD_MAN_S,
+    ) -> None:
+        """Start with all gates wanted closed and nothing known about them."""
+        self._latest_opening_s, self._dead_man_s = latest_opening_s, dead_man_s
+        self._wanted = dict.fromkeys(bins, False)
+        self._known: dict[str, bool | None] = dict.fromkeys(self._wanted)
+        self._asked_at: dict[str, float] = {}
+        self._heard_at: float | None = None
+        self._lock = threading.Lock()
+        self.opened = self.missed = self.stalls = 0
+
+    def want(self, bin: str, open: bool, now: float) -> None:
+        """Take in a command of the line.
+
+        Raises:
+            EwasteError: there is no such gate.
+        """
+        if bin not in self._wanted:
+            raise EwasteError(f"there is no gate for the bin {bin!r}; see [[gates]]")
+        with self._lock:
+            self._heard_at = now
+            if open and not self._wanted[bin]:
+                self._asked_at[bin] = now
+            elif not open and self._asked_at.pop(bin, None) is not None:
+                self.missed += 1
+            self._wanted[bin] = open
+
+    def want_all_closed(self) -> None:
+        """Take back every opening."""
+        with self._lock:
+            self._close_all()
+
+    def heard(self, now: float) -> None:
+        """Note that the line is at work."""
+        self._heard_at = now
+
+    def silent(self, now: float) -> bool:
+        """Whether the line has not been heard for longer than the dead-man time, or never was."""
+        return self._heard_at is None or now - self._heard_at > self._dead_man_s
+
+    def due(self, now: float) -> list[GateCommand]:
+        """What has to be carried out now; closings come first."""
+        with self._lock:
+            if any(self._wanted.values()) and self.silent(now):
+                self.stalls += 1
+                self._close_all()
+            for bin, asked_at in list(self._asked_at.items()):
+                if now - asked_at > self._latest_opening_s:
+                    self._give_up(bin)
+            return sorted(
+                (
+                    GateCommand(bin, wanted)
+                    for bin, wanted in self._wanted.items()
+                    if self._known[bin] is not wanted
+                ),
+                key=lambda command: command.open,
+            )
+
+    def done(self, command: GateCommand) -> None:
+        """Note that a command was carried out."""
+        with self._lock:
+            self._known[command.bin] = command.open
+            if command.open:
+                self.opened += 1
+                self._asked_at.pop(command.bin, None)
+
+    def forget(self) -> None:
+        """Nothing is known any more about the gates, so each is set anew, and closed.
+
+        An opening that was under way when the output was lost is given up with its item.
+        """
+        with self._lock:
+            self._known = dict.fromkeys(self._known)
+            for bin, wanted in self._wanted.items():
+                if wanted and bin not in self._asked_at:
+                    self._wanted[bin] = False
+                    self.missed += 1
+
+    def doubt_closed(self) -> None:
+        """Have every gate that should be closed set anew: something else may have opened it."""
+        with self._lock:
+            for bin, wanted in self._wanted.items():
+                if not wanted:
+                    self._known[bin] = None
+
+    def _close_all(self) -> None:
+        for bin in list(self._asked_at):
+            self._give_up(bin)
+        self._wanted = dict.fromkeys(self._wanted, False)
+
+    def _give_up(self, bin: str) -> None:
+        del self._asked_at[bin]
+        self._wanted[bin] = False
+        self.missed += 1

@@ -1,0 +1,59 @@
+"""Gates on the pins of a Raspberry Pi, through gpiozero."""
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any
+
+from edge.errors import BadInput
+from edge.pins import load_gpiozero
+
+
+class GpioPins:
+    """One output pin per gate: high opens it, low closes it, and low is where it starts.
+
+    An actuator (`edge.gates.driven`).
+    """
+
+    def __init__(self, pins: Mapping[str, int], said: Callable[[str], None]) -> None:
+        """Take the pins and drive them low.
+
+        Args:
+            pins: bin -> GPIO number (BCM).
+            said: gets a line when this machine has no such pins, and they are only simulated.
+
+        Raises:
+            BadInput: gpiozero is not installed, or a pin is not to be had.
+        """
+        gpiozero = load_gpiozero(said, "gates with pins need")
+        self._devices: dict[str, Any] = {}
+        for bin, pin in pins.items():
+            try:
+                self._devices[bin] = gpiozero.DigitalOutputDevice(pin, initial_value=False)
+            except (gpiozero.GPIOZeroError, OSError, ValueError) as error:
+                self.release()
+                raise BadInput(f"gate {bin}: pin {pin} is not to be had ({error})") from None
+
+    def connect(self) -> None:
+        """The pins were taken at the start and stay ours."""
+
+    def open(self, bin: str) -> None:
+        """Drive the pin of `bin` high."""
+        self._devices[bin].on()
+
+    def close(self, bin: str) -> None:
+        """Drive the pin of `bin` low."""
+        self._devices[bin].off()
+
+    def idle(self, alive: bool) -> None:
+        """Pins need no heartbeat."""
+
+    def disconnect(self) -> None:
+        """Keep the pins, for the next try."""
+
+    def release(self) -> None:
+        """Drive every pin low and give it back; safe to call twice."""
+        while self._devices:
+            device = self._devices.popitem()[1]
+            with suppress(Exception):  # the others are driven low all the same
+                device.off()
+            device.close()

@@ -1,0 +1,1 @@
+"""From pixels to the model's answers: preprocessing, the runtime, the out-of-distribution score."""

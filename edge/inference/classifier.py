@@ -1,0 +1,179 @@
+"""A TFLite runtime behind one class: views in, predictions out."""
+
+import importlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from edge.bundle.manifest import LARGEST_SIZE
+from edge.errors import BadInput, EwasteError, one_line
+from edge.inference.preprocess import float_input, model_input
+from edge.quiet import quiet
+
+WIDEST = 2**16
+"""More values than any output of ours has."""
+OUTPUT_TYPES = ("int8", "uint8", "int16", "float32")
+EXPECTED = f"expected one of {', '.join(OUTPUT_TYPES)}"
+RUNTIMES = ("ai_edge_litert.interpreter", "tflite_runtime.interpreter")
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The model's answer to one view.
+
+    Attributes:
+        logits: float32 [classes], as the model gives them.
+        probabilities: float32 [classes], softmax of `logits / temperature`, sums to 1.
+        embedding: float32 [2048], the globally pooled features before the last layer.
+    """
+
+    logits: np.ndarray
+    probabilities: np.ndarray
+    embedding: np.ndarray
+
+
+def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
+    """Softmax over the last axis of float [..., classes], at a calibrated temperature (> 0)."""
+    # What is no number stays none, without a word: `edge.decision.decide` knows what to do with it.
+    with np.errstate(over="ignore", invalid="ignore"):
+        scaled = np.asarray(logits, dtype=np.float64) / temperature
+        exponents = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
+        return (exponents / exponents.sum(axis=-1, keepdims=True)).astype(np.float32)
+
+
+def load_runtime() -> ModuleType:
+    """Import the first TFLite runtime that is installed: ai-edge-litert, else tflite-runtime.
+
+    Raises:
+        EwasteError: neither is installed.
+    """
+    for name in RUNTIMES:
+        try:
+            return importlib.import_module(name)
+        except ModuleNotFoundError:
+            continue
+    raise EwasteError("no TFLite runtime is installed; run: pip install 'ewaste-edge[edge]'")
+
+
+class Classifier:
+    """One TFLite model with the signature outputs `logits` and `embedding`.
+
+    The input is uint8 [1, S, S, 3] raw RGB (quantised) or float32 [1, S, S, 3] `RGB - 117` (float).
+    Not safe to share between threads.
+    """
+
+    def __init__(
+        self,
+        model: Path,
+        labels: Sequence[str],
+        temperature: float = 1.0,
+        threads: int = 2,
+        content: bytes | None = None,
+    ) -> None:
+        """Load `model`; if it was read already, its `content`, and `model` only names it.
+
+        The runtime gets the bytes, never the path: it would map the file, and run whatever is
+        written over it later.
+
+        Raises:
+            BadInput: the file is missing, is no such model, or has other classes than `labels`.
+        """
+        if content is None:
+            content = _read(model)
+        runtime = load_runtime()
+        try:
+            with quiet():
+                self._interpreter = runtime.Interpreter(model_content=content, num_threads=threads)
+                self._interpreter.allocate_tensors()
+                self._runner = self._interpreter.get_signature_runner("serving_default")
+            inputs, self._outputs = (
+                self._runner.get_input_details(),
+                self._runner.get_output_details(),
+            )
+        # Bindings to native code raise what they like.
+        except Exception as error:
+            reason = one_line(error) or type(error).__name__
+            raise BadInput(f"{model}: not a model this runtime can load ({reason})") from None
+        if {"logits", "embedding"} - set(self._outputs) or len(inputs) != 1:
+            raise BadInput(f"{model}: expected one input and the outputs logits and embedding")
+        ((self._input_name, self._input),) = inputs.items()
+        self.size = _input_size(model, self._input)
+        classes = _width(model, "logits", self._outputs["logits"])
+        _width(model, "embedding", self._outputs["embedding"])
+        if classes != len(labels):
+            raise BadInput(f"{model}: the model has {classes} classes, but {len(labels)} labels")
+        self.runtime = runtime.__name__.partition(".")[0]
+        self.labels = tuple(labels)
+        self.temperature = temperature
+
+    def run(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
+        """Run the model on uint8 RGB [S, S, 3].
+
+        Returns the outputs as the model stores them (int8 when quantised, else float32):
+        `logits` [classes] and `embedding` [2048]. The arrays are copies.
+        """
+        if self._input["dtype"] == np.float32:
+            pixels = float_input(pixels)
+        answer = self._runner(**{self._input_name: pixels[np.newaxis]})
+        return {name: np.array(value[0]) for name, value in answer.items()}
+
+    def dequantize(self, name: str, stored: np.ndarray) -> np.ndarray:
+        """Turn the output `name`, as stored by the model, into float32 of the same shape."""
+        scale, zero_point = self._outputs[name]["quantization"]
+        if not scale:
+            return stored.astype(np.float32)
+        return ((stored.astype(np.int32) - zero_point) * scale).astype(np.float32)
+
+    def predict_input(self, pixels: np.ndarray) -> Prediction:
+        """Classify uint8 RGB [S, S, 3] that already has the model's size."""
+        stored = self.run(pixels)
+        logits = self.dequantize("logits", stored["logits"])
+        return Prediction(
+            logits=logits,
+            probabilities=softmax(logits, self.temperature),
+            embedding=self.dequantize("embedding", stored["embedding"]),
+        )
+
+    def predict(self, view: np.ndarray) -> Prediction:
+        """Classify one view: uint8 RGB [height, width, 3] of any size."""
+        return self.predict_input(model_input(view, self.size))
+
+
+def _read(model: Path) -> bytes:
+    try:
+        return model.read_bytes()
+    except FileNotFoundError:
+        raise BadInput(f"{model}: no such model file") from None
+    except OSError as error:
+        raise BadInput(f"{model}: cannot be read ({error.strerror})") from None
+
+
+def _input_size(model: Path, details: dict[str, Any]) -> int:
+    """The side of the model's input, px."""
+    shape = tuple(map(int, details["shape"]))
+    rank, kind = len(shape), np.dtype(details["dtype"]).name
+    if rank != 4 or shape != (1, shape[1], shape[1], 3) or not 1 <= shape[1] <= LARGEST_SIZE:
+        raise BadInput(f"{model}: takes {shape}, not one square picture [1, S, S, 3]")
+    if kind not in ("uint8", "float32") or _is_dynamic(details):
+        raise BadInput(f"{model}: takes {kind} of {shape}, not uint8 or float32 of one size")
+    return shape[1]
+
+
+def _width(model: Path, name: str, details: dict[str, Any]) -> int:
+    """How many values an output has."""
+    shape = tuple(map(int, details["shape"]))
+    kind = np.dtype(details["dtype"]).name
+    scale, zero_point = details["quantization"]
+    if len(shape) != 2 or shape[0] != 1 or not 1 <= shape[1] <= WIDEST or _is_dynamic(details):
+        raise BadInput(f"{model}: gives {name} of {shape}, not [1, n]")
+    if kind not in OUTPUT_TYPES or not (np.isfinite(scale) and np.isfinite(zero_point)):
+        raise BadInput(f"{model}: gives {name} as {kind}, scaled by {scale:g}; {EXPECTED}")
+    return shape[1]
+
+
+def _is_dynamic(details: dict[str, Any]) -> bool:
+    return any(int(side) < 0 for side in details.get("shape_signature", ()))

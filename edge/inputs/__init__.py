@@ -1,1 +1,0 @@
-"""What the line hears from outside of this process, apart from its camera."""

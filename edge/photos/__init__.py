@@ -1,0 +1,1 @@
+"""Photos: reading one, and datasets of labeled ones."""

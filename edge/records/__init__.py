@@ -1,0 +1,1 @@
+"""Item records and crops that survive a power cut; review and export."""

@@ -1,0 +1,348 @@
+"""Records and reviewed pictures for elsewhere: a CSV file, and a dataset to train on."""
+
+import csv
+import hashlib
+import os
+import re
+import shutil
+import stat
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+from urllib.parse import quote
+
+from edge.decision.decide import UNKNOWN
+from edge.errors import BadInput, EwasteError
+from edge.files import sync_folder, temporary_beside
+from edge.photos.class_folders import CLASS_FOLDERS, class_folders_text, folder_name
+from edge.records.cells import to_cell
+from edge.records.store import NAMED, ItemRecord
+from edge.terminal import ReaderGone
+
+LISTING = "items.csv"
+LISTED = ("path", "label", "reviewed", "predicted", "confidence", "review", "reason", "item_id")
+OURS = ",".join(NAMED[:5]).encode()
+"""What every CSV file of records, also of earlier versions, begins with."""
+LONGEST_ID = 100
+"""Letters of an item's id in the name of its picture."""
+OWN_DESCRIPTOR = re.compile(r"/dev/(?:fd/(\d+)|std(?:in|out|err))|/proc/self/fd/(\d+)")
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What an export wrote.
+
+    Attributes:
+        pictures: all of them.
+        reviewed: those whose folder a person chose; the others lie where the model would put them.
+    """
+
+    pictures: int
+    reviewed: int
+
+
+def own_descriptor(path: Path) -> int | None:
+    """Which open file of this process a path such as /dev/stdout names; None: it names none."""
+    named = OWN_DESCRIPTOR.fullmatch(str(path))
+    if named is None:
+        return None
+    number = named[1] or named[2]
+    return ("in", "out", "err").index(path.name[3:]) if number is None else int(number)
+
+
+def export_csv(records: Iterable[ItemRecord], path: Path, sources: Sequence[Path] = ()) -> int:
+    """Write the records, but for their pictures, to a CSV file; returns how many.
+
+    Links are followed, and pipes and terminals written to. A file that is there is replaced if it
+    is empty or of such records. Texts are written as `edge.records.cells.to_cell` has them.
+
+    Args:
+        records: what to write.
+        path: where to.
+        sources: files that it must not be.
+
+    Raises:
+        BadInput: a folder or something else is there.
+        ReaderGone: it is our own output, and who read it has had enough.
+        EwasteError: it cannot be written; nothing is left behind.
+    """
+    try:
+        with _written(path, sources) as file:
+            return write_rows(file, NAMED, (_cells(record) for record in records))
+    except (OSError, RuntimeError) as error:  # a link that leads to itself is a RuntimeError
+        if isinstance(error, BrokenPipeError) and own_descriptor(path) == 1:
+            raise ReaderGone from None
+        reason = getattr(error, "strerror", None) or error
+        raise EwasteError(f"{path}: cannot be written ({reason})") from None
+
+
+def _cells(record: ItemRecord) -> dict[str, Any]:
+    return {name: getattr(record, name) for name in NAMED}
+
+
+def write_rows(file: TextIO, names: Sequence[str], rows: Iterable[dict[str, Any]]) -> int:
+    """Write a CSV file with a header; returns how many rows."""
+    writer = csv.DictWriter(file, names)
+    writer.writeheader()
+    count = 0
+    for row in rows:
+        writer.writerow(
+            {name: to_cell(cell) if isinstance(cell, str) else cell for name, cell in row.items()}
+        )
+        count += 1
+    return count
+
+
+@contextmanager
+def _written(path: Path, sources: Sequence[Path]) -> Iterator[TextIO]:
+    """Within: a file to write what `path` shall hold."""
+    descriptor = own_descriptor(path)
+    if descriptor is not None:
+        with _text(os.dup(descriptor)) as file:
+            yield file
+        return
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        found = None
+    if found is None or stat.S_ISREG(found.st_mode):
+        target = path.resolve()
+        if found is not None:
+            _require_ours(path, found, sources)
+        with _replaced(target, found) as file:
+            yield file
+        return
+    if stat.S_ISDIR(found.st_mode) or stat.S_ISBLK(found.st_mode):
+        kind = "a folder" if stat.S_ISDIR(found.st_mode) else "a disk"
+        raise BadInput(f"{path}: is {kind}; name a file")
+    with _text(os.open(path, os.O_WRONLY | os.O_NOCTTY | os.O_CLOEXEC)) as file:
+        yield file
+
+
+def _text(handle: int) -> TextIO:
+    return os.fdopen(handle, "w", encoding="utf-8", newline="")
+
+
+def _require_ours(path: Path, found: os.stat_result, sources: Sequence[Path]) -> None:
+    """Raise BadInput unless a regular file may be replaced."""
+    for source in sources:
+        with suppress(OSError):
+            if os.path.samestat(found, source.stat()):
+                raise BadInput(f"{path}: holds the records themselves; name another file")
+    if found.st_size:
+        with path.open("rb") as file:
+            if file.read(len(OURS)) != OURS:
+                raise BadInput(
+                    f"{path}: holds something that is no export of records; name another file or "
+                    "delete it"
+                )
+
+
+@contextmanager
+def _replaced(target: Path, found: os.stat_result | None) -> Iterator[TextIO]:
+    """Within: a file under a temporary name, which at the end is renamed or, if what is there has
+    further names, copied into it.
+    """
+    fresh = temporary_beside(target)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    handle = os.open(fresh, flags, 0o666)
+    try:
+        with _text(handle) as file:
+            if found is not None:
+                _like(handle, found)
+            yield file
+            file.flush()
+            os.fsync(handle)
+        if found is not None and found.st_nlink > 1:
+            shutil.copyfile(fresh, target)
+        else:
+            fresh.replace(target)
+            sync_folder(target.parent)
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+def _like(handle: int, found: os.stat_result) -> None:
+    """Give a file or folder the owner and the rights of what it replaces, as far as we may."""
+    with suppress(OSError):
+        os.fchown(handle, found.st_uid, found.st_gid)
+    with suppress(OSError):
+        os.fchmod(handle, stat.S_IMODE(found.st_mode))
+
+
+def export_review(
+    records: Iterable[ItemRecord], folder: Path, skipped: Callable[[str], None]
+) -> Exported:
+    """Write pictures as a dataset `folder/CLASS/*.jpg`, which train/fine_tune.py takes as --data.
+
+    CLASS is the label that a person gave, else the likeliest class (`edge.photos.class_folders`
+    says how its folder is called); a person looks through the folders, moves what lies wrong and
+    deletes what is no good. The names begin with the confidence, so that the doubtful ones come
+    first. `items.csv` tells of each picture.
+
+    Args:
+        records: with crops.
+        folder: to write; must not exist or hold nothing.
+        skipped: gets a line on what could not be given a class.
+
+    Raises:
+        BadInput: the folder holds something, or there is nothing to export.
+        EwasteError: it cannot be written; nothing is left behind.
+    """
+    try:
+        target = folder.resolve()
+        found = _empty_folder(folder)
+        with _filled(target, found) as fresh:
+            return _write_pictures(records, fresh, skipped)
+    except (OSError, RuntimeError) as error:  # a link that leads to itself is a RuntimeError
+        reason = getattr(error, "strerror", None) or error
+        raise EwasteError(f"{folder}: cannot be written ({reason})") from None
+
+
+def _empty_folder(folder: Path) -> os.stat_result | None:
+    """The folder, if it is there.
+
+    Raises:
+        BadInput: it holds something, or is none.
+    """
+    try:
+        found = folder.stat()
+    except FileNotFoundError:
+        return None
+    if not stat.S_ISDIR(found.st_mode):
+        raise BadInput(f"{folder}: is no folder; give one that is new or empty")
+    with os.scandir(folder) as entries:
+        if next(entries, None) is not None:
+            raise BadInput(f"{folder}: holds something; give a folder that is new or empty")
+    return found
+
+
+@contextmanager
+def _filled(target: Path, found: os.stat_result | None) -> Iterator[Path]:
+    """Within: a folder to fill; at the end what it holds is in `target`, or, if that fails, gone.
+
+    Beside `target`, and then renamed; within it where there is another disk or no right beside it.
+    """
+    made = _make_parents(target.parent)
+    fresh = temporary_beside(target)
+    try:
+        within = found is not None and os.path.ismount(target)
+        if not within:
+            try:
+                fresh.mkdir()
+            except PermissionError:
+                if found is None:
+                    raise
+                within = True
+        if within:
+            fresh = target / fresh.name
+            fresh.mkdir()
+        yield fresh
+        if within:
+            _move_up(fresh)
+        else:
+            if found is not None:
+                handle = os.open(fresh, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+                _like(handle, found)
+                os.close(handle)
+            fresh.rename(target)  # an empty folder may be there
+            sync_folder(target.parent)
+    except BaseException:
+        shutil.rmtree(fresh, ignore_errors=True)
+        for parent in made:
+            with suppress(OSError):
+                parent.rmdir()
+        raise
+
+
+def _make_parents(folder: Path) -> list[Path]:
+    """Make a folder and those above it; returns the new ones, the innermost first."""
+    missing = [each for each in (folder, *folder.parents) if not os.path.lexists(each)]
+    folder.mkdir(parents=True, exist_ok=True)
+    return missing
+
+
+def _move_up(fresh: Path) -> None:
+    """Move what a folder holds to where it lies itself, all of it or nothing."""
+    moved: list[Path] = []
+    try:
+        for entry in sorted(fresh.iterdir()):
+            moved.append(entry.rename(fresh.parent / entry.name))
+        fresh.rmdir()
+    except BaseException:
+        for entry in moved:
+            with suppress(OSError):
+                entry.rename(fresh / entry.name)
+        raise
+
+
+def _write_pictures(
+    records: Iterable[ItemRecord], fresh: Path, skipped: Callable[[str], None]
+) -> Exported:
+    folders: dict[str, str] = {}  # folder -> label
+    named: dict[str, str] = {}  # label -> folder
+    listed: list[dict[str, object]] = []
+    without = 0
+    for record in records:
+        label = label_of(record)
+        if not label:
+            skipped(f"{record.item_id}: no class to put it under; left out")
+            without += 1
+            continue
+        if label not in named:
+            named[label] = folder_name(label, folders)
+            folders[named[label]] = label
+            (fresh / named[label]).mkdir()
+        place = _write_picture(record, fresh / named[label])
+        listed.append(
+            {
+                "path": place.relative_to(fresh).as_posix(),
+                "label": label,
+                "reviewed": bool(record.reviewed),
+                "predicted": record.label,
+                "confidence": record.confidence,
+                "review": record.review,
+                "reason": record.reason,
+                "item_id": record.item_id,
+            }
+        )
+    if not listed and without:
+        raise BadInput(f"{without} pictures wait for review, but none has a class to put it under")
+    if not listed:
+        raise BadInput("no picture waits for review")
+    with (fresh / LISTING).open("x", encoding="utf-8", newline="") as file:
+        write_rows(file, LISTED, listed)
+    if text := class_folders_text(folders):
+        (fresh / CLASS_FOLDERS).write_text(text, encoding="utf-8")
+    return Exported(len(listed), sum(bool(row["reviewed"]) for row in listed))
+
+
+def _write_picture(record: ItemRecord, folder: Path) -> Path:
+    """Write a picture under a name of its own, also where two records have one id."""
+    stem, number = picture_name(record), 1
+    while True:
+        place = folder / (f"{stem}.jpg" if number == 1 else f"{stem}-{number}.jpg")
+        try:
+            with place.open("xb") as file:
+                file.write(record.crop)
+            return place
+        except FileExistsError:
+            number += 1
+
+
+def label_of(record: ItemRecord) -> str:
+    """What a picture is taken for; empty when nothing says what it may be."""
+    predicted = record.label if record.label != UNKNOWN else record.likeliest
+    return record.reviewed or predicted
+
+
+def picture_name(record: ItemRecord) -> str:
+    """What a picture is called, without its suffix; it begins with the confidence."""
+    sure = min(max(record.confidence, 0.0), 1.0)  # NaN stays so
+    name = quote(record.item_id, safe="")
+    if len(name) > LONGEST_ID:
+        digest = hashlib.sha256(record.item_id.encode("utf-8", "replace")).hexdigest()
+        name = f"{name[:LONGEST_ID]}~{digest[:16]}"
+    return f"{sure:.3f}-{name}"

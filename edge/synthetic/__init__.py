@@ -1,0 +1,1 @@
+"""Drawn items, debris, backgrounds and segmentation: shared by all that need pictures."""

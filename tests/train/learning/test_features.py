@@ -1,0 +1,92 @@
+import keras
+import numpy as np
+import pytest
+
+from train.augmentation.augment import augment, belt_variation, plain_variation
+from train.learning.features import Batches, cache_features, from_cache, mixed
+
+
+def photos_of(count):
+    return np.random.default_rng(0).integers(0, 256, (count, 32, 32, 3), np.uint8)
+
+
+@pytest.fixture
+def frozen():
+    image = keras.Input((32, 32, 3))
+    return keras.Model(image, keras.layers.AveragePooling2D(4)(image))
+
+
+def test_the_cache_holds_what_the_frozen_part_makes_of_each_varied_copy(frozen, tmp_path):
+    vary, done = plain_variation(photos_of(5), 7), []
+    rows = np.array([0, 2, 4])
+    features = cache_features(frozen, vary, rows, 2, tmp_path / "f.npy", done.append)
+    assert features.shape == (3, 8, 8, 3) and sum(done) == 3
+    copies = np.stack([vary(row, 2) for row in rows])
+    expected = (copies.astype(np.float32) - 117).reshape(3, 8, 4, 8, 4, 3).mean(axis=(2, 4))
+    np.testing.assert_allclose(features, expected, atol=0.1)
+    taken = from_cache([features], rows)(np.array([4, 0]), 0)
+    np.testing.assert_allclose(taken, expected[[2, 0]], atol=0.1)
+
+
+def test_a_cache_that_is_there_is_read_and_half_of_one_never_is(frozen, tmp_path):
+    def fails(photo, copy):
+        if photo == 40:
+            raise OSError(28, "No space left on device")
+        return photos_of(1)[0]
+
+    rows = np.arange(64)
+    with pytest.raises(OSError, match="No space"):
+        cache_features(frozen, fails, rows, 1, tmp_path / "f.npy", lambda count: None)
+    assert list(tmp_path.iterdir()) == []
+    vary = plain_variation(photos_of(2), 0)
+    first = cache_features(frozen, vary, rows[:2], 1, tmp_path / "f.npy", lambda count: None)
+    again = cache_features(frozen, fails, rows[:2], 1, tmp_path / "f.npy", lambda count: None)
+    np.testing.assert_array_equal(first, again)
+
+
+def batches(epoch, mixup=0.0):
+    inputs = np.arange(20, dtype=np.float32)[:, None, None, None] * np.ones((1, 2, 2, 1))
+    take = from_cache([inputs], np.arange(20))
+    return Batches(
+        take, np.arange(3, 13), np.eye(20)[:], np.ones(20), 4, seed=1, epoch=epoch, mixup=mixup
+    )
+
+
+def test_batches_bring_every_photo_once_an_epoch_in_another_order_each_time():
+    seen = [np.concatenate([each[0][:, 0, 0, 0] for each in batches(epoch)]) for epoch in (0, 1)]
+    assert sorted(seen[0]) == sorted(seen[1]) == list(range(3, 13))
+    assert list(seen[0]) != list(seen[1])
+    for inputs, targets, _ in batches(0):
+        np.testing.assert_array_equal(targets.argmax(axis=1), inputs[:, 0, 0, 0])
+
+
+def test_mixing_keeps_most_of_each_photo_and_mixes_the_targets_alike():
+    rng = np.random.default_rng(0)
+    inputs, targets = np.repeat(np.eye(6, dtype=np.float32), 4, axis=0).reshape(24, 1, 1, 6), None
+    targets = inputs[:, 0, 0].copy()
+    blended, labels = mixed(inputs.copy(), targets, 0.4, rng)
+    np.testing.assert_allclose(blended[:, 0, 0], labels, atol=1e-6)
+    np.testing.assert_allclose(labels.sum(axis=1), 1, atol=1e-6)
+    assert (labels[targets > 0] >= 0.5 - 1e-6).all() and (labels[targets > 0] < 1).any()
+
+
+def test_a_variation_keeps_shape_and_type_and_depends_on_its_seed_alone():
+    image = photos_of(1)[0]
+    first, again, other = (augment(image, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    assert first.shape == image.shape and first.dtype == np.uint8
+    np.testing.assert_array_equal(first, again)
+    assert np.abs(first.astype(int) - other).mean() > 1
+
+
+def test_the_belt_variation_takes_items_off_their_ground_and_copy_0_as_it_is():
+    """A dark item in the middle of white; half of the copies must have lost the white."""
+    pixels = np.full((6, 96, 96, 3), 250, np.uint8)
+    pixels[:, 30:66, 24:72] = (20, 60, 120)
+    pixels[:, 40:50, 30:40] = (230, 30, 30)
+    vary = belt_variation(pixels, np.arange(6) % 2, seed=0)
+    np.testing.assert_array_equal(vary(0, 0), pixels[0])
+    copies = [vary(photo, copy) for photo in range(6) for copy in range(1, 9)]
+    np.testing.assert_array_equal(copies[0], vary(0, 1))
+    assert {(copy.shape, copy.dtype) for copy in copies} == {((96, 96, 3), np.dtype(np.uint8))}
+    bright = [np.median(copy[[0, -1]]) > 170 for copy in copies]
+    assert 0.1 < np.mean(bright) < 0.8

@@ -1,0 +1,1 @@
+"""Augmented views of a photo, backgrounds, and corruptions."""

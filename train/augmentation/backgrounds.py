@@ -1,0 +1,87 @@
+"""Grounds to lay cut-out items on, each uint8 RGB [S, S, 3]."""
+
+from functools import lru_cache
+
+import cv2
+import numpy as np
+
+from edge.belt.geometry import Geometry
+from edge.simulator.scene import rubber
+from edge.synthetic.segmentation import fit_ground
+
+STRIP_PX = 2000
+"""Length of the belt that pieces of belt are cut from, px; it is 720 px wide."""
+
+INPAINTED_PX = 64
+"""Side at which the place of an item is painted over."""
+
+MOST_DONOR_AREA = 0.5
+"""A photo lends its ground only if its item covers no more of it."""
+
+
+def white(rng: np.random.Generator, size: int) -> np.ndarray:
+    """An even ground as in a shop's pictures."""
+    return np.full((size, size, 3), rng.integers(245, 256), np.uint8)
+
+
+def black(rng: np.random.Generator, size: int) -> np.ndarray:
+    """An even, nearly black ground."""
+    return np.full((size, size, 3), rng.integers(0, 20), np.uint8)
+
+
+def belt(rng: np.random.Generator, size: int) -> np.ndarray:
+    """A piece of the simulated belt's rubber, lit more or less, any way round."""
+    strip = _strip()
+    side = int(rng.integers(200, 420))
+    top, left = (int(rng.integers(length - side)) for length in strip.shape[:2])
+    piece = np.rot90(strip[top : top + side, left : left + side], int(rng.integers(4)))
+    piece = cv2.resize(np.ascontiguousarray(piece), (size, size), interpolation=cv2.INTER_AREA)
+    lit = piece * rng.uniform(0.6, 1.4) + rng.normal(0, 2.5, (size, size, 1))
+    return lit.clip(0, 255).astype(np.uint8)
+
+
+def tinted(rng: np.random.Generator, size: int) -> np.ndarray:
+    """An even ground of any colour, half of them unevenly lit, with some noise."""
+    ground = np.empty((size, size, 3), np.float32)
+    ground[:] = rng.uniform(0, 255, 3)
+    if rng.random() < 0.5:
+        slope = np.linspace(-1, 1, size, dtype=np.float32)[..., np.newaxis]
+        ground += slope[:, np.newaxis] * rng.uniform(-40, 40) + slope * rng.uniform(-40, 40)
+    ground += rng.normal(0, rng.uniform(0, 8), ground.shape)
+    return ground.clip(0, 255).astype(np.uint8)
+
+
+def lends(pixels: np.ndarray, mask: np.ndarray) -> bool:
+    """Whether a photo's ground is worth laying others on: its item is small, its ground not plain.
+
+    Args:
+        pixels: uint8 RGB [H, W, 3].
+        mask: its item, uint8 [H, W], 0 or 255.
+    """
+    roomy = (mask > 0).mean() <= MOST_DONOR_AREA
+    return bool(roomy) and not fit_ground(pixels).plain
+
+
+def emptied(pixels: np.ndarray, mask: np.ndarray, size: int) -> np.ndarray:
+    """The ground of a photo, uint8 RGB [H, W, 3], its item (`mask`, uint8 [H, W]) painted over.
+
+    What is painted is the blurred continuation of the ground around it (Telea, "An image inpainting
+    technique based on the fast marching method", 2004), at a small size.
+    """
+    photo = cv2.resize(pixels, (size, size), interpolation=cv2.INTER_AREA)
+    wide = max(3, round(0.05 * max(mask.shape)))
+    hole = cv2.dilate(mask, np.ones((2 * wide + 1, 2 * wide + 1), np.uint8))
+    small = (INPAINTED_PX, INPAINTED_PX)
+    coarse_hole = cv2.resize(hole, small, interpolation=cv2.INTER_AREA)
+    coarse_hole = np.where(coarse_hole > 0, np.uint8(255), np.uint8(0))
+    coarse = cv2.resize(pixels, small, interpolation=cv2.INTER_AREA)
+    painted = cv2.inpaint(coarse, coarse_hole, 5, cv2.INPAINT_TELEA)
+    painted = cv2.resize(painted, (size, size), interpolation=cv2.INTER_CUBIC)
+    share = cv2.resize(hole, (size, size), interpolation=cv2.INTER_LINEAR).astype(np.float32)
+    share = cv2.GaussianBlur(share, (0, 0), size / 60)[..., np.newaxis] / 255
+    return np.rint(photo * (1 - share) + painted * share).astype(np.uint8)
+
+
+@lru_cache(maxsize=1)
+def _strip() -> np.ndarray:
+    return rubber(STRIP_PX, Geometry(), np.random.default_rng(0))

@@ -1,0 +1,1 @@
+"""Labeled photos: listing, duplicates, splits, masks."""

@@ -1,0 +1,104 @@
+"""What the device's own decision code makes of a model's answers."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from edge.decision.decide import MANUAL, UNKNOWN, DecisionRules, Verdict, decide
+from edge.inference.classifier import Prediction, softmax
+from train.evaluation.intervals import wilson
+from train.evaluation.predictor import Answers
+
+
+def verdicts(answers: Answers, temperature: float, rules: DecisionRules) -> list[Verdict]:
+    """The device's verdict on each picture, seen once, if every label had a bin of its name."""
+    own_bins = replace(rules, bins={label: label for label in rules.labels})
+    probabilities = softmax(answers.logits, temperature)
+    return [
+        decide([Prediction(*each)], own_bins)
+        for each in zip(answers.logits, probabilities, answers.embeddings, strict=True)
+    ]
+
+
+def judge_decisions(
+    answers: Answers, classes: np.ndarray, temperature: float, rules: DecisionRules
+) -> dict:
+    """How the device sorts known items, and what its care for hazards costs.
+
+    Args:
+        answers: to pictures of known items.
+        classes: int [pictures], the true class of each.
+        temperature: the calibrated one.
+        rules: the device's; bins do not matter.
+
+    Returns the `share` of items in their own bin (`right`), in another's (`wrong`), in `manual`,
+    and called `unknown`; and for each of the `hazards`:
+
+    - `recall`: of its items, those so called, or sent to `manual` as perhaps one;
+    - `safe`: of its items, those in no other label's bin, whyever;
+    - `precision`: of what lands in its bin, its own items;
+    - `suspected`: of all other items, those that go to `manual` only for looking like it.
+    """
+    made = verdicts(answers, temperature, rules)
+    careless = verdicts(answers, temperature, replace(rules, suspicion={}))
+    bins = np.array([verdict.bin for verdict in made])
+    truths = np.array(rules.labels)[classes]
+    manual = bins == MANUAL
+    return {
+        "right": share(bins == truths),
+        "wrong": share(~manual & (bins != truths)),
+        "manual": share(manual),
+        "unknown": share([verdict.label == UNKNOWN for verdict in made]),
+        "hazards": {
+            hazard: _judge_hazard(
+                hazard,
+                softmax(answers.logits, temperature),
+                truths,
+                bins,
+                np.array([verdict.bin != MANUAL for verdict in careless]),
+                rules,
+            )
+            for hazard in rules.suspicion
+        },
+    }
+
+
+def _judge_hazard(
+    hazard: str,
+    probabilities: np.ndarray,
+    truths: np.ndarray,
+    bins: np.ndarray,
+    sorted_without: np.ndarray,
+    rules: DecisionRules,
+) -> dict:
+    """Figures of one hazard; `sorted_without`: which items no suspicion would keep from a bin."""
+    place = rules.labels.index(hazard)
+    ours, in_its_bin, manual = truths == hazard, bins == hazard, bins == MANUAL
+    noticed = probabilities[:, place] >= rules.suspicion[hazard]
+    noticed |= probabilities.argmax(axis=1) == place
+    suspected = manual & noticed & sorted_without
+    return {
+        "level": rules.suspicion[hazard],
+        "labelled": int((ours & in_its_bin).sum()),
+        "recall": share((in_its_bin | (manual & noticed))[ours]),
+        "safe": share((in_its_bin | manual)[ours]),
+        "precision": share(ours[in_its_bin]),
+        "suspected": share(suspected[~ours]),
+    }
+
+
+def share(hits: np.ndarray | Sequence[bool]) -> dict:
+    """Of bools, how many hold: `share` with its Wilson 95 % interval, `count` and `of`.
+
+    With nothing counted the share is None, the interval 0 to 1.
+    """
+    count, total = int(np.sum(hits)), len(hits)
+    low, high = wilson(count, total)
+    return {
+        "share": count / total if total else None,
+        "low": low,
+        "high": high,
+        "count": count,
+        "of": total,
+    }

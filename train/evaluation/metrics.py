@@ -1,0 +1,152 @@
+"""What a model gets right and wrong, in numbers and pictures."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from sklearn.metrics import (
+    ConfusionMatrixDisplay,
+    confusion_matrix,
+    precision_recall_fscore_support,
+)
+
+from train.evaluation.intervals import wilson
+
+
+def measure(classes: np.ndarray, probabilities: np.ndarray, labels: Sequence[str]) -> dict:
+    """Figures of a model on labelled photos.
+
+    Args:
+        classes: int [photos], the true class of each.
+        probabilities: float [photos, classes].
+        labels: name of each class.
+
+    Returns a JSON-ready dict: images, accuracy with its Wilson 95 % interval (0 to 1), per class
+    precision, recall, both with such intervals, F1 and images, and the confusion matrix (rows true,
+    columns predicted).
+    """
+    predicted = probabilities.argmax(axis=1)
+    right = int((predicted == classes).sum())
+    low, high = wilson(right, len(classes))
+    each = precision_recall_fscore_support(
+        classes, predicted, labels=range(len(labels)), zero_division=0
+    )
+    confusion = confusion_matrix(classes, predicted, labels=range(len(labels)))
+    answered = confusion.sum(axis=0)
+    per_class = {}
+    for place, (label, *values) in enumerate(zip(labels, *each, strict=True)):
+        precision, recall, f1, images = values
+        found = int(confusion[place, place])
+        precision_interval = wilson(found, int(answered[place]))
+        recall_interval = wilson(found, int(images))
+        per_class[label] = {
+            "precision": float(precision),
+            "precision_low": precision_interval[0],
+            "precision_high": precision_interval[1],
+            "recall": float(recall),
+            "recall_low": recall_interval[0],
+            "recall_high": recall_interval[1],
+            "f1": float(f1),
+            "images": int(images),
+        }
+    return {
+        "images": len(classes),
+        "accuracy": right / len(classes),
+        "accuracy_low": low,
+        "accuracy_high": high,
+        "per_class": per_class,
+        "confusion": confusion.tolist(),
+    }
+
+
+def reliability(classes: np.ndarray, probabilities: np.ndarray, bins: int = 15) -> list[dict]:
+    """How right the answers of each confidence are, in `bins` equal parts of 0 to 1.
+
+    Args:
+        classes: int [photos], the true class of each.
+        probabilities: float [photos, classes], at the model's temperature.
+        bins: how many parts; each is open below and closed above, as in Guo et al.
+
+    Returns the parts that hold photos, each with low, high, images, and the mean confidence and
+    accuracy of its photos.
+    """
+    confidence = probabilities.max(axis=1)
+    right = probabilities.argmax(axis=1) == classes
+    part = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
+    return [
+        {
+            "low": index / bins,
+            "high": (index + 1) / bins,
+            "images": int((part == index).sum()),
+            "confidence": float(confidence[part == index].mean()),
+            "accuracy": float(right[part == index].mean()),
+        }
+        for index in np.unique(part).tolist()
+    ]
+
+
+def calibration_error(parts: Sequence[dict]) -> float:
+    """Expected calibration error of the `reliability` of a model, 0 to 1.
+
+    The mean gap between confidence and accuracy, weighted by photos. Source: Guo, Pleiss, Sun,
+    Weinberger, "On calibration of modern neural networks", ICML 2017.
+    """
+    gaps = [part["images"] * abs(part["confidence"] - part["accuracy"]) for part in parts]
+    return sum(gaps) / sum(part["images"] for part in parts)
+
+
+def calibration_error_by_chance(
+    probabilities: np.ndarray, draws: int = 1000, seed: int = 0
+) -> tuple[float, float]:
+    """The calibration error that answers would show if their confidence were exactly right.
+
+    Over few photos the error is never 0: by chance a bin holds more or fewer right answers than it
+    should. Answers are drawn right with the probability that they state, `draws` times.
+
+    Args:
+        probabilities: float [photos, classes].
+        draws: how often.
+        seed: of the draws.
+
+    Returns the mean of the error, and what 95 % of the draws stay under; 0 to 1.
+    """
+    rng = np.random.default_rng(seed)
+    confidence = probabilities.max(axis=1)
+    likeliest = probabilities.argmax(axis=1)
+    errors = []
+    for _ in range(draws):
+        right = rng.random(len(confidence)) < confidence
+        errors.append(calibration_error(reliability(np.where(right, likeliest, -1), probabilities)))
+    return float(np.mean(errors)), float(np.quantile(errors, 0.95))
+
+
+def plot_confusion(figures: dict, labels: Sequence[str], path: Path) -> None:
+    """Draw the confusion matrix of `measure` as a PNG."""
+    figure, axes = plt.subplots(figsize=(8, 7), layout="constrained")
+    display = ConfusionMatrixDisplay(np.asarray(figures["confusion"]), display_labels=labels)
+    display.plot(ax=axes, cmap="Greens", colorbar=False, xticks_rotation=45)
+    for text in (*axes.get_xticklabels(), *axes.get_yticklabels()):
+        text.set_parse_math(False)  # a label may hold dollar signs
+    axes.set_title(f"{figures['images']} images, accuracy {figures['accuracy']:.1%}")
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+
+
+def plot_history(history: Sequence[dict], path: Path) -> None:
+    """Draw loss and accuracy over the epochs as a PNG."""
+    table = pd.DataFrame(history).set_index("epoch")
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+    table[["loss", "val_loss"]].plot(ax=left, title="loss")
+    table[["accuracy", "val_accuracy"]].plot(ax=right, title="accuracy")
+    for name, rows in table.groupby("phase", sort=False):
+        for axes in (left, right):
+            axes.axvspan(rows.index[0] - 0.5, rows.index[-1] + 0.5, alpha=0.05)
+        left.annotate(name, (rows.index[0], left.get_ylim()[1]), va="top", fontsize=8)
+    figure.savefig(path, dpi=110)
+    plt.close(figure)

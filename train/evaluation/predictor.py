@@ -1,0 +1,181 @@
+"""A model to be judged, Keras or TFLite, behind one function: pixels in, answers out."""
+
+import os
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from pydantic import BaseModel, Field, ValidationError
+
+from edge.bundle.bundle import open_detector
+from edge.bundle.manifest import MANIFEST
+from edge.bundle.verify import verify
+from edge.decision.decide import DecisionRules, rules_for
+from edge.errors import BadInput, first_problem
+from edge.inference.preprocess import float_input
+from edge.quiet import quiet
+from train.evaluation.calibration import read_levels
+
+BATCH = 32
+RUN_MODEL, RUN_CONFIG = "model.keras", "config.json"
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a model says to some pictures.
+
+    Attributes:
+        logits: float32 [n, classes].
+        embeddings: float32 [n, features], what the last layer sees.
+    """
+
+    logits: np.ndarray
+    embeddings: np.ndarray
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A model that is ready to answer.
+
+    Attributes:
+        name: of its directory.
+        kind: what it is, in words.
+        labels: its classes, in the order of the logits.
+        size: height and width of its input, px.
+        temperature: the logits are divided by it before the softmax.
+        rules: what the device decides by, but for the bins.
+        answer: uint8 RGB [n, size, size, 3] -> Answers.
+        activation: (uint8 RGB [size, size, 3], class) -> float32 [h, w], how much each place spoke
+            for the class, 0 to 1; None when the model does not tell.
+    """
+
+    name: str
+    kind: str
+    labels: tuple[str, ...]
+    size: int
+    temperature: float
+    rules: DecisionRules
+    answer: Callable[[np.ndarray], Answers]
+    activation: Callable[[np.ndarray, int], np.ndarray] | None
+
+
+def open_engine(path: Path, threads: int) -> Engine:
+    """Open the model of a run (imports TensorFlow) or of a bundle (does not).
+
+    Raises:
+        BadInput: `path` is neither, or its model cannot be read.
+        Refused: the bundle is not proved.
+    """
+    if (path / MANIFEST).is_file():
+        return _open_bundle(path, threads)
+    if (path / RUN_MODEL).is_file():
+        return _open_run(path)
+    raise BadInput(f"{path}: neither a run (no {RUN_MODEL}) nor a bundle (no {MANIFEST})")
+
+
+def answer_all(
+    engine: Engine, pictures: Iterable[np.ndarray], advanced: Callable[[int], None]
+) -> Answers:
+    """Answer pictures, uint8 RGB [size, size, 3] each; `advanced` gets the number just done.
+
+    Raises:
+        ValueError: there are no pictures.
+    """
+    answers = []
+    for batch in _batches(pictures):
+        answers.append(engine.answer(np.stack(batch)))
+        advanced(len(batch))
+    return Answers(
+        np.concatenate([each.logits for each in answers]),
+        np.concatenate([each.embeddings for each in answers]),
+    )
+
+
+def _batches(pictures: Iterable[np.ndarray]) -> Iterator[list[np.ndarray]]:
+    remaining = iter(pictures)
+    while batch := list(islice(remaining, BATCH)):
+        yield batch
+
+
+def _open_bundle(path: Path, threads: int) -> Engine:
+    bundle, classifier = verify(path, threads=threads).require()
+
+    def answer(pixels: np.ndarray) -> Answers:
+        predictions = [classifier.predict_input(each) for each in pixels]
+        return Answers(
+            np.stack([prediction.logits for prediction in predictions]),
+            np.stack([prediction.embedding for prediction in predictions]),
+        )
+
+    return Engine(
+        name=bundle.manifest.name,
+        kind="the quantised model of a bundle, as it runs on the device",
+        labels=bundle.labels,
+        size=classifier.size,
+        temperature=bundle.manifest.temperature,
+        rules=rules_for(bundle.manifest, {}, open_detector(bundle)),
+        answer=answer,
+        activation=None,
+    )
+
+
+class _RunConfig(BaseModel):
+    labels: Annotated[tuple[str, ...], Field(min_length=2)]
+    image_size: Annotated[int, Field(ge=1)]
+
+
+def _open_run(path: Path) -> Engine:
+    config = _parse(path / RUN_CONFIG, _RunConfig)
+    found = read_levels(path, config.labels)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with quiet():
+        import keras  # takes seconds, and bundles do without
+
+    try:
+        with quiet():
+            model = keras.models.load_model(path / RUN_MODEL, compile=False)
+        pooled, head = model.get_layer("embedding"), model.get_layer("logits")
+    except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise BadInput(f"{path / RUN_MODEL}: not a model of ours ({reason})") from None
+    if model.output_shape[-1] != len(config.labels):
+        raise BadInput(
+            f"{path / RUN_MODEL}: has {model.output_shape[-1]} classes, but {RUN_CONFIG} names "
+            f"{len(config.labels)}"
+        )
+    outputs = keras.Model(model.input, [head.output, pooled.output, pooled.input])
+    kernel = np.asarray(head.get_weights()[0])
+
+    def answer(pixels: np.ndarray) -> Answers:
+        logits, embeddings, _ = outputs.predict_on_batch(float_input(pixels))
+        return Answers(np.asarray(logits), np.asarray(embeddings))
+
+    def activation(pixels: np.ndarray, class_index: int) -> np.ndarray:
+        """Class activation map: Zhou et al., CVPR 2016; exact, as one layer follows the pooling."""
+        features = outputs.predict_on_batch(float_input(pixels[np.newaxis]))[2]
+        spoken = np.maximum(np.asarray(features)[0] @ kernel[:, class_index], 0)
+        return spoken / max(float(spoken.max()), 1e-12)
+
+    return Engine(
+        name=path.resolve().name,
+        kind="the float model of a training run",
+        labels=config.labels,
+        size=config.image_size,
+        temperature=found.levels.temperature,
+        rules=rules_for(found.levels, {}, found.detector),
+        answer=answer,
+        activation=activation,
+    )
+
+
+def _parse(path: Path, kind: type[BaseModel]) -> BaseModel:
+    try:
+        return kind.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be read ({error.strerror})") from None
+    except ValidationError as error:
+        raise BadInput(f"{path}: {first_problem(error)}") from None

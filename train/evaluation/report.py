@@ -1,0 +1,317 @@
+"""The figures of an evaluation as one page that a manager can read, offline and on paper."""
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import matplotlib
+
+matplotlib.use("Agg")
+
+import jinja2
+import matplotlib.pyplot as plt
+import numpy as np
+
+from train.augmentation.corruptions import CORRUPTIONS
+
+GOALS = {
+    "accuracy": 0.97,
+    "background_drop": 0.03,
+    "background_recall": 0.85,
+    "ece": 0.02,
+    "unknown_auroc": 0.97,
+    "unknown_accepted_at_95": 0.15,
+    "hazard_recall": 0.99,
+}
+"""What a model should reach before it sorts real waste; all are shares, 0 to 1."""
+
+GROUND_NAMES = {
+    "original": "as photographed",
+    "white": "white",
+    "black": "black",
+    "belt": "belt",
+    "foreign": "another class's ground",
+    "own": "its own ground, painted over",
+}
+SCORE_NAMES = {
+    "max_softmax": "confidence",
+    "energy": "energy",
+    "mahalanobis": "Mahalanobis distance",
+    "neighbours": "nearest neighbours",
+}
+STYLE = {"svg.fonttype": "none", "font.family": "sans-serif", "font.size": 10}
+GREEN, GREY = "#1f7a4d", "#9aa5a0"
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A wrong answer.
+
+    Attributes:
+        photo: its file.
+        truth: what is on it.
+        answer: what the model said.
+        confidence: how sure it was, 0 to 1.
+        pixels: what it saw, uint8 RGB [S, S, 3].
+        activation: float32 [h, w], where it looked, 0 to 1; None when it does not tell.
+    """
+
+    photo: Path
+    truth: str
+    answer: str
+    confidence: float
+    pixels: np.ndarray
+    activation: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class Example:
+    """One item on several grounds.
+
+    Attributes:
+        label: what it is.
+        views: ground -> uint8 RGB [S, S, 3].
+        answers: ground -> what the model said.
+    """
+
+    label: str
+    views: Mapping[str, np.ndarray]
+    answers: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the summary: a question, the answer in words, the goal, and whether it is met."""
+
+    question: str
+    answer: str
+    goal: str
+    met: bool
+
+
+def render_report(figures: dict, mistakes: Sequence[Mistake], examples: Sequence[Example]) -> str:
+    """The report as HTML that holds all its pictures; `figures` is what `evaluate.json` holds."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters["percent"] = percent
+    environment.filters["interval"] = interval
+    with plt.rc_context(STYLE):
+        plots = {
+            "reliability": _svg(_reliability_plot(figures["reliability"])),
+            "corruptions": figures["corruptions"] and _svg(_corruption_plot(figures)),
+        }
+    return environment.get_template("report.html").render(
+        figures=figures,
+        findings=findings(figures),
+        plots=plots,
+        weak=GOALS["background_recall"],
+        grounds=GROUND_NAMES,
+        scores=SCORE_NAMES,
+        corruptions=CORRUPTIONS,
+        mistakes=[_shown(mistake) for mistake in mistakes],
+        examples=[
+            (
+                each.label,
+                [(_jpeg(view, 96), each.answers[name]) for name, view in each.views.items()],
+            )
+            for each in examples
+        ],
+    )
+
+
+def percent(share: float | None) -> str:
+    """A share of 0 to 1 in words: 96.3 %."""
+    return "none" if share is None else f"{share:.1%}".replace("%", "\N{NO-BREAK SPACE}%")
+
+
+def interval(share: dict) -> str:
+    """A share of `train.evaluation.decisions.share` with its interval: 96.3 % (92.0 to 98.4, 77 of
+    80)."""
+    if share["share"] is None:
+        return "none"
+    return (
+        f"{percent(share['share'])} ({100 * share['low']:.1f} to {100 * share['high']:.1f}, "
+        f"{share['count']} of {share['of']})"
+    )
+
+
+def findings(figures: dict) -> list[Finding]:
+    """The summary: what the figures mean for the line, each beside its goal."""
+    found = [_about_accuracy(figures), _about_calibration(figures)]
+    found += [_about_hazard(*each) for each in figures["decisions"]["hazards"].items()]
+    if figures["background"] and figures["background"]["images"]:
+        found.append(_about_background(figures["background"]))
+    if figures["unknown"]:
+        found.append(_about_unknown(figures))
+    return found
+
+
+def _about_accuracy(figures: dict) -> Finding:
+    judged = {name: each for name, each in figures["per_class"].items() if each["images"]}
+    weakest = min(judged, key=lambda name: judged[name]["recall"])
+    clean = figures["accuracy_clean"]
+    found = round(judged[weakest]["recall"] * judged[weakest]["images"])
+    answer = (
+        f"{percent(figures['accuracy'])} of {figures['images']} photos get the right label (with "
+        f"95 % certainty between {percent(figures['accuracy_low'])} and "
+        f"{percent(figures['accuracy_high'])}). Found least often: {weakest}, "
+        f"{found} of {judged[weakest]['images']}."
+    )
+    if clean is not None:
+        answer += f" Without photos that training has seen: {percent(clean)}."
+    accuracy = figures["accuracy"] if clean is None else clean
+    goal = f"at least {_goal('accuracy')}"
+    return Finding("Does it know the items?", answer, goal, accuracy >= GOALS["accuracy"])
+
+
+def _about_calibration(figures: dict) -> Finding:
+    off, raw, chance, high = (
+        f"{100 * figures[name]:.1f}"
+        for name in ("ece", "ece_uncalibrated", "ece_by_chance", "ece_by_chance_high")
+    )
+    answer = (
+        f"Its stated confidence is {off} points off on average (expected calibration error; {raw} "
+        f"without its temperature). Over so many photos, confidence that is exactly right shows "
+        f"{chance} points by chance, and more than {high} in 1 of 20 cases."
+    )
+    goal = f"at most {100 * GOALS['ece']:.0f} points"
+    return Finding("Can its confidence be believed?", answer, goal, figures["ece"] <= GOALS["ece"])
+
+
+def _about_hazard(hazard: str, figures: dict) -> Finding:
+    recall = figures["recall"]
+    answer = (
+        f"Of {recall['of']} items, {figures['labelled']} get that label and "
+        f"{recall['count'] - figures['labelled']} more are held back as perhaps one: "
+        f"{interval(recall)}. {interval(figures['safe'])} end up in no other label's bin. The "
+        f"price: {interval(figures['suspected'])} of all other items are sorted by hand for "
+        f"looking like it, and {interval(figures['precision'])} of its bin is right."
+    )
+    met = recall["share"] is None or recall["share"] >= GOALS["hazard_recall"]
+    return Finding(
+        f"Is a {hazard} ever let through?", answer, f"at least {_goal('hazard_recall')} found", met
+    )
+
+
+def _about_background(background: dict) -> Finding:
+    grounds = background["grounds"]
+    original = grounds["original"]["accuracy"]
+    plain = [name for name in ("white", "black", "belt") if name in grounds]
+    drop = original - min(grounds[name]["accuracy"] for name in plain)
+    recall, where = min(
+        (each["recall"], f"{label} on {GROUND_NAMES[name]}")
+        for name in plain
+        for label, each in grounds[name]["per_class"].items()
+        if each["images"]
+    )
+    met = drop <= GOALS["background_drop"] and recall >= GOALS["background_recall"]
+    judgement = (
+        "It looks at the item."
+        if met
+        else "It reads the ground as well as the item: retrain with pasted grounds before use."
+    )
+    answer = (
+        f"The same {background['images']} items, cut out: {percent(original)} right as "
+        f"photographed, {percent(grounds['belt']['accuracy'])} on a belt, "
+        f"{percent(grounds['white']['accuracy'])} on white, "
+        f"{percent(grounds['black']['accuracy'])} on black, "
+        f"{percent(grounds['foreign']['accuracy'])} on another class's ground. Cutting "
+        f"out alone costs something: {percent(grounds['own']['accuracy'])} back on their own "
+        f"ground. Weakest: {where}, {percent(recall)} found. {judgement}"
+    )
+    goal = (
+        f"at most {100 * GOALS['background_drop']:.0f} points lost on white, black and belt, "
+        f"each class found at least {_goal('background_recall')}"
+    )
+    return Finding("Does it look at the item or at what lies under it?", answer, goal, met)
+
+
+def _about_unknown(figures: dict) -> Finding:
+    accepted, auroc = figures["unknown_accepted_at_95"], figures["unknown_auroc"]
+    answer = (
+        f"If 95 of 100 real items are to be kept, {percent(accepted)} of "
+        f"{figures['unknown']['images']} other things (with 95 % certainty between "
+        f"{percent(figures['unknown_accepted_at_95_low'])} and "
+        f"{percent(figures['unknown_accepted_at_95_high'])}) are taken for one of the classes. It "
+        f"ranks a "
+        f"real item above another thing {percent(auroc)} of the time (AUROC)."
+    )
+    goal = f"at most {_goal('unknown_accepted_at_95')}, AUROC at least {_goal('unknown_auroc')}"
+    met = accepted <= GOALS["unknown_accepted_at_95"] and auroc >= GOALS["unknown_auroc"]
+    return Finding("Does it notice what is no electronic item?", answer, goal, met)
+
+
+def _goal(name: str) -> str:
+    return f"{100 * GOALS[name]:.0f}\N{NO-BREAK SPACE}%"
+
+
+def _reliability_plot(parts: Sequence[dict]) -> plt.Figure:
+    figure, (gaps, counts) = plt.subplots(
+        2, 1, figsize=(4.6, 4.8), sharex=True, height_ratios=(3, 1), layout="constrained"
+    )
+    centres = [(part["low"] + part["high"]) / 2 for part in parts]
+    width = 0.9 * (parts[0]["high"] - parts[0]["low"])
+    gaps.bar(centres, [part["accuracy"] for part in parts], width, color=GREEN)
+    gaps.plot([0, 1], [0, 1], color="black", linewidth=1, linestyle="--")
+    gaps.plot([part["confidence"] for part in parts], [part["accuracy"] for part in parts], "k.")
+    gaps.set(ylabel="share right", ylim=(0, 1.02), xlim=(0, 1))
+    counts.bar(centres, [part["images"] for part in parts], width, color=GREY)
+    counts.set(xlabel="stated confidence", ylabel="photos")
+    return figure
+
+
+def _corruption_plot(figures: dict) -> plt.Figure:
+    figure, axes = plt.subplots(figsize=(6.4, 3.6), layout="constrained")
+    for name, kind in figures["corruptions"]["kinds"].items():
+        accuracy = [figures["accuracy"], *kind["accuracy"]]
+        axes.plot(range(len(accuracy)), accuracy, marker="o", markersize=4, label=name)
+    axes.set(xlabel="severity (0: as photographed)", ylabel="share right", ylim=(0, 1.02))
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
+def _svg(figure: plt.Figure) -> str:
+    content = io.BytesIO()
+    figure.savefig(content, format="svg", metadata={"Date": None})
+    plt.close(figure)
+    return "data:image/svg+xml;base64," + base64.b64encode(content.getvalue()).decode()
+
+
+def _jpeg(pixels: np.ndarray, size: int) -> str:
+    """A picture, uint8 RGB [S, S, 3], as a data URI, `size` px square."""
+    small = cv2.resize(pixels, (size, size), interpolation=cv2.INTER_AREA)
+    packed = cv2.imencode(".jpg", small[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])[1]
+    return "data:image/jpeg;base64," + base64.b64encode(packed.tobytes()).decode()
+
+
+def _shown(mistake: Mistake) -> dict:
+    return {
+        "photo": "/".join(mistake.photo.parts[-3:]),
+        "truth": mistake.truth,
+        "answer": mistake.answer,
+        "confidence": mistake.confidence,
+        "picture": _jpeg(mistake.pixels, 160),
+        "activation": (
+            None
+            if mistake.activation is None
+            else _jpeg(_heated(mistake.pixels, mistake.activation), 160)
+        ),
+    }
+
+
+def _heated(pixels: np.ndarray, activation: np.ndarray) -> np.ndarray:
+    """A picture, uint8 RGB [S, S, 3], glowing where `activation`, float32 [h, w], is high."""
+    size = pixels.shape[:2]
+    spread = cv2.resize(activation.astype(np.float32), size, interpolation=cv2.INTER_CUBIC)
+    heat = np.rint(spread.clip(0, 1) * 255).astype(np.uint8)
+    colours = cv2.applyColorMap(heat, cv2.COLORMAP_TURBO)[..., ::-1]
+    return cv2.addWeighted(pixels, 0.5, np.ascontiguousarray(colours), 0.5, 0)

@@ -1,0 +1,154 @@
+"""The frozen part's output for varied copies of the photos, computed once, on disk."""
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from edge.files import sync_folder
+from edge.inference.preprocess import float_input
+
+CACHING_BATCH = 32
+
+Variation = Callable[[int, int], np.ndarray]
+"""(photo, copy) -> uint8 RGB [S, S, 3]; copy 0 is the photo as it is. See
+`train.augmentation.augment`."""
+
+
+class Batches(keras.utils.PyDataset):
+    """The batches of one epoch: inputs float32 [B, ...], targets float32 [B, classes], weights [B].
+
+    Which photos meet in which batch depends on the seed and the epoch only.
+    """
+
+    def __init__(
+        self,
+        take: Callable[[np.ndarray, int], np.ndarray],
+        rows: np.ndarray,
+        targets: np.ndarray,
+        weights: np.ndarray,
+        batch: int,
+        seed: int,
+        epoch: int,
+        mixup: float = 0.0,
+    ) -> None:
+        """`take` gives float32 [B, ...] of photos in an epoch.
+
+        Args:
+            take: (photos int [B], epoch) -> float32 [B, ...].
+            rows: int [n], the photos of this training.
+            targets: float32 [all photos, classes].
+            weights: float32 [all photos], of the loss.
+            batch: photos a step.
+            seed: of the order and of what is mixed.
+            epoch: counted from 0.
+            mixup: alpha; 0 mixes none.
+        """
+        super().__init__(workers=1, use_multiprocessing=False)
+        self._take, self._targets, self._weights = take, targets, weights
+        self._batch, self._seed, self._epoch, self._mixup = batch, seed, epoch, mixup
+        self._order = np.random.default_rng((seed, epoch)).permutation(rows)
+
+    def __len__(self) -> int:
+        return -(-len(self._order) // self._batch)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        # Sorted within the batch: neighbouring reads are kinder to a cache larger than the memory.
+        chosen = np.sort(self._order[index * self._batch : (index + 1) * self._batch])
+        inputs, targets = self._take(chosen, self._epoch), self._targets[chosen]
+        if self._mixup:
+            rng = np.random.default_rng((self._seed, self._epoch, index))
+            inputs, targets = mixed(inputs, targets, self._mixup, rng)
+        return inputs, targets, self._weights[chosen]
+
+
+def mixed(
+    inputs: np.ndarray, targets: np.ndarray, alpha: float, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mirror half of the features, then mix each photo's with another's, and their targets too.
+
+    The larger share stays with the photo. A mirrored feature map stands for a mirrored photo. What
+    is trained on few cached copies learns them by heart otherwise. Source: Verma et al., "Manifold
+    mixup: better representations by interpolating hidden states", ICML 2019.
+
+    Args:
+        inputs: float32 [B, h, w, c].
+        targets: float32 [B, classes].
+        alpha: of the Beta distribution of the share.
+        rng: draws mirrors, partners and shares.
+    """
+    count = len(inputs)
+    mirrored = rng.random(count) < 0.5
+    inputs[mirrored] = inputs[mirrored][:, :, ::-1]
+    share = rng.beta(alpha, alpha, count).astype(np.float32)
+    share = np.maximum(share, 1 - share)
+    partner = rng.permutation(count)
+    wide = share[:, np.newaxis, np.newaxis, np.newaxis]
+    inputs = wide * inputs + (1 - wide) * inputs[partner]
+    targets = share[:, np.newaxis] * targets + (1 - share[:, np.newaxis]) * targets[partner]
+    return inputs, targets
+
+
+def from_cache(
+    caches: Sequence[np.ndarray], rows: np.ndarray
+) -> Callable[[np.ndarray, int], np.ndarray]:
+    """For `Batches`: features of the photos `rows` out of caches, one a copy, shown in turn."""
+    places = np.full(rows.max() + 1, -1)
+    places[rows] = np.arange(len(rows))
+    return lambda chosen, epoch: caches[epoch % len(caches)][places[chosen]].astype(np.float32)
+
+
+def from_photos(vary: Variation) -> Callable[[np.ndarray, int], np.ndarray]:
+    """For `Batches`: freshly varied photos (`RGB - 117`), for a network without a frozen part."""
+    return lambda chosen, epoch: float_input(
+        np.stack([vary(int(photo), epoch + 1) for photo in chosen])
+    )
+
+
+def cache_features(
+    frozen: keras.Model,
+    vary: Variation,
+    rows: np.ndarray,
+    copy: int,
+    path: Path,
+    advanced: Callable[[int], None],
+    rank: int = 0,
+) -> np.ndarray:
+    """Run the frozen part over one copy of the photos `rows`, unless `path` holds that already.
+
+    The features are kept as float16 in the file `path` (half the disk; the features of ResNet50's
+    stages are far inside its range) and read from there batch by batch. It is written under another
+    name first, so that a killed run never leaves half of one. `advanced` gets the number of
+    pictures just done; `rank` tells apart the workers that may write the same file.
+
+    Returns float16 [rows, h, w, c].
+
+    Raises:
+        OSError: the file cannot be written; nothing is left behind.
+    """
+    if path.exists():
+        advanced(len(rows))
+        return np.load(path, mmap_mode="r")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(f".{rank}.partial")
+    shape = (len(rows), *frozen.output_shape[1:])
+    try:
+        # Written, not mapped: a full disk is then an error that can be told, not a dead process.
+        with partial.open("wb") as file:
+            described = {"descr": "<f2", "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_2_0(file, described)
+            for start in range(0, len(rows), CACHING_BATCH):
+                chosen = rows[start : start + CACHING_BATCH]
+                pixels = np.stack([vary(int(photo), copy) for photo in chosen])
+                features = np.asarray(frozen.predict_on_batch(float_input(pixels)))
+                file.write(features.astype("<f2").tobytes())
+                advanced(len(chosen))
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    sync_folder(path.parent)
+    return np.load(path, mmap_mode="r")

@@ -1,0 +1,340 @@
+"""The phases of training: the fresh layers on frozen features, then more stages as well."""
+
+import csv
+import io
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from edge.files import write_whole
+from edge.inference.preprocess import float_input
+from train.learning.checkpoint import load_checkpoint, save_checkpoint
+from train.learning.distribute import Replicas, Worker
+from train.learning.features import Batches, Variation, cache_features, from_cache, from_photos
+from train.learning.model import Network, before_boundary, behind_boundary, set_trainable
+from train.learning.recipe import Phase, Recipe, plan_phases
+
+IMBALANCE, WEIGHT_CAP = 1.5, 10.0
+VALIDATION_BATCH = 32
+CHECKPOINT, HISTORY, TENSORBOARD = "checkpoint.npz", "history.csv", "tensorboard"
+
+Advanced = Callable[[str, int, int], None]
+Row = dict[str, float | str]
+
+
+@dataclass(frozen=True)
+class Material:
+    """What is learnt from.
+
+    Attributes:
+        classes: int [photos].
+        train, val: int, which of the photos to train on and to choose the best epoch by.
+        vary: makes the copies of a photo.
+        cache: folder for the features; those that lie there already are used.
+        varied, plain: int, the photos to cache copies of, and to cache as they are: all of `train`
+            and of `val`, or more, where several trainings share the cache.
+        worker: who makes the features; several workers share them out among themselves.
+    """
+
+    classes: np.ndarray
+    train: np.ndarray
+    val: np.ndarray
+    vary: Variation
+    cache: Path
+    varied: np.ndarray
+    plain: np.ndarray
+    worker: Worker = field(default_factory=Worker)
+
+
+@dataclass(frozen=True)
+class Report:
+    """Where progress is told: `advanced` gets (what, done, total), `said` a line."""
+
+    advanced: Advanced
+    said: Callable[[str], None]
+
+
+def class_weights(classes: np.ndarray) -> dict[int, float] | None:
+    """Weights of the loss that make rare classes count as much as the common ones.
+
+    Inverse to the number of photos, at most WEIGHT_CAP times that of the commonest class, and 1 on
+    the average over the photos. None where the classes are about even (IMBALANCE).
+
+    Args:
+        classes: int [photos], each class at least once.
+    """
+    counts = np.bincount(classes)
+    if counts.max() <= IMBALANCE * counts.min():
+        return None
+    weights = np.minimum(counts.max() / counts, WEIGHT_CAP)
+    weights *= len(classes) / (weights * counts).sum()
+    return {number: float(weight) for number, weight in enumerate(weights)}
+
+
+def fit(
+    network: Network,
+    material: Material,
+    recipe: Recipe,
+    out: Path,
+    report: Report,
+    strategy: tf.distribute.Strategy | None = None,
+) -> tuple[list[Row], dict[str, float]]:
+    """Train `network` in place and leave it at its best epoch (least validation loss).
+
+    After each epoch `out` holds `history.csv`, events for TensorBoard and a checkpoint, from which
+    a later call with the same arguments goes on; its result is the same as without interruption.
+    With a `strategy` its replicas learn together, and only worker 0 writes; all must see `out`.
+
+    Returns one row per epoch (phase, epoch, loss, accuracy, val_loss, val_accuracy, seconds), and
+    the seconds of each part of the work.
+
+    Raises:
+        OSError: something cannot be written; the last checkpoint stays good.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    loaded = load_checkpoint(out / CHECKPOINT)
+    fresh = {"phase": 0, "epoch": 0, "history": [], "least": None, "seconds_caching": 0.0}
+    arrays, state = loaded or ({}, fresh)
+    writer = None
+    if material.worker.rank == 0:
+        writer = tf.summary.create_file_writer(str(out / TENSORBOARD))
+    for number, phase in enumerate(plan_phases(recipe, network)):
+        if number < state["phase"]:
+            continue
+        part = behind_boundary(network.model, phase.boundary)
+        set_trainable(network, part, phase.thawed)
+        started = time.monotonic()
+        take, validation = _sources(network, phase, material, recipe, report)
+        state["seconds_caching"] += time.monotonic() - started
+        trainer = _Trainer(part, phase, take, validation, material, recipe, strategy)
+        if arrays:
+            trainer.restore(arrays)
+        arrays = {}
+        while not trainer.done(state):
+            _train_epoch(trainer, state, report)
+            if material.worker.rank == 0:
+                _write_history(out, state["history"], writer)
+                save_checkpoint(out / CHECKPOINT, trainer.arrays(), state)
+        trainer.leave_at_best()
+        state = {**state, "phase": number + 1, "epoch": 0}
+    return state["history"], _seconds(state)
+
+
+class _Trainer:
+    """One phase: the part of the network that learns, its optimizer, its best weights so far."""
+
+    def __init__(
+        self,
+        part: keras.Model,
+        phase: Phase,
+        take: Callable[[np.ndarray, int], np.ndarray],
+        validation: tuple[np.ndarray, np.ndarray],
+        material: Material,
+        recipe: Recipe,
+        strategy: tf.distribute.Strategy | None,
+    ) -> None:
+        self.part, self.phase, self.recipe = part, phase, recipe
+        self._take, self._validation, self._rows = take, validation, material.train
+        classes = part.output_shape[-1]
+        smoothed = np.eye(classes, dtype=np.float32) * (1 - recipe.label_smoothing)
+        self._targets = (smoothed + recipe.label_smoothing / classes)[material.classes]
+        weights = class_weights(material.classes[material.train])
+        self._weights = np.ones(len(material.classes), np.float32)
+        if weights:
+            self._weights = np.array([weights[each] for each in material.classes], np.float32)
+        self._compile()
+        self._replicas = Replicas(part, strategy) if strategy else None
+        self._best = [np.array(each) for each in part.get_weights()]
+
+    def _compile(self) -> None:
+        steps = self.phase.epochs * -(-len(self._rows) // self.recipe.batch)
+        schedule = keras.optimizers.schedules.CosineDecay(
+            0.0, steps, warmup_target=self.phase.rate, warmup_steps=max(1, steps // 20)
+        )
+        average = self.recipe.ema > 0
+        optimizer = keras.optimizers.Adam(
+            schedule, use_ema=average, ema_momentum=self.recipe.ema if average else 0.99
+        )
+        self.part.compile(
+            optimizer,
+            keras.losses.CategoricalCrossentropy(),
+            metrics=["accuracy"],
+        )
+        # In float16, Keras wraps the optimizer in one that scales the loss.
+        self._optimizer = self.part.optimizer
+        self._optimizer.build(self.part.trainable_variables)
+
+    def epoch(self, epoch: int, advanced: Advanced) -> dict[str, float]:
+        """Pass over the photos once, then judge the averaged weights on the validation photos."""
+        batches = Batches(
+            self._take,
+            self._rows,
+            self._targets,
+            self._weights,
+            self.recipe.batch,
+            self.recipe.seed,
+            epoch,
+            self.recipe.mixup if self.phase.boundary else 0.0,
+        )
+        what = f"{self.phase.name}, epoch {epoch + 1}"
+        if self._replicas:
+            figures = self._replicas.epoch(
+                (batches[index] for index in range(len(batches))),
+                lambda done: advanced(what, done, len(batches)),
+            )
+        else:
+            told = _Steps(what, advanced)
+            fitted = self.part.fit(batches, verbose=0, shuffle=False, callbacks=[told]).history
+            figures = {name: fitted[name][-1] for name in ("loss", "accuracy")}
+        with self._averaged():
+            figures["val_loss"], figures["val_accuracy"] = self._judge()
+        return self._replicas.agreed(figures) if self._replicas else figures
+
+    def _judge(self) -> tuple[float, float]:
+        inputs, classes = self._validation
+        probabilities = np.concatenate(
+            [
+                np.asarray(self.part.predict_on_batch(inputs[start : start + VALIDATION_BATCH]))
+                for start in range(0, len(classes), VALIDATION_BATCH)
+            ]
+        )
+        likely = probabilities[np.arange(len(classes)), classes]
+        loss = -np.log(np.maximum(likely, 1e-7)).mean()
+        return float(loss), float((probabilities.argmax(axis=1) == classes).mean())
+
+    def keep_best(self) -> None:
+        """Take the averaged weights of this epoch for the best."""
+        with self._averaged():
+            self._best = [np.array(each) for each in self.part.get_weights()]
+
+    @contextmanager
+    def _averaged(self) -> Iterator[None]:
+        """The moving averages in place of the weights; without any, the weights themselves."""
+        if not self.recipe.ema:
+            yield
+            return
+        trained = [np.array(variable) for variable in self.part.trainable_variables]
+        self._optimizer.finalize_variable_values(self.part.trainable_variables)
+        try:
+            yield
+        finally:
+            for variable, value in zip(self.part.trainable_variables, trained, strict=True):
+                variable.assign(value)
+
+    def done(self, state: dict) -> bool:
+        """Whether the phase has run its epochs, or long enough without a better one."""
+        rows = [row for row in state["history"] if row["phase"] == self.phase.name]
+        losses = [row["val_loss"] for row in rows]
+        waited = len(losses) - 1 - int(np.argmin(losses)) if losses else 0
+        return state["epoch"] >= self.phase.epochs or waited >= self.recipe.patience
+
+    def arrays(self) -> dict[str, list[np.ndarray]]:
+        """All that the next epoch depends on, the states of random generators included."""
+        return {
+            "part": [np.array(each) for each in self.part.variables],
+            "optimizer": [np.array(each) for each in self._optimizer.variables],
+            "best": self._best,
+        }
+
+    def restore(self, arrays: dict[str, list[np.ndarray]]) -> None:
+        """Go back to what `arrays` gave."""
+        for variables, name in (
+            (self.part.variables, "part"),
+            (self._optimizer.variables, "optimizer"),
+        ):
+            for variable, value in zip(variables, arrays[name], strict=True):
+                variable.assign(value)
+        self._best = arrays["best"]
+
+    def leave_at_best(self) -> None:
+        """Set the network to the best epoch."""
+        self.part.set_weights(self._best)
+
+
+class _Steps(keras.callbacks.Callback):
+    """Tells each step of an epoch."""
+
+    def __init__(self, what: str, advanced: Advanced) -> None:
+        super().__init__()
+        self._what, self._advanced = what, advanced
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        self._advanced(self._what, batch + 1, self.params["steps"])
+
+
+def _train_epoch(trainer: _Trainer, state: dict, report: Report) -> None:
+    """Run the next epoch and enter it into `state`."""
+    started = time.monotonic()
+    measured = trainer.epoch(state["epoch"], report.advanced)
+    if state["least"] is None or measured["val_loss"] < state["least"]:
+        state["least"] = measured["val_loss"]
+        trainer.keep_best()
+    state["epoch"] += 1
+    row = {
+        "phase": trainer.phase.name,
+        "epoch": len(state["history"]) + 1,
+        **{name: round(value, 5) for name, value in measured.items()},
+        "seconds": round(time.monotonic() - started, 1),
+    }
+    state["history"].append(row)
+    report.said(
+        f"{row['phase']}, epoch {row['epoch']}: loss {row['loss']:.3f}, "
+        f"accuracy {row['accuracy']:.1%}, val loss {row['val_loss']:.3f}, "
+        f"val accuracy {row['val_accuracy']:.1%}, {row['seconds']} s"
+    )
+
+
+def _seconds(state: dict) -> dict[str, float]:
+    seconds = {"features": round(state["seconds_caching"], 1)}
+    for row in state["history"]:
+        seconds[row["phase"]] = round(seconds.get(row["phase"], 0.0) + row["seconds"], 1)
+    return seconds
+
+
+def _sources(
+    network: Network, phase: Phase, material: Material, recipe: Recipe, report: Report
+) -> tuple[Callable[[np.ndarray, int], np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """Where the batches of a phase come from, and its validation inputs and classes."""
+    classes = material.classes[material.val]
+    if phase.boundary is None:
+        pixels = np.stack([material.vary(int(photo), 0) for photo in material.val])
+        return from_photos(material.vary), (float_input(pixels), classes)
+    frozen = before_boundary(network.model, phase.boundary)
+    total = len(material.plain) + recipe.copies * len(material.varied)
+    done = 0
+
+    def advanced(count: int) -> None:
+        nonlocal done
+        done += count
+        report.advanced(f"features for the phase {phase.name}", done, total)
+
+    def cached(rows: np.ndarray, copy: int) -> np.ndarray:
+        path = material.cache / phase.boundary / f"{copy}.npy"
+        rank = material.worker.rank
+        return cache_features(frozen, material.vary, rows, copy, path, advanced, rank)
+
+    plain = from_cache([cached(material.plain, 0)], material.plain)
+    # Each worker begins at another copy, and finds those of the others when it comes to them.
+    first = recipe.copies * material.worker.rank // material.worker.count
+    turns = [(first + turn) % recipe.copies for turn in range(recipe.copies)]
+    caches = {copy: cached(material.varied, copy + 1) for copy in turns}
+    copies = [caches[copy] for copy in sorted(caches)]
+    return from_cache(copies, material.varied), (plain(material.val, 0), classes)
+
+
+def _write_history(out: Path, rows: list[Row], writer: tf.summary.SummaryWriter) -> None:
+    lines = io.StringIO(newline="")
+    table = csv.DictWriter(lines, list(rows[-1]), lineterminator="\n")
+    table.writeheader()
+    table.writerows(rows)
+    write_whole(out / HISTORY, lines.getvalue().encode())
+    with writer.as_default(step=rows[-1]["epoch"]):
+        for name in ("loss", "accuracy", "val_loss", "val_accuracy", "seconds"):
+            tf.summary.scalar(name, rows[-1][name])
+    writer.flush()

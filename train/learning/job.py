@@ -1,0 +1,173 @@
+"""What a training is given: its settings, and the photos and the network that follow from them."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from edge.errors import BadInput
+from edge.labels import normalized
+from train.augmentation.augment import belt_variation, plain_variation
+from train.data.dataset import Dataset, read_dataset
+from train.data.masks import read_masks, squared
+from train.learning.distribute import Distribute
+from train.learning.fit import Material
+from train.learning.model import Network, build_network, continue_from
+from train.learning.precision import Precision
+from train.learning.recipe import Recipe
+
+CONFIG, MODEL, FEATURES = "config.json", "model.keras", "features"
+
+
+@dataclass(frozen=True)
+class Job:
+    """A training: of what, from what, and how. `config.json` holds it.
+
+    Attributes:
+        data: datasets, see `edge.photos.dataset.find_dataset`.
+        weights: "imagenet", "none", or a file of Keras.
+        init: an earlier run to continue from.
+        image_size: height and width of the model's input, px.
+        dropout: share of the embedding that is left out in training, 0 to 1.
+        precision: what to compute in, see `train.learning.precision`.
+        distribute: over what, see `train.learning.distribute`; None: one device.
+        keep_duplicates: see `train.data.dataset.read_dataset`.
+        masks: the photos' items (`train.data.masks`); None: they are cut out here.
+        folds: in how many folds the recipe is cross-validated first; None: not at all.
+        recipe: the rest.
+    """
+
+    data: tuple[Path, ...]
+    weights: str = "imagenet"
+    init: Path | None = None
+    image_size: int = 160
+    dropout: float = 0.4
+    precision: Precision = "auto"
+    distribute: Distribute | None = None
+    keep_duplicates: bool = False
+    masks: Path | None = None
+    folds: int | None = None
+    recipe: Recipe = field(default_factory=Recipe)
+
+
+def read(job: Job, said: Callable[[str], None]) -> Dataset:
+    """The photos, and a few lines on them to `said`; raises as
+    `train.data.dataset.read_dataset`."""
+    dataset = read_dataset(job.data, job.image_size, job.recipe.seed, said, job.keep_duplicates)
+    said(
+        f"{len(dataset.labels)} classes; {len(dataset.train.classes)} photos to train, "
+        f"{len(dataset.val.classes)} to choose, {len(dataset.test.classes)} to judge"
+    )
+    if any(dataset.left_out.values()):
+        said(
+            f"left out for a copy in a later split: {dataset.left_out['train']} photos of train, "
+            f"{dataset.left_out['val']} of val (--keep-duplicates keeps them)"
+        )
+    return dataset
+
+
+def build(job: Job, labels: Sequence[str]) -> Network:
+    """The network before training.
+
+    Raises:
+        BadInput: the weights or the earlier run cannot be used, or that one has other classes.
+        EwasteError: the ImageNet weights could not be downloaded.
+    """
+    order = () if job.init is None else _places_there(job.init, labels)
+    network = build_network(len(labels), job.image_size, job.weights, job.dropout)
+    return network if job.init is None else continue_from(network, job.init / MODEL, order)
+
+
+def _places_there(init: Path, labels: Sequence[str]) -> list[int]:
+    """Of each label, its place among those of the run to continue from.
+
+    Raises:
+        BadInput: the run has other labels: what it learnt of one would go to another.
+    """
+    if not (init / CONFIG).is_file():
+        raise BadInput(f"{init / CONFIG}: missing; give --init the directory of a finished run")
+    try:
+        theirs = [normalized(label) for label in json.loads((init / CONFIG).read_bytes())["labels"]]
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadInput(f"{init / CONFIG}: cannot be continued from ({error!r})") from None
+    missing = sorted(set(labels) - set(theirs))
+    surplus = sorted(set(theirs) - set(labels))
+    if missing or surplus:
+        differing = [f"has no {', '.join(missing)}"] if missing else []
+        differing += [f"knows {', '.join(surplus)}, which the photos lack"] if surplus else []
+        raise BadInput(
+            f"--init {init}: is of other classes: it {' and '.join(differing)}; "
+            f"--weights {init / MODEL} takes all of it but the last layer, which starts afresh"
+        )
+    return [theirs.index(label) for label in labels]
+
+
+def material_of(job: Job, dataset: Dataset, out: Path) -> Material:
+    """The photos of train and val, to be varied as the recipe says; features are kept in `out`."""
+    pixels = np.concatenate([dataset.train.pixels, dataset.val.pixels])
+    classes = np.concatenate([dataset.train.classes, dataset.val.classes])
+    train = np.arange(len(dataset.train.classes))
+    val = np.arange(len(train), len(classes))
+    if job.recipe.augmentation == "belt":
+        masks = None
+        if job.masks is not None:
+            paths = (*dataset.train.paths, *dataset.val.paths)
+            found = read_masks(job.masks, paths)
+            masks = [mask if mask is None else squared(mask, job.image_size) for mask in found]
+        vary = belt_variation(pixels, classes, job.recipe.seed, masks)
+    else:
+        vary = plain_variation(pixels, job.recipe.seed)
+    varied, plain = (np.arange(len(classes)),) * 2 if job.folds else (train, val)
+    return Material(classes, train, val, vary, out / FEATURES, varied, plain)
+
+
+def described(job: Job, dataset: Dataset, network: Network, policy: str) -> dict:
+    """What `config.json` holds: the job, what it was run with, and what it met."""
+    return {
+        "labels": dataset.labels,
+        "image_size": job.image_size,
+        "data": [str(folder) for folder in job.data],
+        "weights": job.weights,
+        "init": None if job.init is None else str(job.init),
+        "fresh_layers": network.fresh,
+        "dropout": job.dropout,
+        "keep_duplicates": job.keep_duplicates,
+        "masks": None if job.masks is None else str(job.masks),
+        "folds": job.folds,
+        "precision": policy.removeprefix("mixed_"),
+        "distribute": job.distribute,
+        **asdict(job.recipe),
+        "versions": {name: version(name) for name in ("tensorflow", "keras", "numpy")},
+    }
+
+
+def job_of_run(run: Path) -> Job:
+    """The job that a run's `config.json` holds.
+
+    Raises:
+        BadInput: there is none, or it is of another version.
+    """
+    path = run / CONFIG
+    if not path.is_file():
+        raise BadInput(f"{run}: no run to continue (no {CONFIG}); start it without --resume")
+    try:
+        config = json.loads(path.read_bytes())
+        recipe = Recipe(**{name: config[name] for name in Recipe.__dataclass_fields__})
+        return Job(
+            data=tuple(Path(folder) for folder in config["data"]),
+            weights=config["weights"],
+            init=None if config["init"] is None else Path(config["init"]),
+            image_size=config["image_size"],
+            dropout=config["dropout"],
+            precision=config["precision"],
+            distribute=config["distribute"],
+            keep_duplicates=config["keep_duplicates"],
+            masks=None if config.get("masks") is None else Path(config["masks"]),
+            folds=config["folds"],
+            recipe=recipe,
+        )
+    except (ValueError, KeyError) as error:
+        raise BadInput(f"{path}: cannot be continued from ({error!r}); start anew") from None
