@@ -1,4 +1,4 @@
-"""How right a bundle is on labelled photos, without TensorFlow: python benchmarks/accuracy.py."""
+"""How right a bundle is on labeled photos, without TensorFlow: python benchmarks/accuracy.py."""
 
 import json
 import sys

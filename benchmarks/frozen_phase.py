@@ -53,7 +53,7 @@ def measure(data: Path, weights: str, photos: int, epochs: int) -> dict[str, flo
     trained = behind_boundary(network.model, LAST_FROZEN)
     frozen = before_boundary(network.model, LAST_FROZEN)
     frozen.trainable = False
-    set_trainable(network, trained, thawed=False)
+    set_trainable(network, trained, unfrozen=False)
     seconds = {}
     with tempfile.TemporaryDirectory() as scratch:
         started = time.perf_counter()

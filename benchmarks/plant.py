@@ -24,18 +24,18 @@ COUNTS = (
     "wrong",
     "unknown",
     "missed",
-    "doubled",
-    "ghosts",
+    "duplicates",
+    "false_positives",
     "miscounted",
     "touching",
-    "touching_recognised",
+    "touching_recognized",
     "touching_false",
     "misrecorded",
     "routed_right",
     "hazards",
     "hazard_leaks",
     "deadlines_missed",
-    "late_astray",
+    "late_misrouted",
 )
 
 

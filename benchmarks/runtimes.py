@@ -51,7 +51,7 @@ name = next(iter(runner.get_input_details()))
 answers = [runner(**{name: image[None]})["logits"][0] for image in np.load(sys.argv[2])]
 """
 OPENVINO = """
-# Without the hint, what is not quantised would run in bfloat16.
+# Without the hint, what is not quantized would run in bfloat16.
 model = openvino.Core().compile_model(sys.argv[1], "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
 classes = int(sys.argv[4])
 (logits,) = (port for port in model.outputs if list(port.shape) == [1, classes])
@@ -70,7 +70,7 @@ class Row:
         version: of it.
         images: how many it was asked about.
         same: on how many of them its top answer is that of the first runtime.
-        largest_difference: of a logit from the first runtime's, in steps of the quantised output.
+        largest_difference: of a logit from the first runtime's, in steps of the quantized output.
     """
 
     runtime: str

@@ -38,16 +38,16 @@ class Row:
     Attributes:
         pieces, lie: what they are, and how.
         groups: how many.
-        recognised: those of which each track was taken for more than one item.
+        recognized: those of which each track was taken for more than one item.
         split: those that were seen as two tracks, so counted as two.
         missed: those without a track.
-        per_label: label -> share recognised, of single items.
+        per_label: label -> share recognized, of single items.
     """
 
     pieces: str
     lie: str
     groups: int
-    recognised: float
+    recognized: float
     split: int
     missed: int
     per_label: dict[str, float]
@@ -56,11 +56,11 @@ class Row:
 def against(
     first: np.ndarray, second: np.ndarray, direction: float, reach_px: int, step_px: int = 3
 ) -> int:
-    """How far the centres of two pictures are apart when their items just do not meet, px.
+    """How far the centers of two pictures are apart when their items just do not meet, px.
 
     Args:
         first: uint8 RGBA [h, w, 4].
-        second: the one that is pushed towards it, likewise.
+        second: the one that is pushed toward it, likewise.
         direction: from the first to the second, radians.
         reach_px: where it is pushed from.
         step_px: by how much at a time.
@@ -118,7 +118,7 @@ def groups(pieces: Iterator[Piece], lie: str, count: int, seed: int) -> list[Gro
 
 
 def _pushed(first: Piece, second: Piece, lie: str, rng: np.random.Generator) -> tuple[float, float]:
-    """Where the second's centre lies from the first's, mm along the belt and across it."""
+    """Where the second's center lies from the first's, mm along the belt and across it."""
     direction = rng.uniform(-pi, pi)
     reach_mm = np.hypot(first.length_mm, first.width_mm) + np.hypot(
         second.length_mm, second.width_mm
@@ -171,7 +171,7 @@ def row(pieces: str, lie: str, placed: list[Group], found: list[list]) -> Row:
         pieces=pieces,
         lie=lie,
         groups=len(placed),
-        recognised=round(float(np.mean(seen)), 4),
+        recognized=round(float(np.mean(seen)), 4),
         split=sum(len(each) > 1 for each in found),
         missed=sum(not each for each in found),
         per_label={
@@ -239,10 +239,10 @@ def main(
     if as_json:
         print(json.dumps({"rows": [asdict(each) for each in rows], **weights}))
         return
-    print(f"{'items':9} {'lie':12} groups  recognised  as two tracks  missed")
+    print(f"{'items':9} {'lie':12} groups  recognized  as two tracks  missed")
     for each in rows:
         print(
-            f"{each.pieces:9} {each.lie:12} {each.groups:6}  {each.recognised:10.1%}"
+            f"{each.pieces:9} {each.lie:12} {each.groups:6}  {each.recognized:10.1%}"
             f"  {each.split:13}  {each.missed:6}"
         )
         alarms = {label: share for label, share in each.per_label.items() if share}

@@ -85,12 +85,12 @@ class Request:
         quantizer: one of `QUANTIZERS`.
         calibration: how many training photos the ranges are taken from.
         seed: of their choice and of the golden drawings.
-        gate: what the quantised model must reach.
+        gate: what the quantized model must reach.
         slow_images: on how many images the variants in `SLOW` are judged.
         threads: of an inference.
         image_size: the model's input, px; None: that of the training.
         keep_float: where int8 fails the gate, leave the fewest layers that make it hold in float.
-        explain: rank the layers by what quantising them loses.
+        explain: rank the layers by what quantizing them loses.
         models: a folder for the .tflite files of all variants.
         notes: a Markdown file to end the model card with, such as what was measured on a line.
         line: the configuration of the line, for its bins.
@@ -206,7 +206,7 @@ def _prepare(
     scratch: Path,
     say: Say,
 ) -> tuple["Converter", Judge]:
-    """Load the model, and ask Keras and unquantised TFLite about the images to judge on."""
+    """Load the model, and ask Keras and unquantized TFLite about the images to judge on."""
     say("loading TensorFlow and the model")
     with quiet():  # imported here, for it takes seconds: what is wrong so far was told at once
         from convert.tflite import tensorflow_converter as tflite
@@ -313,7 +313,7 @@ def _repair(
     request: Request,
     say: Say,
 ) -> tuple[tuple[LayerError, ...], Candidate]:
-    """Say which layers quantising hurts, and leave some of them in float, as far as is asked for.
+    """Say which layers quantizing hurts, and leave some of them in float, as far as is asked for.
 
     Returns the ranked layers and what a bundle is to be made of.
     """
@@ -321,7 +321,7 @@ def _repair(
     failing = chosen.row.variant == BUNDLED and bool(chosen.failed)
     if not request.explain and not (request.keep_float and failing):
         return (), chosen
-    say("ranking the layers by what quantising them loses")
+    say("ranking the layers by what quantizing them loses")
     partly = converter.partly()
     ranked = partly.rank()
     if not (request.keep_float and failing):
@@ -451,7 +451,7 @@ def _figures(outcome: Outcome, request: Request) -> dict:
     return {
         "variant": parity.variant,
         **verdict,
-        "changed": parity.quantised.changed,
+        "changed": parity.quantized.changed,
         "gate": "refused" if failed else "passed",
         "failed": failed,
         "bundle": None if outcome.bundle is None else str(request.out),
@@ -463,7 +463,7 @@ def _figures(outcome: Outcome, request: Request) -> dict:
 
 def _show(outcome: Outcome, request: Request) -> None:
     if outcome.layers:
-        table = Table(title="layers, by the share of their signal that quantising loses")
+        table = Table(title="layers, by the share of their signal that quantizing loses")
         table.add_column("lost", justify="right")
         table.add_column("layer")
         table.add_column("kept")
@@ -496,7 +496,7 @@ def main(
     seed: Annotated[int, typer.Option(min=0)] = 0,
     gate: Annotated[Path | None, typer.Option(help="TOML file that overrides the gate")] = None,
     explain: Annotated[
-        bool, typer.Option("--explain", help="rank the layers by what quantising them loses")
+        bool, typer.Option("--explain", help="rank the layers by what quantizing them loses")
     ] = False,
     keep_float: Annotated[
         str, typer.Option(help="auto: if int8 fails, leave the fewest layers needed in float")
@@ -516,7 +516,7 @@ def main(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="figures as JSON on stdout")] = False,
 ) -> None:
-    """Quantise a run to int8 and prove it. Exit codes: 0 done, 1 failed, 2 bad input, 3 refused."""
+    """Quantize a run to int8 and prove it. Exit codes: 0 done, 1 failed, 2 bad input, 3 refused."""
     with command(out):
         request = Request(
             run=run,

@@ -33,7 +33,7 @@ class Point:
         bundle: its name.
         size: of its input, px.
         trained_size: the size its weights were trained at, px.
-        accuracy, accuracy_low, accuracy_high: quantised, with Wilson's 95 % interval, as its parity
+        accuracy, accuracy_low, accuracy_high: quantized, with Wilson's 95 % interval, as its parity
             verdict says.
         split: what that was judged on.
         median_ms: of one inference on this machine, all bundles taking turns.
@@ -68,12 +68,12 @@ def place_points(measured: Sequence[tuple[Bundle, float]]) -> list[Point]:
         parity = bundle.manifest.parity
         beaten = any(
             other_ms < milliseconds
-            and other.manifest.parity.accuracy_quantised >= parity.accuracy_quantised
+            and other.manifest.parity.accuracy_quantized >= parity.accuracy_quantized
             for other, other_ms in measured
         )
-        low, high = parity.accuracy_quantised_interval
+        low, high = parity.accuracy_quantized_interval
         size, name = bundle.manifest.input.size, bundle.manifest.name
-        accuracy = parity.accuracy_quantised
+        accuracy = parity.accuracy_quantized
         points.append(
             Point(
                 *(name, size, int(bundle.manifest.training.get("trained_size", size))),

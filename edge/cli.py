@@ -235,7 +235,7 @@ def simulate(
     if as_json:
         out.print(json.dumps(_figures(score)))
         return
-    names = {"doubled": "counted twice", "routed_right": "routed to the right bin"}
+    names = {"duplicates": "counted twice", "routed_right": "routed to the right bin"}
     figures = _figures(score)
     bins = figures.pop("bins")
     rows = [(names.get(key, key.replace("_", " ")), str(value)) for key, value in figures.items()]

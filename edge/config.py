@@ -91,7 +91,7 @@ class CameraConfig(_Section):
         format: pixel format to ask for: four letters such as MJPG (USB), BGR888 or RGB888
             (picamera2); None: what suits best.
         exposure_us: exposure time, µs; None: automatic (picamera2, USB).
-        gain: analogue gain; None: automatic (picamera2).
+        gain: analog gain; None: automatic (picamera2).
         white_balance: gains of red and blue; None: automatic (picamera2).
         lock: automatic exposure and white balance stay as they are after 2 s (picamera2, USB).
         latency_s: how old a picture is when it arrives, s; network cameras take 0.1 to 0.5.
@@ -206,7 +206,7 @@ class TrustConfig(_Section):
         keys: public keys, as `ewaste-edge keygen` prints them; one of them must have signed the
             bundle. None: anyone's, signed or not.
         require_hazards: classes that a bundle must know, as hazards.
-        minimum_agreement: least share of images with the same top answer, quantised and Keras, by
+        minimum_agreement: least share of images with the same top answer, quantized and Keras, by
             a bundle's figures and by the gate that it was judged by.
     """
 
@@ -228,14 +228,14 @@ class DecisionConfig(_Section):
     Attributes:
         threshold: least confidence for every label.
         thresholds: label -> least confidence for it.
-        hazard_suspicion: probability of a hazard from which an item of another label goes to
+        hazard_threshold: probability of a hazard from which an item of another label goes to
             `manual`.
         unknown_threshold: score under which an item is like nothing known; "off": nothing is.
     """
 
     threshold: Share | None = None
     thresholds: dict[Name, Share] = Field({}, max_length=MOST_LABELS)
-    hazard_suspicion: Annotated[float, within(1e-6, 1)] | None = None
+    hazard_threshold: Annotated[float, within(1e-6, 1)] | None = None
     unknown_threshold: Annotated[
         float | Literal["off"] | None, PlainValidator(_unknown_threshold)
     ] = None
@@ -661,8 +661,10 @@ def decision_rules(config: Config, bundle: Bundle) -> DecisionRules:
     rules = rules_for(bundle.manifest, bin_of(config, bundle), open_detector(bundle))
     if given.threshold is not None:
         rules = replace(rules, thresholds=dict.fromkeys(bundle.labels, given.threshold))
-    if given.hazard_suspicion is not None:
-        rules = replace(rules, suspicion=dict.fromkeys(rules.suspicion, given.hazard_suspicion))
+    if given.hazard_threshold is not None:
+        rules = replace(
+            rules, hazard_thresholds=dict.fromkeys(rules.hazard_thresholds, given.hazard_threshold)
+        )
     if given.unknown_threshold == OFF:
         rules = replace(rules, unknown=None)
     elif given.unknown_threshold is not None and rules.unknown is not None:

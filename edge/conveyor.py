@@ -68,7 +68,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Glance:
+class DetectionPass:
     """A look at a frame for the items in it.
 
     Attributes:
@@ -157,7 +157,7 @@ class Conveyor:
         self._candidates: dict[int, Candidate] = {}
         self._session = uuid.uuid4().hex[:12]
         self._next_frame = 0
-        self._glance: Glance | None = None  # at the last frame that was looked at
+        self._detection_pass: DetectionPass | None = None  # at the last frame that was looked at
         self._frame_mm = 0.0  # where the belt was in the last frame
         self._inference = inference
         self._at_work: Candidate | None = None
@@ -228,9 +228,9 @@ class Conveyor:
             self._schedule.unseen_before(self._border_mm(encoder_mm))
         lost = self._mind_encoder(encoder_mm)
         self._move_gates()
-        glance = self._glance
-        if glance is None or self._should_look(frame, encoder_mm, glance):
-            glance = self._glance = self._look(frame, encoder_mm)
+        detection_pass = self._detection_pass
+        if detection_pass is None or self._should_look(frame, encoder_mm, detection_pass):
+            detection_pass = self._detection_pass = self._look(frame, encoder_mm)
         self._frame_mm = encoder_mm
         self._classify_most_urgent(frame.captured_at)
         records = self._decide(frame, encoder_mm)
@@ -238,10 +238,13 @@ class Conveyor:
         return Step(
             frame,
             encoder_mm,
-            tuple((item, detection, self._verdict(item.number)) for item, detection in glance.seen),
+            tuple(
+                (item, detection, self._verdict(item.number))
+                for item, detection in detection_pass.seen
+            ),
             lost + records,
             belt=self._belt,
-            moved_px=round((encoder_mm - glance.encoder_mm) / self._geometry.mm_per_px),
+            moved_px=round((encoder_mm - detection_pass.encoder_mm) / self._geometry.mm_per_px),
         )
 
     def _count_passed(self, sequence: int) -> None:
@@ -258,7 +261,7 @@ class Conveyor:
             self.tally.camera_faults += 1
             self._close_gates()
             records = self._conclude_all(encoder_mm, "the camera failed")
-        self._sees, self._fault, self._glance = False, none.fault, None
+        self._sees, self._fault, self._detection_pass = False, none.fault, None
         return Step(None, encoder_mm, (), records, none.fault)
 
     def _mind_encoder(self, encoder_mm: float) -> tuple[ItemRecord, ...]:
@@ -279,7 +282,7 @@ class Conveyor:
         """The belt coordinate of the view's downstream border."""
         return self._geometry.belt_position(self._geometry.width_px, encoder_mm)
 
-    def _should_look(self, frame: Frame, encoder_mm: float, last: Glance) -> bool:
+    def _should_look(self, frame: Frame, encoder_mm: float, last: DetectionPass) -> bool:
         """Whether to look for items: not twice in a moment, as long as the next frame is in time.
 
         To find them costs more than all else but the model.
@@ -288,7 +291,7 @@ class Conveyor:
         too_far = by_next_mm > LOOK_AGAIN_SHARE * self._geometry.width_mm
         return too_far or frame.captured_at - last.frame.captured_at >= LOOK_AGAIN_S
 
-    def _look(self, frame: Frame, encoder_mm: float) -> Glance:
+    def _look(self, frame: Frame, encoder_mm: float) -> DetectionPass:
         """Find the items in a frame and follow them; take views of those that want one."""
         started = time.perf_counter()
         detections = self._detector.detect(frame.pixels, encoder_mm)
@@ -296,7 +299,7 @@ class Conveyor:
         took_ms = self._took("detect", started)
         for item, detection in seen:
             self._sight(item, detection, frame, encoder_mm)
-        return Glance(frame, encoder_mm, tuple(seen), took_ms)
+        return DetectionPass(frame, encoder_mm, tuple(seen), took_ms)
 
     def _sight(
         self, item: TrackedItem, detection: Detection, frame: Frame, encoder_mm: float
@@ -324,9 +327,9 @@ class Conveyor:
         It takes two sightings to make an item, and on a fast belt the first may show it whole for
         the only time: what lay at the view's end at the start, or came by while frames were lost.
         """
-        if self._glance is None:
+        if self._detection_pass is None:
             return
-        frame, encoder_mm = self._glance.frame, self._glance.encoder_mm
+        frame, encoder_mm = self._detection_pass.frame, self._detection_pass.encoder_mm
         box = box_of(candidate.item, self._geometry, encoder_mm)
         width, height = self._geometry.width_px, self._geometry.height_px
         inside = min(box.left, box.top) >= 0 and box.right <= width and box.bottom <= height
@@ -334,8 +337,8 @@ class Conveyor:
             candidate.offer(self._view(frame, encoder_mm, box))
 
     def _view(self, frame: Frame, encoder_mm: float, box: Box) -> View:
-        off_centre = abs(2 * box.center[0] / self._geometry.width_px - 1)
-        return View(crop(frame.pixels, box), frame.captured_at, encoder_mm, off_centre)
+        off_center = abs(2 * box.center[0] / self._geometry.width_px - 1)
+        return View(crop(frame.pixels, box), frame.captured_at, encoder_mm, off_center)
 
     def _classify_most_urgent(self, captured_at: float) -> None:
         """Let the model work at the best view of the item whose verdict is needed first.
@@ -424,7 +427,7 @@ class Conveyor:
                 for other in self._candidates.values()
                 if other.item.first_seen_at <= until
             ]
-        return self._recall.recognise(candidate.item, jpeg, lying, self._view_mm)
+        return self._recall.recognize(candidate.item, jpeg, lying, self._view_mm)
 
     def _decide(self, frame: Frame, encoder_mm: float) -> tuple[ItemRecord, ...]:
         """The verdict of each item whose vote is sure, that gives no more views or cannot wait."""
@@ -510,14 +513,14 @@ class Conveyor:
             position_mm=item.position_mm,
             offset_mm=item.offset_mm,
             views=len(candidate.predictions),
-            detect_ms=self._glance.took_ms if self._glance else 0.0,
+            detect_ms=self._detection_pass.took_ms if self._detection_pass else 0.0,
             classify_ms=candidate.classify_ms,
             verdict_ms=verdict_ms,
             late=late,
             bundle=self._bundle,
             crop=jpeg,
             length_mm=item.length_mm,
-            likeliest=self._likeliest(candidate.predictions),
+            top_label=self._top_label(candidate.predictions),
         )
         self._count(record)
         if opening is Opening.PLANNED:
@@ -526,7 +529,7 @@ class Conveyor:
         self._record(record)
         return record
 
-    def _likeliest(self, predictions: Sequence[Prediction]) -> str:
+    def _top_label(self, predictions: Sequence[Prediction]) -> str:
         """The class that the views speak for most; empty when there was none."""
         return self._rules.labels[int(vote(predictions).argmax())] if predictions else ""
 
@@ -565,9 +568,9 @@ class Conveyor:
         for command in self._schedule.due(self._encoder.position_mm(now), now):
             (self._gates.open if command.open else self._gates.close)(command.bin)
             self.gates_open[command.bin] = command.open
-        self._mind_astray()
+        self._report_misrouted()
 
-    def _mind_astray(self) -> None:
+    def _report_misrouted(self) -> None:
         """Say of items that found their gate closed that they went to manual."""
         for item_id, was_open in self._schedule.passed():
             record = self._bound.pop(item_id, None)
@@ -583,7 +586,7 @@ class Conveyor:
         finally:
             for command in self._schedule.close_all():
                 self.gates_open[command.bin] = False
-            self._mind_astray()
+            self._report_misrouted()
 
     def _took(self, stage: str, started: float) -> float:
         milliseconds = (time.perf_counter() - started) * 1000

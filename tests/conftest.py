@@ -49,8 +49,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def drawn_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A dataset folder of four classes, 16 drawn items each.
 
-    train/ shows each item on a dark and on a light ground, test/ on one in between: near enough for
-    a tiny network to be sure of its answers.
+    train/ shows each item on a dark and on a light background, test/ on one in between: near enough
+    for a tiny network to be sure of its answers.
     """
     from edge.synthetic.items import draw_item
 
@@ -60,16 +60,16 @@ def drawn_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
             (folder / split / label).mkdir(parents=True)
         for seed in range(16):
             item = Image.fromarray(draw_item(label, seed, 2 * SIZE))
-            for split, grey in (("train", 140), ("train", 230), ("test", 190)):
-                ground = Image.new("RGBA", item.size, (grey, grey, grey))
-                picture = Image.alpha_composite(ground, item).convert("RGB")
-                picture.save(folder / split / label / f"{seed}-{grey}.png")
+            for split, gray in (("train", 140), ("train", 230), ("test", 190)):
+                background = Image.new("RGBA", item.size, (gray, gray, gray))
+                picture = Image.alpha_composite(background, item).convert("RGB")
+                picture.save(folder / split / label / f"{seed}-{gray}.png")
     return folder
 
 
 @pytest.fixture(scope="session")
 def tiny_run(drawn_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A training run directory with a small residual network that has learnt `drawn_data`."""
+    """A training run directory with a small residual network that has learned `drawn_data`."""
     run = tmp_path_factory.mktemp("runs") / "tiny"
     run.mkdir()
     write_run(run, train_tiny(drawn_data), drawn_data)
@@ -89,7 +89,7 @@ def tiny_bundle(tiny_run: Path, drawn_data: Path, tmp_path_factory: pytest.TempP
 
 @pytest.fixture(scope="session")
 def tiny_fp32(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The model of `tiny_run` as unquantised TFLite."""
+    """The model of `tiny_run` as unquantized TFLite."""
     from convert.proof.run import read_run
     from convert.tflite import tensorflow_converter as tflite
 

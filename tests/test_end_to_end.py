@@ -75,7 +75,7 @@ def test_training_and_conversion_leave_a_bundle_that_proves_itself(journey):
 def test_the_line_counts_every_item_once(journey):
     score = journey[1]["simulate"]
     assert (score["items"], score["counted"]) == (6, 6)
-    assert (score["missed"], score["doubled"], score["ghosts"]) == (0, 0, 0)
+    assert (score["missed"], score["duplicates"], score["false_positives"]) == (0, 0, 0)
     assert score["right"] + score["wrong"] + score["unknown"] == 6
 
 

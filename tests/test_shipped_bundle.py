@@ -34,10 +34,15 @@ def test_a_drawn_belt_is_counted_and_named_by_it():
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300)
     assert done.returncode == 0, done.stderr
     score = json.loads(done.stdout)
-    assert (score["counted"], score["missed"], score["doubled"], score["ghosts"]) == (150, 0, 0, 0)
+    assert (score["counted"], score["missed"], score["duplicates"], score["false_positives"]) == (
+        150,
+        0,
+        0,
+        0,
+    )
     assert score["hazards"] >= 15 and score["hazard_leaks"] == 0
     drawn = load_bundle(DEFAULT_BUNDLE).manifest.parity.datasets["drawn"]
-    assert score["right"] / (score["right"] + score["wrong"]) >= drawn.accuracy_quantised
+    assert score["right"] / (score["right"] + score["wrong"]) >= drawn.accuracy_quantized
     assert score["unknown"] <= 150 / 5
 
 
@@ -48,5 +53,5 @@ def test_its_accuracy_on_the_photos_is_what_its_manifest_says():
     each = [evaluate(DEFAULT_BUNDLE, PHOTOS / split) for split in parity.split.split("+")]
     right = sum(figures["accuracy"] * figures["images"] for figures in each)
     # Without bit-exact XNNPACK, as on other processors, a photo or two may change sides.
-    assert right / said.images == pytest.approx(said.accuracy_quantised, abs=2 / said.images)
+    assert right / said.images == pytest.approx(said.accuracy_quantized, abs=2 / said.images)
     assert sum(figures["images"] for figures in each) == said.images

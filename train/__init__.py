@@ -1,1 +1,1 @@
-"""The workstation's first half: labelled photos become a training run."""
+"""The workstation's first half: labeled photos become a training run."""

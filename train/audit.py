@@ -18,7 +18,7 @@ from edge.files import write_whole
 from edge.inference.preprocess import model_input
 from edge.labels import labels_problem
 from edge.photos.dataset import dataset_names, survey
-from edge.photos.reading import LabelledPhoto, count_unreadable, read_photo, stored_mode
+from edge.photos.reading import LabeledPhoto, count_unreadable, read_photo, stored_mode
 from edge.terminal import out as results
 from train.command import command, print_json
 from train.data.duplicates import SIZE, digest, find_groups
@@ -39,13 +39,13 @@ class Examined:
         split: `train`, `val`, `test`, or "" where the dataset has no splits.
         width, height: px, as shown.
         mode: of the file, as Pillow names it.
-        brightness: mean grey, 0 to 255.
+        brightness: mean gray, 0 to 255.
         blur: variance of the Laplacian at 96 px; low is blurred or empty.
         digest: of the pixels.
         small: uint8 RGB [96, 96, 3].
     """
 
-    photo: LabelledPhoto
+    photo: LabeledPhoto
     split: str
     width: int
     height: int
@@ -79,10 +79,10 @@ class Group:
         splits = sorted({member.split for member in self.members if member.split})
         where = f"across {' and '.join(splits)}" if self.leak else "within a split"
         labels = sorted({member.photo.label for member in self.members})
-        return f"{kind} {where}" + (f", labelled {' and '.join(labels)}" if self.conflict else "")
+        return f"{kind} {where}" + (f", labeled {' and '.join(labels)}" if self.conflict else "")
 
 
-def examine(photo: LabelledPhoto, split: str) -> Examined:
+def examine(photo: LabeledPhoto, split: str) -> Examined:
     """Read and measure one photo.
 
     Raises:
@@ -90,15 +90,15 @@ def examine(photo: LabelledPhoto, split: str) -> Examined:
     """
     pixels = read_photo(photo.path)
     small = model_input(pixels, SIZE)
-    grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
+    gray = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
     return Examined(
         photo=photo,
         split=split,
         width=pixels.shape[1],
         height=pixels.shape[0],
         mode=stored_mode(photo.path),
-        brightness=round(float(grey.mean()), 1),
-        blur=round(float(cv2.Laplacian(grey, cv2.CV_64F).var()), 1),
+        brightness=round(float(gray.mean()), 1),
+        blur=round(float(cv2.Laplacian(gray, cv2.CV_64F).var()), 1),
         digest=digest(pixels),
         small=small,
     )

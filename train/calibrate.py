@@ -9,31 +9,31 @@ import numpy as np
 import typer
 from scipy.optimize import minimize_scalar
 
-from edge.bundle.manifest import DEFAULT_SUSPICION, DecisionLevels
+from edge.bundle.manifest import DEFAULT_HAZARD_THRESHOLD, DecisionLevels
 from edge.decision.decide import rules_for
 from edge.errors import BadInput, EwasteError
 from edge.inference.classifier import softmax
 from edge.inference.ood import UnknownDetector
 from edge.labels import default_hazards, find_label, hazard_notes, near_labels
 from edge.photos.listing import SPLIT_FILE
-from edge.photos.reading import LabelledPhoto
+from edge.photos.reading import LabeledPhoto
 from train.augmentation.augment import augment
 from train.command import command, print_json
 from train.data.dataset import Split, read_dataset
-from train.evaluation.background_swap import CutItem, cut_items, on_ground
+from train.evaluation.background_swap import CutItem, cut_items, on_background
 from train.evaluation.calibration import write_levels
 from train.evaluation.decisions import judge_decisions
 from train.evaluation.metrics import calibration_error, reliability
 from train.evaluation.ood_detectors import compare_detectors, fit_detectors, threshold_keeping
-from train.evaluation.ood_samples import drawn_debris, empty_grounds, shuffled
-from train.evaluation.predictor import Answers, Engine, answer_all, open_engine
+from train.evaluation.ood_samples import drawn_debris, empty_backgrounds, shuffled
+from train.evaluation.predictor import Answers, Predictor, answer_all, open_predictor
 from train.learning.progress import say
 
 KEPT = 0.95
 """Share of the known items that the unknown detector keeps."""
 MISSED = 0.01
 """Share of a hazard's items that may be taken for something harmless."""
-QUANTISED = 0.8
+QUANTIZED = 0.8
 """Factor for what 8 bits may take off a small probability: a fifth of a logit at temperature 1."""
 MOST_SUSPECTED = 0.1
 """Share of the other items that one hazard may send to `manual`."""
@@ -74,7 +74,7 @@ class Views:
 
 
 def calibrate(
-    engine: Engine,
+    predictor: Predictor,
     train: Split,
     val: Split,
     hazards: Sequence[str],
@@ -89,17 +89,17 @@ def calibrate(
     is fitted to the pictures of a shop alone would not hold on a line. It is cut out by `masks`
     (`train.data.masks`), or without them here.
     """
-    cut = cut_items(_photos(val, engine.labels), engine.size, masks)
+    cut = cut_items(_photos(val, predictor.labels), predictor.size, masks)
     items = [item for item in cut if item]
     strangers = {
-        "shuffled pieces": _ask(engine, shuffled(val.pixels, seed)),
-        "drawn debris": _ask(engine, drawn_debris(DEBRIS, engine.size, seed)),
+        "shuffled pieces": _ask(predictor, shuffled(val.pixels, seed)),
+        "drawn debris": _ask(predictor, drawn_debris(DEBRIS, predictor.size, seed)),
     }
     if items:
-        strangers["empty grounds"] = _ask(engine, empty_grounds(items, engine.size))
-    views = _look(engine, val, items, seed)
-    references = _references(engine, train, seed)
-    return fit(engine.labels, hazards, views, references, strangers, costs)
+        strangers["empty backgrounds"] = _ask(predictor, empty_backgrounds(items, predictor.size))
+    views = _look(predictor, val, items, seed)
+    references = _references(predictor, train, seed)
+    return fit(predictor.labels, hazards, views, references, strangers, costs)
 
 
 def fit(
@@ -110,7 +110,7 @@ def fit(
     strangers: Mapping[str, Answers],
     costs: Costs,
 ) -> Calibrated:
-    """Fit temperature, unknown detector, suspicions and thresholds to a model's answers.
+    """Fit temperature, unknown detector, hazard_thresholds and thresholds to a model's answers.
 
     Args:
         labels: the classes, in the order of the logits.
@@ -130,15 +130,16 @@ def fit(
         temperature,
     )
     detector = _fit_detector(compared, references, views, temperature)
-    suspicion = {
-        hazard: fit_suspicion(labels.index(hazard), views, temperature, costs) for hazard in hazards
+    hazard_thresholds = {
+        hazard: fit_hazard_thresholds(labels.index(hazard), views, temperature, costs)
+        for hazard in hazards
     }
     levels = DecisionLevels(
         labels=labels,
         hazards=tuple(hazards),
         temperature=temperature,
-        thresholds=fit_thresholds(labels, views, temperature, suspicion, costs),
-        hazard_suspicion=suspicion,
+        thresholds=fit_thresholds(labels, views, temperature, hazard_thresholds, costs),
+        hazard_threshold=hazard_thresholds,
         unknown=detector.rule,
     )
     rules = rules_for(levels, {}, detector)
@@ -161,7 +162,7 @@ def fit(
 
 
 def fit_temperature(logits: np.ndarray, classes: np.ndarray) -> float:
-    """The temperature, 0.05 to 20, at which the truth is likeliest (least mean log loss).
+    """The temperature, 0.05 to 20, at which the truth is most likely (least mean log loss).
 
     Source: Guo, Pleiss, Sun, Weinberger, "On calibration of modern neural networks", ICML 2017.
     """
@@ -174,7 +175,7 @@ def fit_temperature(logits: np.ndarray, classes: np.ndarray) -> float:
     return float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x))
 
 
-def fit_suspicion(
+def fit_hazard_thresholds(
     hazard: int, views: Mapping[str, Views], temperature: float, costs: Costs
 ) -> float:
     """The greatest probability of a hazard from which an item must be suspected of being one.
@@ -184,14 +185,14 @@ def fit_suspicion(
     distribution (split conformal prediction: Vovk, Gammerman, Shafer, "Algorithmic learning in a
     random world", 2005; the views of one item are not independent, so this is a guide, no proof).
     Of fewer than 2 / MISSED views all must reach it; the same holds for the photographed ones
-    alone. It is lowered by `QUANTISED`, and to the probability from which a look by hand costs less
+    alone. It is lowered by `QUANTIZED`, and to the probability from which a look by hand costs less
     than the chance of a hazard in a wrong bin; and raised if more than `MOST_SUSPECTED` of the
-    other photographed items reach it. Without any hazard in val it is `DEFAULT_SUSPICION`.
+    other photographed items reach it. Without any hazard in val it is `DEFAULT_HAZARD_THRESHOLD`.
     """
     photographed, pooled = views["photographed"], pool(views.values())
     if not (photographed.classes == hazard).any():
-        return DEFAULT_SUSPICION
-    level = QUANTISED * min(
+        return DEFAULT_HAZARD_THRESHOLD
+    level = QUANTIZED * min(
         _conformal(hazard, each, temperature) for each in (pooled, photographed)
     )
     level = min(level, 1 / costs.hazard)
@@ -213,7 +214,7 @@ def fit_thresholds(
     labels: Sequence[str],
     views: Mapping[str, Views],
     temperature: float,
-    suspicion: Mapping[str, float],
+    hazard_thresholds: Mapping[str, float],
     costs: Costs,
 ) -> dict[str, float]:
     """For each label the least confidence at which sorting costs less than a look by hand.
@@ -221,14 +222,14 @@ def fit_thresholds(
     Few items of a label are ever wrong, so half of what accepting an item costs is what came of it,
     half what its calibrated confidence lets expect. Without any item that leads to Chow's rule,
     1 - 1 / `costs.wrong` (Chow, "On optimum recognition error and reject tradeoff", 1970). Items
-    under suspicion are left out: they go to `manual` anyway.
+    under hazard_thresholds are left out: they go to `manual` anyway.
     """
     pooled = pool(views.values())
     probabilities = softmax(pooled.answers.logits, temperature)
     predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
-    hazards = [labels.index(hazard) for hazard in suspicion]
+    hazards = [labels.index(hazard) for hazard in hazard_thresholds]
     suspected = np.zeros(len(predicted), dtype=bool)
-    for hazard, level in zip(hazards, suspicion.values(), strict=True):
+    for hazard, level in zip(hazards, hazard_thresholds.values(), strict=True):
         suspected |= (probabilities[:, hazard] >= level) & (predicted != hazard)
     price = np.where(np.isin(pooled.classes, hazards), costs.hazard, costs.wrong)
     came = np.where(predicted != pooled.classes, price, 0)
@@ -244,7 +245,7 @@ def fit_thresholds(
 def _cheapest(confidence: np.ndarray, accepting: np.ndarray, chow: float) -> float:
     """The threshold of least cost, rejecting an item costing 1; of equal ones the next to `chow`.
 
-    Candidates are `chow` and the middles between neighbouring confidences.
+    Candidates are `chow` and the middles between neighboring confidences.
     """
     ordered = np.unique(confidence)
     candidates = np.append((ordered[1:] + ordered[:-1]) / 2, chow)
@@ -286,53 +287,55 @@ def _fit_detector(
     return replace(detectors[best], rule=rule)
 
 
-def _look(engine: Engine, val: Split, items: Sequence[CutItem], seed: int) -> dict[str, Views]:
-    """See the val photos in several ways; on grounds only those that can be cut out."""
+def _look(
+    predictor: Predictor, val: Split, items: Sequence[CutItem], seed: int
+) -> dict[str, Views]:
+    """See the val photos in several ways; on backgrounds only those that can be cut out."""
     varied = (
         augment(photo, np.random.default_rng((seed, index)))
         for index, photo in enumerate(val.pixels)
     )
     views = {
-        "photographed": Views(_ask(engine, val.pixels), val.classes),
-        "varied": Views(_ask(engine, varied), val.classes),
+        "photographed": Views(_ask(predictor, val.pixels), val.classes),
+        "varied": Views(_ask(predictor, varied), val.classes),
     }
     if items:
         of_items = val.classes[[item.index for item in items]]
-        for ground in ("belt", "white"):
-            laid = on_ground(items, items, ground, engine.size, seed)
-            views[ground] = Views(_ask(engine, laid), of_items)
+        for background in ("belt", "white"):
+            laid = on_background(items, items, background, predictor.size, seed)
+            views[background] = Views(_ask(predictor, laid), of_items)
     return views
 
 
-def _references(engine: Engine, train: Split, seed: int) -> Views:
+def _references(predictor: Predictor, train: Split, seed: int) -> Views:
     """Training items for the detector, the classes evenly: as photographed, and varied.
 
     Of the photographed ones all for which there is room; the rest of `REFERENCES` are varied, or
     what lies on a belt any way round, smaller and in another light would be like nothing known.
     """
     rng = np.random.default_rng(seed)
-    each = max(1, REFERENCES // len(engine.labels))
+    each = max(1, REFERENCES // len(predictor.labels))
     chosen = np.concatenate(
         [
             rng.permutation(np.flatnonzero(train.classes == number))[:each]
-            for number in range(len(engine.labels))
+            for number in range(len(predictor.labels))
         ]
     )
     again = rng.permutation(chosen)[: max(0, REFERENCES - len(chosen))]
     varied = (augment(train.pixels[place], np.random.default_rng((seed, place))) for place in again)
-    views = [Views(_ask(engine, train.pixels[chosen]), train.classes[chosen])]
+    views = [Views(_ask(predictor, train.pixels[chosen]), train.classes[chosen])]
     if len(again):
-        views.append(Views(_ask(engine, varied), train.classes[again]))
+        views.append(Views(_ask(predictor, varied), train.classes[again]))
     return pool(views)
 
 
-def _ask(engine: Engine, pictures: Iterable[np.ndarray]) -> Answers:
-    return answer_all(engine, pictures, lambda done: None)
+def _ask(predictor: Predictor, pictures: Iterable[np.ndarray]) -> Answers:
+    return answer_all(predictor, pictures, lambda done: None)
 
 
-def _photos(split: Split, labels: Sequence[str]) -> list[LabelledPhoto]:
+def _photos(split: Split, labels: Sequence[str]) -> list[LabeledPhoto]:
     return [
-        LabelledPhoto(path, labels[number])
+        LabeledPhoto(path, labels[number])
         for path, number in zip(split.paths, split.classes, strict=True)
     ]
 
@@ -353,9 +356,9 @@ def calibrate_run(
     Raises:
         BadInput: the run cannot be used, or a hazard is none of its labels.
     """
-    engine = open_engine(run, threads=2)
-    hazards = find_hazards(run, engine.labels, hazards)
-    found = calibrate(engine, train, val, hazards, costs, seed, masks)
+    predictor = open_predictor(run, threads=2)
+    hazards = find_hazards(run, predictor.labels, hazards)
+    found = calibrate(predictor, train, val, hazards, costs, seed, masks)
     try:
         write_levels(run, found.levels, found.detector, found.figures)
     except OSError as error:
@@ -432,11 +435,11 @@ def main(
 ) -> None:
     """Calibrate a run on val. Exit codes: 0 done, 1 failed, 2 bad input."""
     with command(run):
-        engine = open_engine(run, threads=2)
-        find_hazards(run, engine.labels, hazard)
+        predictor = open_predictor(run, threads=2)
+        find_hazards(run, predictor.labels, hazard)
         sources = data or [run / SPLIT_FILE]
-        dataset = read_dataset(sources, engine.size, seed, say, not data)
-        if dataset.labels != engine.labels:
+        dataset = read_dataset(sources, predictor.size, seed, say, not data)
+        if dataset.labels != predictor.labels:
             raise BadInput(f"{sources[0]}: other classes than the run's")
         costs = Costs(wrong_cost, hazard_cost)
         found = calibrate_run(run, dataset.train, dataset.val, hazard, costs, seed, masks)

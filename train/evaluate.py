@@ -20,10 +20,10 @@ from edge.inference.preprocess import model_input
 from edge.labels import also_called
 from edge.photos.dataset import Survey, name_in_dataset, of_split, survey, survey_photos
 from edge.photos.listing import UNSPLIT, split_named
-from edge.photos.reading import LabelledPhoto, read_photos
+from edge.photos.reading import LabeledPhoto, read_photos
 from train.augmentation.corruptions import CORRUPTIONS, SEVERITIES, corrupt
 from train.command import command, print_json
-from train.evaluation.background_swap import GROUNDS, CutItem, cut_items, on_ground
+from train.evaluation.background_swap import BACKGROUNDS, CutItem, cut_items, on_background
 from train.evaluation.decisions import judge_decisions, share, verdicts
 from train.evaluation.metrics import (
     calibration_error,
@@ -32,7 +32,7 @@ from train.evaluation.metrics import (
     reliability,
 )
 from train.evaluation.ood_detectors import max_softmax, rejection, threshold_keeping
-from train.evaluation.predictor import Answers, Engine, answer_all, open_engine
+from train.evaluation.predictor import Answers, Predictor, answer_all, open_predictor
 from train.evaluation.report import Example, Mistake, render_report
 from train.learning.progress import bar, say
 
@@ -53,8 +53,8 @@ class Request:
         unknown: folder of CATEGORY/* photos of things of no known class; None leaves them out.
         leaked: file that lists, one path a line, photos the model has seen in training; they are
             left out of `accuracy_clean`.
-        corruption_photos: how many photos, evenly over the classes, are spoilt; 0 leaves it out.
-        background: whether items are laid on other grounds.
+        corruption_photos: how many photos, evenly over the classes, are corrupted; 0 leaves it out.
+        background: whether items are laid on other backgrounds.
         masks: the photos' items (`train.data.masks`); None: they are cut out here.
         threads: of the TFLite runtime.
     """
@@ -80,7 +80,7 @@ class Pictures:
         skipped: how many could not be read.
     """
 
-    photos: tuple[LabelledPhoto, ...]
+    photos: tuple[LabeledPhoto, ...]
     pixels: np.ndarray
     skipped: int
 
@@ -99,31 +99,31 @@ def evaluate(request: Request, say: Say) -> tuple[dict, str]:
         EwasteError: the model or the photos cannot be used.
     """
     started = time.monotonic()
-    engine = open_engine(request.model, request.threads)
-    found = _find_known(request, engine.labels, say)
+    predictor = open_predictor(request.model, request.threads)
+    found = _find_known(request, predictor.labels, say)
     strangers = []
     if request.unknown:
         strangers = _surveyed(survey_photos(request.unknown), say).listing[UNSPLIT]
-    pictures = _read(found, engine.size, say)
-    classes = np.array([engine.labels.index(label) for label in pictures.labels])
-    answers = _answer(engine, "classifying", pictures.pixels)
-    probabilities = softmax(answers.logits, engine.temperature)
+    pictures = _read(found, predictor.size, say)
+    classes = np.array([predictor.labels.index(label) for label in pictures.labels])
+    answers = _answer(predictor, "classifying", pictures.pixels)
+    probabilities = softmax(answers.logits, predictor.temperature)
     parts = reliability(classes, probabilities)
     raw = reliability(classes, softmax(answers.logits))
     by_chance, by_chance_high = calibration_error_by_chance(probabilities)
     figures = {
-        "model": _described(engine),
+        "model": _described(predictor),
         "data": request.data.name,
         "split": "+".join(request.splits),
         "skipped": pictures.skipped,
-        **measure(classes, probabilities, engine.labels),
+        **measure(classes, probabilities, predictor.labels),
         "accuracy_clean": _accuracy_clean(request, pictures, classes, probabilities),
         "ece": calibration_error(parts),
         "ece_uncalibrated": calibration_error(raw),
         "ece_by_chance": by_chance,
         "ece_by_chance_high": by_chance_high,
         "reliability": parts,
-        "decisions": judge_decisions(answers, classes, engine.temperature, engine.rules),
+        "decisions": judge_decisions(answers, classes, predictor.temperature, predictor.rules),
         "unknown_auroc": None,
         "unknown_accepted_at_95": None,
         "unknown_accepted_at_95_low": None,
@@ -133,19 +133,21 @@ def evaluate(request: Request, say: Say) -> tuple[dict, str]:
         "background": None,
     }
     if strangers:
-        unknown = judge_unknown(engine, answers, _read(strangers, engine.size, say))
+        unknown = judge_unknown(predictor, answers, _read(strangers, predictor.size, say))
         figures["unknown"] = unknown
         for figure in ("auroc", "accepted_at_95", "accepted_at_95_low", "accepted_at_95_high"):
             figures[f"unknown_{figure}"] = unknown["scores"][unknown["score"]][figure]
     if request.corruption_photos:
         chosen = _evenly(classes, request.corruption_photos)
-        figures["corruptions"] = judge_corruptions(engine, pictures.pixels[chosen], classes[chosen])
+        figures["corruptions"] = judge_corruptions(
+            predictor, pictures.pixels[chosen], classes[chosen]
+        )
     examples: list[Example] = []
     if request.background:
         figures["background"], examples = judge_background(
-            engine, pictures, classes, probabilities, request.masks
+            predictor, pictures, classes, probabilities, request.masks
         )
-    mistakes = worst_mistakes(engine, pictures, classes, probabilities)
+    mistakes = worst_mistakes(predictor, pictures, classes, probabilities)
     figures["worst"] = [
         {
             "photo": name_in_dataset(request.data, mistake.photo),
@@ -159,26 +161,33 @@ def evaluate(request: Request, say: Say) -> tuple[dict, str]:
     return figures, render_report(figures, mistakes, examples)
 
 
-def judge_unknown(engine: Engine, known: Answers, pictures: Pictures) -> dict:
+def judge_unknown(predictor: Predictor, known: Answers, pictures: Pictures) -> dict:
     """How well things of no known class are told from known items, by score and by category.
 
     The `score` in use is that of the device's detector, or without one the confidence. `kept` and
     `accepted` are the known items and the other things that the device gives a label.
     """
-    others = _answer(engine, "unknown things", pictures.pixels)
+    others = _answer(predictor, "unknown things", pictures.pixels)
     scores = {
-        "max_softmax": [max_softmax(each.logits, engine.temperature) for each in (known, others)],
-        "energy": [energy(each.logits, engine.temperature) for each in (known, others)],
+        "max_softmax": [
+            max_softmax(each.logits, predictor.temperature) for each in (known, others)
+        ],
+        "energy": [energy(each.logits, predictor.temperature) for each in (known, others)],
     }
-    detector, used = engine.rules.unknown, "max_softmax"
+    detector, used = predictor.rules.unknown, "max_softmax"
     if detector is not None:
         used = detector.rule.score
         scores[used] = [detector.score(each.logits, each.embeddings) for each in (known, others)]
     of_known, of_others = scores[used]
     limit = threshold_keeping(of_known)
     categories = np.array(pictures.labels)
-    labelled = [
-        share([made.label != UNKNOWN for made in verdicts(each, engine.temperature, engine.rules)])
+    labeled = [
+        share(
+            [
+                made.label != UNKNOWN
+                for made in verdicts(each, predictor.temperature, predictor.rules)
+            ]
+        )
         for each in (known, others)
     ]
     return {
@@ -190,21 +199,21 @@ def judge_unknown(engine: Engine, known: Answers, pictures: Pictures) -> dict:
             category: share(of_others[categories == category] >= limit)
             for category in sorted(set(pictures.labels))
         },
-        "kept": labelled[0],
-        "accepted": labelled[1],
+        "kept": labeled[0],
+        "accepted": labeled[1],
     }
 
 
-def judge_corruptions(engine: Engine, pixels: np.ndarray, classes: np.ndarray) -> dict:
-    """Accuracy on spoilt photos, by kind and severity; `mean` is over the kinds."""
+def judge_corruptions(predictor: Predictor, pixels: np.ndarray, classes: np.ndarray) -> dict:
+    """Accuracy on corrupted photos, by kind and severity; `mean` is over the kinds."""
     kinds = {}
     for kind in CORRUPTIONS:
         accuracy = []
         for severity in range(1, SEVERITIES + 1):
-            spoilt = (
+            corrupted = (
                 corrupt(each, kind, severity, SEED + index) for index, each in enumerate(pixels)
             )
-            answers = _answer(engine, f"{kind} {severity}", spoilt, len(pixels))
+            answers = _answer(predictor, f"{kind} {severity}", corrupted, len(pixels))
             accuracy.append(float((answers.logits.argmax(axis=1) == classes).mean()))
         kinds[kind] = {"accuracy": accuracy, "mean": float(np.mean(accuracy))}
     return {
@@ -215,52 +224,57 @@ def judge_corruptions(engine: Engine, pixels: np.ndarray, classes: np.ndarray) -
 
 
 def judge_background(
-    engine: Engine,
+    predictor: Predictor,
     pictures: Pictures,
     classes: np.ndarray,
     probabilities: np.ndarray,
     masks: Path | None,
 ) -> tuple[dict, list[Example]]:
-    """Figures (`train.evaluation.metrics.measure`) of the same items on other grounds, and
+    """Figures (`train.evaluation.metrics.measure`) of the same items on other backgrounds, and
     examples.
 
     Photos whose item cannot be cut out are left out everywhere, the original pictures included.
     """
     with bar("cutting out", len(pictures.photos)) as advanced:
         items = []
-        for item in cut_items(pictures.photos, engine.size, masks):
+        for item in cut_items(pictures.photos, predictor.size, masks):
             items += [item] if item else []
             advanced(1)
     result: dict = {
         "images": len(items),
         "left_out": len(pictures.photos) - len(items),
-        "grounds": {},
+        "backgrounds": {},
     }
     if not items:
         return result, []
     chosen = [item.index for item in items]
     of_items = classes[chosen]
     measured = {"original": probabilities[chosen]}
-    for ground in GROUNDS:
-        laid = on_ground(items, items, ground, engine.size, SEED)
-        answers = _answer(engine, f"on {ground}", laid, len(items))
-        measured[ground] = softmax(answers.logits, engine.temperature)
-    for ground, answered in measured.items():
-        figures = measure(of_items, answered, engine.labels)
+    for background in BACKGROUNDS:
+        laid = on_background(items, items, background, predictor.size, SEED)
+        answers = _answer(predictor, f"on {background}", laid, len(items))
+        measured[background] = softmax(answers.logits, predictor.temperature)
+    for background, answered in measured.items():
+        figures = measure(of_items, answered, predictor.labels)
         del figures["confusion"]
-        result["grounds"][ground] = figures
+        result["backgrounds"][background] = figures
     examples = []
     for place in _one_of_each(items):
         views = {"original": pictures.pixels[items[place].index]}
-        for ground in GROUNDS:
-            (views[ground],) = on_ground([items[place]], items, ground, engine.size, SEED)
-        said = {ground: engine.labels[int(measured[ground][place].argmax())] for ground in measured}
+        for background in BACKGROUNDS:
+            (views[background],) = on_background(
+                [items[place]], items, background, predictor.size, SEED
+            )
+        said = {
+            background: predictor.labels[int(measured[background][place].argmax())]
+            for background in measured
+        }
         examples.append(Example(items[place].label, views, said))
     return result, examples
 
 
 def worst_mistakes(
-    engine: Engine, pictures: Pictures, classes: np.ndarray, probabilities: np.ndarray
+    predictor: Predictor, pictures: Pictures, classes: np.ndarray, probabilities: np.ndarray
 ) -> list[Mistake]:
     """The wrong answers that were given most confidently."""
     predicted = probabilities.argmax(axis=1)
@@ -269,13 +283,13 @@ def worst_mistakes(
     return [
         Mistake(
             photo=pictures.photos[index].path,
-            truth=engine.labels[classes[index]],
-            answer=engine.labels[predicted[index]],
+            truth=predictor.labels[classes[index]],
+            answer=predictor.labels[predicted[index]],
             confidence=float(confidence[index]),
             pixels=pictures.pixels[index],
             activation=(
-                engine.activation(pictures.pixels[index], int(predicted[index]))
-                if engine.activation
+                predictor.activation(pictures.pixels[index], int(predicted[index]))
+                if predictor.activation
                 else None
             ),
         )
@@ -283,8 +297,8 @@ def worst_mistakes(
     ]
 
 
-def _find_known(request: Request, labels: Sequence[str], say: Say) -> list[LabelledPhoto]:
-    photos: list[LabelledPhoto] = []
+def _find_known(request: Request, labels: Sequence[str], say: Say) -> list[LabeledPhoto]:
+    photos: list[LabeledPhoto] = []
     surveyed = None
     for split in request.splits:
         if split_named(split) is None and request.data.is_dir():
@@ -305,7 +319,7 @@ def _surveyed(found: Survey, say: Say) -> Survey:
     return found
 
 
-def _read(photos: Sequence[LabelledPhoto], size: int, say: Say) -> Pictures:
+def _read(photos: Sequence[LabeledPhoto], size: int, say: Say) -> Pictures:
     kept, pixels = [], []
     for photo, image in read_photos(photos, say):
         kept.append(photo)
@@ -314,19 +328,19 @@ def _read(photos: Sequence[LabelledPhoto], size: int, say: Say) -> Pictures:
 
 
 def _answer(
-    engine: Engine, what: str, pictures: Iterable[np.ndarray], total: int | None = None
+    predictor: Predictor, what: str, pictures: Iterable[np.ndarray], total: int | None = None
 ) -> Answers:
     with bar(what, len(pictures) if total is None else total) as advanced:
-        return answer_all(engine, pictures, advanced)
+        return answer_all(predictor, pictures, advanced)
 
 
-def _described(engine: Engine) -> dict:
+def _described(predictor: Predictor) -> dict:
     names = ("name", "kind", "labels", "size", "temperature")
-    rules, detector = engine.rules, engine.rules.unknown
+    rules, detector = predictor.rules, predictor.rules.unknown
     return {
-        **{name: getattr(engine, name) for name in names},
+        **{name: getattr(predictor, name) for name in names},
         "thresholds": dict(rules.thresholds),
-        "hazard_suspicion": dict(rules.suspicion),
+        "hazard_threshold": dict(rules.hazard_thresholds),
         "unknown": None if detector is None else detector.rule.model_dump(),
     }
 
@@ -399,10 +413,10 @@ def _print(figures: dict, out: Path) -> None:
             f"{each['suspected']['of']} others go to manual"
         )
     if figures["background"]:
-        grounds = figures["background"]["grounds"].items()
+        backgrounds = figures["background"]["backgrounds"].items()
         say(
-            f"{figures['background']['images']} items on other grounds: "
-            + ", ".join(f"{ground} {each['accuracy']:.1%}" for ground, each in grounds)
+            f"{figures['background']['images']} items on other backgrounds: "
+            + ", ".join(f"{background} {each['accuracy']:.1%}" for background, each in backgrounds)
         )
     if figures["unknown"]:
         say(
@@ -410,7 +424,7 @@ def _print(figures: dict, out: Path) -> None:
             f"{figures['unknown_accepted_at_95']:.1%} accepted when 95% of items are kept"
         )
     if figures["corruptions"]:
-        say(f"spoilt pictures: mean accuracy {figures['corruptions']['mean']:.1%}")
+        say(f"corrupted pictures: mean accuracy {figures['corruptions']['mean']:.1%}")
     say(f"report: {out / 'report.html'}")
 
 
@@ -428,9 +442,9 @@ def main(
         Path | None, typer.Option(help="list of photos, one a line, that training has seen")
     ] = None,
     corruption_photos: Annotated[
-        int, typer.Option(min=0, help="how many photos to spoil, evenly over the classes")
+        int, typer.Option(min=0, help="how many photos to corrupt, evenly over the classes")
     ] = 300,
-    background: Annotated[bool, typer.Option(help="lay items on other grounds")] = True,
+    background: Annotated[bool, typer.Option(help="lay items on other backgrounds")] = True,
     masks: Annotated[
         Path | None, typer.Option(help="the photos' items, as of cut_out.py; without, cut out here")
     ] = None,

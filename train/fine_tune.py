@@ -1,4 +1,4 @@
-"""Fine-tune ResNet50 on labelled photos: python train/fine_tune.py --data DIR --out RUN."""
+"""Fine-tune ResNet50 on labeled photos: python train/fine_tune.py --data DIR --out RUN."""
 
 import json
 import os
@@ -264,18 +264,22 @@ def main(
     epochs: Annotated[
         int, typer.Option(min=1, help="passes over the photos, for the fresh layers")
     ] = DEFAULT.epochs,
-    thaw_epochs: Annotated[
+    unfreeze_epochs: Annotated[
         int, typer.Option(min=0, help="further passes, for pretrained stages too")
-    ] = DEFAULT.thaw_epochs,
-    thaw: Annotated[Thaw, typer.Option(help="the first stage that learns in them")] = DEFAULT.thaw,
+    ] = DEFAULT.unfreeze_epochs,
+    unfreeze: Annotated[
+        Thaw, typer.Option(help="the first stage that learns in them")
+    ] = DEFAULT.unfreeze,
     copies: Annotated[int, typer.Option(min=1, help="varied copies of each photo")] = (
         DEFAULT.copies
     ),
     augmentation: Annotated[
-        Augmentation, typer.Option(help="belt lays items on other grounds")
+        Augmentation, typer.Option(help="belt lays items on other backgrounds")
     ] = DEFAULT.augmentation,
     rate: Annotated[float, typer.Option(min=1e-6, help="peak learning rate")] = DEFAULT.rate,
-    thaw_rate: Annotated[float, typer.Option(min=1e-6)] = DEFAULT.thaw_rate,
+    unfreeze_learning_rate: Annotated[
+        float, typer.Option(min=1e-6)
+    ] = DEFAULT.unfreeze_learning_rate,
     dropout: Annotated[float, typer.Option(min=0, max=0.9)] = 0.4,
     label_smoothing: Annotated[float, typer.Option(min=0, max=0.5)] = DEFAULT.label_smoothing,
     mixup: Annotated[float, typer.Option(min=0, help="alpha; 0: none")] = DEFAULT.mixup,
@@ -303,7 +307,7 @@ def main(
     mlflow: Annotated[bool, typer.Option("--mlflow", help="log to MLflow too")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="figures as JSON on stdout")] = False,
 ) -> None:
-    """Fine-tune ResNet50 on labelled photos. Exit codes: 0 done, 1 failed, 2 bad input."""
+    """Fine-tune ResNet50 on labeled photos. Exit codes: 0 done, 1 failed, 2 bad input."""
     with command(out, "make room, then --resume"):
         if mlflow:
             find_mlflow()
@@ -318,7 +322,15 @@ def main(
             raise BadInput("--data: missing; name a folder of photos or a CSV file")
         else:
             recipe = Recipe(
-                *(epochs, thaw_epochs, thaw, copies, augmentation, rate, thaw_rate),
+                *(
+                    epochs,
+                    unfreeze_epochs,
+                    unfreeze,
+                    copies,
+                    augmentation,
+                    rate,
+                    unfreeze_learning_rate,
+                ),
                 *(label_smoothing, mixup, ema, batch, patience, seed),
             )
             job = Job(

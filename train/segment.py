@@ -1,6 +1,7 @@
 """Cut the items out of photos: python train/segment.py --data DIR --weights FILE --out MASKS.
 
-What is found on plain grounds teaches a network to find items on any (`train.learning.segmenter`).
+What is found on plain backgrounds teaches a network to find items on any
+(`train.learning.segmenter`).
 """
 
 import os
@@ -20,8 +21,8 @@ from edge.files import write_whole
 from edge.inference.preprocess import model_input
 from edge.photos.dataset import dataset_names, of_split, survey
 from edge.photos.listing import SPLITS, UNSPLIT
-from edge.photos.reading import LabelledPhoto, read_photos
-from edge.synthetic.segmentation import cut_off_plain_ground, cut_out, reduced
+from edge.photos.reading import LabeledPhoto, read_photos
+from edge.synthetic.segmentation import cut_off_plain_background, cut_out, reduced
 from train.command import command
 from train.data.masks import mask_path, unsquared
 from train.learning.progress import bars, say
@@ -36,13 +37,13 @@ class Found:
 
     Attributes:
         photos: all that could be read.
-        plain: items on a plain ground.
-        learnt: items that what was learnt has found.
+        plain: items on a plain background.
+        learned: items that what was learned has found.
     """
 
     photos: int
     plain: int
-    learnt: int
+    learned: int
 
 
 def cut_out_all(
@@ -81,23 +82,23 @@ def cut_out_all(
             *(squares[teaching], classes[teaching], weights, steps, seed),
             lambda done: advanced("learning to cut items out", done, steps),
         )
-        masks = [cut_off_plain_ground(image) for image in small]
+        masks = [cut_off_plain_background(image) for image in small]
         others = [place for place, mask in enumerate(masks) if mask is None]
-        plain, learnt = len(masks) - len(others), 0
+        plain, learned = len(masks) - len(others), 0
         likely = likely_items(cutter, squares[others]) if others else ()
         for done, place in enumerate(others):
             image = small[place]
             masks[place] = cut_out(image, unsquared(likely[done], *image.shape[:2]))
-            learnt += masks[place] is not None
+            learned += masks[place] is not None
             advanced("cutting items out", done + 1, len(others))
     for photo, mask in zip(kept, masks, strict=True):
         if mask is not None:
             write_whole(mask_path(out, photo.path), cv2.imencode(".png", mask)[1].tobytes())
-    return Found(len(kept), plain, learnt)
+    return Found(len(kept), plain, learned)
 
 
-def _list(data: Sequence[Path]) -> tuple[list[LabelledPhoto], set[int]]:
-    """All photos, and the `id` of each that may be learnt from."""
+def _list(data: Sequence[Path]) -> tuple[list[LabeledPhoto], set[int]]:
+    """All photos, and the `id` of each that may be learned from."""
     dataset_names(data)  # refuses one that is given twice
     photos, learning = [], set()
     for source in data:
@@ -125,8 +126,8 @@ def main(
     with command(out):
         found = cut_out_all(data, weights, image_size, steps, seed, out)
     say(
-        f"{out}: {found.plain + found.learnt} masks of {found.photos} photos: {found.plain} on a "
-        f"plain ground, {found.learnt} by what was learnt from those"
+        f"{out}: {found.plain + found.learned} masks of {found.photos} photos: {found.plain} on a "
+        f"plain background, {found.learned} by what was learned from those"
     )
 
 

@@ -105,9 +105,9 @@ def _suggest(trial: optuna.Trial, job: Job) -> Job:
         batch=trial.suggest_categorical("batch", [32, 64]),
         mixup=trial.suggest_categorical("mixup", [0.0, 0.2]),
     )
-    if recipe.thaw_epochs:
-        thaw_rate = trial.suggest_float("thaw_rate", 1e-5, 1e-3, log=True)
-        recipe = replace(recipe, thaw_rate=thaw_rate)
+    if recipe.unfreeze_epochs:
+        unfreeze_learning_rate = trial.suggest_float("unfreeze_learning_rate", 1e-5, 1e-3, log=True)
+        recipe = replace(recipe, unfreeze_learning_rate=unfreeze_learning_rate)
     return replace(job, recipe=recipe, dropout=trial.suggest_float("dropout", 0.0, 0.6))
 
 
@@ -160,8 +160,8 @@ def main(
     weights: Annotated[str, typer.Option(help="imagenet, or a file of Keras")] = "imagenet",
     image_size: Annotated[int, typer.Option(min=32, max=512)] = 160,
     epochs: Annotated[int, typer.Option(min=1)] = DEFAULT.epochs,
-    thaw_epochs: Annotated[int, typer.Option(min=0)] = DEFAULT.thaw_epochs,
-    thaw: Annotated[Thaw, typer.Option()] = DEFAULT.thaw,
+    unfreeze_epochs: Annotated[int, typer.Option(min=0)] = DEFAULT.unfreeze_epochs,
+    unfreeze: Annotated[Thaw, typer.Option()] = DEFAULT.unfreeze,
     copies: Annotated[int, typer.Option(min=1)] = DEFAULT.copies,
     augmentation: Annotated[Augmentation, typer.Option()] = DEFAULT.augmentation,
     precision: Annotated[Precision, typer.Option()] = "auto",
@@ -172,8 +172,8 @@ def main(
     recipe = replace(
         DEFAULT,
         epochs=epochs,
-        thaw_epochs=thaw_epochs,
-        thaw=thaw,
+        unfreeze_epochs=unfreeze_epochs,
+        unfreeze=unfreeze,
         copies=copies,
         augmentation=augmentation,
         seed=seed,

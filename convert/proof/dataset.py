@@ -12,7 +12,7 @@ from edge.errors import BadInput
 from edge.labels import also_called, normalized
 from edge.photos.dataset import find_dataset, name_in_dataset, of_split, survey
 from edge.photos.listing import SPLIT_FILE, UNSPLIT, Listing
-from edge.photos.reading import LabelledPhoto
+from edge.photos.reading import LabeledPhoto
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,10 @@ class Split:
 
     data: Path
     name: str
-    photos: tuple[LabelledPhoto, ...]
+    photos: tuple[LabeledPhoto, ...]
     title: str
 
-    def name_of(self, photo: LabelledPhoto) -> str:
+    def name_of(self, photo: LabeledPhoto) -> str:
         """The photo's path within the dataset, after the dataset's own name."""
         return f"{self.title}/{name_in_dataset(self.data, photo.path)}"
 
@@ -75,7 +75,7 @@ def find_split(data: Path, listing: Listing, name: str, labels: Sequence[str], t
     if strange:
         named = ", ".join(f"{label}{also_called(label, labels)}" for label in strange)
         raise BadInput(f"{data / name}: the run has no class {named}")
-    known = tuple(LabelledPhoto(photo.path, theirs[photo.label]) for photo in photos)
+    known = tuple(LabeledPhoto(photo.path, theirs[photo.label]) for photo in photos)
     return Split(data, name, known, title)
 
 
@@ -105,10 +105,10 @@ def find_judged(
     return [find_split(data, listing, name, labels, title) for name in present]
 
 
-def stratify(photos: Sequence[LabelledPhoto], seed: int) -> list[LabelledPhoto]:
+def stratify(photos: Sequence[LabeledPhoto], seed: int) -> list[LabeledPhoto]:
     """Order photos so that every beginning of the list holds the classes as evenly as possible."""
     generator = np.random.default_rng(seed)
-    classes: dict[str, list[LabelledPhoto]] = {}
+    classes: dict[str, list[LabeledPhoto]] = {}
     for index in generator.permutation(len(photos)):
         classes.setdefault(photos[index].label, []).append(photos[index])
     rounds = zip_longest(*(classes[label] for label in sorted(classes)))

@@ -12,7 +12,7 @@ TRIES = 4
 
 
 def make_golden(classifier: Classifier, seed: int) -> bytes:
-    """The content of `golden.npz` for a quantised model: `INPUTS` pictures, its classes in turn."""
+    """The content of `golden.npz` for a quantized model: `INPUTS` pictures, its classes in turn."""
     inputs = [
         _clearest(classifier, classifier.labels[slot % len(classifier.labels)], seed + TRIES * slot)
         for slot in range(INPUTS)
@@ -23,21 +23,21 @@ def make_golden(classifier: Classifier, seed: int) -> bytes:
 def draw_input(label: str, seed: int, size: int) -> np.ndarray:
     """A picture of `label`, uint8 RGB [size, size, 3]; for an unknown label, shapes on noise."""
     if label in items.CLASSES:
-        return items.draw_on_ground(label, seed, size)
+        return items.draw_on_background(label, seed, size)
     generator = np.random.default_rng(seed)
     coarse = generator.integers(0, 256, (8, 8, 3), dtype=np.uint8)
     picture = cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC)
-    centre = generator.integers(size // 4, 3 * size // 4, 2).tolist()
+    center = generator.integers(size // 4, 3 * size // 4, 2).tolist()
     axes = generator.integers(size // 8, size // 3, 2).tolist()
-    colour = generator.integers(0, 256, 3).tolist()
-    cv2.ellipse(picture, centre, axes, float(generator.uniform(0, 180)), 0, 360, colour, -1)
+    color = generator.integers(0, 256, 3).tolist()
+    cv2.ellipse(picture, center, axes, float(generator.uniform(0, 180)), 0, 360, color, -1)
     return picture
 
 
 def draw_frame(seed: int, size: int) -> np.ndarray:
     """A picture that is wider than high and larger than the model's input, uint8 RGB.
 
-    Noise of all colours: another order of channels, padding or way of resizing shows.
+    Noise of all colors: another order of channels, padding or way of resizing shows.
     """
     generator = np.random.default_rng(seed)
     coarse = generator.integers(0, 256, (size // 4, size // 3, 3), dtype=np.uint8)

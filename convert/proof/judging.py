@@ -45,7 +45,7 @@ class Candidate:
         parity: how the two compare.
         failed: the criteria of the gate that it fails.
         row: its line of the table.
-        float_layers: names of the layers that are not quantised, where others are.
+        float_layers: names of the layers that are not quantized, where others are.
     """
 
     model: bytes
@@ -60,7 +60,7 @@ class Candidate:
 
 
 class Judge:
-    """Compares variants with what Keras and unquantised TFLite say of the same images."""
+    """Compares variants with what Keras and unquantized TFLite say of the same images."""
 
     def __init__(
         self,
@@ -86,7 +86,7 @@ class Judge:
         self._loaded = 0
 
     def take_fp32(self, answers: Answers) -> None:
-        """Take what unquantised TFLite says of the images."""
+        """Take what unquantized TFLite says of the images."""
         self._fp32 = answers
 
     def judge(

@@ -1,4 +1,4 @@
-"""Which layers quantising hurts, and which of them to leave in float so that the gate holds."""
+"""Which layers quantizing hurts, and which of them to leave in float so that the gate holds."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class LayerError:
-    """How much quantising a layer loses.
+    """How much quantizing a layer loses.
 
     Attributes:
         layer: which one.
@@ -40,7 +40,7 @@ class LayerError:
 
 
 def read_layers(fp32: bytes) -> list[Layer]:
-    """The layers of an unquantised .tflite file, in the order they run."""
+    """The layers of an unquantized .tflite file, in the order they run."""
     (graph,) = read_model(fp32).subgraphs
     return [
         Layer(
@@ -70,7 +70,7 @@ def fewest_in_float(
     """The fewest of the worst layers that, left in float, make `holds` true; None: not even all.
 
     `holds` is asked with layer names; it is expensive. The shortest beginning of `ranked` is found
-    by doubling and halving, then single layers that are not needed in it are quantised after all.
+    by doubling and halving, then single layers that are not needed in it are quantized after all.
     """
     names = [each.layer.name for each in ranked]
     low, high = 0, 1

@@ -15,13 +15,13 @@ ewaste-edge.
 
 - Classes: {labels}.
 - Input: one picture, uint8 [1, {size}, {size}, 3], raw RGB; pad to a square by repeating the
-  border, then resize (`edge/inference/preprocess.py`). ImageNet's normalisation is folded into the
+  border, then resize (`edge/inference/preprocess.py`). ImageNet's normalization is folded into the
   first layer.
 - Outputs: `logits` int8 [1, {classes}] and `embedding` int8 [1, features]. Softmax of the logits at
   temperature {temperature:g} gives the probabilities.
 - {decided}
 - Weights and activations are 8-bit integers {extent}; ranges from {calibration} training photos
-  (seed {calibration_seed}), quantised by {quantizer}.
+  (seed {calibration_seed}), quantized by {quantizer}.
 
 ## What it was trained on
 
@@ -33,15 +33,15 @@ Figures of the training run:
 
 {training}
 
-## What quantising cost
+## What quantizing cost
 
 Compared on {images} photos of the {split} split, with the device's own code. Intervals are Wilson's
 at 95 %.
 
 | | Keras, float | this model, 8 bits |
 |---|---|---|
-| accuracy | {accuracy_float:.2%} ({float_low:.2%} to {float_high:.2%}) | {accuracy_quantised:.2%} \
-({quantised_low:.2%} to {quantised_high:.2%}) |
+| accuracy | {accuracy_float:.2%} ({float_low:.2%} to {float_high:.2%}) | {accuracy_quantized:.2%} \
+({quantized_low:.2%} to {quantized_high:.2%}) |
 
 | dataset | photos | float | 8 bits | same answer |
 |---|---|---|---|---|
@@ -49,7 +49,7 @@ at 95 %.
 
 - The same top answer on {agreement:.2%} of the photos; accuracy changes by {change:+.2f} points
   (paired 95 %: {change_low:+.2f} to {change_high:+.2f}).
-- The calibration error goes from {ece_float:.2%} to {ece_quantised:.2%}; the score that tells
+- The calibration error goes from {ece_float:.2%} to {ece_quantized:.2%}; the score that tells
   unknown things ({unknown_score}) changes by {unknown_max:.3f} at most.
 - Most images of one class lost: {lost}.
 - Probabilities differ by {max_difference:.3f} at most and {mean_difference:.4f} on average.
@@ -62,9 +62,9 @@ at 95 %.
 - One photo of {images} is {step:.2f} points; differences smaller than the intervals mean little.
 - It does not replace the safety rules for hazardous waste, batteries above all.
 
-## Licence
+## License
 
-The licence of ewaste-edge covers this model and this card. Photos and pretrained weights it was
+The license of ewaste-edge covers this model and this card. Photos and pretrained weights it was
 made from stay under their owners' terms.
 """
 
@@ -93,9 +93,9 @@ def write_card(manifest: Manifest, run: Run) -> str:
         accuracy_float=parity.accuracy_float,
         float_low=parity.accuracy_float_interval[0],
         float_high=parity.accuracy_float_interval[1],
-        accuracy_quantised=parity.accuracy_quantised,
-        quantised_low=parity.accuracy_quantised_interval[0],
-        quantised_high=parity.accuracy_quantised_interval[1],
+        accuracy_quantized=parity.accuracy_quantized,
+        quantized_low=parity.accuracy_quantized_interval[0],
+        quantized_high=parity.accuracy_quantized_interval[1],
         agreement=parity.agreement,
         change=-parity.accuracy_drop * 100,
         change_low=-parity.accuracy_drop_interval[1] * 100,
@@ -104,7 +104,7 @@ def write_card(manifest: Manifest, run: Run) -> str:
         max_difference=parity.max_probability_difference,
         mean_difference=parity.mean_probability_difference,
         ece_float=parity.drift.ece_float,
-        ece_quantised=parity.drift.ece_quantised,
+        ece_quantized=parity.drift.ece_quantized,
         unknown_score=parity.drift.unknown_score,
         unknown_max=parity.drift.unknown_max,
         lost=max((figures.lost for figures in parity.classes.values()), default=0),
@@ -121,7 +121,7 @@ def _decided(manifest: Manifest) -> str:
         said += f", and under {rule.threshold:.3g} by the score {rule.score}"
     hazards = [
         f"{hazard}, suspected from {value:.2%} on"
-        for hazard, value in manifest.suspicion_of.items()
+        for hazard, value in manifest.hazard_threshold_of.items()
     ]
     said += f". Hazards: {'; '.join(hazards) or 'none'}."
     trained = manifest.training.get("trained_size", manifest.input.size)
@@ -135,7 +135,7 @@ def _dataset_row(name: str, figures: DatasetParity) -> str:
         f"{value:.2%} ({low:.2%} to {high:.2%})"
         for value, (low, high) in (
             (figures.accuracy_float, figures.accuracy_float_interval),
-            (figures.accuracy_quantised, figures.accuracy_quantised_interval),
+            (figures.accuracy_quantized, figures.accuracy_quantized_interval),
         )
     ]
     return f"| {name} | {figures.images} | {' | '.join(accuracies)} | {figures.agreement:.2%} |"

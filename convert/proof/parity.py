@@ -1,4 +1,4 @@
-"""Whether the quantised model still answers as the float model does."""
+"""Whether the quantized model still answers as the float model does."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -135,7 +135,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Parity:
-    """The comparison of Keras, unquantised TFLite (`fp32`) and one variant of the model.
+    """The comparison of Keras, unquantized TFLite (`fp32`) and one variant of the model.
 
     Attributes:
         variant: such as `int8`.
@@ -147,7 +147,7 @@ class Parity:
         mcnemar_p: the exact two-sided probability of such a change by chance.
         pairs: by `A-B`, such as `int8-keras`.
         drift: what became of the certainty of the answers.
-        classes: how often each label is recognised.
+        classes: how often each label is recognized.
         datasets: the main figures by dataset folder.
     """
 
@@ -164,13 +164,13 @@ class Parity:
     datasets: Mapping[str, DatasetParity]
 
     @property
-    def quantised(self) -> Pair:
+    def quantized(self) -> Pair:
         """The variant and Keras."""
         return self.pairs[f"{self.variant}-{KERAS}"]
 
     @property
-    def unquantised(self) -> Pair:
-        """Unquantised TFLite and Keras."""
+    def unquantized(self) -> Pair:
+        """Unquantized TFLite and Keras."""
         return self.pairs[f"{FP32}-{KERAS}"]
 
     def report(self) -> dict:
@@ -190,17 +190,17 @@ class Parity:
             gate=gate,
             split=self.split,
             images=self.images,
-            agreement=self.quantised.agreement,
-            agreement_fp32=self.unquantised.agreement,
+            agreement=self.quantized.agreement,
+            agreement_fp32=self.unquantized.agreement,
             accuracy_float=before.value,
             accuracy_float_interval=(before.low, before.high),
-            accuracy_quantised=after.value,
-            accuracy_quantised_interval=(after.low, after.high),
+            accuracy_quantized=after.value,
+            accuracy_quantized_interval=(after.low, after.high),
             accuracy_drop=self.accuracy_drop,
             accuracy_drop_interval=self.accuracy_drop_interval,
             mcnemar_p=self.mcnemar_p,
-            max_probability_difference=self.quantised.max_probability_difference,
-            mean_probability_difference=self.quantised.mean_probability_difference,
+            max_probability_difference=self.quantized.max_probability_difference,
+            mean_probability_difference=self.quantized.mean_probability_difference,
             drift=self.drift,
             classes=dict(self.classes),
             datasets=dict(self.datasets),
@@ -209,13 +209,13 @@ class Parity:
 
 def judge(parity: Parity, gate: ParityGate, trained: Trained | None = None) -> list[str]:
     """The criteria that failed, one line each; none: the model passes."""
-    variant, quantised, unquantised = parity.variant, parity.quantised, parity.unquantised
-    largest = unquantised.max_probability_difference
+    variant, quantized, unquantized = parity.variant, parity.quantized, parity.unquantized
+    largest = unquantized.max_probability_difference
     # "not >=" rather than "<": a model that answers NaN must fail.
     criteria = [
         (
-            quantised.agreement >= gate.agreement,
-            f"{variant} agrees with Keras on {quantised.agreement:.2%}, "
+            quantized.agreement >= gate.agreement,
+            f"{variant} agrees with Keras on {quantized.agreement:.2%}, "
             f"at least {gate.agreement:.2%} needed",
         ),
         (
@@ -237,8 +237,8 @@ def judge(parity: Parity, gate: ParityGate, trained: Trained | None = None) -> l
             f"at most {gate.kl:.2g} allowed",
         ),
         (
-            unquantised.agreement >= gate.agreement_fp32,
-            f"fp32 TFLite agrees with Keras on {unquantised.agreement:.2%}, "
+            unquantized.agreement >= gate.agreement_fp32,
+            f"fp32 TFLite agrees with Keras on {unquantized.agreement:.2%}, "
             f"at least {gate.agreement_fp32:.2%} needed",
         ),
         (
@@ -261,7 +261,7 @@ def judge(parity: Parity, gate: ParityGate, trained: Trained | None = None) -> l
                 trained.changed <= max(1, gate.training_changed * trained.tested),
                 f"Keras gives {trained.changed} or more of {trained.tested} test photos other "
                 f"answers than in its training run, at most {gate.training_changed:.2%} allowed: "
-                "these labels, photos, colours or ways of resizing are not those it was trained "
+                "these labels, photos, colors or ways of resizing are not those it was trained "
                 "with",
             ),
         ]
@@ -290,10 +290,10 @@ def compare(
     variant: str,
     keras: Answers,
     fp32: Answers,
-    quantised: Answers,
+    quantized: Answers,
     score: UnknownScore,
 ) -> Parity:
-    """Compare what Keras, unquantised TFLite and a variant say of the same images.
+    """Compare what Keras, unquantized TFLite and a variant say of the same images.
 
     Raises:
         BadInput: there is no image.
@@ -301,7 +301,7 @@ def compare(
     """
     if not images.names:
         raise BadInput("none of the photos to compare on could be read")
-    answers = {KERAS: keras, FP32: fp32, variant: quantised}
+    answers = {KERAS: keras, FP32: fp32, variant: quantized}
     for engine, answer in answers.items():
         if not np.isfinite(answer.probabilities).all():
             raise Refused(f"{engine} gives probabilities that are no numbers; train anew")
@@ -318,9 +318,9 @@ def compare(
         accuracy_drop_interval=paired_difference(lost, gained, len(images.names)),
         mcnemar_p=mcnemar(lost, gained),
         pairs={f"{a}-{b}": _pair(answers[a], answers[b], images.names) for a, b in pairs},
-        drift=_drift(images.truths, keras, quantised, score),
+        drift=_drift(images.truths, keras, quantized, score),
         classes=_by_class(images, before, after),
-        datasets=_by_dataset(images.datasets, before, after, keras.top == quantised.top),
+        datasets=_by_dataset(images.datasets, before, after, keras.top == quantized.top),
     )
 
 
@@ -369,15 +369,15 @@ def _pair(first: Answers, second: Answers, names: Sequence[str]) -> Pair:
     )
 
 
-def _drift(truths: np.ndarray, keras: Answers, quantised: Answers, score: UnknownScore) -> Drift:
+def _drift(truths: np.ndarray, keras: Answers, quantized: Answers, score: UnknownScore) -> Drift:
     true = np.maximum(keras.probabilities.astype(np.float64), LEAST_PROBABILITY)
-    other = np.maximum(quantised.probabilities.astype(np.float64), LEAST_PROBABILITY)
+    other = np.maximum(quantized.probabilities.astype(np.float64), LEAST_PROBABILITY)
     divergence = float((true * np.log(true / other)).sum(axis=1).mean())
-    before, after = score.of(keras), score.of(quantised)
+    before, after = score.of(keras), score.of(quantized)
     return Drift(
         kl=max(0.0, divergence),
         ece_float=calibration_error(reliability(truths, keras.probabilities)),
-        ece_quantised=calibration_error(reliability(truths, quantised.probabilities)),
+        ece_quantized=calibration_error(reliability(truths, quantized.probabilities)),
         unknown_score=score.name,
         unknown_mean=float((after - before).mean()),
         unknown_max=float(np.abs(after - before).max()),
@@ -394,7 +394,7 @@ def _by_class(images: Images, before: np.ndarray, after: np.ndarray) -> dict[str
             figures[label] = ClassParity(
                 images=int(chosen.sum()),
                 right_float=int(before[chosen].sum()),
-                right_quantised=int(after[chosen].sum()),
+                right_quantized=int(after[chosen].sum()),
             )
     return figures
 
@@ -407,13 +407,13 @@ def _by_dataset(
     figures = {}
     for folder in dict.fromkeys(datasets):
         chosen = of_image == folder
-        accuracy_float, accuracy_quantised = _accuracy(before[chosen]), _accuracy(after[chosen])
+        accuracy_float, accuracy_quantized = _accuracy(before[chosen]), _accuracy(after[chosen])
         figures[folder] = DatasetParity(
             images=int(chosen.sum()),
             agreement=float(same[chosen].mean()),
             accuracy_float=accuracy_float.value,
             accuracy_float_interval=(accuracy_float.low, accuracy_float.high),
-            accuracy_quantised=accuracy_quantised.value,
-            accuracy_quantised_interval=(accuracy_quantised.low, accuracy_quantised.high),
+            accuracy_quantized=accuracy_quantized.value,
+            accuracy_quantized_interval=(accuracy_quantized.low, accuracy_quantized.high),
         )
     return figures

@@ -1,4 +1,4 @@
-"""A comparison as JSON and as one page with pictures, for whoever asks what quantising changed."""
+"""A comparison as JSON and as one page with pictures, for whoever asks what quantizing changed."""
 
 import base64
 import json
@@ -60,11 +60,11 @@ def _render(name: str, chosen: Candidate, rows: Sequence[Row], layers: Sequence[
 
 def _changes(chosen: Candidate) -> list[dict]:
     """The images that got another answer, as the page shows them."""
-    images, changed = chosen.images, set(chosen.parity.quantised.changed)
+    images, changed = chosen.images, set(chosen.parity.quantized.changed)
     found = []
     for place, name in enumerate(images.names):
         if name in changed:
-            keras, quantised = (
+            keras, quantized = (
                 each.probabilities[place] for each in (chosen.keras, chosen.answers)
             )
             found.append(
@@ -74,8 +74,8 @@ def _changes(chosen: Candidate) -> list[dict]:
                     "truth": images.labels[images.truths[place]],
                     "keras": images.labels[int(keras.argmax())],
                     "keras_probability": float(keras.max()),
-                    "quantised": images.labels[int(quantised.argmax())],
-                    "quantised_probability": float(quantised.max()),
+                    "quantized": images.labels[int(quantized.argmax())],
+                    "quantized_probability": float(quantized.max()),
                 }
             )
     return found

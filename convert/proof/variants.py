@@ -54,7 +54,7 @@ def make_row(size: int, parity: Parity, failed: Sequence[str], threads: int, not
         accuracy_low=accuracy.low,
         accuracy_high=accuracy.high,
         accuracy_float=parity.accuracy[KERAS].value,
-        agreement=parity.quantised.agreement,
+        agreement=parity.quantized.agreement,
         kl=parity.drift.kl,
         threads=threads,
         gate="refused" if failed else "passed",

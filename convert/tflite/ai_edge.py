@@ -1,4 +1,4 @@
-"""Quantising with Google's ai-edge-quantizer, which changes a float .tflite file."""
+"""Quantizing with Google's ai-edge-quantizer, which changes a float .tflite file."""
 
 import os
 
@@ -32,20 +32,20 @@ ALL = qtyping.TFLOperationName.ALL_SUPPORTED
 ACTIVATION_BITS = {"int8": 8, "int16x8": 16}
 
 
-def quantise(
+def quantize(
     variant: str, fp32: bytes, calibration: np.ndarray, keep_float: Sequence[str] = ()
 ) -> bytes:
-    """Quantise a float .tflite file to `dynamic`, `int8` or `int16x8`.
+    """Quantize a float .tflite file to `dynamic`, `int8` or `int16x8`.
 
     `calibration` is uint8 RGB [images, S, S, 3]; layers whose outputs are named in `keep_float`
     stay float. An int8 model takes raw RGB bytes, the others float32 `RGB - 117`.
 
     Raises:
-        EwasteError: the quantiser failed.
+        EwasteError: the quantizer failed.
     """
     try:
         with quiet():
-            model = _quantise(variant, fp32, calibration, keep_float)
+            model = _quantize(variant, fp32, calibration, keep_float)
     except Exception as error:  # it raises whatever it comes across
         raise EwasteError(f"ai-edge-quantizer failed: {str(error).splitlines()[0]}") from error
     if variant == "int8":
@@ -54,7 +54,7 @@ def quantise(
     return take_floats(model) if variant == "int16x8" else model
 
 
-def _quantise(
+def _quantize(
     variant: str, fp32: bytes, calibration: np.ndarray, keep_float: Sequence[str]
 ) -> bytes:
     recipe = RecipeManager()
@@ -76,7 +76,7 @@ def _quantise(
 def _ranges(fp32: bytes, calibration: np.ndarray, recipe: RecipeManager) -> dict:
     """The smallest and largest value of each tensor over all calibration images.
 
-    Not the quantiser's own moving average, which cuts off what is large on few images: on a
+    Not the quantizer's own moving average, which cuts off what is large on few images: on a
     well-trained model, the logits of the images it is surest of.
     """
     calibrator = Calibrator(fp32, num_threads=2, qsv_update_func=min_max_update)

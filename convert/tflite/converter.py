@@ -1,4 +1,4 @@
-"""One run's model in all its variants, by either quantiser."""
+"""One run's model in all its variants, by either quantizer."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class Converter:
 
     Attributes:
         graph: its exported graph.
-        fp32: it as unquantised TFLite.
+        fp32: it as unquantized TFLite.
         calibration: what ranges are taken from, uint8 RGB [images, S, S, 3].
         quantizer: `tflite` or `ai-edge`.
         labels: the classes, for the metadata in the file.
@@ -42,7 +42,7 @@ class Converter:
         if self.quantizer == "ai-edge" and variant not in ("fp32", "fp16"):
             from convert.tflite import ai_edge
 
-            model = ai_edge.quantise(variant, self.fp32, self.calibration)
+            model = ai_edge.quantize(variant, self.fp32, self.calibration)
         else:
             model = {
                 "fp32": lambda: self.fp32,
@@ -74,7 +74,7 @@ class PartlyConverter:
     layers: tuple[Layer, ...]
 
     def rank(self) -> list[LayerError]:
-        """The layers, those that quantising hurts most first."""
+        """The layers, those that quantizing hurts most first."""
         errors = self.calibrated.tensor_errors([layer.name for layer in self.layers])
         return rank_layers(self.layers, errors)
 
@@ -87,7 +87,7 @@ class PartlyConverter:
         if self.whole.quantizer == "ai-edge":
             from convert.tflite import ai_edge
 
-            model = ai_edge.quantise("int8", self.whole.fp32, self.whole.calibration, keep_float)
+            model = ai_edge.quantize("int8", self.whole.fp32, self.whole.calibration, keep_float)
         else:
-            model = self.calibrated.quantise(keep_float)
+            model = self.calibrated.quantize(keep_float)
         return add_metadata(model, self.whole.labels)

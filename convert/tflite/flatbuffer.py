@@ -28,7 +28,7 @@ class _Builder(flatbuffers.Builder):
 def read_model(content: bytes) -> schema.ModelT:
     """The objects of a .tflite file, free to be changed.
 
-    Weights that lie behind the flatbuffer, as in files of some quantisers, are brought into it.
+    Weights that lie behind the flatbuffer, as in files of some quantizers, are brought into it.
     """
     model = schema.ModelT.InitFromPackedBuf(content, 0)
     for buffer in model.buffers:
@@ -54,7 +54,7 @@ def name_of(tensor: schema.TensorT) -> str:
 def take_raw_bytes(content: bytes) -> bytes:
     """Make a model of `RGB - 117` take uint8 RGB, and give integers where it has them.
 
-    The input may be float32, or int8 of scale 1.0 and zero point -11, as quantisers leave it.
+    The input may be float32, or int8 of scale 1.0 and zero point -11, as quantizers leave it.
     Round trips through 8 bits between two float layers, which add nothing but error, go.
     """
     model = read_model(content)
@@ -90,7 +90,7 @@ class _Graph:
 
     def join_floats(self) -> None:
         """Remove QUANTIZE followed by DEQUANTIZE: whoever reads the latter reads the former."""
-        quantised = {
+        quantized = {
             operator.outputs[0]: operator.inputs[0]
             for operator in self.subgraph.operators
             if self.is_(operator, _QUANTIZE)
@@ -98,7 +98,7 @@ class _Graph:
         }
         for operator in list(self.subgraph.operators):
             if self.is_(operator, _DEQUANTIZE):
-                source = quantised.get(operator.inputs[0])
+                source = quantized.get(operator.inputs[0])
                 if source is not None and operator.outputs[0] not in self.subgraph.outputs:
                     self.replace(operator.outputs[0], source)
                     self.subgraph.operators.remove(operator)
@@ -133,7 +133,7 @@ class _Graph:
             self.subgraph.operators.append(self.make_operator(_DEQUANTIZE, old, new))
 
     def give_integers(self) -> None:
-        """Where an output is dequantised at the very end, give what it was made from."""
+        """Where an output is dequantized at the very end, give what it was made from."""
         for operator in list(self.subgraph.operators):
             ends = self.is_(operator, _DEQUANTIZE) and list(self.subgraph.outputs).count(
                 operator.outputs[0]
@@ -143,21 +143,21 @@ class _Graph:
                 self.subgraph.operators.remove(operator)
                 self.replace(operator.outputs[0], operator.inputs[0])
 
-    def add_tensor(self, like: int, kind: int, quantisation: tuple[float, int] | None) -> int:
-        """Add a tensor of the shape of another; `quantisation` is its scale and zero point."""
+    def add_tensor(self, like: int, kind: int, quantization: tuple[float, int] | None) -> int:
+        """Add a tensor of the shape of another; `quantization` is its scale and zero point."""
         tensor = schema.TensorT()
         tensor.shape, tensor.hasRank, tensor.buffer = self.tensors[like].shape, True, 0
         tensor.type, tensor.name = kind, f"{name_of(self.tensors[like])}_converted".encode()
         tensor.quantization = schema.QuantizationParametersT()
-        if quantisation is not None:
-            tensor.quantization.scale = [quantisation[0]]
-            tensor.quantization.zeroPoint = [quantisation[1]]
+        if quantization is not None:
+            tensor.quantization.scale = [quantization[0]]
+            tensor.quantization.zeroPoint = [quantization[1]]
         self.tensors.append(tensor)
         return len(self.tensors) - 1
 
-    def add_input(self, like: int, kind: int, quantisation: tuple[float, int] | None) -> int:
+    def add_input(self, like: int, kind: int, quantization: tuple[float, int] | None) -> int:
         """Let the model take a new tensor instead of its input `like`."""
-        new = self.add_tensor(like, kind, quantisation)
+        new = self.add_tensor(like, kind, quantization)
         self.subgraph.inputs = [new]
         for signature in self.model.signatureDefs:
             for mapped in signature.inputs:

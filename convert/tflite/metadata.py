@@ -29,7 +29,7 @@ DESCRIPTIONS = {
 
 
 def add_metadata(content: bytes, labels: Sequence[str]) -> bytes:
-    """The same model, which also tells its labels, input and normalisation.
+    """The same model, which also tells its labels, input and normalization.
 
     `content` is a .tflite file with the signature outputs `logits` and `embedding`.
     """
@@ -68,18 +68,18 @@ def _describe(table: "_Table", size: int, outputs: Sequence[str]) -> int:
 
 
 def _describe_input(table: "_Table", size: int) -> int:
-    """Write a `TensorMetadata`: an RGB image, normalised by (x - mean) / std."""
+    """Write a `TensorMetadata`: an RGB image, normalized by (x - mean) / std."""
     extent = table.write({}, numbers={0: size, 1: size})
     image = table.write({1: extent}, bytes_={0: RGB})
     content = table.write({1: image}, bytes_={0: IMAGE_PROPERTIES})
     options = table.write({0: table.floats([INPUT_OFFSET]), 1: table.floats([1.0])})
-    normalisation = table.write({1: options}, bytes_={0: NORMALIZATION})
+    normalization = table.write({1: options}, bytes_={0: NORMALIZATION})
     return table.write(
         {
             0: table.text("image"),
             1: table.text("RGB, padded to a square by repeating its border, then resized."),
             3: content,
-            4: table.vector([normalisation]),
+            4: table.vector([normalization]),
             5: table.write({0: table.floats([255.0]), 1: table.floats([0.0])}),
         }
     )

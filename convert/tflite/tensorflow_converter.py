@@ -1,4 +1,4 @@
-"""The Keras model of a run as TFLite, unquantised and quantised, by TensorFlow's converter.
+"""The Keras model of a run as TFLite, unquantized and quantized, by TensorFlow's converter.
 
 Importing this imports TensorFlow, which takes seconds and prints.
 """
@@ -141,7 +141,7 @@ def convert_int8(graph: Path, calibration: np.ndarray) -> bytes:
 
 
 class Calibrated:
-    """A model whose ranges are taken already, to be quantised in parts and layer by layer.
+    """A model whose ranges are taken already, to be quantized in parts and layer by layer.
 
     It stands on TensorFlow's QuantizationDebugger, which calibrates once for all that follows.
     """
@@ -184,8 +184,8 @@ class Calibrated:
                 errors[max(fitting, key=len)] = float(figures["noise_share"])
         return errors
 
-    def quantise(self, keep_float: Sequence[str]) -> bytes:
-        """Quantise all but the layers of these names; the input takes raw RGB bytes.
+    def quantize(self, keep_float: Sequence[str]) -> bytes:
+        """Quantize all but the layers of these names; the input takes raw RGB bytes.
 
         Raises:
             EwasteError: the converter failed.
@@ -199,20 +199,20 @@ class Calibrated:
         return model
 
 
-def noise_share(exact: np.ndarray, quantised: np.ndarray, scale: float, zero_point: int) -> float:
-    """How much of a layer's output quantising loses: noise over signal, the mean of its channels.
+def noise_share(exact: np.ndarray, quantized: np.ndarray, scale: float, zero_point: int) -> float:
+    """How much of a layer's output quantizing loses: noise over signal, the mean of its channels.
 
     By channels, for one with a huge range drowns the others. 0 is nothing; 1 is all, as if a
     channel were constant. Channels that are constant themselves do not count.
 
     Args:
-        exact: float32 [..., channels], from the unquantised layer with the same input.
-        quantised: int8, of the same shape.
+        exact: float32 [..., channels], from the unquantized layer with the same input.
+        quantized: int8, of the same shape.
         scale: of the latter, one step.
         zero_point: of the latter, what stands for 0.
     """
     exact = exact.reshape(-1, exact.shape[-1]).astype(np.float64)
-    found = (quantised.astype(np.float64).reshape(exact.shape) - zero_point) * scale
+    found = (quantized.astype(np.float64).reshape(exact.shape) - zero_point) * scale
     # A vector (the embedding, the logits) is one channel: its features vary, not its places.
     axis = 0 if len(exact) > 1 else 1
     signal, noise = exact.var(axis=axis), ((found - exact) ** 2).mean(axis=axis)
@@ -221,7 +221,7 @@ def noise_share(exact: np.ndarray, quantised: np.ndarray, scale: float, zero_poi
 
 
 def check_input(model: bytes) -> None:
-    """See that a quantised model takes raw RGB bytes.
+    """See that a quantized model takes raw RGB bytes.
 
     Raises:
         Refused: it does not.

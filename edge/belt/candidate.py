@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from edge.belt.detector import Detection
-from edge.belt.touching import crowding
+from edge.belt.touching import multi_object_score
 from edge.belt.tracker import TrackedItem
 from edge.belt.view import View
 from edge.decision.decide import Verdict
@@ -32,8 +32,8 @@ class Candidate:
         classify_ms: what its predictions took.
         sightings, touching_sightings: how often it was seen, and how often beside a known item or
             longer than an item can be.
-        crowding: what its outlines looked like (`edge.belt.touching`), each more than one object
-            when over 0.
+        multi_object_score: what its outlines looked like (`edge.belt.touching`), each more than one
+            object when over 0.
         left: its leading end has left the view: there are no more whole views, as long as the belt
             does not jog back.
         failed: the model has failed at a view of it.
@@ -52,7 +52,7 @@ class Candidate:
     classify_ms: float = 0.0
     sightings: int = 0
     touching_sightings: int = 0
-    crowding: list[float] = field(default_factory=list)
+    multi_object_scores: list[float] = field(default_factory=list)
     left: bool = False
     failed: bool = False
     settled: Verdict | None = None
@@ -62,19 +62,19 @@ class Candidate:
     def touching(self) -> bool:
         """Most sightings showed more than this one item, or its outlines look like more."""
         seen_so = 2 * self.touching_sightings > self.sightings
-        return seen_so or sum(self.crowding) > 0
+        return seen_so or sum(self.multi_object_scores) > 0
 
     def sighted(self, detection: Detection) -> None:
         """Take in one sighting. A few outlines tell as much as all: the item does not change."""
         self.sightings += 1
         self.touching_sightings += detection.touching
-        judged = self.verdict is not None or len(self.crowding) >= OUTLINES
+        judged = self.verdict is not None or len(self.multi_object_scores) >= OUTLINES
         if detection.outline is not None and detection.whole and not judged:
-            self.crowding.append(crowding(detection.outline))
+            self.multi_object_scores.append(multi_object_score(detection.outline))
 
     @property
     def picture(self) -> View | None:
-        """The view to show and to recognise it by: what the model was surest of, else any."""
+        """The view to show and to recognize it by: what the model was surest of, else any."""
         return self.best or self.waiting or self.at_work or self.unasked
 
     @property

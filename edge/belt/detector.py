@@ -1,7 +1,7 @@
 """Where items lie in a frame: what does not look like the empty belt.
 
 The belt's texture scrolls under the camera while the lamp stays, so the detector keeps, for each
-point of the image, the belt's slowly followed mean colour there, and one figure for how much the
+point of the image, the belt's slowly followed mean color there, and one figure for how much the
 belt varies; shadows and flicker are followed apart (`edge.belt.illumination`). Only what differs by
 several times that is an item.
 """
@@ -17,7 +17,7 @@ from edge.belt.touching import Outline
 
 WORK_WIDTH_PX = 320
 CONTRAST = 5.0  # in units of the belt's own median difference
-LEAST_DIFFERENCE = 12.0  # grey levels; below it a very even belt would see its own noise
+LEAST_DIFFERENCE = 12.0  # gray levels; below it a very even belt would see its own noise
 MOST_DIFFERENCE = 28.0  # a black item on a dark belt differs by little more
 STRONG = 2.0  # somewhere an item differs by so many times what its faintest part does; stains don't
 SPECK_MM = 8.0
@@ -269,8 +269,8 @@ def moved(mask: np.ndarray, columns: int) -> np.ndarray:
 def learn_belt(small: np.ndarray) -> tuple[np.ndarray, float]:
     """The belt's look and variation from one float32 frame [h, w, 3], items on it or not.
 
-    The belt is the frame's most common colour, under a light that varies smoothly: a surface of
-    second degree is fitted to what is near the median colour, and again to what is near the
+    The belt is the frame's most common color, under a light that varies smoothly: a surface of
+    second degree is fitted to what is near the median color, and again to what is near the
     surface, until items have no part in it.
     """
     height, width = small.shape[:2]

@@ -1,4 +1,4 @@
-"""What the camera shows of the belt: pixels to millimetres along and across it.
+"""What the camera shows of the belt: pixels to millimeters along and across it.
 
 The belt moves along +x of the image. The belt coordinate of a point is the encoder reading at the
 moment it passes the camera line, the image's middle column. It is constant for a physical object

@@ -1,7 +1,7 @@
 """How the light on the belt changes from frame to frame: flicker, drift, and shadows that wander.
 
 Such changes are smooth over the view, slow from one frame to the next, and the same for all
-colours. Items are none of it.
+colors. Items are none of it.
 """
 
 import cv2
@@ -11,12 +11,12 @@ STEP = 8  # every so manieth cell of the reduced frame is looked at
 ALONG, ACROSS = 8, 1  # degrees of the polynomial in x and y that stands for the light
 NEAR = 0.08  # change of a cell's light, as a logarithm, that is not taken for an item
 LEAST_SHARE = 0.2  # of the cells must be belt, or the light stays as it was
-RIDGE = 0.005  # holds back terms that too little belt speaks for, towards what they were
+RIDGE = 0.005  # holds back terms that too little belt speaks for, toward what they were
 DARKEST, BRIGHTEST = 0.25, 2.5
 
 
 class Illumination:
-    """Follows the light, as a share of that in which the belt's look was learnt."""
+    """Follows the light, as a share of that in which the belt's look was learned."""
 
     def __init__(self, width: int, height: int) -> None:
         """Start with the light unchanged, for reduced frames of `width` x `height` cells."""
@@ -67,7 +67,7 @@ class Illumination:
 
 
 def _brightness(image: np.ndarray) -> np.ndarray:
-    """The sum over the colours of every `STEP`-th cell, float32, at least 3."""
+    """The sum over the colors of every `STEP`-th cell, float32, at least 3."""
     cells = image[::STEP, ::STEP].astype(np.float32)
     return np.maximum(cells[..., 0] + cells[..., 1] + cells[..., 2], np.float32(3))
 

@@ -30,13 +30,13 @@ class Outline:
     mm_per_cell: float
 
 
-def crowding(outline: Outline) -> float:
+def multi_object_score(outline: Outline) -> float:
     """How much an outline looks like more than one object; over 0: more like it than not."""
     return float(np.dot(WEIGHTS, measure(outline)) + INTERCEPT)
 
 
 def measure(outline: Outline) -> tuple[float, float, float]:
-    """The figures that tell: longest side, in decimetres; area over that of the smallest rectangle
+    """The figures that tell: longest side, in decimeters; area over that of the smallest rectangle
     around it, 0 to 1; and the deepest bay, over the square root of the area.
     """
     body = body_of(outline)

@@ -72,7 +72,7 @@ class TrackedItem:
 
     @property
     def position_mm(self) -> float:
-        """The belt coordinate of its centre."""
+        """The belt coordinate of its center."""
         return self.along.middle
 
     @property
@@ -82,7 +82,7 @@ class TrackedItem:
 
     @property
     def offset_mm(self) -> float:
-        """Where its centre is across the belt, from the middle of the view, downwards positive."""
+        """Where its center is across the belt, from the middle of the view, downwards positive."""
         return self.across.middle
 
 

@@ -25,23 +25,23 @@ class View:
         pixels: uint8 RGB [side, side, 3], less where the frame ends.
         captured_at: seconds of the clock the line runs on.
         encoder_mm: where the belt was.
-        off_centre: distance of the item's centre from the picture's middle along the belt, 0 in it
+        off_center: distance of the item's center from the picture's middle along the belt, 0 in it
             to 1 at the border.
     """
 
     pixels: np.ndarray
     captured_at: float
     encoder_mm: float
-    off_centre: float = 0.0
+    off_center: float = 0.0
 
     @cached_property
     def quality(self) -> float:
         """How sharp and well placed it is; to compare views of one item with."""
-        return sharpness(self.pixels) * (1 - (1 - AT_BORDER) * self.off_centre**2)
+        return sharpness(self.pixels) * (1 - (1 - AT_BORDER) * self.off_center**2)
 
 
 def sharpness(pixels: np.ndarray) -> float:
-    """Variance of the Laplacian of uint8 RGB [h, w, 3], in grey levels squared, at least 0.
+    """Variance of the Laplacian of uint8 RGB [h, w, 3], in gray levels squared, at least 0.
 
     Source: Pech-Pacheco, Cristobal, Chamorro-Martinez, Fernandez-Valdivia, "Diatom autofocusing in
     brightfield microscopy", ICPR 2000. Of the green channel alone, which carries most of the

@@ -1,4 +1,4 @@
-"""What a bundle is: a quantised model with the proof that it equals the float model.
+"""What a bundle is: a quantized model with the proof that it equals the float model.
 
 A bundle is a directory with `manifest.json` and the files it requires, whose digests it holds.
 The workstation writes one with `write_bundle`; the device refuses one that it cannot prove.
@@ -48,7 +48,7 @@ LARGEST: Mapping[str, int] = {
     GOLDEN: 64 * 2**20,
     UNKNOWN_FILE: 64 * 2**20,
 }
-"""Bytes that a file of a bundle may have; an unquantised ResNet50 has 94 MB."""
+"""Bytes that a file of a bundle may have; an unquantized ResNet50 has 94 MB."""
 
 
 @dataclass(frozen=True)
@@ -193,7 +193,7 @@ def check_model_labels(bundle: Bundle) -> None:
 
 
 def check_parity(bundle: Bundle) -> None:
-    """See that the quantised model was found equal to the float one.
+    """See that the quantized model was found equal to the float one.
 
     Raises:
         Refused: the verdict is not "passed", or its own figures belie it.

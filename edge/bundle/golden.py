@@ -16,7 +16,7 @@ from edge.inference.ood import UnknownDetector
 from edge.inference.preprocess import model_input
 
 GOLDEN_TOLERANCE = {"ai_edge_litert": 1, "tflite_runtime": 8}
-"""Largest difference from a golden output, by runtime, in steps of the quantised output. LiteRT
+"""Largest difference from a golden output, by runtime, in steps of the quantized output. LiteRT
 with XNNPACK is bit-exact on x86-64 and aarch64. Without XNNPACK, as tflite-runtime runs 8 bits on
 x86-64, other rounding adds up over 50 layers: up to 6 steps were measured, never another label."""
 
@@ -114,7 +114,7 @@ def verify_preprocessing(bundle: Bundle) -> int | None:
     Returns the largest difference of a pixel; None for an older bundle, without such a frame.
 
     Raises:
-        Refused: another way of resizing, padding or ordering colours than on the workstation.
+        Refused: another way of resizing, padding or ordering colors than on the workstation.
     """
     path = bundle.path / GOLDEN
     golden = _read_golden(bundle)
@@ -130,7 +130,7 @@ def verify_preprocessing(bundle: Bundle) -> int | None:
     if off.mean() > PREPROCESS_TOLERANCE:
         raise Refused(
             f"{path}: on this machine a frame becomes another input ({off.mean():.1f} levels off "
-            f"on average, at most {PREPROCESS_TOLERANCE:g} allowed); resized or coloured otherwise "
+            f"on average, at most {PREPROCESS_TOLERANCE:g} allowed); resized or colored otherwise "
             "than in training; reinstall ewaste-edge and opencv-python-headless"
         )
     return int(off.max())
@@ -139,7 +139,7 @@ def verify_preprocessing(bundle: Bundle) -> int | None:
 def pack_golden(
     classifier: Classifier, inputs: np.ndarray, frame: np.ndarray | None = None
 ) -> bytes:
-    """The content of `golden.npz`: `inputs` and what the quantised model makes of them.
+    """The content of `golden.npz`: `inputs` and what the quantized model makes of them.
 
     `frame` is a camera's picture, uint8 RGB [height, width, 3], to check preprocessing with; it is
     kept with its model input as `frame` and `frame_input`.

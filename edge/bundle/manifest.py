@@ -24,7 +24,7 @@ UNKNOWN_FILE = "unknown.npz"
 """What the unknown detector compares with (`edge.inference.ood`); only where the manifest names
 one."""
 MANIFEST = "manifest.json"
-DEFAULT_SUSPICION = 0.15
+DEFAULT_HAZARD_THRESHOLD = 0.15
 """Of a hazard, where nothing was calibrated: what a few percent of all other items reach."""
 REMEDY = "copy the bundle again or convert it anew"
 
@@ -49,32 +49,33 @@ class _Record(BaseModel):
 
 class InputContract(_Record):
     """What the model takes: raw camera bytes of `size` x `size`, see
-    `edge.inference.preprocess`."""
+    `edge.inference.preprocess`.
+    """
 
     size: Annotated[int, Field(ge=1, le=LARGEST_SIZE)]
     dtype: Literal["uint8"] = "uint8"
     layout: Literal["NHWC"] = "NHWC"
-    colour: Literal["RGB"] = "RGB"
+    color: Literal["RGB"] = "RGB"
     scale: Annotated[float, Field(ge=1, le=1)] = 1.0
     zero_point: Annotated[int, Field(ge=INPUT_OFFSET, le=INPUT_OFFSET)] = INPUT_OFFSET
 
 
 class ParityGate(_Record):
-    """What a quantised model must reach to become a bundle; shares and differences are 0 to 1.
+    """What a quantized model must reach to become a bundle; shares and differences are 0 to 1.
 
     Attributes:
-        agreement: least share of images with the same top answer, quantised and Keras.
-        accuracy_drop: most accuracy that quantising may cost.
-        class_loss: most images of one class that Keras gets right and the quantised model does
+        agreement: least share of images with the same top answer, quantized and Keras.
+        accuracy_drop: most accuracy that quantizing may cost.
+        class_loss: most images of one class that Keras gets right and the quantized model does
             not, net of those it gets right instead.
-        kl: most Kullback-Leibler divergence of the quantised probabilities from Keras', mean over
+        kl: most Kullback-Leibler divergence of the quantized probabilities from Keras', mean over
             the images, in nats; thresholds are set by these probabilities.
         training_drop: most accuracy that Keras may lack to what its training run says of itself;
             with more, labels or preprocessing are not those of training.
         training_changed: most of the run's own test photos, where they are judged on, that Keras
             may give another answer than in training (one always may).
-        agreement_fp32: the same as `agreement`, for unquantised TFLite and Keras.
-        probability_difference_fp32: largest difference between unquantised TFLite and Keras.
+        agreement_fp32: the same as `agreement`, for unquantized TFLite and Keras.
+        probability_difference_fp32: largest difference between unquantized TFLite and Keras.
     """
 
     agreement: Share = 0.99
@@ -94,38 +95,38 @@ class DatasetParity(_Record):
     agreement: Share
     accuracy_float: Share
     accuracy_float_interval: tuple[Share, Share]
-    accuracy_quantised: Share
-    accuracy_quantised_interval: tuple[Share, Share]
+    accuracy_quantized: Share
+    accuracy_quantized_interval: tuple[Share, Share]
 
 
 class ClassParity(_Record):
-    """How often a class is recognised: of `images` so many right by Keras and quantised."""
+    """How often a class is recognized: of `images` so many right by Keras and quantized."""
 
     images: Images
     right_float: Count
-    right_quantised: Count
+    right_quantized: Count
 
     @property
     def lost(self) -> int:
-        """How many fewer images quantising leaves right; below 0, more."""
-        return self.right_float - self.right_quantised
+        """How many fewer images quantizing leaves right; below 0, more."""
+        return self.right_float - self.right_quantized
 
 
 class Drift(_Record):
-    """What quantising does to the certainty of the answers.
+    """What quantizing does to the certainty of the answers.
 
     Attributes:
-        kl: mean Kullback-Leibler divergence of the quantised probabilities from Keras', nats.
-        ece_float, ece_quantised: expected calibration error, 0 to 1.
+        kl: mean Kullback-Leibler divergence of the quantized probabilities from Keras', nats.
+        ece_float, ece_quantized: expected calibration error, 0 to 1.
         unknown_score: what tells unknown things, such as `confidence`.
-        unknown_mean: mean change of that score, quantised minus Keras.
+        unknown_mean: mean change of that score, quantized minus Keras.
         unknown_max: largest change of it on one image, without its sign.
         unknown_crossed: share of the images that it moves over the threshold, either way.
     """
 
     kl: Annotated[float, Field(ge=0, le=1e12)]
     ece_float: Share
-    ece_quantised: Share
+    ece_quantized: Share
     unknown_score: str
     unknown_mean: Finite
     unknown_max: Annotated[float, Field(ge=0, le=1e12)]
@@ -133,11 +134,11 @@ class Drift(_Record):
 
 
 class ParityVerdict(_Record):
-    """What the comparison of the quantised model with the float model said.
+    """What the comparison of the quantized model with the float model said.
 
     Shares are 0 to 1, the intervals are Wilson's at 95 %. `agreement` is the share of the images
-    that got the same top answer from the quantised model and from Keras, `agreement_fp32` from the
-    unquantised TFLite model and from Keras. Differences of probabilities are quantised to Keras.
+    that got the same top answer from the quantized model and from Keras, `agreement_fp32` from the
+    unquantized TFLite model and from Keras. Differences of probabilities are quantized to Keras.
     `gate` is what the figures were judged by, `datasets` the figures by dataset folder, `classes`
     those by label. `accuracy_drop_interval` is paired, at 95 %; `mcnemar_p` the exact two-sided
     probability of a change as uneven as this by chance.
@@ -151,8 +152,8 @@ class ParityVerdict(_Record):
     agreement_fp32: Share
     accuracy_float: Share
     accuracy_float_interval: tuple[Share, Share]
-    accuracy_quantised: Share
-    accuracy_quantised_interval: tuple[Share, Share]
+    accuracy_quantized: Share
+    accuracy_quantized_interval: tuple[Share, Share]
     accuracy_drop: Annotated[float, Field(ge=-1, le=1)]
     accuracy_drop_interval: tuple[Finite, Finite] | None = None
     mcnemar_p: Share | None = None
@@ -177,7 +178,7 @@ class ParityVerdict(_Record):
 
 
 class Calibration(_Record):
-    """How the model was quantised: by what, and the training photos its ranges come from."""
+    """How the model was quantized: by what, and the training photos its ranges come from."""
 
     images: Images
     seed: Annotated[int, Field(ge=-(2**63), lt=2**63)]
@@ -187,7 +188,7 @@ class Calibration(_Record):
 class UnknownRule(_Record):
     """How a thing of no known class is told: its score by `UNKNOWN_FILE` is under the threshold."""
 
-    score: Literal["energy", "mahalanobis", "neighbours"]
+    score: Literal["energy", "mahalanobis", "neighbors"]
     threshold: Finite
 
 
@@ -200,8 +201,8 @@ class DecisionLevels(_Record):
         temperature: the logits are divided by it before the softmax.
         threshold: least confidence for a label, else the item is `unknown`.
         thresholds: the same for single labels, where it is not `threshold`.
-        hazard_suspicion: hazard -> the probability from which an item of any other label goes to
-            `manual`; `DEFAULT_SUSPICION` for a hazard that is not named.
+        hazard_threshold: hazard -> the probability from which an item of any other label goes to
+            `manual`; `DEFAULT_HAZARD_THRESHOLD` for a hazard that is not named.
         unknown: how things of no known class are told; None where only thresholds do.
     """
 
@@ -210,7 +211,7 @@ class DecisionLevels(_Record):
     temperature: Temperature = 1.0
     threshold: Share = 0.5
     thresholds: dict[str, Share] = {}
-    hazard_suspicion: dict[str, Share] = {}
+    hazard_threshold: dict[str, Share] = {}
     unknown: UnknownRule | None = None
 
     @model_validator(mode="after")
@@ -223,8 +224,8 @@ class DecisionLevels(_Record):
             raise ValueError("hazards must be labels")
         if not set(self.thresholds) <= set(self.labels):
             raise ValueError("thresholds must be of labels")
-        if not set(self.hazard_suspicion) <= set(self.hazards):
-            raise ValueError("hazard_suspicion must be of hazards")
+        if not set(self.hazard_threshold) <= set(self.hazards):
+            raise ValueError("hazard_threshold must be of hazards")
         return self
 
     @property
@@ -233,10 +234,11 @@ class DecisionLevels(_Record):
         return {label: self.thresholds.get(label, self.threshold) for label in self.labels}
 
     @property
-    def suspicion_of(self) -> dict[str, float]:
+    def hazard_threshold_of(self) -> dict[str, float]:
         """The probability from which each hazard is suspected."""
         return {
-            hazard: self.hazard_suspicion.get(hazard, DEFAULT_SUSPICION) for hazard in self.hazards
+            hazard: self.hazard_threshold.get(hazard, DEFAULT_HAZARD_THRESHOLD)
+            for hazard in self.hazards
         }
 
 
@@ -248,7 +250,7 @@ class Manifest(DecisionLevels):
         bins: bin -> the labels that go there, where the line's configuration says nothing else.
         training: the single figures of the run's `metrics.json`.
         dataset: SHA-256 over the sorted relative names and digests of all photos.
-        float_layers: names of the layers that are not quantised; none in most models.
+        float_layers: names of the layers that are not quantized; none in most models.
         versions: of the software that made the bundle.
         files: file name -> SHA-256, for each of `required_files`.
     """

@@ -21,7 +21,7 @@ from edge.errors import EwasteError, one_line
 from edge.inference.classifier import load_runtime
 
 MEMORY_BYTES = 640 * 2**20
-"""Besides the program: the shipped model takes 150 MB, an unquantised one of its kind 400."""
+"""Besides the program: the shipped model takes 150 MB, an unquantized one of its kind 400."""
 LEAST_S, STARTS = 6.0, 12.0
 """Processor seconds that the child may try the model for: as many of its own starts, and so many at
 least. A slow device gets more, and on a busy one other programs' time does not count; an honest

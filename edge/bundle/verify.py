@@ -28,7 +28,7 @@ class Demands:
 
     Attributes:
         hazards: classes that it must know, as hazards.
-        agreement: least share of images with the same top answer, quantised and Keras, 0 to 1; of
+        agreement: least share of images with the same top answer, quantized and Keras, 0 to 1; of
             its own gate, too.
     """
 

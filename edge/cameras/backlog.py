@@ -15,7 +15,7 @@ LONGEST_S = 1.0  # a stream that always comes in bursts has to be lived with
 
 
 class Backlog:
-    """Recognises by the arrival times the burst that follows a pause, and the one at the start."""
+    """Recognizes by the arrival times the burst that follows a pause, and the one at the start."""
 
     def __init__(self, fps: float, now: float) -> None:
         """Begin with a stream that was opened at `now` (seconds) and should give `fps` frames/s."""

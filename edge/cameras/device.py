@@ -43,7 +43,7 @@ class DeviceSettings:
         fps: frames per second, as far as the camera lets itself be told.
         format: pixel format asked of the camera; None: what suits it best.
         exposure_us: exposure time, µs; None: automatic.
-        gain: analogue gain; None: automatic. picamera2 only.
+        gain: analog gain; None: automatic. picamera2 only.
         white_balance: gains of red and blue; None: automatic. picamera2 only.
         lock: keep what automatic exposure and white balance found after `SETTLE_S`.
         latency_s: how old a picture is when it arrives, where the camera does not tell.

@@ -121,7 +121,7 @@ def fixed_controls(settings: DeviceSettings) -> dict[str, object]:
 
 
 def locked_controls(metadata: dict[str, object]) -> dict[str, object]:
-    """The libcamera controls that keep the exposure, gain and colours of a picture."""
+    """The libcamera controls that keep the exposure, gain and colors of a picture."""
     kept = ("ExposureTime", "AnalogueGain", "ColourGains")
     return {
         "AeEnable": False,

@@ -11,7 +11,7 @@ from edge.inference.ood import UnknownDetector
 from edge.labels import MANUAL, UNKNOWN
 
 TOUCHING = "touches another item"
-"""The reason for an item that cannot be told from its neighbour."""
+"""The reason for an item that cannot be told from its neighbor."""
 NO_NUMBER = "the model's answer is no number"
 """The reason for an item whose prediction holds NaN or an infinity."""
 
@@ -25,7 +25,7 @@ class Verdict:
         confidence: probability of the most likely class, averaged over the views, 0 to 1.
         bin: where the item goes; `manual` when unsure.
         reason: why, in words for the person at the line.
-        disputed: something speaks against the likeliest label: a hazard is suspected, or it is
+        disputed: something speaks against the most likely label: a hazard is suspected, or it is
             under its threshold, or like nothing known.
     """
 
@@ -44,15 +44,15 @@ class DecisionRules:
         labels: the model's classes, in the order of its outputs.
         bins: the bin of each label; a label without one goes to `manual`.
         thresholds: label -> least confidence for it, 0 to 1.
-        suspicion: hazard, a label that must never reach a bin it does not share -> the probability,
-            0 to 1, from which an item of another label goes to `manual`.
+        hazard_thresholds: hazard, a label that must never reach a bin it does not share -> the
+            probability, 0 to 1, from which an item of another label goes to `manual`.
         unknown: tells things of no known class; None: only the thresholds do.
     """
 
     labels: tuple[str, ...]
     bins: Mapping[str, str]
     thresholds: Mapping[str, float]
-    suspicion: Mapping[str, float]
+    hazard_thresholds: Mapping[str, float]
     unknown: UnknownDetector | None = None
 
 
@@ -60,14 +60,16 @@ def rules_for(
     levels: DecisionLevels, bins: Mapping[str, str], unknown: UnknownDetector | None
 ) -> DecisionRules:
     """The rules that a run or a bundle comes with."""
-    return DecisionRules(levels.labels, bins, levels.threshold_of, levels.suspicion_of, unknown)
+    return DecisionRules(
+        levels.labels, bins, levels.threshold_of, levels.hazard_threshold_of, unknown
+    )
 
 
 def vote(predictions: Sequence[Prediction]) -> np.ndarray:
     """Mean probabilities over the views of one item, float32 [classes].
 
     The mean of probabilities, not of their logarithms: one view that shows a hazard is enough to
-    raise a suspicion, whatever the others say.
+    raise a hazard_thresholds, whatever the others say.
     """
     return np.mean([prediction.probabilities for prediction in predictions], axis=0)
 
@@ -110,9 +112,9 @@ def _suspected(probabilities: np.ndarray, label: str, rules: DecisionRules) -> l
     return [
         f"{hazard} {100 * probability:.2g}%"
         for hazard, probability in zip(rules.labels, probabilities, strict=True)
-        if hazard in rules.suspicion
+        if hazard in rules.hazard_thresholds
         and hazard != label
-        and probability >= rules.suspicion[hazard]
+        and probability >= rules.hazard_thresholds[hazard]
         and rules.bins.get(hazard, MANUAL) != rules.bins.get(label, MANUAL)
     ]
 

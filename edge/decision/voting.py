@@ -39,7 +39,7 @@ def verdict_if_sure(
     """The verdict by the views of an item (`edge.decision.decide.decide`) if they are enough, else
     None.
 
-    They are when there are `voting.views` of them, or when the likeliest label is wrong with a
+    They are when there are `voting.views` of them, or when the most likely label is wrong with a
     probability of at most `error`, a hazard that goes elsewhere with one of at most
     `hazard_error`, and nothing else speaks against it: no hazard is suspected, the label is over
     its threshold and like something known. So a suspected hazard gets a second view at least.
@@ -68,7 +68,7 @@ def _likely_enough(predictions: Sequence[Prediction], rules: DecisionRules, voti
         (
             float(share)
             for label, share in zip(rules.labels, believed, strict=True)
-            if label in rules.suspicion and rules.bins.get(label, MANUAL) != own_bin
+            if label in rules.hazard_thresholds and rules.bins.get(label, MANUAL) != own_bin
         ),
         default=0.0,
     )

@@ -22,7 +22,7 @@ SILENT = 0.2
 
 @dataclass(frozen=True)
 class Comparison:
-    """Both positions at one frame, and the way travelled until then, mm."""
+    """Both positions at one frame, and the way traveled until then, mm."""
 
     pulses_mm: float
     camera_mm: float

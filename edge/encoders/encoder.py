@@ -1,4 +1,4 @@
-"""Where the belt is: its position in millimetres at a moment."""
+"""Where the belt is: its position in millimeters at a moment."""
 
 from dataclasses import dataclass
 from typing import Protocol

@@ -7,7 +7,7 @@ REMEMBERED_S = 10.0
 TRIMMED_AT = 4096
 
 
-class Trail:
+class PositionHistory:
     """Measured positions in the order of their times; between two the belt moves evenly."""
 
     def __init__(self, at: float, position_mm: float = 0.0) -> None:
@@ -30,7 +30,7 @@ class Trail:
 
     @property
     def last_step(self) -> tuple[float, float]:
-        """Seconds and millimetres from the position before to the newest; (0, 0): there is one."""
+        """Seconds and millimeters from the position before to the newest; (0, 0): there is one."""
         if len(self._times) < 2:
             return 0.0, 0.0
         return self._times[-1] - self._times[-2], self._positions[-1] - self._positions[-2]
@@ -44,7 +44,7 @@ class Trail:
             del self._times[:half], self._positions[:half]
 
     def known(self, at: float) -> float:
-        """The position at a time, mm; beyond the two ends of the trail that of the end."""
+        """The position at a time, mm; beyond the two ends of the history that of the end."""
         after = bisect_right(self._times, at)
         if after == 0:
             return self._positions[0]

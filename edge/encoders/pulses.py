@@ -3,7 +3,7 @@
 import threading
 
 from edge.encoders.encoder import HEALTHY, EncoderHealth
-from edge.encoders.position_history import Trail
+from edge.encoders.position_history import PositionHistory
 
 BURST_S = 0.005
 """Pulses may come so much closer together than the fastest belt sends them: time stamps jitter."""
@@ -39,7 +39,7 @@ class PulseEncoder:
         self._burst_mm = BURST_PULSES * mm_per_pulse + BURST_S * fastest_mm_s
         self._room_mm = self._burst_mm
         self._pulses = 0
-        self._trail = Trail(started_at)
+        self._history = PositionHistory(started_at)
         self._counted_at = started_at
         self._heard_at: float | None = None
         self._disbelieved = 0
@@ -79,7 +79,7 @@ class PulseEncoder:
             if count:
                 self._heard_at = at
             self._pulses += count
-            self._trail.append(at, self._pulses * self._mm_per_pulse)
+            self._history.append(at, self._pulses * self._mm_per_pulse)
             return True
 
     def position_mm(self, at_seconds: float) -> float:
@@ -89,12 +89,12 @@ class PulseEncoder:
         After the newest pulse the belt goes on as between the last two, to the next pulse at most.
         """
         with self._lock:
-            since_s = at_seconds - self._trail.at
-            took_s, step_mm = self._trail.last_step
+            since_s = at_seconds - self._history.at
+            took_s, step_mm = self._history.last_step
             if since_s <= 0 or not step_mm:
-                return self._trail.known(at_seconds)
+                return self._history.known(at_seconds)
             took_s = max(took_s, abs(step_mm) / self._fastest_mm_s)
-            return self._trail.position_mm + step_mm * min(1.0, since_s / took_s)
+            return self._history.position_mm + step_mm * min(1.0, since_s / took_s)
 
     def health(self) -> EncoderHealth:
         """It knows of no fault: a cut cable looks like a belt that stands (`checked_encoder`)."""

@@ -14,7 +14,7 @@ import numpy as np
 from edge.belt.geometry import Geometry
 from edge.cameras.camera import Frame
 from edge.encoders.encoder import HEALTHY, EncoderHealth
-from edge.encoders.position_history import Trail
+from edge.encoders.position_history import PositionHistory
 
 ROWS = 40
 WORK_WIDTH_PX = 640
@@ -33,7 +33,7 @@ LOOK_EVERY_MM = 20.0
 LOOKS_NEEDED = 25  # a mean over fewer frames would show their belt, which stands still in it
 LOOK_FOLLOWED = 0.02
 LOOK_MOST = 1.5  # times the mean: under more light, dust has more contrast
-LOOK_LIMIT = 20.0  # grey levels: an item that passes is not taken for dust on the lens
+LOOK_LIMIT = 20.0  # gray levels: an item that passes is not taken for dust on the lens
 SPEED_OVER_S = 0.1
 GOING_ON_S = 1.0  # how long after the last frame the belt is taken to go on as it did
 BRIDGED_FRAMES, BRIDGED_MM, BRIDGED_S = 2, 50.0, 1.0
@@ -42,7 +42,7 @@ BLIND = "the camera cannot see whether the belt moves"
 
 
 @dataclass(frozen=True)
-class Glance:
+class DetectionPass:
     """What is kept of a frame.
 
     Attributes:
@@ -73,10 +73,10 @@ class Odometer:
         self._looks, self._looked_mm = 0, 0.0
         self._taper = tapered(self._columns)
         self._overlap = overlap_of(self._taper)
-        self._key: Glance | None = None
-        self._key_before: Glance | None = None
-        self._last: Glance | None = None
-        self._trail: Trail | None = None
+        self._key: DetectionPass | None = None
+        self._key_before: DetectionPass | None = None
+        self._last: DetectionPass | None = None
+        self._history: PositionHistory | None = None
         self._speed_mm_s = nominal_mm_s
         self._seen_at = 0.0  # when a motion was last measured
         self._bridged, self._bridged_mm = 0, 0.0
@@ -88,27 +88,27 @@ class Odometer:
         rows = self._rows(frame.pixels)
         moving = without(self._look, rows) if self._looks >= LOOKS_NEEDED else rows
         spectra = spectra_of(moving * self._taper, self._bins)
-        if self._trail is None:
-            self._trail = Trail(frame.captured_at)
+        if self._history is None:
+            self._history = PositionHistory(frame.captured_at)
             self._seen_at = frame.captured_at
-            self._key = self._last = Glance(spectra, 0.0)
+            self._key = self._last = DetectionPass(spectra, 0.0)
             return
-        at = max(frame.captured_at, self._trail.at)
+        at = max(frame.captured_at, self._history.at)
         expected_mm = self.position_mm(at)
         position_mm = self._measured(spectra, expected_mm)
         self.sure = position_mm is not None
         if position_mm is None:
-            step_mm = self._speed_mm_s * (at - self._trail.at)
+            step_mm = self._speed_mm_s * (at - self._history.at)
             self._bridged += 1
             self._bridged_mm += abs(step_mm)
-            position_mm = self._trail.position_mm + step_mm
+            position_mm = self._history.position_mm + step_mm
         else:
             self._seen_at, self._bridged, self._bridged_mm = at, 0, 0.0
-        self._last = Glance(spectra, position_mm)
-        shown_mm = self._trail.position_mm
+        self._last = DetectionPass(spectra, position_mm)
+        shown_mm = self._history.position_mm
         if abs(position_mm - shown_mm) > STILL_PX * self._geometry.mm_per_px:
             shown_mm = position_mm
-        self._trail.append(at, shown_mm)
+        self._history.append(at, shown_mm)
         if self.sure:
             self._speed_mm_s = self._recent_speed()
             self._follow_look(rows, shown_mm)
@@ -117,19 +117,19 @@ class Odometer:
 
     def position_mm(self, at_seconds: float) -> float:
         """The position at a time; after the last frame the belt goes on as it did."""
-        if self._trail is None:
+        if self._history is None:
             return 0.0
-        since_s = min(GOING_ON_S, at_seconds - self._trail.at)
+        since_s = min(GOING_ON_S, at_seconds - self._history.at)
         if since_s <= 0:
-            return self._trail.known(at_seconds)
-        return self._trail.position_mm + self._speed_mm_s * since_s
+            return self._history.known(at_seconds)
+        return self._history.position_mm + self._speed_mm_s * since_s
 
     def health(self) -> EncoderHealth:
         """Not trusted once more of its motion is guessed than may be (`BRIDGED_S` and others)."""
-        if self.sure or self._trail is None:
+        if self.sure or self._history is None:
             return HEALTHY
         far = self._bridged > BRIDGED_FRAMES and self._bridged_mm > BRIDGED_MM
-        long = far or self._trail.at - self._seen_at > BRIDGED_S
+        long = far or self._history.at - self._seen_at > BRIDGED_S
         message = f"{BLIND}: check light and focus; taken to run at {self._speed_mm_s:.0f} mm/s"
         return EncoderHealth(False, message) if long else HEALTHY
 
@@ -162,17 +162,21 @@ class Odometer:
         agree = by_other is None or not self.sure or abs(by_key - by_other) <= SWERVE_MM
         return by_key if agree else None
 
-    def _position_by(self, glance: Glance, spectra: np.ndarray, expected_mm: float) -> float | None:
+    def _position_by(
+        self, detection_pass: DetectionPass, spectra: np.ndarray, expected_mm: float
+    ) -> float | None:
         mm_per_column = self._binned * self._geometry.mm_per_px
-        expected = (expected_mm - glance.position_mm) / mm_per_column
+        expected = (expected_mm - detection_pass.position_mm) / mm_per_column
         slack = SWERVE_MM / mm_per_column
-        shift = shift_of(glance.spectra, spectra, self._overlap, self._bins, expected, slack)
-        return None if shift is None else glance.position_mm + shift * mm_per_column
+        shift = shift_of(
+            detection_pass.spectra, spectra, self._overlap, self._bins, expected, slack
+        )
+        return None if shift is None else detection_pass.position_mm + shift * mm_per_column
 
     def _recent_speed(self) -> float:
-        at = self._trail.at
-        before = self._trail.known(at - SPEED_OVER_S)
-        return (self._trail.position_mm - before) / SPEED_OVER_S
+        at = self._history.at
+        before = self._history.known(at - SPEED_OVER_S)
+        return (self._history.position_mm - before) / SPEED_OVER_S
 
     def _follow_look(self, rows: np.ndarray, position_mm: float) -> None:
         """Let what stays in the picture while the belt moves, dust and light, be known as such."""

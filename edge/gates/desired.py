@@ -18,7 +18,7 @@ DEAD_MAN_S = 1.0
 """When the line has said nothing for so long, all gates close."""
 
 
-class WantedGates:
+class DesiredGates:
     """The wishes of the line and what became of them; safe to use from several threads.
 
     Times are monotonic seconds.
@@ -35,10 +35,10 @@ class WantedGates:
         latest_opening_s: float = LATEST_OPENING_S,
         dead_man_s: float = DEAD_MAN_S,
     ) -> None:
-        """Start with all gates wanted closed and nothing known about them."""
+        """Start with all gates desired closed and nothing known about them."""
         self._latest_opening_s, self._dead_man_s = latest_opening_s, dead_man_s
-        self._wanted = dict.fromkeys(bins, False)
-        self._known: dict[str, bool | None] = dict.fromkeys(self._wanted)
+        self._desired = dict.fromkeys(bins, False)
+        self._known: dict[str, bool | None] = dict.fromkeys(self._desired)
         self._asked_at: dict[str, float] = {}
         self._heard_at: float | None = None
         self._lock = threading.Lock()
@@ -50,15 +50,15 @@ class WantedGates:
         Raises:
             EwasteError: there is no such gate.
         """
-        if bin not in self._wanted:
+        if bin not in self._desired:
             raise EwasteError(f"there is no gate for the bin {bin!r}; see [[gates]]")
         with self._lock:
             self._heard_at = now
-            if open and not self._wanted[bin]:
+            if open and not self._desired[bin]:
                 self._asked_at[bin] = now
             elif not open and self._asked_at.pop(bin, None) is not None:
                 self.missed += 1
-            self._wanted[bin] = open
+            self._desired[bin] = open
 
     def want_all_closed(self) -> None:
         """Take back every opening."""
@@ -76,7 +76,7 @@ class WantedGates:
     def due(self, now: float) -> list[GateCommand]:
         """What has to be carried out now; closings come first."""
         with self._lock:
-            if any(self._wanted.values()) and self.silent(now):
+            if any(self._desired.values()) and self.silent(now):
                 self.stalls += 1
                 self._close_all()
             for bin, asked_at in list(self._asked_at.items()):
@@ -84,9 +84,9 @@ class WantedGates:
                     self._give_up(bin)
             return sorted(
                 (
-                    GateCommand(bin, wanted)
-                    for bin, wanted in self._wanted.items()
-                    if self._known[bin] is not wanted
+                    GateCommand(bin, desired)
+                    for bin, desired in self._desired.items()
+                    if self._known[bin] is not desired
                 ),
                 key=lambda command: command.open,
             )
@@ -106,24 +106,24 @@ class WantedGates:
         """
         with self._lock:
             self._known = dict.fromkeys(self._known)
-            for bin, wanted in self._wanted.items():
-                if wanted and bin not in self._asked_at:
-                    self._wanted[bin] = False
+            for bin, desired in self._desired.items():
+                if desired and bin not in self._asked_at:
+                    self._desired[bin] = False
                     self.missed += 1
 
     def doubt_closed(self) -> None:
         """Have every gate that should be closed set anew: something else may have opened it."""
         with self._lock:
-            for bin, wanted in self._wanted.items():
-                if not wanted:
+            for bin, desired in self._desired.items():
+                if not desired:
                     self._known[bin] = None
 
     def _close_all(self) -> None:
         for bin in list(self._asked_at):
             self._give_up(bin)
-        self._wanted = dict.fromkeys(self._wanted, False)
+        self._desired = dict.fromkeys(self._desired, False)
 
     def _give_up(self, bin: str) -> None:
         del self._asked_at[bin]
-        self._wanted[bin] = False
+        self._desired[bin] = False
         self.missed += 1

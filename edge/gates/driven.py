@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Collection
 from typing import Protocol
 
-from edge.gates.desired import WantedGates
+from edge.gates.desired import DesiredGates
 from edge.outputs.output_thread import OutputStatus, OutputThread
 
 LONGEST_PAUSE_S = 1.0
@@ -36,35 +36,35 @@ class Actuator(Protocol):
 class GateLink:
     """Makes the gates stand as the line wants them."""
 
-    def __init__(self, actuator: Actuator, wanted: WantedGates) -> None:
-        self._actuator, self._wanted = actuator, wanted
+    def __init__(self, actuator: Actuator, desired: DesiredGates) -> None:
+        self._actuator, self._desired = actuator, desired
         self._closed_anew_at = 0.0
 
     @property
     def sent(self) -> int:
         """Openings carried out."""
-        return self._wanted.opened
+        return self._desired.opened
 
     @property
     def dropped(self) -> int:
         """Openings given up."""
-        return self._wanted.missed
+        return self._desired.missed
 
     def connect(self) -> None:
         """Reach the actuators, whose state is then unknown."""
         self._actuator.connect()
-        self._wanted.forget()
+        self._desired.forget()
 
     def work(self) -> float:
         """Carry out what is due, one command at a time: a wish may change while one is."""
         if time.monotonic() - self._closed_anew_at > CLOSED_ANEW_S:
-            self._wanted.doubt_closed()
+            self._desired.doubt_closed()
             self._closed_anew_at = time.monotonic()
-        while due := self._wanted.due(time.monotonic()):
+        while due := self._desired.due(time.monotonic()):
             command = due[0]
             (self._actuator.open if command.open else self._actuator.close)(command.bin)
-            self._wanted.done(command)
-        self._actuator.idle(alive=not self._wanted.silent(time.monotonic()))
+            self._desired.done(command)
+        self._actuator.idle(alive=not self._desired.silent(time.monotonic()))
         return IDLE_S
 
     def disconnect(self) -> None:
@@ -86,8 +86,8 @@ class DrivenGates:
             actuator: the gates, from now on the thread's own.
             said: gets one line, in the thread, when the output is lost and when it is back.
         """
-        self._wanted = WantedGates(bins)
-        link = GateLink(actuator, self._wanted)
+        self._desired = DesiredGates(bins)
+        link = GateLink(actuator, self._desired)
         self._thread = OutputThread(name, link, said, LONGEST_PAUSE_S)
 
     @property
@@ -98,7 +98,7 @@ class DrivenGates:
     @property
     def stalls(self) -> int:
         """How many times the gates were closed because the line fell silent."""
-        return self._wanted.stalls
+        return self._desired.stalls
 
     def open(self, bin: str) -> None:
         """Want the gate of `bin` open.
@@ -106,7 +106,7 @@ class DrivenGates:
         Raises:
             EwasteError: there is no such gate.
         """
-        self._wanted.want(bin, True, time.monotonic())
+        self._desired.want(bin, True, time.monotonic())
         self._thread.wake()
 
     def close(self, bin: str) -> None:
@@ -115,17 +115,17 @@ class DrivenGates:
         Raises:
             EwasteError: there is no such gate.
         """
-        self._wanted.want(bin, False, time.monotonic())
+        self._desired.want(bin, False, time.monotonic())
         self._thread.wake()
 
     def close_all(self) -> None:
         """Want every gate closed."""
-        self._wanted.want_all_closed()
+        self._desired.want_all_closed()
         self._thread.wake()
 
     def alive(self) -> None:
         """Hear that the line is at work."""
-        self._wanted.heard(time.monotonic())
+        self._desired.heard(time.monotonic())
 
     def fault(self) -> str | None:
         """Why no gate can be opened at the moment; None: they can."""

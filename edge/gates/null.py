@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from edge.errors import EwasteError
 
 
-class UnwiredGates:
+class NullGates:
     """Keeps the state of each gate and moves nothing."""
 
     def __init__(self, bins: Iterable[str]) -> None:

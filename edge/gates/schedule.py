@@ -85,7 +85,7 @@ class GateSchedule:
     ) -> Opening:
         """Take in an item: its belt coordinate, its length along the belt, and where it is bound.
 
-        Call it for every item, those bound for `manual` too: no gate opens on their centres.
+        Call it for every item, those bound for `manual` too: no gate opens on their centers.
         `passed` tells of it by the name `item`, if it has one and a gate is planned for it.
         """
         passage = Passage(position_mm, length_mm, bin)
@@ -129,16 +129,16 @@ class GateSchedule:
         self._forget(encoder_mm)
         commands, were_open = [], set(self._opened_at)
         for bin, windows in self._windows.items():
-            wanted = any(start <= encoder_mm < end for start, end in windows)
+            desired = any(start <= encoder_mm < end for start, end in windows)
             is_open = bin in self._opened_at
-            if not wanted:
+            if not desired:
                 self._spent.discard(bin)
             elif is_open and now - self._opened_at[bin] >= self._max_open_s:
                 self._spent.add(bin)
-            if wanted and not is_open and bin not in self._spent:
+            if desired and not is_open and bin not in self._spent:
                 self._opened_at[bin] = now
                 commands.append(GateCommand(bin, open=True))
-            elif is_open and (not wanted or bin in self._spent):
+            elif is_open and (not desired or bin in self._spent):
                 del self._opened_at[bin]
                 commands.append(GateCommand(bin, open=False))
         for item, (bin, at_mm) in list(self._bound.items()):
@@ -181,7 +181,7 @@ class GateSchedule:
         """From where to where, in belt coordinates, a gate may be open for this item.
 
         Items bound elsewhere clip it, midway between the two items but always between their
-        centres. None: their centres are so near that the gate cannot tell them apart.
+        centers. None: their centers are so near that the gate cannot tell them apart.
         """
         reach = passage.length_mm / 2 + self._lead_mm
         start, end = passage.position_mm - reach, passage.position_mm + reach

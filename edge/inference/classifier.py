@@ -62,7 +62,7 @@ def load_runtime() -> ModuleType:
 class Classifier:
     """One TFLite model with the signature outputs `logits` and `embedding`.
 
-    The input is uint8 [1, S, S, 3] raw RGB (quantised) or float32 [1, S, S, 3] `RGB - 117` (float).
+    The input is uint8 [1, S, S, 3] raw RGB (quantized) or float32 [1, S, S, 3] `RGB - 117` (float).
     Not safe to share between threads.
     """
 
@@ -113,7 +113,7 @@ class Classifier:
     def run(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
         """Run the model on uint8 RGB [S, S, 3].
 
-        Returns the outputs as the model stores them (int8 when quantised, else float32):
+        Returns the outputs as the model stores them (int8 when quantized, else float32):
         `logits` [classes] and `embedding` [2048]. The arrays are copies.
         """
         if self._input["dtype"] == np.float32:

@@ -20,11 +20,11 @@ LEAST_TEMPERATURE, MOST_TEMPERATURE = 0.01, 100.0
 ARRAYS: Mapping[str, Mapping[str, int]] = MappingProxyType(
     {
         "energy": {"temperature": 0},
-        "mahalanobis": {"projection": 2, "centres": 2},
-        "neighbours": {"projection": 2, "references": 2},
+        "mahalanobis": {"projection": 2, "centers": 2},
+        "neighbors": {"projection": 2, "references": 2},
     }
 )
-"""The arrays that each score needs, with their number of dimensions. In earlier bundles neighbours
+"""The arrays that each score needs, with their number of dimensions. In earlier bundles neighbors
 have no projection."""
 
 
@@ -45,8 +45,8 @@ class UnknownDetector:
         if self.rule.score == "energy":
             return energy(logits, float(self.arrays["temperature"]))
         if self.rule.score == "mahalanobis":
-            return mahalanobis(embeddings, self.arrays["projection"], self.arrays["centres"])
-        return neighbours(embeddings, self.arrays["references"], self.arrays.get("projection"))
+            return mahalanobis(embeddings, self.arrays["projection"], self.arrays["centers"])
+        return neighbors(embeddings, self.arrays["references"], self.arrays.get("projection"))
 
 
 def energy(logits: np.ndarray, temperature: float) -> np.ndarray:
@@ -59,23 +59,23 @@ def energy(logits: np.ndarray, temperature: float) -> np.ndarray:
     return temperature * (top + np.log(np.exp(scaled - top[:, np.newaxis]).sum(axis=1)))
 
 
-def mahalanobis(embeddings: np.ndarray, projection: np.ndarray, centres: np.ndarray) -> np.ndarray:
+def mahalanobis(embeddings: np.ndarray, projection: np.ndarray, centers: np.ndarray) -> np.ndarray:
     """Negative squared Mahalanobis distance to the nearest class, float [n], 0 at most.
 
     Args:
         embeddings: float [n, features]; their direction counts, not their length.
         projection: float [features, d], which makes the classes' shared covariance the identity.
-        centres: float [classes, d], the projected class means.
+        centers: float [classes, d], the projected class means.
 
     Source: Lee, Lee, Lee, Shin, "A simple unified framework for detecting out-of-distribution
     samples and adversarial attacks", NeurIPS 2018; on unit vectors as in Mueller, Hein, 2025
     ("Mahalanobis++").
     """
     placed = unit(embeddings) @ projection
-    return -((placed[:, np.newaxis] - centres) ** 2).sum(axis=2).min(axis=1)
+    return -((placed[:, np.newaxis] - centers) ** 2).sum(axis=2).min(axis=1)
 
 
-def neighbours(
+def neighbors(
     embeddings: np.ndarray, references: np.ndarray, projection: np.ndarray | None
 ) -> np.ndarray:
     """Mean cosine similarity to the `NEIGHBOURS` nearest known items, float [n], -1 to 1.
@@ -89,7 +89,7 @@ def neighbours(
         projection: float [features, d], orthonormal directions; None: all directions count.
 
     Source: Sun, Ming, Zhu, Li, "Out-of-distribution detection with deep nearest neighbors", ICML
-    2022, with the mean over the neighbours instead of the last one.
+    2022, with the mean over the neighbors instead of the last one.
     """
     placed = unit(embeddings) if projection is None else unit(embeddings) @ projection
     similarity = placed @ references.T
@@ -127,7 +127,7 @@ def unpack_detector(content: bytes, rule: UnknownRule, classes: int) -> UnknownD
     try:
         stored = read_arrays(content, (*needed, "scales"))
         # An earlier bundle's references: 8 bits, in all directions.
-        earlier = rule.score == "neighbours" and "scales" in stored
+        earlier = rule.score == "neighbors" and "scales" in stored
         for name, dimensions in needed.items():
             if name == "projection" and earlier:
                 continue
@@ -144,7 +144,7 @@ def unpack_detector(content: bytes, rule: UnknownRule, classes: int) -> UnknownD
             raise ValueError("temperature is out of its range")
     except (ValueError, KeyError, TypeError, MemoryError) as error:
         raise BadInput(f"not the data of a detector by {rule.score} ({one_line(error)})") from None
-    if rule.score == "mahalanobis" and len(arrays["centres"]) != classes:
+    if rule.score == "mahalanobis" and len(arrays["centers"]) != classes:
         raise BadInput(f"not the data of a detector for {classes} classes")
     if "projection" in arrays and len({array.shape[1] for array in arrays.values()}) > 1:
         raise BadInput("not the data of a detector: its arrays do not fit each other")

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 INPUT_OFFSET = 117
-"""The float model's input is `RGB - 117`; the quantised model takes the raw bytes, with scale 1.0
+"""The float model's input is `RGB - 117`; the quantized model takes the raw bytes, with scale 1.0
 and zero point 117. 117 is the ImageNet mean of R, G and B (123.68, 116.78, 103.94) rounded to its
 middle; what remains per channel is in the bias of conv1."""
 
@@ -16,7 +16,7 @@ PADDED_SHARE = 2
 
 
 def to_square(image: np.ndarray) -> np.ndarray:
-    """Pad uint8 RGB [height, width, 3] to a centred square by repeating its border."""
+    """Pad uint8 RGB [height, width, 3] to a centered square by repeating its border."""
     height, width = image.shape[:2]
     side = max(height, width)
     if height == width:

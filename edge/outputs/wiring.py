@@ -6,7 +6,7 @@ from edge.config import Config
 from edge.decision.decide import MANUAL
 from edge.gates.driven import DrivenGates
 from edge.gates.gpio import GpioPins
-from edge.gates.null import UnwiredGates
+from edge.gates.null import NullGates
 from edge.gates.output import GateOutput
 from edge.outputs.announced import ANNOUNCED
 from edge.outputs.modbus import ModbusPlc
@@ -39,7 +39,7 @@ class Outputs:
         self._pins: GpioPins | None = None
         self._driven: list[DrivenGates] = []
         self._mqtt: OutputThread | None = None
-        self.gates: GateOutput = UnwiredGates(config.bins)
+        self.gates: GateOutput = NullGates(config.bins)
         if pins:
             self._pins = GpioPins(pins, said)
             self._driven.append(DrivenGates("GPIO", pins, self._pins, said))

@@ -168,7 +168,7 @@ def _item(record: ItemRecord, hazards: Collection[str]) -> str:
 def _time_of_day(unix_s: float) -> str:
     try:
         return time.strftime("%H:%M:%S", time.localtime(unix_s))
-    except (ValueError, OverflowError, OSError):  # not known, or a spoilt record
+    except (ValueError, OverflowError, OSError):  # not known, or a corrupted record
         return "-"
 
 
@@ -181,12 +181,12 @@ def verdict(said: Verdict, hazards: Collection[str]) -> str:
 
 
 def classes(probabilities: Mapping[str, float]) -> str:
-    """The likeliest classes of a tried picture as bars."""
-    likeliest = sorted(probabilities.items(), key=lambda pair: -pair[1])[:SHOWN_CLASSES]
+    """The most likely classes of a tried picture as bars."""
+    top = sorted(probabilities.items(), key=lambda pair: -pair[1])[:SHOWN_CLASSES]
     rows = "".join(
         f'<li><i style="width:{100 * share:.1f}%"></i><div><span>{escape(label)}</span>'
         f"<u></u><b>{share:.0%}</b></div></li>"
-        for label, share in likeliest
+        for label, share in top
     )
     return f'<div class="tried"><em>Classes</em><ol>{rows}</ol></div>'
 
@@ -199,18 +199,18 @@ def problem(text: str) -> str:
 def about(bundle: Bundle, status: Status | None) -> str:
     """Tell what the bundle is and what it was proved by."""
     manifest, parity = bundle.manifest, bundle.manifest.parity
-    low, high = parity.accuracy_quantised_interval
+    low, high = parity.accuracy_quantized_interval
     facts = [
         ("Bundle", manifest.name),
         ("Digest", bundle.digest),
         ("Made", f"{manifest.created:%Y-%m-%d %H:%M} UTC"),
         ("Classes", ", ".join(bundle.labels)),
-        ("Hazards, suspected from", _listed(manifest.suspicion_of, 2) or "none"),
+        ("Hazards, suspected from", _listed(manifest.hazard_threshold_of, 2) or "none"),
         ("Least confidence", _listed(manifest.threshold_of, 0)),
         ("Unknown things", manifest.unknown.score if manifest.unknown else "by confidence only"),
         ("Images compared", f"{parity.images:,} ({parity.split})"),
         ("Same answer as the float model", f"{parity.agreement:.2%}"),
-        ("Accuracy", f"{parity.accuracy_quantised:.2%} (95 % interval {low:.2%} to {high:.2%})"),
+        ("Accuracy", f"{parity.accuracy_quantized:.2%} (95 % interval {low:.2%} to {high:.2%})"),
         ("Accuracy of the float model", f"{parity.accuracy_float:.2%}"),
         ("Largest difference of a probability", f"{parity.max_probability_difference:.3f}"),
     ]

@@ -18,7 +18,7 @@ from edge.files import PRIVATE, make_private_folder, write_whole
 LIVE_NAME, STATUS_NAME = "live.jpg", "status.json"
 STOPPED = "stopped"
 JPEG_QUALITY = 80
-COLOURS = {
+COLORS = {
     "item": (255, 255, 255),
     "sorted": (46, 160, 67),
     "manual": (240, 165, 0),
@@ -99,7 +99,7 @@ class Overlay:
     Attributes:
         box: left, top, right, bottom in pixels of the frame.
         text: one line above the box.
-        kind: a key of `COLOURS`.
+        kind: a key of `COLORS`.
     """
 
     box: tuple[float, float, float, float]
@@ -125,12 +125,12 @@ def annotate(pixels: np.ndarray, overlays: Sequence[Overlay], max_width: int) ->
 
 def _draw(picture: np.ndarray, overlay: Overlay, scale: float) -> None:
     """Draw one overlay on uint8 BGR [h, w, 3], in place."""
-    colour = COLOURS.get(overlay.kind, COLOURS["item"])
+    color = COLORS.get(overlay.kind, COLORS["item"])
     left, top, right, bottom = (round(edge * scale) for edge in overlay.box)
-    cv2.rectangle(picture, (left, top), (right, bottom), colour[::-1], 3)
+    cv2.rectangle(picture, (left, top), (right, bottom), color[::-1], 3)
     if not overlay.text:
         return
-    plate = _plate(overlay.text, colour, max(13, picture.shape[1] // 52))
+    plate = _plate(overlay.text, color, max(13, picture.shape[1] // 52))
     height, width = min(plate.shape[0], picture.shape[0]), min(plate.shape[1], picture.shape[1])
     left = max(0, min(left - 1, picture.shape[1] - width))
     top = max(0, min(top - height, picture.shape[0] - height))
@@ -138,15 +138,15 @@ def _draw(picture: np.ndarray, overlay: Overlay, scale: float) -> None:
 
 
 @lru_cache(maxsize=64)
-def _plate(text: str, colour: tuple[int, int, int], size: int) -> np.ndarray:
-    """A line of text on a ground of `colour` (RGB), uint8 BGR [h, w, 3].
+def _plate(text: str, color: tuple[int, int, int], size: int) -> np.ndarray:
+    """A line of text on a background of `color` (RGB), uint8 BGR [h, w, 3].
 
     By Pillow: OpenCV 5 loads megabytes of fonts for its first letter, and has fewer of them.
     """
     font = ImageFont.load_default(size)
     left, top, right, bottom = font.getbbox(text)
-    plate = Image.new("RGB", (int(right - left) + 10, int(bottom - top) + 10), colour)
-    ink = (0, 0, 0) if sum(colour) > 380 else (255, 255, 255)
+    plate = Image.new("RGB", (int(right - left) + 10, int(bottom - top) + 10), color)
+    ink = (0, 0, 0) if sum(color) > 380 else (255, 255, 255)
     ImageDraw.Draw(plate).text((5 - left, 5 - top), text, font=font, fill=ink)
     return np.asarray(plate)[..., ::-1]
 

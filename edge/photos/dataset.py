@@ -1,4 +1,4 @@
-"""Folders of labelled photos: which files belong, under which label, and what is left out."""
+"""Folders of labeled photos: which files belong, under which label, and what is left out."""
 
 import os
 import stat
@@ -11,7 +11,7 @@ from edge.errors import BadInput
 from edge.labels import label_problem, normalized, shown
 from edge.photos.class_folders import SYSTEM_NAMES, read_class_folders
 from edge.photos.listing import SPLITS, UNSPLIT, LeftOut, Listing, Reason, read_listing, split_named
-from edge.photos.reading import PHOTO_SUFFIXES, LabelledPhoto
+from edge.photos.reading import PHOTO_SUFFIXES, LabeledPhoto
 
 DEEPEST = 16
 """Folders within a class folder, one within the other, that are looked into."""
@@ -53,7 +53,7 @@ class Survey:
         return notes
 
 
-def find_photos(folder: Path) -> list[LabelledPhoto]:
+def find_photos(folder: Path) -> list[LabeledPhoto]:
     """List the photos of `folder/CLASS/`, sorted by class and name; see `survey_photos`.
 
     Raises:
@@ -125,7 +125,7 @@ def survey_photos(folder: Path) -> Survey:
         )
     walk = _Walk()
     labels = read_class_folders(folder)
-    photos: list[LabelledPhoto] = []
+    photos: list[LabeledPhoto] = []
     nested: list[tuple[Path, int]] = []
     for entry in _entries(folder):
         place = Path(entry.path)
@@ -145,7 +145,7 @@ def survey_photos(folder: Path) -> Survey:
                 f"{shown(str(place))}: the class has no image{held}; add some or remove the folder"
             )
         _check_label(label, place)
-        photos += [LabelledPhoto(path, label) for path in found]
+        photos += [LabeledPhoto(path, label) for path in found]
         within = Counter(path.parent for path in found if path.parent != place)
         nested += sorted(within.items())
     if not photos:
@@ -155,7 +155,7 @@ def survey_photos(folder: Path) -> Survey:
     return Survey(folder, {UNSPLIT: photos}, tuple(walk.left_out), tuple(nested))
 
 
-def of_split(data: Path, listing: Listing, split: str) -> list[LabelledPhoto]:
+def of_split(data: Path, listing: Listing, split: str) -> list[LabeledPhoto]:
     """The photos of one split of a dataset that has splits.
 
     Raises:

@@ -1,4 +1,4 @@
-"""CSV files that list labelled photos, and what is left out of a dataset."""
+"""CSV files that list labeled photos, and what is left out of a dataset."""
 
 import csv
 import io
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from edge.errors import BadInput
 from edge.labels import label_problem, normalized, shown
-from edge.photos.reading import LabelledPhoto
+from edge.photos.reading import LabeledPhoto
 from edge.records.cells import from_cell, to_cell
 
 SPLITS = ("train", "val", "test")
@@ -21,7 +21,7 @@ SPLIT_FILE = "split.csv"
 UNSPLIT = ""
 """The one split of a dataset that does not say which photo is for what."""
 
-Listing = Mapping[str, list[LabelledPhoto]]
+Listing = Mapping[str, list[LabeledPhoto]]
 """The photos of a dataset by split: some of SPLITS, or UNSPLIT alone."""
 
 SPLIT_NAMES = {
@@ -72,7 +72,7 @@ def read_listing(path: Path) -> tuple[Listing, tuple[LeftOut, ...]]:
     rows = _rows(path, _text(path))
     _, header = next(rows, (0, []))
     columns = _columns(path, header)
-    listing: dict[str, list[LabelledPhoto]] = {}
+    listing: dict[str, list[LabeledPhoto]] = {}
     seen: dict[str, list[tuple[str, str, int]]] = {}
     left_out = []
     for line, fields in rows:
@@ -87,7 +87,7 @@ def read_listing(path: Path) -> tuple[Listing, tuple[LeftOut, ...]]:
         for label, of_split, before in known:
             if label != photo.label:
                 raise BadInput(
-                    f"{where}: {shown(str(photo.path))} is labelled {photo.label}, but {label} in "
+                    f"{where}: {shown(str(photo.path))} is labeled {photo.label}, but {label} in "
                     f"line {before}"
                 )
             if of_split == split:
@@ -183,7 +183,7 @@ def _columns(path: Path, header: Sequence[str]) -> dict[str, int]:
     return {name: names.index(name) for name in ("path", "label", "split") if name in names}
 
 
-def _photo(cells: Mapping[str, str], where: str, folder: Path) -> tuple[LabelledPhoto, str]:
+def _photo(cells: Mapping[str, str], where: str, folder: Path) -> tuple[LabeledPhoto, str]:
     named, label = cells["path"], normalized(from_cell(cells["label"]))
     if not named or not label:
         raise BadInput(f"{where}: no {'label' if named else 'path'}")
@@ -201,8 +201,8 @@ def _photo(cells: Mapping[str, str], where: str, folder: Path) -> tuple[Labelled
     )
     for form in forms:
         if _is_file(folder / form):
-            return LabelledPhoto(folder / form, label), split
-    raise BadInput(f"{where}: labelled {label}, but {_why_no_file(folder, named)}")
+            return LabeledPhoto(folder / form, label), split
+    raise BadInput(f"{where}: labeled {label}, but {_why_no_file(folder, named)}")
 
 
 def _is_file(path: Path) -> bool:

@@ -147,31 +147,31 @@ PHOTO_SUFFIXES = frozenset(suffix for each in FORMATS.values() for suffix in eac
 
 
 @dataclass(frozen=True)
-class LabelledPhoto:
+class LabeledPhoto:
     """One photo of a dataset: where it lies and what is on it."""
 
     path: Path
     label: str
 
 
-def read_photo(path: Path, ground: str = "white") -> np.ndarray:
+def read_photo(path: Path, background: str = "white") -> np.ndarray:
     """Read a picture file as uint8 RGB [height, width, 3].
 
-    Upright by its EXIF orientation; transparency is put on a `ground` of that color; of an
-    animation the first picture; greys of 16 or 32 bits and floats are scaled to 8 bits
+    Upright by its EXIF orientation; transparency is put on a `background` of that color; of an
+    animation the first picture; grays of 16 or 32 bits and floats are scaled to 8 bits
     (`_levels`). Beyond `FULL_MEGAPIXELS` it is reduced.
 
     Raises:
         BadInput: the file is missing, none of a known kind, damaged or too large.
     """
     return _of_file(
-        path, lambda file: _decoded(file, FORMATS, MOST_MEGAPIXELS, FULL_MEGAPIXELS, ground)
+        path, lambda file: _decoded(file, FORMATS, MOST_MEGAPIXELS, FULL_MEGAPIXELS, background)
     )
 
 
 def read_photos(
-    photos: Iterable[LabelledPhoto], skipped: Callable[[str], None]
-) -> Iterator[tuple[LabelledPhoto, np.ndarray]]:
+    photos: Iterable[LabeledPhoto], skipped: Callable[[str], None]
+) -> Iterator[tuple[LabeledPhoto, np.ndarray]]:
     """Read photos one by one; unreadable ones are left out.
 
     `skipped` gets a line for each, and at the end one that counts them. Yields pairs of the photo
@@ -306,7 +306,7 @@ def _decoded(
     formats: dict[str, Format],
     most_megapixels: float,
     full_megapixels: float,
-    ground: str = "white",
+    background: str = "white",
 ) -> np.ndarray:
     """Read a picture as uint8 RGB [height, width, 3]; raises what the decoder raises, too."""
     image = _opened(file, formats)
@@ -315,7 +315,7 @@ def _decoded(
     _draft(image, full_megapixels)
     _forget_all_but_orientation(image)
     image.load()
-    return _pixels(image, _orientation(image), full_megapixels, ground)
+    return _pixels(image, _orientation(image), full_megapixels, background)
 
 
 def _check_size(image: ImageFile.ImageFile, file: BinaryIO, most_megapixels: float) -> None:
@@ -445,7 +445,7 @@ def _stated_orientation(exif: bytes) -> int | None:
 
 
 def _pixels(
-    image: Image.Image, orientation: int, full_megapixels: float, ground: str
+    image: Image.Image, orientation: int, full_megapixels: float, background: str
 ) -> np.ndarray:
     """A loaded picture as uint8 RGB [height, width, 3], upright, not larger than wanted.
 
@@ -463,7 +463,7 @@ def _pixels(
     for top in range(0, down, step):
         rows = min(step, down - top)
         box = (0, top * factor, across * factor, (top + rows) * factor)
-        band = _rgb(image.crop(box), levels, ground)
+        band = _rgb(image.crop(box), levels, background)
         if factor > 1:
             band = cv2.resize(band, (across, rows), interpolation=cv2.INTER_AREA)
         stored[top : top + rows] = band
@@ -485,12 +485,12 @@ def _as_stored(upright: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def _is_deep(image: Image.Image) -> bool:
-    """Whether a picture is grey with more than 8 bits."""
+    """Whether a picture is gray with more than 8 bits."""
     return image.mode in ("I", "F") or image.mode.startswith("I;")
 
 
 def _levels(image: Image.Image) -> tuple[float, float]:
-    """What of a deep grey picture is black, and what is white; (0, 255) of any other.
+    """What of a deep gray picture is black, and what is white; (0, 255) of any other.
 
     16 bits are 0 to 65535 (PNG and TIFF say so). 32 bits and floats have no such rule: they are
     taken for 0 to 1 (floats only), 0 to 255 or 0 to 65535, the first of these that they fit into,
@@ -517,21 +517,21 @@ def _levels(image: Image.Image) -> tuple[float, float]:
     return low, max(high, math.nextafter(low, math.inf))
 
 
-def _rgb(band: Image.Image, levels: tuple[float, float], ground: str) -> np.ndarray:
+def _rgb(band: Image.Image, levels: tuple[float, float], background: str) -> np.ndarray:
     """Some rows of a picture as uint8 RGB [h, w, 3]."""
     if _is_deep(band):
         low, high = levels
         values = np.nan_to_num(np.asarray(band, np.float64), nan=low, posinf=high, neginf=low)
-        grey = np.rint(np.clip((values - low) / (high - low), 0, 1) * 255).astype(np.uint8)
+        gray = np.rint(np.clip((values - low) / (high - low), 0, 1) * 255).astype(np.uint8)
         clear = band.info.get("transparency")
         if isinstance(clear, int):
-            grey[values == clear] = 0 if ground == "black" else 255
-        return np.repeat(grey[..., np.newaxis], 3, axis=2)
+            gray[values == clear] = 0 if background == "black" else 255
+        return np.repeat(gray[..., np.newaxis], 3, axis=2)
     if band.mode == "LAB":
         return cv2.cvtColor(np.ascontiguousarray(band), cv2.COLOR_LAB2RGB)
     if band.mode == "La":
         band = band.convert("LA")
     if band.mode in ("RGBA", "RGBa", "LA", "PA") or "transparency" in band.info:
         band = band.convert("RGBA")
-        band = Image.alpha_composite(Image.new("RGBA", band.size, ground), band)
+        band = Image.alpha_composite(Image.new("RGBA", band.size, background), band)
     return np.asarray(band.convert("RGB"))

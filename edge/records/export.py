@@ -177,7 +177,7 @@ def export_review(
 ) -> Exported:
     """Write pictures as a dataset `folder/CLASS/*.jpg`, which train/fine_tune.py takes as --data.
 
-    CLASS is the label that a person gave, else the likeliest class (`edge.photos.class_folders`
+    CLASS is the label that a person gave, else the most likely class (`edge.photos.class_folders`
     says how its folder is called); a person looks through the folders, moves what lies wrong and
     deletes what is no good. The names begin with the confidence, so that the doubtful ones come
     first. `items.csv` tells of each picture.
@@ -334,7 +334,7 @@ def _write_picture(record: ItemRecord, folder: Path) -> Path:
 
 def label_of(record: ItemRecord) -> str:
     """What a picture is taken for; empty when nothing says what it may be."""
-    predicted = record.label if record.label != UNKNOWN else record.likeliest
+    predicted = record.label if record.label != UNKNOWN else record.top_label
     return record.reviewed or predicted
 
 

@@ -41,7 +41,7 @@ Lying = tuple[TrackedItem, bytes]
 
 
 class Recall:
-    """The items that were recorded lately; each is recognised at most once."""
+    """The items that were recorded lately; each is recognized at most once."""
 
     def __init__(self, records: Iterable[ItemRecord], now: float) -> None:
         """Take the last records, the newest first, and the time in unix seconds.
@@ -55,7 +55,7 @@ class Recall:
         self._newer = {record.item_id: place for place, record in enumerate(self._waiting)}
         self._shifts: dict[str, float] = {}  # run -> from its belt coordinates to ours, mm
 
-    def recognise(
+    def recognize(
         self,
         item: TrackedItem,
         crop: bytes,
@@ -99,9 +99,9 @@ class Recall:
         lying: Sequence[Lying],
         view_mm: tuple[float, float],
     ) -> float | None:
-        """The likeliest shift of a run, if one of its records is this item under it; else None.
+        """The most likely shift of a run, if one of its records is this item under it; else None.
 
-        What lies there is compared as a whole: one item alone is easily taken for its neighbour.
+        What lies there is compared as a whole: one item alone is easily taken for its neighbor.
         """
         records = [record for record in self._waiting if run_of(record) == run]
         best, most, its_own = None, 0.0, []
@@ -183,7 +183,8 @@ def difference(first: bytes, second: bytes) -> float:
 def thumbnail(jpeg: bytes) -> np.ndarray | None:
     """A JPEG as uint8 BGR of the size `THUMBNAIL`; None when it cannot be read.
 
-    One spoilt byte of a record may make its crop claim any size, which OpenCV would make room for.
+    One corrupted byte of a record may make its crop claim any size, which OpenCV would make room
+    for.
     """
     try:
         pixels = decode_photo(jpeg, ("JPEG",), CROP_MEGAPIXELS, CROP_MEGAPIXELS)

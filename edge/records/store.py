@@ -40,7 +40,9 @@ LARGEST_SEQUENCE = 2**53
 PASSED_OVER, PASSING_S = 10_000, 30.0
 """How many damaged places a walk tries to get past, and for how long."""
 KEPT_ASIDE = 5
-"""So many damaged files are kept; a disk that spoils all it is given must not be filled by them."""
+"""So many damaged files are kept; a disk that corrupts all it is given must not be filled by
+them.
+"""
 NO_DAMAGE = (
     "database is locked",
     "database table is locked",
@@ -73,7 +75,7 @@ CREATE TABLE items (
     item_id TEXT NOT NULL UNIQUE, decided_at REAL, label TEXT NOT NULL, confidence REAL,
     bin TEXT NOT NULL, reason TEXT NOT NULL, position_mm REAL, offset_mm REAL,
     views INTEGER NOT NULL, detect_ms REAL, classify_ms REAL, verdict_ms REAL,
-    late INTEGER NOT NULL, bundle TEXT NOT NULL, length_mm REAL, likeliest TEXT NOT NULL,
+    late INTEGER NOT NULL, bundle TEXT NOT NULL, length_mm REAL, top_label TEXT NOT NULL,
     review TEXT NOT NULL, reviewed TEXT NOT NULL);
 CREATE TABLE crops (
     sequence INTEGER PRIMARY KEY REFERENCES items ON DELETE CASCADE,
@@ -116,7 +118,7 @@ class ItemRecord:
         confidence: 0 to 1.
         bin: where the item was sent.
         reason: why, in words.
-        position_mm: belt position of the item's centre when it was last seen.
+        position_mm: belt position of the item's center when it was last seen.
         offset_mm: the item's distance across the belt from its middle line.
         views: how many views were classified.
         detect_ms: time of the detector for the last view.
@@ -127,7 +129,7 @@ class ItemRecord:
         crop: the best view as JPEG, empty when it was given up, or none was classified, as of what
             touches another item.
         length_mm: the item's length along the belt.
-        likeliest: the class that the views speak for most, also when that is not enough for a
+        top_label: the class that the views speak for most, also when that is not enough for a
             label; empty when there was no view.
         review: why a person should look at it (`edge.records.review`), empty: nobody has to.
         reviewed: the label that a person gave it, empty: none did.
@@ -151,7 +153,7 @@ class ItemRecord:
     bundle: str
     crop: bytes
     length_mm: float = math.nan
-    likeliest: str = ""
+    top_label: str = ""
     review: str = ""
     reviewed: str = ""
 
@@ -418,7 +420,7 @@ class Store:
             )
         except sqlite3.Error as error:
             raise BadInput(f"{self.path}: cannot be opened ({error}); check the folder") from None
-        # A text with a spoilt byte is shown with a mark in its place.
+        # A text with a corrupted byte is shown with a mark in its place.
         self._database.text_factory = lambda text: text.decode("utf-8", "replace")
         if hasattr(self._database, "setlimit"):  # Python 3.11
             self._database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_VALUE)
@@ -534,8 +536,8 @@ class Store:
     def _check(self) -> None:
         """Raise BadInput unless the file is one of ours and of a version this program knows.
 
-        One byte of the numbers that say so may have been spoilt: what holds our tables is ours, and
-        what holds them as this version writes them is of this version (a newer one has others).
+        One byte of the numbers that say so may have been corrupted: what holds our tables is ours,
+        and what holds them as this version writes them is of this version (a newer one has others).
         """
         version = self._version()
         ours = self._pragma("application_id") == APPLICATION_ID

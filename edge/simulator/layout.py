@@ -20,8 +20,8 @@ class PlacedItem:
 
     Attributes:
         label: its true class.
-        position_mm: the belt coordinate of its centre.
-        offset_mm: its centre across the belt, from the middle of the view, downwards positive.
+        position_mm: the belt coordinate of its center.
+        offset_mm: its center across the belt, from the middle of the view, downwards positive.
         length_mm, width_mm: its extents along and across the belt.
         draw: makes its picture, uint8 RGBA [h, w, 4] at belt resolution, cropped to what shows.
     """
@@ -51,7 +51,7 @@ def place_items(
         count: how many.
         seed: of the distances and offsets.
         geometry: the view, whose width across the belt every item keeps within.
-        gap_mm: least and greatest distance between the ends of two neighbours.
+        gap_mm: least and greatest distance between the ends of two neighbors.
         start_mm: the belt coordinate from which on items lie; by default they are just out of
             view, upstream, when the encoder reads 0.
         touching: share of the items that lie against the one before them, in pairs.

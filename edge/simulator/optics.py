@@ -55,8 +55,8 @@ class Lens:
         """The shadow of somebody who walks by, uint8 [H, W, 3], 255 is none."""
         x = np.linspace(0, 1, self._geometry.width_px, dtype=np.float32)
         # It goes to and fro, and is out of the view for a while at either end.
-        centre = 0.5 + 0.9 * sin(pi * at / SHADOW_S)
-        share = 1 - self._optics.shadow * np.exp(-(((x - centre) / SHADOW_WIDTH) ** 2))
+        center = 0.5 + 0.9 * sin(pi * at / SHADOW_S)
+        share = 1 - self._optics.shadow * np.exp(-(((x - center) / SHADOW_WIDTH) ** 2))
         row = np.repeat(np.rint(255 * share).astype(np.uint8)[:, np.newaxis], 3, axis=1)
         return np.broadcast_to(row, (self._geometry.height_px, *row.shape)).copy()
 
@@ -76,6 +76,6 @@ def dust(geometry: Geometry, specks: int, rng: np.random.Generator) -> np.ndarra
     """The share of the light that specks on the lens let through, float32 [H, W, 1]."""
     clear = np.ones((geometry.height_px, geometry.width_px), np.float32)
     for _ in range(specks):
-        centre = int(rng.integers(geometry.width_px)), int(rng.integers(geometry.height_px))
-        cv2.circle(clear, centre, int(rng.integers(2, 9)), float(rng.uniform(0.5, 0.9)), cv2.FILLED)
+        center = int(rng.integers(geometry.width_px)), int(rng.integers(geometry.height_px))
+        cv2.circle(clear, center, int(rng.integers(2, 9)), float(rng.uniform(0.5, 0.9)), cv2.FILLED)
     return cv2.GaussianBlur(clear, (0, 0), 3)[..., np.newaxis]

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from edge.belt.geometry import Geometry
-from edge.photos.reading import LabelledPhoto, read_photo
+from edge.photos.reading import LabeledPhoto, read_photo
 from edge.synthetic.debris import draw_debris
 from edge.synthetic.items import CLASSES, SIZE_MM, draw_item
 from edge.synthetic.segmentation import cut_out
@@ -64,7 +64,7 @@ def drawn_piece(label: str, seed: int, longest_mm: float, geometry: Geometry) ->
     )
 
 
-def photo_pieces(photos: Sequence[LabelledPhoto], seed: int, geometry: Geometry) -> Iterator[Piece]:
+def photo_pieces(photos: Sequence[LabeledPhoto], seed: int, geometry: Geometry) -> Iterator[Piece]:
     """Photos as cards, without end: each photo once, in random order, then each once again.
 
     Raises:
@@ -79,7 +79,7 @@ def photo_pieces(photos: Sequence[LabelledPhoto], seed: int, geometry: Geometry)
 
 
 def photo_piece(
-    photo: LabelledPhoto, longest_mm: float, turn_degrees: float, geometry: Geometry
+    photo: LabeledPhoto, longest_mm: float, turn_degrees: float, geometry: Geometry
 ) -> Piece:
     """One photo as a card of `longest_mm`, turned, with the photo's own background.
 
@@ -136,11 +136,11 @@ def cropped(sprite: np.ndarray) -> np.ndarray:
 
 
 def cutout_pieces(
-    photos: Sequence[LabelledPhoto], turn_degrees: float, seed: int, geometry: Geometry
+    photos: Sequence[LabeledPhoto], turn_degrees: float, seed: int, geometry: Geometry
 ) -> Iterator[Piece]:
-    """The items of photos without their grounds, without end; in random order, then again.
+    """The items of photos without their backgrounds, without end; in random order, then again.
 
-    Photos whose item cannot be told from its ground are left out.
+    Photos whose item cannot be told from its background are left out.
 
     Raises:
         BadInput: a photo cannot be read (when its turn comes).
@@ -162,9 +162,7 @@ def cutout_pieces(
                 yield sprite_piece(label, sprite, longest_mm, turn, geometry)
 
 
-def debris_pieces(
-    photos: Sequence[LabelledPhoto], seed: int, geometry: Geometry
-) -> Iterator[Piece]:
+def debris_pieces(photos: Sequence[LabeledPhoto], seed: int, geometry: Geometry) -> Iterator[Piece]:
     """Things that are no electronic waste, without end: cut out of photos, or drawn.
 
     Raises:

@@ -106,7 +106,7 @@ class SimulatedPlant:
     def advance(self, belt_mm: float) -> None:
         """Move the belt to a position, which it has now; the gates were as they were told to be.
 
-        An item whose centre passes an open gate, either way, falls into that bin.
+        An item whose center passes an open gate, either way, falls into that bin.
         """
         before = belt_mm if self._encoder_mm is None else self._encoder_mm
         self._encoder_mm = belt_mm

@@ -41,7 +41,7 @@ class Load(_Section):
     """What lies on the belt.
 
     Attributes:
-        gap_mm: least and greatest distance between the ends of two neighbours.
+        gap_mm: least and greatest distance between the ends of two neighbors.
         touching: share of the items that are laid against the one before.
         overlapping: share of the items that are laid partly over the one before.
         photos: share of the items that come from photos, if there are any.
@@ -76,7 +76,7 @@ class Optics(_Section):
     Attributes:
         fps: pictures a second.
         exposure_ms: the belt moves on during it, which blurs the picture.
-        noise: of the sensor, grey levels, 0 to this.
+        noise: of the sensor, gray levels, 0 to this.
         flicker: of the lamp at 100 Hz, as a share of its light.
         drift: how far the light rises and falls in the course of two minutes, as a share.
         shadow: depth of a shadow that wanders over the belt, 0 (none) to 1 (black).

@@ -16,7 +16,7 @@ from edge.simulator.layout import PlacedItem
 from edge.simulator.optics import Lens
 from edge.simulator.scenario import Optics
 
-BELT_COLOR = (76, 86, 78)  # RGB of dark grey-green rubber
+BELT_COLOR = (76, 86, 78)  # RGB of dark gray-green rubber
 TEXTURE_MM = 2000.0  # the belt repeats itself after this length
 SHADOW_MM = 5.0
 SHADOW_DEPTH = 0.45
@@ -137,8 +137,8 @@ def rubber(loop_px: int, geometry: Geometry, rng: np.random.Generator) -> np.nda
         cells = np.hstack([cells, cells[:, :1]]).astype(np.float32)
         return cv2.resize(cells, (loop_px, height), interpolation=cv2.INTER_CUBIC)
 
-    grey = grain(96, 1.5) + grain(12, 1.2) + grain(2, 2.5)
-    grey += 1.5 * np.sin(np.arange(height, dtype=np.float32) * 0.9)[:, np.newaxis]  # the weave
+    gray = grain(96, 1.5) + grain(12, 1.2) + grain(2, 2.5)
+    gray += 1.5 * np.sin(np.arange(height, dtype=np.float32) * 0.9)[:, np.newaxis]  # the weave
     marks = np.zeros((height, loop_px), np.float32)
     for _ in range(loop_px // 60):  # scratches run along the belt, more or less
         x, y = rng.integers(40, loop_px - 260), rng.integers(height)
@@ -149,6 +149,6 @@ def rubber(loop_px: int, geometry: Geometry, rng: np.random.Generator) -> np.nda
         axes = (int(rng.integers(8, 60)), int(rng.integers(6, 40)))
         angle = float(rng.integers(180))
         cv2.ellipse(marks, (x, y), axes, angle, 0, 360, float(rng.uniform(-7, 2)), -1, cv2.LINE_AA)
-    grey += cv2.GaussianBlur(marks, (0, 0), 1.2)
-    shade = (grey[..., np.newaxis] + np.array(BELT_COLOR, np.float32)).clip(0, 255)
+    gray += cv2.GaussianBlur(marks, (0, 0), 1.2)
+    shade = (gray[..., np.newaxis] + np.array(BELT_COLOR, np.float32)).clip(0, 255)
     return np.hstack([shade, shade[:, :width]]).astype(np.uint8)

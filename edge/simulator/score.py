@@ -24,7 +24,7 @@ class Record(Protocol):
 
     @property
     def position_mm(self) -> float:
-        """The belt coordinate of its centre."""
+        """The belt coordinate of its center."""
 
     @property
     def reason(self) -> str:
@@ -70,19 +70,19 @@ class Score:
         right, wrong, unknown: counted items by their record's label. Of debris, which is of no
             class, `unknown` is right and counted as such.
         missed: items without a record.
-        doubled: records beyond the first of an item.
-        ghosts: records where no item was.
-        miscounted: `missed`, `doubled` and `ghosts`, but for items that touch another one and were
-            recognised as touching: those are counted by hand.
+        duplicates: records beyond the first of an item.
+        false_positives: records where no item was.
+        miscounted: `missed`, `duplicates` and `false_positives`, but for items that touch another
+            one and were recognized as touching: those are counted by hand.
         touching: items that lay against another one.
-        touching_recognised: those that were recorded as touching, alone or with their neighbour.
+        touching_recognized: those that were recorded as touching, alone or with their neighbor.
         touching_false: items that touch nothing, but were recorded as touching.
         misrecorded: items that ended in another bin than their record says.
         routed_right: items that ended in the bin of their true label.
         hazards: items of a hazardous label.
         hazard_leaks: those that ended in another label's bin.
         deadlines_missed: items whose verdict came too late for their gate.
-        late_astray: those that ended in another bin than `manual`.
+        late_misrouted: those that ended in another bin than `manual`.
         bins: what came into each bin.
     """
 
@@ -92,18 +92,18 @@ class Score:
     wrong: int
     unknown: int
     missed: int
-    doubled: int
-    ghosts: int
+    duplicates: int
+    false_positives: int
     miscounted: int
     touching: int
-    touching_recognised: int
+    touching_recognized: int
     touching_false: int
     misrecorded: int
     routed_right: int
     hazards: int
     hazard_leaks: int
     deadlines_missed: int
-    late_astray: int
+    late_misrouted: int
     bins: Mapping[str, BinScore]
 
 
@@ -119,7 +119,7 @@ def score(
     Args:
         placed: what lay on the belt.
         records: what the line wrote down, in the order of writing. A record belongs to the item
-            whose centre is nearest, if that is within half of the item's length; a record that
+            whose center is nearest, if that is within half of the item's length; a record that
             also has an `offset_mm` must be within half of its width too.
         routed: the bin each placed item ended in (`SimulatedPlant.routed`).
         bins: the bin of each label; a label without one belongs in `manual`.
@@ -135,14 +135,14 @@ def score(
         else:
             written[index].append(record)
     groups = touching_groups(placed)
-    recognised = {
+    recognized = {
         index
         for group in groups
         if any(says_touching(record) for each in group for record in written.get(each, ()))
         for index in group
     }
     together = {index for group in groups for index in group}
-    alone = [index for index in range(len(placed)) if index not in recognised]
+    alone = [index for index in range(len(placed)) if index not in recognized]
     labels = {
         index: UNKNOWN if any(map(says_touching, found)) and index in together else found[0].label
         for index, found in written.items()
@@ -162,11 +162,11 @@ def score(
         wrong=len(labels) - right - unknown,
         unknown=unknown,
         missed=len(placed) - len(written),
-        doubled=sum(len(found) - 1 for found in written.values()),
-        ghosts=len(strays),
+        duplicates=sum(len(found) - 1 for found in written.values()),
+        false_positives=len(strays),
         miscounted=sum(abs(len(written.get(index, ())) - 1) for index in alone) + len(strays),
         touching=len(together),
-        touching_recognised=len(recognised),
+        touching_recognized=len(recognized),
         touching_false=sum(
             any(map(says_touching, found)) and index not in together
             for index, found in written.items()
@@ -180,7 +180,7 @@ def score(
             routed[index] not in (None, MANUAL, targets[index]) for index in in_danger
         ),
         deadlines_missed=sum(record.late for record in records),
-        late_astray=sum(routed[index] not in (None, MANUAL) for index in late),
+        late_misrouted=sum(routed[index] not in (None, MANUAL) for index in late),
         bins=bin_scores(routed, targets, {*bins.values(), MANUAL}),
     )
 

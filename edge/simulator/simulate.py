@@ -24,7 +24,7 @@ from edge.inference.classifier import Classifier, Prediction
 from edge.inference.worker import Predicting
 from edge.line import PATIENCE, Source, build_conveyor, with_encoder
 from edge.photos.dataset import find_photos
-from edge.photos.reading import LabelledPhoto, read_photos
+from edge.photos.reading import LabeledPhoto, read_photos
 from edge.records.store import ItemRecord
 from edge.simulator.layout import PlacedItem, place_items
 from edge.simulator.motion import BeltMotion
@@ -125,7 +125,7 @@ def pieces_of(
     return sources[0][1] if len(sources) == 1 else mixed(sources, seed)
 
 
-def _photos(folder: Path | None, said: Callable[[str], None]) -> list[LabelledPhoto]:
+def _photos(folder: Path | None, said: Callable[[str], None]) -> list[LabeledPhoto]:
     if folder is None:
         return []
     return [photo for photo, _ in read_photos(find_photos(folder), said)]

@@ -21,7 +21,7 @@ from edge.synthetic.drawings import (
     television,
     washing_machine,
 )
-from edge.synthetic.drawings.background import draw_ground
+from edge.synthetic.drawings.background import draw_background
 
 DRAWINGS: Mapping[str, Callable[[np.random.Generator], Image.Image]] = {
     "Battery": battery.draw,
@@ -72,12 +72,14 @@ def draw_item(label: str, seed: int, size: int = 256) -> np.ndarray:
     return _light(_wear(item, rng), rng)
 
 
-def draw_on_ground(label: str, seed: int, size: int = 224) -> np.ndarray:
-    """Draw one item on a random ground, turned and scaled a little: uint8 RGB [size, size, 3]."""
+def draw_on_background(label: str, seed: int, size: int = 224) -> np.ndarray:
+    """Draw one item on a random background, turned and scaled a little: uint8 RGB [size, size,
+    3].
+    """
     rng = np.random.default_rng((len(CLASSES) + CLASSES.index(label), seed))
     side = int(size * rng.uniform(0.7, 0.97))
     item = draw_item(label, seed, side).astype(np.float32)
-    picture = draw_ground(rng, size).astype(np.float32)
+    picture = draw_background(rng, size).astype(np.float32)
     left, top = (int(place) for place in rng.integers(0, size - side + 1, 2))
     alpha = np.zeros((size, size), np.float32)
     alpha[top : top + side, left : left + side] = item[..., 3] / 255
@@ -110,7 +112,7 @@ def write_dataset(out: Path, per_class: Mapping[str, int], seed: int, size: int 
                 folder = fresh / split / label
                 folder.mkdir(parents=True)
                 for place in range(count):
-                    picture = Image.fromarray(draw_on_ground(label, number + place, size))
+                    picture = Image.fromarray(draw_on_background(label, number + place, size))
                     picture.save(folder / f"{place:04d}.jpg", quality=92)
             number += count
         if out.exists():
@@ -121,7 +123,7 @@ def write_dataset(out: Path, per_class: Mapping[str, int], seed: int, size: int 
 def _tilt(drawn: np.ndarray, rng: np.random.Generator, flat: bool) -> np.ndarray:
     """Look at it from a slight angle, turned: any way for what lies flat, else by up to 20 degrees.
 
-    Takes and returns uint8 RGBA of the same size, colours premultiplied so that no dark fringe
+    Takes and returns uint8 RGBA of the same size, colors premultiplied so that no dark fringe
     grows at the edge.
     """
     side = drawn.shape[0]
@@ -136,7 +138,7 @@ def _tilt(drawn: np.ndarray, rng: np.random.Generator, flat: bool) -> np.ndarray
 def _fit(drawn: np.ndarray, size: int) -> np.ndarray:
     """Cut the item out and scale it to fill a square of `size` but for a margin.
 
-    Takes premultiplied colours and returns straight ones.
+    Takes premultiplied colors and returns straight ones.
     """
     solid = drawn[..., 3] > 8
     rows, columns = np.flatnonzero(solid.any(axis=1)), np.flatnonzero(solid.any(axis=0))
@@ -172,9 +174,9 @@ def _wear(item: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     )
     dust = clouds * (0.5 + 0.5 * specks)
     amount = rng.uniform(0, 0.22)
-    colours = item[..., :3] + marks[..., np.newaxis]
-    colours += (np.array([150, 140, 120]) - colours) * (amount * dust)[..., np.newaxis]
-    return _with_colours(item, colours)
+    colors = item[..., :3] + marks[..., np.newaxis]
+    colors += (np.array([150, 140, 120]) - colors) * (amount * dust)[..., np.newaxis]
+    return _with_colors(item, colors)
 
 
 def _light(item: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -186,9 +188,9 @@ def _light(item: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     strength = rng.uniform(0, 0.22)
     gain = rng.uniform(0.75, 1.15) * (1 + strength * along)
     tint = rng.normal(1, 0.03, 3)
-    return _with_colours(item, item[..., :3] * gain[..., np.newaxis] * tint)
+    return _with_colors(item, item[..., :3] * gain[..., np.newaxis] * tint)
 
 
-def _with_colours(item: np.ndarray, colours: np.ndarray) -> np.ndarray:
-    shown = np.clip(colours, 0, 255).astype(np.uint8) * (item[..., 3:] > 0)
+def _with_colors(item: np.ndarray, colors: np.ndarray) -> np.ndarray:
+    shown = np.clip(colors, 0, 255).astype(np.uint8) * (item[..., 3:] > 0)
     return np.dstack([shown, item[..., 3]])

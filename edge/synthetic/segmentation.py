@@ -1,4 +1,4 @@
-"""The item of a photo without its ground, and the item laid on another ground."""
+"""The item of a photo without its background, and the item laid on another background."""
 
 from dataclasses import dataclass
 
@@ -15,20 +15,22 @@ GRAB_STEPS = 5
 """Of GrabCut; after 3 it had not settled on some drawn wood."""
 
 CLEAR = 60
-"""Median change of colour (Sobel, CIELAB in 8 bits) from which an outline lies on an edge; where
-GrabCut parts a ground from itself, as the streaks of wood, it is 30 to 50."""
+"""Median change of color (Sobel, CIELAB in 8 bits) from which an outline lies on an edge; where
+GrabCut parts a background from itself, as the streaks of wood, it is 30 to 50."""
 
 RING = 3
-"""Width, px, of the border from which the ground is learnt."""
+"""Width, px, of the border from which the background is learned."""
 
 LEAST, MOST = 3, 14
-"""Least and most that a pixel of a plain ground may differ from it, grey levels."""
+"""Least and most that a pixel of a plain background may differ from it, gray levels."""
 
 ROUGH = 2
-"""The median difference of a border from a smooth ground, grey levels, up to which it is plain."""
+"""The median difference of a border from a smooth background, gray levels, up to which it is
+plain.
+"""
 
 EVEN = 0.6
-"""Share of the border that must fit one smooth colour for the ground to count as plain."""
+"""Share of the border that must fit one smooth color for the background to count as plain."""
 
 SOLID, LEAKING = 0.85, 0.7
 """Area of an item over that of its convex hull: from SOLID on it is whole, under LEAKING the
@@ -43,14 +45,14 @@ class Belief:
         least_area, most_area: of the photo.
         most_border: of the photo's border that the item may touch; more, and it fills the picture.
         least_solidity: area over that of the convex hull.
-        most_off_centre: distance of its centre from that of the photo, over half the photo's side.
+        most_off_center: distance of its center from that of the photo, over half the photo's side.
     """
 
     least_area: float
     most_area: float
     most_border: float
     least_solidity: float
-    most_off_centre: float
+    most_off_center: float
 
 
 FLOODED = Belief(0.03, 0.92, 0.3, 0.4, 0.6)
@@ -65,10 +67,10 @@ SURE = 0.9
 def cut_out(pixels: np.ndarray, likely: np.ndarray | None = None) -> np.ndarray | None:
     """Find the item of a photo, uint8 RGB [H, W, 3].
 
-    A plain ground, white or any smooth colour, is flooded from the border; on any other ground
-    GrabCut separates what differs from the border (Rother, Kolmogorov, Blake, "GrabCut", SIGGRAPH
-    2004), or what is likely the item. A flood that ran through an item as white as its ground is
-    mended by closing the gaps, else by the convex hull.
+    A plain background, white or any smooth color, is flooded from the border; on any other
+    background GrabCut separates what differs from the border (Rother, Kolmogorov, Blake, "GrabCut",
+    SIGGRAPH 2004), or what is likely the item. A flood that ran through an item as white as its
+    background is mended by closing the gaps, else by the convex hull.
 
     Args:
         pixels: the photo.
@@ -79,15 +81,17 @@ def cut_out(pixels: np.ndarray, likely: np.ndarray | None = None) -> np.ndarray 
     item (too small, the whole picture, or in shreds), so that the photo is best kept as it is.
     """
     small = reduced(pixels)
-    mask = _off_plain_ground(small)
+    mask = _off_plain_background(small)
     if mask is None:
         mask = _grabbed(small) if likely is None else _grabbed_around(small, likely)
     return None if mask is None else _enlarged(mask, pixels)
 
 
-def cut_off_plain_ground(pixels: np.ndarray) -> np.ndarray | None:
-    """The item of a photo, as of `cut_out`; None also when it does not lie on a plain ground."""
-    mask = _off_plain_ground(reduced(pixels))
+def cut_off_plain_background(pixels: np.ndarray) -> np.ndarray | None:
+    """The item of a photo, as of `cut_out`; None also when it does not lie on a plain
+    background.
+    """
+    mask = _off_plain_background(reduced(pixels))
     return None if mask is None else _enlarged(mask, pixels)
 
 
@@ -104,20 +108,20 @@ def _enlarged(mask: np.ndarray, pixels: np.ndarray) -> np.ndarray:
     return np.where(whole > 127, np.uint8(255), np.uint8(0))
 
 
-def _off_plain_ground(pixels: np.ndarray) -> np.ndarray | None:
-    ground = fit_ground(pixels)
-    mask = _mended(_flood(ground), ground) if ground.plain else None
+def _off_plain_background(pixels: np.ndarray) -> np.ndarray | None:
+    background = fit_background(pixels)
+    mask = _mended(_flood(background), background) if background.plain else None
     found = mask is not None and (_believable(mask, FLOODED) or _believable(mask, FILLING))
     return mask if found else None
 
 
 @dataclass(frozen=True)
-class Ground:
-    """How far a photo is from the smooth ground that fits its border best.
+class Background:
+    """How far a photo is from the smooth background that fits its border best.
 
     Attributes:
-        distance: float32 [H, W], largest difference of R, G and B from the ground, grey levels.
-        tolerance: up to this distance a pixel is taken for ground, grey levels.
+        distance: float32 [H, W], largest difference of R, G and B from the background, gray levels.
+        tolerance: up to this distance a pixel is taken for background, gray levels.
         plain: whether the border is smooth, and most of it within the tolerance.
     """
 
@@ -133,7 +137,7 @@ class Pose:
     Attributes:
         turn_degrees: it is turned by up to this angle, either way.
         scales: least and greatest size, as a multiple of its size in its own photo.
-        shift: its centre is moved by up to this share of the picture's side, each way.
+        shift: its center is moved by up to this share of the picture's side, each way.
         shadow: deepest shadow, 0 (none) to 1 (black).
     """
 
@@ -150,33 +154,33 @@ AS_IT_WAS = Pose(0, (1, 1), 0, 0.35)
 def paste(
     pixels: np.ndarray,
     mask: np.ndarray,
-    ground: np.ndarray,
+    background: np.ndarray,
     rng: np.random.Generator,
     pose: Pose = ANYHOW,
 ) -> np.ndarray:
-    """Lay the item of a photo on another ground, with a soft edge and a slight shadow.
+    """Lay the item of a photo on another background, with a soft edge and a slight shadow.
 
     Args:
         pixels: the photo, uint8 RGB [H, W, 3].
         mask: its item, uint8 [H, W], 0 or 255 (`cut_out`).
-        ground: uint8 RGB [S, S, 3]; the photo's longer side is laid over S.
+        background: uint8 RGB [S, S, 3]; the photo's longer side is laid over S.
         rng: draws turn, size, place and shadow.
         pose: how far they may go.
 
     Returns uint8 RGB [S, S, 3].
     """
-    return paste_and_mask(pixels, mask, ground, rng, pose)[0]
+    return paste_and_mask(pixels, mask, background, rng, pose)[0]
 
 
 def paste_and_mask(
     pixels: np.ndarray,
     mask: np.ndarray,
-    ground: np.ndarray,
+    background: np.ndarray,
     rng: np.random.Generator,
     pose: Pose = ANYHOW,
 ) -> tuple[np.ndarray, np.ndarray]:
     """As `paste`, and how much of each place is item, float32 [S, S] 0 to 1."""
-    size = ground.shape[0]
+    size = background.shape[0]
     height, width = mask.shape
     scale = size / max(height, width) * rng.uniform(*pose.scales)
     turn = rng.uniform(-pose.turn_degrees, pose.turn_degrees)
@@ -189,22 +193,24 @@ def paste_and_mask(
     shadow = cv2.warpAffine(cv2.GaussianBlur(alpha, (0, 0), size / 40), away, (size, size))
     shade = 1 - rng.uniform(0, pose.shadow) * shadow[..., np.newaxis]
     opaque = alpha[..., np.newaxis]
-    laid = ground * shade * (1 - opaque) + item * opaque
+    laid = background * shade * (1 - opaque) + item * opaque
     return np.rint(laid).clip(0, 255).astype(np.uint8), alpha
 
 
 def _soft(mask: np.ndarray) -> np.ndarray:
     """A mask as float32 [H, W], 0 to 1, its edge drawn in a little and softened.
 
-    The outermost pixels of an item hold some of its old ground.
+    The outermost pixels of an item hold some of its old background.
     """
     wide = max(1, round(max(mask.shape) / 150))
     inner = _morph(cv2.MORPH_ERODE, mask, wide).astype(np.float32) / 255
     return cv2.GaussianBlur(inner, (0, 0), 0.6 * wide)
 
 
-def fit_ground(pixels: np.ndarray) -> Ground:
-    """Fit a ground whose colour changes linearly over the photo to its border, outliers aside."""
+def fit_background(pixels: np.ndarray) -> Background:
+    """Fit a background whose color changes linearly over the photo to its border, outliers
+    aside.
+    """
     height, width = pixels.shape[:2]
     y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
     terms = np.stack([np.ones_like(x), x, y], axis=-1)
@@ -224,52 +230,53 @@ def fit_ground(pixels: np.ndarray) -> Ground:
     tolerance = float(np.clip(5 * noise, LEAST, MOST))
     distance = np.abs(values - terms @ weights).max(axis=-1).astype(np.float32)
     even = (distance[ring] <= tolerance).mean() >= EVEN
-    return Ground(distance, tolerance, bool(even and noise <= ROUGH))
+    return Background(distance, tolerance, bool(even and noise <= ROUGH))
 
 
-def _dominant(colours: np.ndarray) -> np.ndarray:
-    """The most frequent colour among float [n, 3], to within a cell of 16 grey levels."""
-    cells = (colours // 16).astype(np.int64) @ np.array([256, 16, 1])
-    return np.median(colours[cells == np.bincount(cells).argmax()], axis=0)
+def _dominant(colors: np.ndarray) -> np.ndarray:
+    """The most frequent color among float [n, 3], to within a cell of 16 gray levels."""
+    cells = (colors // 16).astype(np.int64) @ np.array([256, 16, 1])
+    return np.median(colors[cells == np.bincount(cells).argmax()], axis=0)
 
 
-def _flood(ground: Ground) -> np.ndarray:
-    """What ground-coloured paths from the border do not reach, uint8 [H, W] 0 or 255."""
-    like_ground = (ground.distance <= ground.tolerance).astype(np.uint8)
-    framed = cv2.copyMakeBorder(like_ground, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=1)
+def _flood(background: Background) -> np.ndarray:
+    """What background-colored paths from the border do not reach, uint8 [H, W] 0 or 255."""
+    like_background = (background.distance <= background.tolerance).astype(np.uint8)
+    framed = cv2.copyMakeBorder(like_background, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=1)
     cv2.floodFill(framed, None, (0, 0), 2, flags=4)
     return np.where(framed[1:-1, 1:-1] == 2, np.uint8(0), np.uint8(255))
 
 
-def _mended(flooded: np.ndarray, ground: Ground) -> np.ndarray | None:
+def _mended(flooded: np.ndarray, background: Background) -> np.ndarray | None:
     """Close the gaps through which the flood came into an item, else take the hull of its parts."""
     mask = _main_parts(flooded)
     if mask is None:
         return None
-    peeled = _peeled(mask, ground)
+    peeled = _peeled(mask, background)
     if peeled is not None and _solidity(peeled) >= SOLID:
         return peeled
     for radius in (2, 4, 7):
         closed = _filled(_morph(cv2.MORPH_CLOSE, mask, radius))
         if _solidity(closed) >= SOLID:
-            return _peeled(closed, ground)
+            return _peeled(closed, background)
     hull = _hull(mask)
-    between = np.median(ground.distance[(hull > 0) & (mask == 0)])
-    around = np.median(ground.distance[hull == 0]) if (hull == 0).any() else 0.0
-    # Real ground between the parts looks like the ground around; a white machine nearly does.
+    between = np.median(background.distance[(hull > 0) & (mask == 0)])
+    around = np.median(background.distance[hull == 0]) if (hull == 0).any() else 0.0
+    # Real background between the parts looks like the background around; a white machine nearly
+    # does.
     leaking = _solidity(mask) < LEAKING or between > around + 0.6
-    return _peeled(hull if leaking else mask, ground)
+    return _peeled(hull if leaking else mask, background)
 
 
-def _peeled(mask: np.ndarray, ground: Ground) -> np.ndarray | None:
-    """Take off what JPEG and soft shadows left of the ground around an item, in a thin band.
+def _peeled(mask: np.ndarray, background: Background) -> np.ndarray | None:
+    """Take off what JPEG and soft shadows left of the background around an item, in a thin band.
 
     None when little is left: what was thin belonged to the item.
     """
     band = (mask > 0) & (_morph(cv2.MORPH_ERODE, mask, 4) == 0)
-    near = band & (ground.distance <= 3 * max(ground.tolerance, 8))
-    like_ground = Ground(np.where(near | (mask == 0), 0, np.inf), 0.5, True)
-    peeled = _main_parts(_morph(cv2.MORPH_OPEN, _flood(like_ground), 1))
+    near = band & (background.distance <= 3 * max(background.tolerance, 8))
+    like_background = Background(np.where(near | (mask == 0), 0, np.inf), 0.5, True)
+    peeled = _main_parts(_morph(cv2.MORPH_OPEN, _flood(like_background), 1))
     kept = peeled is not None and np.count_nonzero(peeled) >= 0.6 * np.count_nonzero(mask)
     return peeled if kept else None
 
@@ -278,25 +285,26 @@ def _grabbed(pixels: np.ndarray) -> np.ndarray | None:
     """The item by GrabCut, uint8 [H, W] 0 or 255; None when what was found is not believable.
 
     At first all but a narrow border is taken for the item: a start from what stands out settles
-    for the most striking part, the window of a microwave oven, the screen of a phone. On a ground
-    of several colours that start keeps some ground; its outline, that lies on no edge, tells.
+    for the most striking part, the window of a microwave oven, the screen of a phone. On a
+    background of several colors that start keeps some background; its outline, that lies on no
+    edge, tells.
     """
-    mask = _grab(pixels, border=0.03, likely_ground=0)
+    mask = _grab(pixels, border=0.03, likely_background=0)
     if mask is None or _clearness(pixels, mask) >= CLEAR:
         return mask
-    return _grab(pixels, border=0.016, likely_ground=0.6)
+    return _grab(pixels, border=0.016, likely_background=0.6)
 
 
-def _grab(pixels: np.ndarray, border: float, likely_ground: float) -> np.ndarray | None:
+def _grab(pixels: np.ndarray, border: float, likely_background: float) -> np.ndarray | None:
     """What GrabCut tells apart from the border and what is like it, uint8 [H, W] 0 or 255.
 
     None when it is not believable.
 
     Args:
         pixels: the photo, uint8 RGB [H, W, 3].
-        border: share of each side that is ground for certain.
-        likely_ground: share of the rest, at most, that is taken for ground to begin with: what
-            stands out least.
+        border: share of each side that is background for certain.
+        likely_background: share of the rest, at most, that is taken for background to begin with:
+            what stands out least.
     """
     whole = pixels.shape[1::-1]
     scale = min(1.0, GRAB_SIDE / max(whole))
@@ -306,10 +314,10 @@ def _grab(pixels: np.ndarray, border: float, likely_ground: float) -> np.ndarray
     inner = (slice(top, height - top), slice(left, width - left))
     state = np.full((height, width), cv2.GC_BGD, np.uint8)
     state[inner] = cv2.GC_PR_FGD
-    if likely_ground:
+    if likely_background:
         salience = _salience(small)
         otsu = cv2.threshold(salience, 0, 255, cv2.THRESH_OTSU)[0]
-        split = min(otsu, np.quantile(salience[inner], likely_ground))
+        split = min(otsu, np.quantile(salience[inner], likely_background))
         state[inner][salience[inner] <= split] = cv2.GC_PR_BGD
     models = np.zeros((1, 65)), np.zeros((1, 65))
     cv2.setRNGSeed(0)  # GrabCut draws its start
@@ -340,8 +348,8 @@ def _grabbed_around(pixels: np.ndarray, likely: np.ndarray) -> np.ndarray | None
 
 
 def _clearness(pixels: np.ndarray, mask: np.ndarray) -> float:
-    """The median change of colour along a mask's outline, the photo's border aside; see `CLEAR`."""
-    lab = _colours(pixels)
+    """The median change of color along a mask's outline, the photo's border aside; see `CLEAR`."""
+    lab = _colors(pixels)
     changes = [cv2.Sobel(lab, cv2.CV_32F, *along) for along in ((1, 0), (0, 1))]
     change = cv2.dilate(np.sqrt(np.square(changes).sum(axis=(0, -1))), np.ones((3, 3)))
     outline = cv2.morphologyEx(mask, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) > 0
@@ -350,24 +358,24 @@ def _clearness(pixels: np.ndarray, mask: np.ndarray) -> float:
     return float(np.median(found)) if found.size else 0.0
 
 
-def _colours(pixels: np.ndarray) -> np.ndarray:
+def _colors(pixels: np.ndarray) -> np.ndarray:
     """A photo, a little blurred, in CIELAB of 8 bits: float32 [H, W, 3]."""
     return cv2.cvtColor(cv2.GaussianBlur(pixels, (0, 0), 1), cv2.COLOR_RGB2LAB).astype(np.float32)
 
 
 def _salience(pixels: np.ndarray) -> np.ndarray:
-    """How far each place is from the five commonest colours of the border, more in the middle.
+    """How far each place is from the five commonest colors of the border, more in the middle.
 
     Returns uint8 [H, W], 255 where it is farthest.
     """
     height, width = pixels.shape[:2]
-    lab = _colours(pixels)
+    lab = _colors(pixels)
     edges = lab[:RING], lab[-RING:], lab[:, :RING], lab[:, -RING:]
     border = np.concatenate([edge.reshape(-1, 3) for edge in edges])[::3]
     cv2.setRNGSeed(0)  # k-means draws its start
     stop = (cv2.TERM_CRITERIA_MAX_ITER, 8, 0)
-    _, _, centres = cv2.kmeans(border, 5, None, stop, 1, cv2.KMEANS_PP_CENTERS)
-    distance = np.linalg.norm(lab[:, :, np.newaxis] - centres, axis=-1).min(axis=-1)
+    _, _, centers = cv2.kmeans(border, 5, None, stop, 1, cv2.KMEANS_PP_CENTERS)
+    distance = np.linalg.norm(lab[:, :, np.newaxis] - centers, axis=-1).min(axis=-1)
     y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
     salience = (distance / max(1.0, distance.max()) + 0.5) * np.exp(-(x * x + y * y) / 0.8)
     return np.rint(255 * salience / salience.max()).astype(np.uint8)
@@ -418,10 +426,10 @@ def _believable(mask: np.ndarray, belief: Belief) -> bool:
     inside = mask > 0
     border = np.concatenate([inside[0], inside[-1], inside[1:-1, 0], inside[1:-1, -1]])
     half = np.array(mask.shape) / 2
-    off_centre = np.abs(np.argwhere(inside).mean(axis=0) / half - 1) if inside.any() else 2
+    off_center = np.abs(np.argwhere(inside).mean(axis=0) / half - 1) if inside.any() else 2
     return bool(
         belief.least_area <= inside.mean() <= belief.most_area
         and border.mean() <= belief.most_border
-        and np.max(off_centre) <= belief.most_off_centre
+        and np.max(off_center) <= belief.most_off_center
         and _solidity(mask) >= belief.least_solidity
     )

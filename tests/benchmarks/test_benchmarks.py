@@ -32,7 +32,7 @@ def test_latency_times_each_stage_against_the_inference(tiny_bundle):
 
 def test_accuracy_without_tensorflow_is_what_the_conversion_measured(tiny_bundle, drawn_data):
     figures = benchmark("accuracy", "--bundle", tiny_bundle, "--photos", drawn_data / "test")
-    assert figures["accuracy"] == load_bundle(tiny_bundle).manifest.parity.accuracy_quantised
+    assert figures["accuracy"] == load_bundle(tiny_bundle).manifest.parity.accuracy_quantized
     assert figures["images"] == sum(each["images"] for each in figures["per_class"].values())
 
 
@@ -99,9 +99,9 @@ def test_belt_tells_what_a_frame_costs_beside_inference(tiny_bundle):
     assert busy["ratio"] == pytest.approx(beside, rel=0.5)
 
 
-def test_touching_lays_pairs_that_are_recognised(tmp_path):
+def test_touching_lays_pairs_that_are_recognized(tmp_path):
     rows = benchmark("touching", "--count", 8, "--seed", 3)["rows"]
     assert [row["lie"] for row in rows] == ["single", "touching", "overlapping"]
     single, touching, _ = rows
-    assert single["recognised"] <= 0.25 and touching["recognised"] >= 0.75
+    assert single["recognized"] <= 0.25 and touching["recognized"] >= 0.75
     assert all(row["missed"] == 0 for row in rows)

@@ -1,4 +1,4 @@
-"""What the proof is for: damaged, badly calibrated and badly quantised models of a tiny run."""
+"""What the proof is for: damaged, badly calibrated and badly quantized models of a tiny run."""
 
 import json
 import os
@@ -209,7 +209,7 @@ def test_labels_shuffled_before_the_conversion(
     refused_by_the_gate(converted(run, drawn_data, tmp_path / "out"), "labels, photos or ways of")
 
 
-@pytest.mark.parametrize("damage", ["colours", "resize"])
+@pytest.mark.parametrize("damage", ["colors", "resize"])
 def test_pictures_made_into_inputs_in_another_way_than_in_training(
     tiny_run: Path,
     drawn_data: Path,
@@ -220,7 +220,7 @@ def test_pictures_made_into_inputs_in_another_way_than_in_training(
     real = command.model_input
 
     def wrong(image: np.ndarray, size: int) -> np.ndarray:
-        if damage == "colours":
+        if damage == "colors":
             return real(image, size)[:, :, ::-1]
         return real(image[: image.shape[0] // 2, : image.shape[1] // 2], size)
 

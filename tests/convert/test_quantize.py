@@ -21,7 +21,7 @@ from edge.errors import BadInput, EwasteError, Refused
 from edge.inference.classifier import load_runtime
 from edge.inference.ood import UnknownDetector
 from edge.photos.dataset import find_photos
-from edge.photos.reading import LabelledPhoto
+from edge.photos.reading import LabeledPhoto
 from tests.conftest import LABELS, SIZE, load_split, write_run
 from train.evaluation.calibration import write_levels
 
@@ -40,7 +40,9 @@ def data_copy(drawn_data: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def spoilt_run(tiny_run: Path, drawn_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def corrupted_run(
+    tiny_run: Path, drawn_data: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """The tiny run, but one class gets a logit of about -10000: float has no trouble with it, while
     8 bits that reach so far cannot hold the differences of the other logits any more."""
     import keras
@@ -48,13 +50,13 @@ def spoilt_run(tiny_run: Path, drawn_data: Path, tmp_path_factory: pytest.TempPa
     model = keras.models.load_model(tiny_run / "model.keras")
     kernel, bias = model.get_layer("logits").get_weights()
     model.get_layer("logits").set_weights([kernel, bias - 10_000 * (np.arange(len(LABELS)) == 3)])
-    run = tmp_path_factory.mktemp("runs") / "spoilt"
+    run = tmp_path_factory.mktemp("runs") / "corrupted"
     run.mkdir()
     write_run(run, model, drawn_data)
     return run
 
 
-def test_the_quantised_model_takes_raw_bytes_and_answers_as_keras_does(
+def test_the_quantized_model_takes_raw_bytes_and_answers_as_keras_does(
     tiny_bundle: Path, tiny_run: Path, drawn_data: Path
 ) -> None:
     import keras
@@ -78,7 +80,7 @@ def test_the_quantised_model_takes_raw_bytes_and_answers_as_keras_does(
     agreement = (answers.argmax(axis=1) == expected.argmax(axis=1)).mean()
     parity = load_bundle(tiny_bundle).manifest.parity
     assert agreement == parity.agreement >= 0.99
-    assert (answers.argmax(axis=1) == classes).mean() == parity.accuracy_quantised > 0.8
+    assert (answers.argmax(axis=1) == classes).mean() == parity.accuracy_quantized > 0.8
     assert np.abs(answers - expected).max() == pytest.approx(
         parity.max_probability_difference, abs=1e-5
     )
@@ -95,7 +97,7 @@ def test_the_command_writes_a_proved_bundle(
     assert figures["variant"] == "int8" and figures["gate"] == "passed"
     assert figures["images"] == 2 * 64
     assert figures["agreement"] >= 0.99
-    assert {"accuracy_float", "accuracy_quantised"} <= set(figures)
+    assert {"accuracy_float", "accuracy_quantized"} <= set(figures)
     assert result.stderr.count("skipped ") == 1 and "broken.jpg" in result.stderr
 
     loaded = load_bundle(out)
@@ -120,25 +122,25 @@ def test_the_command_writes_a_proved_bundle(
     assert f"{figures['agreement']:.2%}" in card and str(tmp_path) not in card
 
 
-def test_the_gate_refuses_a_model_that_quantises_badly(
-    spoilt_run: Path, drawn_data: Path, tmp_path: Path
+def test_the_gate_refuses_a_model_that_quantizes_badly(
+    corrupted_run: Path, drawn_data: Path, tmp_path: Path
 ) -> None:
-    out = tmp_path / "spoilt-int8"
-    result = command(spoilt_run, [drawn_data], out, "--calibration", "20", "--json")
+    out = tmp_path / "corrupted-int8"
+    result = command(corrupted_run, [drawn_data], out, "--calibration", "20", "--json")
     assert result.exit_code == 3
     figures = json.loads(result.stdout)
     assert figures["gate"] == "refused" and figures["bundle"] is None
     assert figures["accuracy_float"] > 0.6
     assert "int8 agrees with Keras on" in result.stderr.replace("\n", " ")
-    written = ["spoilt-int8.parity.html", "spoilt-int8.parity.json"]
+    written = ["corrupted-int8.parity.html", "corrupted-int8.parity.json"]
     assert sorted(entry.name for entry in tmp_path.iterdir()) == written
-    report = json.loads((tmp_path / "spoilt-int8.parity.json").read_text())
+    report = json.loads((tmp_path / "corrupted-int8.parity.json").read_text())
     changed = report["pairs"]["int8-keras"]["changed"]
     assert len(changed) == round((1 - figures["agreement"]) * 64) > 0
     assert all((drawn_data.parent / name).is_file() for name in changed)
     assert report["pairs"]["fp32-keras"]["agreement"] == 1.0
     assert report["failed"] == figures["failed"]
-    page = (tmp_path / "spoilt-int8.parity.html").read_text()
+    page = (tmp_path / "corrupted-int8.parity.html").read_text()
     assert page.count("<figure>") == page.count('src="data:image/jpeg') == len(changed)
     assert "http" not in page and all(name in page for name in changed)
 
@@ -210,7 +212,7 @@ def test_the_other_quantizer_makes_a_bundle_by_the_same_gate(
     assert "ai-edge-quantizer" in loaded.manifest.versions
 
 
-def test_the_model_tells_other_tools_its_labels_and_normalisation(tiny_bundle: Path) -> None:
+def test_the_model_tells_other_tools_its_labels_and_normalization(tiny_bundle: Path) -> None:
     import zipfile
 
     from convert.tflite.flatbuffer import read_model
@@ -263,7 +265,7 @@ def test_a_calibrated_runs_levels_and_detector_are_the_bundles(
     assert open_detector(bundle).rule == rule
 
 
-def spoil(what: str, run: Path, data: Path, out: Path) -> None:
+def corrupt(what: str, run: Path, data: Path, out: Path) -> None:
     if what in ("model.keras", "config.json", "metrics.json"):
         (run / what).unlink()
     elif what == "broken config":
@@ -302,7 +304,7 @@ def test_bad_input_is_one_line_and_exit_code_2(
     tiny_run: Path, data_copy: Path, tmp_path: Path, what: str, line: str
 ) -> None:
     run, out = Path(shutil.copytree(tiny_run, tmp_path / "run")), tmp_path / "out"
-    spoil(what, run, data_copy, out)
+    corrupt(what, run, data_copy, out)
     result = command(run, [data_copy], out)
     assert result.exit_code == 2
     assert line in result.stderr and "Traceback" not in result.stderr
@@ -341,7 +343,7 @@ def test_a_model_that_takes_other_than_raw_bytes_is_refused(tiny_fp32: Path) -> 
 
 def test_the_same_weights_at_another_size(tiny_run: Path, drawn_data: Path, tmp_path: Path) -> None:
     gate = tmp_path / "gate.toml"
-    # At a size it has not learnt, the tiny network is near many a tie, which 8 bits may turn.
+    # At a size it has not learned, the tiny network is near many a tie, which 8 bits may turn.
     gate.write_text("training_drop = 1.0\nagreement = 0.9\naccuracy_drop = 0.1\nclass_loss = 4")
     out, size = tmp_path / "out", SIZE + 16
     options = ("--image-size", str(size), "--calibration", "40", "--gate", str(gate))
@@ -393,7 +395,7 @@ def test_a_failing_converter_is_one_line(tiny_run: Path, tmp_path: Path) -> None
 
 def test_calibration_takes_the_classes_evenly() -> None:
     photos = [
-        LabelledPhoto(Path(f"{label}/{number}.jpg"), label)
+        LabeledPhoto(Path(f"{label}/{number}.jpg"), label)
         for label, count in (("Battery", 3), ("Mouse", 50), ("PCB", 9))
         for number in range(count)
     ]
@@ -455,7 +457,7 @@ def test_a_folder_without_splits_is_split_as_the_run_says(
     listing = flat / "photos.csv"
     listing.write_text("path,label\nBattery/gone.png,Battery\n")
     result = command(run, [listing], tmp_path / "other")
-    assert result.exit_code == 2 and "line 2: labelled Battery, but there is no" in result.stderr
+    assert result.exit_code == 2 and "line 2: labeled Battery, but there is no" in result.stderr
 
 
 def test_photos_the_run_does_not_know_are_bad_input(

@@ -39,13 +39,13 @@ def complaint(done: subprocess.CompletedProcess) -> str:
 def pictures(tmp_path):
     """One picture of each kind that a camera or a scanner makes, and two that are none."""
     item = Image.fromarray(draw_item("PCB", 1, 96))
-    ground = Image.new("RGBA", item.size, (190, 190, 190))
-    picture = Image.alpha_composite(ground, item).convert("RGB")
-    for name, mode in (("grey", "L"), ("cmyk", "CMYK"), ("colour", "RGB")):
+    background = Image.new("RGBA", item.size, (190, 190, 190))
+    picture = Image.alpha_composite(background, item).convert("RGB")
+    for name, mode in (("gray", "L"), ("cmyk", "CMYK"), ("color", "RGB")):
         picture.convert(mode).save(tmp_path / f"{name}.jpg")
     item.save(tmp_path / "clear.png")
     (tmp_path / "empty.jpg").write_bytes(b"")
-    (tmp_path / "torn.jpg").write_bytes((tmp_path / "colour.jpg").read_bytes()[:200])
+    (tmp_path / "torn.jpg").write_bytes((tmp_path / "color.jpg").read_bytes()[:200])
     return tmp_path
 
 
@@ -57,8 +57,8 @@ def test_classify_answers_for_every_readable_picture_and_names_the_others(tiny_b
     assert {Path(name).name for name in answers} == {
         "clear.png",
         "cmyk.jpg",
-        "colour.jpg",
-        "grey.jpg",
+        "color.jpg",
+        "gray.jpg",
     }
     for answer in answers.values():
         assert sum(answer["probabilities"].values()) == pytest.approx(1, abs=1e-4)
@@ -90,7 +90,7 @@ def test_simulate_prints_one_json_object_with_the_stable_keys(tiny_bundle):
     done = ewaste("simulate", "--items", 5, "--seed", 2, "--bundle", tiny_bundle, "--json")
     assert done.returncode == 0, done.stderr
     figures = json.loads(done.stdout)
-    stable = "items counted right wrong unknown missed doubled touching routed_right"
+    stable = "items counted right wrong unknown missed duplicates touching routed_right"
     assert {*stable.split(), "hazard_leaks", "deadlines_missed"} <= set(figures)
     assert figures["items"] == figures["counted"] == 5
 

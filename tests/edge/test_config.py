@@ -66,11 +66,11 @@ def test_a_wrong_file_is_named_in_one_line(tmp_path, content, named):
 @pytest.fixture
 def calibrated(tmp_path) -> Bundle:
     """A bundle with levels of its own, as far as rules need one."""
-    rule = UnknownRule(score="neighbours", threshold=0.8)
+    rule = UnknownRule(score="neighbors", threshold=0.8)
     detector = UnknownDetector(rule, {"projection": np.eye(4), "references": np.eye(1, 4)})
     contents = {"unknown.npz": pack_detector(detector)}
     manifest = plain_manifest(
-        thresholds={"Mouse": 0.7}, hazard_suspicion={"Battery": 0.02}, unknown=rule
+        thresholds={"Mouse": 0.7}, hazard_threshold={"Battery": 0.02}, unknown=rule
     )
     return Bundle(tmp_path, manifest, manifest.labels, "", contents)
 
@@ -78,13 +78,13 @@ def calibrated(tmp_path) -> Bundle:
 def test_the_levels_are_the_bundles_unless_the_configuration_says_others(calibrated):
     rules = decision_rules(Config(), calibrated)
     assert rules.thresholds == {"Battery": 0.5, "Mouse": 0.7}
-    assert rules.suspicion == {"Battery": 0.02} and rules.unknown.rule.threshold == 0.8
+    assert rules.hazard_thresholds == {"Battery": 0.02} and rules.unknown.rule.threshold == 0.8
     said = DecisionConfig(
-        threshold=0.4, thresholds={"Battery": 0.3}, hazard_suspicion=0.2, unknown_threshold=0.1
+        threshold=0.4, thresholds={"Battery": 0.3}, hazard_threshold=0.2, unknown_threshold=0.1
     )
     rules = decision_rules(Config(decision=said), calibrated)
     assert rules.thresholds == {"Battery": 0.3, "Mouse": 0.4}
-    assert rules.suspicion == {"Battery": 0.2} and rules.unknown.rule.threshold == 0.1
+    assert rules.hazard_thresholds == {"Battery": 0.2} and rules.unknown.rule.threshold == 0.1
 
 
 def test_a_threshold_for_a_label_that_the_model_lacks_is_named(calibrated):

@@ -1,4 +1,4 @@
-"""The loop on a real simulated belt; only the model is replaced, by one that reads colours."""
+"""The loop on a real simulated belt; only the model is replaced, by one that reads colors."""
 
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -26,14 +26,14 @@ from edge.simulator.simulate import PacedInference
 
 GEOMETRY = Geometry(640, 360, 1.25)
 LABELS = ("Battery", "Mobile", "PCB")
-COLOURS = {"Battery": (220, 60, 60), "Mobile": (60, 60, 220), "PCB": (60, 220, 60)}
+COLORS = {"Battery": (220, 60, 60), "Mobile": (60, 60, 220), "PCB": (60, 220, 60)}
 GATES = (GateSpec("hazardous", 700), GateSpec("small", 900), GateSpec("boards", 1100))
 BINS = {"Battery": "hazardous", "Mobile": "small", "PCB": "boards"}
 RULES = DecisionRules(LABELS, BINS, dict.fromkeys(LABELS, 0.5), {"Battery": 0.15})
 
 
-class ColourClassifier:
-    """Says which of the three colours the middle of a view is nearest to."""
+class ColorClassifier:
+    """Says which of the three colors the middle of a view is nearest to."""
 
     def __init__(self, clock: VirtualClock | None = None, takes_s: float = 0.0) -> None:
         self.asked = 0
@@ -44,7 +44,7 @@ class ColourClassifier:
         if self._clock:
             self._clock.sleep(self._takes_s)
         middle = view[view.shape[0] // 2, view.shape[1] // 2].astype(float)
-        far = np.array([np.abs(middle - COLOURS[label]).sum() for label in LABELS])
+        far = np.array([np.abs(middle - COLORS[label]).sum() for label in LABELS])
         shares = np.exp(-far / 20)
         shares /= shares.sum()
         return Prediction(-far, shares, np.zeros(4, np.float32))
@@ -52,7 +52,7 @@ class ColourClassifier:
 
 def block(label: str, length_px: int = 100) -> np.ndarray:
     sprite = np.full((80, length_px, 4), 255, np.uint8)
-    sprite[..., :3] = COLOURS[label]
+    sprite[..., :3] = COLORS[label]
     return sprite
 
 
@@ -79,7 +79,7 @@ class Line:
     records: list
     moved: list
     placed: list[PlacedItem]
-    classifier: ColourClassifier
+    classifier: ColorClassifier
 
     def bins(self) -> list[str]:
         """Where each item went by the last word of its records, in their order."""
@@ -119,7 +119,7 @@ def line_of(placed, segments=(Stretch(1e9, 250),), takes_s=0.0, fps=15, end_mm=N
     end_mm = scene.end_mm + 1500 if end_mm is None else end_mm
     camera = SimulatedCamera(scene, encoder, clock, fps, end_mm, realtime=takes_s > 0)
     records, moved = [], []
-    classifier = ColourClassifier(clock, takes_s)
+    classifier = ColorClassifier(clock, takes_s)
     conveyor = Conveyor(
         PlantCamera(camera, plant, encoder, clock),
         encoder,
@@ -140,11 +140,11 @@ def line_of(placed, segments=(Stretch(1e9, 250),), takes_s=0.0, fps=15, end_mm=N
 MIXED = ["PCB", "Battery", "Mobile", "PCB", "PCB", "Mobile", "Battery", "Mobile"]
 
 
-def test_every_item_is_counted_once_labelled_and_sorted():
+def test_every_item_is_counted_once_labeled_and_sorted():
     line = line_of(belt_of(MIXED))
     result = line.run()
     assert (result.items, result.counted, result.right) == (8, 8, 8)
-    assert (result.doubled, result.ghosts, result.missed) == (0, 0, 0)
+    assert (result.duplicates, result.false_positives, result.missed) == (0, 0, 0)
     assert (result.routed_right, result.hazard_leaks, result.deadlines_missed) == (8, 0, 0)
     assert {record.views for record in line.records} == {3} and line.classifier.asked == 24
     assert len({record.item_id for record in line.records}) == 8
@@ -158,7 +158,12 @@ def test_every_item_is_counted_once_labelled_and_sorted():
 def test_no_more_frames_are_looked_at_than_the_belt_needs(fps, speed_mm_s, looked_at):
     line = line_of(belt_of(MIXED * 3), (Stretch(1e9, speed_mm_s),), fps=fps)
     result = line.run()
-    assert (result.counted, result.right, result.doubled, result.ghosts) == (24, 24, 0, 0)
+    assert (result.counted, result.right, result.duplicates, result.false_positives) == (
+        24,
+        24,
+        0,
+        0,
+    )
     tally = line.conveyor.tally
     looks = len(tally.latencies["detect"])
     assert looks == pytest.approx(looked_at * tally.frames, rel=0.02, abs=1)
@@ -167,7 +172,7 @@ def test_no_more_frames_are_looked_at_than_the_belt_needs(fps, speed_mm_s, looke
 def test_a_belt_that_stops_and_jogs_back_counts_nothing_twice():
     jogging = [Stretch(4, 250), Stretch(2, 0), Stretch(3, -200), Stretch(1, 0), Stretch(1e9, 250)]
     result = line_of(belt_of(MIXED), jogging).run()
-    assert (result.counted, result.right, result.doubled, result.ghosts) == (8, 8, 0, 0)
+    assert (result.counted, result.right, result.duplicates, result.false_positives) == (8, 8, 0, 0)
     assert result.hazard_leaks == 0
 
 
@@ -201,7 +206,7 @@ def test_sure_items_take_fewer_predictions_and_get_the_same_verdicts():
     line = line_of(belt_of(MIXED))
     line.conveyor._voting = Voting(views=3, spacing_mm=60, error=0.05)
     result = line.run()
-    assert (result.right, result.routed_right, result.doubled) == (8, 8, 0)
+    assert (result.right, result.routed_right, result.duplicates) == (8, 8, 0)
     assert line.classifier.asked == 8 and {record.views for record in line.records} == {1}
 
 
@@ -218,7 +223,7 @@ def test_a_classifier_that_is_the_bottleneck_sees_every_item_before_any_twice(ta
     """An item a second; three views of each take up to 2.7 s. The gates keep their time."""
     line = slow_line(MIXED * 2, takes_s)
     result = line.run()
-    assert (result.counted, result.right, result.doubled) == (16, 16, 0)
+    assert (result.counted, result.right, result.duplicates) == (16, 16, 0)
     assert (result.routed_right, result.deadlines_missed, result.hazard_leaks) == (16, 0, 0)
     views = [record.views for record in line.records]
     assert min(views) >= 1 and line.classifier.asked >= sum(views)
@@ -229,7 +234,7 @@ def test_a_classifier_that_is_the_bottleneck_sees_every_item_before_any_twice(ta
 def test_what_a_classifier_cannot_do_in_time_is_manual_and_says_so(injected):
     line = slow_line(MIXED * 3, 2.2)
     result = line.run()
-    assert (result.counted, result.doubled, result.wrong, result.hazard_leaks) == (24, 0, 0, 0)
+    assert (result.counted, result.duplicates, result.wrong, result.hazard_leaks) == (24, 0, 0, 0)
     without = [record for record in line.records if not record.views]
     assert 0 < len(without) < 16
     for record in without:
@@ -305,7 +310,12 @@ def test_while_the_camera_is_away_the_gates_are_closed_and_what_was_on_the_belt_
     assert len(failed) == 1 and failed[0].bin == MANUAL
     assert "the camera failed" in failed[0].reason
     result = score(line.placed, line.records, line.plant.routed, BINS, {"Battery"})
-    assert (result.counted, result.doubled, result.ghosts, result.hazard_leaks) == (16, 0, 0, 0)
+    assert (result.counted, result.duplicates, result.false_positives, result.hazard_leaks) == (
+        16,
+        0,
+        0,
+        0,
+    )
     failed_mm, distances = 7.8 * 250, {gate.bin: gate.distance_mm for gate in GATES}
     for item, routed in zip(line.placed, line.plant.routed, strict=True):
         own_bin = BINS[item.label]
@@ -325,20 +335,20 @@ def test_frames_that_are_merely_late_leave_the_gates_to_the_encoder():
     camera = failing(line, (9.0, 9.5), "")
     result = line.run()
     assert camera.waits == 10 and line.conveyor.tally.camera_faults == 0
-    assert (result.counted, result.routed_right, result.doubled) == (8, 8, 0)
+    assert (result.counted, result.routed_right, result.duplicates) == (8, 8, 0)
 
 
 def test_items_still_in_view_when_the_film_ends_are_counted():
     placed = belt_of(["PCB", "Mobile"])
     line = line_of(placed, end_mm=placed[1].position_mm)
     result = line.run()
-    assert (result.counted, result.missed, result.doubled) == (2, 0, 0)
+    assert (result.counted, result.missed, result.duplicates) == (2, 0, 0)
 
 
-@pytest.mark.parametrize("centre_mm", [-290.0, -310.0, -325.0])
-def test_an_item_that_one_frame_alone_shows_whole_is_classified(centre_mm):
+@pytest.mark.parametrize("center_mm", [-290.0, -310.0, -325.0])
+def test_an_item_that_one_frame_alone_shows_whole_is_classified(center_mm):
     leaving, coming = belt_of(["Mobile", "PCB"])
-    placed = [replace(leaving, position_mm=centre_mm), coming]
+    placed = [replace(leaving, position_mm=center_mm), coming]
     line = line_of(placed, (Stretch(1e9, 1000),))  # 67 mm a frame; the view ends at -400 mm
     line.run()
     assert [(record.label, record.views > 0) for record in line.records] == [
@@ -357,7 +367,7 @@ def test_an_item_that_was_never_classified_is_unknown_not_lost():
     assert {(record.label, record.bin) for record in line.records} == {(UNKNOWN, MANUAL)}
 
 
-class Failing(ColourClassifier):
+class Failing(ColorClassifier):
     """Fails at some views, as a runtime may that has no memory left."""
 
     def __init__(self, at: set[int]) -> None:

@@ -46,7 +46,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(
 
 
 def test_a_link_that_lies_in_wait_is_not_written_through(tmp_path: Path) -> None:
-    """As a neighbour would lay it in a shared folder, under each name that could be guessed."""
+    """As a neighbor would lay it in a shared folder, under each name that could be guessed."""
     victim = tmp_path / "victim"
     victim.write_bytes(b"mine")
     folder = tmp_path / "shared"

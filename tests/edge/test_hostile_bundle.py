@@ -195,7 +195,7 @@ def test_a_manifest_of_100_megabytes_is_refused_unread(copy: Path) -> None:
     assert megabytes < 200
 
 
-RULE = UnknownRule(score="neighbours", threshold=0.1)
+RULE = UnknownRule(score="neighbors", threshold=0.1)
 
 
 def test_a_detector_that_does_not_fit_the_model_is_refused_before_the_first_item(
@@ -451,13 +451,13 @@ def test_any_bytes_as_manifest_are_a_bundle_or_a_refusal(copy: Path) -> None:
 
 def test_any_bytes_as_detector_are_one_or_a_refusal() -> None:
     good = {
-        "neighbours": pack_detector(
+        "neighbors": pack_detector(
             UnknownDetector(RULE, {"projection": np.eye(96, 8), "references": np.eye(5, 8)})
         ),
         "mahalanobis": pack_detector(
             UnknownDetector(
                 UnknownRule(score="mahalanobis", threshold=-1),
-                {"projection": np.eye(96, 8), "centres": np.eye(4, 8)},
+                {"projection": np.eye(96, 8), "centers": np.eye(4, 8)},
             )
         ),
         "energy": pack_detector(

@@ -66,8 +66,8 @@ def pair(tiny_bundle: Path, tmp_path: Path) -> tuple[Path, Path, str]:
     model[at : at + 64] = bytes(64)
     (bad / "model.tflite").write_bytes(bytes(model))
     (bad / "model_card.md").write_bytes(b"# another\n")
-    reseal(bad, name="another", thresholds={}, threshold=0.0, hazards=[], hazard_suspicion={})
-    reseal(good, thresholds={"PCB": 0.9}, hazard_suspicion={"Battery": 0.2})
+    reseal(bad, name="another", thresholds={}, threshold=0.0, hazards=[], hazard_threshold={})
+    reseal(good, thresholds={"PCB": 0.9}, hazard_threshold={"Battery": 0.2})
     return good, bad, sign_bundle(good, tmp_path / "line.key")
 
 
@@ -123,7 +123,7 @@ def test_what_a_line_runs_is_what_was_signed_whenever_the_files_are_exchanged(
                 continue
         assert bundle.digest == expected.digest and bundle.manifest.name == expected.manifest.name
         assert answers(classifier) == said and rules.thresholds["PCB"] == 0.9
-        assert rules.suspicion == {"Battery": 0.2}
+        assert rules.hazard_thresholds == {"Battery": 0.2}
     # Wherever the two differ: manifest, model and card (and signature, unless it is put back).
     assert refused >= 3
     if back:

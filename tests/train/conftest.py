@@ -22,7 +22,7 @@ def three_classes(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def own_data(three_classes, tmp_path) -> Path:
-    """A copy of the drawn items that a test may spoil."""
+    """A copy of the drawn items that a test may corrupt."""
     return Path(shutil.copytree(three_classes, tmp_path / "data"))
 
 

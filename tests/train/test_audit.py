@@ -20,7 +20,7 @@ def audit(data, out, *options):
 
 
 @pytest.fixture
-def spoilt(own_data):
+def corrupted(own_data):
     """A dataset with one of each: an exact leak, a near leak, a label conflict, a torn photo."""
     shutil.copy(own_data / "train" / "PCB" / "0000.jpg", own_data / "test" / "PCB" / "copy.jpg")
     picture = Image.open(own_data / "train" / "Mouse" / "0001.jpg")
@@ -31,8 +31,8 @@ def spoilt(own_data):
     return own_data
 
 
-def test_each_kind_of_trouble_is_counted_and_named(spoilt, tmp_path):
-    result = audit(spoilt, tmp_path / "audit", "--json")
+def test_each_kind_of_trouble_is_counted_and_named(corrupted, tmp_path):
+    result = audit(corrupted, tmp_path / "audit", "--json")
     assert result.exit_code == 0, result.stderr
     report = json.loads(result.stdout)
     assert report == json.loads((tmp_path / "audit" / "audit.json").read_text())
@@ -55,26 +55,26 @@ def test_each_kind_of_trouble_is_counted_and_named(spoilt, tmp_path):
     assert exact["exact"] and exact["leak"]
     assert not near["exact"] and near["leak"]
     assert {photo["path"] for photo in near["photos"]} == {
-        str(spoilt / "train" / "Mouse" / "0001.jpg"),
-        str(spoilt / "val" / "Mouse" / "mirrored.jpg"),
+        str(corrupted / "train" / "Mouse" / "0001.jpg"),
+        str(corrupted / "val" / "Mouse" / "mirrored.jpg"),
     }
 
 
-def test_the_page_shows_the_pictures_and_needs_nothing_else(spoilt, tmp_path):
-    hostile = spoilt / "test" / "PCB" / "<b>&.jpg"
-    shutil.copy(spoilt / "test" / "PCB" / "0000.jpg", hostile)
-    assert audit(spoilt, tmp_path).exit_code == 0
+def test_the_page_shows_the_pictures_and_needs_nothing_else(corrupted, tmp_path):
+    hostile = corrupted / "test" / "PCB" / "<b>&.jpg"
+    shutil.copy(corrupted / "test" / "PCB" / "0000.jpg", hostile)
+    assert audit(corrupted, tmp_path).exit_code == 0
     page = (tmp_path / "audit.html").read_text()
     sources = re.findall(r'src="([^"]*)"', page)
     assert len(sources) == 3 * 8 + 6 + 2
     assert all(source.startswith("data:image/jpeg;base64,") for source in sources)
-    assert "http" not in page.replace(str(spoilt), "")
+    assert "http" not in page.replace(str(corrupted), "")
     assert "&lt;b&gt;&amp;.jpg" in page and "<b>&.jpg" not in page
     assert "exact copies across test and train" in page
 
 
-def test_strict_fails_on_leaks_and_passes_clean_photos(spoilt, own_data, tmp_path):
-    result = audit(spoilt, tmp_path, "--strict")
+def test_strict_fails_on_leaks_and_passes_clean_photos(corrupted, own_data, tmp_path):
+    result = audit(corrupted, tmp_path, "--strict")
     assert result.exit_code == 3
     assert "2 groups of copies across splits and 1 label conflicts" in result.stderr
     assert (tmp_path / "audit.html").is_file()
@@ -105,10 +105,10 @@ def test_a_report_that_cannot_be_written_is_one_line(three_classes, tmp_path):
 
 
 def test_brightness_and_sharpness_are_measured(tmp_path):
-    for number, grey in enumerate((0, 128, 250)):
+    for number, gray in enumerate((0, 128, 250)):
         folder = tmp_path / "data" / "PCB"
         folder.mkdir(parents=True, exist_ok=True)
-        picture = np.full((60, 60, 3), grey, np.uint8)
+        picture = np.full((60, 60, 3), gray, np.uint8)
         if number == 2:
             picture[::2] = 0
         cv2.imwrite(str(folder / f"{number}.png"), picture)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.bundle.manifest import DEFAULT_SUSPICION, DecisionLevels, UnknownRule
+from edge.bundle.manifest import DEFAULT_HAZARD_THRESHOLD, DecisionLevels, UnknownRule
 from edge.decision.decide import rules_for
 from edge.errors import BadInput
 from edge.inference.classifier import softmax
@@ -17,12 +17,12 @@ from edge.inference.ood import UnknownDetector
 from train.calibrate import (
     MISSED,
     MOST_SUSPECTED,
-    QUANTISED,
+    QUANTIZED,
     Costs,
     Views,
     calibrate_run,
     find_hazards,
-    fit_suspicion,
+    fit_hazard_thresholds,
     fit_temperature,
     fit_thresholds,
 )
@@ -30,7 +30,7 @@ from train.evaluation.calibration import read_levels, write_levels
 from train.evaluation.decisions import judge_decisions
 from train.evaluation.ood_detectors import compare_detectors
 from train.evaluation.ood_samples import drawn_debris, shuffled
-from train.evaluation.predictor import Answers, open_engine
+from train.evaluation.predictor import Answers, open_predictor
 
 SCRIPT = Path(__file__).parents[2] / "train" / "calibrate.py"
 LABELS = ("Battery", "Mouse", "PCB")
@@ -57,7 +57,9 @@ def test_the_temperature_that_was_put_in_is_found(temperature):
 
 
 def test_of_fresh_hazards_as_many_are_found_as_was_asked_for():
-    level = fit_suspicion(0, {"photographed": drawn_answers(1, 3000, spread=30)}, 1.0, CHEAP)
+    level = fit_hazard_thresholds(
+        0, {"photographed": drawn_answers(1, 3000, spread=30)}, 1.0, CHEAP
+    )
     fresh = drawn_answers(2, 6000, spread=30)
     reached = softmax(fresh.answers.logits)[fresh.classes == 0, 0] >= level
     assert 1 - 2.5 * MISSED <= reached.mean() < 1
@@ -67,25 +69,28 @@ def test_every_hazard_of_a_few_is_found_and_the_price_has_a_limit():
     views = drawn_answers(3, 120)
     probabilities = softmax(views.answers.logits)[:, 0]
     ours = views.classes == 0
-    level = fit_suspicion(0, {"photographed": views}, 1.0, CHEAP)
+    level = fit_hazard_thresholds(0, {"photographed": views}, 1.0, CHEAP)
     capped = float(np.quantile(probabilities[~ours], 1 - MOST_SUSPECTED, method="higher"))
-    assert level == max(QUANTISED * float(probabilities[ours].min()), capped)
+    assert level == max(QUANTIZED * float(probabilities[ours].min()), capped)
     assert (probabilities[~ours] > level).mean() <= MOST_SUSPECTED
 
 
 def test_a_dear_hazard_is_suspected_where_a_look_by_hand_costs_less():
     views = drawn_answers(1, 3000, spread=30)
     seen = {"photographed": views}
-    level = fit_suspicion(0, seen, 1.0, Costs(hazard=1e4))
+    level = fit_hazard_thresholds(0, seen, 1.0, Costs(hazard=1e4))
     others = softmax(views.answers.logits)[views.classes != 0, 0]
     capped = float(np.quantile(others, 1 - MOST_SUSPECTED, method="higher"))
-    assert level == max(1e-4, capped) < fit_suspicion(0, seen, 1.0, CHEAP)
+    assert level == max(1e-4, capped) < fit_hazard_thresholds(0, seen, 1.0, CHEAP)
 
 
 def test_a_hazard_that_val_lacks_gets_the_default():
     views = drawn_answers(4, 60)
     without = Views(views.answers, np.where(views.classes == 0, 1, views.classes))
-    assert fit_suspicion(0, {"photographed": without}, 1.0, Costs()) == DEFAULT_SUSPICION
+    assert (
+        fit_hazard_thresholds(0, {"photographed": without}, 1.0, Costs())
+        == DEFAULT_HAZARD_THRESHOLD
+    )
 
 
 @given(st.integers(0, 50), st.floats(1.1, 50), st.floats(1, 500))
@@ -134,25 +139,25 @@ def test_decisions_are_counted_as_the_device_makes_them():
     counts = {name: judged[name]["count"] for name in ("right", "wrong", "manual", "unknown")}
     assert counts == {"right": 2, "wrong": 2, "manual": 3, "unknown": 1}
     battery = judged["hazards"]["Battery"]
-    assert (battery["labelled"], battery["recall"]["count"], battery["recall"]["of"]) == (1, 2, 3)
+    assert (battery["labeled"], battery["recall"]["count"], battery["recall"]["of"]) == (1, 2, 3)
     assert battery["safe"]["count"] == 2 and battery["precision"]["share"] == 0.5
     assert (battery["suspected"]["count"], battery["suspected"]["of"]) == (1, 4)
 
 
 def test_detectors_are_compared_on_what_they_never_saw():
     rng = np.random.default_rng(0)
-    centres = np.eye(3, 16) * 4
+    centers = np.eye(3, 16) * 4
 
     def items(count: int) -> tuple[Answers, np.ndarray]:
         classes = np.arange(count) % 3
-        embeddings = centres[classes] + rng.normal(0, 0.5, (count, 16))
+        embeddings = centers[classes] + rng.normal(0, 0.5, (count, 16))
         return Answers(embeddings[:, :3], embeddings), classes
 
     references, (known, _) = items(90), items(60)
     strange = rng.normal(0, 0.5, (40, 16)) + np.eye(1, 16, 9) * 4
     strangers = {"strange": Answers(strange[:, :3], strange)}
     compared = compare_detectors(*references, known, strangers, 1.0)
-    assert set(compared) == {"energy", "mahalanobis", "neighbours", "max_softmax"}
+    assert set(compared) == {"energy", "mahalanobis", "neighbors", "max_softmax"}
     for score, each in compared.items():
         assert set(each["kinds"]) == {"strange"}
         assert each["mean_auroc"] > (0.5 if score == "max_softmax" else 0.9)
@@ -176,7 +181,7 @@ def test_drawn_debris_is_the_same_for_a_seed_and_differs_within_it():
 
 
 def test_levels_are_read_as_they_were_written_and_bad_ones_are_named(tmp_path):
-    rule = UnknownRule(score="neighbours", threshold=0.5)
+    rule = UnknownRule(score="neighbors", threshold=0.5)
     arrays = {"projection": np.eye(8), "references": np.random.default_rng(0).normal(size=(6, 8))}
     levels = DecisionLevels(
         labels=LABELS, hazards=("Battery",), temperature=1.5, thresholds={"PCB": 0.7}, unknown=rule
@@ -218,13 +223,13 @@ def test_a_run_is_calibrated_and_then_judged_by_what_was_found(calibrated):
     run, done = calibrated
     assert done.returncode == 0, done.stderr
     figures = json.loads(done.stdout)
-    engine = open_engine(run, threads=1)
-    levels = read_levels(run, engine.labels).levels
+    predictor = open_predictor(run, threads=1)
+    levels = read_levels(run, predictor.labels).levels
     assert levels.model_dump(mode="json") == figures["levels"]
-    assert engine.temperature == levels.temperature
-    assert engine.rules.suspicion.keys() == {"Battery"}
-    assert engine.rules.unknown.rule.score == max(
-        ("energy", "mahalanobis", "neighbours"),
+    assert predictor.temperature == levels.temperature
+    assert predictor.rules.hazard_thresholds.keys() == {"Battery"}
+    assert predictor.rules.unknown.rule.score == max(
+        ("energy", "mahalanobis", "neighbors"),
         key=lambda score: figures["detectors"][score]["mean_auroc"],
     )
     photographed = figures["decisions"]["photographed"]
@@ -240,7 +245,7 @@ def test_a_bundle_takes_over_what_its_run_was_calibrated_to(calibrated, drawn_da
     said: list[str] = []
     quantize(Request(run, (drawn_data,), tmp_path / "bundle", calibration=40), said.append)
     assert not any("not calibrated" in line for line in said)
-    of_bundle, of_run = (open_engine(each, 1) for each in (tmp_path / "bundle", run))
+    of_bundle, of_run = (open_predictor(each, 1) for each in (tmp_path / "bundle", run))
     assert of_bundle.rules.thresholds == of_run.rules.thresholds
     assert of_bundle.temperature == of_run.temperature
     assert of_bundle.rules.unknown.rule == of_run.rules.unknown.rule

@@ -17,7 +17,7 @@ from edge.inference.preprocess import float_input, model_input
 from edge.photos.dataset import find_photos
 from edge.photos.reading import read_photo
 from train.evaluate import main
-from train.evaluation.predictor import open_engine
+from train.evaluation.predictor import open_predictor
 
 SCRIPT = Path(__file__).parents[2] / "train" / "evaluate.py"
 STABLE = {
@@ -80,7 +80,7 @@ def strangers(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def spoilt_data(drawn_data, tmp_path_factory) -> Path:
+def corrupted_data(drawn_data, tmp_path_factory) -> Path:
     """The drawn items, one test photo of them torn."""
     data = Path(shutil.copytree(drawn_data, tmp_path_factory.mktemp("data") / "items"))
     torn = data / "test" / "PCB" / "0-190.png"
@@ -89,9 +89,9 @@ def spoilt_data(drawn_data, tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def of_bundle(tiny_bundle, spoilt_data, strangers, tmp_path_factory):
+def of_bundle(tiny_bundle, corrupted_data, strangers, tmp_path_factory):
     out = tmp_path_factory.mktemp("judged") / "bundle"
-    given = ("--model", tiny_bundle, "--data", spoilt_data, "--unknown", strangers)
+    given = ("--model", tiny_bundle, "--data", corrupted_data, "--unknown", strangers)
     more = ("--corruption-photos", 8, "--threads", 1, "--json")
     return out, script(*given, *more, "--out", out)
 
@@ -130,10 +130,17 @@ def test_every_part_of_the_evaluation_is_there(of_bundle):
     )
     assert len(mildest) == 6 and np.mean(severest) < np.mean(mildest)
     background = figures["background"]
-    assert set(background["grounds"]) == {"original", "white", "black", "belt", "foreign", "own"}
+    assert set(background["backgrounds"]) == {
+        "original",
+        "white",
+        "black",
+        "belt",
+        "foreign",
+        "own",
+    }
     assert background["images"] + background["left_out"] == figures["images"]
     assert background["images"] > 40
-    assert {each["images"] for each in background["grounds"].values()} == {background["images"]}
+    assert {each["images"] for each in background["backgrounds"].values()} == {background["images"]}
 
 
 def test_the_report_holds_all_it_shows_and_says_it_in_words(of_bundle):
@@ -146,9 +153,11 @@ def test_the_report_holds_all_it_shows_and_says_it_in_words(of_bundle):
     assert "Does it look at the item" in report and "belt" in report
 
 
-def test_the_same_evaluation_gives_the_same_figures(of_bundle, tiny_bundle, spoilt_data, tmp_path):
+def test_the_same_evaluation_gives_the_same_figures(
+    of_bundle, tiny_bundle, corrupted_data, tmp_path
+):
     whole = {"corruption_photos": 8, "background": True}
-    assert evaluate(tiny_bundle, spoilt_data, tmp_path, **whole).code == 0
+    assert evaluate(tiny_bundle, corrupted_data, tmp_path, **whole).code == 0
     again, figures = figures_in(tmp_path), figures_in(of_bundle[0])
     for part in ("accuracy", "ece", "corruptions", "background", "worst"):
         assert again[part] == figures[part]
@@ -179,16 +188,16 @@ def test_a_run_is_judged_by_its_float_model(tiny_run, drawn_data, tmp_path):
     assert figures["accuracy"] == np.mean(right)
 
 
-def test_the_engine_of_a_run_gives_logits_embedding_and_where_it_looked(tiny_run, drawn_data):
-    engine = open_engine(tiny_run, threads=1)
+def test_the_predictor_of_a_run_gives_logits_embedding_and_where_it_looked(tiny_run, drawn_data):
+    predictor = open_predictor(tiny_run, threads=1)
     photo = find_photos(drawn_data / "test")[0]
-    pixels = model_input(read_photo(photo.path), engine.size)
-    answers = engine.answer(pixels[np.newaxis])
+    pixels = model_input(read_photo(photo.path), predictor.size)
+    answers = predictor.answer(pixels[np.newaxis])
     model = keras.models.load_model(tiny_run / "model.keras")
     expected = model.predict(float_input(pixels[np.newaxis]), verbose=0)
     np.testing.assert_allclose(softmax(answers.logits), expected, atol=1e-4)
     assert answers.embeddings.shape == (1, 96)
-    looked = engine.activation(pixels, int(answers.logits[0].argmax()))
+    looked = predictor.activation(pixels, int(answers.logits[0].argmax()))
     assert looked.min() >= 0 and looked.max() == pytest.approx(1)
     # The map is exact: with the bias, its mean before clipping would be the logit.
     features = keras.Model(model.input, model.get_layer("embedding").input)

@@ -81,10 +81,10 @@ def test_a_corruption_grows_with_its_severity_and_repeats_itself(kind):
     pixels[60:150, 60:150] = (200, 40, 40)
     differences = []
     for severity in range(1, 6):
-        spoilt = corrupt(pixels, kind, severity, seed=3)
-        assert spoilt.shape == pixels.shape and spoilt.dtype == np.uint8
-        np.testing.assert_array_equal(spoilt, corrupt(pixels, kind, severity, seed=3))
-        differences.append(np.abs(spoilt.astype(int) - pixels).mean())
+        corrupted = corrupt(pixels, kind, severity, seed=3)
+        assert corrupted.shape == pixels.shape and corrupted.dtype == np.uint8
+        np.testing.assert_array_equal(corrupted, corrupt(pixels, kind, severity, seed=3))
+        differences.append(np.abs(corrupted.astype(int) - pixels).mean())
     # The rectangle lies elsewhere at each severity, so it may hide more or less of a difference.
     assert 0 < differences[0] < differences[2] < differences[4]
 

@@ -29,7 +29,18 @@ def tiny(weights):
     """Trains as little as can be; the whole network, from nothing, in tests/test_end_to_end.py."""
 
     def run(data: Path, out: Path, *more: object) -> subprocess.CompletedProcess:
-        size = ("--image-size", 32, "--epochs", 1, "--thaw-epochs", 0, "--copies", 1, "--seed", 1)
+        size = (
+            "--image-size",
+            32,
+            "--epochs",
+            1,
+            "--unfreeze-epochs",
+            0,
+            "--copies",
+            1,
+            "--seed",
+            1,
+        )
         return fine_tune("--data", data, "--out", out, "--weights", weights, *size, *more)
 
     return run
@@ -91,7 +102,7 @@ def test_a_finished_run_is_not_overwritten(tiny, trained, three_classes):
     assert "holds a finished run" in done.stderr.splitlines()[-1]
 
 
-def spoil(data: Path, how: str) -> str:
+def corrupt(data: Path, how: str) -> str:
     """Damage a dataset; returns what the error must name."""
     if how == "no such folder":
         return str(data / "nowhere")
@@ -132,7 +143,7 @@ def spoil(data: Path, how: str) -> str:
     ],
 )
 def test_a_bad_dataset_gets_one_line_and_leaves_nothing(tiny, own_data, tmp_path, how):
-    named = spoil(own_data, how)
+    named = corrupt(own_data, how)
     given = {"no such folder": "nowhere", "a listing with a file too many": "photos.csv"}
     data = own_data / given.get(how, "")
     done = tiny(data, tmp_path / "run")

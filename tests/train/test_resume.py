@@ -22,7 +22,7 @@ MOMENTS = {
     "caching": lambda run, said: any(run.glob("features/*/1.npy")),
     "fresh layers": lambda run, said: "fresh layers, epoch 2" in said,
     "between phases": lambda run, said: "fresh layers, epoch 3" in said,
-    "thawed": lambda run, said: "thawed, epoch 4" in said,
+    "unfrozen": lambda run, said: "unfrozen, epoch 4" in said,
     "judging": lambda run, said: "test photos of" in said,
 }
 
@@ -34,7 +34,18 @@ def command(*arguments):
 def begin(data, weights, out):
     return command(
         *("--data", data, "--weights", weights, "--out", out, "--image-size", 32, "--seed", 3),
-        *("--epochs", 3, "--thaw-epochs", 2, "--thaw", "conv4", "--copies", 2, "--batch", 8),
+        *(
+            "--epochs",
+            3,
+            "--unfreeze-epochs",
+            2,
+            "--unfreeze",
+            "conv4",
+            "--copies",
+            2,
+            "--batch",
+            8,
+        ),
     )
 
 

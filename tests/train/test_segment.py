@@ -1,4 +1,4 @@
-"""Learning to cut items out, for real, from machines drawn on plain grounds."""
+"""Learning to cut items out, for real, from machines drawn on plain backgrounds."""
 
 import json
 import subprocess
@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 
 from edge.errors import BadInput
-from edge.photos.reading import LabelledPhoto
-from edge.synthetic.drawings import background as ground
+from edge.photos.reading import LabeledPhoto
+from edge.synthetic.drawings import background as background
 from edge.synthetic.segmentation import cut_out
 from train.augmentation.augment import belt_variation
 from train.data.masks import mask_path, read_masks, squared, unsquared
@@ -26,7 +26,7 @@ SIDE = 96
 
 
 def machine(rng: np.random.Generator, under: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A pale machine with a dark window on a ground, uint8 [S, S, 3], and its mask."""
+    """A pale machine with a dark window on a background, uint8 [S, S, 3], and its mask."""
     photo, mask = under.copy(), np.zeros(under.shape[:2], np.uint8)
     width, height = rng.integers(44, 62, 2)
     left, top = rng.integers(10, SIDE - 10 - width), rng.integers(10, SIDE - 10 - height)
@@ -40,7 +40,7 @@ def machine(rng: np.random.Generator, under: np.ndarray) -> tuple[np.ndarray, np
 
 
 def wall(rng: np.random.Generator) -> np.ndarray:
-    """A ground nearly as pale as the machines, with a dark floor."""
+    """A background nearly as pale as the machines, with a dark floor."""
     under = np.full((SIDE, SIDE, 3), rng.integers(190, 230), np.float32)
     under[int(rng.integers(70, 90)) :] = (120, 95, 70)
     return (under + rng.normal(0, 4, under.shape)).clip(0, 255).astype(np.uint8)
@@ -56,21 +56,21 @@ def overlap(mask: np.ndarray | None, truth: np.ndarray) -> float:
 def cutter():
     rng = np.random.default_rng(0)
     plain = [machine(rng, np.full((SIDE, SIDE, 3), 255, np.uint8))[0] for _ in range(40)]
-    crowded = [machine(rng, ground._clutter(rng, SIDE))[0] for _ in range(10)]
+    crowded = [machine(rng, background._clutter(rng, SIDE))[0] for _ in range(10)]
     pixels = np.stack(plain + crowded)
     return learn_cutter(pixels, np.arange(50) % 2, "none", steps=60, seed=1)
 
 
-def test_what_is_learnt_on_plain_grounds_finds_whole_machines_before_a_wall(cutter):
+def test_what_is_learned_on_plain_backgrounds_finds_whole_machines_before_a_wall(cutter):
     rng = np.random.default_rng(7)
     photos, truths = zip(*(machine(rng, wall(rng)) for _ in range(12)), strict=True)
     likely = likely_items(cutter, np.stack(photos))
     assert likely.min() >= 0 and likely.max() <= 1
     rough = [cv2.resize(each, (SIDE, SIDE)) > 0.5 for each in likely]
     assert np.mean(list(map(overlap, rough, truths))) > 0.7
-    learnt = [cut_out(photo, each) for photo, each in zip(photos, likely, strict=True)]
-    by_colour = [cut_out(photo) for photo in photos]
-    found, before = (np.mean(list(map(overlap, masks, truths))) for masks in (learnt, by_colour))
+    learned = [cut_out(photo, each) for photo, each in zip(photos, likely, strict=True)]
+    by_color = [cut_out(photo) for photo in photos]
+    found, before = (np.mean(list(map(overlap, masks, truths))) for masks in (learned, by_color))
     assert found > before
 
 
@@ -85,10 +85,10 @@ def test_the_same_seed_learns_the_same():
     np.testing.assert_array_equal(once, again)
 
 
-def test_without_plain_grounds_there_is_nothing_to_learn_from():
+def test_without_plain_backgrounds_there_is_nothing_to_learn_from():
     rng = np.random.default_rng(0)
-    pixels = np.stack([machine(rng, ground._clutter(rng, SIDE))[0] for _ in range(25)])
-    with pytest.raises(BadInput, match="photos to train on show their item on a plain ground"):
+    pixels = np.stack([machine(rng, background._clutter(rng, SIDE))[0] for _ in range(25)])
+    with pytest.raises(BadInput, match="photos to train on show their item on a plain background"):
         learn_cutter(pixels, np.arange(25) % 2, "none", steps=1, seed=0)
 
 
@@ -128,12 +128,12 @@ def run_command(folder, code: int) -> str:
     return done.stderr
 
 
-def photos_of(folder, split: str) -> list[LabelledPhoto]:
+def photos_of(folder, split: str) -> list[LabeledPhoto]:
     paths = sorted((folder / "data" / split).glob("*/*.png"))
-    return [LabelledPhoto(path, path.parent.name) for path in paths]
+    return [LabeledPhoto(path, path.parent.name) for path in paths]
 
 
-def test_the_command_writes_masks_that_laying_on_other_grounds_then_takes(cut):
+def test_the_command_writes_masks_that_laying_on_other_backgrounds_then_takes(cut):
     photos = photos_of(cut, "test")
     masks = read_masks(cut / "masks", [photo.path for photo in photos])
     assert all(mask is not None and mask.shape == (96, 90) for mask in masks)
@@ -158,7 +158,7 @@ def test_a_training_takes_its_masks_and_one_continued_takes_them_again(cut, tmp_
     by_itself = material_of(replace(job, masks=None), dataset, tmp_path).vary
     copies = range(1, 13)
     differing = [np.any(vary(0, copy) != by_itself(0, copy)) for copy in copies]
-    assert 3 <= sum(differing) < len(copies)  # those laid on another ground
+    assert 3 <= sum(differing) < len(copies)  # those laid on another background
     network = SimpleNamespace(fresh=())
     (tmp_path / "config.json").write_text(json.dumps(described(job, dataset, network, "float32")))
     assert job_of_run(tmp_path) == replace(job, precision="float32")

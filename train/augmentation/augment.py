@@ -6,31 +6,31 @@ from concurrent.futures import ThreadPoolExecutor
 import cv2
 import numpy as np
 
-from edge.synthetic.drawings.background import draw_ground
+from edge.synthetic.drawings.background import draw_background
 from edge.synthetic.segmentation import Pose, cut_out, paste
-from train.augmentation import backgrounds as grounds
+from train.augmentation import backgrounds as backgrounds
 from train.learning.features import Variation
 
 MILD = 1 / 3
 """Share of the copies that stay near the photo as it was taken: the model is to know those too."""
 
 PASTED = 0.55
-"""Share of the other copies, of photos whose item can be cut out, that lie on another ground.
+"""Share of the other copies, of photos whose item can be cut out, that lie on another background.
 
-With 0.9 (8 copies, a third of the grounds white or black) the network was worse on the simulated
-belt, and lost more by quantising.
+With 0.9 (8 copies, a third of the backgrounds white or black) the network was worse on the
+simulated belt, and lost more by quantizing.
 """
 
 TURNED_FREELY = 0.35
-"""Share of those on their own ground that are turned by any angle; the rest a little."""
+"""Share of those on their own background that are turned by any angle; the rest a little."""
 
 FREELY, UPRIGHT = Pose(180, (0.6, 1.25), 0.12, 0.5), Pose(20, (0.6, 1.25), 0.12, 0.5)
-GROUNDS_KEPT = 400
-"""How many foreign grounds, painted over once, are kept for the next item."""
+BACKGROUNDS_KEPT = 400
+"""How many foreign backgrounds, painted over once, are kept for the next item."""
 
 
 def plain_variation(pixels: np.ndarray, seed: int) -> Variation:
-    """Copies of photos, uint8 RGB [photos, S, S, 3], each with the ground it was taken on."""
+    """Copies of photos, uint8 RGB [photos, S, S, 3], each with the background it was taken on."""
 
     def vary(photo: int, copy: int) -> np.ndarray:
         if not copy:
@@ -46,15 +46,17 @@ def belt_variation(
     seed: int,
     masks: Sequence[np.ndarray | None] | None = None,
 ) -> Variation:
-    """Copies of which more than a third show the item, where it can be cut out, on another ground.
+    """Copies of which more than a third show the item, where it can be cut out, on another
+    background.
 
-    A model that may look at the ground learns the ground: phones photographed on tables, machines
-    on white. So items are laid on belts, plain, drawn and other photos' grounds; the rest keeps its
-    own. All are turned, moved, scaled, exposed, blurred, compressed and partly covered.
+    A model that may look at the background learns the background: phones photographed on tables,
+    machines on white. So items are laid on belts, plain, drawn and other photos' backgrounds; the
+    rest keeps its own. All are turned, moved, scaled, exposed, blurred, compressed and partly
+    covered.
 
     Args:
         pixels: uint8 RGB [photos, S, S, 3].
-        classes: int [photos]; a foreign ground comes from a photo of another class.
+        classes: int [photos]; a foreign background comes from a photo of another class.
         seed: of everything.
         masks: the photos' items, uint8 [S, S] 0 or 255, None where one cannot be cut out; without
             it they are cut out here.
@@ -62,7 +64,7 @@ def belt_variation(
     if masks is None:
         with ThreadPoolExecutor() as pool:
             masks = list(pool.map(cut_out, pixels))
-    foreign_ground = foreign_grounds(pixels, masks, classes)
+    foreign_background = foreign_backgrounds(pixels, masks, classes)
 
     def vary(photo: int, copy: int) -> np.ndarray:
         image, mask = pixels[photo], masks[photo]
@@ -76,8 +78,8 @@ def belt_variation(
             mask = None if mask is None else np.ascontiguousarray(mask[:, ::-1])
         if mask is not None and rng.random() < PASTED:
             pose = FREELY if rng.random() < 0.5 else UPRIGHT
-            ground = any_ground(rng, image.shape[0], lambda: foreign_ground(photo, rng))
-            image = paste(image, mask, ground, rng, pose)
+            background = any_background(rng, image.shape[0], lambda: foreign_background(photo, rng))
+            image = paste(image, mask, background, rng, pose)
         else:
             image = _place_anyhow(image, rng)
         return _cover(_grain(expose(image, rng), rng), rng)
@@ -85,61 +87,66 @@ def belt_variation(
     return vary
 
 
-def foreign_grounds(
+def foreign_backgrounds(
     pixels: np.ndarray, masks: Sequence[np.ndarray | None], classes: np.ndarray
 ) -> Callable[[int, np.random.Generator], np.ndarray | None]:
-    """(photo, rng) -> the ground of a photo of another class, any way round; None: none lends its.
+    """(photo, rng) -> the background of a photo of another class, any way round; None: none lends
+    its.
 
     Arguments as of `belt_variation`.
     """
     lenders = _lenders(pixels, masks)
     lent: dict[int, np.ndarray] = {}
 
-    def foreign_ground(photo: int, rng: np.random.Generator) -> np.ndarray | None:
+    def foreign_background(photo: int, rng: np.random.Generator) -> np.ndarray | None:
         others = lenders[classes[lenders] != classes[photo]]
         if not len(others):
             return None
         lender = int(others[rng.integers(len(others))])
         if lender not in lent:
-            if len(lent) >= GROUNDS_KEPT:
+            if len(lent) >= BACKGROUNDS_KEPT:
                 lent.clear()
-            lent[lender] = grounds.emptied(pixels[lender], masks[lender], pixels.shape[1])
+            lent[lender] = backgrounds.emptied(pixels[lender], masks[lender], pixels.shape[1])
         return np.ascontiguousarray(np.rot90(lent[lender], int(rng.integers(4))))
 
-    return foreign_ground
+    return foreign_background
 
 
 def _lenders(pixels: np.ndarray, masks: Sequence[np.ndarray | None]) -> np.ndarray:
-    """Photos whose ground is worth laying others on: int [lenders]."""
+    """Photos whose background is worth laying others on: int [lenders]."""
     lending = [
         photo
         for photo, mask in enumerate(masks)
-        if mask is not None and grounds.lends(pixels[photo], mask)
+        if mask is not None and backgrounds.lends(pixels[photo], mask)
     ]
     return np.array(lending, dtype=int)
 
 
-def any_ground(
+def any_background(
     rng: np.random.Generator, size: int, foreign: Callable[[], np.ndarray | None]
 ) -> np.ndarray:
-    """A belt, a plain ground, a drawn one, or what `foreign` gives: uint8 RGB [size, size, 3]."""
+    """A belt, a plain background, a drawn one, or what `foreign` gives: uint8 RGB [size, size,
+    3].
+    """
     kind = rng.random()
     if kind < 0.25:
-        return grounds.belt(rng, size)
+        return backgrounds.belt(rng, size)
     if kind < 0.37:
-        return grounds.white(rng, size)
+        return backgrounds.white(rng, size)
     if kind < 0.47:
-        return grounds.black(rng, size)
+        return backgrounds.black(rng, size)
     if kind < 0.6:
-        return grounds.tinted(rng, size)
+        return backgrounds.tinted(rng, size)
     if kind < 0.68:
-        return draw_ground(rng, size)
+        return draw_background(rng, size)
     lent = foreign()
-    return grounds.tinted(rng, size) if lent is None else lent
+    return backgrounds.tinted(rng, size) if lent is None else lent
 
 
 def _place_anyhow(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Turn, move and scale a photo with its ground; what is missing at the border is made up."""
+    """Turn, move and scale a photo with its background; what is missing at the border is made
+    up.
+    """
     size = image.shape[0]
     scale = rng.uniform(0.65, 1.0) if rng.random() < 0.35 else rng.uniform(1.0, 1.4)
     turn = rng.uniform(-180, 180) if rng.random() < TURNED_FREELY else rng.normal(0, 10)
@@ -151,10 +158,12 @@ def _place_anyhow(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     if kind < 0.75:
         border = cv2.BORDER_REPLICATE if kind < 0.5 else cv2.BORDER_REFLECT_101
         return cv2.warpAffine(image, placed, (size, size), borderMode=border)
-    ground = grounds.belt(rng, size) if rng.random() < 0.5 else grounds.tinted(rng, size)
+    background = (
+        backgrounds.belt(rng, size) if rng.random() < 0.5 else backgrounds.tinted(rng, size)
+    )
     shown = cv2.warpAffine(np.full((size, size), 255, np.uint8), placed, (size, size))
     moved = cv2.warpAffine(image, placed, (size, size), borderMode=cv2.BORDER_REPLICATE)
-    return np.where(shown[..., np.newaxis] > 127, moved, ground)
+    return np.where(shown[..., np.newaxis] > 127, moved, background)
 
 
 def _grain(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -174,15 +183,15 @@ def _cover(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     height, width = (np.sqrt(area * np.array([aspect, 1 / aspect])) * size).astype(int)
     top, left = rng.integers(0, max(1, size - height)), rng.integers(0, max(1, size - width))
     covered = image.copy()
-    colour = rng.uniform(0, 255, 3) if rng.random() < 0.5 else 96
-    covered[top : top + height, left : left + width] = colour
+    color = rng.uniform(0, 255, 3) if rng.random() < 0.5 else 96
+    covered[top : top + height, left : left + width] = color
     return covered
 
 
 def augment(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """A random variation of uint8 RGB [S, S, 3], of the same shape.
 
-    Turned, mirrored, moved and scaled (shrunk onto a plain ground, as on a belt, or cropped),
+    Turned, mirrored, moved and scaled (shrunk onto a plain background, as on a belt, or cropped),
     then exposed, tinted, blurred and compressed a little differently.
     """
     return expose(_place(image, rng), rng)
@@ -198,23 +207,23 @@ def _place(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     turn[:, 2] += rng.uniform(-room, room, 2)
     turn[0, :2] *= rng.uniform(0.9, 1.1)
     if rng.random() < 0.4:
-        border, ground = cv2.BORDER_REPLICATE, 0
+        border, background = cv2.BORDER_REPLICATE, 0
     else:
-        border, ground = cv2.BORDER_CONSTANT, _ground(rng)
+        border, background = cv2.BORDER_CONSTANT, _background(rng)
     return cv2.warpAffine(
-        np.ascontiguousarray(image), turn, (size, size), borderMode=border, borderValue=ground
+        np.ascontiguousarray(image), turn, (size, size), borderMode=border, borderValue=background
     )
 
 
-def _ground(rng: np.random.Generator) -> tuple[float, float, float]:
-    """A plain RGB ground: mostly the dark grey-green of rubber, else any grey or colour."""
+def _background(rng: np.random.Generator) -> tuple[float, float, float]:
+    """A plain RGB background: mostly the dark gray-green of rubber, else any gray or color."""
     kind = rng.random()
     if kind < 0.5:
-        grey = rng.uniform(30, 90)
-        return (grey, grey + rng.uniform(0, 12), grey + rng.uniform(-6, 6))
+        gray = rng.uniform(30, 90)
+        return (gray, gray + rng.uniform(0, 12), gray + rng.uniform(-6, 6))
     if kind < 0.8:
-        grey = rng.uniform(0, 255)
-        return (grey, grey, grey)
+        gray = rng.uniform(0, 255)
+        return (gray, gray, gray)
     return tuple(rng.uniform(0, 255, 3))
 
 

@@ -1,4 +1,4 @@
-"""Grounds to lay cut-out items on, each uint8 RGB [S, S, 3]."""
+"""Backgrounds to lay cut-out items on, each uint8 RGB [S, S, 3]."""
 
 from functools import lru_cache
 
@@ -7,7 +7,7 @@ import numpy as np
 
 from edge.belt.geometry import Geometry
 from edge.simulator.scene import rubber
-from edge.synthetic.segmentation import fit_ground
+from edge.synthetic.segmentation import fit_background
 
 STRIP_PX = 2000
 """Length of the belt that pieces of belt are cut from, px; it is 720 px wide."""
@@ -16,16 +16,16 @@ INPAINTED_PX = 64
 """Side at which the place of an item is painted over."""
 
 MOST_DONOR_AREA = 0.5
-"""A photo lends its ground only if its item covers no more of it."""
+"""A photo lends its background only if its item covers no more of it."""
 
 
 def white(rng: np.random.Generator, size: int) -> np.ndarray:
-    """An even ground as in a shop's pictures."""
+    """An even background as in a shop's pictures."""
     return np.full((size, size, 3), rng.integers(245, 256), np.uint8)
 
 
 def black(rng: np.random.Generator, size: int) -> np.ndarray:
-    """An even, nearly black ground."""
+    """An even, nearly black background."""
     return np.full((size, size, 3), rng.integers(0, 20), np.uint8)
 
 
@@ -41,32 +41,33 @@ def belt(rng: np.random.Generator, size: int) -> np.ndarray:
 
 
 def tinted(rng: np.random.Generator, size: int) -> np.ndarray:
-    """An even ground of any colour, half of them unevenly lit, with some noise."""
-    ground = np.empty((size, size, 3), np.float32)
-    ground[:] = rng.uniform(0, 255, 3)
+    """An even background of any color, half of them unevenly lit, with some noise."""
+    background = np.empty((size, size, 3), np.float32)
+    background[:] = rng.uniform(0, 255, 3)
     if rng.random() < 0.5:
         slope = np.linspace(-1, 1, size, dtype=np.float32)[..., np.newaxis]
-        ground += slope[:, np.newaxis] * rng.uniform(-40, 40) + slope * rng.uniform(-40, 40)
-    ground += rng.normal(0, rng.uniform(0, 8), ground.shape)
-    return ground.clip(0, 255).astype(np.uint8)
+        background += slope[:, np.newaxis] * rng.uniform(-40, 40) + slope * rng.uniform(-40, 40)
+    background += rng.normal(0, rng.uniform(0, 8), background.shape)
+    return background.clip(0, 255).astype(np.uint8)
 
 
 def lends(pixels: np.ndarray, mask: np.ndarray) -> bool:
-    """Whether a photo's ground is worth laying others on: its item is small, its ground not plain.
+    """Whether a photo's background is worth laying others on: its item is small, its background not
+    plain.
 
     Args:
         pixels: uint8 RGB [H, W, 3].
         mask: its item, uint8 [H, W], 0 or 255.
     """
     roomy = (mask > 0).mean() <= MOST_DONOR_AREA
-    return bool(roomy) and not fit_ground(pixels).plain
+    return bool(roomy) and not fit_background(pixels).plain
 
 
 def emptied(pixels: np.ndarray, mask: np.ndarray, size: int) -> np.ndarray:
-    """The ground of a photo, uint8 RGB [H, W, 3], its item (`mask`, uint8 [H, W]) painted over.
+    """The background of a photo, uint8 RGB [H, W, 3], its item (`mask`, uint8 [H, W]) painted over.
 
-    What is painted is the blurred continuation of the ground around it (Telea, "An image inpainting
-    technique based on the fast marching method", 2004), at a small size.
+    What is painted is the blurred continuation of the background around it (Telea, "An image
+    inpainting technique based on the fast marching method", 2004), at a small size.
     """
     photo = cv2.resize(pixels, (size, size), interpolation=cv2.INTER_AREA)
     wide = max(3, round(0.05 * max(mask.shape)))

@@ -11,7 +11,7 @@ SEVERITIES = 5
 
 @dataclass(frozen=True)
 class Corruption:
-    """One way to spoil a picture.
+    """One way to corrupt a picture.
 
     Attributes:
         levels: its constant at each of the five severities, mildest first.
@@ -25,7 +25,9 @@ class Corruption:
 
 
 def corrupt(pixels: np.ndarray, kind: str, severity: int, seed: int) -> np.ndarray:
-    """Spoil uint8 RGB [S, S, 3] by one of `CORRUPTIONS`, `severity` 1 to 5; the same each time."""
+    """Corrupt uint8 RGB [S, S, 3] by one of `CORRUPTIONS`, `severity` 1 to 5; the same each
+    time.
+    """
     corruption = CORRUPTIONS[kind]
     rng = np.random.default_rng((seed, tuple(CORRUPTIONS).index(kind), severity))
     return corruption.apply(pixels, corruption.levels[severity - 1], rng)
@@ -57,12 +59,12 @@ def _occlusion(pixels: np.ndarray, level: float, rng: np.random.Generator) -> np
     size = pixels.shape[0]
     aspect = rng.uniform(0.6, 1.6)
     half = np.sqrt(level * np.array([aspect, 1 / aspect])) * size / 2
-    centre = rng.uniform(0.3, 0.7, 2) * size
-    top, left = np.maximum(np.rint(centre - half), 0).astype(int)
-    bottom, right = np.rint(centre + half).astype(int)
-    spoiled = pixels.copy()
-    spoiled[top:bottom, left:right] = 96
-    return spoiled
+    center = rng.uniform(0.3, 0.7, 2) * size
+    top, left = np.maximum(np.rint(center - half), 0).astype(int)
+    bottom, right = np.rint(center + half).astype(int)
+    corrupted = pixels.copy()
+    corrupted[top:bottom, left:right] = 96
+    return corrupted
 
 
 def _bytes(values: np.ndarray) -> np.ndarray:
@@ -80,7 +82,7 @@ CORRUPTIONS: Mapping[str, Corruption] = {
     ),
     "jpeg": Corruption((25, 18, 15, 10, 7), "JPEG quality", _jpeg),
     "occlusion": Corruption(
-        (0.05, 0.1, 0.2, 0.3, 0.4), "share of the picture behind a grey rectangle", _occlusion
+        (0.05, 0.1, 0.2, 0.3, 0.4), "share of the picture behind a gray rectangle", _occlusion
     ),
 }
 """Noise, blur, brighter and JPEG have the constants of ImageNet-C (Hendrycks, Dietterich,

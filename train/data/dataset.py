@@ -1,4 +1,4 @@
-"""Labelled photos become arrays ready for the model, no picture on both sides of a split."""
+"""Labeled photos become arrays ready for the model, no picture on both sides of a split."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +12,7 @@ from edge.inference.preprocess import model_input
 from edge.labels import also_called, labels_problem
 from edge.photos.dataset import dataset_names, of_split, survey
 from edge.photos.listing import SPLITS, UNSPLIT
-from edge.photos.reading import LabelledPhoto, read_photos
+from edge.photos.reading import LabeledPhoto, read_photos
 from train.data.duplicates import find_groups
 
 HELD_BACK = 0.1
@@ -185,7 +185,7 @@ def split_photos(
 
 def _list_photos(
     sources: Sequence[Path], said: Callable[[str], None]
-) -> list[tuple[Path, str, LabelledPhoto]]:
+) -> list[tuple[Path, str, LabeledPhoto]]:
     """All photos as (source, split, photo); the split is UNSPLIT throughout a source or nowhere."""
     listed = []
     for source in sources:
@@ -199,7 +199,7 @@ def _list_photos(
     return listed
 
 
-def _labels(listed: Sequence[tuple[Path, str, LabelledPhoto]]) -> tuple[str, ...]:
+def _labels(listed: Sequence[tuple[Path, str, LabeledPhoto]]) -> tuple[str, ...]:
     """The class names of the photos to train on, sorted; further sources may have some of them."""
     trained: dict[Path, set[str]] = {}
     for source, split, photo in listed:

@@ -1,7 +1,7 @@
 """Photos of the same picture, whatever became of it: compressed, rescaled, mirrored, cropped.
 
 A perceptual hash and a coarse map of the edges name the candidates. They see little but where it is
-light and dark, and most items on white ground are dark in the middle; so each pair is then laid
+light and dark, and most items on white background are dark in the middle; so each pair is then laid
 over each other and compared in its details. Copies that lost or gained a wide border may escape.
 """
 
@@ -22,14 +22,14 @@ EDGES = 0.65
 
 SAME = 0.7
 """Least structural similarity of copies. Among 3000 photos of the E-Waste Image Dataset, the pairs
-above it are one picture, or one item in the next shot; different items of one kind on white ground
-are below, but for a few plain white machines."""
+above it are one picture, or one item in the next shot; different items of one kind on white
+background are below, but for a few plain white machines."""
 
 ALIKE_ROUGHLY = 0.3
 CORRELATED = 0.8
 STRETCH, ZOOM, OVERLAP = 1.2, 1.45, 0.5
 FLAT = 4.0
-"""Grey levels: windows with a smaller deviation in both pictures are ground and say nothing."""
+"""Gray levels: windows with a smaller deviation in both pictures are background and say nothing."""
 
 
 def find_groups(pixels: Sequence[np.ndarray]) -> np.ndarray:
@@ -56,13 +56,13 @@ def find_groups(pixels: Sequence[np.ndarray]) -> np.ndarray:
     digests: dict[str, int] = {}
     for index, picture in enumerate(pixels):
         unite(digests.setdefault(digest(picture), index), index)
-    greys = np.stack([_grey(picture) for picture in pixels])
-    for first, second, mirrored in candidates(greys):
+    grays = np.stack([_gray(picture) for picture in pixels])
+    for first, second, mirrored in candidates(grays):
         if root(first) != root(second):
-            other = greys[second][:, ::-1] if mirrored else greys[second]
-            if similarity(greys[first], other) >= SAME:
+            other = grays[second][:, ::-1] if mirrored else grays[second]
+            if similarity(grays[first], other) >= SAME:
                 unite(first, second)
-    return np.array([root(index) for index in range(len(greys))], dtype=np.int64)
+    return np.array([root(index) for index in range(len(grays))], dtype=np.int64)
 
 
 def digest(picture: np.ndarray) -> str:
@@ -70,16 +70,16 @@ def digest(picture: np.ndarray) -> str:
     return hashlib.sha256(str(picture.shape).encode() + picture.tobytes()).hexdigest()
 
 
-def candidates(greys: np.ndarray) -> Iterator[tuple[int, int, bool]]:
+def candidates(grays: np.ndarray) -> Iterator[tuple[int, int, bool]]:
     """Pairs (first, second, the second mirrored) of uint8 [pictures, SIZE, SIZE] worth a look.
 
     Each pair comes at most once, the first before the second.
     """
-    mirrored = greys[:, :, ::-1]
-    hashes, hashes_mirrored = perceptual_hashes(greys), perceptual_hashes(mirrored)
-    edges, edges_mirrored = edge_maps(greys), edge_maps(mirrored)
+    mirrored = grays[:, :, ::-1]
+    hashes, hashes_mirrored = perceptual_hashes(grays), perceptual_hashes(mirrored)
+    edges, edges_mirrored = edge_maps(grays), edge_maps(mirrored)
     bits = hashes.shape[1]
-    for first in range(len(greys) - 1):
+    for first in range(len(grays) - 1):
         rest = slice(first + 1, None)
         alike = np.stack([edges[rest] @ edges[first], edges_mirrored[rest] @ edges[first]])
         # Of +-1 vectors, the product is the number of equal bits less that of different ones.
@@ -90,27 +90,27 @@ def candidates(greys: np.ndarray) -> Iterator[tuple[int, int, bool]]:
             yield first, first + 1 + int(offset), bool(alike[1, offset] > alike[0, offset])
 
 
-def perceptual_hashes(greys: np.ndarray) -> np.ndarray:
+def perceptual_hashes(grays: np.ndarray) -> np.ndarray:
     """The pHash of uint8 [pictures, height, width]: +-1 as float32 [pictures, 63].
 
     Signs, about their median, of the lowest frequencies of the cosine transform, without the mean
     (C. Zauner, "Implementation and benchmarking of perceptual image hash functions", 2010).
     """
-    hashes = np.empty((len(greys), HASH_CELLS**2 - 1), np.float32)
-    for index, grey in enumerate(greys):
-        low = cv2.dct(_shrink(grey, 32))[:HASH_CELLS, :HASH_CELLS].ravel()[1:]
+    hashes = np.empty((len(grays), HASH_CELLS**2 - 1), np.float32)
+    for index, gray in enumerate(grays):
+        low = cv2.dct(_shrink(gray, 32))[:HASH_CELLS, :HASH_CELLS].ravel()[1:]
         hashes[index] = np.where(low > np.median(low), 1, -1)
     return hashes
 
 
-def edge_maps(greys: np.ndarray) -> np.ndarray:
+def edge_maps(grays: np.ndarray) -> np.ndarray:
     """Where uint8 [pictures, height, width] have edges: float32 [pictures, 1024].
 
     Zero mean and unit length, so that the product of two is their correlation.
     """
-    maps = np.empty((len(greys), 32 * 32), np.float32)
-    for index, grey in enumerate(greys):
-        smooth = cv2.GaussianBlur(_shrink(grey, 32), (0, 0), 1)
+    maps = np.empty((len(grays), 32 * 32), np.float32)
+    for index, gray in enumerate(grays):
+        smooth = cv2.GaussianBlur(_shrink(gray, 32), (0, 0), 1)
         across, down = (cv2.Sobel(smooth, cv2.CV_32F, *axis) for axis in ((1, 0), (0, 1)))
         maps[index] = cv2.GaussianBlur(cv2.magnitude(across, down), (0, 0), 1).ravel()
     maps -= maps.mean(axis=1, keepdims=True)
@@ -132,7 +132,7 @@ def similarity(first: np.ndarray, second: np.ndarray) -> float:
     try:
         half = SIZE // 2
         correlation, warp = cv2.findTransformECC(
-            *(_shrink(grey, half) for grey in (first, second)), upright, *_until(40, 1e-3), None, 3
+            *(_shrink(gray, half) for gray in (first, second)), upright, *_until(40, 1e-3), None, 3
         )
         warp[:, 2] *= SIZE / half
         if correlation < CORRELATED or _structure(base, other, warp) < ALIKE_ROUGHLY:
@@ -150,13 +150,13 @@ def _until(rounds: int, gain: float) -> tuple[int, tuple[int, int, float]]:
     return cv2.MOTION_AFFINE, (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, rounds, gain)
 
 
-def _grey(picture: np.ndarray) -> np.ndarray:
+def _gray(picture: np.ndarray) -> np.ndarray:
     small = cv2.resize(picture, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
     return cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
 
 
-def _shrink(grey: np.ndarray, side: int) -> np.ndarray:
-    resized = cv2.resize(np.ascontiguousarray(grey), (side, side), interpolation=cv2.INTER_AREA)
+def _shrink(gray: np.ndarray, side: int) -> np.ndarray:
+    resized = cv2.resize(np.ascontiguousarray(gray), (side, side), interpolation=cv2.INTER_AREA)
     return resized.astype(np.float32)
 
 

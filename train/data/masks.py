@@ -79,5 +79,5 @@ def unsquared(square: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def _read(path: Path) -> np.ndarray:
-    mask = cv2.cvtColor(read_photo(path, ground="black"), cv2.COLOR_RGB2GRAY)
+    mask = cv2.cvtColor(read_photo(path, background="black"), cv2.COLOR_RGB2GRAY)
     return np.where(mask > 127, np.uint8(255), np.uint8(0))

@@ -1,4 +1,6 @@
-"""The same items on other grounds: a model that reads the ground instead of the item shows here."""
+"""The same items on other backgrounds: a model that reads the background instead of the item shows
+here.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -7,16 +9,17 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from edge.photos.reading import LabelledPhoto, read_photo
+from edge.photos.reading import LabeledPhoto, read_photo
 from edge.synthetic.segmentation import AS_IT_WAS, cut_out, paste
-from train.augmentation import backgrounds as grounds
+from train.augmentation import backgrounds as backgrounds
 from train.data.masks import fitted, read_masks
 
-PLAIN = {"white": grounds.white, "black": grounds.black, "belt": grounds.belt}
-GROUNDS = (*PLAIN, "foreign", "own")
-"""`foreign` is the ground of a photo of another class: of those whose ground is not plain, as far
-as there are any, since plain ones are tried already. `own` is the control: the item's own ground,
-painted over where it lay. What is lost there is lost by cutting out, not by the ground."""
+PLAIN = {"white": backgrounds.white, "black": backgrounds.black, "belt": backgrounds.belt}
+BACKGROUNDS = (*PLAIN, "foreign", "own")
+"""`foreign` is the background of a photo of another class: of those whose background is not plain,
+as far as there are any, since plain ones are tried already. `own` is the control: the item's own
+background, painted over where it lay. What is lost there is lost by cutting out, not by the
+background."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class CutItem:
         label: its class.
         pixels: the photo, uint8 RGB [H, W, 3], reduced.
         mask: uint8 [H, W], 255 on the item.
-        lends: whether its ground is worth laying others on.
+        lends: whether its background is worth laying others on.
     """
 
     index: int
@@ -39,7 +42,7 @@ class CutItem:
 
 
 def cut_items(
-    photos: Sequence[LabelledPhoto], size: int, masks: Path | None = None
+    photos: Sequence[LabeledPhoto], size: int, masks: Path | None = None
 ) -> Iterator[CutItem | None]:
     """Cut each photo's item out, at most `size` px long; None where it cannot be.
 
@@ -60,29 +63,32 @@ def cut_items(
             yield None
             continue
         mask = fitted(mask, *pixels.shape[:2])
-        yield CutItem(index, photo.label, pixels, mask, grounds.lends(pixels, mask))
+        yield CutItem(index, photo.label, pixels, mask, backgrounds.lends(pixels, mask))
 
 
-def on_ground(
-    laid: Sequence[CutItem], items: Sequence[CutItem], ground: str, size: int, seed: int
+def on_background(
+    laid: Sequence[CutItem], items: Sequence[CutItem], background: str, size: int, seed: int
 ) -> Iterator[np.ndarray]:
-    """Lay items, as they were, on one of `GROUNDS`: uint8 RGB [size, size, 3] each.
+    """Lay items, as they were, on one of `BACKGROUNDS`: uint8 RGB [size, size, 3] each.
 
-    `items` are those that lend foreign grounds. The same item gets the same ground each time.
+    `items` are those that lend foreign backgrounds. The same item gets the same background each
+    time.
     """
     for item in laid:
-        rng = np.random.default_rng((seed, GROUNDS.index(ground), item.index))
-        yield paste(item.pixels, item.mask, _ground(item, items, ground, size, rng), rng, AS_IT_WAS)
+        rng = np.random.default_rng((seed, BACKGROUNDS.index(background), item.index))
+        yield paste(
+            item.pixels, item.mask, _background(item, items, background, size, rng), rng, AS_IT_WAS
+        )
 
 
-def _ground(
-    item: CutItem, items: Sequence[CutItem], ground: str, size: int, rng: np.random.Generator
+def _background(
+    item: CutItem, items: Sequence[CutItem], background: str, size: int, rng: np.random.Generator
 ) -> np.ndarray:
-    if ground in PLAIN:
-        return PLAIN[ground](rng, size)
-    if ground == "own":
-        return grounds.emptied(item.pixels, item.mask, size)
+    if background in PLAIN:
+        return PLAIN[background](rng, size)
+    if background == "own":
+        return backgrounds.emptied(item.pixels, item.mask, size)
     others = [other for other in items if other.label != item.label]
     donors = [other for other in others if other.lends] or others or [item]
     donor = donors[int(rng.integers(len(donors)))]
-    return grounds.emptied(donor.pixels, donor.mask, size)
+    return backgrounds.emptied(donor.pixels, donor.mask, size)

@@ -20,7 +20,7 @@ class RunLevels:
     """The levels of a run.
 
     Attributes:
-        levels: temperature, thresholds, suspicions.
+        levels: temperature, thresholds, hazard_thresholds.
         detector: tells things of no known class; None where there is none.
         calibrated: whether the run was calibrated; else these are the defaults.
     """

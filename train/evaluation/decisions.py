@@ -41,7 +41,7 @@ def judge_decisions(
     - `suspected`: of all other items, those that go to `manual` only for looking like it.
     """
     made = verdicts(answers, temperature, rules)
-    careless = verdicts(answers, temperature, replace(rules, suspicion={}))
+    careless = verdicts(answers, temperature, replace(rules, hazard_thresholds={}))
     bins = np.array([verdict.bin for verdict in made])
     truths = np.array(rules.labels)[classes]
     manual = bins == MANUAL
@@ -59,7 +59,7 @@ def judge_decisions(
                 np.array([verdict.bin != MANUAL for verdict in careless]),
                 rules,
             )
-            for hazard in rules.suspicion
+            for hazard in rules.hazard_thresholds
         },
     }
 
@@ -72,15 +72,17 @@ def _judge_hazard(
     sorted_without: np.ndarray,
     rules: DecisionRules,
 ) -> dict:
-    """Figures of one hazard; `sorted_without`: which items no suspicion would keep from a bin."""
+    """Figures of one hazard; `sorted_without`: which items no hazard_thresholds would keep from a
+    bin.
+    """
     place = rules.labels.index(hazard)
     ours, in_its_bin, manual = truths == hazard, bins == hazard, bins == MANUAL
-    noticed = probabilities[:, place] >= rules.suspicion[hazard]
+    noticed = probabilities[:, place] >= rules.hazard_thresholds[hazard]
     noticed |= probabilities.argmax(axis=1) == place
     suspected = manual & noticed & sorted_without
     return {
-        "level": rules.suspicion[hazard],
-        "labelled": int((ours & in_its_bin).sum()),
+        "level": rules.hazard_thresholds[hazard],
+        "labeled": int((ours & in_its_bin).sum()),
         "recall": share((in_its_bin | (manual & noticed))[ours]),
         "safe": share((in_its_bin | manual)[ours]),
         "precision": share(ours[in_its_bin]),

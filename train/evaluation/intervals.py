@@ -20,8 +20,8 @@ def wilson(successes: int, total: int, z: float = 1.959964) -> tuple[float, floa
     share = successes / total
     spread = z * math.sqrt(share * (1 - share) / total + (z / (2 * total)) ** 2)
     scale = 1 + z * z / total
-    centre = share + z * z / (2 * total)
-    return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
+    center = share + z * z / (2 * total)
+    return max(0.0, (center - spread) / scale), min(1.0, (center + spread) / scale)
 
 
 def paired_difference(

@@ -20,7 +20,7 @@ from train.evaluation.intervals import wilson
 
 
 def measure(classes: np.ndarray, probabilities: np.ndarray, labels: Sequence[str]) -> dict:
-    """Figures of a model on labelled photos.
+    """Figures of a model on labeled photos.
 
     Args:
         classes: int [photos], the true class of each.
@@ -118,11 +118,11 @@ def calibration_error_by_chance(
     """
     rng = np.random.default_rng(seed)
     confidence = probabilities.max(axis=1)
-    likeliest = probabilities.argmax(axis=1)
+    top = probabilities.argmax(axis=1)
     errors = []
     for _ in range(draws):
         right = rng.random(len(confidence)) < confidence
-        errors.append(calibration_error(reliability(np.where(right, likeliest, -1), probabilities)))
+        errors.append(calibration_error(reliability(np.where(right, top, -1), probabilities)))
     return float(np.mean(errors)), float(np.quantile(errors, 0.95))
 
 

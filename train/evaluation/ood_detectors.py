@@ -1,5 +1,6 @@
 """Detectors of things of no known class, fitted on known items and judged; see
-`edge.inference.ood`."""
+`edge.inference.ood`.
+"""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -16,7 +17,7 @@ from train.evaluation.predictor import Answers
 DIMENSIONS = 256
 """Of the space in which Mahalanobis distances are measured, at most."""
 DIRECTIONS = 128
-"""In which the nearest neighbours are looked for, at most."""
+"""In which the nearest neighbors are looked for, at most."""
 
 
 def fit_detectors(
@@ -33,7 +34,7 @@ def fit_detectors(
     arrays = {
         "energy": {"temperature": np.float32(temperature)},
         "mahalanobis": _whitened(directions, classes),
-        "neighbours": _in_main_directions(directions),
+        "neighbors": _in_main_directions(directions),
     }
     return {score: stored_detector(score, each, classes) for score, each in arrays.items()}
 
@@ -47,24 +48,25 @@ def stored_detector(
 
 
 def _whitened(directions: np.ndarray, classes: np.ndarray) -> dict[str, np.ndarray]:
-    """Projection and class centres for `edge.inference.ood.mahalanobis`.
+    """Projection and class centers for `edge.inference.ood.mahalanobis`.
 
     The shared covariance is shrunk: to each principal axis' spread the mean one is added a tenth,
     so that axes in which few known items hardly differ do not outweigh all others.
     """
     found, place = np.unique(classes, return_inverse=True)
-    centres = np.stack([directions[classes == each].mean(axis=0) for each in found])
-    residuals = directions - centres[place]
+    centers = np.stack([directions[classes == each].mean(axis=0) for each in found])
+    residuals = directions - centers[place]
     _, spreads, axes = np.linalg.svd(residuals, full_matrices=False)
     kept = max(1, min(DIMENSIONS, len(residuals) - len(found), len(axes)))
     deviations = spreads[:kept] / np.sqrt(len(residuals))
     projection = axes[:kept].T / np.maximum(deviations + 0.1 * deviations.mean(), 1e-4)
-    return {"projection": projection, "centres": centres @ projection}
+    return {"projection": projection, "centers": centers @ projection}
 
 
 def _in_main_directions(directions: np.ndarray) -> dict[str, np.ndarray]:
-    """Arrays of `edge.inference.ood.neighbours`: its directions are the leading right singular
-    ones."""
+    """Arrays of `edge.inference.ood.neighbors`: its directions are the leading right singular
+    ones.
+    """
     _, _, axes = np.linalg.svd(directions, full_matrices=False)
     projection = axes[:DIRECTIONS].T
     return {"projection": projection, "references": directions @ projection}
@@ -79,7 +81,7 @@ def compare_detectors(
 ) -> dict[str, dict]:
     """How well each score tells known items from stand-ins for unknown things.
 
-    A class that the detector never saw is no good stand-in: the model has learnt it, and its
+    A class that the detector never saw is no good stand-in: the model has learned it, and its
     answers point away from all the other classes.
 
     Args:

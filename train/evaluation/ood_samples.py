@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 
 from edge.synthetic.debris import draw_debris
-from edge.synthetic.drawings.background import draw_ground
-from train.augmentation import backgrounds as grounds
+from edge.synthetic.drawings.background import draw_background
+from train.augmentation import backgrounds as backgrounds
 from train.evaluation.background_swap import CutItem
 
 PARTS = 4
@@ -16,7 +16,7 @@ PARTS = 4
 def shuffled(pixels: np.ndarray, seed: int) -> Iterator[np.ndarray]:
     """Photos cut into `PARTS` x `PARTS` pieces and put together at random.
 
-    Their colours and textures are those of items, their shapes are nothing.
+    Their colors and textures are those of items, their shapes are nothing.
 
     Args:
         pixels: uint8 RGB [photos, S, S, 3].
@@ -34,14 +34,16 @@ def shuffled(pixels: np.ndarray, seed: int) -> Iterator[np.ndarray]:
         yield jumbled
 
 
-def empty_grounds(items: Sequence[CutItem], size: int) -> Iterator[np.ndarray]:
+def empty_backgrounds(items: Sequence[CutItem], size: int) -> Iterator[np.ndarray]:
     """What items lay on, the items painted over: uint8 RGB [size, size, 3] each."""
     for item in items:
-        yield grounds.emptied(item.pixels, item.mask, size)
+        yield backgrounds.emptied(item.pixels, item.mask, size)
 
 
 def drawn_debris(count: int, size: int, seed: int) -> Iterator[np.ndarray]:
-    """Drawn cardboard, bottles and the like on random grounds: uint8 RGB [size, size, 3] each."""
+    """Drawn cardboard, bottles and the like on random backgrounds: uint8 RGB [size, size, 3]
+    each.
+    """
     for number in range(count):
         rng = np.random.default_rng((seed, number))
         drawn = draw_debris(int(rng.integers(2**31)), size)
@@ -49,5 +51,5 @@ def drawn_debris(count: int, size: int, seed: int) -> Iterator[np.ndarray]:
         turn = cv2.getRotationMatrix2D(middle, rng.uniform(0, 360), rng.uniform(0.6, 1.0))
         item = cv2.warpAffine(drawn, turn, (size, size)).astype(np.float32)
         share = item[..., 3:] / 255
-        laid = draw_ground(rng, size) * (1 - share) + item[..., :3] * share
+        laid = draw_background(rng, size) * (1 - share) + item[..., :3] * share
         yield np.rint(laid).astype(np.uint8)

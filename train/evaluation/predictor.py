@@ -38,7 +38,7 @@ class Answers:
 
 
 @dataclass(frozen=True)
-class Engine:
+class Predictor:
     """A model that is ready to answer.
 
     Attributes:
@@ -63,7 +63,7 @@ class Engine:
     activation: Callable[[np.ndarray, int], np.ndarray] | None
 
 
-def open_engine(path: Path, threads: int) -> Engine:
+def open_predictor(path: Path, threads: int) -> Predictor:
     """Open the model of a run (imports TensorFlow) or of a bundle (does not).
 
     Raises:
@@ -78,7 +78,7 @@ def open_engine(path: Path, threads: int) -> Engine:
 
 
 def answer_all(
-    engine: Engine, pictures: Iterable[np.ndarray], advanced: Callable[[int], None]
+    predictor: Predictor, pictures: Iterable[np.ndarray], advanced: Callable[[int], None]
 ) -> Answers:
     """Answer pictures, uint8 RGB [size, size, 3] each; `advanced` gets the number just done.
 
@@ -87,7 +87,7 @@ def answer_all(
     """
     answers = []
     for batch in _batches(pictures):
-        answers.append(engine.answer(np.stack(batch)))
+        answers.append(predictor.answer(np.stack(batch)))
         advanced(len(batch))
     return Answers(
         np.concatenate([each.logits for each in answers]),
@@ -101,7 +101,7 @@ def _batches(pictures: Iterable[np.ndarray]) -> Iterator[list[np.ndarray]]:
         yield batch
 
 
-def _open_bundle(path: Path, threads: int) -> Engine:
+def _open_bundle(path: Path, threads: int) -> Predictor:
     bundle, classifier = verify(path, threads=threads).require()
 
     def answer(pixels: np.ndarray) -> Answers:
@@ -111,9 +111,9 @@ def _open_bundle(path: Path, threads: int) -> Engine:
             np.stack([prediction.embedding for prediction in predictions]),
         )
 
-    return Engine(
+    return Predictor(
         name=bundle.manifest.name,
-        kind="the quantised model of a bundle, as it runs on the device",
+        kind="the quantized model of a bundle, as it runs on the device",
         labels=bundle.labels,
         size=classifier.size,
         temperature=bundle.manifest.temperature,
@@ -128,7 +128,7 @@ class _RunConfig(BaseModel):
     image_size: Annotated[int, Field(ge=1)]
 
 
-def _open_run(path: Path) -> Engine:
+def _open_run(path: Path) -> Predictor:
     config = _parse(path / RUN_CONFIG, _RunConfig)
     found = read_levels(path, config.labels)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -160,7 +160,7 @@ def _open_run(path: Path) -> Engine:
         spoken = np.maximum(np.asarray(features)[0] @ kernel[:, class_index], 0)
         return spoken / max(float(spoken.max()), 1e-12)
 
-    return Engine(
+    return Predictor(
         name=path.resolve().name,
         kind="the float model of a training run",
         labels=config.labels,

@@ -28,22 +28,22 @@ GOALS = {
 }
 """What a model should reach before it sorts real waste; all are shares, 0 to 1."""
 
-GROUND_NAMES = {
+BACKGROUND_NAMES = {
     "original": "as photographed",
     "white": "white",
     "black": "black",
     "belt": "belt",
-    "foreign": "another class's ground",
-    "own": "its own ground, painted over",
+    "foreign": "another class's background",
+    "own": "its own background, painted over",
 }
 SCORE_NAMES = {
     "max_softmax": "confidence",
     "energy": "energy",
     "mahalanobis": "Mahalanobis distance",
-    "neighbours": "nearest neighbours",
+    "neighbors": "nearest neighbors",
 }
 STYLE = {"svg.fonttype": "none", "font.family": "sans-serif", "font.size": 10}
-GREEN, GREY = "#1f7a4d", "#9aa5a0"
+GREEN, GRAY = "#1f7a4d", "#9aa5a0"
 
 
 @dataclass(frozen=True)
@@ -69,12 +69,12 @@ class Mistake:
 
 @dataclass(frozen=True)
 class Example:
-    """One item on several grounds.
+    """One item on several backgrounds.
 
     Attributes:
         label: what it is.
-        views: ground -> uint8 RGB [S, S, 3].
-        answers: ground -> what the model said.
+        views: background -> uint8 RGB [S, S, 3].
+        answers: background -> what the model said.
     """
 
     label: str
@@ -113,7 +113,7 @@ def render_report(figures: dict, mistakes: Sequence[Mistake], examples: Sequence
         findings=findings(figures),
         plots=plots,
         weak=GOALS["background_recall"],
-        grounds=GROUND_NAMES,
+        backgrounds=BACKGROUND_NAMES,
         scores=SCORE_NAMES,
         corruptions=CORRUPTIONS,
         mistakes=[_shown(mistake) for mistake in mistakes],
@@ -134,7 +134,8 @@ def percent(share: float | None) -> str:
 
 def interval(share: dict) -> str:
     """A share of `train.evaluation.decisions.share` with its interval: 96.3 % (92.0 to 98.4, 77 of
-    80)."""
+    80).
+    """
     if share["share"] is None:
         return "none"
     return (
@@ -189,8 +190,8 @@ def _about_calibration(figures: dict) -> Finding:
 def _about_hazard(hazard: str, figures: dict) -> Finding:
     recall = figures["recall"]
     answer = (
-        f"Of {recall['of']} items, {figures['labelled']} get that label and "
-        f"{recall['count'] - figures['labelled']} more are held back as perhaps one: "
+        f"Of {recall['of']} items, {figures['labeled']} get that label and "
+        f"{recall['count'] - figures['labeled']} more are held back as perhaps one: "
         f"{interval(recall)}. {interval(figures['safe'])} end up in no other label's bin. The "
         f"price: {interval(figures['suspected'])} of all other items are sorted by hand for "
         f"looking like it, and {interval(figures['precision'])} of its bin is right."
@@ -202,30 +203,30 @@ def _about_hazard(hazard: str, figures: dict) -> Finding:
 
 
 def _about_background(background: dict) -> Finding:
-    grounds = background["grounds"]
-    original = grounds["original"]["accuracy"]
-    plain = [name for name in ("white", "black", "belt") if name in grounds]
-    drop = original - min(grounds[name]["accuracy"] for name in plain)
+    backgrounds = background["backgrounds"]
+    original = backgrounds["original"]["accuracy"]
+    plain = [name for name in ("white", "black", "belt") if name in backgrounds]
+    drop = original - min(backgrounds[name]["accuracy"] for name in plain)
     recall, where = min(
-        (each["recall"], f"{label} on {GROUND_NAMES[name]}")
+        (each["recall"], f"{label} on {BACKGROUND_NAMES[name]}")
         for name in plain
-        for label, each in grounds[name]["per_class"].items()
+        for label, each in backgrounds[name]["per_class"].items()
         if each["images"]
     )
     met = drop <= GOALS["background_drop"] and recall >= GOALS["background_recall"]
-    judgement = (
+    judgment = (
         "It looks at the item."
         if met
-        else "It reads the ground as well as the item: retrain with pasted grounds before use."
+        else "It reads the background as well as the item: retrain with pasted backgrounds first."
     )
     answer = (
         f"The same {background['images']} items, cut out: {percent(original)} right as "
-        f"photographed, {percent(grounds['belt']['accuracy'])} on a belt, "
-        f"{percent(grounds['white']['accuracy'])} on white, "
-        f"{percent(grounds['black']['accuracy'])} on black, "
-        f"{percent(grounds['foreign']['accuracy'])} on another class's ground. Cutting "
-        f"out alone costs something: {percent(grounds['own']['accuracy'])} back on their own "
-        f"ground. Weakest: {where}, {percent(recall)} found. {judgement}"
+        f"photographed, {percent(backgrounds['belt']['accuracy'])} on a belt, "
+        f"{percent(backgrounds['white']['accuracy'])} on white, "
+        f"{percent(backgrounds['black']['accuracy'])} on black, "
+        f"{percent(backgrounds['foreign']['accuracy'])} on another class's background. Cutting "
+        f"out alone costs something: {percent(backgrounds['own']['accuracy'])} back on their own "
+        f"background. Weakest: {where}, {percent(recall)} found. {judgment}"
     )
     goal = (
         f"at most {100 * GOALS['background_drop']:.0f} points lost on white, black and belt, "
@@ -257,13 +258,13 @@ def _reliability_plot(parts: Sequence[dict]) -> plt.Figure:
     figure, (gaps, counts) = plt.subplots(
         2, 1, figsize=(4.6, 4.8), sharex=True, height_ratios=(3, 1), layout="constrained"
     )
-    centres = [(part["low"] + part["high"]) / 2 for part in parts]
+    centers = [(part["low"] + part["high"]) / 2 for part in parts]
     width = 0.9 * (parts[0]["high"] - parts[0]["low"])
-    gaps.bar(centres, [part["accuracy"] for part in parts], width, color=GREEN)
+    gaps.bar(centers, [part["accuracy"] for part in parts], width, color=GREEN)
     gaps.plot([0, 1], [0, 1], color="black", linewidth=1, linestyle="--")
     gaps.plot([part["confidence"] for part in parts], [part["accuracy"] for part in parts], "k.")
     gaps.set(ylabel="share right", ylim=(0, 1.02), xlim=(0, 1))
-    counts.bar(centres, [part["images"] for part in parts], width, color=GREY)
+    counts.bar(centers, [part["images"] for part in parts], width, color=GRAY)
     counts.set(xlabel="stated confidence", ylabel="photos")
     return figure
 
@@ -313,5 +314,5 @@ def _heated(pixels: np.ndarray, activation: np.ndarray) -> np.ndarray:
     size = pixels.shape[:2]
     spread = cv2.resize(activation.astype(np.float32), size, interpolation=cv2.INTER_CUBIC)
     heat = np.rint(spread.clip(0, 1) * 255).astype(np.uint8)
-    colours = cv2.applyColorMap(heat, cv2.COLORMAP_TURBO)[..., ::-1]
-    return cv2.addWeighted(pixels, 0.5, np.ascontiguousarray(colours), 0.5, 0)
+    colors = cv2.applyColorMap(heat, cv2.COLORMAP_TURBO)[..., ::-1]
+    return cv2.addWeighted(pixels, 0.5, np.ascontiguousarray(colors), 0.5, 0)

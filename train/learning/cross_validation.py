@@ -58,7 +58,7 @@ def cross_validate(
     rows = json.loads(result.read_text())["folds"] if result.exists() else []
     everything = np.arange(len(material.classes))
     parts = StratifiedGroupKFold(folds, shuffle=True, random_state=recipe.seed)
-    recipe = replace(recipe, patience=recipe.epochs + recipe.thaw_epochs)
+    recipe = replace(recipe, patience=recipe.epochs + recipe.unfreeze_epochs)
     for number, (train, val) in enumerate(parts.split(everything, material.classes, groups)):
         if number < len(rows):
             continue

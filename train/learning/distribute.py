@@ -167,7 +167,7 @@ class Replicas:
         return loss, tf.reduce_sum(tf.cast(hits, tf.float32)), gradients
 
     def _statistics(self) -> list[keras.Variable]:
-        """What each replica's batch normalisation has seen of its own photos only."""
+        """What each replica's batch normalization has seen of its own photos only."""
         return [
             variable
             for layer in self._twin.layers

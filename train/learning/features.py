@@ -55,7 +55,7 @@ class Batches(keras.utils.PyDataset):
         return -(-len(self._order) // self._batch)
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        # Sorted within the batch: neighbouring reads are kinder to a cache larger than the memory.
+        # Sorted within the batch: neighboring reads are kinder to a cache larger than the memory.
         chosen = np.sort(self._order[index * self._batch : (index + 1) * self._batch])
         inputs, targets = self._take(chosen, self._epoch), self._targets[chosen]
         if self._mixup:

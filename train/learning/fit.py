@@ -30,7 +30,7 @@ Row = dict[str, float | str]
 
 @dataclass(frozen=True)
 class Material:
-    """What is learnt from.
+    """What is learned from.
 
     Attributes:
         classes: int [photos].
@@ -108,7 +108,7 @@ def fit(
         if number < state["phase"]:
             continue
         part = behind_boundary(network.model, phase.boundary)
-        set_trainable(network, part, phase.thawed)
+        set_trainable(network, part, phase.unfrozen)
         started = time.monotonic()
         take, validation = _sources(network, phase, material, recipe, report)
         state["seconds_caching"] += time.monotonic() - started

@@ -55,7 +55,8 @@ class Job:
 
 def read(job: Job, said: Callable[[str], None]) -> Dataset:
     """The photos, and a few lines on them to `said`; raises as
-    `train.data.dataset.read_dataset`."""
+    `train.data.dataset.read_dataset`.
+    """
     dataset = read_dataset(job.data, job.image_size, job.recipe.seed, said, job.keep_duplicates)
     said(
         f"{len(dataset.labels)} classes; {len(dataset.train.classes)} photos to train, "
@@ -85,7 +86,7 @@ def _places_there(init: Path, labels: Sequence[str]) -> list[int]:
     """Of each label, its place among those of the run to continue from.
 
     Raises:
-        BadInput: the run has other labels: what it learnt of one would go to another.
+        BadInput: the run has other labels: what it learned of one would go to another.
     """
     if not (init / CONFIG).is_file():
         raise BadInput(f"{init / CONFIG}: missing; give --init the directory of a finished run")

@@ -50,7 +50,7 @@ def build_network(classes: int, size: int, weights: str, dropout: float = 0.4) -
     """
     base = _load_base(size, weights)
     if "conv1_conv" in base.loaded and not base.folded:
-        _fold_normalisation(base.model.get_layer("conv1_conv"))
+        _fold_normalization(base.model.get_layer("conv1_conv"))
     model = _with_head(base.model, classes, dropout)
     fresh = tuple(
         layer.name for layer in model.layers if layer.weights and layer.name not in base.loaded
@@ -127,15 +127,15 @@ def continue_from(network: Network, model_path: Path, order: Sequence[int]) -> N
     return replace(network, fresh=())
 
 
-def set_trainable(network: Network, part: keras.Model, thawed: bool) -> None:
+def set_trainable(network: Network, part: keras.Model, unfrozen: bool) -> None:
     """Choose what learns of a part of the network: its fresh layers, or all of it.
 
-    Pretrained batch normalisation keeps its statistics: the batches are too small to improve them.
+    Pretrained batch normalization keeps its statistics: the batches are too small to improve them.
     """
     for layer in part.layers:
         fresh = layer.name in network.fresh
-        normalises = isinstance(layer, keras.layers.BatchNormalization)
-        layer.trainable = fresh or (thawed and not (normalises and network.pretrained))
+        normalizes = isinstance(layer, keras.layers.BatchNormalization)
+        layer.trainable = fresh or (unfrozen and not (normalizes and network.pretrained))
 
 
 @dataclass(frozen=True)
@@ -207,7 +207,7 @@ def _pass_features_on(model: keras.Model, fresh: Sequence[str]) -> None:
                 layer.set_weights([kernel, np.zeros_like(bias)])
 
 
-def _fold_normalisation(conv1: keras.Layer) -> None:
+def _fold_normalization(conv1: keras.Layer) -> None:
     """Rewrite conv1 for `RGB - 117` instead of "caffe" input (BGR minus the ImageNet mean).
 
     BGR - mean = (RGB - 117) turned round, plus 117 - mean; the constant goes into the bias.

@@ -16,11 +16,11 @@ class Recipe:
     Attributes:
         epochs: passes over the photos that train the layers without pretrained weights; each pass
             sees one varied copy of every photo.
-        thaw_epochs: further passes, in which the stages from `thaw` on learn as well.
-        thaw: the first of these stages.
+        unfreeze_epochs: further passes, in which the stages from `unfreeze` on learn as well.
+        unfreeze: the first of these stages.
         copies: varied copies of each photo, shown in turn.
         augmentation: what a copy may be, see `train.augmentation.augment`.
-        rate, thaw_rate: peak learning rate of Adam in the two phases.
+        rate, unfreeze_learning_rate: peak learning rate of Adam in the two phases.
         label_smoothing: share of the label that is spread evenly over all classes, 0 to 1.
         mixup: alpha of the Beta distribution by which the features of two photos are mixed, with
             their labels; 0 mixes none (`train.learning.features.mixed`).
@@ -32,12 +32,12 @@ class Recipe:
     """
 
     epochs: int = 20
-    thaw_epochs: int = 0
-    thaw: Thaw = "conv5"
+    unfreeze_epochs: int = 0
+    unfreeze: Thaw = "conv5"
     copies: int = 6
     augmentation: Augmentation = "belt"
     rate: float = 1e-3
-    thaw_rate: float = 1e-4
+    unfreeze_learning_rate: float = 1e-4
     label_smoothing: float = 0.1
     mixup: float = 0.0
     ema: float = 0.99
@@ -56,25 +56,35 @@ class Phase:
             it learns; None: all learns, from freshly varied photos.
         epochs: passes over the photos, at most.
         rate: peak learning rate.
-        thawed: whether pretrained layers behind the boundary learn too.
+        unfrozen: whether pretrained layers behind the boundary learn too.
     """
 
     name: str
     boundary: str | None
     epochs: int
     rate: float
-    thawed: bool
+    unfrozen: bool
 
 
 def plan_phases(recipe: Recipe, network: Network) -> tuple[Phase, ...]:
     """The phases for this network: one only when there is nothing to freeze, or nothing fresh."""
     if not network.pretrained:
-        return (Phase("whole network", None, recipe.epochs, recipe.rate, thawed=True),)
-    boundary = BOUNDARIES[recipe.thaw]
+        return (Phase("whole network", None, recipe.epochs, recipe.rate, unfrozen=True),)
+    boundary = BOUNDARIES[recipe.unfreeze]
     if not network.fresh:
-        return (Phase("thawed", boundary, recipe.epochs, recipe.thaw_rate, thawed=True),)
+        return (
+            Phase(
+                "unfrozen", boundary, recipe.epochs, recipe.unfreeze_learning_rate, unfrozen=True
+            ),
+        )
     phases = (
-        Phase("fresh layers", LAST_FROZEN, recipe.epochs, recipe.rate, thawed=False),
-        Phase("thawed", boundary, recipe.thaw_epochs, recipe.thaw_rate, thawed=True),
+        Phase("fresh layers", LAST_FROZEN, recipe.epochs, recipe.rate, unfrozen=False),
+        Phase(
+            "unfrozen",
+            boundary,
+            recipe.unfreeze_epochs,
+            recipe.unfreeze_learning_rate,
+            unfrozen=True,
+        ),
     )
     return tuple(phase for phase in phases if phase.epochs)

@@ -1,8 +1,8 @@
-"""A network that says where the item of a photo is, learnt from photos whose item is known.
+"""A network that says where the item of a photo is, learned from photos whose item is known.
 
-On a plain ground an item can be cut out for certain. Laid on all sorts of other grounds, such items
-show what an item looks like there; no mask has to be drawn by hand. The pretrained part stays as it
-is, and a small head learns on what three of its stages say.
+On a plain background an item can be cut out for certain. Laid on all sorts of other backgrounds,
+such items show what an item looks like there; no mask has to be drawn by hand. The pretrained part
+stays as it is, and a small head learns on what three of its stages say.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,8 +16,8 @@ import tensorflow as tf
 
 from edge.errors import BadInput
 from edge.inference.preprocess import float_input
-from edge.synthetic.segmentation import Pose, cut_off_plain_ground, cut_out, paste_and_mask
-from train.augmentation.augment import any_ground, expose, foreign_grounds
+from edge.synthetic.segmentation import Pose, cut_off_plain_background, cut_out, paste_and_mask
+from train.augmentation.augment import any_background, expose, foreign_backgrounds
 from train.learning.model import build_network
 from train.learning.precision import set_policy
 
@@ -28,10 +28,10 @@ WIDTHS = (48, 96, 128)
 BATCH = 32
 RATE, WEIGHT_DECAY = 2e-3, 1e-4
 AS_IT_IS = 0.1
-"""Share of the pictures in which an item stays on its own ground."""
+"""Share of the pictures in which an item stays on its own background."""
 
 FOREIGN = 0.45
-"""Share of the others that lie on another photo's ground for certain; the rest on any."""
+"""Share of the others that lie on another photo's background for certain; the rest on any."""
 
 TURNS = (180.0, 15.0, 15.0)
 """Degrees, one drawn for each item, by which it is turned at most."""
@@ -40,7 +40,7 @@ SCALES, SHIFT, SHADOW = (0.5, 1.5), 0.12, 0.6
 """As of `edge.synthetic.segmentation.Pose`."""
 
 FEWEST = 20
-"""Photos with a plain ground that are needed to learn from."""
+"""Photos with a plain background that are needed to learn from."""
 
 Advanced = Callable[[int], None]
 
@@ -66,7 +66,7 @@ def learn_cutter(
     Returns a model for `likely_items`.
 
     Raises:
-        BadInput: too few photos have a plain ground, or the weights cannot be used.
+        BadInput: too few photos have a plain background, or the weights cannot be used.
     """
     set_policy("float32", seed)
     backbone, head = _build(pixels.shape[1], weights)
@@ -139,17 +139,17 @@ def _pictures(
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Batches of pictures, uint8 RGB [B, S, S, 3], and the share of item, float32 [B, s, s]."""
     with ThreadPoolExecutor() as pool:
-        certain = list(pool.map(cut_off_plain_ground, pixels))
+        certain = list(pool.map(cut_off_plain_background, pixels))
         masks = list(
             pool.map(lambda photo, mask: cut_out(photo) if mask is None else mask, pixels, certain)
         )
         known = np.array([place for place, mask in enumerate(certain) if mask is not None], int)
         if len(known) < FEWEST:
             raise BadInput(
-                f"{len(known)} photos to train on show their item on a plain ground; "
+                f"{len(known)} photos to train on show their item on a plain background; "
                 f"{FEWEST} are needed to learn to cut out the others"
             )
-        foreign_ground = foreign_grounds(pixels, masks, classes)
+        foreign_background = foreign_backgrounds(pixels, masks, classes)
         chance = _chance(classes[known])
 
         def picture(number: int) -> tuple[np.ndarray, np.ndarray]:
@@ -160,10 +160,10 @@ def _pictures(
                 image, mask = (np.ascontiguousarray(each[:, ::-1]) for each in (image, mask))
             share = mask.astype(np.float32) / 255
             if rng.random() >= AS_IT_IS:
-                lent = foreign_ground(photo, rng) if rng.random() < FOREIGN else None
+                lent = foreign_background(photo, rng) if rng.random() < FOREIGN else None
                 if lent is None:
                     size = image.shape[0]
-                    lent = any_ground(rng, size, lambda: foreign_ground(photo, rng))
+                    lent = any_background(rng, size, lambda: foreign_background(photo, rng))
                 pose = Pose(float(rng.choice(TURNS)), SCALES, SHIFT, SHADOW)
                 image, share = paste_and_mask(image, mask, lent, rng, pose)
             small = cv2.resize(share, (side, side), interpolation=cv2.INTER_AREA)

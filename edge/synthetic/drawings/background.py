@@ -4,14 +4,16 @@ import cv2
 import numpy as np
 
 
-def draw_ground(rng: np.random.Generator, size: int) -> np.ndarray:
-    """A random ground, uint8 RGB [size, size, 3]: belt, white, black, plain, wood or clutter."""
-    grounds = (_belt, _belt, _white, _black, _plain, _wood, _clutter)
-    return grounds[int(rng.integers(len(grounds)))](rng, size)
+def draw_background(rng: np.random.Generator, size: int) -> np.ndarray:
+    """A random background, uint8 RGB [size, size, 3]: belt, white, black, plain, wood or
+    clutter.
+    """
+    backgrounds = (_belt, _belt, _white, _black, _plain, _wood, _clutter)
+    return backgrounds[int(rng.integers(len(backgrounds)))](rng, size)
 
 
-def _even(size: int, colour: np.ndarray) -> np.ndarray:
-    return np.full((size, size, 3), np.clip(colour, 0, 255), np.uint8)
+def _even(size: int, color: np.ndarray) -> np.ndarray:
+    return np.full((size, size, 3), np.clip(color, 0, 255), np.uint8)
 
 
 def _grain(
@@ -23,14 +25,14 @@ def _grain(
 
 
 def _belt(rng: np.random.Generator, size: int) -> np.ndarray:
-    grey = rng.uniform(35, 95)
-    colour = np.array([grey, grey + rng.uniform(0, 14), grey + rng.uniform(-4, 8)], np.float32)
-    ground = colour + _grain(rng, size, (size // 2, size // 2), 5) + _grain(rng, size, (6, 6), 5)
-    picture = np.clip(ground, 0, 255).astype(np.uint8)
+    gray = rng.uniform(35, 95)
+    color = np.array([gray, gray + rng.uniform(0, 14), gray + rng.uniform(-4, 8)], np.float32)
+    background = color + _grain(rng, size, (size // 2, size // 2), 5) + _grain(rng, size, (6, 6), 5)
+    picture = np.clip(background, 0, 255).astype(np.uint8)
     for _ in range(int(rng.integers(0, 8))):
         row, rise = int(rng.integers(size)), int(rng.integers(-12, 12))
         ends = sorted(int(value) for value in rng.integers(0, size, 2))
-        shade = tuple(float(value) for value in colour + rng.uniform(-20, 30))
+        shade = tuple(float(value) for value in color + rng.uniform(-20, 30))
         cv2.line(picture, (ends[0], row), (ends[1], row + rise), shade, 1, cv2.LINE_AA)
     return picture
 
@@ -48,20 +50,20 @@ def _plain(rng: np.random.Generator, size: int) -> np.ndarray:
 
 
 def _wood(rng: np.random.Generator, size: int) -> np.ndarray:
-    colour = np.array([150, 105, 65]) * rng.uniform(0.6, 1.4) + rng.normal(0, 8, 3)
+    color = np.array([150, 105, 65]) * rng.uniform(0.6, 1.4) + rng.normal(0, 8, 3)
     planks = _grain(rng, size, (size // 3, 3), 12) + _grain(rng, size, (5, 2), 10)
-    return np.clip(colour + planks, 0, 255).astype(np.uint8)
+    return np.clip(color + planks, 0, 255).astype(np.uint8)
 
 
 def _clutter(rng: np.random.Generator, size: int) -> np.ndarray:
     picture = _even(size, rng.uniform(30, 220, 3))
     for _ in range(int(rng.integers(6, 20))):
-        colour = tuple(float(value) for value in rng.uniform(0, 255, 3))
+        color = tuple(float(value) for value in rng.uniform(0, 255, 3))
         center = tuple(int(value) for value in rng.integers(0, size, 2))
         axes = tuple(int(value) for value in rng.integers(size // 20, size // 3, 2))
         if rng.random() < 0.5:
-            cv2.ellipse(picture, center, axes, float(rng.uniform(0, 180)), 0, 360, colour, -1)
+            cv2.ellipse(picture, center, axes, float(rng.uniform(0, 180)), 0, 360, color, -1)
         else:
             corner = (center[0] + axes[0], center[1] + axes[1])
-            cv2.rectangle(picture, center, corner, colour, -1)
+            cv2.rectangle(picture, center, corner, color, -1)
     return cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.5, 4))

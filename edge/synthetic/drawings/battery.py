@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from edge.synthetic.drawings import canvas
-from edge.synthetic.drawings.canvas import Colour, Rectangle, lighter
+from edge.synthetic.drawings.canvas import Color, Rectangle, lighter
 from edge.synthetic.drawings.solid import box, corners_of, look_at, sheet
 
 STEEL = (176, 178, 182)
@@ -28,20 +28,20 @@ def draw(rng: np.random.Generator) -> Image.Image:
     return forms[int(form)](rng)
 
 
-def _ink(paper: Colour) -> Colour:
+def _ink(paper: Color) -> Color:
     return (24, 24, 26) if sum(paper) > 330 else (236, 236, 232)
 
 
-def _barrel(image: Image.Image, box: Rectangle, colour: Colour, round_by: float = 0) -> None:
+def _barrel(image: Image.Image, box: Rectangle, color: Color, round_by: float = 0) -> None:
     """An upright cylinder seen from the side."""
     stops = [
-        (0.0, lighter(colour, -75)),
-        (0.12, lighter(colour, -25)),
-        (0.3, lighter(colour, 70)),
-        (0.42, lighter(colour, 15)),
-        (0.7, lighter(colour, -15)),
-        (0.93, lighter(colour, -80)),
-        (1.0, lighter(colour, -50)),
+        (0.0, lighter(color, -75)),
+        (0.12, lighter(color, -25)),
+        (0.3, lighter(color, 70)),
+        (0.42, lighter(color, 15)),
+        (0.7, lighter(color, -15)),
+        (0.93, lighter(color, -80)),
+        (1.0, lighter(color, -50)),
     ]
     canvas.shades(image, canvas.rounded_mask(box, round_by), stops, 0)
 
@@ -173,7 +173,7 @@ def _car(rng: np.random.Generator) -> Image.Image:
     return image
 
 
-def _car_front(rng: np.random.Generator, case: Colour, height: float) -> Image.Image:
+def _car_front(rng: np.random.Generator, case: Color, height: float) -> Image.Image:
     """The front of the case: ribs and a sticker."""
     face = sheet(640, 640 * height, lighter(case, 22), lighter(case, -10))
     down = face.height
@@ -200,7 +200,7 @@ def _car_front(rng: np.random.Generator, case: Colour, height: float) -> Image.I
     return face
 
 
-def _car_caps(top: Image.Image, rng: np.random.Generator, lid: Colour) -> None:
+def _car_caps(top: Image.Image, rng: np.random.Generator, lid: Color) -> None:
     """Six filler caps, or a smooth lid with a carrying strap."""
     pen = ImageDraw.Draw(top)
     across, down = top.size
@@ -305,7 +305,7 @@ def _phone_pack(rng: np.random.Generator) -> Image.Image:
 
 
 def _small_print(
-    image: Image.Image, rng: np.random.Generator, sheet: Rectangle, ink: Colour
+    image: Image.Image, rng: np.random.Generator, sheet: Rectangle, ink: Color
 ) -> None:
     """The label of a phone battery: name, capacity, marks, a code."""
     left, top, right, bottom = sheet

@@ -10,7 +10,7 @@ from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont
 SIDE = 768
 """Width and height of the canvas, px; drawings are reduced afterwards, which smooths them."""
 
-Colour = tuple[int, int, int]
+Color = tuple[int, int, int]
 Rectangle = tuple[float, float, float, float]
 
 
@@ -19,21 +19,21 @@ def blank() -> Image.Image:
     return Image.new("RGBA", (SIDE, SIDE), (0, 0, 0, 0))
 
 
-def clamp(colour: Sequence[float]) -> Colour:
-    """The nearest 8-bit colour."""
-    red, green, blue = (int(min(255, max(0, round(value)))) for value in colour)
+def clamp(color: Sequence[float]) -> Color:
+    """The nearest 8-bit color."""
+    red, green, blue = (int(min(255, max(0, round(value)))) for value in color)
     return red, green, blue
 
 
-def lighter(colour: Colour, by: float) -> Colour:
-    """Add `by` grey levels to each channel; negative darkens."""
-    return clamp([value + by for value in colour])
+def lighter(color: Color, by: float) -> Color:
+    """Add `by` gray levels to each channel; negative darkens."""
+    return clamp([value + by for value in color])
 
 
-def pick(rng: np.random.Generator, colours: Sequence[Colour], spread: float = 10) -> Colour:
-    """One of `colours`, each channel off by about `spread` grey levels."""
-    colour = colours[int(rng.integers(len(colours)))]
-    return clamp(np.asarray(colour) + rng.normal(0, spread, 3))
+def pick(rng: np.random.Generator, colors: Sequence[Color], spread: float = 10) -> Color:
+    """One of `colors`, each channel off by about `spread` gray levels."""
+    color = colors[int(rng.integers(len(colors)))]
+    return clamp(np.asarray(color) + rng.normal(0, spread, 3))
 
 
 def rounded_mask(box: Rectangle, radius: float) -> Image.Image:
@@ -57,21 +57,21 @@ def polygon_mask(points: Sequence[tuple[float, float]]) -> Image.Image:
     return mask
 
 
-def paint(image: Image.Image, mask: Image.Image, colour: Colour, opacity: float = 1.0) -> None:
-    """Lay a flat colour on `image` where `mask` is; opaque paint adds to the object's own mask."""
+def paint(image: Image.Image, mask: Image.Image, color: Color, opacity: float = 1.0) -> None:
+    """Lay a flat color on `image` where `mask` is; opaque paint adds to the object's own mask."""
     box = mask.getbbox()
     if box is None:
         return
     cover = mask.crop(box)
     if opacity < 1:
         cover = cover.point([int(value * opacity) for value in range(256)])
-    coat = Image.new("RGBA", cover.size, (*colour, 255))
+    coat = Image.new("RGBA", cover.size, (*color, 255))
     coat.putalpha(cover)
     image.alpha_composite(coat, box[:2])
 
 
 def shade(
-    image: Image.Image, mask: Image.Image, start: Colour, end: Colour, angle: float = 90
+    image: Image.Image, mask: Image.Image, start: Color, end: Color, angle: float = 90
 ) -> None:
     """Lay a gradient on `image` where `mask` is, from `start` to `end` along `angle` degrees.
 
@@ -83,10 +83,10 @@ def shade(
 def shades(
     image: Image.Image,
     mask: Image.Image,
-    stops: Sequence[tuple[float, Colour]],
+    stops: Sequence[tuple[float, Color]],
     angle: float = 90,
 ) -> None:
-    """Lay a gradient through several `stops`, (share of the way 0 to 1, colour), as `shade`."""
+    """Lay a gradient through several `stops`, (share of the way 0 to 1, color), as `shade`."""
     box = mask.getbbox()
     if box is None:
         return
@@ -97,18 +97,18 @@ def shades(
     along = x * (width * np.cos(turn)) + y * (height * np.sin(turn))
     share = (along - along.min()) / (float(np.ptp(along)) or 1.0)
     places = [place for place, _ in stops]
-    colours = [np.interp(share, places, [colour[i] for _, colour in stops]) for i in range(3)]
-    _lay(image, mask.crop(box), np.dstack(colours), box[:2])
+    colors = [np.interp(share, places, [color[i] for _, color in stops]) for i in range(3)]
+    _lay(image, mask.crop(box), np.dstack(colors), box[:2])
 
 
 def dome(
     image: Image.Image,
     mask: Image.Image,
-    colour: Colour,
+    color: Color,
     shine: float = 0.4,
     light: tuple[float, float] = (-0.4, -0.6),
 ) -> None:
-    """Lay `colour` on `image` where `mask` is, shaded as if the shape were a rounded hill.
+    """Lay `color` on `image` where `mask` is, shaded as if the shape were a rounded hill.
 
     `shine` is the strength of the highlight, 0 (dull) to 1 (polished); `light` is where the light
     comes from, right and down of the middle.
@@ -130,42 +130,40 @@ def dome(
         length * np.hypot(1, np.hypot(*light))
     )
     facing = np.clip(facing, 0, 1)[..., np.newaxis]
-    lit = np.asarray(colour) * (0.35 + 0.75 * facing) + 255 * shine * facing**14 * 0.6
+    lit = np.asarray(color) * (0.35 + 0.75 * facing) + 255 * shine * facing**14 * 0.6
     _lay(image, cover, lit, box[:2])
 
 
-def _lay(image: Image.Image, cover: Image.Image, colours: np.ndarray, at: tuple[int, int]) -> None:
-    """Stretch `colours` [rows, columns, 3] over `cover`, an L mask, and lay it on with its corner
+def _lay(image: Image.Image, cover: Image.Image, colors: np.ndarray, at: tuple[int, int]) -> None:
+    """Stretch `colors` [rows, columns, 3] over `cover`, an L mask, and lay it on with its corner
     `at`.
     """
-    coarse = Image.fromarray(np.clip(colours, 0, 255).astype(np.uint8))
+    coarse = Image.fromarray(np.clip(colors, 0, 255).astype(np.uint8))
     coat = coarse.resize(cover.size, Image.Resampling.BILINEAR).convert("RGBA")
     coat.putalpha(cover)
     image.alpha_composite(coat, at)
 
 
-def glow(
-    image: Image.Image, mask: Image.Image, colour: Colour, blur: float, opacity: float
-) -> None:
+def glow(image: Image.Image, mask: Image.Image, color: Color, blur: float, opacity: float) -> None:
     """A soft light or shadow of `mask`, blurred by `blur` px, kept on what is drawn already."""
     step = 4 if blur >= 8 else 1
     soft = mask.reduce(step).filter(ImageFilter.GaussianBlur(blur / step)).resize(mask.size)
-    paint(image, ImageChops.multiply(soft, image.getchannel("A")), colour, opacity)
+    paint(image, ImageChops.multiply(soft, image.getchannel("A")), color, opacity)
 
 
-def outline(image: Image.Image, box: Rectangle, radius: float, colour: Colour, width: int) -> None:
+def outline(image: Image.Image, box: Rectangle, radius: float, color: Color, width: int) -> None:
     """The edge of a rounded rectangle."""
-    ImageDraw.Draw(image).rounded_rectangle(box, radius, outline=(*colour, 255), width=width)
+    ImageDraw.Draw(image).rounded_rectangle(box, radius, outline=(*color, 255), width=width)
 
 
 def tube(
-    image: Image.Image, points: Sequence[tuple[float, float]], width: float, colour: Colour
+    image: Image.Image, points: Sequence[tuple[float, float]], width: float, color: Color
 ) -> None:
     """A round cord through `points`, `width` px thick, lighter along its middle."""
     pen = ImageDraw.Draw(image)
     for share, by in ((1.0, -35), (0.7, 0), (0.3, 40)):
         thick = max(1, round(width * share))
-        tone = (*lighter(colour, by), 255)
+        tone = (*lighter(color, by), 255)
         pen.line(list(points), fill=tone, width=thick, joint="curve")
         for x, y in (points[0], points[-1]):
             half = thick / 2
@@ -187,7 +185,7 @@ def rounded_path(
 
 
 def fine_print(
-    image: Image.Image, rng: np.random.Generator, box: Rectangle, colour: Colour, row: float
+    image: Image.Image, rng: np.random.Generator, box: Rectangle, color: Color, row: float
 ) -> None:
     """Unreadable text: `row` px high rows of words in a rectangle."""
     pen = ImageDraw.Draw(image)
@@ -197,7 +195,7 @@ def fine_print(
         end = left + (right - left) * rng.uniform(0.5, 1)
         while x < end:
             word = row * rng.uniform(0.6, 3.2)
-            pen.rectangle((x, top, min(x + word, end), top + row * 0.55), fill=(*colour, 255))
+            pen.rectangle((x, top, min(x + word, end), top + row * 0.55), fill=(*color, 255))
             x += word + row * 0.45
         top += row
 
@@ -212,14 +210,16 @@ def write(
     at: tuple[float, float],
     text: str,
     size: float,
-    colour: Colour,
+    color: Color,
     turn: float = 0,
 ) -> None:
-    """Write `text` centred at a point, `size` px high, turned anticlockwise by `turn` degrees."""
+    """Write `text` centered at a point, `size` px high, turned counterclockwise by `turn`
+    degrees.
+    """
     font = _font(max(4, round(size)))
     left, top, right, bottom = font.getbbox(text)
-    patch = Image.new("RGBA", (int(right - left) + 4, int(bottom - top) + 4), (*colour, 0))
-    ImageDraw.Draw(patch).text((2 - left, 2 - top), text, font=font, fill=(*colour, 255))
+    patch = Image.new("RGBA", (int(right - left) + 4, int(bottom - top) + 4), (*color, 0))
+    ImageDraw.Draw(patch).text((2 - left, 2 - top), text, font=font, fill=(*color, 255))
     if turn:
         patch = patch.rotate(turn, expand=True, resample=Image.Resampling.BICUBIC)
     x, y = (round(at[0] - patch.width / 2), round(at[1] - patch.height / 2))

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from edge.synthetic.drawings import canvas
-from edge.synthetic.drawings.canvas import Colour, lighter
+from edge.synthetic.drawings.canvas import Color, lighter
 from edge.synthetic.drawings.solid import box, corners_of, look_at
 
 Bend = Callable[[float, float], tuple[float, float]]
@@ -28,27 +28,27 @@ class Key:
 
 
 @dataclass(frozen=True)
-class Colours:
-    """The colours of a keyboard; `light` shines between the keys, if at all."""
+class Colors:
+    """The colors of a keyboard; `light` shines between the keys, if at all."""
 
-    frame: Colour
-    key: Colour
-    other: Colour
-    ink: Colour
-    light: tuple[Colour, ...] = ()
+    frame: Color
+    key: Color
+    other: Color
+    ink: Color
+    light: tuple[Color, ...] = ()
 
 
 STYLES = (
-    Colours((28, 28, 30), (46, 46, 49), (46, 46, 49), (222, 222, 224)),
-    Colours((52, 53, 57), (30, 30, 32), (30, 30, 32), (232, 232, 234)),
-    Colours((20, 20, 22), (40, 41, 46), (58, 60, 66), (236, 236, 238)),
-    Colours((206, 198, 176), (228, 222, 204), (188, 181, 162), (60, 58, 52)),
-    Colours((226, 224, 216), (244, 243, 238), (206, 204, 198), (70, 70, 72)),
-    Colours((198, 200, 205), (246, 246, 248), (246, 246, 248), (110, 112, 118)),
-    Colours((236, 236, 238), (252, 252, 252), (236, 238, 242), (90, 92, 98)),
-    Colours((150, 152, 157), (36, 36, 39), (36, 36, 39), (230, 230, 232)),
-    Colours((60, 50, 120), (88, 74, 176), (226, 80, 120), (240, 236, 250)),
-    Colours((60, 66, 78), (232, 230, 222), (110, 150, 160), (64, 66, 70)),
+    Colors((28, 28, 30), (46, 46, 49), (46, 46, 49), (222, 222, 224)),
+    Colors((52, 53, 57), (30, 30, 32), (30, 30, 32), (232, 232, 234)),
+    Colors((20, 20, 22), (40, 41, 46), (58, 60, 66), (236, 236, 238)),
+    Colors((206, 198, 176), (228, 222, 204), (188, 181, 162), (60, 58, 52)),
+    Colors((226, 224, 216), (244, 243, 238), (206, 204, 198), (70, 70, 72)),
+    Colors((198, 200, 205), (246, 246, 248), (246, 246, 248), (110, 112, 118)),
+    Colors((236, 236, 238), (252, 252, 252), (236, 238, 242), (90, 92, 98)),
+    Colors((150, 152, 157), (36, 36, 39), (36, 36, 39), (230, 230, 232)),
+    Colors((60, 50, 120), (88, 74, 176), (226, 80, 120), (240, 236, 250)),
+    Colors((60, 66, 78), (232, 230, 222), (110, 150, 160), (64, 66, 70)),
 )
 LIGHTS = (
     ((60, 120, 255), (40, 220, 255)),
@@ -74,13 +74,13 @@ def draw(rng: np.random.Generator) -> Image.Image:
     height = max(key.y + key.height for key in keys)
     bent = rng.random() < 0.2
     bend = (_split if rng.random() < 0.5 else _arch)(rng) if bent else None
-    colours = STYLES[int(rng.integers(len(STYLES)))]
-    if sum(colours.key) < 180 and sum(colours.frame) < 180 and rng.random() < 0.45:
+    colors = STYLES[int(rng.integers(len(STYLES)))]
+    if sum(colors.key) < 180 and sum(colors.frame) < 180 and rng.random() < 0.45:
         light = LIGHTS[int(rng.integers(len(LIGHTS)))]
-        colours = Colours(colours.frame, colours.key, colours.key, lighter(light[0], 60), light)
+        colors = Colors(colors.frame, colors.key, colors.key, lighter(light[0], 60), light)
     if bend is not None:
-        return _bent(rng, keys, (width, height), bend, colours)
-    return _straight(rng, keys, (width, height), colours)
+        return _bent(rng, keys, (width, height), bend, colors)
+    return _straight(rng, keys, (width, height), colors)
 
 
 def _layout(function: bool, arrows: bool, numbers: bool) -> list[Key]:
@@ -127,41 +127,41 @@ def _missing(rng: np.random.Generator, keys: list[Key]) -> set[int]:
 
 
 def _straight(
-    rng: np.random.Generator, keys: list[Key], size: tuple[float, float], colours: Colours
+    rng: np.random.Generator, keys: list[Key], size: tuple[float, float], colors: Colors
 ) -> Image.Image:
     """A rectangular board, seen from above or from ahead."""
     side, above = rng.uniform(0.25, 0.7), rng.uniform(0.25, 0.9)
     below = rng.uniform(0.25, 0.6) if rng.random() < 0.7 else rng.uniform(1.2, 2.4)
     unit = 740 / (size[0] + 2 * side)
     across, down = 740, round(unit * (size[1] + above + below))
-    face = Image.new("RGBA", (across, down), (*lighter(colours.frame, 6), 255))
+    face = Image.new("RGBA", (across, down), (*lighter(colors.frame, 6), 255))
     pen = ImageDraw.Draw(face)
-    pen.rectangle((0, down - unit * below * 0.5, across, down), fill=lighter(colours.frame, -8))
-    pen.rectangle((2, 2, across - 3, down - 3), outline=lighter(colours.frame, 26), width=3)
+    pen.rectangle((0, down - unit * below * 0.5, across, down), fill=lighter(colors.frame, -8))
+    pen.rectangle((2, 2, across - 3, down - 3), outline=lighter(colors.frame, 26), width=3)
     low = rng.random() < 0.4
     lost = _missing(rng, keys)
     for index, key in enumerate(keys):
         left, top = unit * (side + key.x), unit * (above + key.y)
         place = (left, top, left + unit * key.width, top + unit * key.height)
-        if colours.light:
-            pen.rectangle(_inset(place, -unit * 0.02), fill=_shine(colours.light, left / across))
+        if colors.light:
+            pen.rectangle(_inset(place, -unit * 0.02), fill=_shine(colors.light, left / across))
         if index in lost:
-            pen.rectangle(_inset(place, unit * 0.12), fill=lighter(colours.frame, -30))
-            pen.ellipse(_about(place, unit * 0.2), fill=lighter(colours.frame, 50))
+            pen.rectangle(_inset(place, unit * 0.12), fill=lighter(colors.frame, -30))
+            pen.ellipse(_about(place, unit * 0.2), fill=lighter(colors.frame, 50))
         else:
-            _cap(face, pen, place, key, unit, colours, low)
-    _trim(face, pen, rng, (unit, above, below), colours)
+            _cap(face, pen, place, key, unit, colors, low)
+    _trim(face, pen, rng, (unit, above, below), colors)
     depth = down / across
     thick = rng.uniform(0.025, 0.06)
     view = look_at(corners_of(1, thick, depth), rng.uniform(-18, 18), rng.uniform(42, 88))
     image = canvas.blank()
     if rng.random() < 0.4:
-        _cord(image, rng, tuple(view.at([(rng.uniform(0.3, 0.7), 0, depth)])[0].tolist()), colours)
-    box(image, view, (0, 0, 0), (1, thick, depth), lighter(colours.frame, -12), top=face)
+        _cord(image, rng, tuple(view.at([(rng.uniform(0.3, 0.7), 0, depth)])[0].tolist()), colors)
+    box(image, view, (0, 0, 0), (1, thick, depth), lighter(colors.frame, -12), top=face)
     return image
 
 
-def _shine(lights: tuple[Colour, ...], share: float) -> Colour:
+def _shine(lights: tuple[Color, ...], share: float) -> Color:
     """The light between the keys at a share of the width."""
     places = np.linspace(0, 1, len(lights))
     return canvas.clamp([np.interp(share, places, [c[i] for c in lights]) for i in range(3)])
@@ -182,12 +182,12 @@ def _cap(
     place: canvas.Rectangle,
     key: Key,
     unit: float,
-    colours: Colours,
+    colors: Colors,
     low: bool,
 ) -> None:
     """One cap: flat, or high with sides that fall away from a smaller top."""
-    tone = colours.key if key.letter else colours.other
-    left, top, right, bottom = _inset(place, unit * (0.08 if low or colours.light else 0.03))
+    tone = colors.key if key.letter else colors.other
+    left, top, right, bottom = _inset(place, unit * (0.08 if low or colors.light else 0.03))
     if not low:
         pen.rectangle((left, top, right, bottom), fill=_side(tone))
         left, top, right, bottom = (
@@ -201,16 +201,14 @@ def _cap(
     pen.rounded_rectangle((left, top, right, bottom), unit * 0.12, fill=lighter(tone, 14))
     middle = ((left + right) / 2, (top + bottom) / 2)
     if len(key.text) == 1 and key.text.isalnum():
-        canvas.write(face, middle, key.text, unit * 0.5, colours.ink)
+        canvas.write(face, middle, key.text, unit * 0.5, colors.ink)
     elif key.width < 4:
         y = top + (bottom - top) * 0.4
         end = left + unit * (0.35 + 0.25 * (key.width > 1.2))
-        pen.line(
-            (left + unit * 0.14, y, end, y), fill=colours.ink, width=max(2, round(unit * 0.09))
-        )
+        pen.line((left + unit * 0.14, y, end, y), fill=colors.ink, width=max(2, round(unit * 0.09)))
 
 
-def _side(tone: Colour) -> Colour:
+def _side(tone: Color) -> Color:
     """The side of a cap, in the shadow between the keys."""
     return canvas.clamp(np.asarray(tone) * 0.58)
 
@@ -220,11 +218,11 @@ def _trim(
     pen: ImageDraw.ImageDraw,
     rng: np.random.Generator,
     edges: tuple[float, float, float],
-    colours: Colours,
+    colors: Colors,
 ) -> None:
     """Lights of the locks, a name, and extra buttons on the border."""
     unit, above, below = edges
-    mark = lighter(colours.frame, 90 if sum(colours.frame) < 380 else -90)
+    mark = lighter(colors.frame, 90 if sum(colors.frame) < 380 else -90)
     x, y = face.width - unit * 3, unit * above * 0.5
     if above > 0.45:
         for index in range(3):
@@ -240,20 +238,20 @@ def _trim(
         pen.rounded_rectangle(
             (unit * 0.4, top, face.width - unit * 0.4, face.height - unit * 0.12),
             unit * 0.5,
-            fill=lighter(colours.frame, -14),
-            outline=lighter(colours.frame, 20),
+            fill=lighter(colors.frame, -14),
+            outline=lighter(colors.frame, 20),
             width=3,
         )
 
 
 def _cord(
-    image: Image.Image, rng: np.random.Generator, start: tuple[float, float], colours: Colours
+    image: Image.Image, rng: np.random.Generator, start: tuple[float, float], colors: Colors
 ) -> None:
     x, y = start
     reach = min(y - 20, 260)
     sway = rng.uniform(-160, 160)
     spots = [(x, y + 12), (x, y - reach * 0.4), (x + sway, y - reach * 0.5), (x + sway, y - reach)]
-    canvas.tube(image, canvas.rounded_path(spots, closed=False), 10, lighter(colours.frame, -10))
+    canvas.tube(image, canvas.rounded_path(spots, closed=False), 10, lighter(colors.frame, -10))
 
 
 def _split(rng: np.random.Generator) -> Bend:
@@ -280,7 +278,7 @@ def _bent(
     keys: list[Key],
     size: tuple[float, float],
     bend: Bend,
-    colours: Colours,
+    colors: Colors,
 ) -> Image.Image:
     """A split or arched board: every key is bent into place, the case follows their outline."""
     keys = [part for key in keys for part in _halves(key)]
@@ -293,13 +291,13 @@ def _bent(
     image = canvas.blank()
     case = [(float(x), float(y)) for x, y in rim * unit + shift]
     mask = canvas.polygon_mask(canvas.rounded_path(case, rounds=3))
-    canvas.dome(image, mask, lighter(colours.frame, 16), 0.15)
+    canvas.dome(image, mask, lighter(colors.frame, 16), 0.15)
     pen = ImageDraw.Draw(image)
     lost = _missing(rng, keys)
     for index, (key, shape) in enumerate(zip(keys, shapes, strict=True)):
-        tone = colours.key if key.letter else colours.other
+        tone = colors.key if key.letter else colors.other
         if index in lost:
-            tone = lighter(colours.frame, -40)
+            tone = lighter(colors.frame, -40)
         spots = shape * unit + shift
         middle = spots.mean(axis=0)
         for grow, lift, shade in ((0.96, 0.0, _side(tone)), (0.78, -0.05, lighter(tone, 14))):
@@ -310,7 +308,7 @@ def _bent(
             corners = middle + away * (1 - inset / lengths) + (0, lift * unit)
             pen.polygon([tuple(spot) for spot in corners.tolist()], fill=shade)
         if key.text.isalnum():
-            canvas.write(image, (middle[0], middle[1]), key.text, unit * 0.46, colours.ink)
+            canvas.write(image, (middle[0], middle[1]), key.text, unit * 0.46, colors.ink)
     return image
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from edge.synthetic.drawings import canvas
-from edge.synthetic.drawings.canvas import Colour, Rectangle, lighter
+from edge.synthetic.drawings.canvas import Color, Rectangle, lighter
 from edge.synthetic.drawings.solid import View, around, box, corners_of, glare, knob, look_at, sheet
 
 BODIES = (
@@ -24,7 +24,7 @@ ACROSS = 720
 def draw(rng: np.random.Generator) -> Image.Image:
     """Draw one microwave oven on a transparent canvas, RGBA."""
     image = canvas.blank()
-    colour = canvas.pick(rng, BODIES, 2)
+    color = canvas.pick(rng, BODIES, 2)
     height, depth = rng.uniform(0.52, 0.68), rng.uniform(0.5, 0.75)
     yaw = rng.uniform(12, 34) * rng.choice((-1, 1)) if rng.random() < 0.7 else rng.uniform(-4, 4)
     feet = 0.035 if rng.random() < 0.8 else 0.0
@@ -38,15 +38,15 @@ def draw(rng: np.random.Generator) -> Image.Image:
             for x in (0.08, 0.86):
                 box(image, view, (x, -feet, z), (x + 0.07, 0.01, z + 0.06), (30, 30, 32))
     split = rng.uniform(0.7, 0.78)
-    front = _front(rng, colour, round(ACROSS * height), split)
-    shell = lighter(colour, -12) if rng.random() < 0.6 else canvas.pick(rng, BODIES[2:], 2)
+    front = _front(rng, color, round(ACROSS * height), split)
+    shell = lighter(color, -12) if rng.random() < 0.6 else canvas.pick(rng, BODIES[2:], 2)
     box(image, view, (0, 0, 0), (1, height, depth), shell, front, _top(rng, shell, depth))
     if rng.random() < 0.7:
-        _handle(image, rng, view, split, height, colour)
+        _handle(image, rng, view, split, height, color)
     return image
 
 
-def _front(rng: np.random.Generator, body: Colour, down: int, split: float) -> Image.Image:
+def _front(rng: np.random.Generator, body: Color, down: int, split: float) -> Image.Image:
     """The front: a door from the left to `split` of the width, the panel after it."""
     face = sheet(ACROSS, down, lighter(body, 16), lighter(body, -16), rng.uniform(50, 130))
     pen = ImageDraw.Draw(face)
@@ -80,15 +80,15 @@ def _window(face: Image.Image, rng: np.random.Generator, inside: Rectangle) -> N
     inset = rng.uniform(26, 44)
     cavity = (left + inset, top + inset, right - inset, bottom - inset)
     lit = rng.random() < 0.12
-    ground = (206, 168, 92) if lit else lighter(glass, 14)
-    pen.rounded_rectangle(cavity, radius * 0.7, fill=ground)
+    background = (206, 168, 92) if lit else lighter(glass, 14)
+    pen.rounded_rectangle(cavity, radius * 0.7, fill=background)
     if lit:
         middle, floor = (cavity[0] + cavity[2]) / 2, cavity[3] - 14
         half = (cavity[2] - cavity[0]) * 0.36
         pen.ellipse((middle - half, floor - 24, middle + half, floor + 8), fill=(236, 222, 190))
     if rng.random() < 0.75:
         step = 9
-        dot = lighter(ground, -70 if lit else 26)
+        dot = lighter(background, -70 if lit else 26)
         for row, y in enumerate(np.arange(cavity[1] + 6, cavity[3] - 5, step)):
             xs = np.arange(cavity[0] + 6 + row % 2 * step / 2, cavity[2] - 5, step)
             pen.point([(x + a, y + b) for x in xs for a in (0, 1) for b in (0, 1)], fill=dot)
@@ -103,7 +103,7 @@ def _window(face: Image.Image, rng: np.random.Generator, inside: Rectangle) -> N
             glare(face, spots, rng.uniform(0.05, 0.17))
 
 
-def _panel(face: Image.Image, rng: np.random.Generator, inside: Rectangle, body: Colour) -> None:
+def _panel(face: Image.Image, rng: np.random.Generator, inside: Rectangle, body: Color) -> None:
     """The controls: a display over keys, or two dials."""
     left, top, right, bottom = inside
     pen = ImageDraw.Draw(face)
@@ -131,7 +131,7 @@ def _panel(face: Image.Image, rng: np.random.Generator, inside: Rectangle, body:
 
 
 def _keys(
-    face: Image.Image, rng: np.random.Generator, inside: Rectangle, plate: Colour, ink: Colour
+    face: Image.Image, rng: np.random.Generator, inside: Rectangle, plate: Color, ink: Color
 ) -> None:
     left, top, right, bottom = inside
     pen = ImageDraw.Draw(face)
@@ -150,7 +150,7 @@ def _keys(
             pen.line((x + wide * 0.28, middle, x + wide * 0.72, middle), fill=ink, width=4)
 
 
-def _top(rng: np.random.Generator, shell: Colour, depth: float) -> Image.Image:
+def _top(rng: np.random.Generator, shell: Color, depth: float) -> Image.Image:
     """The top of the case, perhaps with vents."""
     face = sheet(ACROSS, ACROSS * depth, lighter(shell, 6), lighter(shell, 24))
     if rng.random() < 0.4:
@@ -168,7 +168,7 @@ def _handle(
     view: View,
     split: float,
     height: float,
-    body: Colour,
+    body: Color,
 ) -> None:
     """An upright bar at the right of the door, held off it."""
     bar = canvas.pick(rng, ((196, 198, 202), lighter(body, -20), (40, 40, 43)), 4)

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from edge.synthetic.drawings import canvas
-from edge.synthetic.drawings.canvas import Colour, Rectangle
+from edge.synthetic.drawings.canvas import Color, Rectangle
 
 FRAMES = (
     (24, 24, 27),
@@ -37,7 +37,7 @@ def draw(rng: np.random.Generator) -> Image.Image:
 
 
 def _body(
-    image: Image.Image, rng: np.random.Generator, half: float, radius: float, frame: Colour
+    image: Image.Image, rng: np.random.Generator, half: float, radius: float, frame: Color
 ) -> Rectangle:
     """The frame with its side keys; returns the rectangle of the face."""
     pen = ImageDraw.Draw(image)
@@ -68,9 +68,9 @@ def _screen(image: Image.Image, rng: np.random.Generator, box: Rectangle, radius
 
 
 def _wallpaper(image: Image.Image, rng: np.random.Generator, mask: Image.Image) -> None:
-    colours = [tuple(int(value) for value in rng.integers(20, 235, 3)) for _ in range(3)]
+    colors = [tuple(int(value) for value in rng.integers(20, 235, 3)) for _ in range(3)]
     canvas.shades(
-        image, mask, [(0, colours[0]), (0.55, colours[1]), (1, colours[2])], rng.uniform(30, 150)
+        image, mask, [(0, colors[0]), (0.55, colors[1]), (1, colors[2])], rng.uniform(30, 150)
     )
 
 
@@ -203,15 +203,15 @@ def _front_with_button(rng: np.random.Generator) -> Image.Image:
 def _back(rng: np.random.Generator) -> Image.Image:
     image = canvas.blank()
     half, radius = rng.uniform(168, 195), rng.uniform(40, 64)
-    colour = canvas.pick(rng, BACKS)
-    face = _body(image, rng, half, radius, canvas.lighter(colour, -14))
+    color = canvas.pick(rng, BACKS)
+    face = _body(image, rng, half, radius, canvas.lighter(color, -14))
     mask = canvas.rounded_mask(face, radius - 6)
-    other = canvas.clamp(np.asarray(colour) + rng.normal(0, 35, 3))
-    stops = [(0, canvas.lighter(colour, 35)), (0.45, colour), (1, canvas.lighter(other, -30))]
+    other = canvas.clamp(np.asarray(color) + rng.normal(0, 35, 3))
+    stops = [(0, canvas.lighter(color, 35)), (0.45, color), (1, canvas.lighter(other, -30))]
     canvas.shades(image, mask, stops, rng.uniform(40, 140))
     _reflection(image, rng, mask, face)
-    _camera(image, rng, face, colour)
-    mark = canvas.lighter(colour, 60 if sum(colour) < 400 else -70)
+    _camera(image, rng, face, color)
+    mark = canvas.lighter(color, 60 if sum(color) < 400 else -70)
     if rng.random() < 0.5:
         canvas.write(image, (384, 420), canvas.made_up_name(rng), 46, mark)
     else:
@@ -220,10 +220,10 @@ def _back(rng: np.random.Generator) -> Image.Image:
     return image
 
 
-def _camera(image: Image.Image, rng: np.random.Generator, face: Rectangle, colour: Colour) -> None:
+def _camera(image: Image.Image, rng: np.random.Generator, face: Rectangle, color: Color) -> None:
     """The raised plate with lenses and a light."""
     pen = ImageDraw.Draw(image)
-    plate = canvas.lighter(colour, -28) if rng.random() < 0.6 else (20, 20, 22)
+    plate = canvas.lighter(color, -28) if rng.random() < 0.6 else (20, 20, 22)
     left, top = face[0] + 22, face[1] + 22
     lens = rng.uniform(34, 44)
     shape = rng.integers(3)
@@ -254,7 +254,7 @@ def _keypad(
     image: Image.Image,
     rng: np.random.Generator,
     box: Rectangle,
-    body: Colour,
+    body: Color,
     rows: int = 4,
 ) -> None:
     """Number keys in three columns."""
@@ -279,7 +279,7 @@ def _keypad(
         canvas.write(image, (x + wide / 2, y + high / 2), "123456789*0#"[index], high * 0.62, ink)
 
 
-def _pad(image: Image.Image, at: tuple[float, float], size: float, body: Colour) -> None:
+def _pad(image: Image.Image, at: tuple[float, float], size: float, body: Color) -> None:
     """The five-way key with the green and red ones beside it."""
     pen = ImageDraw.Draw(image)
     x, y = at
@@ -313,7 +313,7 @@ def _pad(image: Image.Image, at: tuple[float, float], size: float, body: Colour)
 
 
 def _small_screen(image: Image.Image, rng: np.random.Generator, box: Rectangle) -> None:
-    """The screen of a phone with keys: dark, grey-green, or in colour."""
+    """The screen of a phone with keys: dark, gray-green, or in color."""
     mask = canvas.rounded_mask(box, 6)
     kind = rng.integers(3)
     if kind == 0:
@@ -332,7 +332,7 @@ def _small_screen(image: Image.Image, rng: np.random.Generator, box: Rectangle) 
 def _with_keys(rng: np.random.Generator) -> Image.Image:
     image = canvas.blank()
     half = rng.uniform(145, 180)
-    colours = (
+    colors = (
         (26, 27, 30),
         (50, 56, 70),
         (180, 184, 190),
@@ -340,7 +340,7 @@ def _with_keys(rng: np.random.Generator) -> Image.Image:
         (150, 30, 36),
         (30, 56, 120),
     )
-    body = canvas.pick(rng, colours, 6)
+    body = canvas.pick(rng, colors, 6)
     radius = rng.uniform(40, 110)
     mask = canvas.rounded_mask((384 - half, TOP, 384 + half, BOTTOM), radius)
     stops = [(0, canvas.lighter(body, -25)), (0.1, canvas.lighter(body, 40)), (0.5, body)]

@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image, ImageChops, ImageDraw
 
 from edge.synthetic.drawings import canvas
-from edge.synthetic.drawings.canvas import Colour, lighter
+from edge.synthetic.drawings.canvas import Color, lighter
 
 Outline = list[tuple[float, float]]
 
@@ -49,7 +49,7 @@ def _shape(
 
 
 def _cord(
-    image: Image.Image, rng: np.random.Generator, start: tuple[float, float], colour: Colour
+    image: Image.Image, rng: np.random.Generator, start: tuple[float, float], color: Color
 ) -> None:
     """The cord, from the front of the mouse in an S or round to one side."""
     x, y = start
@@ -60,9 +60,9 @@ def _cord(
         spots.append((x + side * min(360, far + rng.uniform(10, 120)), rng.uniform(10, 240)))
     else:
         spots = [(x, y + 24), (x, 10)]
-    canvas.tube(image, canvas.rounded_path(spots, closed=False), rng.uniform(13, 18), colour)
+    canvas.tube(image, canvas.rounded_path(spots, closed=False), rng.uniform(13, 18), color)
     neck = ImageDraw.Draw(image)
-    neck.rounded_rectangle((x - 15, y - 26, x + 15, y + 20), 8, fill=(*lighter(colour, -16), 255))
+    neck.rounded_rectangle((x - 15, y - 26, x + 15, y + 20), 8, fill=(*lighter(color, -16), 255))
 
 
 def _place(rng: np.random.Generator) -> tuple[float, float, bool]:
@@ -71,9 +71,7 @@ def _place(rng: np.random.Generator) -> tuple[float, float, bool]:
     return (rng.uniform(190, 270) if corded else 24.0), 744.0, corded
 
 
-def _wheel(
-    image: Image.Image, x: float, top: float, long: float, wide: float, tone: Colour
-) -> None:
+def _wheel(image: Image.Image, x: float, top: float, long: float, wide: float, tone: Color) -> None:
     """A ribbed wheel in its slot."""
     pen = ImageDraw.Draw(image)
     slot = (x - wide * 0.72, top - 8, x + wide * 0.72, top + long + 8)
@@ -88,7 +86,7 @@ def _wheel(
         pen.line(line, fill=(*lighter(tone, -70), 255), width=4)
 
 
-def _seam(image: Image.Image, spots: Outline, shell: Colour, width: int = 6) -> None:
+def _seam(image: Image.Image, spots: Outline, shell: Color, width: int = 6) -> None:
     """A gap between two parts: dark, with light on its lower edge."""
     pen = ImageDraw.Draw(image)
     bright = [(x + width * 0.7, y + width * 0.7) for x, y in spots]
@@ -98,7 +96,7 @@ def _seam(image: Image.Image, spots: Outline, shell: Colour, width: int = 6) -> 
 
 
 def _buttons(
-    image: Image.Image, body: Image.Image, shell: Colour, top: float, end: float, bow: float
+    image: Image.Image, body: Image.Image, shell: Color, top: float, end: float, bow: float
 ) -> None:
     """The seams of the left and right buttons, which end at `end` px, bowed by `bow`."""
     layer = image.copy()
@@ -149,7 +147,7 @@ def _two_buttons(rng: np.random.Generator) -> Image.Image:
 
 
 def _gaming(rng: np.random.Generator) -> Image.Image:
-    """A dark angular mouse with coloured lines, side buttons and a lit wheel."""
+    """A dark angular mouse with colored lines, side buttons and a lit wheel."""
     image = canvas.blank()
     top, bottom, corded = _place(rng)
     long = bottom - top

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from PIL import Image, ImageDraw
 
-from edge.synthetic.drawings.canvas import SIDE, Colour, Rectangle, blank, lighter, pick, write
+from edge.synthetic.drawings.canvas import SIDE, Color, Rectangle, blank, lighter, pick, write
 from edge.synthetic.drawings.solid import around, dome, sheet
 
 GREENS = ((28, 110, 58), (20, 88, 50), (52, 140, 70), (36, 120, 40))
@@ -21,10 +21,10 @@ WHITE = (232, 236, 230)
 
 @dataclass
 class Board:
-    """A board in work: its face, its colour and the places that parts have taken."""
+    """A board in work: its face, its color and the places that parts have taken."""
 
     face: Image.Image
-    colour: Colour
+    color: Color
     taken: list[Rectangle] = field(default_factory=list)
 
     @property
@@ -115,7 +115,7 @@ def _card(rng: np.random.Generator) -> Image.Image:
     _copper(rng, board, 14)
     width, height = board.face.size
     for row in np.arange(height - 34, height, 1):
-        board.pen.line([(0, float(row)), (width, float(row))], fill=lighter(board.colour, -12))
+        board.pen.line([(0, float(row)), (width, float(row))], fill=lighter(board.color, -12))
     step = int(rng.integers(10, 14))
     for x in range(14, width - 14, step):
         if abs(x - width * 0.45) > 14:
@@ -184,19 +184,17 @@ SHAPES = {
 """Width by height of the parts that are not square."""
 
 
-def _board(rng: np.random.Generator, aspect: float, colours: tuple[Colour, ...] | list) -> Board:
-    colour = pick(rng, colours, 7)
+def _board(rng: np.random.Generator, aspect: float, colors: tuple[Color, ...] | list) -> Board:
+    color = pick(rng, colors, 7)
     width = SIDE - 44
-    face = sheet(
-        width, width * aspect, lighter(colour, 10), lighter(colour, -8), rng.uniform(0, 180)
-    )
-    return Board(face, colour)
+    face = sheet(width, width * aspect, lighter(color, 10), lighter(color, -8), rng.uniform(0, 180))
+    return Board(face, color)
 
 
 def _copper(rng: np.random.Generator, board: Board, buses: int) -> None:
     """Bundles of parallel tracks with 45 degree bends, vias at their ends."""
     pen, (width, height) = board.pen, board.face.size
-    tone = lighter(board.colour, float(rng.choice([26, 34, -20])))
+    tone = lighter(board.color, float(rng.choice([26, 34, -20])))
     for _ in range(buses):
         x, y = rng.uniform(0, width), rng.uniform(0, height)
         across = rng.random() < 0.5
@@ -214,9 +212,9 @@ def _copper(rng: np.random.Generator, board: Board, buses: int) -> None:
             pen.line(spots, fill=tone, width=3)
             for spot in (spots[0], spots[-1]):
                 pen.ellipse(around(*spot, 5), fill=lighter(tone, 40))
-                pen.ellipse(around(*spot, 2), fill=lighter(board.colour, -50))
+                pen.ellipse(around(*spot, 2), fill=lighter(board.color, -50))
     for x, y in rng.uniform(0, 1, (50, 2)).tolist():
-        pen.ellipse(around(x * width, y * height, 4), fill=TIN if board.colour[0] > 120 else GOLD)
+        pen.ellipse(around(x * width, y * height, 4), fill=TIN if board.color[0] > 120 else GOLD)
 
 
 def _holes(board: Board) -> None:
@@ -233,26 +231,26 @@ def _fingers(rng: np.random.Generator, board: Board) -> None:
     width, height = board.face.size
     left, right = sorted(rng.uniform(0.1, 0.9, 2) * width)
     left, right = (left, right) if right - left > 180 else (70.0, width - 70.0)
-    board.pen.rectangle((left - 8, height - 52, right + 8, height), fill=lighter(board.colour, -14))
+    board.pen.rectangle((left - 8, height - 52, right + 8, height), fill=lighter(board.color, -14))
     for x in np.arange(left, right - 8, 13):
         board.pen.rectangle((float(x), height - 46, float(x) + 8, height), fill=GOLD)
     board.taken.append((left - 8, height - 56, right + 8, height))
 
 
 def _ports(rng: np.random.Generator, board: Board) -> None:
-    """Sockets along the upper edge: metal, black and coloured blocks."""
+    """Sockets along the upper edge: metal, black and colored blocks."""
     x = 60.0
     while x < board.face.width - 150:
         wide, tall = rng.uniform(40, 110), rng.uniform(60, 100)
-        colour = pick(
+        color = pick(
             rng, [TIN, TIN, (40, 40, 44), (40, 70, 160), (40, 140, 120), (150, 60, 130)], 5
         )
         place = (x, 0.0, x + wide, tall)
         _shadow(board, place)
-        board.pen.rectangle(place, fill=colour, outline=lighter(colour, -60), width=3)
-        board.pen.rectangle((x + 8, 6, x + wide - 8, tall * 0.3), fill=lighter(colour, 28))
+        board.pen.rectangle(place, fill=color, outline=lighter(color, -60), width=3)
+        board.pen.rectangle((x + 8, 6, x + wide - 8, tall * 0.3), fill=lighter(color, 28))
         board.pen.line(
-            [(x + 6, tall * 0.6), (x + wide - 6, tall * 0.6)], fill=lighter(colour, -45), width=4
+            [(x + 6, tall * 0.6), (x + wide - 6, tall * 0.6)], fill=lighter(color, -45), width=4
         )
         board.taken.append(place)
         x += wide + rng.uniform(6, 60)
@@ -260,7 +258,7 @@ def _ports(rng: np.random.Generator, board: Board) -> None:
 
 def _shadow(board: Board, place: Rectangle, by: float = 6) -> None:
     left, top, right, bottom = place
-    dark = lighter(board.colour, -48)
+    dark = lighter(board.color, -48)
     board.pen.rectangle((left + by, top + by, right + by, bottom + by), fill=dark)
 
 
@@ -299,7 +297,7 @@ def _flat_pack(rng: np.random.Generator, board: Board, place: Rectangle) -> None
         _pins(board, inner, "xy")
         _case(rng, board, inner)
         return
-    board.pen.rectangle(inner, fill=lighter(board.colour, 24), outline=WHITE, width=2)
+    board.pen.rectangle(inner, fill=lighter(board.color, 24), outline=WHITE, width=2)
     die = around((left + right) / 2, (top + bottom) / 2, (right - left) * 0.26)
     _case(rng, board, die)
 
@@ -328,9 +326,9 @@ def _heatsink(rng: np.random.Generator, board: Board, place: Rectangle) -> None:
 
 def _slot(rng: np.random.Generator, board: Board, place: Rectangle) -> None:
     left, top, right, bottom = place
-    colour = pick(rng, [(232, 230, 222), (36, 36, 40), (40, 70, 160), (130, 70, 50)], 5)
+    color = pick(rng, [(232, 230, 222), (36, 36, 40), (40, 70, 160), (130, 70, 50)], 5)
     _shadow(board, place)
-    board.pen.rectangle(place, fill=colour, outline=lighter(colour, -50), width=2)
+    board.pen.rectangle(place, fill=color, outline=lighter(color, -50), width=2)
     if right - left > bottom - top:
         line, width = (
             [(left + 8, (top + bottom) / 2), (right - 8, (top + bottom) / 2)],
@@ -343,7 +341,7 @@ def _slot(rng: np.random.Generator, board: Board, place: Rectangle) -> None:
         )
     board.pen.line(
         line,
-        fill=lighter(colour, -90 if sum(colour) > 350 else 40),
+        fill=lighter(color, -90 if sum(color) > 350 else 40),
         width=max(3, int(width * 0.34)),
     )
 
@@ -351,12 +349,12 @@ def _slot(rng: np.random.Generator, board: Board, place: Rectangle) -> None:
 def _header(rng: np.random.Generator, board: Board, place: Rectangle) -> None:
     """A plug socket with a double row of pins."""
     left, top, right, bottom = place
-    colour = pick(
+    color = pick(
         rng, [(236, 234, 226), (30, 30, 33), (236, 234, 226), (190, 50, 45), (40, 80, 170)], 4
     )
     _shadow(board, place)
-    board.pen.rectangle(place, fill=colour, outline=lighter(colour, -60), width=3)
-    pin = (205, 180, 100) if sum(colour) < 350 else (120, 116, 104)
+    board.pen.rectangle(place, fill=color, outline=lighter(color, -60), width=3)
+    pin = (205, 180, 100) if sum(color) < 350 else (120, 116, 104)
     across = max(1, round((right - left) / 18))
     down = max(1, round((bottom - top) / 18))
     for column in range(across):
@@ -373,7 +371,7 @@ def _capacitor(rng: np.random.Generator, board: Board, place: Rectangle) -> None
     sleeve = pick(rng, [(32, 32, 36), (32, 32, 36), (40, 60, 130), (30, 80, 70), (90, 60, 40)], 6)
     lean = radius * 0.5
     board.pen.ellipse(
-        around(x + radius * 0.5, y + radius * 0.6, radius), fill=lighter(board.colour, -50)
+        around(x + radius * 0.5, y + radius * 0.6, radius), fill=lighter(board.color, -50)
     )
     for share in np.linspace(0, 1, 10).tolist():
         tone = lighter(sleeve, -25 + 45 * share)
@@ -424,7 +422,7 @@ def _row(rng: np.random.Generator, board: Board, place: Rectangle) -> None:
 
 
 def _resistor(rng: np.random.Generator, board: Board, place: Rectangle) -> None:
-    """A resistor or diode on its wires, with coloured bands."""
+    """A resistor or diode on its wires, with colored bands."""
     left, top, right, bottom = place
     flat = right - left > bottom - top
     x, y = (left + right) / 2, (top + bottom) / 2
@@ -459,14 +457,14 @@ def _resistor(rng: np.random.Generator, board: Board, place: Rectangle) -> None:
 
 def _disc(rng: np.random.Generator, board: Board, place: Rectangle) -> None:
     """A film or ceramic capacitor from above."""
-    colour = pick(
+    color = pick(
         rng, [(200, 120, 40), (50, 90, 180), (190, 60, 50), (225, 195, 60), (50, 130, 90)], 8
     )
     _shadow(board, place)
-    board.pen.rounded_rectangle(place, 9, fill=colour, outline=lighter(colour, -55), width=2)
+    board.pen.rounded_rectangle(place, 9, fill=color, outline=lighter(color, -55), width=2)
     left, top, right, bottom = place
     board.pen.rounded_rectangle(
-        (left + 5, top + 4, right - 8, top + (bottom - top) * 0.4), 6, fill=lighter(colour, 35)
+        (left + 5, top + 4, right - 8, top + (bottom - top) * 0.4), 6, fill=lighter(color, 35)
     )
 
 
@@ -475,18 +473,18 @@ def _coil(rng: np.random.Generator, board: Board, place: Rectangle) -> None:
     left, top, right, bottom = place
     x, y, radius = (left + right) / 2, (top + bottom) / 2, (right - left) * 0.46
     core = pick(rng, [(60, 62, 66), (70, 130, 90), (200, 180, 70)], 5)
-    board.pen.ellipse(around(x + 6, y + 6, radius), fill=lighter(board.colour, -50))
+    board.pen.ellipse(around(x + 6, y + 6, radius), fill=lighter(board.color, -50))
     board.pen.ellipse(around(x, y, radius * 0.92), fill=core)
     for turn in np.linspace(0, math.tau * 0.92, 26).tolist():
         near, far = radius * 0.4, radius
         ends = [(x + r * math.cos(turn), y + r * math.sin(turn)) for r in (near, far)]
         board.pen.line(ends, fill=(196, 112, 56), width=max(4, int(radius * 0.13)))
         board.pen.line(ends, fill=(226, 150, 90), width=2)
-    board.pen.ellipse(around(x, y, radius * 0.4), fill=lighter(board.colour, -40))
+    board.pen.ellipse(around(x, y, radius * 0.4), fill=lighter(board.color, -40))
 
 
 def _transformer(rng: np.random.Generator, board: Board, place: Rectangle) -> None:
-    """A transformer or a relay: core, yellow tape, or a plain coloured box."""
+    """A transformer or a relay: core, yellow tape, or a plain colored box."""
     left, top, right, bottom = place
     _shadow(board, place, 10)
     if rng.random() < 0.6:
@@ -498,9 +496,9 @@ def _transformer(rng: np.random.Generator, board: Board, place: Rectangle) -> No
             board.pen.line([(left + 6, y), (right - 6, y)], fill=lighter(tape, -28), width=2)
         board.pen.rectangle((left, top, right, top + inset * 0.5), fill=(98, 96, 96))
         return
-    colour = pick(rng, [(40, 80, 170), (32, 32, 35), (228, 226, 220)], 5)
-    board.pen.rectangle(place, fill=colour, outline=lighter(colour, -50), width=3)
-    ink = lighter(colour, 130 if sum(colour) < 350 else -130)
+    color = pick(rng, [(40, 80, 170), (32, 32, 35), (228, 226, 220)], 5)
+    board.pen.rectangle(place, fill=color, outline=lighter(color, -50), width=3)
+    ink = lighter(color, 130 if sum(color) < 350 else -130)
     for share in (0.3, 0.45, 0.6):
         y = top + (bottom - top) * share
         board.pen.line(
@@ -549,7 +547,7 @@ def _pads(rng: np.random.Generator, board: Board, place: Rectangle) -> None:
                 else (left + (right - left) * edge, spot)
             )
             board.pen.ellipse(around(x, y, 6.5), fill=pad)
-            board.pen.ellipse(around(x, y, 2), fill=lighter(board.colour, -60))
+            board.pen.ellipse(around(x, y, 2), fill=lighter(board.color, -60))
 
 
 def _grid(rng: np.random.Generator, board: Board, place: Rectangle) -> None:
@@ -560,14 +558,14 @@ def _grid(rng: np.random.Generator, board: Board, place: Rectangle) -> None:
     for x in np.arange(left + 8, right - 6, step).tolist():
         for y in np.arange(top + 8, bottom - 6, step).tolist():
             board.pen.ellipse(around(x, y, step * 0.34), fill=pad)
-            board.pen.ellipse(around(x, y, 2), fill=lighter(board.colour, -60))
+            board.pen.ellipse(around(x, y, 2), fill=lighter(board.color, -60))
 
 
 def _text(rng: np.random.Generator, board: Board, place: Rectangle) -> None:
     left, top, right, bottom = place
     word = f"{'RCUJDQ'[int(rng.integers(6))]}{int(rng.integers(1, 99))}"
     flat = right - left > bottom - top
-    patch = Image.new("RGBA", (int(right - left) + 2, int(bottom - top) + 2), (*board.colour, 255))
+    patch = Image.new("RGBA", (int(right - left) + 2, int(bottom - top) + 2), (*board.color, 255))
     size = 0.9 * min(right - left, bottom - top)
     write(patch, (patch.width / 2, patch.height / 2), word, size, WHITE, 0 if flat else 90)
     board.face.paste(patch, (int(left), int(top)))
@@ -593,7 +591,7 @@ def _cut(rng: np.random.Generator, board: Board, plain: bool = False) -> Image.I
             pen.rectangle((x, y, x + wide, y + deep), fill=0)
     image = blank()
     corner = ((SIDE - width) // 2, (SIDE - height) // 2)
-    side = sheet(width, height, lighter(board.colour, -50))
+    side = sheet(width, height, lighter(board.color, -50))
     image.paste(side, (corner[0] + 4, corner[1] + 6), mask)
     image.paste(board.face, corner, mask)
     return image

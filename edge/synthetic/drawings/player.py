@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 from PIL import Image, ImageDraw
 
-from edge.synthetic.drawings.canvas import SIDE, Colour, blank, lighter, made_up_name, pick, write
+from edge.synthetic.drawings.canvas import SIDE, Color, blank, lighter, made_up_name, pick, write
 from edge.synthetic.drawings.solid import (
     around,
     box,
@@ -48,7 +48,7 @@ def draw(rng: np.random.Generator) -> Image.Image:
 
 
 def _record(rng: np.random.Generator, face: Image.Image, x: float, y: float, radius: float) -> None:
-    """A record on its platter: grooves, a light wedge, a coloured label."""
+    """A record on its platter: grooves, a light wedge, a colored label."""
     draw = ImageDraw.Draw(face)
     draw.ellipse(around(x, y, radius * 1.07), fill=(150, 152, 156), outline=(90, 92, 96), width=4)
     draw.ellipse(around(x, y, radius), fill=(18, 18, 20))
@@ -219,7 +219,7 @@ def _gramophone(rng: np.random.Generator) -> Image.Image:
 
 
 def _handle(
-    image: Image.Image, left: float, right: float, top: float, bottom: float, colour: Colour
+    image: Image.Image, left: float, right: float, top: float, bottom: float, color: Color
 ) -> None:
     draw = ImageDraw.Draw(image)
     for tone, width in ((-45, 34), (0, 24), (22, 8)):
@@ -231,7 +231,7 @@ def _handle(
             (right - 20, top + 12),
             (right, bottom),
         ]
-        draw.line(path, fill=lighter(colour, tone), width=width, joint="curve")
+        draw.line(path, fill=lighter(color, tone), width=width, joint="curve")
 
 
 def _boombox(rng: np.random.Generator) -> Image.Image:
@@ -295,7 +295,7 @@ def _tuner(
     rng: np.random.Generator,
     face: Image.Image,
     place: tuple[float, float, float, float],
-    shell: Colour,
+    shell: Color,
 ) -> None:
     draw = ImageDraw.Draw(face)
     left, top, right, bottom = place
@@ -410,12 +410,12 @@ def _rainbow(rng: np.random.Generator, radius: float) -> Image.Image:
     far = np.hypot(x, y)
     waves = [0.5 + 0.5 * np.cos(turn + 5 * far + shift) for shift in (0, 2.1, 4.2)]
     shine = np.abs(np.cos(turn * 0.5 + 0.6)) ** 4
-    colours = (
+    colors = (
         175
         + 55 * (np.dstack(waves) - 0.5) * (0.4 + 1.6 * shine[..., np.newaxis])
         + 45 * shine[..., np.newaxis]
     )
-    disc = Image.fromarray(np.clip(colours, 0, 255).astype(np.uint8)).resize(
+    disc = Image.fromarray(np.clip(colors, 0, 255).astype(np.uint8)).resize(
         (size, size), Image.Resampling.BILINEAR
     )
     return disc.convert("RGBA")

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from PIL import Image, ImageDraw
 
-from edge.synthetic.drawings.canvas import Colour, blank, lighter, made_up_name, pick, write
+from edge.synthetic.drawings.canvas import Color, blank, lighter, made_up_name, pick, write
 from edge.synthetic.drawings.solid import (
     Point,
     View,
@@ -63,7 +63,7 @@ def _page(rng: np.random.Generator, across: float, down: float) -> Image.Image:
 
 
 def _slab(
-    image: Image.Image, view: View, corners: list[Point], face: Image.Image, edge: Colour
+    image: Image.Image, view: View, corners: list[Point], face: Image.Image, edge: Color
 ) -> None:
     """A thin sheet or tray seen from whichever side, outlined so that it stands off."""
     spots = [tuple(spot) for spot in view.at(corners).tolist()]
@@ -78,7 +78,7 @@ def _rear_tray(
     view: View,
     place: Point,
     rise: float,
-    colour: Colour,
+    color: Color,
 ) -> None:
     """A support that leans back from (x margin, height, away), with sheets standing in it."""
     margin, height, away = place
@@ -93,8 +93,8 @@ def _rear_tray(
         image,
         view,
         tray,
-        sheet(64, 64, lighter(colour, -20), lighter(colour, -45)),
-        lighter(colour, -60),
+        sheet(64, 64, lighter(color, -20), lighter(color, -45)),
+        lighter(color, -60),
     )
     inner = margin + rng.uniform(0.03, 0.07)
     page = [
@@ -112,13 +112,13 @@ def _out_tray(
     image: Image.Image,
     view: View,
     reach: float,
-    colour: Colour,
+    color: Color,
     paper: bool,
 ) -> None:
     """A tray that comes out of the front, with a printed page on it."""
     left, right = rng.uniform(0.14, 0.22), rng.uniform(0.78, 0.86)
     low = 0.05
-    box(image, view, (left, 0.0, -reach), (right, low, 0.0), lighter(colour, -24))
+    box(image, view, (left, 0.0, -reach), (right, low, 0.0), lighter(color, -24))
     if paper:
         inner = rng.uniform(0.03, 0.07)
         out = reach * rng.uniform(0.75, 1.1)
@@ -131,10 +131,10 @@ def _out_tray(
         _slab(image, view, page, _page(rng, 300, 240), lighter(PAPER, -70))
 
 
-def _slot(face: Image.Image, place: tuple[float, float, float, float], colour: Colour) -> None:
+def _slot(face: Image.Image, place: tuple[float, float, float, float], color: Color) -> None:
     """The dark opening that paper comes out of."""
     draw = ImageDraw.Draw(face)
-    draw.rectangle(place, fill=(16, 16, 18), outline=lighter(colour, -60), width=3)
+    draw.rectangle(place, fill=(16, 16, 18), outline=lighter(color, -60), width=3)
     left, top, right, bottom = place
     draw.polygon(
         [
@@ -151,13 +151,13 @@ def _buttons(
     rng: np.random.Generator,
     face: Image.Image,
     place: tuple[float, float, float, float],
-    colour: Colour,
+    color: Color,
 ) -> None:
     """A control panel: a small display, a few keys, one of them green."""
     draw = ImageDraw.Draw(face)
     left, top, right, bottom = place
     tall = bottom - top
-    draw.rounded_rectangle(place, 8, fill=colour, outline=lighter(colour, -40), width=2)
+    draw.rounded_rectangle(place, 8, fill=color, outline=lighter(color, -40), width=2)
     screen = (
         left + (right - left) * 0.3,
         top + tall * 0.18,
@@ -166,7 +166,7 @@ def _buttons(
     )
     lit = pick(rng, [(40, 60, 90), (150, 175, 130), (90, 150, 220), (24, 26, 30)], 8)
     draw.rectangle(screen, fill=lit, outline=(15, 15, 16), width=3)
-    key = (210, 212, 215) if sum(colour) < 330 else (95, 97, 102)
+    key = (210, 212, 215) if sum(color) < 330 else (95, 97, 102)
     radius = min(tall * 0.13, 9)
     for column in range(4):
         for row in range(2):
@@ -179,7 +179,7 @@ def _buttons(
     draw.ellipse(around(*start, radius * 1.5), fill=pick(rng, [(50, 180, 80), (60, 120, 220)]))
 
 
-def _two_tones(rng: np.random.Generator) -> tuple[Colour, Colour]:
+def _two_tones(rng: np.random.Generator) -> tuple[Color, Color]:
     body = pick(rng, BODIES, 2)
     shift = rng.choice([0.0, -90.0, -130.0]) if sum(body) > 400 else rng.choice([0.0, 25.0])
     return body, lighter(body, float(shift))
@@ -220,7 +220,7 @@ def _inkjet(rng: np.random.Generator) -> Image.Image:
     return image
 
 
-def _ink(body: Colour) -> Colour:
+def _ink(body: Color) -> Color:
     return lighter(body, 110 if sum(body) < 330 else -120)
 
 
@@ -262,43 +262,43 @@ def _scanner(
     image: Image.Image,
     view: View,
     place: tuple[float, float, float],
-    colour: Colour,
+    color: Color,
     opened: bool,
 ) -> None:
     """The scanner over (bottom, top, depth): a lid with a name, or glass when it is open."""
     low, high, depth = place
-    rim = sheet(UNIT, (high - low) * UNIT, lighter(colour, 10), lighter(colour, -20))
+    rim = sheet(UNIT, (high - low) * UNIT, lighter(color, 10), lighter(color, -20))
     ImageDraw.Draw(rim).line(
-        [(0, rim.height * 0.45), (UNIT, rim.height * 0.45)], fill=lighter(colour, -70), width=5
+        [(0, rim.height * 0.45), (UNIT, rim.height * 0.45)], fill=lighter(color, -70), width=5
     )
-    top = sheet(UNIT, depth * UNIT, lighter(colour, 16), lighter(colour, 2))
+    top = sheet(UNIT, depth * UNIT, lighter(color, 16), lighter(color, 2))
     draw = ImageDraw.Draw(top)
     inside = (24, 20, UNIT - 24, top.height - 24)
     if opened:
         draw.rectangle(
             (50, 40, UNIT - 60, top.height - 50),
             fill=(50, 62, 70),
-            outline=lighter(colour, -60),
+            outline=lighter(color, -60),
             width=5,
         )
         glare(top, [(120, 40), (260, 40), (160, top.height - 50), (60, top.height - 50)], 0.3)
     else:
-        draw.rounded_rectangle(inside, 26, outline=lighter(colour, -28), width=4)
-        write(top, (UNIT * 0.5, top.height * 0.82), made_up_name(rng), 36, _ink(colour))
+        draw.rounded_rectangle(inside, 26, outline=lighter(color, -28), width=4)
+        write(top, (UNIT * 0.5, top.height * 0.82), made_up_name(rng), 36, _ink(color))
         glare(top, [(140, 24), (280, 24), (160, top.height - 24), (30, top.height - 24)], 0.08)
-    box(image, view, (-0.01, low, -0.02), (1.01, high, depth), colour, rim, top)
+    box(image, view, (-0.01, low, -0.02), (1.01, high, depth), color, rim, top)
 
 
-def _open_lid(image: Image.Image, view: View, height: float, depth: float, colour: Colour) -> None:
+def _open_lid(image: Image.Image, view: View, height: float, depth: float, color: Color) -> None:
     corners = [
         (0, height + 0.56, depth * 1.1),
         (1, height + 0.56, depth * 1.1),
         (1, height, depth),
         (0, height, depth),
     ]
-    face = sheet(300, 200, lighter(colour, -10), lighter(colour, -30))
+    face = sheet(300, 200, lighter(color, -10), lighter(color, -30))
     ImageDraw.Draw(face).rectangle((24, 20, 276, 180), fill=(240, 240, 240))
-    _slab(image, view, corners, face, lighter(colour, -60))
+    _slab(image, view, corners, face, lighter(color, -60))
 
 
 def _laser(rng: np.random.Generator) -> Image.Image:
@@ -329,7 +329,7 @@ def _laser(rng: np.random.Generator) -> Image.Image:
     return image
 
 
-def _hollow(rng: np.random.Generator, depth: float, body: Colour) -> Image.Image:
+def _hollow(rng: np.random.Generator, depth: float, body: Color) -> Image.Image:
     across, down = UNIT, depth * UNIT
     top = sheet(across, down, lighter(body, 16), lighter(body, 6))
     draw = ImageDraw.Draw(top)
@@ -363,7 +363,7 @@ def _hollow(rng: np.random.Generator, depth: float, body: Colour) -> Image.Image
 
 
 def _laser_front(
-    rng: np.random.Generator, height: float, body: Colour, second: Colour
+    rng: np.random.Generator, height: float, body: Color, second: Color
 ) -> Image.Image:
     across, down = UNIT, height * UNIT
     front = sheet(across, down, lighter(body, 6), lighter(body, -18))

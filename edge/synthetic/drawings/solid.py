@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw
 
-from edge.synthetic.drawings.canvas import SIDE, Colour, Rectangle, clamp, lighter
+from edge.synthetic.drawings.canvas import SIDE, Color, Rectangle, clamp, lighter
 
 Point = tuple[float, float, float]
 """Right, up and away from the camera, in any unit; an item's front is at 0 away."""
@@ -19,7 +19,7 @@ FILLS = 0.94
 
 @dataclass(frozen=True)
 class View:
-    """A camera: `turn` [3, 3] turns what is `middle`-centred, `scale` and `shift` fit it in."""
+    """A camera: `turn` [3, 3] turns what is `middle`-centered, `scale` and `shift` fit it in."""
 
     turn: np.ndarray
     middle: np.ndarray
@@ -62,12 +62,12 @@ def _project(
 
 
 def corners_of(width: float, height: float, depth: float) -> list[Point]:
-    """The eight corners of a box that stands on the ground with its front at 0 away."""
+    """The eight corners of a box that stands on the background with its front at 0 away."""
     return [(x, y, z) for x in (0, width) for y in (0, height) for z in (0, depth)]
 
 
 def sheet(
-    width: float, height: float, start: Colour, end: Colour | None = None, angle: float = 90
+    width: float, height: float, start: Color, end: Color | None = None, angle: float = 90
 ) -> Image.Image:
     """A face to draw on, RGBA and opaque, running from `start` to `end` along `angle` degrees."""
     size = (max(2, round(width)), max(2, round(height)))
@@ -76,15 +76,15 @@ def sheet(
     y, x = np.mgrid[0:1:8j, 0:1:8j]
     along = x * math.cos(math.radians(angle)) + y * math.sin(math.radians(angle))
     share = ((along - along.min()) / (np.ptp(along) or 1))[..., np.newaxis]
-    colours = np.asarray(start) * (1 - share) + np.asarray(end) * share
-    small = Image.fromarray(colours.astype(np.uint8))
+    colors = np.asarray(start) * (1 - share) + np.asarray(end) * share
+    small = Image.fromarray(colors.astype(np.uint8))
     return small.resize(size, Image.Resampling.BILINEAR).convert("RGBA")
 
 
 def lay(
-    image: Image.Image, view: View, corners: Sequence[Point], face: Image.Image | Colour
+    image: Image.Image, view: View, corners: Sequence[Point], face: Image.Image | Color
 ) -> None:
-    """Show a face, a sheet or one colour, at its four corners, clockwise from the top left.
+    """Show a face, a sheet or one color, at its four corners, clockwise from the top left.
 
     One that is seen from behind is left out.
     """
@@ -115,13 +115,13 @@ def box(
     view: View,
     low: Point,
     high: Point,
-    colour: Colour,
+    color: Color,
     front: Image.Image | None = None,
     top: Image.Image | None = None,
 ) -> None:
     """Show a box from its lowest near left to its highest far right corner, lit from above."""
     (left, bottom, near), (right, ceiling, far) = low, high
-    dark = sheet(16, 16, lighter(colour, -18), lighter(colour, -45), 60)
+    dark = sheet(16, 16, lighter(color, -18), lighter(color, -45), 60)
     lay(image, view, left_side(low, high), dark)
     lay(image, view, right_side(low, high), dark)
     above = [
@@ -130,14 +130,14 @@ def box(
         (right, ceiling, near),
         (left, ceiling, near),
     ]
-    lay(image, view, above, top or sheet(16, 16, lighter(colour, 8), lighter(colour, 22)))
+    lay(image, view, above, top or sheet(16, 16, lighter(color, 8), lighter(color, 22)))
     ahead = [
         (left, ceiling, near),
         (right, ceiling, near),
         (right, bottom, near),
         (left, bottom, near),
     ]
-    lay(image, view, ahead, front or sheet(16, 16, colour, lighter(colour, -14)))
+    lay(image, view, ahead, front or sheet(16, 16, color, lighter(color, -14)))
 
 
 def left_side(low: Point, high: Point) -> list[Point]:
@@ -153,13 +153,13 @@ def right_side(low: Point, high: Point) -> list[Point]:
 
 
 def around(x: float, y: float, across: float, up: float | None = None) -> Rectangle:
-    """The rectangle about a centre, `across` and `up` from it to each side."""
+    """The rectangle about a center, `across` and `up` from it to each side."""
     up = across if up is None else up
     return x - across, y - up, x + across, y + up
 
 
 def dome(
-    image: Image.Image, inside: Rectangle, rim: Colour, middle: Colour, lean: float = 0.2
+    image: Image.Image, inside: Rectangle, rim: Color, middle: Color, lean: float = 0.2
 ) -> None:
     """A round part, from its rim to a middle that leans to the light at the top left."""
     draw = ImageDraw.Draw(image)
@@ -167,11 +167,11 @@ def dome(
     steps = 14
     for step in range(steps):
         share = step / (steps - 1)
-        colour = clamp(np.asarray(rim) * (1 - share) + np.asarray(middle) * share)
+        color = clamp(np.asarray(rim) * (1 - share) + np.asarray(middle) * share)
         across, up = (right - left) * share * 0.48, (bottom - top) * share * 0.48
         x, y = lean * across, lean * up
         draw.ellipse(
-            (left + across - x, top + up - y, right - across - x, bottom - up - y), fill=colour
+            (left + across - x, top + up - y, right - across - x, bottom - up - y), fill=color
         )
 
 
@@ -179,29 +179,25 @@ def glare(
     image: Image.Image,
     points: Sequence[tuple[float, float]],
     opacity: float,
-    colour: Colour = (255, 255, 255),
+    color: Color = (255, 255, 255),
 ) -> None:
     """Light, or a shadow, that lies on a face within a polygon."""
     mask = Image.new("L", image.size, 0)
     ImageDraw.Draw(mask).polygon(list(points), fill=int(255 * opacity))
-    image.paste((*colour, 255), (0, 0), mask)
+    image.paste((*color, 255), (0, 0), mask)
 
 
-def knob(
-    image: Image.Image, x: float, y: float, radius: float, colour: Colour, turn: float
-) -> None:
+def knob(image: Image.Image, x: float, y: float, radius: float, color: Color, turn: float) -> None:
     """A dial with a mark at `turn` radians."""
     draw = ImageDraw.Draw(image)
-    draw.ellipse(around(x, y, radius * 1.15), fill=lighter(colour, -60))
-    dome(image, around(x, y, radius), lighter(colour, -20), lighter(colour, 25))
+    draw.ellipse(around(x, y, radius * 1.15), fill=lighter(color, -60))
+    dome(image, around(x, y, radius), lighter(color, -20), lighter(color, 25))
     tip = (x + 0.9 * radius * math.cos(turn), y + 0.9 * radius * math.sin(turn))
-    mark = lighter(colour, 120 if sum(colour) < 380 else -120)
+    mark = lighter(color, 120 if sum(color) < 380 else -120)
     draw.line([(x, y), tip], fill=mark, width=max(2, int(radius / 5)))
 
 
-def speaker(
-    image: Image.Image, x: float, y: float, radius: float, rim: Colour, cone: Colour
-) -> None:
+def speaker(image: Image.Image, x: float, y: float, radius: float, rim: Color, cone: Color) -> None:
     """A loudspeaker seen from ahead."""
     draw = ImageDraw.Draw(image)
     draw.ellipse(around(x, y, radius), fill=rim, outline=lighter(rim, -50), width=3)

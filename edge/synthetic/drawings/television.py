@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw
 
-from edge.synthetic.drawings.canvas import Colour, blank, lighter, made_up_name, pick, write
+from edge.synthetic.drawings.canvas import Color, blank, lighter, made_up_name, pick, write
 from edge.synthetic.drawings.solid import (
     View,
     around,
@@ -63,7 +63,7 @@ def _spots(view: View, points: list[tuple[float, float, float]]) -> list[tuple[f
 
 
 def _foot(
-    rng: np.random.Generator, image: Image.Image, view: View, foot: float, colour: Colour
+    rng: np.random.Generator, image: Image.Image, view: View, foot: float, color: Color
 ) -> None:
     wide, turns = rng.uniform(0.18, 0.34), np.linspace(0, math.tau, 40)
     round_foot = rng.random() < 0.5
@@ -75,13 +75,13 @@ def _foot(
                 (0.5 + a * wide, rise, 0.03 + b * 0.15)
                 for a, b in ((-1, 1), (1, 1), (1.1, -1), (-1.1, -1))
             ]
-        ImageDraw.Draw(image).polygon(_spots(view, ring), fill=lighter(colour, tone))
+        ImageDraw.Draw(image).polygon(_spots(view, ring), fill=lighter(color, tone))
     neck = rng.uniform(0.05, 0.12)
-    box(image, view, (0.5 - neck, 0.02, 0), (0.5 + neck, foot + 0.02, 0.06), lighter(colour, -6))
+    box(image, view, (0.5 - neck, 0.02, 0), (0.5 + neck, foot + 0.02, 0.06), lighter(color, -6))
 
 
 def _bezel(
-    rng: np.random.Generator, height: float, case: Colour, edge: float, below: float
+    rng: np.random.Generator, height: float, case: Color, edge: float, below: float
 ) -> Image.Image:
     """The front of a flat screen: `edge` left, right and above the picture, `below` under it."""
     across, down = UNIT, height * UNIT
@@ -154,7 +154,7 @@ def _screen(rng: np.random.Generator, across: int, down: int, bulge: bool = Fals
 
 
 def _picture(rng: np.random.Generator, across: int, down: int) -> Image.Image:
-    """A landscape, a pitch or coloured blurs."""
+    """A landscape, a pitch or colored blurs."""
     kind = int(rng.choice(3, p=[0.45, 0.2, 0.35]))
     if kind == 0:
         sky = pick(rng, [(90, 150, 220), (240, 140, 80), (60, 70, 140), (200, 120, 160)], 15)
@@ -164,13 +164,13 @@ def _picture(rng: np.random.Generator, across: int, down: int) -> Image.Image:
             around(rng.uniform(0.2, 0.8) * across, down * 0.4, down * 0.12), fill=(255, 240, 190)
         )
         for layer in range(3):
-            ground = pick(rng, [(40, 90, 60), (60, 70, 110), (90, 60, 50), (30, 60, 110)], 12)
+            background = pick(rng, [(40, 90, 60), (60, 70, 110), (90, 60, 50), (30, 60, 110)], 12)
             level = down * (0.5 + 0.15 * layer)
             ridge = [
                 (float(x) * across, level + float(rng.normal(0, down * 0.07)))
                 for x in np.linspace(0, 1, 9)
             ]
-            draw.polygon([(0, down), *ridge, (across, down)], fill=lighter(ground, -15 * layer))
+            draw.polygon([(0, down), *ridge, (across, down)], fill=lighter(background, -15 * layer))
     elif kind == 1:
         screen = sheet(across, down, (60, 150, 60), (40, 120, 45))
         draw = ImageDraw.Draw(screen)
@@ -278,7 +278,7 @@ def _tube(rng: np.random.Generator) -> Image.Image:
     return image
 
 
-def _tube_front(rng: np.random.Generator, height: float, case: Colour) -> Image.Image:
+def _tube_front(rng: np.random.Generator, height: float, case: Color) -> Image.Image:
     across, down = UNIT, int(height * UNIT)
     face = sheet(across, down, lighter(case, 12), lighter(case, -14))
     draw = ImageDraw.Draw(face)
@@ -356,13 +356,13 @@ def _wooden(rng: np.random.Generator) -> Image.Image:
     return image
 
 
-def _veins(rng: np.random.Generator, face: Image.Image, colour: Colour) -> None:
+def _veins(rng: np.random.Generator, face: Image.Image, color: Color) -> None:
     draw = ImageDraw.Draw(face)
     for y in rng.uniform(0, face.height, 16).tolist():
-        draw.line([(0, y), (face.width, y + float(rng.normal(0, 8)))], fill=colour, width=2)
+        draw.line([(0, y), (face.width, y + float(rng.normal(0, 8)))], fill=color, width=2)
 
 
-def _wooden_front(rng: np.random.Generator, height: float, wood: Colour) -> Image.Image:
+def _wooden_front(rng: np.random.Generator, height: float, wood: Color) -> Image.Image:
     across, down = UNIT, int(height * UNIT)
     face = sheet(across, down, lighter(wood, 10), lighter(wood, -12))
     _veins(rng, face, lighter(wood, -14))

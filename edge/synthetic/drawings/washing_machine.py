@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from edge.synthetic.drawings.canvas import (
-    Colour,
+    Color,
     blank,
     lighter,
     made_up_name,
@@ -44,49 +44,47 @@ def _yaw(rng: np.random.Generator) -> float:
 
 def _front_loader(rng: np.random.Generator) -> Image.Image:
     image = blank()
-    colour = pick(rng, BODIES, 1.5)
+    color = pick(rng, BODIES, 1.5)
     width, height, depth = 1.0, rng.uniform(1.25, 1.5), rng.uniform(0.75, 1.0)
     view = look_at(corners_of(width, height, depth), _yaw(rng), rng.uniform(4, 20))
-    front = _front(rng, height, colour)
-    box(image, view, (0, 0, 0), (width, height, depth), colour, front)
+    front = _front(rng, height, color)
+    box(image, view, (0, 0, 0), (width, height, depth), color, front)
     return image
 
 
-def _front(rng: np.random.Generator, height: float, colour: Colour) -> Image.Image:
+def _front(rng: np.random.Generator, height: float, color: Color) -> Image.Image:
     """The front of a front loader: panel with drawer, dial and display, door, kick plate."""
     across, down = UNIT, height * UNIT
-    face = sheet(across, down, lighter(colour, 6), lighter(colour, -14), 70)
+    face = sheet(across, down, lighter(color, 6), lighter(color, -14), 70)
     draw = ImageDraw.Draw(face)
     panel = rng.uniform(0.13, 0.18) * down
-    _panel(rng, face, panel, colour)
+    _panel(rng, face, panel, color)
     low = down * rng.uniform(0.9, 0.94)
-    draw.line([(0, low), (across, low)], fill=lighter(colour, -55), width=4)
+    draw.line([(0, low), (across, low)], fill=lighter(color, -55), width=4)
     if rng.random() < 0.7:
         left = across * (0.08 if rng.random() < 0.5 else 0.74)
         hatch = (left, low - 62, left + 76, low - 16)
-        draw.rectangle(hatch, outline=lighter(colour, -45), width=3)
+        draw.rectangle(hatch, outline=lighter(color, -45), width=3)
     radius = across * rng.uniform(0.29, 0.4)
-    _door(rng, face, across / 2, (panel + low) / 2 - 4, radius, colour)
-    draw.rectangle((0, 0, across - 1, down - 1), outline=lighter(colour, -40), width=3)
+    _door(rng, face, across / 2, (panel + low) / 2 - 4, radius, color)
+    draw.rectangle((0, 0, across - 1, down - 1), outline=lighter(color, -40), width=3)
     return face
 
 
-def _panel(rng: np.random.Generator, face: Image.Image, tall: float, colour: Colour) -> None:
+def _panel(rng: np.random.Generator, face: Image.Image, tall: float, color: Color) -> None:
     draw = ImageDraw.Draw(face)
     across = face.width
     dark = rng.random() < 0.35
     back = (
-        pick(rng, [(35, 36, 40), (60, 62, 66), (150, 153, 158)], 2) if dark else lighter(colour, -5)
+        pick(rng, [(35, 36, 40), (60, 62, 66), (150, 153, 158)], 2) if dark else lighter(color, -5)
     )
     draw.rectangle((0, 0, across, tall), fill=back)
-    draw.line([(0, tall), (across, tall)], fill=lighter(colour, -60), width=4)
+    draw.line([(0, tall), (across, tall)], fill=lighter(color, -60), width=4)
     drawer = (10, 10, across * rng.uniform(0.26, 0.34), tall - 10)
-    draw.rounded_rectangle(
-        drawer, 8, fill=lighter(colour, 2), outline=lighter(colour, -60), width=3
-    )
+    draw.rounded_rectangle(drawer, 8, fill=lighter(color, 2), outline=lighter(color, -60), width=3)
     middle = (drawer[0] + drawer[2]) / 2
-    draw.rounded_rectangle(around(middle, tall * 0.68, 42, 9), 8, fill=lighter(colour, -70))
-    write(face, (middle, tall * 0.32), made_up_name(rng), 18, lighter(colour, -120))
+    draw.rounded_rectangle(around(middle, tall * 0.68, 42, 9), 8, fill=lighter(color, -70))
+    write(face, (middle, tall * 0.32), made_up_name(rng), 18, lighter(color, -120))
     place = across * (0.52 if rng.random() < 0.7 else 0.84)
     grip = pick(rng, [(200, 202, 205), (235, 235, 235), (90, 92, 96)], 3)
     knob(face, place, tall / 2, tall * 0.33, grip, rng.uniform(0, math.tau))
@@ -101,13 +99,13 @@ def _panel(rng: np.random.Generator, face: Image.Image, tall: float, colour: Col
 
 
 def _door(
-    rng: np.random.Generator, face: Image.Image, x: float, y: float, radius: float, colour: Colour
+    rng: np.random.Generator, face: Image.Image, x: float, y: float, radius: float, color: Color
 ) -> None:
     """A round glass door: ring, seal, glass with the drum behind, handle, reflection."""
     draw = ImageDraw.Draw(face)
-    rings = [(225, 226, 228), (175, 178, 182), (140, 143, 148), (40, 41, 45), lighter(colour, -12)]
+    rings = [(225, 226, 228), (175, 178, 182), (140, 143, 148), (40, 41, 45), lighter(color, -12)]
     ring = pick(rng, rings, 5)
-    draw.ellipse(around(x + 4, y + 7, radius * 1.05), fill=lighter(colour, -60))
+    draw.ellipse(around(x + 4, y + 7, radius * 1.05), fill=lighter(color, -60))
     dome(face, around(x, y, radius * 1.03), lighter(ring, -45), lighter(ring, 30))
     draw.ellipse(around(x, y, radius * 0.97), fill=ring)
     glass = radius * rng.uniform(0.64, 0.8)
@@ -128,7 +126,7 @@ def _drum(
     x: float,
     y: float,
     glass: float,
-    tint: Colour,
+    tint: Color,
 ) -> None:
     inner = glass * 0.68
     draw.ellipse(around(x, y, inner), fill=lighter(tint, 48), outline=lighter(tint, -25), width=5)
@@ -155,7 +153,7 @@ def _shine(face: Image.Image, x: float, y: float, glass: float) -> None:
 
 def _top_loader(rng: np.random.Generator) -> Image.Image:
     image = blank()
-    colour = pick(rng, BODIES[:-2], 1.5)
+    color = pick(rng, BODIES[:-2], 1.5)
     width, height, depth = 1.0, rng.uniform(1.1, 1.45), rng.uniform(0.9, 1.1)
     rise, behind = rng.uniform(0.1, 0.22), 0.2 * depth
     opened = rng.random() < 0.35
@@ -163,46 +161,46 @@ def _top_loader(rng: np.random.Generator) -> Image.Image:
     if opened:
         extent += [(x, height + 0.62, depth * 0.76 + 0.12) for x in (0.1, 0.9)]
     view = look_at(extent, _yaw(rng), rng.uniform(18, 38))
-    front = sheet(UNIT, height * UNIT, lighter(colour, 4), lighter(colour, -22))
-    _plain_front(rng, front, colour)
-    top = _lid(rng, depth, colour, opened)
-    box(image, view, (0, 0, 0), (width, height, depth), colour, front, top)
+    front = sheet(UNIT, height * UNIT, lighter(color, 4), lighter(color, -22))
+    _plain_front(rng, front, color)
+    top = _lid(rng, depth, color, opened)
+    box(image, view, (0, 0, 0), (width, height, depth), color, front, top)
     if opened:
-        _open_lid(image, view, height, depth, colour)
-    _console(rng, image, view, (height, rise, depth - behind, depth), colour)
+        _open_lid(image, view, height, depth, color)
+    _console(rng, image, view, (height, rise, depth - behind, depth), color)
     return image
 
 
-def _plain_front(rng: np.random.Generator, face: Image.Image, colour: Colour) -> None:
+def _plain_front(rng: np.random.Generator, face: Image.Image, color: Color) -> None:
     draw = ImageDraw.Draw(face)
     across, down = face.size
-    draw.line([(0, down * 0.07), (across, down * 0.07)], fill=lighter(colour, -40), width=3)
-    draw.line([(0, down * 0.93), (across, down * 0.93)], fill=lighter(colour, -45), width=3)
+    draw.line([(0, down * 0.07), (across, down * 0.07)], fill=lighter(color, -40), width=3)
+    draw.line([(0, down * 0.93), (across, down * 0.93)], fill=lighter(color, -45), width=3)
     if rng.random() < 0.5:
         for x in np.linspace(0.1, 0.9, 9) * across:
             line = [(float(x), down * 0.13), (float(x), down * 0.88)]
-            draw.line(line, fill=lighter(colour, -14), width=4)
+            draw.line(line, fill=lighter(color, -14), width=4)
     write(
         face,
         (across * rng.uniform(0.2, 0.8), down * 0.16),
         made_up_name(rng),
         30,
-        lighter(colour, -100),
+        lighter(color, -100),
     )
     if rng.random() < 0.4:
         seal = pick(rng, [(60, 120, 190), (240, 200, 60), (70, 160, 90)])
         draw.rectangle(around(across * 0.8, down * 0.3, 32, 44), fill=seal)
-    draw.rectangle((0, 0, across - 1, down - 1), outline=lighter(colour, -35), width=3)
+    draw.rectangle((0, 0, across - 1, down - 1), outline=lighter(color, -35), width=3)
 
 
-def _lid(rng: np.random.Generator, depth: float, colour: Colour, opened: bool) -> Image.Image:
+def _lid(rng: np.random.Generator, depth: float, color: Color, opened: bool) -> Image.Image:
     """The top of a top loader: the tub when it is open, else a lid of glass or metal."""
     across, down = UNIT, depth * UNIT
-    face = sheet(across, down, lighter(colour, 12), lighter(colour, 2))
+    face = sheet(across, down, lighter(color, 12), lighter(color, 2))
     draw = ImageDraw.Draw(face)
     inside = (across * 0.1, down * 0.24, across * 0.9, down * 0.92)
     if opened:
-        draw.rounded_rectangle(inside, 50, fill=lighter(colour, -60))
+        draw.rounded_rectangle(inside, 50, fill=lighter(color, -60))
         x, y, radius = across / 2, down * 0.58, across * 0.34
         dome(face, around(x, y, radius, radius * 0.92), (150, 153, 158), (58, 60, 64), lean=0)
         for turn in np.linspace(0, math.tau, 28):
@@ -210,8 +208,8 @@ def _lid(rng: np.random.Generator, depth: float, colour: Colour, opened: bool) -
             draw.ellipse(around(*spot, 5), fill=(60, 62, 66))
         dome(face, around(x, y, radius * 0.36), (90, 92, 98), (190, 193, 198))
         return face
-    cover = lighter(colour, 6)
-    draw.rounded_rectangle(inside, 24, fill=cover, outline=lighter(colour, -55), width=5)
+    cover = lighter(color, 6)
+    draw.rounded_rectangle(inside, 24, fill=cover, outline=lighter(color, -55), width=5)
     if rng.random() < 0.65:
         glass = pick(rng, [(45, 48, 54), (70, 78, 88), (95, 120, 160)], 6)
         draw.rounded_rectangle(
@@ -227,11 +225,11 @@ def _lid(rng: np.random.Generator, depth: float, colour: Colour, opened: bool) -
             ],
             0.3,
         )
-    draw.rounded_rectangle(around(across / 2, down * 0.89, 60, 9), 8, fill=lighter(colour, -60))
+    draw.rounded_rectangle(around(across / 2, down * 0.89, 60, 9), 8, fill=lighter(color, -60))
     return face
 
 
-def _open_lid(image: Image.Image, view: View, height: float, depth: float, colour: Colour) -> None:
+def _open_lid(image: Image.Image, view: View, height: float, depth: float, color: Color) -> None:
     far = depth * 0.76
     corners = [
         (0.1, height + 0.62, far + 0.12),
@@ -239,10 +237,10 @@ def _open_lid(image: Image.Image, view: View, height: float, depth: float, colou
         (0.9, height, far),
         (0.1, height, far),
     ]
-    face = sheet(300, 240, lighter(colour, -8), lighter(colour, -30))
+    face = sheet(300, 240, lighter(color, -8), lighter(color, -30))
     draw = ImageDraw.Draw(face)
-    draw.rectangle((0, 0, 299, 239), outline=lighter(colour, -60), width=6)
-    draw.rounded_rectangle((30, 30, 270, 205), 20, fill=lighter(colour, -50))
+    draw.rectangle((0, 0, 299, 239), outline=lighter(color, -60), width=6)
+    draw.rounded_rectangle((30, 30, 270, 205), 20, fill=lighter(color, -50))
     lay(image, view, corners, face)
 
 
@@ -251,11 +249,11 @@ def _console(
     image: Image.Image,
     view: View,
     place: tuple[float, float, float, float],
-    colour: Colour,
+    color: Color,
 ) -> None:
     """The control panel along the rear edge of the top."""
     height, rise, near, far = place
-    back = pick(rng, [(45, 46, 50), (150, 155, 160), lighter(colour, -12), (60, 80, 130)], 5)
+    back = pick(rng, [(45, 46, 50), (150, 155, 160), lighter(color, -12), (60, 80, 130)], 5)
     tall = 110
     face = sheet(UNIT, tall, lighter(back, 10), lighter(back, -10))
     draw = ImageDraw.Draw(face)
@@ -287,7 +285,7 @@ def _console(
             (side, height, far),
         ]
         ImageDraw.Draw(image).polygon(
-            [tuple(p) for p in view.at(wedge).tolist()], fill=lighter(colour, -30)
+            [tuple(p) for p in view.at(wedge).tolist()], fill=lighter(color, -30)
         )
     lay(
         image,
@@ -298,7 +296,7 @@ def _console(
             (1, height + rise, near + 0.04),
             (0, height + rise, near + 0.04),
         ],
-        lighter(colour, 10),
+        lighter(color, 10),
     )
     lay(
         image,
@@ -315,7 +313,7 @@ def _console(
 
 def _twin_tub(rng: np.random.Generator) -> Image.Image:
     image = blank()
-    colour = pick(rng, WHITES, 1.5)
+    color = pick(rng, WHITES, 1.5)
     accent = pick(
         rng,
         [
@@ -330,8 +328,8 @@ def _twin_tub(rng: np.random.Generator) -> Image.Image:
     )
     width, height, depth = 1.0, rng.uniform(0.95, 1.15), rng.uniform(0.55, 0.7)
     view = look_at(corners_of(width, height + 0.16, depth), _yaw(rng), rng.uniform(14, 34))
-    front = sheet(UNIT, height * UNIT, lighter(colour, 4), lighter(colour, -24))
-    _plain_front(rng, front, colour)
+    front = sheet(UNIT, height * UNIT, lighter(color, 4), lighter(color, -24))
+    _plain_front(rng, front, color)
     down = height * UNIT
     if rng.random() < 0.6:
         ImageDraw.Draw(front).rectangle((0, down * 0.84, UNIT, down), fill=lighter(accent, 20))
@@ -353,6 +351,6 @@ def _twin_tub(rng: np.random.Generator) -> Image.Image:
             ],
             0.3,
         )
-    box(image, view, (0, 0, 0), (width, height, depth), colour, front, top)
+    box(image, view, (0, 0, 0), (width, height, depth), color, front, top)
     _console(rng, image, view, (height, 0.16, depth * 0.74, depth), accent)
     return image

@@ -1,4 +1,4 @@
-"""Comparing engines, and the judgement on it."""
+"""Comparing engines, and the judgment on it."""
 
 import json
 from dataclasses import replace
@@ -49,7 +49,7 @@ def compared(int8=NEAR, fp32=NEAR, keras=NEAR) -> Parity:
 def test_what_changed_is_counted_and_named() -> None:
     parity = compared(int8=(0.9, 0.4, 0.2, 0.2))
     pair = parity.pairs["int8-keras"]
-    assert parity.quantised is pair and (parity.images, parity.split) == (4, "val+test")
+    assert parity.quantized is pair and (parity.images, parity.split) == (4, "val+test")
     assert (parity.accuracy[KERAS].value, parity.accuracy["int8"].value) == (1.0, 0.75)
     assert parity.accuracy_drop == 0.25
     assert parity.accuracy_drop_interval[0] < 0.25 < parity.accuracy_drop_interval[1]
@@ -73,7 +73,7 @@ def test_drift_of_what_the_answers_are_worth() -> None:
     drift = compared(int8=(0.6, 0.8, 0.2, 0.1)).drift
     expected = (0.9 * np.log(0.9 / 0.6) + 0.1 * np.log(0.1 / 0.4)) / 4
     assert drift.kl == pytest.approx(expected, abs=1e-6)
-    assert (drift.ece_float, drift.ece_quantised) == pytest.approx((0.15, 0.225), abs=1e-6)
+    assert (drift.ece_float, drift.ece_quantized) == pytest.approx((0.15, 0.225), abs=1e-6)
     assert drift.unknown_mean == pytest.approx(-0.3 / 4, abs=1e-6)
     assert drift.unknown_max == pytest.approx(0.3, abs=1e-6)
     assert drift.unknown_crossed == 0.25  # from 0.9 to 0.6, over 0.7
@@ -86,7 +86,7 @@ def test_the_same_answers_pass() -> None:
     assert judge(parity, ParityGate()) == []
     verdict = parity.verdict(True, ParityGate())
     assert (verdict.passed, verdict.images, verdict.agreement) == (True, 4, 1.0)
-    assert verdict.holds and verdict.classes["Mouse"].right_quantised == 2
+    assert verdict.holds and verdict.classes["Mouse"].right_quantized == 2
     assert verdict.max_probability_difference == pytest.approx(0.01, abs=1e-6)
 
 
@@ -97,7 +97,7 @@ def test_each_criterion_fails_by_itself() -> None:
     def with_pair(name: str, pair: Pair) -> Parity:
         return replace(good, pairs={**good.pairs, name: pair})
 
-    lost = ClassParity(images=60, right_float=59, right_quantised=57)
+    lost = ClassParity(images=60, right_float=59, right_quantized=57)
     expected = {
         "int8 agrees with Keras on 98.50%, at least 99.00% needed": with_pair(
             "int8-keras", replace(good.pairs["int8-keras"], agreement=0.985)
@@ -131,14 +131,14 @@ def test_the_limits_themselves_pass() -> None:
         parity,
         accuracy_drop=0.003,
         pairs={**parity.pairs, "fp32-keras": exact, "int8-keras": near},
-        classes={"Mouse": ClassParity(images=60, right_float=59, right_quantised=58)},
+        classes={"Mouse": ClassParity(images=60, right_float=59, right_quantized=58)},
     )
     assert judge(limit, ParityGate()) == []
 
 
 def test_a_verdict_that_its_own_figures_belie_does_not_hold() -> None:
     verdict = compared().verdict(True, ParityGate())
-    lost = ClassParity(images=60, right_float=59, right_quantised=57)
+    lost = ClassParity(images=60, right_float=59, right_quantized=57)
     assert verdict.holds
     assert not verdict.model_copy(update={"classes": {"Mouse": lost}}).holds
     assert not verdict.model_copy(update={"agreement": 0.98}).holds

@@ -17,8 +17,8 @@ def picture(blur: float = 0.0, side: int = 240) -> np.ndarray:
     return cv2.GaussianBlur(pixels, (0, 0), blur) if blur else pixels
 
 
-def view(at_s: float, blur: float = 0.0, off_centre: float = 0.0) -> View:
-    return View(picture(blur), at_s, 250 * at_s, off_centre)
+def view(at_s: float, blur: float = 0.0, off_center: float = 0.0) -> View:
+    return View(picture(blur), at_s, 250 * at_s, off_center)
 
 
 def said(*probabilities: float) -> Prediction:
@@ -35,7 +35,7 @@ def test_blur_takes_sharpness_away_at_any_size():
 
 def test_the_sharpest_and_best_placed_view_waits_not_the_last():
     candidate = Candidate(ITEM)
-    views = [view(0.0, off_centre=0.9), view(0.1), view(0.2, blur=2.0), view(0.3, off_centre=0.5)]
+    views = [view(0.0, off_center=0.9), view(0.1), view(0.2, blur=2.0), view(0.3, off_center=0.5)]
     for one in views:
         candidate.offer(one)
     assert candidate.waiting is views[1]

@@ -11,9 +11,9 @@ BELT = np.full((HEIGHT, WIDTH, 3), (76, 86, 78), np.float32)
 X = np.linspace(0, 1, WIDTH, dtype=np.float32)
 
 
-def shadow(centre, depth):
+def shadow(center, depth):
     """A soft shadow across the belt, as a share of the light, float32 [WIDTH]."""
-    return 1 - depth * np.exp(-(((X - centre) / 0.25) ** 2))
+    return 1 - depth * np.exp(-(((X - center) / 0.25) ** 2))
 
 
 def followed_at(light, frame):
@@ -31,17 +31,17 @@ def test_an_unchanged_light_is_left_alone():
     depth=st.floats(0, 0.45),
     flicker=st.floats(0, 0.2),
     item_x=st.integers(0, WIDTH - 90),
-    grey=st.floats(0.0, 0.5) | st.floats(1.5, 2.8),
+    gray=st.floats(0.0, 0.5) | st.floats(1.5, 2.8),
 )
 def test_a_shadow_that_wanders_and_a_lamp_that_flickers_are_told_from_an_item(
-    depth, flicker, item_x, grey
+    depth, flicker, item_x, gray
 ):
     light = Illumination(WIDTH, HEIGHT)
     rng = np.random.default_rng(0)
     for step in range(60):
         true = shadow(-0.5 + step / 40, depth) * (1 + flicker * np.sin(step * 2.1))
         frame = BELT * true[np.newaxis, :, np.newaxis]
-        frame[50:130, item_x : item_x + 90] *= grey
+        frame[50:130, item_x : item_x + 90] *= gray
         followed = followed_at(light, frame + rng.normal(0, 0.7, frame.shape).astype(np.float32))
         off = np.abs(followed / true[np.newaxis] - 1)
         off[50:130, item_x : item_x + 90] = 0  # whatever it says under the item

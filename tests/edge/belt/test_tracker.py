@@ -121,7 +121,7 @@ def run(tracker, detections_at, readings):
     return found
 
 
-def test_entering_item_has_its_true_centre_from_the_first_number_on():
+def test_entering_item_has_its_true_center_from_the_first_number_on():
     thing = Thing(500.0, 0.0, 180.0, 100.0)
 
     def detections(at_mm):

@@ -65,8 +65,8 @@ def plain_manifest(**changes: object) -> Manifest:
         agreement_fp32=1.0,
         accuracy_float=1.0,
         accuracy_float_interval=(0.4, 1.0),
-        accuracy_quantised=1.0,
-        accuracy_quantised_interval=(0.4, 1.0),
+        accuracy_quantized=1.0,
+        accuracy_quantized_interval=(0.4, 1.0),
         accuracy_drop=0.0,
         max_probability_difference=0.0,
         mean_probability_difference=0.0,
@@ -209,11 +209,11 @@ def test_labels_that_a_text_file_cannot_hold_are_invalid(labels: tuple[str, ...]
         plain_manifest(labels=labels, hazards=())
 
 
-RULE = UnknownRule(score="neighbours", threshold=0.7)
+RULE = UnknownRule(score="neighbors", threshold=0.7)
 
 
 def with_detector(out: Path, content: bytes) -> Bundle:
-    changes = {"unknown": RULE, "thresholds": {"Mouse": 0.7}, "hazard_suspicion": {"Battery": 0.1}}
+    changes = {"unknown": RULE, "thresholds": {"Mouse": 0.7}, "hazard_threshold": {"Battery": 0.1}}
     return write_bundle(out, plain_manifest(**changes), {**PLAIN_CONTENTS, "unknown.npz": content})
 
 
@@ -224,7 +224,7 @@ def test_a_bundle_carries_its_unknown_detector_and_levels(tmp_path: Path) -> Non
     opened = open_detector(loaded)
     np.testing.assert_allclose(opened.arrays["references"], detector.arrays["references"])
     assert opened.rule == RULE
-    assert loaded.manifest.hazard_suspicion == {"Battery": 0.1}
+    assert loaded.manifest.hazard_threshold == {"Battery": 0.1}
 
 
 def test_the_detector_is_required_and_proved_like_the_other_files(tmp_path: Path) -> None:
@@ -241,7 +241,7 @@ def test_the_detector_is_required_and_proved_like_the_other_files(tmp_path: Path
 
 def test_a_bundle_from_before_there_were_levels_loads_without_them(plain_bundle: Bundle) -> None:
     manifest = json.loads((plain_bundle.path / "manifest.json").read_text())
-    for key in ("thresholds", "hazard_suspicion", "unknown"):
+    for key in ("thresholds", "hazard_threshold", "unknown"):
         del manifest[key]
     (plain_bundle.path / "manifest.json").write_text(json.dumps(manifest))
     loaded = load_bundle(plain_bundle.path)
@@ -249,7 +249,7 @@ def test_a_bundle_from_before_there_were_levels_loads_without_them(plain_bundle:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"thresholds": {"Phone": 0.5}}, {"hazard_suspicion": {"Mouse": 0.5}}]
+    "wrong", [{"thresholds": {"Phone": 0.5}}, {"hazard_threshold": {"Mouse": 0.5}}]
 )
 def test_levels_of_what_is_no_label_or_no_hazard_are_invalid(wrong: dict) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):

@@ -75,7 +75,7 @@ def test_each_check_refuses_by_its_name(copy: Path, tmp_path: Path) -> None:
 
     def unparity(bundle: Path) -> None:
         parity = json.loads((bundle / "manifest.json").read_text())["parity"]
-        lost = {"images": 16, "right_float": 16, "right_quantised": 13}
+        lost = {"images": 16, "right_float": 16, "right_quantized": 13}
         reseal(bundle, parity=parity | {"classes": {"PCB": lost}})
 
     def other_model(bundle: Path) -> None:
@@ -119,7 +119,7 @@ def test_another_way_from_frame_to_input_is_refused(
     for wrong in (nearest, bgr):
         monkeypatch.setattr(golden, "model_input", wrong)
         name, line = failing(verify(copy, threads=1))
-        assert name == "preprocessing" and "resized or coloured otherwise" in line
+        assert name == "preprocessing" and "resized or colored otherwise" in line
 
 
 def test_a_model_slower_than_allowed_is_refused(copy: Path) -> None:
@@ -446,7 +446,7 @@ def test_a_device_asks_for_its_hazards_and_a_gate(copy: Path) -> None:
 def test_a_line_is_told_of_labels_that_are_nearly_its_own(copy: Path) -> None:
     labels = ["battery", "Keyboard", "PCBs", "Washing Machine"]
     bundle = load_bundle(copy)
-    levels = {"labels": labels, "hazards": (), "thresholds": {}, "hazard_suspicion": {}}
+    levels = {"labels": labels, "hazards": (), "thresholds": {}, "hazard_threshold": {}}
     manifest = bundle.manifest.model_copy(update={**levels, "bins": {}})
     strange = replace(bundle, manifest=manifest, labels=tuple(labels))
     notes = name_notes(Config(), strange)

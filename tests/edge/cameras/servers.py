@@ -125,8 +125,8 @@ class Stream(http.server.BaseHTTPRequestHandler):
             return np.full((HEIGHT, WIDTH, 3), 90, np.uint8)
         small = kind == "small" or (kind == "shrinking" and count >= 10)
         scale = 2 if small else 1
-        grey = self.noise.integers(80, 100, (HEIGHT // scale, WIDTH // scale, 1), np.uint8)
-        return np.repeat(grey, 3, axis=2)
+        gray = self.noise.integers(80, 100, (HEIGHT // scale, WIDTH // scale, 1), np.uint8)
+        return np.repeat(gray, 3, axis=2)
 
     def log_message(self, *_) -> None:
         pass

@@ -28,7 +28,7 @@ def write_video(path, frames, fps) -> Path:
     return path
 
 
-def grey_frames(count, size=(120, 160)):
+def gray_frames(count, size=(120, 160)):
     return [np.full((*size, 3), 10 * index, np.uint8) for index in range(count)]
 
 
@@ -42,7 +42,7 @@ def read_all(camera):
 def test_a_file_gives_its_frames_at_its_own_timing_and_ends(tmp_path):
     red = np.zeros((120, 160, 3), np.uint8)
     red[..., 0] = 200
-    path = write_video(tmp_path / "belt.mp4", [*grey_frames(11), red], fps=20)
+    path = write_video(tmp_path / "belt.mp4", [*gray_frames(11), red], fps=20)
     clock = VirtualClock(start=50.0)
     camera = VideoFile(path, clock)
     frames = read_all(camera)
@@ -59,7 +59,7 @@ def test_a_file_gives_its_frames_at_its_own_timing_and_ends(tmp_path):
 
 
 def test_a_slow_reader_gets_every_frame_and_in_the_size_it_wants(tmp_path):
-    path = write_video(tmp_path / "belt.mp4", grey_frames(12), fps=20)
+    path = write_video(tmp_path / "belt.mp4", gray_frames(12), fps=20)
     clock = VirtualClock()
     camera = VideoFile(path, clock, size=(80, 60))
     assert camera.read().pixels.shape == (60, 80, 3)
@@ -97,7 +97,7 @@ def test_items_filmed_into_a_file_are_counted_once_each(tmp_path):
 
 
 def test_a_film_that_is_stretched_or_breaks_off_says_so(tmp_path):
-    whole = write_video(tmp_path / "whole.avi", grey_frames(20), fps=20)
+    whole = write_video(tmp_path / "whole.avi", gray_frames(20), fps=20)
     said = []
     assert len(read_all(VideoFile(whole, VirtualClock(), (160, 120), said=said.append))) == 20
     assert said == []
@@ -112,7 +112,7 @@ def test_a_film_that_is_stretched_or_breaks_off_says_so(tmp_path):
 
 
 def test_a_film_without_a_picture_is_an_error(tmp_path):
-    path = write_video(tmp_path / "belt.avi", grey_frames(5), fps=20)
+    path = write_video(tmp_path / "belt.avi", gray_frames(5), fps=20)
     content = path.read_bytes()
     first = content.index(b"00dc")  # the first picture; what comes before says that there are five
     path.write_bytes(content[:first] + bytes(len(content) - first))

@@ -40,7 +40,7 @@ def test_pixels_are_rgb_whatever_the_format(good, pixel_format):
     device.close()
 
 
-def test_exposure_and_colours_are_fixed_or_locked_as_configured(good, monkeypatch):
+def test_exposure_and_colors_are_fixed_or_locked_as_configured(good, monkeypatch):
     fixed = fixed_controls(settings(exposure_us=2000, gain=3.0, white_balance=(1.4, 1.9)))
     assert fixed == {
         "ExposureTime": 2000,

@@ -23,8 +23,8 @@ from edge.errors import BadInput, EwasteError
 def film(tmp_path_factory) -> bytes:
     path = tmp_path_factory.mktemp("film") / "film.avi"
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 10, (160, 120))
-    for grey in (50, 60, 70):
-        writer.write(np.full((120, 160, 3), grey, np.uint8))
+    for gray in (50, 60, 70):
+        writer.write(np.full((120, 160, 3), gray, np.uint8))
     writer.release()
     return path.read_bytes()
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.bundle.manifest import DEFAULT_SUSPICION, DecisionLevels, UnknownRule
+from edge.bundle.manifest import DEFAULT_HAZARD_THRESHOLD, DecisionLevels, UnknownRule
 from edge.decision.decide import MANUAL, NO_NUMBER, UNKNOWN, DecisionRules, decide, rules_for, vote
 from edge.inference.classifier import Prediction, softmax
 from edge.inference.ood import UnknownDetector
@@ -15,7 +15,7 @@ RULES = DecisionRules(
     labels=LABELS,
     bins={"Battery": "hazardous", "PCB": "boards"},
     thresholds={"Battery": 0.5, "Mobile": 0.6, "PCB": 0.6},
-    suspicion={"Battery": 0.15},
+    hazard_thresholds={"Battery": 0.15},
 )
 
 
@@ -56,7 +56,7 @@ def test_a_label_without_a_bin_and_an_item_never_seen_go_to_manual():
 def detector(threshold: float) -> UnknownDetector:
     """Knows only what has an embedding along the first axis."""
     references = np.eye(1, 4, dtype=np.float32)
-    rule = UnknownRule(score="neighbours", threshold=threshold)
+    rule = UnknownRule(score="neighbors", threshold=threshold)
     return UnknownDetector(rule, {"projection": np.eye(4), "references": references})
 
 
@@ -96,11 +96,11 @@ def test_what_was_not_calibrated_gets_the_defaults():
         hazards=("Battery", "PCB"),
         threshold=0.4,
         thresholds={"PCB": 0.7},
-        hazard_suspicion={"PCB": 0.01},
+        hazard_threshold={"PCB": 0.01},
     )
     rules = rules_for(levels, {}, None)
     assert rules.thresholds == {"Battery": 0.4, "Mobile": 0.4, "PCB": 0.7}
-    assert rules.suspicion == {"Battery": DEFAULT_SUSPICION, "PCB": 0.01}
+    assert rules.hazard_thresholds == {"Battery": DEFAULT_HAZARD_THRESHOLD, "PCB": 0.01}
 
 
 shares = st.lists(st.floats(0.001, 1), min_size=3, max_size=3).map(
@@ -114,17 +114,17 @@ level = st.floats(0, 1)
     views=st.lists(st.tuples(embeddings, shares), min_size=1, max_size=6),
     bins=st.dictionaries(st.sampled_from(LABELS), st.sampled_from("ab")),
     thresholds=st.tuples(level, level, level),
-    suspicion=st.dictionaries(st.sampled_from(LABELS), level),
+    hazard_thresholds=st.dictionaries(st.sampled_from(LABELS), level),
     likeness=st.none() | st.floats(-2, 2),
 )
 def test_whatever_the_views_say_no_suspected_hazard_reaches_a_bin_that_is_not_its_own(
-    views, bins, thresholds, suspicion, likeness
+    views, bins, thresholds, hazard_thresholds, likeness
 ):
     rules = DecisionRules(
         LABELS,
         bins,
         dict(zip(LABELS, thresholds, strict=True)),
-        suspicion,
+        hazard_thresholds,
         None if likeness is None else detector(likeness),
     )
     predictions = [looking(embedding, *view) for embedding, view in views]
@@ -138,7 +138,7 @@ def test_whatever_the_views_say_no_suspected_hazard_reaches_a_bin_that_is_not_it
         assert mean[verdict.label] == max(mean.values()) >= rules.thresholds[verdict.label]
     if verdict.bin != MANUAL:
         assert verdict.bin == bins[verdict.label]
-        for hazard, suspected in suspicion.items():
+        for hazard, suspected in hazard_thresholds.items():
             if mean[hazard] >= suspected:
                 assert verdict.bin == bins.get(hazard) or verdict.label == hazard
 
@@ -152,23 +152,23 @@ NOT_FINITE = st.sampled_from([np.nan, np.inf, -np.inf])
     values=st.lists(NOT_FINITE, min_size=1, max_size=3),
     data=st.data(),
     threshold=st.sampled_from([0.0, 0.5, 1.0]),
-    suspicion=st.sampled_from([0.0, 0.15, 1.0]),
+    hazard_thresholds=st.sampled_from([0.0, 0.15, 1.0]),
     likeness=st.sampled_from([None, -1e12, 0.5]),
 )
 def test_what_is_no_number_is_unknown_wherever_it_stands(
-    views, where, values, data, threshold, suspicion, likeness
+    views, where, values, data, threshold, hazard_thresholds, likeness
 ):
     """NaN passes no threshold, not even 0, and takes no item to a bin."""
     predictions = [looking([1, 0, 0, 0], 0.01, 0.01, 0.98) for _ in range(views)]
-    spoilt = data.draw(st.integers(0, views - 1))
-    array = getattr(predictions[spoilt], where).copy()
+    corrupted = data.draw(st.integers(0, views - 1))
+    array = getattr(predictions[corrupted], where).copy()
     for value in values:
         array[data.draw(st.integers(0, len(array) - 1))] = value
-    predictions[spoilt] = replace(predictions[spoilt], **{where: array})
+    predictions[corrupted] = replace(predictions[corrupted], **{where: array})
     rules = replace(
         RULES,
         thresholds=dict.fromkeys(LABELS, threshold),
-        suspicion={"Battery": suspicion},
+        hazard_thresholds={"Battery": hazard_thresholds},
         unknown=None if likeness is None else detector(likeness),
         bins={"Battery": "hazardous", "PCB": "boards", "Mobile": "boards"},
     )

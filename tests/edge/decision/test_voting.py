@@ -14,7 +14,7 @@ RULES = DecisionRules(
     labels=LABELS,
     bins={"Battery": "hazardous", "Mobile": "small", "PCB": "boards"},
     thresholds={"Battery": 0.5, "Mobile": 0.6, "PCB": 0.6},
-    suspicion={"Battery": 0.05},
+    hazard_thresholds={"Battery": 0.05},
 )
 VOTING = Voting(views=4, spacing_mm=100, error=0.05, hazard_error=0.01, correlation=0.5)
 
@@ -91,7 +91,7 @@ def test_an_early_verdict_is_never_a_doubtful_one(predictions, voting):
     probabilities = vote(predictions)
     assert verdict.confidence >= RULES.thresholds[verdict.label]
     if verdict.label != "Battery":
-        assert probabilities[0] < RULES.suspicion["Battery"]
+        assert probabilities[0] < RULES.hazard_thresholds["Battery"]
         assert posterior(predictions, voting.correlation)[0] <= voting.hazard_error
 
 
@@ -108,7 +108,7 @@ def test_votes_are_wrong_no_more_often_than_asked_for():
     """Independent views drawn from the distributions that their probabilities come from."""
     rng = np.random.default_rng(0)
     independent = replace(VOTING, views=200, error=0.1, hazard_error=0.1, correlation=0.0)
-    rules = replace(RULES, thresholds=dict.fromkeys(LABELS, 0.0), suspicion={})
+    rules = replace(RULES, thresholds=dict.fromkeys(LABELS, 0.0), hazard_thresholds={})
     wrong, views = 0, []
     for item in range(600):
         truth, predictions = item % 3, []

@@ -27,7 +27,7 @@ from tests.edge.test_conveyor import (
     GEOMETRY,
     MIXED,
     RULES,
-    ColourClassifier,
+    ColorClassifier,
     InlineInference,
     belt_of,
 )
@@ -42,21 +42,21 @@ STOP_AND_GO = [
 
 @dataclass
 class Wheel:
-    """Feeds pulses of the belt up to a time; what the cable does to them is `spoilt`."""
+    """Feeds pulses of the belt up to a time; what the cable does to them is `corrupted`."""
 
     belt: BeltMotion
     pulses: PulseEncoder
-    spoilt: Callable[[float, int], list[int]] = lambda at, count: [count]
+    corrupted: Callable[[float, int], list[int]] = lambda at, count: [count]
     turned: int = 0
     ticks: int = 0
 
     def turn(self, now: float) -> None:
-        """Feed what the belt did until now, a millimetre a pulse, looked up every 2 ms."""
+        """Feed what the belt did until now, a millimeter a pulse, looked up every 2 ms."""
         while (self.ticks + 1) * 0.002 <= now:
             self.ticks += 1
             at = self.ticks * 0.002
             mark = int(self.belt.position_mm(at) // 1.0)
-            for count in self.spoilt(at, mark - self.turned):
+            for count in self.corrupted(at, mark - self.turned):
                 self.pulses.pulse(at, count)
             self.turned = mark
 
@@ -75,13 +75,13 @@ class Ran:
         return [at for at, health in self.health if wanted(health)]
 
 
-def run(profile, spoilt, labels=MIXED * 2, blind=lambda at: False) -> Ran:
-    """A line whose encoder's cable and camera are spoilt at times."""
+def run(profile, corrupted, labels=MIXED * 2, blind=lambda at: False) -> Ran:
+    """A line whose encoder's cable and camera are corrupted at times."""
     placed = belt_of(labels)
     clock, belt = VirtualClock(), BeltMotion(profile, repeated=False)
     scene = Scene(placed, GEOMETRY, seed=1)
     plant = SimulatedPlant(placed, GATES, scene.remove)
-    wheel = Wheel(belt, PulseEncoder(1.0, 500), spoilt)
+    wheel = Wheel(belt, PulseEncoder(1.0, 500), corrupted)
     encoder = CheckedEncoder(wheel.pulses, Odometer(GEOMETRY, 250))
     ran = Ran(None, [])
 
@@ -103,7 +103,7 @@ def run(profile, spoilt, labels=MIXED * 2, blind=lambda at: False) -> Ran:
     camera = SimulatedCamera(scene, belt, clock, FPS, scene.end_mm + 1500)
     conveyor = Conveyor(
         *(WatchedCamera(camera, watch), encoder, clock, GEOMETRY),
-        *(InlineInference(ColourClassifier()), RULES, Voting(3, 60)),
+        *(InlineInference(ColorClassifier()), RULES, Voting(3, 60)),
         *(GateSchedule(GATES, lead_mm=40, max_open_s=3), plant, "digest", record),
     )
 
@@ -130,7 +130,7 @@ def told(injected):
     def enter(name: str, ran: Ran, began_s: float, ended_s: float | None = None) -> None:
         noticed = ran.times(lambda health: health.message)
         worst = max(abs(mm) for _, mm in ran.off_mm)
-        counts = f"{ran.score.doubled} counted twice, {wrong_gate(ran)} to a wrong gate"
+        counts = f"{ran.score.duplicates} counted twice, {wrong_gate(ran)} to a wrong gate"
         injected(
             f"encoder: {name}",
             f"{worst:.0f} mm off at most, {counts}",
@@ -150,7 +150,7 @@ def wrong_gate(ran: Ran) -> int:
 def test_a_healthy_encoder_raises_no_fault(profile):
     ran = run(profile, lambda at, count: [count])
     assert not ran.times(lambda health: health.message)
-    assert (ran.score.counted, ran.score.doubled, ran.score.ghosts) == (16, 0, 0)
+    assert (ran.score.counted, ran.score.duplicates, ran.score.false_positives) == (16, 0, 0)
 
 
 def test_a_cut_cable_is_noticed_and_the_camera_takes_over_without_a_jump(told):
@@ -163,7 +163,7 @@ def test_a_cut_cable_is_noticed_and_the_camera_takes_over_without_a_jump(told):
     assert back_s < (AGREE_MM + 60) / 250 + 2 / FPS
     assert largest_jump(ran) < 250 / FPS + 3, "it only stands while the silence is not noticed"
     assert max(abs(mm) for _, mm in ran.off_mm) < OFF_MM + 250 / FPS + 5
-    assert (ran.score.counted, ran.score.doubled, ran.score.ghosts) == (16, 0, 0)
+    assert (ran.score.counted, ran.score.duplicates, ran.score.false_positives) == (16, 0, 0)
     assert ran.encoder_faults == 0 and wrong_gate(ran) == 0
 
 
@@ -175,7 +175,7 @@ def test_an_encoder_that_counts_while_the_belt_stands(told):
     told("counts while the belt stands", ran, 4.2, 4.9)
     assert ran.times(lambda health: "while the belt stands" in health.message)
     assert wrong_gate(ran) == 0
-    assert (ran.score.counted, ran.score.doubled, ran.score.ghosts) == (16, 0, 0)
+    assert (ran.score.counted, ran.score.duplicates, ran.score.false_positives) == (16, 0, 0)
 
 
 def test_an_encoder_that_misses_every_tenth_pulse_is_told_from_the_camera(told):
@@ -189,7 +189,7 @@ def test_an_encoder_that_misses_every_tenth_pulse_is_told_from_the_camera(told):
     told("misses every tenth pulse", ran, 0.0)
     (first,) = {health.message for _, health in ran.health if health.message}
     assert "told" in first and "mm_per_pulse" in first and wrong_gate(ran) == 0
-    assert (ran.score.counted, ran.score.doubled, ran.score.ghosts) == (16, 0, 0)
+    assert (ran.score.counted, ran.score.duplicates, ran.score.false_positives) == (16, 0, 0)
 
 
 def test_bursts_of_noise_on_the_cable_move_no_item(told):
@@ -198,7 +198,7 @@ def test_bursts_of_noise_on_the_cable_move_no_item(told):
 
     ran = run(STEADY, bursts)
     told("bursts of 200 pulses", ran, 0.0)
-    assert (ran.score.counted, ran.score.doubled, ran.score.ghosts) == (16, 0, 0)
+    assert (ran.score.counted, ran.score.duplicates, ran.score.false_positives) == (16, 0, 0)
     assert wrong_gate(ran) == 0 and ran.score.routed_right == 16
 
 
@@ -210,4 +210,4 @@ def test_when_neither_is_sure_the_gates_close_and_items_go_to_manual(told):
     assert ran.encoder_faults == 1 and not ran.open_untrusted
     lost = [record for record in ran.records if "cannot see" in record.reason]
     assert lost and {record.bin for record in lost} == {MANUAL}
-    assert ran.score.doubled == 0 and wrong_gate(ran) == 0
+    assert ran.score.duplicates == 0 and wrong_gate(ran) == 0

@@ -108,7 +108,7 @@ def test_it_forgets_what_is_long_past_and_stays_right():
     encoder = PulseEncoder(0.1, FASTEST)
     for tick in range(100_000):
         encoder.pulse(0.001 * tick)
-    assert len(encoder._trail) < 20_000
+    assert len(encoder._history) < 20_000
     assert encoder.position_mm(95.0) == pytest.approx(9500.1, abs=0.1)
 
 

@@ -29,13 +29,15 @@ def scenes():
     return {"empty": Scene([], VIEW, 3), "items": Scene(items, VIEW, 3)}
 
 
-def seen(scene, profile, seconds, fps, spoil=lambda pixels, frame: pixels):
-    """The odometer's positions and the true ones after each frame; what spoils may drop frames."""
+def seen(scene, profile, seconds, fps, corrupt=lambda pixels, frame: pixels):
+    """The odometer's positions and the true ones after each frame; what corrupts may drop
+    frames.
+    """
     belt, odometer = BeltMotion(profile, repeated=False), Odometer(VIEW, nominal_mm_s=250)
     found, true = [], []
     for number in range(round(seconds * fps)):
         at = number / fps
-        pixels = spoil(scene.render(belt.position_mm(at)), number)
+        pixels = corrupt(scene.render(belt.position_mm(at)), number)
         if pixels is None:
             continue
         odometer.see(Frame(pixels, at, number))
@@ -55,13 +57,13 @@ def test_noise_flicker_and_dust_on_the_lens_do_not_move_it(scenes):
     rng = np.random.default_rng(0)
     dust = rng.integers(-60, 60, (VIEW.height_px, VIEW.width_px)) * (rng.random() < 0.02)
 
-    def spoil(pixels, number):
+    def corrupt(pixels, number):
         bands = 0.15 * np.sin(np.arange(VIEW.height_px) / 40 + 2.1 * number)[:, np.newaxis]
         noise = rng.normal(0, 4, pixels.shape[:2])
-        spoilt = pixels * (1 + bands)[..., np.newaxis] + (dust + noise)[..., np.newaxis]
-        return np.clip(spoilt, 0, 255).astype(np.uint8)
+        corrupted = pixels * (1 + bands)[..., np.newaxis] + (dust + noise)[..., np.newaxis]
+        return np.clip(corrupted, 0, 255).astype(np.uint8)
 
-    odometer, found, true = seen(scenes["empty"], JOGGING, 5.0, 15, spoil)
+    odometer, found, true = seen(scenes["empty"], JOGGING, 5.0, 15, corrupt)
     assert np.abs(found - true).max() < 3 and odometer.sure
 
 
@@ -76,7 +78,7 @@ def test_a_belt_that_stands_has_one_position(scenes):
 
 
 def test_without_texture_it_says_so_and_goes_on_by_the_last_speed(scenes):
-    def grey(pixels, number):
+    def gray(pixels, number):
         return np.full_like(pixels, 90) if 30 <= number < 75 else pixels
 
     trusted = []
@@ -84,7 +86,7 @@ def test_without_texture_it_says_so_and_goes_on_by_the_last_speed(scenes):
     for number in range(100):
         at = number / 30
         pixels = scenes["items"].render(belt.position_mm(at))
-        odometer.see(Frame(grey(pixels, number), at, number))
+        odometer.see(Frame(gray(pixels, number), at, number))
         trusted.append(odometer.health().trusted)
     assert all(trusted[:36]) and not any(trusted[45:75]) and all(trusted[80:])
     assert odometer.position_mm(at) == pytest.approx(belt.position_mm(at), abs=15)
@@ -92,9 +94,9 @@ def test_without_texture_it_says_so_and_goes_on_by_the_last_speed(scenes):
 
 def test_a_nominal_speed_stands_in_until_it_has_seen_any():
     odometer = Odometer(VIEW, 250)
-    grey = np.full((VIEW.height_px, VIEW.width_px, 3), 80, np.uint8)
+    gray = np.full((VIEW.height_px, VIEW.width_px, 3), 80, np.uint8)
     for number in range(60):
-        odometer.see(Frame(grey, number / 30, number))
+        odometer.see(Frame(gray, number / 30, number))
     assert odometer.position_mm(59 / 30) == pytest.approx(250 * 59 / 30)
     health = odometer.health()
     assert not health.trusted and "cannot see" in health.message and "250" in health.message

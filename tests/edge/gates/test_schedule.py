@@ -31,7 +31,7 @@ def test_gate_opens_while_its_item_passes():
     assert gates.next_change_mm(1980.0) is None
 
 
-def test_windows_of_neighbours_for_one_bin_merge():
+def test_windows_of_neighbors_for_one_bin_merge():
     gates = schedule()
     gates.schedule(1000.0, 100.0, "a", 1100.0)
     gates.schedule(1140.0, 100.0, "a", 1100.0)
@@ -54,7 +54,7 @@ def test_too_late_or_without_a_gate_is_refused():
     assert windows(gates, range(1521, 5000)) == []
 
 
-def test_neighbour_bound_elsewhere_clips_the_window_between_the_two():
+def test_neighbor_bound_elsewhere_clips_the_window_between_the_two():
     gates = schedule(lead_mm=100.0)
     assert gates.schedule(1000.0, 100.0, "a", 1000.0) is Opening.PLANNED
     assert gates.schedule(1120.0, 100.0, "manual", 1000.0) is Opening.NO_GATE  # 20 mm behind
@@ -132,7 +132,7 @@ steps = st.lists(st.tuples(st.sampled_from([-5, -1, 0, 2, 5]), st.integers(1, 60
 @settings(max_examples=200, deadline=None)
 @given(items=items, steps=steps, lead_mm=st.floats(20, 120), max_open_s=st.floats(0.1, 3.0))
 @example([(466.0, 40.0, "a"), (476.0, 40.0, "a"), (454.0, 41.0, "b")], [], 20.0, 1.0)
-def test_no_centre_bound_elsewhere_passes_an_open_gate(items, steps, lead_mm, max_open_s):
+def test_no_center_bound_elsewhere_passes_an_open_gate(items, steps, lead_mm, max_open_s):
     gates = schedule(max_open_s, lead_mm)
     accepted = {
         index

@@ -1,4 +1,4 @@
-"""The device's classifier on real models: unquantised and quantised."""
+"""The device's classifier on real models: unquantized and quantized."""
 
 from pathlib import Path
 
@@ -43,15 +43,15 @@ def test_an_answer_is_not_changed_by_the_next_one(classifier: Classifier, view: 
 
 
 def test_int8_and_fp32_mean_the_same(tiny_fp32: Path, tiny_bundle: Path, view: np.ndarray) -> None:
-    unquantised = Classifier(tiny_fp32, LABELS, threads=1)
-    quantised = Classifier(tiny_bundle / "model.tflite", LABELS, threads=1)
-    assert unquantised.run(model_input(view, SIZE))["logits"].dtype == np.float32
-    stored = quantised.run(model_input(view, SIZE))
+    unquantized = Classifier(tiny_fp32, LABELS, threads=1)
+    quantized = Classifier(tiny_bundle / "model.tflite", LABELS, threads=1)
+    assert unquantized.run(model_input(view, SIZE))["logits"].dtype == np.float32
+    stored = quantized.run(model_input(view, SIZE))
     assert {name: array.dtype for name, array in stored.items()} == {
         "logits": np.dtype(np.int8),
         "embedding": np.dtype(np.int8),
     }
-    exact, rounded = unquantised.predict(view), quantised.predict(view)
+    exact, rounded = unquantized.predict(view), quantized.predict(view)
     spread = exact.logits.max() - exact.logits.min()
     assert np.abs(exact.logits - rounded.logits).max() < 0.05 * spread
     assert np.abs(exact.embedding - rounded.embedding).max() < 0.05 * exact.embedding.max()

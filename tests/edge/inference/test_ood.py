@@ -11,7 +11,7 @@ from edge.inference.ood import (
     UnknownDetector,
     energy,
     mahalanobis,
-    neighbours,
+    neighbors,
     pack_detector,
     unpack_detector,
 )
@@ -19,8 +19,8 @@ from edge.inference.ood import (
 RNG = np.random.default_rng(0)
 ARRAYS = {
     "energy": {"temperature": np.float32(1.5)},
-    "mahalanobis": {"projection": RNG.normal(size=(32, 6)), "centres": RNG.normal(size=(3, 6))},
-    "neighbours": {
+    "mahalanobis": {"projection": RNG.normal(size=(32, 6)), "centers": RNG.normal(size=(3, 6))},
+    "neighbors": {
         "projection": np.linalg.qr(RNG.normal(size=(32, 8)))[0],
         "references": RNG.normal(size=(40, 8)),
     },
@@ -33,23 +33,23 @@ def test_energy_is_that_of_the_paper():
     assert np.isfinite(energy(logits * 1e4, 1.0)).all()
 
 
-def test_neighbours_counts_the_nearest_and_no_lengths():
+def test_neighbors_counts_the_nearest_and_no_lengths():
     every = references = np.eye(12, 12)
-    near = neighbours(np.array([[3.0, *[0] * 11], [1.0] * 12]), references, every)
+    near = neighbors(np.array([[3.0, *[0] * 11], [1.0] * 12]), references, every)
     assert near == pytest.approx([1 / 5, 1 / np.sqrt(12)])
-    assert neighbours(np.eye(1, 12), references[:1], None) == pytest.approx([1.0])
+    assert neighbors(np.eye(1, 12), references[:1], None) == pytest.approx([1.0])
 
 
-def test_neighbours_finds_nothing_similar_outside_the_known_directions():
+def test_neighbors_finds_nothing_similar_outside_the_known_directions():
     known, strange = np.eye(2, 12), np.eye(12)[11:]
     half = known[:1] + strange
-    scores = neighbours(np.concatenate([known[:1], half, strange]), np.eye(1, 2), known.T)
+    scores = neighbors(np.concatenate([known[:1], half, strange]), np.eye(1, 2), known.T)
     assert scores == pytest.approx([1, 1 / np.sqrt(2), 0])
 
 
 def test_mahalanobis_is_the_distance_to_the_nearest_class():
-    projection, centres = np.eye(2, 2), np.array([[1.0, 0.0], [0.0, 1.0]])
-    assert mahalanobis(np.array([[5.0, 0.0], [-1.0, 0.0]]), projection, centres) == pytest.approx(
+    projection, centers = np.eye(2, 2), np.array([[1.0, 0.0], [0.0, 1.0]])
+    assert mahalanobis(np.array([[5.0, 0.0], [-1.0, 0.0]]), projection, centers) == pytest.approx(
         [0.0, -2.0]
     )
 
@@ -71,7 +71,7 @@ def test_the_references_of_an_earlier_bundle_are_read_too():
     references, scales = np.int8([[127, 0, 0], [0, 64, 64]]), np.float32([[1 / 127], [1 / 90.5]])
     packed = io.BytesIO()
     np.savez_compressed(packed, references=references, scales=scales)
-    rule = UnknownRule(score="neighbours", threshold=0.3)
+    rule = UnknownRule(score="neighbors", threshold=0.3)
     detector = unpack_detector(packed.getvalue(), rule, classes=2)
     assert detector.score(np.zeros((1, 2)), np.float32([[2, 0, 0]])) == pytest.approx(0.5, abs=1e-3)
 
@@ -93,4 +93,4 @@ def test_the_data_of_another_detector_are_refused(score):
 )
 def test_no_data_whatever_end_in_a_traceback(content):
     with pytest.raises(BadInput):
-        unpack_detector(content, UnknownRule(score="neighbours", threshold=0), classes=3)
+        unpack_detector(content, UnknownRule(score="neighbors", threshold=0), classes=3)

@@ -35,7 +35,7 @@ def test_fine_stripes_average_instead_of_aliasing():
     assert abs(answer.mean() - 127) < 3 and answer.std() < 40
 
 
-def test_the_float_form_is_centred():
+def test_the_float_form_is_centered():
     pixels = np.array([[[0, 117, 255]]], np.uint8)
     assert float_input(pixels).tolist() == [[[-117.0, 0.0, 138.0]]]
 

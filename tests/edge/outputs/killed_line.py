@@ -36,7 +36,7 @@ from edge.records.store import Store
 from edge.records.writer import StoreWriter
 from edge.simulator.motion import BeltMotion, Stretch
 from edge.simulator.scene import Scene
-from tests.edge.test_conveyor import BINS, GATES, GEOMETRY, RULES, ColourClassifier, belt_of
+from tests.edge.test_conveyor import BINS, GATES, GEOMETRY, RULES, ColorClassifier, belt_of
 
 GAP_MM = 50.0
 FPS = 20
@@ -111,7 +111,7 @@ def live(clock, scene, belt, path, plc_port, pipe) -> None:
             encoder,
             clock,
             GEOMETRY,
-            InlineInference(ColourClassifier()),
+            InlineInference(ColorClassifier()),
             RULES,
             Voting(2, 60),
         ),

@@ -39,11 +39,11 @@ def test_a_killed_line_loses_no_record_and_counts_nothing_twice(kills, plc, tmp_
         place = min(range(len(placed)), key=lambda place: abs(placed[place][0] - position_mm))
         assert abs(placed[place][0] - position_mm) < 40 and abs(placed[place][1] - offset_mm) < 40
         times[place] += 1
-    doubled = sum(count - 1 for count in times.values())
+    duplicates = sum(count - 1 for count in times.values())
     missed = len(placed) - len(times)
-    counts = f"{doubled} counted twice, {missed} missed"
+    counts = f"{duplicates} counted twice, {missed} missed"
     injected(f"kill -9, {kills} times", f"{len(placed)} items: {counts}; no record lost")
-    assert doubled == 0
+    assert duplicates == 0
     # What nobody looked at while it passed, or what was taken for another one, went to manual.
     assert missed <= 0.05 * len(placed)
 

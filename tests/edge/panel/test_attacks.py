@@ -682,7 +682,9 @@ def test_a_forged_way_here_stays_out_of_the_page(page):
 
 
 def test_pictures_changed_at_random_get_an_answer(page, injected):
-    """Bytes changed, cut off, doubled, in all four kinds: 200 or one line, and the page lives."""
+    """Bytes changed, cut off, duplicates, in all four kinds: 200 or one line, and the page
+    lives.
+    """
     chance = random.Random(7)
     whole = [a_photo(160, 120, kind) for kind in ("JPEG", "PNG", "WEBP", "BMP")]
     whole += [a_photo(160, 120, "JPEG", progressive=True), a_photo(160, 120, "PNG", "RGBA")]

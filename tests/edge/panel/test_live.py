@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from edge.panel.live import (
-    COLOURS,
+    COLORS,
     LivePublisher,
     Overlay,
     Percentiles,
@@ -31,7 +31,7 @@ STATUS = Status(
 )
 
 
-def grey(level: int = 90, height: int = 720, width: int = 1280) -> np.ndarray:
+def gray(level: int = 90, height: int = 720, width: int = 1280) -> np.ndarray:
     return np.full((height, width, 3), level, np.uint8)
 
 
@@ -45,13 +45,13 @@ def publisher(tmp_path):
 def test_the_picture_and_the_status_arrive(publisher, tmp_path):
     folder = tmp_path / "state"
     assert read_status(folder) is None and read_live(folder) is None
-    frame = grey()
+    frame = gray()
     publisher.offer(frame, [Overlay((320, 200, 640, 500), "Battery 97%", "hazard")], STATUS)
     wait_until(lambda: read_live(folder))
     assert read_status(folder).model_dump_json() == STATUS.model_dump_json()
     picture = cv2.imdecode(np.frombuffer(read_live(folder), np.uint8), cv2.IMREAD_COLOR_RGB)
     assert picture.shape == (540, 960, 3)
-    assert np.abs(picture[300, 240].astype(int) - COLOURS["hazard"]).max() < 60, "the box's side"
+    assert np.abs(picture[300, 240].astype(int) - COLORS["hazard"]).max() < 60, "the box's side"
     assert np.abs(picture[450, 700].astype(int) - 90).max() < 10
     assert (frame == 90).all(), "the caller's picture is left alone"
 
@@ -68,7 +68,7 @@ def test_close_says_stopped_with_closed_gates_and_the_last_counts(publisher, tmp
 
 def test_offering_never_waits_and_the_newest_wins(tmp_path):
     publisher = LivePublisher(tmp_path, max_fps=20)
-    frame, slowest = grey(), 0.0
+    frame, slowest = gray(), 0.0
     for number in range(300):
         started = time.perf_counter()
         publisher.offer(frame, [], STATUS.model_copy(update={"items": number}))
@@ -93,7 +93,7 @@ def test_readers_never_see_half_a_file(publisher, tmp_path):
     reader = threading.Thread(target=read)
     reader.start()
     for number in range(200):
-        publisher.offer(grey(number, 240, 320), [], STATUS)
+        publisher.offer(gray(number, 240, 320), [], STATUS)
         time.sleep(0.004)
     stop.set()
     reader.join()
@@ -104,13 +104,13 @@ def test_failures_are_counted_and_do_not_end_the_publishing(tmp_path):
     blocked = tmp_path / "state"
     blocked.write_text("a file where the folder should be")
     publisher = LivePublisher(blocked, max_fps=200)
-    publisher.offer(grey(), [], STATUS)
+    publisher.offer(gray(), [], STATUS)
     wait_until(lambda: publisher.failures == 1)
     assert publisher.error.startswith("live view: ") and "\n" not in publisher.error
     blocked.unlink()
     publisher.offer("no picture at all", [], STATUS)
     wait_until(lambda: publisher.failures == 2)
-    publisher.offer(grey(), [], STATUS)
+    publisher.offer(gray(), [], STATUS)
     wait_until(lambda: read_live(blocked))
     publisher.close()
     assert [entry.name for entry in sorted(blocked.iterdir())] == ["live.jpg", "status.json"]
@@ -123,7 +123,7 @@ def test_a_garbled_status_reads_as_none(tmp_path, content):
 
 
 def test_small_pictures_keep_their_size_and_odd_boxes_are_drawn():
-    frame = grey(height=100, width=160)
+    frame = gray(height=100, width=160)
     boxes = [
         Overlay((-50, -50, 400, 400), "wider than the picture, with ümläuts", "no such kind"),
         Overlay((150, 95, 170, 120), "", "sorted"),

@@ -46,10 +46,10 @@ def told(path):
         ("path,label\na.jpg,Mouse\n".encode("utf-16"), "is UTF-16"),
         ("path,label\na.jpg,Mouse\n".encode("utf-16-le"), "line 1 holds a NUL byte"),
         ("path,label\na.jpg,Mouse\nb\0.jpg,Mouse\n", "line 3 holds a NUL byte"),
-        (f"path,label\na.jpg,Mouse\n{'x' * 5000},Mouse\n", "line 3: labelled Mouse, but"),
+        (f"path,label\na.jpg,Mouse\n{'x' * 5000},Mouse\n", "line 3: labeled Mouse, but"),
         (
             "path,label\na.jpg,Mouse\nb.jpg,PCB\n./a.jpg,PCB\n",
-            "is labelled PCB, but Mouse in line 2",
+            "is labeled PCB, but Mouse in line 2",
         ),
         ("path,label,label\na.jpg,Mouse,PCB\n", "names the column label twice"),
         ("path,label\na.jpg,T\xe9l\n".encode("latin-1"), "a label must be UTF-8"),
@@ -67,7 +67,7 @@ def test_a_fault_is_one_line_that_names_the_line(listed, content, line):
 
 def test_a_broken_link_is_named(listed, tmp_path):
     (tmp_path / "gone.jpg").symlink_to("nowhere.jpg")
-    assert "line 2: labelled Mouse, but" in told(listed("path,label\ngone.jpg,Mouse\n"))
+    assert "line 2: labeled Mouse, but" in told(listed("path,label\ngone.jpg,Mouse\n"))
     assert "is a broken link" in told(listed("path,label\ngone.jpg,Mouse\n"))
 
 
@@ -106,7 +106,7 @@ def test_names_of_any_bytes_make_the_round_trip(listed, tmp_path):
 
 
 def test_spoilt_lists_are_read_or_named_and_nothing_else(listed):
-    """Bytes of a list are changed, left out, doubled at random for a few seconds."""
+    """Bytes of a list are changed, left out, duplicates at random for a few seconds."""
     rng = random.Random(16)
     good = b"path,label,split\n" + b"".join(
         b'"%s",%s,%s\n' % (name, label, split)

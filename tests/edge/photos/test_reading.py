@@ -166,38 +166,38 @@ def test_odd_tags_of_a_tiff_do_not_hide_its_picture(tmp_path):
     assert read_photo(path).shape == (60, 40, 3)
 
 
-GREY = np.linspace(0, 255, 256, dtype=np.uint8).reshape(16, 16)
+GRAY = np.linspace(0, 255, 256, dtype=np.uint8).reshape(16, 16)
 
 
 @pytest.mark.parametrize(
     ("kind", "values"),
     [
-        ("png", GREY.astype(np.uint16) * 257),
-        ("tif", GREY.astype(np.uint16) * 257),
-        ("tif", GREY.astype(">u2") * 257),
-        ("tif", GREY.astype(np.int32)),
-        ("tif", GREY.astype(np.int32) * 257),
-        ("tif", GREY.astype(np.int32) * 2**22 - 2**29),
-        ("tif", GREY.astype(np.float32)),
-        ("tif", GREY.astype(np.float32) / 255),
-        ("tif", GREY.astype(np.float32) * 257),
-        ("tif", GREY.astype(np.float32) * 1e30 - 1e29),
-        ("tif", GREY.astype(np.float32) - 40),
+        ("png", GRAY.astype(np.uint16) * 257),
+        ("tif", GRAY.astype(np.uint16) * 257),
+        ("tif", GRAY.astype(">u2") * 257),
+        ("tif", GRAY.astype(np.int32)),
+        ("tif", GRAY.astype(np.int32) * 257),
+        ("tif", GRAY.astype(np.int32) * 2**22 - 2**29),
+        ("tif", GRAY.astype(np.float32)),
+        ("tif", GRAY.astype(np.float32) / 255),
+        ("tif", GRAY.astype(np.float32) * 257),
+        ("tif", GRAY.astype(np.float32) * 1e30 - 1e29),
+        ("tif", GRAY.astype(np.float32) - 40),
     ],
 )
-def test_deep_greys_are_scaled_and_not_clipped(tmp_path, kind, values):
+def test_deep_grays_are_scaled_and_not_clipped(tmp_path, kind, values):
     path = tmp_path / f"deep.{kind}"
     Image.fromarray(values).save(path)
-    np.testing.assert_array_equal(read_photo(path), np.repeat(GREY[..., np.newaxis], 3, axis=2))
+    np.testing.assert_array_equal(read_photo(path), np.repeat(GRAY[..., np.newaxis], 3, axis=2))
 
 
 def test_what_is_no_number_is_black_or_white(tmp_path):
-    values = GREY.astype(np.float32)
+    values = GRAY.astype(np.float32)
     values[0, :3] = np.nan, np.inf, -np.inf
     path = tmp_path / "deep.tif"
     Image.fromarray(values).save(path)
     read = read_photo(path)
-    assert read[0, :3, 0].tolist() == [0, 255, 0] and (read[1:, :, 0] == GREY[1:]).all()
+    assert read[0, :3, 0].tolist() == [0, 255, 0] and (read[1:, :, 0] == GRAY[1:]).all()
     Image.fromarray(np.full((4, 4), np.nan, np.float32)).save(path)
     with pytest.raises(BadInput, match="none of its values is a number"):
         read_photo(path)

@@ -16,12 +16,12 @@ from edge.records.export import LISTING, export_csv, export_review
 from tests.edge.records.test_store import RECORD
 
 
-def test_pictures_lie_under_the_persons_label_else_the_likeliest(tmp_path):
+def test_pictures_lie_under_the_persons_label_else_the_top_label(tmp_path):
     records = [
         replace(RECORD, item_id="a", label="Mouse"),
-        replace(RECORD, item_id="b", label=UNKNOWN, likeliest="PCB", confidence=0.4),
-        replace(RECORD, item_id="c", label=UNKNOWN, likeliest="PCB", reviewed="Player"),
-        replace(RECORD, item_id="d", label=UNKNOWN, likeliest=""),
+        replace(RECORD, item_id="b", label=UNKNOWN, top_label="PCB", confidence=0.4),
+        replace(RECORD, item_id="c", label=UNKNOWN, top_label="PCB", reviewed="Player"),
+        replace(RECORD, item_id="d", label=UNKNOWN, top_label=""),
     ]
     skipped: list[str] = []
     done = export_review(records, tmp_path / "out", skipped.append)
@@ -215,8 +215,8 @@ def test_a_disk_that_is_full_leaves_nothing_behind(small_disk):
 
 
 def test_two_records_of_one_id_keep_both_pictures_and_a_spoilt_one_has_a_name(tmp_path):
-    spoilt = replace(RECORD, item_id="x/" * 500, confidence=1e300)
-    export_review([RECORD, RECORD, spoilt, spoilt], tmp_path / "out", print)
+    corrupted = replace(RECORD, item_id="x/" * 500, confidence=1e300)
+    export_review([RECORD, RECORD, corrupted, corrupted], tmp_path / "out", print)
     assert len(list((tmp_path / "out").glob("*/*.jpg"))) == 4
 
 

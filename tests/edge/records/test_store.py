@@ -73,7 +73,7 @@ RECORDS = st.builds(
     bundle=TEXT,
     crop=st.binary(max_size=200),
     length_mm=st.floats(),
-    likeliest=TEXT,
+    top_label=TEXT,
     review=TEXT,
     reviewed=TEXT,
 )
@@ -488,15 +488,15 @@ def test_whatever_byte_is_spoilt_the_line_records_and_readers_tell_in_one_line(m
     seen, asides = Counter[str](), 0
     for _ in range(1000):
         at = draw.randrange(len(whole)) if draw.random() < 0.8 else draw.randrange(4096)
-        spoilt = draw.choice([0, 255, whole[at] ^ 1, whole[at] ^ 128, draw.randrange(256)])
+        corrupted = draw.choice([0, 255, whole[at] ^ 1, whole[at] ^ 128, draw.randrange(256)])
         for left in memory.iterdir():
             left.unlink()
-        path.write_bytes(whole[:at] + bytes([spoilt]) + whole[at + 1 :])
+        path.write_bytes(whole[:at] + bytes([corrupted]) + whole[at + 1 :])
         try:
             with Store(path, read_only=True) as store:
                 unread: list[int] = []
                 read = sum(1 for _ in store.all(unread.append)) + sum(unread)
-                assert read <= 60, (at, spoilt)
+                assert read <= 60, (at, corrupted)
                 list(store.to_review(unread.append))
                 store.recent(12), store.counts(), store.bin_counts(), store.crop("run-3")
             seen["read"] += 1
@@ -514,11 +514,11 @@ def test_whatever_byte_is_spoilt_the_line_records_and_readers_tell_in_one_line(m
                 set_aside(path, 0.0)
         with Store(path, read_only=True) as store:
             kept = [item.item_id for item in store.all(lambda count: None)]
-        assert kept[-1:] == ["new"], (at, spoilt)
+        assert kept[-1:] == ["new"], (at, corrupted)
         aside = list(memory.glob("records.damaged-*.db"))
-        assert len(aside) <= 1 and len(told) <= 1, (at, spoilt)
+        assert len(aside) <= 1 and len(told) <= 1, (at, corrupted)
         asides += len(aside)
-    assert seen["read"] > 500 and asides > 50, "it was spoilt where it matters, too"
+    assert seen["read"] > 500 and asides > 50, "it was corrupted where it matters, too"
 
 
 def test_a_spoilt_journal_costs_at_most_what_was_in_it(memory):
@@ -533,10 +533,12 @@ def test_a_spoilt_journal_costs_at_most_what_was_in_it(memory):
         for left in memory.iterdir():
             left.unlink()
         path.write_bytes(whole)
-        spoilt = bytearray(waiting[: draw.randrange(len(waiting))])
-        for _ in range(min(3, len(spoilt))):
-            spoilt[draw.randrange(min(len(spoilt), draw.choice([32, 10**6])))] = draw.randrange(256)
-        journal.write_bytes(spoilt)
+        corrupted = bytearray(waiting[: draw.randrange(len(waiting))])
+        for _ in range(min(3, len(corrupted))):
+            corrupted[draw.randrange(min(len(corrupted), draw.choice([32, 10**6])))] = (
+                draw.randrange(256)
+            )
+        journal.write_bytes(corrupted)
         told: list[str] = []
         with open_store(path, told.append, prove=True) as store:
             store.append([replace(RECORD, item_id="new")])
@@ -574,7 +576,7 @@ def test_a_page_of_zeros_costs_what_was_on_it_and_is_counted(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("spoil", "said"),
+    ("corrupt", "said"),
     [
         (lambda path: path.write_bytes(path.read_bytes()[:5000]), "is damaged"),
         (lambda path: path.write_bytes(bytes(20_000)), "is damaged"),
@@ -586,11 +588,11 @@ def test_a_page_of_zeros_costs_what_was_on_it_and_is_counted(tmp_path):
     ids=["cut off", "zeros", "noise", "a folder", "a pipe", "a folder for its journal"],
 )
 def test_what_lies_in_the_place_of_the_records_does_not_hold_up_the_line(
-    tmp_path, spoil, said, injected, request
+    tmp_path, corrupt, said, injected, request
 ):
     path = tmp_path / "records.db"
     sample(path)
-    spoil(path)
+    corrupt(path)
     told: list[str] = []
     writer = StoreWriter(path, on_error=told.append)
     for record in records(20):
@@ -639,7 +641,7 @@ def test_records_that_somebody_deletes_are_begun_anew_and_it_is_told(tmp_path):
         assert [item.item_id for item in store.all()] == ["after"]
 
 
-def test_a_disk_that_spoils_everything_is_not_filled_with_what_it_spoilt(tmp_path):
+def test_a_disk_that_spoils_everything_is_not_filled_with_what_it_corrupted(tmp_path):
     path = tmp_path / "records.db"
     for number in range(KEPT_ASIDE + 4):
         path.write_bytes(b"x" * (1000 if number == 1 else 2000 + number))

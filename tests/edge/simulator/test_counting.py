@@ -39,7 +39,7 @@ def counted(items, segments, fps=10.0):
         detections = detector.detect(frame.pixels)
         for item, _ in tracker.update(detections, VIEW, encoder_mm, frame.captured_at):
             numbered[item.number] = item
-    counts, ghosts = Counter(), 0
+    counts, false_positives = Counter(), 0
     for item in numbered.values():
         truth = [
             index
@@ -48,8 +48,8 @@ def counted(items, segments, fps=10.0):
             and abs(placed.offset_mm - item.offset_mm) < 15.0
         ]
         counts.update(truth)
-        ghosts += not truth
-    return [counts[index] for index in range(len(items))], ghosts
+        false_positives += not truth
+    return [counts[index] for index in range(len(items))], false_positives
 
 
 def test_drawn_items_are_counted_once_each():

@@ -24,7 +24,7 @@ def disc_piece(diameter_px):
 
 def test_discs_beside_one_line_are_pushed_together_until_they_meet():
     assert gap(disc(100), disc(100), 0) == 0
-    # Two discs whose centres are 60 px apart across meet when they are 80 px apart along.
+    # Two discs whose centers are 60 px apart across meet when they are 80 px apart along.
     assert abs(gap(disc(100), disc(100), 60) - 20) <= 1
     assert gap(disc(100), disc(100), 300) == 0  # they would never meet
 

@@ -18,7 +18,7 @@ def placed(*positions, length_mm=100.0):
     ]
 
 
-def test_items_fall_into_the_gate_that_is_open_when_their_centre_passes():
+def test_items_fall_into_the_gate_that_is_open_when_their_center_passes():
     gone = []
     plant = SimulatedPlant(placed(0.0, 150.0, 300.0), GATES, gone.append)
     plant.open("a")

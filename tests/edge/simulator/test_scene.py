@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from edge.belt.geometry import Geometry
-from edge.photos.reading import LabelledPhoto
+from edge.photos.reading import LabeledPhoto
 from edge.simulator.layout import PlacedItem, place_items
 from edge.simulator.pieces import card, drawn_pieces, photo_pieces
 from edge.simulator.scene import BELT_COLOR, Scene
@@ -125,5 +125,5 @@ def test_card_shows_the_whole_photo_turned_within_a_rotated_mask():
 
 
 def test_no_photos_place_nothing():
-    nothing: list[LabelledPhoto] = []
+    nothing: list[LabeledPhoto] = []
     assert place_items(photo_pieces(nothing, 0, VIEW), 5, 0, VIEW) == []

@@ -59,18 +59,18 @@ def test_every_kind_of_outcome_is_counted():
         wrong=2,
         unknown=1,
         missed=1,
-        doubled=1,
-        ghosts=1,
+        duplicates=1,
+        false_positives=1,
         miscounted=3,
         touching=0,
-        touching_recognised=0,
+        touching_recognized=0,
         touching_false=0,
         misrecorded=1,
         routed_right=2,
         hazards=3,
         hazard_leaks=1,
         deadlines_missed=2,
-        late_astray=2,
+        late_misrouted=2,
         bins={
             "hazard": BinScore(fed=3, got=2, right=1),
             "large": BinScore(fed=1, got=0, right=0),
@@ -84,7 +84,7 @@ def test_offsets_tell_items_side_by_side_apart():
     placed = [item("Mouse", 0.0, -90.0), item("Printer", 5.0, 90.0)]
     records = [WideLine("Printer", "large", 0.0, 85.0), WideLine("Mouse", "small", 5.0, -85.0)]
     found = score(placed, records, ["small", "large"], BINS, set())
-    assert (found.counted, found.right, found.doubled, found.ghosts) == (2, 2, 0, 0)
+    assert (found.counted, found.right, found.duplicates, found.false_positives) == (2, 2, 0, 0)
 
 
 def test_touching_items_are_counted_and_no_hazard_leaks_into_manual():

@@ -49,7 +49,7 @@ def test_a_film_begins_again_without_a_seam_and_is_shown_in_time(tmp_path):
     assert len(frames) == 40 and np.array_equal(first, frames[0])
 
     def jump(before, after):
-        """Grey levels by which a picture differs from the one before, moved on by 40 px."""
+        """Gray levels by which a picture differs from the one before, moved on by 40 px."""
         moved = np.roll(before, 40, axis=1)[:, 40:].astype(int)
         return np.abs(moved - after[:, 40:]).mean()
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from edge.files import temporary_beside
 from edge.synthetic import items
-from edge.synthetic.items import CLASSES, SIZE_MM, draw_item, draw_on_ground, write_dataset
+from edge.synthetic.items import CLASSES, SIZE_MM, draw_item, draw_on_background, write_dataset
 
 SIZE = 96
 
@@ -35,7 +35,7 @@ def test_an_item_is_one_opaque_shape_clear_of_the_border(label: str) -> None:
 def test_a_seed_gives_the_same_item_and_another_seed_another(label: str) -> None:
     drawn = [draw_item(label, seed, 48) for seed in range(6)]
     assert np.array_equal(drawn[0], draw_item(label, 0, 48))
-    assert np.array_equal(draw_on_ground(label, 3, 48), draw_on_ground(label, 3, 48))
+    assert np.array_equal(draw_on_background(label, 3, 48), draw_on_background(label, 3, 48))
     seen = [item[..., :3] * (item[..., 3:] / 255.0) for item in drawn]
     apart = [np.abs(one - other).mean() for one, other in combinations(seen, 2)]
     assert min(apart) > 3
@@ -48,9 +48,9 @@ def test_an_item_keeps_its_look_at_any_size() -> None:
     assert np.abs(np.asarray(large, float) - small).mean() < 12
 
 
-def test_a_picture_shows_the_item_on_a_ground() -> None:
-    for seed in range(14):  # enough to meet each kind of ground
-        picture = draw_on_ground("Keyboard", seed, 64)
+def test_a_picture_shows_the_item_on_a_background() -> None:
+    for seed in range(14):  # enough to meet each kind of background
+        picture = draw_on_background("Keyboard", seed, 64)
         assert picture.dtype == np.uint8 and picture.shape == (64, 64, 3)
         assert picture.std() > 5
 
@@ -97,7 +97,7 @@ def test_a_dataset_that_fails_leaves_nothing(
             raise OSError("no space left on device")
         return np.zeros((size, size, 3), np.uint8)
 
-    monkeypatch.setattr(items, "draw_on_ground", draw_until_full)
+    monkeypatch.setattr(items, "draw_on_background", draw_until_full)
     with pytest.raises(OSError, match="no space"):
         write_dataset(tmp_path / "drawn", {"train": 1}, seed=0, size=32)
     assert list(tmp_path.iterdir()) == []

@@ -2,37 +2,37 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.synthetic.drawings import background as ground
+from edge.synthetic.drawings import background as background
 from edge.synthetic.items import draw_item
 from edge.synthetic.segmentation import AS_IT_WAS, cut_out, paste
-from train.augmentation import backgrounds as grounds
+from train.augmentation import backgrounds as backgrounds
 
 SIDE = 160
 
 
 def lay(item: np.ndarray, under: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A drawn item in the middle of a ground, JPEG-compressed: the photo and its true mask."""
+    """A drawn item in the middle of a background, JPEG-compressed: the photo and its true mask."""
     side, room = item.shape[0], under.shape[0] - item.shape[0]
     alpha = np.pad(item[..., 3:] / 255, ((room // 2, room - room // 2),) * 2 + ((0, 0),))
-    colours = np.pad(item[..., :3], ((room // 2, room - room // 2),) * 2 + ((0, 0),))
+    colors = np.pad(item[..., :3], ((room // 2, room - room // 2),) * 2 + ((0, 0),))
     assert alpha.shape[0] == under.shape[0] and side < under.shape[0]
-    photo = np.rint(under * (1 - alpha) + colours * alpha).astype(np.uint8)
+    photo = np.rint(under * (1 - alpha) + colors * alpha).astype(np.uint8)
     packed = cv2.imencode(".jpg", photo, [cv2.IMWRITE_JPEG_QUALITY, 90])[1]
     return cv2.imdecode(packed, cv2.IMREAD_COLOR), alpha[..., 0] > 0.5
 
 
-def plain(colour: tuple[int, int, int]) -> np.ndarray:
-    return np.full((SIDE, SIDE, 3), colour, np.uint8)
+def plain(color: tuple[int, int, int]) -> np.ndarray:
+    return np.full((SIDE, SIDE, 3), color, np.uint8)
 
 
 def overlap(mask: np.ndarray, truth: np.ndarray) -> float:
     return np.count_nonzero((mask > 0) & truth) / np.count_nonzero((mask > 0) | truth)
 
 
-@pytest.mark.parametrize("colour", [(255, 255, 255), (8, 8, 8), (70, 130, 200)])
+@pytest.mark.parametrize("color", [(255, 255, 255), (8, 8, 8), (70, 130, 200)])
 @pytest.mark.parametrize("label", ["Battery", "Mobile", "PCB", "Keyboard"])
-def test_an_item_on_a_plain_ground_is_cut_out(label, colour):
-    photo, truth = lay(draw_item(label, 4, 120), plain(colour))
+def test_an_item_on_a_plain_background_is_cut_out(label, color):
+    photo, truth = lay(draw_item(label, 4, 120), plain(color))
     mask = cut_out(photo)
     assert mask.dtype == np.uint8 and set(np.unique(mask)) == {0, 255}
     assert overlap(mask, truth) > 0.85
@@ -41,7 +41,7 @@ def test_an_item_on_a_plain_ground_is_cut_out(label, colour):
 def test_items_on_wood_are_cut_out_mostly():
     rng, overlaps = np.random.default_rng(2), []
     for seed, label in enumerate(["Battery", "Mobile", "PCB", "Printer", "Mouse", "Television"]):
-        photo, truth = lay(draw_item(label, seed, 120), ground._wood(rng, SIDE))
+        photo, truth = lay(draw_item(label, seed, 120), background._wood(rng, SIDE))
         mask = cut_out(photo)
         overlaps.append(0.0 if mask is None else overlap(mask, truth))
     assert np.median(overlaps) > 0.85
@@ -63,7 +63,7 @@ def test_a_machine_that_fills_the_photo_is_more_than_its_dark_window(body):
 
 def test_a_white_machine_on_white_keeps_its_body():
     photo = plain((255, 255, 255))
-    photo[20:140, 40:120] = 253  # hardly to be told from the ground, but for its door and panel
+    photo[20:140, 40:120] = 253  # hardly to be told from the background, but for its door and panel
     cv2.circle(photo, (80, 90), 28, (60, 60, 70), 4)
     photo[24:34, 46:114] = 150
     truth = np.zeros((SIDE, SIDE), bool)
@@ -73,35 +73,35 @@ def test_a_white_machine_on_white_keeps_its_body():
     assert overlap(mask, truth) > 0.6
 
 
-def test_ground_seen_through_a_hole_of_one_part_stays_with_the_item():
+def test_background_seen_through_a_hole_of_one_part_stays_with_the_item():
     photo = plain((250, 250, 250))
     cv2.circle(photo, (80, 80), 40, (30, 60, 30), 12)
     assert cut_out(photo)[80, 80] == 255
 
 
 @pytest.mark.parametrize("what", ["nothing", "texture"])
-def test_a_photo_without_an_item_apart_from_its_ground_is_left_whole(what):
+def test_a_photo_without_an_item_apart_from_its_background_is_left_whole(what):
     rng = np.random.default_rng(1)
     photo = plain((120, 120, 120)) if what == "nothing" else rng.integers(0, 256, (SIDE, SIDE, 3))
     assert cut_out(photo.astype(np.uint8)) is None
 
 
 def test_cutting_out_depends_on_the_photo_alone_and_keeps_its_shape():
-    photo, _ = lay(draw_item("PCB", 1, 120), ground._wood(np.random.default_rng(3), SIDE))
+    photo, _ = lay(draw_item("PCB", 1, 120), background._wood(np.random.default_rng(3), SIDE))
     wide = cv2.resize(photo, (500, 300))
     np.testing.assert_array_equal(cut_out(wide), cut_out(wide.copy()))
     assert cut_out(wide).shape == (300, 500)
 
 
-def test_pasted_as_it_was_the_item_stays_and_the_ground_changes():
+def test_pasted_as_it_was_the_item_stays_and_the_background_changes():
     photo, truth = lay(draw_item("Battery", 4, 120), plain((255, 255, 255)))
     under = plain((20, 90, 20))
     laid = paste(photo, cut_out(photo), under, np.random.default_rng(0), AS_IT_WAS)
     inner = cv2.erode(truth.astype(np.uint8), np.ones((9, 9))) > 0
     assert np.abs(laid[inner].astype(int) - photo[inner]).max() <= 2
     outside = cv2.dilate(truth.astype(np.uint8), np.ones((9, 9))) == 0
-    assert (laid[outside] <= under[outside]).all(), "only a shadow may lie on the ground"
-    assert (laid[:8] > 0).all() and not (laid[outside] > 200).any(), "the white ground is gone"
+    assert (laid[outside] <= under[outside]).all(), "only a shadow may lie on the background"
+    assert (laid[:8] > 0).all() and not (laid[outside] > 200).any(), "the white background is gone"
 
 
 def test_a_paste_depends_on_its_seed_alone():
@@ -114,22 +114,24 @@ def test_a_paste_depends_on_its_seed_alone():
     assert np.abs(first.astype(int) - other).mean() > 1
 
 
-def test_grounds_look_like_their_names():
+def test_backgrounds_look_like_their_names():
     rng = np.random.default_rng(0)
-    white, black, belt = (each(rng, 96) for each in (grounds.white, grounds.black, grounds.belt))
+    white, black, belt = (
+        each(rng, 96) for each in (backgrounds.white, backgrounds.black, backgrounds.belt)
+    )
     assert white.shape == black.shape == belt.shape == (96, 96, 3)
     assert white.min() >= 245 and black.max() < 20
     assert 30 < belt.mean() < 140 and belt.std() > 2
 
 
-def test_a_foreign_ground_holds_nothing_of_its_item():
+def test_a_foreign_background_holds_nothing_of_its_item():
     under = plain((60, 120, 180))
     under[:, : SIDE // 2] = (180, 120, 60)
     photo = under.copy()
     cv2.circle(photo, (80, 80), 30, (255, 0, 255), -1)
     mask = np.zeros((SIDE, SIDE), np.uint8)
     cv2.circle(mask, (80, 80), 30, 255, -1)
-    painted = grounds.emptied(photo, mask, SIDE)
+    painted = backgrounds.emptied(photo, mask, SIDE)
     magenta = np.abs(painted.astype(int) - (255, 0, 255)).sum(axis=2) < 150
     assert not magenta.any()
     assert np.abs(painted[:, :30].astype(int) - under[:, :30]).max() <= 3

@@ -108,7 +108,7 @@ def test_a_listing_without_splits_is_split(unsplit):
     ("header", "row", "line"),
     [
         (("file", "label"), ("PCB/exact.jpg", "PCB"), "no column path"),
-        (("path", "label"), ("PCB/gone.jpg", "PCB"), "line 2: labelled PCB, but there is no file"),
+        (("path", "label"), ("PCB/gone.jpg", "PCB"), "line 2: labeled PCB, but there is no file"),
         (("path", "label"), ("PCB/exact.jpg", ""), "line 2: no label"),
         (("path", "label", "split"), ("PCB/exact.jpg", "PCB", "exam"), "line 2: split 'exam'"),
         (("path", "label", "split"), ("PCB/exact.jpg", "PCB", "train"), "no row of the split val"),

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edge.synthetic.items import draw_item, draw_on_ground
+from edge.synthetic.items import draw_item, draw_on_background
 from train.data.duplicates import find_groups
 
 LABELS = ("Battery", "Keyboard", "Mobile", "PCB", "Printer", "Washing Machine")
@@ -42,7 +42,7 @@ CHANGES = {
 
 @pytest.mark.parametrize("how", CHANGES)
 def test_copies_are_found_and_others_are_left_alone(how):
-    originals = [draw_on_ground(label, seed, 150) for label in LABELS for seed in range(2)]
+    originals = [draw_on_background(label, seed, 150) for label in LABELS for seed in range(2)]
     count = len(originals)
     groups = find_groups([*originals, *(CHANGES[how](picture) for picture in originals)])
     np.testing.assert_array_equal(groups, np.tile(np.arange(count), 2))
@@ -54,7 +54,7 @@ def test_copies_are_found_and_others_are_left_alone(how):
     ids=["zoomed", "cropped", "with a bar"],
 )
 def test_most_copies_with_another_border_are_found_and_none_is_mistaken(change, least):
-    originals = [draw_on_ground(label, seed, 150) for label in LABELS for seed in range(2)]
+    originals = [draw_on_background(label, seed, 150) for label in LABELS for seed in range(2)]
     groups = find_groups([*originals, *(change(picture) for picture in originals)])
     first, own = np.arange(12), np.arange(12, 24)
     found, alone = groups[12:] == first, groups[12:] == own
@@ -69,11 +69,11 @@ def test_different_items_of_one_class_on_white_are_not_copies():
 
 
 def test_copies_of_copies_are_one_group_named_by_its_first():
-    picture, other = (draw_on_ground("PCB", seed, 150) for seed in (0, 1))
+    picture, other = (draw_on_background("PCB", seed, 150) for seed in (0, 1))
     chain = [other, picture, zoomed(picture), recompressed(zoomed(picture)), other.copy()]
     assert find_groups(chain).tolist() == [0, 1, 1, 1, 0]
 
 
 def test_pictures_of_nothing_are_copies_of_the_same_nothing_only():
-    black, white = (np.full((40, 40, 3), grey, np.uint8) for grey in (0, 255))
+    black, white = (np.full((40, 40, 3), gray, np.uint8) for gray in (0, 255))
     assert find_groups([black, white, black]).tolist() == [0, 1, 0]

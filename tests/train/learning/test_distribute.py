@@ -48,7 +48,7 @@ def command(photos, out, *more):
     return [
         *(sys.executable, ROOT / "train" / "fine_tune.py", "--data", photos, "--out", out),
         *("--weights", WEIGHTS, "--image-size", "64"),
-        *("--epochs", "8", "--thaw-epochs", "1", "--thaw", "conv4", "--ema", "0"),
+        *("--epochs", "8", "--unfreeze-epochs", "1", "--unfreeze", "conv4", "--ema", "0"),
         *("--copies", "2", "--batch", "16", "--augmentation", "plain", "--json", *more),
     ]
 

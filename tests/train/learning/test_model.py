@@ -53,12 +53,12 @@ def test_missing_layers_start_fresh_and_train_from_the_start(pretrained):
     assert not any(name.startswith(("conv1", "conv4")) for name in network.fresh)
     assert network.pretrained
     part = behind_boundary(network.model, LAST_FROZEN)
-    set_trainable(network, part, thawed=False)
+    set_trainable(network, part, unfrozen=False)
     assert _learning(part) == set(network.fresh)
-    set_trainable(network, part, thawed=True)
+    set_trainable(network, part, unfrozen=True)
     assert _learning(part) == set(network.fresh) | {"conv5_block1_1_conv"}
     deeper = behind_boundary(network.model, "conv3_block4_out")
-    set_trainable(network, deeper, thawed=True)
+    set_trainable(network, deeper, unfrozen=True)
     assert "conv4_block1_1_conv" in _learning(deeper)
     assert "conv4_block1_1_bn" not in _learning(deeper)
 
@@ -86,13 +86,13 @@ def test_a_run_can_be_continued_from_with_nothing_fresh(pretrained, tmp_path):
     first.model.save(tmp_path / "model.keras")
     second = build_network(3, 64, str(pretrained[1] / "partial.h5"))
     pixels = float_input(np.random.default_rng(2).integers(0, 256, (2, 64, 64, 3), np.uint8))
-    order = [2, 0, 1]  # the same classes, listed otherwise: each keeps what was learnt of it
+    order = [2, 0, 1]  # the same classes, listed otherwise: each keeps what was learned of it
     continued = continue_from(second, tmp_path / "model.keras", order)
     expected = first.model(pixels).numpy()[:, order]
     np.testing.assert_allclose(continued.model(pixels), expected, atol=1e-6)
     assert continued.fresh == ()
     part = behind_boundary(continued.model, LAST_FROZEN)
-    set_trainable(continued, part, thawed=True)
+    set_trainable(continued, part, unfrozen=True)
     learning = _learning(part)
     assert "logits" in learning and "conv5_block3_3_conv" in learning
     assert not any(name.endswith("_bn") for name in learning)
@@ -124,8 +124,8 @@ def test_a_fresh_last_stage_starts_by_passing_the_features_on(pretrained):
     pixels = float_input(np.random.default_rng(3).integers(0, 256, (2, 64, 64, 3), np.uint8))
     features = before_boundary(network.model, LAST_FROZEN)(pixels).numpy()[:, ::2, ::2]
     both = np.concatenate([features, -features], axis=-1)
-    normalised = both / np.sqrt(1 + 1.001e-5)  # of a fresh batch normalisation at inference
-    expected = np.maximum(normalised, 0).mean(axis=(1, 2))
+    normalized = both / np.sqrt(1 + 1.001e-5)  # of a fresh batch normalization at inference
+    expected = np.maximum(normalized, 0).mean(axis=(1, 2))
     embedding = keras.Model(network.model.input, network.model.get_layer("embedding").output)
     np.testing.assert_allclose(embedding(pixels).numpy(), expected, rtol=1e-3, atol=1e-4)
 

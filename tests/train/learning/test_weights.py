@@ -113,10 +113,10 @@ def test_spoilt_files_are_read_or_named_and_nothing_else(stored, tmp_path, monke
     content, rng = (folder / name).read_bytes(), np.random.default_rng(16)
     path = tmp_path / name
     for _ in range(60):
-        spoilt = bytearray(content)
+        corrupted = bytearray(content)
         for place in rng.integers(0, len(content), 8):
-            spoilt[place] = rng.integers(256)
-        path.write_bytes(spoilt)
+            corrupted[place] = rng.integers(256)
+        path.write_bytes(corrupted)
         try:
             read_weights(path, shapes(model))
         except BadInput as error:
