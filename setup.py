@@ -40,6 +40,7 @@ DEV = [
     "pytest>=8",
     "hypothesis>=6.100",
     "ruff>=0.9",
+    "mypy>=1.15",
     "import-linter>=2.0",
     "playwright>=1.45",
     "gpiozero>=2.0",

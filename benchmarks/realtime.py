@@ -20,13 +20,13 @@ import typer
 from benchmarks.endings import one_line_errors
 from edge.cameras.device import FILM
 from edge.config import read_config
-from edge.decision.decide import TOUCHING
 from edge.errors import EwasteError
 from edge.records.store import RECORDS_NAME, ItemRecord, Store
 from edge.simulator.film import Film
 from edge.simulator.filming import render_film
 from edge.simulator.scenario import read_scenario
 from edge.simulator.simulate import Pictures, told
+from edge.verdict import Reason
 
 TEXTURES = 18
 """Of belt in the film: 36 m."""
@@ -101,8 +101,8 @@ def figures_of(
         "items": len(records),
         "items_expected": len(film.labels) * seconds / loop_s,
         "items_per_minute": len(records) / seconds * 60,
-        "unclassified": sum(not each.views and TOUCHING not in each.reason for each in records),
-        "touching": sum(TOUCHING in each.reason for each in records),
+        "unclassified": sum(not each.views and each.reason != Reason.TOUCHING for each in records),
+        "touching": sum(each.reason == Reason.TOUCHING for each in records),
         "views_per_item": float(np.mean([each.views for each in records])) if records else 0.0,
         "deadlines_missed": counts["deadlines_missed"],
         "frames": counts["frames"],

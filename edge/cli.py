@@ -538,7 +538,7 @@ def _counts(tally: Tally) -> dict:
 
 def _show(record: ItemRecord) -> None:
     label, sorted_to = safe_line(record.label), safe_line(record.bin)
-    out.tell(f"{record.item_id}  {label:16} -> {sorted_to:12} {record.reason}")
+    out.tell(f"{record.item_id}  {label:16} -> {sorted_to:12} {record.detail}")
 
 
 def _say_all(lines: list[str]) -> None:

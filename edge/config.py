@@ -18,13 +18,13 @@ from edge.bundle.install import CURRENT
 from edge.bundle.signature import check_key
 from edge.bundle.verify import Demands, verify
 from edge.cameras.device import shown_source
-from edge.decision.decide import MANUAL, DecisionRules, rules_for
+from edge.decision.decide import DecisionRules, rules_for
 from edge.decision.voting import Voting
 from edge.errors import BadInput, first_problem, one_line
 from edge.files import read_text, readable_by_others
 from edge.gates.schedule import GateSpec
 from edge.inference.classifier import Classifier
-from edge.labels import hazard_notes, near_labels
+from edge.labels import MANUAL, hazard_notes, near_labels
 from edge.limits import (
     AnyPath,
     BinName,

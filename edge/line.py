@@ -18,7 +18,6 @@ from edge.cameras.watched import WatchedCamera
 from edge.clock import Clock, SystemClock, VirtualClock
 from edge.config import Config, decision_rules, name_notes, proved_bundle
 from edge.conveyor import Conveyor, Step, Tally
-from edge.decision.decide import MANUAL, UNKNOWN
 from edge.encoders.checked_encoder import CheckedEncoder
 from edge.encoders.encoder import HEALTHY, Encoder, EncoderHealth, TimedEncoder
 from edge.encoders.gpio_encoder import GpioEncoder
@@ -32,6 +31,7 @@ from edge.gates.schedule import GateSchedule
 from edge.inference.classifier import Classifier
 from edge.inference.memory import return_freed_memory
 from edge.inference.worker import Inference, InlineInference, ThreadedInference
+from edge.labels import MANUAL, UNKNOWN
 from edge.outputs.wiring import Outputs
 from edge.panel.beside import EFFECTIVE, PageBeside, await_port
 from edge.panel.live import STATUS_NAME, LivePublisher, Overlay, Percentiles, Status
@@ -125,19 +125,19 @@ def build_conveyor(
     bundle, classifier = proved
     rules = decision_rules(config, bundle)
     return Conveyor(
-        source.camera,
-        source.encoder,
-        source.clock,
-        config.geometry,
-        (inference or _inference(config, source.clock))(classifier),
-        rules,
-        config.classifier.voting,
-        GateSchedule(config.gate_specs, config.gate_lead_mm, config.gate_open_s),
-        gates,
-        bundle.digest,
-        record,
-        recall,
-        moved,
+        camera=source.camera,
+        encoder=source.encoder,
+        clock=source.clock,
+        geometry=config.geometry,
+        inference=(inference or _inference(config, source.clock))(classifier),
+        rules=rules,
+        voting=config.classifier.voting,
+        schedule=GateSchedule(config.gate_specs, config.gate_lead_mm, config.gate_open_s),
+        gates=gates,
+        bundle=bundle.digest,
+        record=record,
+        recall=recall,
+        on_rerouted=moved,
     )
 
 

@@ -139,7 +139,7 @@ def fit(
         hazards=tuple(hazards),
         temperature=temperature,
         thresholds=fit_thresholds(labels, views, temperature, hazard_thresholds, costs),
-        hazard_threshold=hazard_thresholds,
+        hazard_thresholds=hazard_thresholds,
         unknown=detector.rule,
     )
     rules = rules_for(levels, {}, detector)

@@ -11,13 +11,12 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from edge.decision.decide import UNKNOWN
 from edge.errors import BadInput, EwasteError
 from edge.files import write_whole
 from edge.inference.classifier import softmax
 from edge.inference.ood import energy
 from edge.inference.preprocess import model_input
-from edge.labels import also_called
+from edge.labels import UNKNOWN, also_called
 from edge.photos.dataset import Survey, name_in_dataset, of_split, survey, survey_photos
 from edge.photos.listing import UNSPLIT, split_named
 from edge.photos.reading import LabeledPhoto, read_photos
@@ -340,7 +339,7 @@ def _described(predictor: Predictor) -> dict:
     return {
         **{name: getattr(predictor, name) for name in names},
         "thresholds": dict(rules.thresholds),
-        "hazard_threshold": dict(rules.hazard_thresholds),
+        "hazard_thresholds": dict(rules.hazard_thresholds),
         "unknown": None if detector is None else detector.rule.model_dump(),
     }
 

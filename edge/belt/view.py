@@ -10,6 +10,8 @@ from edge.belt.geometry import Box
 
 MARGIN = 0.08
 """Belt shown around an item, as a share of its longer side."""
+CROP_SIDE = 224
+"""Longest side of a recorded crop, px."""
 SHARP_SIDE = 128
 """Sharpness is measured on every n-th pixel, so that about so many are left along a side."""
 AT_BORDER = 0.7
@@ -62,3 +64,19 @@ def crop(pixels: np.ndarray, box: Box) -> np.ndarray:
     top, bottom = max(0, round(y - half)), round(y + half)
     left, right = max(0, round(x - half)), round(x + half)
     return pixels[top:bottom, left:right].copy()
+
+
+def encoded(view: View | None) -> bytes:
+    """The view as a JPEG of at most `CROP_SIDE` px; empty when there is none."""
+    if view is None:
+        return b""
+    pixels = view.pixels
+    while max(pixels.shape[:2]) >= 2 * CROP_SIDE:
+        half = pixels.shape[1] // 2, pixels.shape[0] // 2
+        even = pixels[: 2 * half[1], : 2 * half[0]]  # averaged in pairs, the quickest
+        pixels = cv2.resize(even, half, interpolation=cv2.INTER_AREA)
+    scale = CROP_SIDE / max(pixels.shape[:2])
+    if scale < 1:
+        pixels = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
+    done, jpeg = cv2.imencode(".jpg", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
+    return jpeg.tobytes() if done else b""

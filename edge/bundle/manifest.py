@@ -13,7 +13,9 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+from pydantic_core import from_json
 
+from edge.bundle.format_1 import to_format_2
 from edge.errors import Refused, first_problem, one_line
 from edge.inference.preprocess import INPUT_OFFSET
 from edge.labels import labels_problem
@@ -201,7 +203,7 @@ class DecisionLevels(_Record):
         temperature: the logits are divided by it before the softmax.
         threshold: least confidence for a label, else the item is `unknown`.
         thresholds: the same for single labels, where it is not `threshold`.
-        hazard_threshold: hazard -> the probability from which an item of any other label goes to
+        hazard_thresholds: hazard -> the probability from which an item of any other label goes to
             `manual`; `DEFAULT_HAZARD_THRESHOLD` for a hazard that is not named.
         unknown: how things of no known class are told; None where only thresholds do.
     """
@@ -211,7 +213,7 @@ class DecisionLevels(_Record):
     temperature: Temperature = 1.0
     threshold: Share = 0.5
     thresholds: dict[str, Share] = {}
-    hazard_threshold: dict[str, Share] = {}
+    hazard_thresholds: dict[str, Share] = {}
     unknown: UnknownRule | None = None
 
     @model_validator(mode="after")
@@ -224,8 +226,8 @@ class DecisionLevels(_Record):
             raise ValueError("hazards must be labels")
         if not set(self.thresholds) <= set(self.labels):
             raise ValueError("thresholds must be of labels")
-        if not set(self.hazard_threshold) <= set(self.hazards):
-            raise ValueError("hazard_threshold must be of hazards")
+        if not set(self.hazard_thresholds) <= set(self.hazards):
+            raise ValueError("hazard_thresholds must be of hazards")
         return self
 
     @property
@@ -237,7 +239,7 @@ class DecisionLevels(_Record):
     def hazard_threshold_of(self) -> dict[str, float]:
         """The probability from which each hazard is suspected."""
         return {
-            hazard: self.hazard_threshold.get(hazard, DEFAULT_HAZARD_THRESHOLD)
+            hazard: self.hazard_thresholds.get(hazard, DEFAULT_HAZARD_THRESHOLD)
             for hazard in self.hazards
         }
 
@@ -255,7 +257,7 @@ class Manifest(DecisionLevels):
         files: file name -> SHA-256, for each of `required_files`.
     """
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     name: Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)]
     created: AwareDatetime
     bins: dict[str, tuple[str, ...]] = {}
@@ -290,7 +292,9 @@ def parse_manifest(path: Path, content: bytes) -> Manifest:
         Refused: `content` is no manifest; the message names the first field that is wrong.
     """
     try:
-        manifest = Manifest.model_validate_json(content)
+        read = to_format_2(from_json(content))
+        # As JSON again: only from JSON are times and lists taken strictly and still understood.
+        manifest = Manifest.model_validate_json(json.dumps(read))
         # Only now: the parser above bounds depth, which this one does not.
         json.loads(content, object_pairs_hook=_each_once)
     except ValidationError as error:

@@ -9,31 +9,10 @@ from edge.bundle.manifest import DecisionLevels
 from edge.inference.classifier import Prediction
 from edge.inference.ood import UnknownDetector
 from edge.labels import MANUAL, UNKNOWN
+from edge.verdict import Reason, Verdict
 
-TOUCHING = "touches another item"
-"""The reason for an item that cannot be told from its neighbor."""
-NO_NUMBER = "the model's answer is no number"
-"""The reason for an item whose prediction holds NaN or an infinity."""
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """The decision on one item.
-
-    Attributes:
-        label: one of the model's classes, or `unknown`.
-        confidence: probability of the most likely class, averaged over the views, 0 to 1.
-        bin: where the item goes; `manual` when unsure.
-        reason: why, in words for the person at the line.
-        disputed: something speaks against the most likely label: a hazard is suspected, or it is
-            under its threshold, or like nothing known.
-    """
-
-    label: str
-    confidence: float
-    bin: str
-    reason: str
-    disputed: bool = True
+NOT_A_NUMBER = "the model's answer is not a number"
+"""The detail for an item whose prediction holds NaN or an infinity."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +48,7 @@ def vote(predictions: Sequence[Prediction]) -> np.ndarray:
     """Mean probabilities over the views of one item, float32 [classes].
 
     The mean of probabilities, not of their logarithms: one view that shows a hazard is enough to
-    raise a hazard_thresholds, whatever the others say.
+    reach a hazard threshold, whatever the others say.
     """
     return np.mean([prediction.probabilities for prediction in predictions], axis=0)
 
@@ -81,24 +60,29 @@ def decide(predictions: Sequence[Prediction], rules: DecisionRules) -> Verdict:
     nothing known.
     """
     if not predictions:
-        return Verdict(UNKNOWN, 0.0, MANUAL, "no whole view of the item")
+        return Verdict(UNKNOWN, 0.0, MANUAL, Reason.NO_VIEW, "no whole view of the item")
     if not all(map(is_finite, predictions)):
-        return Verdict(UNKNOWN, 0.0, MANUAL, NO_NUMBER)
+        return Verdict(UNKNOWN, 0.0, MANUAL, Reason.INVALID, NOT_A_NUMBER)
     probabilities = vote(predictions)
     best = int(np.argmax(probabilities))
     label, confidence = rules.labels[best], float(probabilities[best])
-    said = f"{label} {confidence:.0%}"
+    named = f"{label} {confidence:.0%}"
     doubt = _doubt(predictions, label, confidence, rules)
     suspected = _suspected(probabilities, label, rules)
     if suspected:
-        reason = f"{said}, but may be {' or '.join(suspected)}" + (f"; {doubt}" if doubt else "")
-        return Verdict(UNKNOWN if doubt else label, confidence, MANUAL, reason)
+        detail = f"{named}, but may be {' or '.join(suspected)}"
+        if doubt:
+            detail += f"; {doubt.detail}"
+        believed = UNKNOWN if doubt else label
+        return Verdict(believed, confidence, MANUAL, Reason.HAZARD_SUSPECTED, detail)
     if doubt:
-        return Verdict(UNKNOWN, confidence, MANUAL, doubt)
+        return Verdict(UNKNOWN, confidence, MANUAL, doubt.reason, doubt.detail)
     if label not in rules.bins:
-        return Verdict(label, confidence, MANUAL, f"{said} has no bin of its own", disputed=False)
+        detail = f"{named} has no bin of its own"
+        return Verdict(label, confidence, MANUAL, Reason.NO_BIN, detail, disputed=False)
     views = "1 view" if len(predictions) == 1 else f"{len(predictions)} views"
-    return Verdict(label, confidence, rules.bins[label], f"{said} over {views}", disputed=False)
+    detail = f"{named} over {views}"
+    return Verdict(label, confidence, rules.bins[label], Reason.SORTED, detail, disputed=False)
 
 
 def is_finite(prediction: Prediction) -> bool:
@@ -119,25 +103,36 @@ def _suspected(probabilities: np.ndarray, label: str, rules: DecisionRules) -> l
     ]
 
 
+@dataclass(frozen=True)
+class Doubt:
+    """Why an item is not simply of its most likely class."""
+
+    reason: Reason
+    detail: str
+
+
 def _doubt(
     predictions: Sequence[Prediction], label: str, confidence: float, rules: DecisionRules
-) -> str:
-    """Why the item is not simply a `label`, in words; empty if it is."""
+) -> Doubt | None:
+    """Why the item is not simply a `label`; None if it is."""
     threshold = rules.thresholds[label]
     # Asked this way round, what is no number passes no threshold.
     if not confidence >= threshold:
-        return f"unsure: {label} {confidence:.0%} is under its threshold {threshold:.0%}"
+        detail = f"unsure: {label} {confidence:.0%} is under its threshold {threshold:.0%}"
+        return Doubt(Reason.UNSURE, detail)
     if rules.unknown is None:
-        return ""
+        return None
     logits = np.mean([prediction.logits for prediction in predictions], axis=0)
     embedding = np.mean([prediction.embedding for prediction in predictions], axis=0)
     (score,) = rules.unknown.score(logits[np.newaxis], embedding[np.newaxis])
     least = rules.unknown.rule.threshold
     if not np.isfinite(score):
-        return f"like nothing known: {label} {confidence:.0%}, but its likeness is no number"
+        detail = f"out of distribution: {label} {confidence:.0%}, but its score is not a number"
+        return Doubt(Reason.OUT_OF_DISTRIBUTION, detail)
     if score >= least:
-        return ""
-    return (
-        f"like nothing known: {label} {confidence:.0%}, but its likeness {score:.3g} is under "
+        return None
+    detail = (
+        f"out of distribution: {label} {confidence:.0%}, but its score {score:.3g} is under "
         f"{least:.3g}"
     )
+    return Doubt(Reason.OUT_OF_DISTRIBUTION, detail)

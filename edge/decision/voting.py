@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edge.decision.decide import MANUAL, DecisionRules, Verdict, decide, is_finite, vote
+from edge.decision.decide import DecisionRules, decide, is_finite, vote
 from edge.inference.classifier import Prediction
+from edge.labels import MANUAL
+from edge.verdict import Verdict
 
 LEAST_PROBABILITY = 1e-7
 """What a probability of 0 counts as: no single view is worth more than that."""

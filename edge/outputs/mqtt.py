@@ -44,7 +44,7 @@ LARGEST_PACKET = 256_000
 The protocol allows 256 MB, and a small device has little more."""
 ACKNOWLEDGED_S = 10.0
 """A broker that answers, but has acknowledged nothing for so long, is as good as gone."""
-TOLD = ("item_id", "decided_at", "label", "confidence", "bin", "reason", "late", "bundle")
+TOLD = ("item_id", "decided_at", "label", "confidence", "bin", "reason", "detail", "late", "bundle")
 
 
 class Outbox:

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 
 from edge.config import Config
-from edge.decision.decide import MANUAL
 from edge.gates.driven import DrivenGates
 from edge.gates.gpio import GpioPins
 from edge.gates.null import NullGates
 from edge.gates.output import GateOutput
+from edge.labels import MANUAL
 from edge.outputs.announced import ANNOUNCED
 from edge.outputs.modbus import ModbusPlc
 from edge.outputs.mqtt import MqttLink, Outbox

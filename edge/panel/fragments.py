@@ -6,9 +6,10 @@ from html import escape
 from urllib.parse import quote
 
 from edge.bundle.bundle import Bundle
-from edge.decision.decide import MANUAL, UNKNOWN, Verdict
+from edge.labels import MANUAL, UNKNOWN
 from edge.panel.live import STOPPED, Percentiles, Status
 from edge.records.store import ItemRecord
+from edge.verdict import Verdict
 
 STALE_SECONDS = 5.0
 """A status older than this means that the line hangs or died."""
@@ -161,7 +162,7 @@ def _item(record: ItemRecord, hazards: Collection[str]) -> str:
         f'<tr class="{_kind(record.label, hazards).strip()}"><td>{crop}</td>'
         f'<td class="label">{escape(record.label)}</td><td>{record.confidence:.0%}</td>'
         f'<td><span class="bin{manual}">{escape(record.bin)}</span>{late}</td>'
-        f'<td class="reason">{escape(record.reason)}</td><td>{moment}</td></tr>'
+        f'<td class="reason">{escape(record.detail)}</td><td>{moment}</td></tr>'
     )
 
 
@@ -176,7 +177,7 @@ def verdict(said: Verdict, hazards: Collection[str]) -> str:
     """Put the verdict on a tried picture, in words."""
     return (
         f'<div class="verdict{_kind(said.label, hazards)}"><strong>{escape(said.label)}</strong>'
-        f"<span>goes to <b>{escape(said.bin)}</b></span><p>{escape(said.reason)}</p></div>"
+        f"<span>goes to <b>{escape(said.bin)}</b></span><p>{escape(said.detail)}</p></div>"
     )
 
 

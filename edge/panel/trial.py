@@ -10,11 +10,12 @@ import numpy as np
 from edge.bundle.bundle import Bundle, load_bundle, read_bundle
 from edge.bundle.verify import verify
 from edge.config import TrustConfig
-from edge.decision.decide import DecisionRules, Verdict, decide
+from edge.decision.decide import DecisionRules, decide
 from edge.errors import BadInput
 from edge.inference.classifier import Prediction
 from edge.panel.picture import UNREADABLE, check_picture
 from edge.photos.reading import decode_photo
+from edge.verdict import Verdict
 
 FULL_MEGAPIXELS = 2.0
 """A larger picture is reduced while it is decoded; the model looks at far less."""

@@ -13,16 +13,26 @@ from pathlib import Path
 from typing import Any, TextIO
 from urllib.parse import quote
 
-from edge.decision.decide import UNKNOWN
 from edge.errors import BadInput, EwasteError
 from edge.files import sync_folder, temporary_beside
+from edge.labels import UNKNOWN
 from edge.photos.class_folders import CLASS_FOLDERS, class_folders_text, folder_name
 from edge.records.cells import to_cell
 from edge.records.store import NAMED, ItemRecord
 from edge.terminal import ReaderGone
 
 LISTING = "items.csv"
-LISTED = ("path", "label", "reviewed", "predicted", "confidence", "review", "reason", "item_id")
+LISTED = (
+    "path",
+    "label",
+    "reviewed",
+    "predicted",
+    "confidence",
+    "review",
+    "reason",
+    "detail",
+    "item_id",
+)
 OURS = ",".join(NAMED[:5]).encode()
 """What every CSV file of records, also of earlier versions, begins with."""
 LONGEST_ID = 100
@@ -305,6 +315,7 @@ def _write_pictures(
                 "confidence": record.confidence,
                 "review": record.review,
                 "reason": record.reason,
+                "detail": record.detail,
                 "item_id": record.item_id,
             }
         )

@@ -6,8 +6,9 @@ The random share is what shows mistakes that the model is sure of.
 import random
 from collections.abc import Callable, Mapping
 
-from edge.decision.decide import MANUAL, TOUCHING, UNKNOWN
+from edge.labels import MANUAL, UNKNOWN
 from edge.records.store import ItemRecord
+from edge.verdict import Reason
 
 UNSURE, NEAR, SUSPECTED, SAMPLE = "unsure", "near the threshold", "suspected", "random share"
 
@@ -25,7 +26,7 @@ def why_review(
         share: of the other items that is looked at, 0 to 1.
         drawn: a random number, 0 to 1.
     """
-    if not record.crop or TOUCHING in record.reason:
+    if not record.crop or record.reason == Reason.TOUCHING:
         return ""
     if record.label == UNKNOWN:
         return UNSURE

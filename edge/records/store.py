@@ -76,7 +76,7 @@ CREATE TABLE items (
     bin TEXT NOT NULL, reason TEXT NOT NULL, position_mm REAL, offset_mm REAL,
     views INTEGER NOT NULL, detect_ms REAL, classify_ms REAL, verdict_ms REAL,
     late INTEGER NOT NULL, bundle TEXT NOT NULL, length_mm REAL, top_label TEXT NOT NULL,
-    review TEXT NOT NULL, reviewed TEXT NOT NULL);
+    review TEXT NOT NULL, reviewed TEXT NOT NULL, detail TEXT NOT NULL);
 CREATE TABLE crops (
     sequence INTEGER PRIMARY KEY REFERENCES items ON DELETE CASCADE,
     wanted INTEGER NOT NULL, jpeg BLOB NOT NULL);
@@ -101,7 +101,7 @@ DROP TRIGGER tally;
 DROP TABLE tallies;
 """
 MOVED = f"""
-INSERT INTO items SELECT rowid, {FIRST_COLUMNS}, NULL, '', '', '' FROM items_1 ORDER BY rowid;
+INSERT INTO items SELECT rowid, {FIRST_COLUMNS}, NULL, '', '', '', '' FROM items_1 ORDER BY rowid;
 INSERT INTO crops SELECT rowid, 0, crop FROM items_1 WHERE length(crop) > 0;
 DROP TABLE items_1;
 """
@@ -117,7 +117,7 @@ class ItemRecord:
         label: one of the model's classes, or `unknown`.
         confidence: 0 to 1.
         bin: where the item was sent.
-        reason: why, in words.
+        reason: why (`edge.verdict.Reason`).
         position_mm: belt position of the item's center when it was last seen.
         offset_mm: the item's distance across the belt from its middle line.
         views: how many views were classified.
@@ -133,6 +133,7 @@ class ItemRecord:
             label; empty when there was no view.
         review: why a person should look at it (`edge.records.review`), empty: nobody has to.
         reviewed: the label that a person gave it, empty: none did.
+        detail: why, in words.
 
     A float that was not measured may be NaN.
     """
@@ -156,6 +157,7 @@ class ItemRecord:
     top_label: str = ""
     review: str = ""
     reviewed: str = ""
+    detail: str = ""
 
 
 COLUMNS = tuple((field.name, field.type) for field in fields(ItemRecord) if field.name != "crop")

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edge.decision.decide import MANUAL
 from edge.errors import EwasteError
 from edge.gates.schedule import GateSpec
+from edge.labels import MANUAL
 from edge.simulator.layout import PlacedItem
 
 RUN_OUT_MM = 300.0

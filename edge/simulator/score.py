@@ -6,9 +6,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from edge.decision.decide import MANUAL, TOUCHING, UNKNOWN
+from edge.labels import MANUAL, UNKNOWN
 from edge.simulator.layout import PlacedItem
 from edge.simulator.pieces import DEBRIS
+from edge.verdict import Reason
 
 
 class Record(Protocol):
@@ -207,7 +208,7 @@ def is_right(truth: str, said: str) -> bool:
 
 def says_touching(record: Record) -> bool:
     """Whether a record says that its item touches another one."""
-    return TOUCHING in record.reason
+    return record.reason == Reason.TOUCHING
 
 
 class _Finder:

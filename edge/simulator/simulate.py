@@ -200,7 +200,9 @@ def simulate(
 
     def move(item: ItemRecord) -> None:
         place = next(n for n, each in enumerate(records) if each.item_id == item.item_id)
-        records[place] = replace(records[place], bin=item.bin, reason=item.reason)
+        records[place] = replace(
+            records[place], bin=item.bin, reason=item.reason, detail=item.detail
+        )
 
     def pace(classifier: Classifier) -> PacedInference:
         patience_s = PATIENCE / scenario.camera.fps

@@ -70,7 +70,7 @@ def calibrated(tmp_path) -> Bundle:
     detector = UnknownDetector(rule, {"projection": np.eye(4), "references": np.eye(1, 4)})
     contents = {"unknown.npz": pack_detector(detector)}
     manifest = plain_manifest(
-        thresholds={"Mouse": 0.7}, hazard_threshold={"Battery": 0.02}, unknown=rule
+        thresholds={"Mouse": 0.7}, hazard_thresholds={"Battery": 0.02}, unknown=rule
     )
     return Bundle(tmp_path, manifest, manifest.labels, "", contents)
 

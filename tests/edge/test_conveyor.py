@@ -11,12 +11,13 @@ from edge.cameras.camera import Frame, NoFrame
 from edge.cameras.simulated import SimulatedCamera
 from edge.clock import VirtualClock
 from edge.conveyor import Conveyor
-from edge.decision.decide import MANUAL, UNKNOWN, DecisionRules
+from edge.decision.decide import DecisionRules
 from edge.decision.voting import Voting
 from edge.errors import EwasteError
 from edge.gates.schedule import GateSchedule, GateSpec
 from edge.inference.classifier import Prediction
 from edge.inference.worker import InlineInference
+from edge.labels import MANUAL, UNKNOWN
 from edge.simulator.layout import PlacedItem
 from edge.simulator.motion import BeltMotion, Stretch
 from edge.simulator.plant import SimulatedPlant
@@ -112,28 +113,41 @@ class PlantCamera:
         self._camera.close()
 
 
-def line_of(placed, segments=(Stretch(1e9, 250),), takes_s=0.0, fps=15, end_mm=None) -> Line:
+def line_of(
+    placed,
+    segments=(Stretch(1e9, 250),),
+    takes_s=0.0,
+    fps=15,
+    end_mm=None,
+    voting=Voting(views=3, spacing_mm=60),
+    inference=lambda classifier, clock: InlineInference(classifier),
+    wrap=lambda camera, plant, encoder, clock: camera,
+    gates=lambda plant: plant,
+    record=None,
+    realtime=False,
+) -> Line:
     clock, encoder = VirtualClock(), BeltMotion(segments, repeated=False)
     scene = Scene(placed, GEOMETRY, seed=1)
     plant = SimulatedPlant(placed, GATES, scene.remove)
     end_mm = scene.end_mm + 1500 if end_mm is None else end_mm
-    camera = SimulatedCamera(scene, encoder, clock, fps, end_mm, realtime=takes_s > 0)
+    camera = SimulatedCamera(scene, encoder, clock, fps, end_mm, realtime=realtime or takes_s > 0)
     records, moved = [], []
     classifier = ColorClassifier(clock, takes_s)
     conveyor = Conveyor(
-        PlantCamera(camera, plant, encoder, clock),
-        encoder,
-        clock,
-        GEOMETRY,
-        InlineInference(classifier),
-        RULES,
-        Voting(views=3, spacing_mm=60),
-        GateSchedule(GATES, lead_mm=40, max_open_s=3),
-        plant,
-        "digest",
-        records.append,
-        moved=moved.append,
+        camera=wrap(PlantCamera(camera, plant, encoder, clock), plant, encoder, clock),
+        encoder=encoder,
+        clock=clock,
+        geometry=GEOMETRY,
+        inference=inference(classifier, clock),
+        rules=RULES,
+        voting=voting,
+        schedule=GateSchedule(GATES, lead_mm=40, max_open_s=3),
+        gates=gates(plant),
+        bundle="digest",
+        record=record or records.append,
+        on_rerouted=moved.append,
     )
+
     return Line(conveyor, plant, records, moved, placed, classifier)
 
 
@@ -181,7 +195,7 @@ def test_late_verdicts_go_to_manual_and_are_counted():
     result = line.run()
     assert result.deadlines_missed > 0
     late = [record for record in line.records if record.late]
-    assert late and all(record.bin == MANUAL and "too late" in record.reason for record in late)
+    assert late and all(record.bin == MANUAL and "too late" in record.detail for record in late)
     assert result.hazard_leaks == 0
 
 
@@ -196,26 +210,24 @@ def test_a_touching_pair_is_one_manual_record_and_never_one_good_item():
     result = line.run()
     together, *alone = sorted(line.records, key=lambda record: record.position_mm)
     assert (together.label, together.bin, together.views) == (UNKNOWN, MANUAL, 0)
-    assert "touches another item" in together.reason and "more than one" in together.reason
+    assert "touches another item" in together.detail and "more than one" in together.detail
     assert together.crop[:2] == b"\xff\xd8", "a person can see what it was"
     assert line.plant.routed == [MANUAL, MANUAL, "boards", "small"]
     assert [record.label for record in alone] == ["PCB", "Mobile"] and result.right == 2
 
 
 def test_sure_items_take_fewer_predictions_and_get_the_same_verdicts():
-    line = line_of(belt_of(MIXED))
-    line.conveyor._voting = Voting(views=3, spacing_mm=60, error=0.05)
+    line = line_of(belt_of(MIXED), voting=Voting(views=3, spacing_mm=60, error=0.05))
     result = line.run()
     assert (result.right, result.routed_right, result.duplicates) == (8, 8, 0)
     assert line.classifier.asked == 8 and {record.views for record in line.records} == {1}
 
 
 def slow_line(labels: list[str], takes_s: float) -> Line:
-    line = line_of(belt_of(labels))
-    line.conveyor._inference = PacedInference(
-        line.classifier, line.conveyor._clock, takes_s, patience_s=0.04
-    )
-    return line
+    def paced(classifier, clock) -> PacedInference:
+        return PacedInference(classifier, clock, takes_s, patience_s=0.04)
+
+    return line_of(belt_of(labels), inference=paced)
 
 
 @pytest.mark.parametrize("takes_s", [0.5, 0.9])
@@ -239,7 +251,7 @@ def test_what_a_classifier_cannot_do_in_time_is_manual_and_says_so(injected):
     assert 0 < len(without) < 16
     for record in without:
         assert (record.label, record.bin, record.late) == (UNKNOWN, MANUAL, True)
-        assert record.reason == "too late to be classified"
+        assert record.detail == "too late to be classified"
     # Each gets one prediction before any gets two, so no item took the time of another.
     assert {record.views for record in line.records} == {0, 1}
     assert result.deadlines_missed == len(without)
@@ -248,16 +260,17 @@ def test_what_a_classifier_cannot_do_in_time_is_manual_and_says_so(injected):
 
 
 def test_the_gates_are_closed_before_at_the_end_and_when_the_camera_fails():
-    line = line_of(belt_of(["PCB"]))
-    line.plant.open("boards")
-
     class Failing:
+        def __init__(self, camera, plant, encoder, clock) -> None:
+            self._plant = plant
+            plant.open("boards")
+
         def read(self):
-            assert not line.plant.open_gates
-            line.plant.open("small")
+            assert not self._plant.open_gates
+            self._plant.open("small")
             raise RuntimeError("the lens fell off")
 
-    line.conveyor._camera = Failing()
+    line = line_of(belt_of(["PCB"]), wrap=Failing)
     with pytest.raises(RuntimeError):
         line.conveyor.run()
     assert not line.plant.open_gates
@@ -283,21 +296,21 @@ class FailingCamera:
         return NoFrame(self._fault)
 
 
-def failing(line: Line, away: tuple[float, float], fault: str) -> FailingCamera:
-    conveyor = line.conveyor
-    conveyor._camera._camera._realtime = True
-    camera = FailingCamera(
-        conveyor._camera, conveyor._clock, conveyor._encoder, line.plant, away, fault
-    )
-    conveyor._camera = camera
-    return camera
+def failing(placed, away: tuple[float, float], fault: str) -> tuple[Line, FailingCamera]:
+    cameras = []
+
+    def wrap(camera, plant, encoder, clock) -> FailingCamera:
+        cameras.append(FailingCamera(camera, clock, encoder, plant, away, fault))
+        return cameras[0]
+
+    return line_of(placed, wrap=wrap, realtime=True), cameras[0]
 
 
 def test_while_the_camera_is_away_the_gates_are_closed_and_what_was_on_the_belt_is_manual():
-    line = line_of(belt_of([*MIXED, *MIXED]))
-    camera = failing(line, (7.8, 9.8), "the camera gives no pictures")
+    away, fault = (7.8, 9.8), "the camera gives no pictures"
+    line, camera = failing(belt_of([*MIXED, *MIXED]), away, fault)
     steps = []
-    line.conveyor.run(shown=steps.append)
+    line.conveyor.run(on_step=steps.append)
     tally = line.conveyor.tally
     assert tally.camera_faults == 1 and tally.frames_dropped > 25
     assert camera.waits >= 39 and not camera.open_while_away
@@ -308,7 +321,7 @@ def test_while_the_camera_is_away_the_gates_are_closed_and_what_was_on_the_belt_
     # What had no verdict yet gets one when the camera fails, once.
     failed = [record for step in blind for record in step.records]
     assert len(failed) == 1 and failed[0].bin == MANUAL
-    assert "the camera failed" in failed[0].reason
+    assert "the camera failed" in failed[0].detail
     result = score(line.placed, line.records, line.plant.routed, BINS, {"Battery"})
     assert (result.counted, result.duplicates, result.false_positives, result.hazard_leaks) == (
         16,
@@ -326,13 +339,12 @@ def test_while_the_camera_is_away_the_gates_are_closed_and_what_was_on_the_belt_
     # What had been bound for a gate is said to have gone to manual after all.
     by_place = sorted(zip(line.records, line.bins(), strict=True), key=lambda r: r[0].position_mm)
     assert [bin for _, bin in by_place] == line.plant.routed
-    assert len(line.moved) == 4 and all("was closed" in each.reason for each in line.moved)
+    assert len(line.moved) == 4 and all("was closed" in each.detail for each in line.moved)
     assert tally.per_bin == Counter(line.plant.routed)
 
 
 def test_frames_that_are_merely_late_leave_the_gates_to_the_encoder():
-    line = line_of(belt_of(MIXED))
-    camera = failing(line, (9.0, 9.5), "")
+    line, camera = failing(belt_of(MIXED), (9.0, 9.5), "")
     result = line.run()
     assert camera.waits == 10 and line.conveyor.tally.camera_faults == 0
     assert (result.counted, result.routed_right, result.duplicates) == (8, 8, 0)
@@ -358,10 +370,27 @@ def test_an_item_that_one_frame_alone_shows_whole_is_classified(center_mm):
     assert line.records[0].bin == "small"
 
 
+class Silent:
+    """A model that never answers in time."""
+
+    def __init__(self, classifier, clock) -> None:
+        self._classifier = classifier
+
+    def start(self, view: np.ndarray) -> None:
+        self._view = view
+
+    def answer(self) -> None:
+        return None
+
+    def wait(self) -> tuple[Prediction, float]:
+        return self._classifier.predict(self._view), 0.0
+
+    def close(self) -> None:
+        pass
+
+
 def test_an_item_that_was_never_classified_is_unknown_not_lost():
-    line = line_of(belt_of(["PCB", "Mobile"]))
-    line.conveyor._voting = Voting(views=3, spacing_mm=60)
-    line.conveyor._classify_most_urgent = lambda captured_at: None
+    line = line_of(belt_of(["PCB", "Mobile"]), inference=Silent)
     result = line.run()
     assert (result.counted, result.unknown) == (2, 2)
     assert {(record.label, record.bin) for record in line.records} == {(UNKNOWN, MANUAL)}
@@ -382,9 +411,7 @@ class Failing(ColorClassifier):
 
 
 def failing_line(at: set[int]) -> Line:
-    line = line_of(belt_of(MIXED))
-    line.conveyor._inference = InlineInference(Failing(at))
-    return line
+    return line_of(belt_of(MIXED), inference=lambda *_: InlineInference(Failing(at)))
 
 
 def test_a_model_that_fails_at_a_view_costs_that_view():
@@ -404,7 +431,6 @@ def test_a_model_that_only_fails_ends_the_line_with_all_items_recorded_and_gates
 
 
 def test_what_ended_the_line_first_is_what_is_told_and_everything_is_closed():
-    line = line_of(belt_of(MIXED))
     closed = []
 
     class Inference(InlineInference):
@@ -426,9 +452,12 @@ def test_what_ended_the_line_first_is_what_is_told_and_everything_is_closed():
     def record(item) -> None:
         raise ZeroDivisionError("first")
 
-    line.conveyor._inference = Inference(line.classifier)
-    line.conveyor._gates = Gates(line.conveyor._gates)
-    line.conveyor._record = record
+    line = line_of(
+        belt_of(MIXED),
+        inference=lambda classifier, clock: Inference(classifier),
+        gates=Gates,
+        record=record,
+    )
     with pytest.raises(ZeroDivisionError, match="first"):
         line.conveyor.run()
     assert closed[0] == closed[1] == "gates" and closed[-1] == "inference"

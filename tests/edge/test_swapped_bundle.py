@@ -66,8 +66,8 @@ def pair(tiny_bundle: Path, tmp_path: Path) -> tuple[Path, Path, str]:
     model[at : at + 64] = bytes(64)
     (bad / "model.tflite").write_bytes(bytes(model))
     (bad / "model_card.md").write_bytes(b"# another\n")
-    reseal(bad, name="another", thresholds={}, threshold=0.0, hazards=[], hazard_threshold={})
-    reseal(good, thresholds={"PCB": 0.9}, hazard_threshold={"Battery": 0.2})
+    reseal(bad, name="another", thresholds={}, threshold=0.0, hazards=[], hazard_thresholds={})
+    reseal(good, thresholds={"PCB": 0.9}, hazard_thresholds={"Battery": 0.2})
     return good, bad, sign_bundle(good, tmp_path / "line.key")
 
 

@@ -5,8 +5,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from edge.decision.decide import MANUAL, UNKNOWN, DecisionRules, Verdict, decide
+from edge.decision.decide import DecisionRules, decide
 from edge.inference.classifier import Prediction, softmax
+from edge.labels import MANUAL, UNKNOWN
+from edge.verdict import Verdict
 from train.evaluation.intervals import wilson
 from train.evaluation.predictor import Answers
 

@@ -213,7 +213,7 @@ RULE = UnknownRule(score="neighbors", threshold=0.7)
 
 
 def with_detector(out: Path, content: bytes) -> Bundle:
-    changes = {"unknown": RULE, "thresholds": {"Mouse": 0.7}, "hazard_threshold": {"Battery": 0.1}}
+    changes = {"unknown": RULE, "thresholds": {"Mouse": 0.7}, "hazard_thresholds": {"Battery": 0.1}}
     return write_bundle(out, plain_manifest(**changes), {**PLAIN_CONTENTS, "unknown.npz": content})
 
 
@@ -224,7 +224,7 @@ def test_a_bundle_carries_its_unknown_detector_and_levels(tmp_path: Path) -> Non
     opened = open_detector(loaded)
     np.testing.assert_allclose(opened.arrays["references"], detector.arrays["references"])
     assert opened.rule == RULE
-    assert loaded.manifest.hazard_threshold == {"Battery": 0.1}
+    assert loaded.manifest.hazard_thresholds == {"Battery": 0.1}
 
 
 def test_the_detector_is_required_and_proved_like_the_other_files(tmp_path: Path) -> None:
@@ -241,7 +241,7 @@ def test_the_detector_is_required_and_proved_like_the_other_files(tmp_path: Path
 
 def test_a_bundle_from_before_there_were_levels_loads_without_them(plain_bundle: Bundle) -> None:
     manifest = json.loads((plain_bundle.path / "manifest.json").read_text())
-    for key in ("thresholds", "hazard_threshold", "unknown"):
+    for key in ("thresholds", "hazard_thresholds", "unknown"):
         del manifest[key]
     (plain_bundle.path / "manifest.json").write_text(json.dumps(manifest))
     loaded = load_bundle(plain_bundle.path)
@@ -249,7 +249,7 @@ def test_a_bundle_from_before_there_were_levels_loads_without_them(plain_bundle:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"thresholds": {"Phone": 0.5}}, {"hazard_threshold": {"Mouse": 0.5}}]
+    "wrong", [{"thresholds": {"Phone": 0.5}}, {"hazard_thresholds": {"Mouse": 0.5}}]
 )
 def test_levels_of_what_is_no_label_or_no_hazard_are_invalid(wrong: dict) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):

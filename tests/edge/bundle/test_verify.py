@@ -446,7 +446,7 @@ def test_a_device_asks_for_its_hazards_and_a_gate(copy: Path) -> None:
 def test_a_line_is_told_of_labels_that_are_nearly_its_own(copy: Path) -> None:
     labels = ["battery", "Keyboard", "PCBs", "Washing Machine"]
     bundle = load_bundle(copy)
-    levels = {"labels": labels, "hazards": (), "thresholds": {}, "hazard_threshold": {}}
+    levels = {"labels": labels, "hazards": (), "thresholds": {}, "hazard_thresholds": {}}
     manifest = bundle.manifest.model_copy(update={**levels, "bins": {}})
     strange = replace(bundle, manifest=manifest, labels=tuple(labels))
     notes = name_notes(Config(), strange)

@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.bundle.manifest import DEFAULT_HAZARD_THRESHOLD, DecisionLevels, UnknownRule
-from edge.decision.decide import MANUAL, NO_NUMBER, UNKNOWN, DecisionRules, decide, rules_for, vote
+from edge.decision.decide import NOT_A_NUMBER, DecisionRules, decide, rules_for, vote
 from edge.inference.classifier import Prediction, softmax
 from edge.inference.ood import UnknownDetector
+from edge.labels import MANUAL, UNKNOWN
 
 LABELS = ("Battery", "Mobile", "PCB")
 RULES = DecisionRules(
@@ -28,19 +29,19 @@ def test_the_views_vote_with_their_probabilities():
     verdict = decide([seen(0.05, 0.05, 0.9), seen(0.0, 0.3, 0.7)], RULES)
     assert (verdict.label, verdict.bin) == ("PCB", "boards")
     assert verdict.confidence == pytest.approx(0.8)
-    assert "2 views" in verdict.reason
+    assert "2 views" in verdict.detail
 
 
 def test_unsure_means_unknown_and_manual():
     verdict = decide([seen(0.05, 0.4, 0.55)], RULES)
     assert (verdict.label, verdict.bin) == (UNKNOWN, MANUAL)
-    assert "PCB 55%" in verdict.reason and "60%" in verdict.reason
+    assert "PCB 55%" in verdict.detail and "60%" in verdict.detail
 
 
 def test_a_suspected_battery_goes_to_no_other_bin():
     verdict = decide([seen(0.2, 0.0, 0.8)], RULES)
     assert (verdict.label, verdict.bin) == ("PCB", MANUAL)
-    assert "Battery 20%" in verdict.reason
+    assert "Battery 20%" in verdict.detail
 
 
 def test_a_battery_goes_to_its_own_bin():
@@ -70,13 +71,13 @@ def test_what_is_like_nothing_known_is_unknown_however_sure_the_label():
     assert (known.label, known.bin) == ("PCB", "boards")
     strange = decide([looking([0.1, 1, 0, 0], 0, 0, 1)], rules)
     assert (strange.label, strange.bin) == (UNKNOWN, MANUAL)
-    assert "like nothing known" in strange.reason and "PCB 100%" in strange.reason
+    assert "out of distribution" in strange.detail and "PCB 100%" in strange.detail
 
 
 def test_a_suspected_battery_is_told_even_when_it_is_like_nothing_known():
     verdict = decide([looking([0, 1, 0, 0], 0.3, 0, 0.7)], replace(RULES, unknown=detector(0.8)))
     assert (verdict.label, verdict.bin) == (UNKNOWN, MANUAL)
-    assert "may be Battery 30" in verdict.reason and "like nothing known" in verdict.reason
+    assert "may be Battery 30" in verdict.detail and "out of distribution" in verdict.detail
 
 
 def test_a_label_that_shares_the_hazards_bin_may_go_there():
@@ -96,7 +97,7 @@ def test_what_was_not_calibrated_gets_the_defaults():
         hazards=("Battery", "PCB"),
         threshold=0.4,
         thresholds={"PCB": 0.7},
-        hazard_threshold={"PCB": 0.01},
+        hazard_thresholds={"PCB": 0.01},
     )
     rules = rules_for(levels, {}, None)
     assert rules.thresholds == {"Battery": 0.4, "Mobile": 0.4, "PCB": 0.7}
@@ -130,7 +131,7 @@ def test_whatever_the_views_say_no_suspected_hazard_reaches_a_bin_that_is_not_it
     predictions = [looking(embedding, *view) for embedding, view in views]
     verdict = decide(predictions, rules)
     mean = dict(zip(LABELS, vote(predictions), strict=True))
-    assert 0 <= verdict.confidence <= 1 and verdict.reason
+    assert 0 <= verdict.confidence <= 1 and verdict.detail
     assert verdict.bin in {MANUAL, *bins.values()}
     if verdict.label == UNKNOWN:
         assert verdict.bin == MANUAL
@@ -174,7 +175,7 @@ def test_what_is_no_number_is_unknown_wherever_it_stands(
     )
     verdict = decide(predictions, rules)
     assert (verdict.label, verdict.bin) == (UNKNOWN, MANUAL)
-    assert verdict.confidence == 0.0 and verdict.reason == NO_NUMBER and verdict.disputed
+    assert verdict.confidence == 0.0 and verdict.detail == NOT_A_NUMBER and verdict.disputed
 
 
 @pytest.mark.parametrize("score", [np.nan, np.inf, -np.inf])
@@ -187,7 +188,7 @@ def test_a_likeness_that_is_no_number_is_like_nothing_known(score, threshold):
     rule = UnknownRule(score="energy", threshold=0).model_copy(update={"threshold": threshold})
     verdict = decide([seen(0.0, 0.0, 1.0)], replace(RULES, unknown=Broken(rule, {})))
     assert (verdict.label, verdict.bin) == (UNKNOWN, MANUAL)
-    assert "no number" in verdict.reason
+    assert "not a number" in verdict.detail
 
 
 @pytest.mark.filterwarnings("error")

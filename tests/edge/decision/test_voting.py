@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.decision.decide import MANUAL, UNKNOWN, DecisionRules, decide, vote
+from edge.decision.decide import DecisionRules, decide, vote
 from edge.decision.voting import Voting, posterior, verdict_if_sure
 from edge.inference.classifier import Prediction
+from edge.labels import MANUAL, UNKNOWN
 
 LABELS = ("Battery", "Mobile", "PCB")
 RULES = DecisionRules(

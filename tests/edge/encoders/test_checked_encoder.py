@@ -11,12 +11,12 @@ from edge.cameras.simulated import SimulatedCamera
 from edge.cameras.watched import WatchedCamera
 from edge.clock import VirtualClock
 from edge.conveyor import Conveyor
-from edge.decision.decide import MANUAL
 from edge.decision.voting import Voting
 from edge.encoders.checked_encoder import AGREE_MM, OFF_MM, CheckedEncoder
 from edge.encoders.pulses import PulseEncoder
 from edge.encoders.visual_odometer import Odometer
 from edge.gates.schedule import GateSchedule
+from edge.labels import MANUAL
 from edge.simulator.motion import BeltMotion, Stretch
 from edge.simulator.plant import SimulatedPlant
 from edge.simulator.scene import Scene
@@ -102,16 +102,24 @@ def run(profile, corrupted, labels=MIXED * 2, blind=lambda at: False) -> Ran:
 
     camera = SimulatedCamera(scene, belt, clock, FPS, scene.end_mm + 1500)
     conveyor = Conveyor(
-        *(WatchedCamera(camera, watch), encoder, clock, GEOMETRY),
-        *(InlineInference(ColorClassifier()), RULES, Voting(3, 60)),
-        *(GateSchedule(GATES, lead_mm=40, max_open_s=3), plant, "digest", record),
+        camera=WatchedCamera(camera, watch),
+        encoder=encoder,
+        clock=clock,
+        geometry=GEOMETRY,
+        inference=InlineInference(ColorClassifier()),
+        rules=RULES,
+        voting=Voting(views=3, spacing_mm=60),
+        schedule=GateSchedule(GATES, lead_mm=40, max_open_s=3),
+        gates=plant,
+        bundle="digest",
+        record=record,
     )
 
     def shown(step) -> None:
         if not step.belt.trusted:
             ran.open_untrusted += len(plant.open_gates)
 
-    conveyor.run(shown=shown)
+    conveyor.run(on_step=shown)
     ran.score = score(placed, ran.records, plant.routed, BINS, {"Battery"})
     ran.routed = [(bin, BINS[item.label]) for bin, item in zip(plant.routed, placed, strict=True)]
     ran.encoder_faults = conveyor.tally.encoder_faults
@@ -208,6 +216,6 @@ def test_when_neither_is_sure_the_gates_close_and_items_go_to_manual(told):
     untrusted = ran.times(lambda health: not health.trusted)
     assert 9.0 < untrusted[0] < 9.6 and 10.9 < untrusted[-1] < 11.2
     assert ran.encoder_faults == 1 and not ran.open_untrusted
-    lost = [record for record in ran.records if "cannot see" in record.reason]
+    lost = [record for record in ran.records if "cannot see" in record.detail]
     assert lost and {record.bin for record in lost} == {MANUAL}
     assert ran.score.duplicates == 0 and wrong_gate(ran) == 0

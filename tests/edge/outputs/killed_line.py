@@ -106,19 +106,22 @@ def live(clock, scene, belt, path, plc_port, pipe) -> None:
     shown.told, shown.next_at = 0, time.monotonic()
     camera = SimulatedCamera(scene, belt, clock, FPS, scene.end_mm + 300)
     conveyor = Conveyor(
-        *(
-            camera,
-            encoder,
-            clock,
-            GEOMETRY,
-            InlineInference(ColorClassifier()),
-            RULES,
-            Voting(2, 60),
-        ),
-        *(GateSchedule(GATES, 40, 3), outputs.gates, "digest", record, recall),
+        camera=camera,
+        encoder=encoder,
+        clock=clock,
+        geometry=GEOMETRY,
+        inference=InlineInference(ColorClassifier()),
+        rules=RULES,
+        voting=Voting(views=2, spacing_mm=60),
+        schedule=GateSchedule(GATES, lead_mm=40, max_open_s=3),
+        gates=outputs.gates,
+        bundle="digest",
+        record=record,
+        recall=recall,
     )
-    acknowledge({"session": conveyor._session, "zero_mm": encoder.zero_mm})
-    conveyor.run(shown=shown)
+
+    acknowledge({"session": conveyor.session, "zero_mm": encoder.zero_mm})
+    conveyor.run(on_step=shown)
     outputs.close()
     writer.close()
 

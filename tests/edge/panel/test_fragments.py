@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from edge.decision.decide import Verdict
 from edge.panel import fragments
 from edge.panel.live import Percentiles, Status
+from edge.verdict import Verdict
 from tests.edge.records.test_store import RECORD
 
 NOW = 1_700_000_000.0

@@ -41,7 +41,7 @@ def test_a_picture_gets_classes_and_a_verdict(bundle, picture):
         dict(zip(bundle.labels, (0, 0.8, 0.2), strict=True))
     )
     assert (answer.verdict.label, answer.verdict.bin) == ("Mouse", "small")
-    assert "80%" in answer.verdict.reason
+    assert "80%" in answer.verdict.detail
 
 
 @pytest.mark.parametrize("content", [b"", b"no picture", b"\xff\xd8\xff\xe0 broken"])

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from edge.decision.decide import UNKNOWN
 from edge.errors import BadInput, EwasteError
+from edge.labels import UNKNOWN
 from edge.photos.class_folders import CLASS_FOLDERS
 from edge.photos.dataset import find_photos
 from edge.records.cells import from_cell, to_cell

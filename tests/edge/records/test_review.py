@@ -2,8 +2,9 @@ from dataclasses import replace
 
 import pytest
 
-from edge.decision.decide import MANUAL, TOUCHING, UNKNOWN
+from edge.labels import MANUAL, UNKNOWN
 from edge.records.review import NEAR, SAMPLE, SUSPECTED, UNSURE, reviewer, why_review
+from edge.verdict import Reason
 from tests.edge.records.test_store import RECORD
 
 
@@ -17,7 +18,7 @@ from tests.edge.records.test_store import RECORD
         ({"bin": MANUAL}, 0.5, SUSPECTED),
         ({"bin": MANUAL, "late": True}, 0.5, ""),
         ({"label": UNKNOWN, "crop": b""}, 0.0, ""),
-        ({"label": UNKNOWN, "confidence": 0.0, "reason": f"{TOUCHING}; perhaps"}, 0.0, ""),
+        ({"label": UNKNOWN, "confidence": 0.0, "reason": Reason.TOUCHING}, 0.0, ""),
     ],
 )
 def test_what_is_doubtful_and_a_random_share_is_looked_at(changes, drawn, why):

@@ -1,0 +1,128 @@
+"""From frames to sightings: which items are in view, where, and whether each is one object."""
+
+import time
+from dataclasses import dataclass, field, replace
+
+from edge.belt.detector import Detection, Detector
+from edge.belt.geometry import Geometry
+from edge.belt.sighting import DetectionPass, Sighting
+from edge.belt.touching import multi_object_score
+from edge.belt.tracker import TrackedItem, Tracker, box_of
+from edge.cameras.camera import Frame
+
+DETECT_EVERY_S = 0.05
+"""The detector does not run again so soon after its last pass: of 30 frames a second it sees every
+other one."""
+DETECT_EVERY_SHARE = 1 / 6
+"""Of the view: the detector runs in any case before the belt has moved by as much, so that each
+item is seen several times however fast the belt runs."""
+OUTLINES_SCORED = 2
+"""How many outlines of an item get a multi-object score; the item does not change."""
+ITEMS_REMEMBERED = 200
+"""More than can be between the forgetting distances of the tracker at once."""
+
+
+@dataclass
+class _TouchingEvidence:
+    """What the sightings of one item say about whether it touches another."""
+
+    sightings: int = 0
+    touching_sightings: int = 0
+    scores: list[float] = field(default_factory=list)
+
+    @property
+    def touching(self) -> bool:
+        """Most sightings showed more than this item, or its outlines look like more."""
+        return 2 * self.touching_sightings > self.sightings or sum(self.scores) > 0
+
+    def add(self, detection: Detection) -> None:
+        self.sightings += 1
+        self.touching_sightings += detection.touching
+        if detection.outline is None or not detection.whole:
+            return
+        if len(self.scores) < OUTLINES_SCORED:
+            self.scores.append(multi_object_score(detection.outline))
+
+
+class Observer:
+    """Detects and follows the items of one belt."""
+
+    def __init__(self, geometry: Geometry) -> None:
+        """Start with an unknown belt; `geometry` is what the camera shows of it."""
+        self._geometry = geometry
+        self._detector, self._tracker = Detector(geometry), Tracker()
+        self._evidence: dict[int, _TouchingEvidence] = {}
+        self._last: DetectionPass | None = None
+        self._frame_mm = 0.0
+
+    def observe(self, frame: Frame, encoder_mm: float) -> DetectionPass:
+        """Run the detector on a frame when it is time to, and return the newest pass.
+
+        Args:
+            frame: the newest frame.
+            encoder_mm: where the belt was as it was captured.
+        """
+        last = self._last
+        if last is None or self._is_time(frame, encoder_mm, last):
+            last = self._last = self._detect(frame, encoder_mm, last)
+        self._frame_mm = encoder_mm
+        return last
+
+    def left(self, encoder_mm: float) -> list[TrackedItem]:
+        """The items whose leading end has left the view."""
+        return self._tracker.left(encoder_mm)
+
+    def interrupt(self) -> None:
+        """Forget the last pass: the camera lost sight of the belt."""
+        self._last = None
+
+    def _is_time(self, frame: Frame, encoder_mm: float, last: DetectionPass) -> bool:
+        """Whether to run again: not twice in a moment, as long as the next frame is in time.
+
+        The detector costs more than all else but the model.
+        """
+        by_next_mm = abs(encoder_mm - last.encoder_mm) + abs(encoder_mm - self._frame_mm)
+        too_far = by_next_mm > DETECT_EVERY_SHARE * self._geometry.width_mm
+        return too_far or frame.captured_at - last.frame.captured_at >= DETECT_EVERY_S
+
+    def _detect(self, frame: Frame, encoder_mm: float, last: DetectionPass | None) -> DetectionPass:
+        started = time.perf_counter()
+        detections = self._detector.detect(frame.pixels, encoder_mm)
+        seen = self._tracker.update(detections, self._geometry, encoder_mm, frame.captured_at)
+        took_ms = (time.perf_counter() - started) * 1000
+        sightings, earlier = [], []
+        for item, detection in seen:
+            new = item.number not in self._evidence
+            evidence = self._evidence.setdefault(item.number, _TouchingEvidence())
+            evidence.add(detection)
+            sighting = Sighting(
+                item=item,
+                detection=detection,
+                frame=frame,
+                encoder_mm=encoder_mm,
+                box=detection.box,
+                whole=detection.whole,
+                touching=evidence.touching,
+            )
+            sightings.append(sighting)
+            if new and last and not (detection.whole or detection.touching or sighting.touching):
+                earlier += self._in_last(sighting, last)
+        for number in sorted(self._evidence)[:-ITEMS_REMEMBERED]:
+            del self._evidence[number]
+        return DetectionPass(frame, encoder_mm, tuple(sightings), tuple(earlier), took_ms)
+
+    def _in_last(self, sighting: Sighting, last: DetectionPass) -> list[Sighting]:
+        """The item of a sighting in the last pass, if it lay there whole; else nothing.
+
+        It takes two sightings to make an item, and on a fast belt the first may show it whole for
+        the only time: what lay at the view's end at the start, or came by while frames were lost.
+        """
+        item, geometry = sighting.item, self._geometry
+        box = box_of(item, geometry, last.encoder_mm)
+        width, height = geometry.width_px, geometry.height_px
+        inside = min(box.left, box.top) >= 0 and box.right <= width and box.bottom <= height
+        if not inside or item.first_seen_at > last.frame.captured_at:
+            return []
+        return [
+            replace(sighting, frame=last.frame, encoder_mm=last.encoder_mm, box=box, whole=True)
+        ]

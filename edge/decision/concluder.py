@@ -1,0 +1,248 @@
+"""From predictions to records: when an item gets its verdict, and what is recorded of it."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from edge.belt.sighting import Sighting
+from edge.belt.tracker import TrackedItem
+from edge.decision.decide import DecisionRules, decide, vote
+from edge.decision.voting import Voting, verdict_if_sure
+from edge.gates.mover import Passed
+from edge.gates.schedule import Opening
+from edge.inference.classifier import Prediction
+from edge.inference.dispatcher import Answer
+from edge.labels import MANUAL, UNKNOWN
+from edge.records.store import ItemRecord
+from edge.verdict import Reason, Verdict
+
+ITEMS_REMEMBERED = 200
+"""More than can be between the forgetting distances of the tracker at once."""
+TOUCHING = Verdict(
+    UNKNOWN, 0.0, MANUAL, Reason.TOUCHING, "touches another item; may be more than one"
+)
+MODEL_FAILED = Verdict(UNKNOWN, 0.0, MANUAL, Reason.MODEL_FAULT, "the model failed at it")
+RECALLED = Verdict(UNKNOWN, 0.0, MANUAL, Reason.COUNTED_BEFORE, "counted before the restart")
+NO_OPENING = {
+    Opening.LATE: Reason.TOO_LATE,
+    Opening.BESIDE: Reason.NEIGHBOR_TOO_NEAR,
+    Opening.UNSEEN: Reason.NOT_SEEN_WHOLE,
+    Opening.NO_GATE: Reason.NO_GATE,
+}
+
+
+@dataclass(frozen=True)
+class Unsafe:
+    """Why an item goes to `manual` whatever it is."""
+
+    reason: Reason
+    detail: str
+
+
+@dataclass
+class ItemEvidence:
+    """What is known of one item on its way to a verdict.
+
+    Attributes:
+        item: where the item is.
+        touching: it touches another item.
+        failed: the model failed at a view of it.
+        left: its leading end has left the view: there are no more whole views, as long as the belt
+            does not jog back.
+        predictions: what the model said.
+        classify_ms: what its predictions took.
+        settled: what its predictions say, once they are enough for a verdict.
+        verdict: None while it is undecided.
+    """
+
+    item: TrackedItem
+    touching: bool = False
+    failed: bool = False
+    left: bool = False
+    predictions: list[Prediction] = field(default_factory=list)
+    classify_ms: float = 0.0
+    settled: Verdict | None = None
+    verdict: Verdict | None = None
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """What else a record holds of the moment an item was decided on.
+
+    Attributes:
+        decided_at: unix seconds.
+        opening: what the gates made of it.
+        unsafe: why it went to `manual` whatever it is; None: it did not have to.
+        unanswered: a view of it waits for the model, or is at it.
+        detect_ms: time of the last detection pass.
+        verdict_ms: from the capture of the frame that brought the verdict, to the verdict.
+        crop: its best view as JPEG; empty when there is none.
+    """
+
+    decided_at: float
+    opening: Opening
+    unsafe: Unsafe | None
+    unanswered: bool
+    detect_ms: float
+    verdict_ms: float
+    crop: bytes
+
+
+class Concluder:
+    """Collects the evidence of each item and concludes once, when it is enough or cannot wait."""
+
+    def __init__(self, *, rules: DecisionRules, voting: Voting, bundle: str, session: str) -> None:
+        """Start with no items.
+
+        Args:
+            rules: how predictions become a verdict.
+            voting: how many views an item gets.
+            bundle: digest of the model's bundle.
+            session: names this run in the names of its items.
+        """
+        self._rules, self._voting = rules, voting
+        self._bundle, self._session = bundle, session
+        self._items: dict[int, ItemEvidence] = {}
+        self._pending: dict[str, ItemRecord] = {}  # on their way to a gate that is to open for them
+
+    def sighted(self, sightings: Iterable[Sighting]) -> None:
+        """Take in what a detection pass showed."""
+        for sighting in sightings:
+            evidence = self._evidence(sighting.item)
+            evidence.item, evidence.touching = sighting.item, sighting.touching
+
+    def left(self, items: Iterable[TrackedItem]) -> None:
+        """Take in which items have left the view."""
+        for item in items:
+            self._evidence(item).left = True
+
+    def answered(self, answers: Iterable[Answer]) -> None:
+        """Take in what the model said; an answer for a decided item changes nothing."""
+        for answer in answers:
+            evidence = self._items.get(answer.number)
+            if evidence is None or evidence.verdict is not None:
+                continue
+            if answer.prediction is None:
+                evidence.failed = True
+                continue
+            evidence.predictions.append(answer.prediction)
+            evidence.classify_ms += answer.took_ms
+            evidence.settled = verdict_if_sure(evidence.predictions, self._rules, self._voting)
+
+    def undecided(self) -> list[ItemEvidence]:
+        """The items without a verdict, in the order they were first seen."""
+        return [evidence for evidence in self._items.values() if evidence.verdict is None]
+
+    def due(
+        self,
+        *,
+        by_mm: float,
+        deadline_mm: Callable[[TrackedItem], float],
+        unanswered: Callable[[int], bool],
+    ) -> list[ItemEvidence]:
+        """The items whose vote is sure, that give no more views, or that cannot wait.
+
+        Args:
+            by_mm: where the belt will be when there is the next chance to decide.
+            deadline_mm: the reading by which an item's verdict must have fallen.
+            unanswered: whether a view of the item of this number waits for the model.
+        """
+        return [
+            evidence
+            for evidence in self.undecided()
+            if evidence.settled
+            or (evidence.left and (evidence.touching or not unanswered(evidence.item.number)))
+            or ((evidence.left or evidence.predictions) and by_mm >= deadline_mm(evidence.item))
+        ]
+
+    def verdict(self, evidence: ItemEvidence) -> Verdict:
+        """What the evidence says, as long as nothing else speaks against it."""
+        if evidence.touching:
+            return TOUCHING
+        if evidence.failed and not evidence.predictions:
+            return MODEL_FAILED
+        return evidence.settled or decide(evidence.predictions, self._rules)
+
+    def verdict_of(self, number: int) -> Verdict | None:
+        """The verdict that an item has got; None when it has none."""
+        evidence = self._items.get(number)
+        return evidence.verdict if evidence else None
+
+    def name_of(self, item: TrackedItem) -> str:
+        """The name of an item, unique over all runs."""
+        return f"{self._session}-{item.number:06d}"
+
+    def record(
+        self, evidence: ItemEvidence, verdict: Verdict, circumstances: Circumstances
+    ) -> ItemRecord:
+        """Give an item its verdict, as far as its gate can follow it, and return its record."""
+        item, opening = evidence.item, circumstances.opening
+        late = opening is Opening.LATE
+        unclassified = not evidence.predictions and circumstances.unanswered
+        if unclassified and not (circumstances.unsafe or evidence.touching):
+            late = True
+            verdict = replace(
+                verdict, reason=Reason.NOT_CLASSIFIED, detail="too late to be classified"
+            )
+        elif verdict.bin != MANUAL and opening is not Opening.PLANNED:
+            detail = f"{opening.value} for {verdict.bin}; {verdict.detail}"
+            verdict = replace(verdict, bin=MANUAL, reason=NO_OPENING[opening], detail=detail)
+        record = ItemRecord(
+            item_id=self.name_of(item),
+            decided_at=circumstances.decided_at,
+            label=verdict.label,
+            confidence=verdict.confidence,
+            bin=verdict.bin,
+            reason=verdict.reason,
+            detail=verdict.detail,
+            position_mm=item.position_mm,
+            offset_mm=item.offset_mm,
+            views=len(evidence.predictions),
+            detect_ms=circumstances.detect_ms,
+            classify_ms=evidence.classify_ms,
+            verdict_ms=circumstances.verdict_ms,
+            late=late,
+            bundle=self._bundle,
+            crop=circumstances.crop,
+            length_mm=item.length_mm,
+            top_label=self._top_label(evidence.predictions),
+        )
+        if opening is Opening.PLANNED:
+            self._pending[record.item_id] = replace(record, crop=b"")
+        self._decided(evidence, verdict)
+        return record
+
+    def recalled(self, evidence: ItemEvidence) -> None:
+        """Close an item that the run before has recorded."""
+        self._decided(evidence, RECALLED)
+
+    def rerouted(self, passed: Iterable[Passed]) -> list[tuple[str, ItemRecord]]:
+        """The bin and the record, changed to `manual`, of each item that found its gate closed."""
+        changed = []
+        for each in passed:
+            record = self._pending.pop(each.name, None)
+            if record is not None and not each.was_open:
+                detail = f"the gate of {record.bin} was closed; {record.detail}"
+                reason = Reason.GATE_CLOSED
+                manual = replace(record, bin=MANUAL, reason=reason, detail=detail)
+                changed.append((record.bin, manual))
+        return changed
+
+    def items(self) -> list[TrackedItem]:
+        """The items that are remembered, in the order they were first seen."""
+        return [evidence.item for evidence in self._items.values()]
+
+    def forget(self) -> None:
+        """Drop the oldest items; one that has left may come back with the belt for some time."""
+        for number in sorted(self._items)[:-ITEMS_REMEMBERED]:
+            del self._items[number]
+
+    def _evidence(self, item: TrackedItem) -> ItemEvidence:
+        return self._items.setdefault(item.number, ItemEvidence(item))
+
+    def _decided(self, evidence: ItemEvidence, verdict: Verdict) -> None:
+        evidence.verdict = verdict
+        evidence.predictions.clear()
+
+    def _top_label(self, predictions: Sequence[Prediction]) -> str:
+        """The class that the views speak for most; empty when there was none."""
+        return self._rules.labels[int(vote(predictions).argmax())] if predictions else ""
