@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from itertools import islice
 from math import cos, pi, sin
 from pathlib import Path
@@ -12,11 +12,11 @@ import numpy as np
 import typer
 
 from benchmarks.endings import one_line_errors
-from edge.belt.candidate import Candidate
 from edge.belt.detector import Detector
 from edge.belt.geometry import Geometry
+from edge.belt.observer import TouchingEvidence
 from edge.belt.touching import measure
-from edge.belt.tracker import Tracker
+from edge.belt.tracker import TrackedItem, Tracker
 from edge.photos.dataset import find_photos
 from edge.simulator.layout import MARGIN_MM, PlacedItem
 from edge.simulator.pieces import Piece, cutout_pieces, drawn_pieces, photo_pieces
@@ -29,6 +29,15 @@ DEEPEST = 0.35
 """An item lies over another by up to this share of the smaller extent of the two."""
 TURN_DEGREES = 30.0
 Group = tuple[PlacedItem, ...]
+
+
+@dataclass
+class Track:
+    """One track of the tracker: its item, whether it touches another, and its outlines' figures."""
+
+    item: TrackedItem
+    evidence: TouchingEvidence = field(default_factory=TouchingEvidence)
+    figures: list[tuple[float, ...]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -135,20 +144,20 @@ def _pushed(first: Piece, second: Piece, lie: str, rng: np.random.Generator) -> 
     return -apart_mm * cos(direction), apart_mm * sin(direction)
 
 
-def tracks(placed: list[Group], seed: int) -> list[list[tuple[Candidate, list]]]:
+def tracks(placed: list[Group], seed: int) -> list[list[Track]]:
     """The tracks of each group and the figures of their outlines, by the line's own detector."""
     scene = Scene([item for group in placed for item in group], VIEW, seed)
     detector, tracker = Detector(VIEW), Tracker()
-    found: dict[int, tuple[Candidate, list]] = {}
+    found: dict[int, Track] = {}
     encoder_mm = 0.0
     while encoder_mm < scene.end_mm:
         detections = detector.detect(scene.render(encoder_mm))
         for item, detection in tracker.update(detections, VIEW, encoder_mm, encoder_mm / 250):
-            candidate, figures = found.setdefault(item.number, (Candidate(item), []))
-            candidate.item = item
-            candidate.sighted(detection)
-            if detection.whole and detection.outline is not None and len(figures) < 3:
-                figures.append(measure(detection.outline))
+            track = found.setdefault(item.number, Track(item))
+            track.item = item
+            track.evidence.add(detection)
+            if detection.whole and detection.outline is not None and len(track.figures) < 3:
+                track.figures.append(measure(detection.outline))
         encoder_mm += STEP_MM
     ends = [
         (
@@ -158,14 +167,14 @@ def tracks(placed: list[Group], seed: int) -> list[list[tuple[Candidate, list]]]
         for group in placed
     ]
     return [
-        [each for each in found.values() if low <= each[0].item.position_mm <= high]
+        [each for each in found.values() if low <= each.item.position_mm <= high]
         for low, high in ends
     ]
 
 
-def row(pieces: str, lie: str, placed: list[Group], found: list[list]) -> Row:
+def row(pieces: str, lie: str, placed: list[Group], found: list[list[Track]]) -> Row:
     """Count what became of the groups."""
-    seen = [bool(each) and all(candidate.touching for candidate, _ in each) for each in found]
+    seen = [bool(each) and all(track.evidence.touching for track in each) for each in found]
     labels = sorted({group[0].label for group in placed}) if lie == "single" else []
     return Row(
         pieces=pieces,
@@ -233,8 +242,8 @@ def main(
                 rows.append(row(name, lie, placed, found))
                 for each in found:
                     if len(each) == 1:
-                        figures += each[0][1]
-                        several += [lie != "single"] * len(each[0][1])
+                        figures += each[0].figures
+                        several += [lie != "single"] * len(each[0].figures)
     weights = fitted(figures, several, fit) if fit is not None else {}
     if as_json:
         print(json.dumps({"rows": [asdict(each) for each in rows], **weights}))

@@ -23,7 +23,7 @@ ITEMS_REMEMBERED = 200
 
 
 @dataclass
-class _TouchingEvidence:
+class TouchingEvidence:
     """What the sightings of one item say about whether it touches another."""
 
     sightings: int = 0
@@ -36,6 +36,7 @@ class _TouchingEvidence:
         return 2 * self.touching_sightings > self.sightings or sum(self.scores) > 0
 
     def add(self, detection: Detection) -> None:
+        """Count one more sighting of the item."""
         self.sightings += 1
         self.touching_sightings += detection.touching
         if detection.outline is None or not detection.whole:
@@ -51,7 +52,7 @@ class Observer:
         """Start with an unknown belt; `geometry` is what the camera shows of it."""
         self._geometry = geometry
         self._detector, self._tracker = Detector(geometry), Tracker()
-        self._evidence: dict[int, _TouchingEvidence] = {}
+        self._evidence: dict[int, TouchingEvidence] = {}
         self._last: DetectionPass | None = None
         self._frame_mm = 0.0
 
@@ -93,7 +94,7 @@ class Observer:
         sightings, earlier = [], []
         for item, detection in seen:
             new = item.number not in self._evidence
-            evidence = self._evidence.setdefault(item.number, _TouchingEvidence())
+            evidence = self._evidence.setdefault(item.number, TouchingEvidence())
             evidence.add(detection)
             sighting = Sighting(
                 item=item,
