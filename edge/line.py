@@ -34,11 +34,12 @@ from edge.inference.worker import Inference, InlineInference, ThreadedInference
 from edge.labels import MANUAL, UNKNOWN
 from edge.outputs.wiring import Outputs
 from edge.panel.beside import EFFECTIVE, PageBeside, await_port
-from edge.panel.live import STATUS_NAME, LivePublisher, Overlay, Percentiles, Status
+from edge.panel.live import LivePublisher, Overlay
 from edge.records.recall import LATELY, Recall
 from edge.records.review import reviewer
 from edge.records.store import RECORDS_NAME, ItemRecord, Store
 from edge.records.writer import Retention, StoreWriter, WriterStatus
+from edge.status import NO_PICTURE, NO_POSITION, RUNNING, STATUS_NAME, Percentiles, Status
 from edge.terminal import err, out, safe_line
 
 PATIENCE = 0.6
@@ -46,7 +47,6 @@ PATIENCE = 0.6
 STATUS_SECONDS = 0.5
 DISK_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 """What a disk may say that worked yesterday: no reason for the line not to start."""
-NO_PICTURE, NO_POSITION = "no picture", "belt not measured"
 STATE_FILES = (RECORDS_NAME, STATUS_NAME, EFFECTIVE, "bundles")
 """A folder that holds one of these is the state of a line."""
 
@@ -376,7 +376,7 @@ class _Shown:
         outputs = self._outputs.statuses
         errors = [step.fault, self._belt.message, written.error]
         errors += [output.error for output in outputs]
-        state = "running" if self._belt.trusted else NO_POSITION
+        state = RUNNING if self._belt.trusted else NO_POSITION
         status = Status(
             updated_at=time.time(),
             state=NO_PICTURE if step.fault else state,
@@ -407,8 +407,8 @@ class _Shown:
         return status
 
 
-def _joined(errors: Iterable[str | None]) -> str:
-    return safe_line("; ".join(error for error in errors if error))
+def _joined(errors: Iterable[str | None]) -> str | None:
+    return safe_line("; ".join(error for error in errors if error)) or None
 
 
 def overlays(step: Step, bundle: Bundle) -> list[Overlay]:

@@ -51,7 +51,12 @@ def discovery(
             speed,
         ),
         ("fps", "Frames", "value_json['fps']", rate),
-        ("message", "Message", "value_json['message'][:255]", {"entity_category": "diagnostic"}),
+        (
+            "message",
+            "Message",
+            "(value_json['message'] or '')[:255]",
+            {"entity_category": "diagnostic"},
+        ),
     ]
     for key, name, value, more in sensors:
         unique = f"{identifier(node)}_{key}"

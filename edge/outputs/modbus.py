@@ -15,7 +15,7 @@ from typing import Any
 
 from edge.config import ModbusConfig
 from edge.errors import BadInput, EwasteError
-from edge.panel.live import Status
+from edge.status import Status
 
 # Sends a reset and drops what was not delivered: no stale opening reaches the PLC later on.
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)

@@ -30,8 +30,8 @@ from edge.outputs.announced import (
     write_announced,
 )
 from edge.outputs.home_assistant import OFFLINE, ONLINE, discovery, is_of, strays
-from edge.panel.live import STOPPED, Status
 from edge.records.store import ItemRecord
+from edge.status import Status
 
 CONNECT_S, GOODBYE_S = 5.0, 1.0
 POLL_S = 0.1
@@ -201,8 +201,7 @@ class MqttLink:
     def _say_goodbye(self) -> None:
         status = self._outbox.status
         if status is not None:
-            gates = dict.fromkeys(status.gates, False)
-            self._send_state(status.model_copy(update={"state": STOPPED, "gates": gates}))
+            self._send_state(status.stopped())
         availability = f"{self._config.topic}/availability"
         self._last_word = self._publish(availability, OFFLINE, retain=True)
         self._pump_until(lambda: self._last_word is None and not self._in_flight, GOODBYE_S)

@@ -12,8 +12,8 @@ from edge.outputs.announced import ANNOUNCED
 from edge.outputs.modbus import ModbusPlc
 from edge.outputs.mqtt import MqttLink, Outbox
 from edge.outputs.output_thread import OutputStatus, OutputThread
-from edge.panel.live import Status
 from edge.records.store import ItemRecord
+from edge.status import Status
 
 MQTT_LONGEST_PAUSE_S = 10.0
 

@@ -32,11 +32,12 @@ from edge.panel import fragments
 from edge.panel.fragments import STALE_SECONDS
 from edge.panel.guard import LOCAL, Access, Guard
 from edge.panel.listener import listen
-from edge.panel.live import LIVE_NAME, read_live, read_status
+from edge.panel.live import LIVE_NAME, read_live
 from edge.panel.picture import check_picture
 from edge.panel.trial import Classify, Trial
 from edge.panel.uploads import Busy, TooLarge, Uploads
 from edge.records.store import ItemRecord, Store
+from edge.status import read_status
 
 RECENT_ITEMS = 12
 FIGURES_SECONDS, ABOUT_SECONDS = 0.5, 5.0
@@ -69,7 +70,7 @@ def build(
     """Build the page as a FastAPI application.
 
     Args:
-        state_dir: where the line puts its picture and status (`edge.panel.live`).
+        state_dir: where the line puts its picture and status (`edge.panel.live`, `edge.status`).
         store_path: the file of item records.
         bundle_path: the bundle that pictures are tried with, and that "About" tells of.
         rules: how a tried picture is decided on; by default as in the default configuration.

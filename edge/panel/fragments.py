@@ -7,16 +7,14 @@ from urllib.parse import quote
 
 from edge.bundle.bundle import Bundle
 from edge.labels import MANUAL, UNKNOWN
-from edge.panel.live import STOPPED, Percentiles, Status
 from edge.records.store import ItemRecord
+from edge.status import NOT_STARTED, RUNNING, STALLED, STOPPED, Percentiles, Status
 from edge.verdict import Verdict
 
 STALE_SECONDS = 5.0
 """A status older than this means that the line hangs or died."""
 
 SHOWN_CLASSES = 5
-STALLED = "stalled"
-NOT_STARTED = "not started"
 STAGES = {"detect": "Detect", "classify": "Classify", "verdict": "Photo to verdict"}
 """What the latencies are called on the page, in this order; others keep their own name."""
 
@@ -34,8 +32,9 @@ def line_state(status: Status | None, now: float) -> str:
 def header(status: Status | None, now: float) -> str:
     """Tell the state of the line, what it runs with, and what a person should know or do."""
     state = line_state(status, now)
-    kind = state if state in ("running", STOPPED, STALLED) else "other"
-    facts, message = "", "Start the conveyor; this page then follows by itself."
+    kind = state if state in (RUNNING, STOPPED, STALLED) else "other"
+    facts = ""
+    message: str | None = "Start the conveyor; this page then follows by itself."
     if status is not None:
         named = {
             "Camera": status.camera,

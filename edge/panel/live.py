@@ -11,12 +11,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
-from edge.files import PRIVATE, make_private_folder, write_whole
+from edge.files import PRIVATE, write_whole
+from edge.status import STOPPED, Status, write_status
 
-LIVE_NAME, STATUS_NAME = "live.jpg", "status.json"
-STOPPED = "stopped"
+LIVE_NAME = "live.jpg"
 JPEG_QUALITY = 80
 COLORS = {
     "item": (255, 255, 255),
@@ -27,69 +26,6 @@ COLORS = {
 }
 """RGB of what is drawn: an item without a verdict yet, one sent to its bin, one sent to `manual`,
 a hazard, and marks of the line itself."""
-
-
-class Percentiles(BaseModel):
-    """Latency of one stage over the last items, in milliseconds."""
-
-    model_config = ConfigDict(frozen=True, ser_json_inf_nan="constants")
-
-    p50: float
-    p99: float
-
-
-class Status(BaseModel):
-    """How the line is doing.
-
-    Attributes:
-        updated_at: unix seconds.
-        state: `running`, `stopped`, or another word for the person at the line.
-        camera: which camera, in words.
-        bundle: name of the bundle that decides.
-        digest: its digest.
-        fps: frames per second.
-        speed_mm_s: belt speed.
-        belt_mm: belt position.
-        items: items counted since the start, like all counts here.
-        per_label: items per label, `unknown` among them.
-        per_bin: items per bin.
-        unknown: items without a label.
-        late: items whose verdict came too late for their gate.
-        dropped_frames: frames the camera or the loop had to skip.
-        dropped_records: records lost because the disk could not follow.
-        dropped_messages: gate openings and messages that an output could not take in time.
-        latency: percentiles per stage.
-        gates: per bin, whether its gate is open.
-        message: what a person should know or do; empty when all is well.
-    """
-
-    model_config = ConfigDict(frozen=True, ser_json_inf_nan="constants")
-
-    updated_at: float
-    state: str
-    camera: str = ""
-    bundle: str = ""
-    digest: str = ""
-    fps: float = 0.0
-    speed_mm_s: float = 0.0
-    belt_mm: float = 0.0
-    items: int = 0
-    per_label: dict[str, int] = {}
-    per_bin: dict[str, int] = {}
-    unknown: int = 0
-    late: int = 0
-    dropped_frames: int = 0
-    dropped_records: int = 0
-    dropped_messages: int = 0
-    latency: dict[str, Percentiles] = {}
-    gates: dict[str, bool] = {}
-    message: str = ""
-
-    @field_validator("camera", "message", mode="before")
-    @classmethod
-    def _make_text(cls, value: object) -> object:
-        """A file's name may hold bytes that are no text, which no JSON takes."""
-        return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 
 @dataclass(frozen=True)
@@ -253,7 +189,7 @@ class LivePublisher:
     def _publish(
         self, pixels: np.ndarray | None, overlays: Sequence[Overlay], status: Status
     ) -> None:
-        self._write_status(status)
+        write_status(self._folder, status)
         if pixels is None:
             return
         picture = annotate(pixels, overlays, self._max_width)
@@ -262,28 +198,11 @@ class LivePublisher:
             raise ValueError("the picture could not be encoded")
         _replace(self._folder / LIVE_NAME, jpeg.tobytes())
 
-    def _write_status(self, status: Status) -> None:
-        content = status.model_dump_json().encode()
-        try:
-            _replace(self._folder / STATUS_NAME, content)
-        except FileNotFoundError:
-            make_private_folder(self._folder)
-            _replace(self._folder / STATUS_NAME, content)
-
     def _say_stopped(self, last: Status | None) -> None:
         now = self._now()
         last = last or Status(updated_at=now, state=STOPPED)
-        gates = dict.fromkeys(last.gates, False)
-        changes = {"updated_at": now, "state": STOPPED, "gates": gates, "fps": 0.0}
-        self._write_status(last.model_copy(update=changes))
-
-
-def read_status(state_dir: Path) -> Status | None:
-    """Read the last status; None when there is none or the file is garbage."""
-    try:
-        return Status.model_validate_json((state_dir / STATUS_NAME).read_bytes())
-    except (OSError, ValidationError):
-        return None
+        changes = {"updated_at": now, "fps": 0.0}
+        write_status(self._folder, last.stopped().model_copy(update=changes))
 
 
 def read_live(state_dir: Path) -> bytes | None:

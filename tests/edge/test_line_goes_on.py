@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from edge.panel.beside import answers
-from edge.panel.live import read_status
 from edge.records.store import RECORDS_NAME, Store
+from edge.status import read_status
 from tests.edge.cameras.servers import FPS, HEIGHT, WIDTH, mjpeg_camera
 from tests.edge.panel.test_beside import free_port, stand_in
 from tests.waiting import wait_until

@@ -20,7 +20,7 @@ from edge.outputs.announced import may_be_published, read_announced, write_annou
 from edge.outputs.home_assistant import bin_key, discovery, identifier, is_of
 from edge.outputs.mqtt import MqttLink, Outbox, valid_json
 from edge.outputs.output_thread import OutputThread
-from edge.panel.live import Status
+from edge.status import Status
 from tests.edge.outputs.servers import MOSQUITTO, accepts, free_port
 from tests.waiting import wait_until
 

@@ -16,7 +16,7 @@ from edge.gates.driven import DrivenGates
 from edge.outputs.modbus import ModbusPlc
 from edge.outputs.mqtt import MqttLink, Outbox
 from edge.outputs.output_thread import OutputThread
-from edge.panel.live import Status
+from edge.status import Status
 from tests.edge.records.test_store import RECORD
 from tests.waiting import wait_until
 

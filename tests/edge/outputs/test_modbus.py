@@ -11,7 +11,7 @@ from pymodbus.client import ModbusTcpClient
 from edge.config import ModbusConfig
 from edge.gates.driven import DrivenGates
 from edge.outputs.modbus import ModbusPlc, counters
-from edge.panel.live import Status
+from edge.status import Status
 from tests.edge.outputs.servers import open_until
 from tests.waiting import wait_until
 

@@ -17,7 +17,7 @@ from edge.errors import BadInput
 from edge.outputs.home_assistant import discovery
 from edge.outputs.mqtt import MqttLink, Outbox
 from edge.outputs.output_thread import OutputThread
-from edge.panel.live import Status
+from edge.status import Status
 from tests.edge.records.test_store import RECORD
 from tests.waiting import wait_until
 

@@ -20,8 +20,9 @@ from edge.decision.decide import DecisionRules
 from edge.inference.classifier import Prediction
 from edge.panel import app as panel
 from edge.panel.fragments import crop_address
-from edge.panel.live import LivePublisher, Overlay, Status
+from edge.panel.live import LivePublisher, Overlay
 from edge.records.store import Store
+from edge.status import Status
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]

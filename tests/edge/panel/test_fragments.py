@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from edge.panel import fragments
-from edge.panel.live import Percentiles, Status
+from edge.status import Percentiles, Status
 from edge.verdict import Verdict
 from tests.edge.records.test_store import RECORD
 

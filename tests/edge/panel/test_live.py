@@ -9,16 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.panel.live import (
-    COLORS,
-    LivePublisher,
-    Overlay,
-    Percentiles,
-    Status,
-    annotate,
-    read_live,
-    read_status,
-)
+from edge.panel.live import COLORS, LivePublisher, Overlay, annotate, read_live
+from edge.status import Percentiles, Status, read_status
 from tests.waiting import wait_until
 
 STATUS = Status(

@@ -1,0 +1,106 @@
+"""How the line is doing: a status in one file, which the line replaces and its page reads."""
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+
+from edge.files import PRIVATE, make_private_folder, write_whole
+
+STATUS_NAME = "status.json"
+"""The file of the status in a line's state directory."""
+RUNNING, STOPPED = "running", "stopped"
+NO_PICTURE, NO_POSITION = "no picture", "belt not measured"
+"""States that a line gives itself; in the last two all gates are closed."""
+STALLED, NOT_STARTED = "stalled", "not started"
+"""States that the page gives a line whose status is old or missing."""
+
+
+class Percentiles(BaseModel):
+    """Latency of one stage over the last items, in milliseconds."""
+
+    model_config = ConfigDict(frozen=True, ser_json_inf_nan="constants")
+
+    p50: float
+    p99: float
+
+
+class Status(BaseModel):
+    """How the line is doing.
+
+    Attributes:
+        updated_at: unix seconds.
+        state: `RUNNING`, `STOPPED`, `NO_PICTURE`, or `NO_POSITION`; the page takes any other word.
+        camera: which camera, in words.
+        bundle: name of the bundle that decides.
+        digest: its digest.
+        fps: frames per second.
+        speed_mm_s: belt speed.
+        belt_mm: belt position.
+        items: items counted since the start, like all counts here.
+        per_label: items per label, `unknown` among them.
+        per_bin: items per bin.
+        unknown: items without a label.
+        late: items whose verdict came too late for their gate.
+        dropped_frames: frames the camera or the loop had to skip.
+        dropped_records: records lost because the disk could not follow.
+        dropped_messages: gate openings and messages that an output could not take in time.
+        latency: percentiles per stage.
+        gates: per bin, whether its gate is open.
+        message: what a person should know or do; None when all is well.
+    """
+
+    model_config = ConfigDict(frozen=True, ser_json_inf_nan="constants")
+
+    updated_at: float
+    state: str
+    camera: str = ""
+    bundle: str = ""
+    digest: str = ""
+    fps: float = 0.0
+    speed_mm_s: float = 0.0
+    belt_mm: float = 0.0
+    items: int = 0
+    per_label: dict[str, int] = {}
+    per_bin: dict[str, int] = {}
+    unknown: int = 0
+    late: int = 0
+    dropped_frames: int = 0
+    dropped_records: int = 0
+    dropped_messages: int = 0
+    latency: dict[str, Percentiles] = {}
+    gates: dict[str, bool] = {}
+    message: str | None = None
+
+    @field_validator("camera", "message", mode="before")
+    @classmethod
+    def _make_text(cls, value: object) -> object:
+        """Replace the bytes of a file's name that are no text, which no JSON takes."""
+        return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
+
+    def stopped(self) -> "Status":
+        """Return this status as it is after the line has stopped, with all gates closed."""
+        return self.model_copy(update={"state": STOPPED, "gates": dict.fromkeys(self.gates, False)})
+
+
+def write_status(state_dir: Path, status: Status) -> None:
+    """Replace the status, making `state_dir` when it is missing; readers see the old or the new.
+
+    It is not synced to the disk: after a restart it is worth nothing.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    path, content = state_dir / STATUS_NAME, status.model_dump_json().encode()
+    try:
+        write_whole(path, content, mode=PRIVATE, durable=False)
+    except FileNotFoundError:
+        make_private_folder(state_dir)
+        write_whole(path, content, mode=PRIVATE, durable=False)
+
+
+def read_status(state_dir: Path) -> Status | None:
+    """Read the last status; None when there is none or the file is garbage."""
+    try:
+        return Status.model_validate_json((state_dir / STATUS_NAME).read_bytes())
+    except (OSError, ValidationError):
+        return None
