@@ -20,7 +20,7 @@ from edge.photos.reading import LabeledPhoto
 from train.augmentation.augment import augment
 from train.command import command, print_json
 from train.data.dataset import Split, read_dataset
-from train.evaluation.background_swap import CutItem, cut_items, on_background
+from train.evaluation.background_swap import SegmentedItem, on_background, segment_items
 from train.evaluation.calibration import write_levels
 from train.evaluation.decisions import judge_decisions
 from train.evaluation.metrics import calibration_error, reliability
@@ -89,7 +89,7 @@ def calibrate(
     is fitted to the pictures of a shop alone would not hold on a line. It is cut out by `masks`
     (`train.data.masks`), or without them here.
     """
-    cut = cut_items(_photos(val, predictor.labels), predictor.size, masks)
+    cut = segment_items(_photos(val, predictor.labels), predictor.size, masks)
     items = [item for item in cut if item]
     strangers = {
         "shuffled pieces": _ask(predictor, shuffled(val.pixels, seed)),
@@ -288,7 +288,7 @@ def _fit_detector(
 
 
 def _look(
-    predictor: Predictor, val: Split, items: Sequence[CutItem], seed: int
+    predictor: Predictor, val: Split, items: Sequence[SegmentedItem], seed: int
 ) -> dict[str, Views]:
     """See the val photos in several ways; on backgrounds only those that can be cut out."""
     varied = (
@@ -428,7 +428,7 @@ def main(
     ] = Costs.wrong,
     hazard_cost: Annotated[float, typer.Option(min=1, help="the same, of a hazard")] = Costs.hazard,
     masks: Annotated[
-        Path | None, typer.Option(help="the photos' items, as of cut_out.py; without, cut out here")
+        Path | None, typer.Option(help="the photos' items, as of segment.py; without, cut out here")
     ] = None,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="figures as JSON on stdout")] = False,

@@ -22,7 +22,12 @@ from edge.photos.listing import UNSPLIT, split_named
 from edge.photos.reading import LabeledPhoto, read_photos
 from train.augmentation.corruptions import CORRUPTIONS, SEVERITIES, corrupt
 from train.command import command, print_json
-from train.evaluation.background_swap import BACKGROUNDS, CutItem, cut_items, on_background
+from train.evaluation.background_swap import (
+    BACKGROUNDS,
+    SegmentedItem,
+    on_background,
+    segment_items,
+)
 from train.evaluation.decisions import judge_decisions, share, verdicts
 from train.evaluation.metrics import (
     calibration_error,
@@ -236,7 +241,7 @@ def judge_background(
     """
     with bar("cutting out", len(pictures.photos)) as advanced:
         items = []
-        for item in cut_items(pictures.photos, predictor.size, masks):
+        for item in segment_items(pictures.photos, predictor.size, masks):
             items += [item] if item else []
             advanced(1)
     result: dict = {
@@ -376,7 +381,7 @@ def _evenly(classes: np.ndarray, most: int) -> np.ndarray:
     return np.sort(np.argsort(rank, kind="stable")[:most])
 
 
-def _one_of_each(items: Sequence[CutItem]) -> list[int]:
+def _one_of_each(items: Sequence[SegmentedItem]) -> list[int]:
     """Place of the first item of each class."""
     first: dict[str, int] = {}
     for place, item in enumerate(items):
@@ -445,7 +450,7 @@ def main(
     ] = 300,
     background: Annotated[bool, typer.Option(help="lay items on other backgrounds")] = True,
     masks: Annotated[
-        Path | None, typer.Option(help="the photos' items, as of cut_out.py; without, cut out here")
+        Path | None, typer.Option(help="the photos' items, as of segment.py; without, cut out here")
     ] = None,
     threads: Annotated[int, typer.Option(min=1, help="of the TFLite runtime")] = 2,
     as_json: Annotated[bool, typer.Option("--json", help="figures as JSON on stdout")] = False,

@@ -296,7 +296,7 @@ def main(
         bool, typer.Option("--keep-duplicates", help="train on copies of val and test photos too")
     ] = False,
     masks: Annotated[
-        Path | None, typer.Option(help="the photos' items, as of cut_out.py; without, cut out here")
+        Path | None, typer.Option(help="the photos' items, as of segment.py; without, cut out here")
     ] = None,
     folds: Annotated[
         int | None, typer.Option(min=2, help="cross-validate the recipe before")

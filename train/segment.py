@@ -22,11 +22,11 @@ from edge.inference.preprocess import model_input
 from edge.photos.dataset import dataset_names, of_split, survey
 from edge.photos.listing import SPLITS, UNSPLIT
 from edge.photos.reading import LabeledPhoto, read_photos
-from edge.synthetic.segmentation import cut_off_plain_background, cut_out, reduced
+from edge.synthetic.segmentation import reduced, segment_item, segment_on_plain_background
 from train.command import command
 from train.data.masks import mask_path, unsquared
 from train.learning.progress import bars, say
-from train.learning.segmenter import learn_cutter, likely_items
+from train.learning.segmenter import predict_masks, train_segmenter
 
 LEARNT_FROM = ("train", UNSPLIT)
 
@@ -46,7 +46,7 @@ class Found:
     learned: int
 
 
-def cut_out_all(
+def segment_all(
     data: Sequence[Path], weights: str, size: int, steps: int, seed: int, out: Path
 ) -> Found:
     """Learn to cut items out of the photos to train on, then cut out those of all photos.
@@ -78,17 +78,17 @@ def cut_out_all(
     teaching = np.array([id(photo) in learning for photo in kept])
     classes = np.unique([photo.label for photo in kept], return_inverse=True)[1]
     with bars() as advanced:
-        cutter = learn_cutter(
+        segmenter = train_segmenter(
             *(squares[teaching], classes[teaching], weights, steps, seed),
             lambda done: advanced("learning to cut items out", done, steps),
         )
-        masks = [cut_off_plain_background(image) for image in small]
+        masks = [segment_on_plain_background(image) for image in small]
         others = [place for place, mask in enumerate(masks) if mask is None]
         plain, learned = len(masks) - len(others), 0
-        likely = likely_items(cutter, squares[others]) if others else ()
+        likely = predict_masks(segmenter, squares[others]) if others else ()
         for done, place in enumerate(others):
             image = small[place]
-            masks[place] = cut_out(image, unsquared(likely[done], *image.shape[:2]))
+            masks[place] = segment_item(image, unsquared(likely[done], *image.shape[:2]))
             learned += masks[place] is not None
             advanced("cutting items out", done + 1, len(others))
     for photo, mask in zip(kept, masks, strict=True):
@@ -124,7 +124,7 @@ def main(
 ) -> None:
     """Cut the items out of photos. Exit codes: 0 done, 1 failed, 2 bad input."""
     with command(out):
-        found = cut_out_all(data, weights, image_size, steps, seed, out)
+        found = segment_all(data, weights, image_size, steps, seed, out)
     say(
         f"{out}: {found.plain + found.learned} masks of {found.photos} photos: {found.plain} on a "
         f"plain background, {found.learned} by what was learned from those"

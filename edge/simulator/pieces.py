@@ -11,7 +11,7 @@ from edge.belt.geometry import Geometry
 from edge.photos.reading import LabeledPhoto, read_photo
 from edge.synthetic.debris import draw_debris
 from edge.synthetic.items import CLASSES, SIZE_MM, draw_item
-from edge.synthetic.segmentation import cut_out
+from edge.synthetic.segmentation import segment_item
 
 DEBRIS = "debris"
 """The true class of what is no electronic waste."""
@@ -153,7 +153,7 @@ def cutout_pieces(
                 pixels = read_photo(photos[index].path)
                 scale = SPRITE_SIDE / max(pixels.shape[:2])
                 pixels = _shrunk(pixels, scale) if scale < 1 else pixels
-                mask = cut_out(pixels)
+                mask = segment_item(pixels)
                 sprites[index] = None if mask is None else cropped(np.dstack([pixels, mask]))
             sprite, label = sprites[index], photos[index].label
             if sprite is not None:

@@ -15,12 +15,12 @@ from PIL import Image
 from edge.errors import BadInput
 from edge.photos.reading import LabeledPhoto
 from edge.synthetic.drawings import background as background
-from edge.synthetic.segmentation import cut_out
+from edge.synthetic.segmentation import segment_item
 from train.augmentation.augment import belt_variation
 from train.data.masks import mask_path, read_masks, squared, unsquared
-from train.evaluation.background_swap import cut_items
+from train.evaluation.background_swap import segment_items
 from train.learning.job import Job, described, job_of_run, material_of, read
-from train.learning.segmenter import learn_cutter, likely_items
+from train.learning.segmenter import predict_masks, train_segmenter
 
 SIDE = 96
 
@@ -53,23 +53,23 @@ def overlap(mask: np.ndarray | None, truth: np.ndarray) -> float:
 
 
 @pytest.fixture(scope="module")
-def cutter():
+def segmenter():
     rng = np.random.default_rng(0)
     plain = [machine(rng, np.full((SIDE, SIDE, 3), 255, np.uint8))[0] for _ in range(40)]
     crowded = [machine(rng, background._clutter(rng, SIDE))[0] for _ in range(10)]
     pixels = np.stack(plain + crowded)
-    return learn_cutter(pixels, np.arange(50) % 2, "none", steps=60, seed=1)
+    return train_segmenter(pixels, np.arange(50) % 2, "none", steps=60, seed=1)
 
 
-def test_what_is_learned_on_plain_backgrounds_finds_whole_machines_before_a_wall(cutter):
+def test_what_is_learned_on_plain_backgrounds_finds_whole_machines_before_a_wall(segmenter):
     rng = np.random.default_rng(7)
     photos, truths = zip(*(machine(rng, wall(rng)) for _ in range(12)), strict=True)
-    likely = likely_items(cutter, np.stack(photos))
+    likely = predict_masks(segmenter, np.stack(photos))
     assert likely.min() >= 0 and likely.max() <= 1
     rough = [cv2.resize(each, (SIDE, SIDE)) > 0.5 for each in likely]
     assert np.mean(list(map(overlap, rough, truths))) > 0.7
-    learned = [cut_out(photo, each) for photo, each in zip(photos, likely, strict=True)]
-    by_color = [cut_out(photo) for photo in photos]
+    learned = [segment_item(photo, each) for photo, each in zip(photos, likely, strict=True)]
+    by_color = [segment_item(photo) for photo in photos]
     found, before = (np.mean(list(map(overlap, masks, truths))) for masks in (learned, by_color))
     assert found > before
 
@@ -79,7 +79,7 @@ def test_the_same_seed_learns_the_same():
     white = np.full((SIDE, SIDE, 3), 255, np.uint8)
     pixels = np.stack([machine(rng, white)[0] for _ in range(24)])
     once, again = (
-        likely_items(learn_cutter(pixels, np.arange(24) % 2, "none", steps=3, seed=1), pixels)
+        predict_masks(train_segmenter(pixels, np.arange(24) % 2, "none", steps=3, seed=1), pixels)
         for _ in range(2)
     )
     np.testing.assert_array_equal(once, again)
@@ -89,7 +89,7 @@ def test_without_plain_backgrounds_there_is_nothing_to_learn_from():
     rng = np.random.default_rng(0)
     pixels = np.stack([machine(rng, background._clutter(rng, SIDE))[0] for _ in range(25)])
     with pytest.raises(BadInput, match="photos to train on show their item on a plain background"):
-        learn_cutter(pixels, np.arange(25) % 2, "none", steps=1, seed=0)
+        train_segmenter(pixels, np.arange(25) % 2, "none", steps=1, seed=0)
 
 
 @pytest.mark.parametrize(("height", "width"), [(80, 120), (120, 80), (64, 64)])
@@ -141,7 +141,7 @@ def test_the_command_writes_masks_that_laying_on_other_backgrounds_then_takes(cu
     mine[20:60, 30:70] = 255
     cv2.imwrite(str(mask_path(cut / "masks", photos[0].path)), mine)  # corrected by hand
     mask_path(cut / "masks", photos[1].path).unlink()
-    items = list(cut_items(photos, 48, cut / "masks"))
+    items = list(segment_items(photos, 48, cut / "masks"))
     assert items[1] is None and None not in (items[0], *items[2:])
     assert abs((items[0].mask > 0).mean() - (mine > 0).mean()) < 0.02
     assert items[0].mask.shape == items[0].pixels.shape[:2] == (48, 45)

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from edge.synthetic.drawings.background import draw_background
-from edge.synthetic.segmentation import Pose, cut_out, paste
+from edge.synthetic.segmentation import PasteJitter, paste, segment_item
 from train.augmentation import backgrounds as backgrounds
 from train.learning.features import Variation
 
@@ -21,10 +21,13 @@ With 0.9 (8 copies, a third of the backgrounds white or black) the network was w
 simulated belt, and lost more by quantizing.
 """
 
-TURNED_FREELY = 0.35
+SHARE_TURNED_FREELY = 0.35
 """Share of those on their own background that are turned by any angle; the rest a little."""
 
-FREELY, UPRIGHT = Pose(180, (0.6, 1.25), 0.12, 0.5), Pose(20, (0.6, 1.25), 0.12, 0.5)
+TURNED_JITTER, UPRIGHT_JITTER = (
+    PasteJitter(180, (0.6, 1.25), 0.12, 0.5),
+    PasteJitter(20, (0.6, 1.25), 0.12, 0.5),
+)
 BACKGROUNDS_KEPT = 400
 """How many foreign backgrounds, painted over once, are kept for the next item."""
 
@@ -63,7 +66,7 @@ def belt_variation(
     """
     if masks is None:
         with ThreadPoolExecutor() as pool:
-            masks = list(pool.map(cut_out, pixels))
+            masks = list(pool.map(segment_item, pixels))
     foreign_background = foreign_backgrounds(pixels, masks, classes)
 
     def vary(photo: int, copy: int) -> np.ndarray:
@@ -77,11 +80,11 @@ def belt_variation(
             image = np.ascontiguousarray(image[:, ::-1])
             mask = None if mask is None else np.ascontiguousarray(mask[:, ::-1])
         if mask is not None and rng.random() < PASTED:
-            pose = FREELY if rng.random() < 0.5 else UPRIGHT
+            jitter = TURNED_JITTER if rng.random() < 0.5 else UPRIGHT_JITTER
             background = any_background(rng, image.shape[0], lambda: foreign_background(photo, rng))
-            image = paste(image, mask, background, rng, pose)
+            image = paste(image, mask, background, rng, jitter)
         else:
-            image = _place_anyhow(image, rng)
+            image = _jitter(image, rng)
         return _cover(_grain(expose(image, rng), rng), rng)
 
     return vary
@@ -143,13 +146,13 @@ def any_background(
     return backgrounds.tinted(rng, size) if lent is None else lent
 
 
-def _place_anyhow(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _jitter(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Turn, move and scale a photo with its background; what is missing at the border is made
     up.
     """
     size = image.shape[0]
     scale = rng.uniform(0.65, 1.0) if rng.random() < 0.35 else rng.uniform(1.0, 1.4)
-    turn = rng.uniform(-180, 180) if rng.random() < TURNED_FREELY else rng.normal(0, 10)
+    turn = rng.uniform(-180, 180) if rng.random() < SHARE_TURNED_FREELY else rng.normal(0, 10)
     placed = cv2.getRotationMatrix2D(((size - 1) / 2, (size - 1) / 2), turn, scale)
     room = abs(1 - scale) * size / 2
     placed[:, 2] += rng.uniform(-room, room, 2)

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from edge.photos.reading import LabeledPhoto, read_photo
-from edge.synthetic.segmentation import AS_IT_WAS, cut_out, paste
+from edge.synthetic.segmentation import NO_JITTER, paste, segment_item
 from train.augmentation import backgrounds as backgrounds
 from train.data.masks import fitted, read_masks
 
@@ -23,7 +23,7 @@ background."""
 
 
 @dataclass(frozen=True)
-class CutItem:
+class SegmentedItem:
     """An item that could be cut out of its photo.
 
     Attributes:
@@ -41,9 +41,9 @@ class CutItem:
     lends: bool
 
 
-def cut_items(
+def segment_items(
     photos: Sequence[LabeledPhoto], size: int, masks: Path | None = None
-) -> Iterator[CutItem | None]:
+) -> Iterator[SegmentedItem | None]:
     """Cut each photo's item out, at most `size` px long; None where it cannot be.
 
     With the folder `masks` (`train.data.masks`) as those say.
@@ -58,16 +58,20 @@ def cut_items(
         if scale < 1:
             shape = (max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale)))
             pixels = cv2.resize(pixels, shape, interpolation=cv2.INTER_AREA)
-        mask = known[index] if known else cut_out(pixels)
+        mask = known[index] if known else segment_item(pixels)
         if mask is None:
             yield None
             continue
         mask = fitted(mask, *pixels.shape[:2])
-        yield CutItem(index, photo.label, pixels, mask, backgrounds.lends(pixels, mask))
+        yield SegmentedItem(index, photo.label, pixels, mask, backgrounds.lends(pixels, mask))
 
 
 def on_background(
-    laid: Sequence[CutItem], items: Sequence[CutItem], background: str, size: int, seed: int
+    laid: Sequence[SegmentedItem],
+    items: Sequence[SegmentedItem],
+    background: str,
+    size: int,
+    seed: int,
 ) -> Iterator[np.ndarray]:
     """Lay items, as they were, on one of `BACKGROUNDS`: uint8 RGB [size, size, 3] each.
 
@@ -77,12 +81,16 @@ def on_background(
     for item in laid:
         rng = np.random.default_rng((seed, BACKGROUNDS.index(background), item.index))
         yield paste(
-            item.pixels, item.mask, _background(item, items, background, size, rng), rng, AS_IT_WAS
+            item.pixels, item.mask, _background(item, items, background, size, rng), rng, NO_JITTER
         )
 
 
 def _background(
-    item: CutItem, items: Sequence[CutItem], background: str, size: int, rng: np.random.Generator
+    item: SegmentedItem,
+    items: Sequence[SegmentedItem],
+    background: str,
+    size: int,
+    rng: np.random.Generator,
 ) -> np.ndarray:
     if background in PLAIN:
         return PLAIN[background](rng, size)

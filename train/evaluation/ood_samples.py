@@ -8,7 +8,7 @@ import numpy as np
 from edge.synthetic.debris import draw_debris
 from edge.synthetic.drawings.background import draw_background
 from train.augmentation import backgrounds as backgrounds
-from train.evaluation.background_swap import CutItem
+from train.evaluation.background_swap import SegmentedItem
 
 PARTS = 4
 
@@ -34,7 +34,7 @@ def shuffled(pixels: np.ndarray, seed: int) -> Iterator[np.ndarray]:
         yield jumbled
 
 
-def empty_backgrounds(items: Sequence[CutItem], size: int) -> Iterator[np.ndarray]:
+def empty_backgrounds(items: Sequence[SegmentedItem], size: int) -> Iterator[np.ndarray]:
     """What items lay on, the items painted over: uint8 RGB [size, size, 3] each."""
     for item in items:
         yield backgrounds.emptied(item.pixels, item.mask, size)

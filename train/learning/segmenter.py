@@ -16,7 +16,12 @@ import tensorflow as tf
 
 from edge.errors import BadInput
 from edge.inference.preprocess import float_input
-from edge.synthetic.segmentation import Pose, cut_off_plain_background, cut_out, paste_and_mask
+from edge.synthetic.segmentation import (
+    PasteJitter,
+    paste_and_mask,
+    segment_item,
+    segment_on_plain_background,
+)
 from train.augmentation.augment import any_background, expose, foreign_backgrounds
 from train.learning.model import build_network
 from train.learning.precision import set_policy
@@ -37,7 +42,7 @@ TURNS = (180.0, 15.0, 15.0)
 """Degrees, one drawn for each item, by which it is turned at most."""
 
 SCALES, SHIFT, SHADOW = (0.5, 1.5), 0.12, 0.6
-"""As of `edge.synthetic.segmentation.Pose`."""
+"""As of `edge.synthetic.segmentation.PasteJitter`."""
 
 FEWEST = 20
 """Photos with a plain background that are needed to learn from."""
@@ -45,7 +50,7 @@ FEWEST = 20
 Advanced = Callable[[int], None]
 
 
-def learn_cutter(
+def train_segmenter(
     pixels: np.ndarray,
     classes: np.ndarray,
     weights: str,
@@ -63,7 +68,7 @@ def learn_cutter(
         seed: of the pictures, and of what the head starts from.
         advanced: gets the number of steps done.
 
-    Returns a model for `likely_items`.
+    Returns a model for `predict_masks`.
 
     Raises:
         BadInput: too few photos have a plain background, or the weights cannot be used.
@@ -91,7 +96,7 @@ def learn_cutter(
     return keras.Model(backbone.input, head(backbone.outputs))
 
 
-def likely_items(cutter: keras.Model, pixels: np.ndarray) -> np.ndarray:
+def predict_masks(segmenter: keras.Model, pixels: np.ndarray) -> np.ndarray:
     """How likely each place of uint8 RGB [photos, S, S, 3] is item: float32 [photos, s, s], 0 to 1.
 
     The mean over a photo and its mirror image.
@@ -99,8 +104,8 @@ def likely_items(cutter: keras.Model, pixels: np.ndarray) -> np.ndarray:
 
     @tf.function(reduce_retracing=True)
     def asked(images: tf.Tensor) -> tf.Tensor:
-        straight = cutter(images, training=False)
-        mirrored = cutter(images[:, :, ::-1], training=False)[:, :, ::-1]
+        straight = segmenter(images, training=False)
+        mirrored = segmenter(images[:, :, ::-1], training=False)[:, :, ::-1]
         return tf.sigmoid((straight + mirrored) / 2)[..., 0]
 
     batches = range(0, len(pixels), BATCH)
@@ -139,9 +144,11 @@ def _pictures(
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Batches of pictures, uint8 RGB [B, S, S, 3], and the share of item, float32 [B, s, s]."""
     with ThreadPoolExecutor() as pool:
-        certain = list(pool.map(cut_off_plain_background, pixels))
+        certain = list(pool.map(segment_on_plain_background, pixels))
         masks = list(
-            pool.map(lambda photo, mask: cut_out(photo) if mask is None else mask, pixels, certain)
+            pool.map(
+                lambda photo, mask: segment_item(photo) if mask is None else mask, pixels, certain
+            )
         )
         known = np.array([place for place, mask in enumerate(certain) if mask is not None], int)
         if len(known) < FEWEST:
@@ -164,8 +171,8 @@ def _pictures(
                 if lent is None:
                     size = image.shape[0]
                     lent = any_background(rng, size, lambda: foreign_background(photo, rng))
-                pose = Pose(float(rng.choice(TURNS)), SCALES, SHIFT, SHADOW)
-                image, share = paste_and_mask(image, mask, lent, rng, pose)
+                jitter = PasteJitter(float(rng.choice(TURNS)), SCALES, SHIFT, SHADOW)
+                image, share = paste_and_mask(image, mask, lent, rng, jitter)
             small = cv2.resize(share, (side, side), interpolation=cv2.INTER_AREA)
             return expose(image, rng), small
 

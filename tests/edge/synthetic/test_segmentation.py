@@ -4,7 +4,7 @@ import pytest
 
 from edge.synthetic.drawings import background as background
 from edge.synthetic.items import draw_item
-from edge.synthetic.segmentation import AS_IT_WAS, cut_out, paste
+from edge.synthetic.segmentation import NO_JITTER, paste, segment_item
 from train.augmentation import backgrounds as backgrounds
 
 SIDE = 160
@@ -33,7 +33,7 @@ def overlap(mask: np.ndarray, truth: np.ndarray) -> float:
 @pytest.mark.parametrize("label", ["Battery", "Mobile", "PCB", "Keyboard"])
 def test_an_item_on_a_plain_background_is_cut_out(label, color):
     photo, truth = lay(draw_item(label, 4, 120), plain(color))
-    mask = cut_out(photo)
+    mask = segment_item(photo)
     assert mask.dtype == np.uint8 and set(np.unique(mask)) == {0, 255}
     assert overlap(mask, truth) > 0.85
 
@@ -42,7 +42,7 @@ def test_items_on_wood_are_cut_out_mostly():
     rng, overlaps = np.random.default_rng(2), []
     for seed, label in enumerate(["Battery", "Mobile", "PCB", "Printer", "Mouse", "Television"]):
         photo, truth = lay(draw_item(label, seed, 120), background._wood(rng, SIDE))
-        mask = cut_out(photo)
+        mask = segment_item(photo)
         overlaps.append(0.0 if mask is None else overlap(mask, truth))
     assert np.median(overlaps) > 0.85
 
@@ -58,7 +58,7 @@ def test_a_machine_that_fills_the_photo_is_more_than_its_dark_window(body):
     cv2.rectangle(photo, (112, 52), (138, 60), (40, 200, 80), cv2.FILLED)
     truth = np.zeros((SIDE, SIDE), bool)
     truth[18:143, 10:151] = True
-    assert overlap(cut_out(photo), truth) > 0.95
+    assert overlap(segment_item(photo), truth) > 0.95
 
 
 def test_a_white_machine_on_white_keeps_its_body():
@@ -68,7 +68,7 @@ def test_a_white_machine_on_white_keeps_its_body():
     photo[24:34, 46:114] = 150
     truth = np.zeros((SIDE, SIDE), bool)
     truth[20:124, 46:114] = True
-    mask = cut_out(photo)
+    mask = segment_item(photo)
     assert mask[90, 80] and mask[50, 80], "the flood ran through the machine"
     assert overlap(mask, truth) > 0.6
 
@@ -76,27 +76,27 @@ def test_a_white_machine_on_white_keeps_its_body():
 def test_background_seen_through_a_hole_of_one_part_stays_with_the_item():
     photo = plain((250, 250, 250))
     cv2.circle(photo, (80, 80), 40, (30, 60, 30), 12)
-    assert cut_out(photo)[80, 80] == 255
+    assert segment_item(photo)[80, 80] == 255
 
 
 @pytest.mark.parametrize("what", ["nothing", "texture"])
 def test_a_photo_without_an_item_apart_from_its_background_is_left_whole(what):
     rng = np.random.default_rng(1)
     photo = plain((120, 120, 120)) if what == "nothing" else rng.integers(0, 256, (SIDE, SIDE, 3))
-    assert cut_out(photo.astype(np.uint8)) is None
+    assert segment_item(photo.astype(np.uint8)) is None
 
 
 def test_cutting_out_depends_on_the_photo_alone_and_keeps_its_shape():
     photo, _ = lay(draw_item("PCB", 1, 120), background._wood(np.random.default_rng(3), SIDE))
     wide = cv2.resize(photo, (500, 300))
-    np.testing.assert_array_equal(cut_out(wide), cut_out(wide.copy()))
-    assert cut_out(wide).shape == (300, 500)
+    np.testing.assert_array_equal(segment_item(wide), segment_item(wide.copy()))
+    assert segment_item(wide).shape == (300, 500)
 
 
 def test_pasted_as_it_was_the_item_stays_and_the_background_changes():
     photo, truth = lay(draw_item("Battery", 4, 120), plain((255, 255, 255)))
     under = plain((20, 90, 20))
-    laid = paste(photo, cut_out(photo), under, np.random.default_rng(0), AS_IT_WAS)
+    laid = paste(photo, segment_item(photo), under, np.random.default_rng(0), NO_JITTER)
     inner = cv2.erode(truth.astype(np.uint8), np.ones((9, 9))) > 0
     assert np.abs(laid[inner].astype(int) - photo[inner]).max() <= 2
     outside = cv2.dilate(truth.astype(np.uint8), np.ones((9, 9))) == 0
