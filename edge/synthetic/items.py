@@ -164,8 +164,8 @@ def _wear(item: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         end = start + length * np.array([math.cos(angle), math.sin(angle)])
         # Thinner than a pixel of a small picture: its strength stands for its width.
         strength = float(rng.uniform(-35, 50)) * min(1, size / 400)
-        line = [tuple(int(value) for value in point) for point in (start, end)]
-        cv2.line(marks, *line, strength, 1, cv2.LINE_8)
+        (x0, y0), (x1, y1) = start.astype(int).tolist(), end.astype(int).tolist()
+        cv2.line(marks, (x0, y0), (x1, y1), strength, 1, cv2.LINE_8)
     clouds, specks = (
         cv2.resize(
             rng.random((cells, cells), np.float32), (size, size), interpolation=cv2.INTER_LINEAR

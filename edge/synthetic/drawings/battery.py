@@ -118,9 +118,9 @@ def _block(rng: np.random.Generator) -> Image.Image:
     canvas.write(face, (210, edge + 235), "9V", 150, ink)
     canvas.write(face, (210, 680), "6LR61", 36, ink)
     box(image, view, (0, 0, 0), (width, height, depth), wrap, face, sheet(32, 16, (70, 70, 74)))
-    for x, wide in sorted(((0.27, 58), (0.73, 74)), reverse=bool(rng.random() < 0.5)):
+    for share, wide in sorted(((0.27, 58), (0.73, 74)), reverse=bool(rng.random() < 0.5)):
         at, above = view.at(
-            [(width * x, height, depth / 2), (width * x, height + 0.032, depth / 2)]
+            [(width * share, height, depth / 2), (width * share, height + 0.032, depth / 2)]
         )
         _snap(image, at[0], at[1], wide, at[1] - above[1])
     return image

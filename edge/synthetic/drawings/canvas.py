@@ -19,10 +19,18 @@ def blank() -> Image.Image:
     return Image.new("RGBA", (SIDE, SIDE), (0, 0, 0, 0))
 
 
-def clamp(color: Sequence[float]) -> Color:
+def clamp(color: Sequence[float] | np.ndarray) -> Color:
     """The nearest 8-bit color."""
     red, green, blue = (int(min(255, max(0, round(value)))) for value in color)
     return red, green, blue
+
+
+def rgb_at(image: Image.Image, x: int, y: int) -> Color:
+    """The color of one pixel of an RGB or RGBA image."""
+    pixel = image.getpixel((x, y))
+    if not isinstance(pixel, tuple):
+        raise ValueError(f"no RGB image: {image.mode}")
+    return pixel[0], pixel[1], pixel[2]
 
 
 def lighter(color: Color, by: float) -> Color:

@@ -80,15 +80,15 @@ def _window(face: Image.Image, rng: np.random.Generator, inside: Rectangle) -> N
     inset = rng.uniform(26, 44)
     cavity = (left + inset, top + inset, right - inset, bottom - inset)
     lit = rng.random() < 0.12
-    background = (206, 168, 92) if lit else lighter(glass, 14)
-    pen.rounded_rectangle(cavity, radius * 0.7, fill=background)
+    shine = (206, 168, 92) if lit else lighter(glass, 14)
+    pen.rounded_rectangle(cavity, radius * 0.7, fill=shine)
     if lit:
         middle, floor = (cavity[0] + cavity[2]) / 2, cavity[3] - 14
         half = (cavity[2] - cavity[0]) * 0.36
         pen.ellipse((middle - half, floor - 24, middle + half, floor + 8), fill=(236, 222, 190))
     if rng.random() < 0.75:
         step = 9
-        dot = lighter(background, -70 if lit else 26)
+        dot = lighter(shine, -70 if lit else 26)
         for row, y in enumerate(np.arange(cavity[1] + 6, cavity[3] - 5, step)):
             xs = np.arange(cavity[0] + 6 + row % 2 * step / 2, cavity[2] - 5, step)
             pen.point([(x + a, y + b) for x in xs for a in (0, 1) for b in (0, 1)], fill=dot)

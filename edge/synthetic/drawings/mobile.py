@@ -68,7 +68,7 @@ def _screen(image: Image.Image, rng: np.random.Generator, box: Rectangle, radius
 
 
 def _wallpaper(image: Image.Image, rng: np.random.Generator, mask: Image.Image) -> None:
-    colors = [tuple(int(value) for value in rng.integers(20, 235, 3)) for _ in range(3)]
+    colors = [canvas.clamp(rng.integers(20, 235, 3)) for _ in range(3)]
     canvas.shades(
         image, mask, [(0, colors[0]), (0.55, colors[1]), (1, colors[2])], rng.uniform(30, 150)
     )

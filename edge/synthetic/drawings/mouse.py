@@ -114,7 +114,14 @@ def _two_buttons(rng: np.random.Generator) -> Image.Image:
     long = bottom - top
     half = long * rng.uniform(0.29, 0.36)
     front, waist, rear = rng.uniform(0.8, 1), rng.uniform(0.82, 1), rng.uniform(0.92, 1.06)
-    profile = (front * 0.7, front * 0.94, front, (front + waist) / 2, waist, waist)
+    profile: tuple[float, ...] = (
+        front * 0.7,
+        front * 0.94,
+        front,
+        (front + waist) / 2,
+        waist,
+        waist,
+    )
     profile += ((waist + rear) / 2, rear, rear * 0.99, rear * 0.9, 0.52)
     shell = canvas.pick(rng, SHELLS, 8)
     skirt = (26, 26, 29) if rng.random() < 0.6 else lighter(shell, -40)

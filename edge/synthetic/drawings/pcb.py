@@ -590,8 +590,8 @@ def _cut(rng: np.random.Generator, board: Board, plain: bool = False) -> Image.I
             y = 0 if rng.random() < 0.5 else height - deep
             pen.rectangle((x, y, x + wide, y + deep), fill=0)
     image = blank()
-    corner = ((SIDE - width) // 2, (SIDE - height) // 2)
+    place = ((SIDE - width) // 2, (SIDE - height) // 2)
     side = sheet(width, height, lighter(board.color, -50))
-    image.paste(side, (corner[0] + 4, corner[1] + 6), mask)
-    image.paste(board.face, corner, mask)
+    image.paste(side, (place[0] + 4, place[1] + 6), mask)
+    image.paste(board.face, place, mask)
     return image

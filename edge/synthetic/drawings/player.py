@@ -6,7 +6,16 @@ from itertools import pairwise
 import numpy as np
 from PIL import Image, ImageDraw
 
-from edge.synthetic.drawings.canvas import SIDE, Color, blank, lighter, made_up_name, pick, write
+from edge.synthetic.drawings.canvas import (
+    SIDE,
+    Color,
+    blank,
+    lighter,
+    made_up_name,
+    pick,
+    rgb_at,
+    write,
+)
 from edge.synthetic.drawings.solid import (
     around,
     box,
@@ -475,9 +484,7 @@ def _disc_player(rng: np.random.Generator) -> Image.Image:
         (MIDDLE, low),
         "12 03:45",
         30,
-        (30, 34, 32)
-        if image.getpixel((int(screen[0]) + 12, int(low)))[0] > 90
-        else (140, 220, 240),
+        (30, 34, 32) if rgb_at(image, int(screen[0]) + 12, int(low))[0] > 90 else (140, 220, 240),
     )
     for turn in (0.75, 1.0, 2.14, 2.39):
         spot = (MIDDLE + radius * 0.87 * math.cos(turn), MIDDLE + radius * 0.87 * math.sin(turn))
@@ -524,8 +531,8 @@ def _deck(rng: np.random.Generator) -> Image.Image:
         for column in range(14):
             x, y = 200 + column * 22, top.height * 0.15 + row * 18
             draw.rectangle((x, y, x + 14, y + 5), fill=lighter(shell, -20))
-    for x in (0.08, 0.84):
-        box(image, view, (x, -0.025, 0.03), (x + 0.08, 0, 0.1), (24, 24, 25))
+    for foot in (0.08, 0.84):
+        box(image, view, (foot, -0.025, 0.03), (foot + 0.08, 0, 0.1), (24, 24, 25))
     box(image, view, (0, 0, 0), (1, height, depth), shell, front, top)
     return image
 
@@ -694,7 +701,7 @@ def _cassette(rng: np.random.Generator) -> Image.Image:
             face.height * rng.uniform(0.58, 0.74),
         ),
     )
-    dark = face.getpixel((face.width // 2, int(face.height * 0.9)))[:3]
+    dark = rgb_at(face, face.width // 2, int(face.height * 0.9))
     write(
         face,
         (face.width * 0.42, face.height * 0.87),

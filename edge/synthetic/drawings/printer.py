@@ -290,7 +290,7 @@ def _scanner(
 
 
 def _open_lid(image: Image.Image, view: View, height: float, depth: float, color: Color) -> None:
-    corners = [
+    corners: list[Point] = [
         (0, height + 0.56, depth * 1.1),
         (1, height + 0.56, depth * 1.1),
         (1, height, depth),

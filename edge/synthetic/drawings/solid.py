@@ -62,7 +62,7 @@ def _project(
 
 
 def corners_of(width: float, height: float, depth: float) -> list[Point]:
-    """The eight corners of a box that stands on the background with its front at 0 away."""
+    """The eight corners of a box that stands on the floor with its front at 0 away."""
     return [(x, y, z) for x in (0, width) for y in (0, height) for z in (0, depth)]
 
 
