@@ -24,8 +24,8 @@ from convert.proof.parity import (
     FP32,
     Answers,
     Images,
+    OodScore,
     Trained,
-    UnknownScore,
     changed_answers,
     confidence,
     device_engine,
@@ -248,13 +248,13 @@ def _trained(run: Run, images: Images, keras: Answers, say: Say) -> Trained | No
     return Trained(run.accuracy, int(tested.sum()), changed)
 
 
-def _score(run: Run) -> UnknownScore:
+def _score(run: Run) -> OodScore:
     """What tells unknown things: the run's detector, else the confidence."""
     detector = run.levels.detector
     if detector is None:
         return confidence(run.levels.levels.threshold)
     rule = detector.rule
-    return UnknownScore(
+    return OodScore(
         rule.score,
         rule.threshold,
         lambda answers: detector.score(answers.logits, answers.embeddings),

@@ -666,10 +666,10 @@ def decision_rules(config: Config, bundle: Bundle) -> DecisionRules:
             rules, hazard_thresholds=dict.fromkeys(rules.hazard_thresholds, given.hazard_threshold)
         )
     if given.unknown_threshold == OFF:
-        rules = replace(rules, unknown=None)
-    elif given.unknown_threshold is not None and rules.unknown is not None:
-        rule = rules.unknown.rule.model_copy(update={"threshold": given.unknown_threshold})
-        rules = replace(rules, unknown=replace(rules.unknown, rule=rule))
+        rules = replace(rules, ood_detector=None)
+    elif given.unknown_threshold is not None and rules.ood_detector is not None:
+        rule = rules.ood_detector.rule.model_copy(update={"threshold": given.unknown_threshold})
+        rules = replace(rules, ood_detector=replace(rules.ood_detector, rule=rule))
     return replace(rules, thresholds={**rules.thresholds, **given.thresholds})
 
 

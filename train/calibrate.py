@@ -9,11 +9,11 @@ import numpy as np
 import typer
 from scipy.optimize import minimize_scalar
 
-from edge.bundle.manifest import DEFAULT_HAZARD_THRESHOLD, DecisionLevels
+from edge.bundle.manifest import DEFAULT_HAZARD_THRESHOLD, DecisionParameters
 from edge.decision.decide import rules_for
 from edge.errors import BadInput, EwasteError
 from edge.inference.classifier import softmax
-from edge.inference.ood import UnknownDetector
+from edge.inference.ood import OodDetector
 from edge.labels import default_hazards, find_label, hazard_notes, near_labels
 from edge.photos.listing import SPLIT_FILE
 from edge.photos.reading import LabeledPhoto
@@ -60,8 +60,8 @@ class Costs:
 class Calibrated:
     """What `calibrate` found: the levels, the detector, and figures that tell how."""
 
-    levels: DecisionLevels
-    detector: UnknownDetector
+    levels: DecisionParameters
+    detector: OodDetector
     figures: dict
 
 
@@ -134,7 +134,7 @@ def fit(
         hazard: fit_hazard_thresholds(labels.index(hazard), views, temperature, costs)
         for hazard in hazards
     }
-    levels = DecisionLevels(
+    levels = DecisionParameters(
         labels=labels,
         hazards=tuple(hazards),
         temperature=temperature,
@@ -271,7 +271,7 @@ def _fit_detector(
     references: Views,
     views: Mapping[str, Views],
     temperature: float,
-) -> UnknownDetector:
+) -> OodDetector:
     """The detector with the best mean AUROC; it keeps `KEPT` of val as photographed and on a belt.
 
     The lower of the two thresholds: a line's items lie on a belt.

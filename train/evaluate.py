@@ -178,7 +178,7 @@ def judge_unknown(predictor: Predictor, known: Answers, pictures: Pictures) -> d
         ],
         "energy": [energy(each.logits, predictor.temperature) for each in (known, others)],
     }
-    detector, used = predictor.rules.unknown, "max_softmax"
+    detector, used = predictor.rules.ood_detector, "max_softmax"
     if detector is not None:
         used = detector.rule.score
         scores[used] = [detector.score(each.logits, each.embeddings) for each in (known, others)]
@@ -340,7 +340,7 @@ def _answer(
 
 def _described(predictor: Predictor) -> dict:
     names = ("name", "kind", "labels", "size", "temperature")
-    rules, detector = predictor.rules, predictor.rules.unknown
+    rules, detector = predictor.rules, predictor.rules.ood_detector
     return {
         **{name: getattr(predictor, name) for name in names},
         "thresholds": dict(rules.thresholds),

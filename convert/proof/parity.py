@@ -78,7 +78,7 @@ Ask = Callable[[np.ndarray], Answers]
 
 
 @dataclass(frozen=True)
-class UnknownScore:
+class OodScore:
     """What tells an item from a thing of no known class: greater is more known.
 
     Attributes:
@@ -291,7 +291,7 @@ def compare(
     keras: Answers,
     fp32: Answers,
     quantized: Answers,
-    score: UnknownScore,
+    score: OodScore,
 ) -> Parity:
     """Compare what Keras, unquantized TFLite and a variant say of the same images.
 
@@ -348,9 +348,9 @@ def device_engine(classifier: Classifier) -> Ask:
     return ask
 
 
-def confidence(threshold: float) -> UnknownScore:
+def confidence(threshold: float) -> OodScore:
     """The probability of the most likely class."""
-    return UnknownScore("confidence", threshold, lambda answers: answers.probabilities.max(axis=1))
+    return OodScore("confidence", threshold, lambda answers: answers.probabilities.max(axis=1))
 
 
 def _accuracy(hits: np.ndarray) -> Accuracy:
@@ -369,7 +369,7 @@ def _pair(first: Answers, second: Answers, names: Sequence[str]) -> Pair:
     )
 
 
-def _drift(truths: np.ndarray, keras: Answers, quantized: Answers, score: UnknownScore) -> Drift:
+def _drift(truths: np.ndarray, keras: Answers, quantized: Answers, score: OodScore) -> Drift:
     true = np.maximum(keras.probabilities.astype(np.float64), LEAST_PROBABILITY)
     other = np.maximum(quantized.probabilities.astype(np.float64), LEAST_PROBABILITY)
     divergence = float((true * np.log(true / other)).sum(axis=1).mean())

@@ -31,7 +31,7 @@ from edge.bundle.signature import SIGNATURE, check_signature, sign
 from edge.errors import BadInput, EwasteError, Refused, one_line
 from edge.files import read_bounded, sync_folder, temporary_beside, write_whole
 from edge.inference.classifier import Classifier
-from edge.inference.ood import UnknownDetector, unpack_detector
+from edge.inference.ood import OodDetector, unpack_detector
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -227,7 +227,7 @@ def open_classifier(bundle: Bundle, threads: int = 2) -> Classifier:
     return classifier
 
 
-def open_detector(bundle: Bundle) -> UnknownDetector | None:
+def open_detector(bundle: Bundle) -> OodDetector | None:
     """Load what tells things of no known class; None for a bundle that has no such detector.
 
     Raises:

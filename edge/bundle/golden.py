@@ -12,7 +12,7 @@ from edge.bundle.bundle import Bundle
 from edge.bundle.manifest import GOLDEN, MODEL, REMEDY, UNKNOWN_FILE
 from edge.errors import Refused, one_line
 from edge.inference.classifier import Classifier, softmax
-from edge.inference.ood import UnknownDetector
+from edge.inference.ood import OodDetector
 from edge.inference.preprocess import model_input
 
 GOLDEN_TOLERANCE = {"ai_edge_litert": 1, "tflite_runtime": 8}
@@ -83,7 +83,7 @@ def verify_golden(bundle: Bundle, classifier: Classifier) -> GoldenCheck:
 def verify_answers(
     bundle: Bundle,
     classifier: Classifier,
-    detector: UnknownDetector | None,
+    detector: OodDetector | None,
     golden: GoldenCheck,
 ) -> None:
     """Ask of the golden outputs all that a line asks of an item's: probabilities and likeness.

@@ -187,14 +187,14 @@ class Calibration(_Record):
     quantizer: str = "tflite"
 
 
-class UnknownRule(_Record):
+class OodRule(_Record):
     """How a thing of no known class is told: its score by `UNKNOWN_FILE` is under the threshold."""
 
     score: Literal["energy", "mahalanobis", "neighbors"]
     threshold: Finite
 
 
-class DecisionLevels(_Record):
+class DecisionParameters(_Record):
     """What the answers of a model are decided by; a run's `calibration.json`, a bundle's manifest.
 
     Attributes:
@@ -214,10 +214,10 @@ class DecisionLevels(_Record):
     threshold: Share = 0.5
     thresholds: dict[str, Share] = {}
     hazard_thresholds: dict[str, Share] = {}
-    unknown: UnknownRule | None = None
+    unknown: OodRule | None = None
 
     @model_validator(mode="after")
-    def _check_labels(self) -> "DecisionLevels":
+    def _check_labels(self) -> "DecisionParameters":
         if len(set(self.labels)) < len(self.labels):
             raise ValueError("labels occur twice")
         if problem := labels_problem(self.labels):
@@ -244,7 +244,7 @@ class DecisionLevels(_Record):
         }
 
 
-class Manifest(DecisionLevels):
+class Manifest(DecisionParameters):
     """`manifest.json`: what the model is, what it was proved by, and the digest of each file.
 
     Attributes:

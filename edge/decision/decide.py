@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edge.bundle.manifest import DecisionLevels
+from edge.bundle.manifest import DecisionParameters
 from edge.inference.classifier import Prediction
-from edge.inference.ood import UnknownDetector
+from edge.inference.ood import OodDetector
 from edge.labels import MANUAL, UNKNOWN
 from edge.verdict import Reason, Verdict
 
@@ -25,22 +25,26 @@ class DecisionRules:
         thresholds: label -> least confidence for it, 0 to 1.
         hazard_thresholds: hazard, a label that must never reach a bin it does not share -> the
             probability, 0 to 1, from which an item of another label goes to `manual`.
-        unknown: tells things of no known class; None: only the thresholds do.
+        ood_detector: finds out-of-distribution items; None: only the thresholds do.
     """
 
     labels: tuple[str, ...]
     bins: Mapping[str, str]
     thresholds: Mapping[str, float]
     hazard_thresholds: Mapping[str, float]
-    unknown: UnknownDetector | None = None
+    ood_detector: OodDetector | None = None
 
 
 def rules_for(
-    levels: DecisionLevels, bins: Mapping[str, str], unknown: UnknownDetector | None
+    parameters: DecisionParameters, bins: Mapping[str, str], ood_detector: OodDetector | None
 ) -> DecisionRules:
     """The rules that a run or a bundle comes with."""
     return DecisionRules(
-        levels.labels, bins, levels.threshold_of, levels.hazard_threshold_of, unknown
+        parameters.labels,
+        bins,
+        parameters.threshold_of,
+        parameters.hazard_threshold_of,
+        ood_detector,
     )
 
 
@@ -120,12 +124,12 @@ def _doubt(
     if not confidence >= threshold:
         detail = f"unsure: {label} {confidence:.0%} is under its threshold {threshold:.0%}"
         return Doubt(Reason.UNSURE, detail)
-    if rules.unknown is None:
+    if rules.ood_detector is None:
         return None
     logits = np.mean([prediction.logits for prediction in predictions], axis=0)
     embedding = np.mean([prediction.embedding for prediction in predictions], axis=0)
-    (score,) = rules.unknown.score(logits[np.newaxis], embedding[np.newaxis])
-    least = rules.unknown.rule.threshold
+    (score,) = rules.ood_detector.score(logits[np.newaxis], embedding[np.newaxis])
+    least = rules.ood_detector.rule.threshold
     if not np.isfinite(score):
         detail = f"out of distribution: {label} {confidence:.0%}, but its score is not a number"
         return Doubt(Reason.OUT_OF_DISTRIBUTION, detail)

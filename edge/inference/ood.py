@@ -11,10 +11,10 @@ from types import MappingProxyType
 import numpy as np
 
 from edge.bundle.arrays import read_arrays
-from edge.bundle.manifest import UnknownRule
+from edge.bundle.manifest import OodRule
 from edge.errors import BadInput, one_line
 
-NEIGHBOURS = 5
+NEIGHBORS = 5
 LEAST_TEMPERATURE, MOST_TEMPERATURE = 0.01, 100.0
 """As of the manifest's temperature."""
 ARRAYS: Mapping[str, Mapping[str, int]] = MappingProxyType(
@@ -29,7 +29,7 @@ have no projection."""
 
 
 @dataclass(frozen=True)
-class UnknownDetector:
+class OodDetector:
     """Says of an item whether it is of no known class.
 
     Attributes:
@@ -37,7 +37,7 @@ class UnknownDetector:
         arrays: what the score compares with, float32; see the functions below.
     """
 
-    rule: UnknownRule
+    rule: OodRule
     arrays: Mapping[str, np.ndarray]
 
     def score(self, logits: np.ndarray, embeddings: np.ndarray) -> np.ndarray:
@@ -78,7 +78,7 @@ def mahalanobis(embeddings: np.ndarray, projection: np.ndarray, centers: np.ndar
 def neighbors(
     embeddings: np.ndarray, references: np.ndarray, projection: np.ndarray | None
 ) -> np.ndarray:
-    """Mean cosine similarity to the `NEIGHBOURS` nearest known items, float [n], -1 to 1.
+    """Mean cosine similarity to the `NEIGHBORS` nearest known items, float [n], -1 to 1.
 
     It is measured in the directions in which known items lie: what an item has besides them makes
     it no more similar to any, and thousands of references then cost a fraction of a millisecond.
@@ -93,7 +93,7 @@ def neighbors(
     """
     placed = unit(embeddings) if projection is None else unit(embeddings) @ projection
     similarity = placed @ references.T
-    nearest = min(NEIGHBOURS, len(references))
+    nearest = min(NEIGHBORS, len(references))
     return np.partition(similarity, -nearest, axis=1)[:, -nearest:].mean(axis=1)
 
 
@@ -103,7 +103,7 @@ def unit(vectors: np.ndarray) -> np.ndarray:
     return vectors / np.maximum(lengths, 1e-12)
 
 
-def pack_detector(detector: UnknownDetector) -> bytes:
+def pack_detector(detector: OodDetector) -> bytes:
     """The content of `unknown.npz`: the arrays as float16; the same detector, the same bytes."""
     packed = io.BytesIO()
     np.savez_compressed(
@@ -116,7 +116,7 @@ def pack_detector(detector: UnknownDetector) -> bytes:
     return packed.getvalue()
 
 
-def unpack_detector(content: bytes, rule: UnknownRule, classes: int) -> UnknownDetector:
+def unpack_detector(content: bytes, rule: OodRule, classes: int) -> OodDetector:
     """Read what `pack_detector` wrote.
 
     Raises:
@@ -148,4 +148,4 @@ def unpack_detector(content: bytes, rule: UnknownRule, classes: int) -> UnknownD
         raise BadInput(f"not the data of a detector for {classes} classes")
     if "projection" in arrays and len({array.shape[1] for array in arrays.values()}) > 1:
         raise BadInput("not the data of a detector: its arrays do not fit each other")
-    return UnknownDetector(rule, arrays)
+    return OodDetector(rule, arrays)

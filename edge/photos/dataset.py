@@ -10,7 +10,15 @@ from pathlib import Path
 from edge.errors import BadInput
 from edge.labels import label_problem, normalized, shown
 from edge.photos.class_folders import SYSTEM_NAMES, read_class_folders
-from edge.photos.listing import SPLITS, UNSPLIT, LeftOut, Listing, Reason, read_listing, split_named
+from edge.photos.listing import (
+    SPLITS,
+    UNSPLIT,
+    LeftOut,
+    LeftOutReason,
+    Listing,
+    read_listing,
+    split_named,
+)
 from edge.photos.reading import PHOTO_SUFFIXES, LabeledPhoto
 
 DEEPEST = 16
@@ -209,16 +217,16 @@ class _Walk:
         self.left_out: list[LeftOut] = []
         self._files = 0
 
-    def leave_out(self, path: Path, reason: Reason) -> None:
+    def leave_out(self, path: Path, reason: LeftOutReason) -> None:
         self.left_out.append(LeftOut(path, reason))
 
     def see_beside(self, entry: os.DirEntry) -> None:
         """Take note of a picture, or what could be a class, that is in no class folder."""
         path = Path(entry.path)
         if entry.is_symlink() and not path.exists():
-            self.leave_out(path, Reason.BROKEN_LINK)
+            self.leave_out(path, LeftOutReason.BROKEN_LINK)
         elif _is_photo(path) and not _no_class(entry.name):
-            self.leave_out(path, Reason.BESIDE)
+            self.leave_out(path, LeftOutReason.BESIDE)
 
     def photos_in(self, class_folder: Path) -> list[Path]:
         """The photos in a class folder and the folders within it.
@@ -242,17 +250,17 @@ class _Walk:
             try:
                 mode = entry.stat().st_mode
             except PermissionError:
-                self.leave_out(path, Reason.NOT_READABLE)
+                self.leave_out(path, LeftOutReason.NOT_READABLE)
                 continue
             except OSError:
-                self.leave_out(path, Reason.BROKEN_LINK)
+                self.leave_out(path, LeftOutReason.BROKEN_LINK)
                 continue
             if stat.S_ISDIR(mode):
                 yield from self._below(entry, above, depth)
             elif not _is_photo(path):
-                self.leave_out(path, Reason.ENDING)
+                self.leave_out(path, LeftOutReason.ENDING)
             elif not stat.S_ISREG(mode):
-                self.leave_out(path, Reason.NOT_A_FILE)
+                self.leave_out(path, LeftOutReason.NOT_A_FILE)
             else:
                 yield path
 
@@ -265,11 +273,11 @@ class _Walk:
             )
         here = _identity(path)
         if here in above or (entry.is_symlink() and _leads_up(path)):
-            self.leave_out(path, Reason.LINK_UP)
+            self.leave_out(path, LeftOutReason.LINK_UP)
         elif depth >= DEEPEST:
-            self.leave_out(path, Reason.TOO_DEEP)
+            self.leave_out(path, LeftOutReason.TOO_DEEP)
         elif not os.access(path, os.R_OK | os.X_OK):
-            self.leave_out(path, Reason.NOT_READABLE)
+            self.leave_out(path, LeftOutReason.NOT_READABLE)
         else:
             above.add(here)  # a folder that two links lead to is looked at once
             yield from self._within(path, above, depth + 1)
@@ -285,11 +293,11 @@ def _identity(folder: Path) -> object:
     return found.st_dev, found.st_ino
 
 
-def _no_class(name: str) -> Reason | None:
+def _no_class(name: str) -> LeftOutReason | None:
     """Why a name is none of a class or a photo; None: it may be."""
     if name.casefold() in SYSTEM_NAMES:
-        return Reason.SYSTEM
-    return Reason.HIDDEN if name.startswith(".") else None
+        return LeftOutReason.SYSTEM
+    return LeftOutReason.HIDDEN if name.startswith(".") else None
 
 
 def _is_photo(path: Path) -> bool:
@@ -351,7 +359,7 @@ def _beside_splits(data: Path, splits: dict[str, str]) -> list[LeftOut]:
         if reason and _is_folder(path):
             left_out.append(LeftOut(path, reason))
         elif not reason and (_is_photo(path) or _is_folder(path)):
-            left_out.append(LeftOut(path, Reason.BESIDE))
+            left_out.append(LeftOut(path, LeftOutReason.BESIDE))
     folders = [left.path.name for left in left_out if _holds_photo(left)]
     if folders and len(splits) < len(SPLITS):
         raise BadInput(
@@ -364,7 +372,7 @@ def _beside_splits(data: Path, splits: dict[str, str]) -> list[LeftOut]:
 
 def _holds_photo(left: LeftOut) -> bool:
     """Whether a folder beside the splits could be a class: it holds a photo."""
-    if left.reason is not Reason.BESIDE or not _is_folder(left.path):
+    if left.reason is not LeftOutReason.BESIDE or not _is_folder(left.path):
         return False
     return any(_is_photo(Path(entry.path)) for entry in _entries(left.path))
 
@@ -375,7 +383,7 @@ def _by_reason(left_out: Sequence[LeftOut]) -> str:
     parts = []
     for reason, count in reasons.most_common():
         paths = [left.path for left in left_out if left.reason is reason]
-        if reason is Reason.ENDING:
+        if reason is LeftOutReason.ENDING:
             endings = Counter(path.suffix.lower() or "none" for path in paths)
             named = ", ".join(f"{shown(each)} {count}" for each, count in endings.most_common(8))
         else:

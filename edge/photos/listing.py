@@ -35,7 +35,7 @@ MOST_BYTES = 256 * 2**20
 """Of a CSV file: a million photos take less than half of it."""
 
 
-class Reason(str, Enum):
+class LeftOutReason(str, Enum):
     """Why a file or folder of a dataset is left out."""
 
     ENDING = "with an ending that is not known"
@@ -55,7 +55,7 @@ class LeftOut:
     """A file or folder that could belong to a dataset and is not used."""
 
     path: Path
-    reason: Reason
+    reason: LeftOutReason
 
 
 def split_named(name: str) -> str | None:
@@ -91,7 +91,7 @@ def read_listing(path: Path) -> tuple[Listing, tuple[LeftOut, ...]]:
                     f"line {before}"
                 )
             if of_split == split:
-                left_out.append(LeftOut(photo.path, Reason.TWICE))
+                left_out.append(LeftOut(photo.path, LeftOutReason.TWICE))
                 break
         else:
             known.append((photo.label, split, line))

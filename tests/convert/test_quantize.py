@@ -14,12 +14,12 @@ from convert.proof.golden import draw_input
 from convert.quantize import Request, main, quantize
 from edge.bundle.bundle import load_bundle, open_classifier, open_detector
 from edge.bundle.golden import verify_golden
-from edge.bundle.manifest import DecisionLevels, ParityGate, UnknownRule
+from edge.bundle.manifest import DecisionParameters, OodRule, ParityGate
 from edge.bundle.signature import make_key
 from edge.bundle.verify import verify
 from edge.errors import BadInput, EwasteError, Refused
 from edge.inference.classifier import load_runtime
-from edge.inference.ood import UnknownDetector
+from edge.inference.ood import OodDetector
 from edge.photos.dataset import find_photos
 from edge.photos.reading import LabeledPhoto
 from tests.conftest import LABELS, SIZE, load_split, write_run
@@ -247,11 +247,11 @@ def test_a_calibrated_runs_levels_and_detector_are_the_bundles(
     tiny_run: Path, drawn_data: Path, tmp_path: Path
 ) -> None:
     run = Path(shutil.copytree(tiny_run, tmp_path / "run"))
-    rule = UnknownRule(score="energy", threshold=1.5)
-    levels = DecisionLevels(
+    rule = OodRule(score="energy", threshold=1.5)
+    levels = DecisionParameters(
         labels=LABELS, hazards=("Battery",), temperature=2.0, thresholds={"PCB": 0.7}, unknown=rule
     )
-    detector = UnknownDetector(rule, {"temperature": np.array(2.0, np.float32)})
+    detector = OodDetector(rule, {"temperature": np.array(2.0, np.float32)})
     write_levels(run, levels, detector, {})
     key = tmp_path / "line.key"
     public = make_key(key)

@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.bundle.bundle import Bundle, load_bundle
-from edge.bundle.manifest import UnknownRule
+from edge.bundle.manifest import OodRule
 from edge.config import Config, DecisionConfig, bin_of, decision_rules, read_config
 from edge.errors import BadInput
-from edge.inference.ood import UnknownDetector, pack_detector
+from edge.inference.ood import OodDetector, pack_detector
 from tests.edge.bundle.test_bundle import plain_manifest
 
 
@@ -66,8 +66,8 @@ def test_a_wrong_file_is_named_in_one_line(tmp_path, content, named):
 @pytest.fixture
 def calibrated(tmp_path) -> Bundle:
     """A bundle with levels of its own, as far as rules need one."""
-    rule = UnknownRule(score="neighbors", threshold=0.8)
-    detector = UnknownDetector(rule, {"projection": np.eye(4), "references": np.eye(1, 4)})
+    rule = OodRule(score="neighbors", threshold=0.8)
+    detector = OodDetector(rule, {"projection": np.eye(4), "references": np.eye(1, 4)})
     contents = {"unknown.npz": pack_detector(detector)}
     manifest = plain_manifest(
         thresholds={"Mouse": 0.7}, hazard_thresholds={"Battery": 0.02}, unknown=rule
@@ -78,13 +78,13 @@ def calibrated(tmp_path) -> Bundle:
 def test_the_levels_are_the_bundles_unless_the_configuration_says_others(calibrated):
     rules = decision_rules(Config(), calibrated)
     assert rules.thresholds == {"Battery": 0.5, "Mouse": 0.7}
-    assert rules.hazard_thresholds == {"Battery": 0.02} and rules.unknown.rule.threshold == 0.8
+    assert rules.hazard_thresholds == {"Battery": 0.02} and rules.ood_detector.rule.threshold == 0.8
     said = DecisionConfig(
         threshold=0.4, thresholds={"Battery": 0.3}, hazard_threshold=0.2, unknown_threshold=0.1
     )
     rules = decision_rules(Config(decision=said), calibrated)
     assert rules.thresholds == {"Battery": 0.3, "Mouse": 0.4}
-    assert rules.hazard_thresholds == {"Battery": 0.2} and rules.unknown.rule.threshold == 0.1
+    assert rules.hazard_thresholds == {"Battery": 0.2} and rules.ood_detector.rule.threshold == 0.1
 
 
 def test_a_threshold_for_a_label_that_the_model_lacks_is_named(calibrated):
@@ -113,7 +113,7 @@ def test_a_label_that_differs_only_in_how_it_is_written_is_hinted_at(
 def test_the_unknown_detector_can_be_turned_off(calibrated):
     for off in ("off", float("-inf")):  # -inf was the documented word before
         said = DecisionConfig(unknown_threshold=off)
-        assert decision_rules(Config(decision=said), calibrated).unknown is None
+        assert decision_rules(Config(decision=said), calibrated).ood_detector is None
 
 
 def test_a_missing_file_is_named(tmp_path):

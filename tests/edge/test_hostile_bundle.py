@@ -20,11 +20,11 @@ import pytest
 
 from edge.bundle.bundle import LARGEST, load_bundle, read_bundle, sha256
 from edge.bundle.golden import pack_golden, verify_preprocessing
-from edge.bundle.manifest import FILES, UnknownRule
+from edge.bundle.manifest import FILES, OodRule
 from edge.bundle.verify import verify
 from edge.errors import BadInput, EwasteError, Refused
 from edge.inference.classifier import Classifier
-from edge.inference.ood import UnknownDetector, pack_detector, unpack_detector
+from edge.inference.ood import OodDetector, pack_detector, unpack_detector
 
 ROOT = Path(__file__).parents[2]
 SECONDS, MEGABYTES = 10, 1000
@@ -104,7 +104,7 @@ def put_sparse(path: Path) -> None:
 def test_what_is_no_plain_file_never_holds_us_up(
     copy: Path, name: str, put: Callable[[Path], None]
 ) -> None:
-    detector = UnknownDetector(RULE, {"projection": np.eye(96), "references": np.eye(4, 96)})
+    detector = OodDetector(RULE, {"projection": np.eye(96), "references": np.eye(4, 96)})
     (copy / "unknown.npz").write_bytes(pack_detector(detector))
     sealed(copy, unknown=RULE.model_dump())
     load_bundle(copy)
@@ -195,14 +195,14 @@ def test_a_manifest_of_100_megabytes_is_refused_unread(copy: Path) -> None:
     assert megabytes < 200
 
 
-RULE = UnknownRule(score="neighbors", threshold=0.1)
+RULE = OodRule(score="neighbors", threshold=0.1)
 
 
 def test_a_detector_that_does_not_fit_the_model_is_refused_before_the_first_item(
     copy: Path,
 ) -> None:
     arrays = {"projection": np.eye(100, 8), "references": np.eye(5, 8)}
-    (copy / "unknown.npz").write_bytes(pack_detector(UnknownDetector(RULE, arrays)))
+    (copy / "unknown.npz").write_bytes(pack_detector(OodDetector(RULE, arrays)))
     sealed(copy, unknown=RULE.model_dump())
     name, line = refusal(copy)
     assert name == "golden outputs" and "unknown.npz: does not fit the model" in line
@@ -452,25 +452,23 @@ def test_any_bytes_as_manifest_are_a_bundle_or_a_refusal(copy: Path) -> None:
 def test_any_bytes_as_detector_are_one_or_a_refusal() -> None:
     good = {
         "neighbors": pack_detector(
-            UnknownDetector(RULE, {"projection": np.eye(96, 8), "references": np.eye(5, 8)})
+            OodDetector(RULE, {"projection": np.eye(96, 8), "references": np.eye(5, 8)})
         ),
         "mahalanobis": pack_detector(
-            UnknownDetector(
-                UnknownRule(score="mahalanobis", threshold=-1),
+            OodDetector(
+                OodRule(score="mahalanobis", threshold=-1),
                 {"projection": np.eye(96, 8), "centers": np.eye(4, 8)},
             )
         ),
         "energy": pack_detector(
-            UnknownDetector(
-                UnknownRule(score="energy", threshold=1), {"temperature": np.float32(1)}
-            )
+            OodDetector(OodRule(score="energy", threshold=1), {"temperature": np.float32(1)})
         ),
     }
     for rng in rounds(3, 20_000):
         kind = rng.choice(sorted(good))
         try:
             detector = unpack_detector(
-                mutated(rng, good[kind]), UnknownRule(score=kind, threshold=0), 4
+                mutated(rng, good[kind]), OodRule(score=kind, threshold=0), 4
             )
         except BadInput as error:
             assert str(error).isprintable()

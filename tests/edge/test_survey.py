@@ -8,7 +8,7 @@ from PIL import Image
 
 from edge.errors import BadInput
 from edge.photos.dataset import DEEPEST, dataset_names, find_dataset, find_photos, survey
-from edge.photos.listing import UNSPLIT, Reason
+from edge.photos.listing import UNSPLIT, LeftOutReason
 
 SYSTEM_FOLDERS = ".ipynb_checkpoints", ".git", "__MACOSX", "@eaDir", "$RECYCLE.BIN", "lost+found"
 
@@ -65,19 +65,19 @@ def test_what_is_left_out_is_named_with_its_reason(photos):
         (photos / system).mkdir()
         shutil.copy(mouse / "0.jpg", photos / system)
     assert left_out(photos) == {
-        ("notes.txt", Reason.ENDING),
-        (".hidden.jpg", Reason.HIDDEN),
-        ("._0.jpg", Reason.HIDDEN),
-        ("Thumbs.db", Reason.SYSTEM),
-        ("gone.jpg", Reason.BROKEN_LINK),
-        ("pipe.jpg", Reason.NOT_A_FILE),
-        ("beside.jpg", Reason.BESIDE),
-        (".ipynb_checkpoints", Reason.HIDDEN),
-        (".git", Reason.HIDDEN),
-        ("__MACOSX", Reason.SYSTEM),
-        ("@eaDir", Reason.SYSTEM),
-        ("$RECYCLE.BIN", Reason.SYSTEM),
-        ("lost+found", Reason.SYSTEM),
+        ("notes.txt", LeftOutReason.ENDING),
+        (".hidden.jpg", LeftOutReason.HIDDEN),
+        ("._0.jpg", LeftOutReason.HIDDEN),
+        ("Thumbs.db", LeftOutReason.SYSTEM),
+        ("gone.jpg", LeftOutReason.BROKEN_LINK),
+        ("pipe.jpg", LeftOutReason.NOT_A_FILE),
+        ("beside.jpg", LeftOutReason.BESIDE),
+        (".ipynb_checkpoints", LeftOutReason.HIDDEN),
+        (".git", LeftOutReason.HIDDEN),
+        ("__MACOSX", LeftOutReason.SYSTEM),
+        ("@eaDir", LeftOutReason.SYSTEM),
+        ("$RECYCLE.BIN", LeftOutReason.SYSTEM),
+        ("lost+found", LeftOutReason.SYSTEM),
     }
     (note,) = survey(photos).notes()
     assert "13 left out" in note and "1 with an ending that is not known (.txt 1)" in note
@@ -94,10 +94,10 @@ def test_links_are_followed_but_never_in_circles(photos):
     (photos / "Mouse" / "loop").symlink_to(photos / "Mouse" / "loop")
     assert counted(photos) == {"Battery": 2, "Mouse": 4}
     assert left_out(photos) == {
-        ("more again", Reason.LINK_UP),
-        ("up", Reason.LINK_UP),
-        ("self", Reason.LINK_UP),
-        ("loop", Reason.BROKEN_LINK),
+        ("more again", LeftOutReason.LINK_UP),
+        ("up", LeftOutReason.LINK_UP),
+        ("self", LeftOutReason.LINK_UP),
+        ("loop", LeftOutReason.BROKEN_LINK),
     }
 
 
@@ -105,7 +105,7 @@ def test_endless_folders_end(photos):
     deep = photos / "Mouse" / Path(*["d"] * (DEEPEST + 3))
     deep.mkdir(parents=True)
     shutil.copy(photos / "Mouse" / "0.jpg", deep)
-    assert {reason for _, reason in left_out(photos)} == {Reason.TOO_DEEP}
+    assert {reason for _, reason in left_out(photos)} == {LeftOutReason.TOO_DEEP}
 
 
 @pytest.mark.parametrize("name", ["valid", "validation", "Val", "VALIDATION"])
@@ -132,7 +132,7 @@ def test_splits_and_class_folders_mixed_are_told_apart(photos, tmp_path):
         find_dataset(tmp_path / "whole")
     for split in ("val", "test"):
         shutil.copytree(photos, tmp_path / "whole" / split)
-    assert left_out(tmp_path / "whole") == {("PCB", Reason.BESIDE)}
+    assert left_out(tmp_path / "whole") == {("PCB", LeftOutReason.BESIDE)}
     # The whole dataset taken for a class: given one folder too high.
     (tmp_path / "whole" / "PCB").rename(tmp_path / "elsewhere")
     (tmp_path / "high").mkdir()

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.bundle.manifest import DEFAULT_HAZARD_THRESHOLD, DecisionLevels, UnknownRule
+from edge.bundle.manifest import DEFAULT_HAZARD_THRESHOLD, DecisionParameters, OodRule
 from edge.decision.decide import rules_for
 from edge.errors import BadInput
 from edge.inference.classifier import softmax
-from edge.inference.ood import UnknownDetector
+from edge.inference.ood import OodDetector
 from train.calibrate import (
     MISSED,
     MOST_SUSPECTED,
@@ -133,7 +133,7 @@ def test_decisions_are_counted_as_the_device_makes_them():
         ]
     )
     answers = Answers(np.log(chances + 1e-9), np.ones((7, 4)))
-    levels = DecisionLevels(labels=LABELS, hazards=("Battery",), threshold=0.6)
+    levels = DecisionParameters(labels=LABELS, hazards=("Battery",), threshold=0.6)
     rules = rules_for(levels, {}, None)
     judged = judge_decisions(answers, np.array([0, 0, 0, 2, 2, 1, 1]), 1.0, rules)
     counts = {name: judged[name]["count"] for name in ("right", "wrong", "manual", "unknown")}
@@ -181,13 +181,13 @@ def test_drawn_debris_is_the_same_for_a_seed_and_differs_within_it():
 
 
 def test_levels_are_read_as_they_were_written_and_bad_ones_are_named(tmp_path):
-    rule = UnknownRule(score="neighbors", threshold=0.5)
+    rule = OodRule(score="neighbors", threshold=0.5)
     arrays = {"projection": np.eye(8), "references": np.random.default_rng(0).normal(size=(6, 8))}
-    levels = DecisionLevels(
+    levels = DecisionParameters(
         labels=LABELS, hazards=("Battery",), temperature=1.5, thresholds={"PCB": 0.7}, unknown=rule
     )
     assert read_levels(tmp_path, LABELS).calibrated is False
-    write_levels(tmp_path, levels, UnknownDetector(rule, arrays), {"ece": 0.1})
+    write_levels(tmp_path, levels, OodDetector(rule, arrays), {"ece": 0.1})
     read = read_levels(tmp_path, LABELS)
     assert read.levels == levels and read.calibrated
     for name, array in arrays.items():
@@ -228,7 +228,7 @@ def test_a_run_is_calibrated_and_then_judged_by_what_was_found(calibrated):
     assert levels.model_dump(mode="json") == figures["levels"]
     assert predictor.temperature == levels.temperature
     assert predictor.rules.hazard_thresholds.keys() == {"Battery"}
-    assert predictor.rules.unknown.rule.score == max(
+    assert predictor.rules.ood_detector.rule.score == max(
         ("energy", "mahalanobis", "neighbors"),
         key=lambda score: figures["detectors"][score]["mean_auroc"],
     )
@@ -248,9 +248,9 @@ def test_a_bundle_takes_over_what_its_run_was_calibrated_to(calibrated, drawn_da
     of_bundle, of_run = (open_predictor(each, 1) for each in (tmp_path / "bundle", run))
     assert of_bundle.rules.thresholds == of_run.rules.thresholds
     assert of_bundle.temperature == of_run.temperature
-    assert of_bundle.rules.unknown.rule == of_run.rules.unknown.rule
-    for name, array in of_run.rules.unknown.arrays.items():
-        np.testing.assert_array_equal(of_bundle.rules.unknown.arrays[name], array)
+    assert of_bundle.rules.ood_detector.rule == of_run.rules.ood_detector.rule
+    for name, array in of_run.rules.ood_detector.arrays.items():
+        np.testing.assert_array_equal(of_bundle.rules.ood_detector.arrays[name], array)
 
 
 def test_a_hazard_that_is_no_label_gets_one_line(calibrated):

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
-from edge.bundle.manifest import UNKNOWN_FILE, DecisionLevels
+from edge.bundle.manifest import UNKNOWN_FILE, DecisionParameters
 from edge.errors import BadInput, first_problem
 from edge.files import write_whole
-from edge.inference.ood import UnknownDetector, pack_detector, unpack_detector
+from edge.inference.ood import OodDetector, pack_detector, unpack_detector
 from edge.labels import default_hazards
 
 CALIBRATION = "calibration.json"
@@ -25,8 +25,8 @@ class RunLevels:
         calibrated: whether the run was calibrated; else these are the defaults.
     """
 
-    levels: DecisionLevels
-    detector: UnknownDetector | None
+    levels: DecisionParameters
+    detector: OodDetector | None
     calibrated: bool
 
     @property
@@ -36,7 +36,7 @@ class RunLevels:
 
 
 class _Calibration(BaseModel):
-    levels: DecisionLevels
+    levels: DecisionParameters
     figures: dict
 
 
@@ -49,7 +49,7 @@ def read_levels(run: Path, labels: tuple[str, ...]) -> RunLevels:
     path = run / CALIBRATION
     if not path.exists():
         hazards = default_hazards(labels)
-        return RunLevels(DecisionLevels(labels=labels, hazards=hazards), None, calibrated=False)
+        return RunLevels(DecisionParameters(labels=labels, hazards=hazards), None, calibrated=False)
     try:
         levels = _Calibration.model_validate_json(path.read_bytes()).levels
     except OSError as error:
@@ -69,7 +69,7 @@ def read_levels(run: Path, labels: tuple[str, ...]) -> RunLevels:
 
 
 def write_levels(
-    run: Path, levels: DecisionLevels, detector: UnknownDetector | None, figures: dict
+    run: Path, levels: DecisionParameters, detector: OodDetector | None, figures: dict
 ) -> None:
     """Write the levels of a run, with the figures that tell how they were come by.
 

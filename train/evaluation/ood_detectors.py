@@ -8,9 +8,9 @@ from types import MappingProxyType
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from edge.bundle.manifest import UnknownRule
+from edge.bundle.manifest import OodRule
 from edge.inference.classifier import softmax
-from edge.inference.ood import UnknownDetector, pack_detector, unit, unpack_detector
+from edge.inference.ood import OodDetector, pack_detector, unit, unpack_detector
 from train.evaluation.intervals import wilson
 from train.evaluation.predictor import Answers
 
@@ -22,7 +22,7 @@ DIRECTIONS = 128
 
 def fit_detectors(
     answers: Answers, classes: np.ndarray, temperature: float
-) -> dict[str, UnknownDetector]:
+) -> dict[str, OodDetector]:
     """A detector by each score, as it comes out of its file; the thresholds are still 0.
 
     Args:
@@ -41,9 +41,9 @@ def fit_detectors(
 
 def stored_detector(
     score: str, arrays: Mapping[str, np.ndarray], classes: np.ndarray
-) -> UnknownDetector:
+) -> OodDetector:
     """A detector with the rounding of its file, so that thresholds fit what the device has."""
-    detector = UnknownDetector(UnknownRule(score=score, threshold=0.0), MappingProxyType(arrays))
+    detector = OodDetector(OodRule(score=score, threshold=0.0), MappingProxyType(arrays))
     return unpack_detector(pack_detector(detector), detector.rule, len(np.unique(classes)))
 
 

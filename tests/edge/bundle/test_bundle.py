@@ -30,13 +30,13 @@ from edge.bundle.manifest import (
     Calibration,
     InputContract,
     Manifest,
+    OodRule,
     ParityGate,
     ParityVerdict,
-    UnknownRule,
     parse_manifest,
 )
 from edge.errors import BadInput, EwasteError, Refused
-from edge.inference.ood import UnknownDetector, pack_detector
+from edge.inference.ood import OodDetector, pack_detector
 
 ROOT = Path(__file__).parents[3]
 
@@ -209,7 +209,7 @@ def test_labels_that_a_text_file_cannot_hold_are_invalid(labels: tuple[str, ...]
         plain_manifest(labels=labels, hazards=())
 
 
-RULE = UnknownRule(score="neighbors", threshold=0.7)
+RULE = OodRule(score="neighbors", threshold=0.7)
 
 
 def with_detector(out: Path, content: bytes) -> Bundle:
@@ -218,7 +218,7 @@ def with_detector(out: Path, content: bytes) -> Bundle:
 
 
 def test_a_bundle_carries_its_unknown_detector_and_levels(tmp_path: Path) -> None:
-    detector = UnknownDetector(RULE, {"projection": np.eye(5), "references": np.eye(3, 5)})
+    detector = OodDetector(RULE, {"projection": np.eye(5), "references": np.eye(3, 5)})
     loaded = with_detector(tmp_path / "out", pack_detector(detector))
     assert set(loaded.manifest.files) == {*FILES, "unknown.npz"}
     opened = open_detector(loaded)

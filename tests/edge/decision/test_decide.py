@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.bundle.manifest import DEFAULT_HAZARD_THRESHOLD, DecisionLevels, UnknownRule
+from edge.bundle.manifest import DEFAULT_HAZARD_THRESHOLD, DecisionParameters, OodRule
 from edge.decision.decide import NOT_A_NUMBER, DecisionRules, decide, rules_for, vote
 from edge.inference.classifier import Prediction, softmax
-from edge.inference.ood import UnknownDetector
+from edge.inference.ood import OodDetector
 from edge.labels import MANUAL, UNKNOWN
 
 LABELS = ("Battery", "Mobile", "PCB")
@@ -54,11 +54,11 @@ def test_a_label_without_a_bin_and_an_item_never_seen_go_to_manual():
     assert (nothing.label, nothing.bin, nothing.confidence) == (UNKNOWN, MANUAL, 0.0)
 
 
-def detector(threshold: float) -> UnknownDetector:
+def detector(threshold: float) -> OodDetector:
     """Knows only what has an embedding along the first axis."""
     references = np.eye(1, 4, dtype=np.float32)
-    rule = UnknownRule(score="neighbors", threshold=threshold)
-    return UnknownDetector(rule, {"projection": np.eye(4), "references": references})
+    rule = OodRule(score="neighbors", threshold=threshold)
+    return OodDetector(rule, {"projection": np.eye(4), "references": references})
 
 
 def looking(embedding: list[float], *probabilities: float) -> Prediction:
@@ -66,7 +66,7 @@ def looking(embedding: list[float], *probabilities: float) -> Prediction:
 
 
 def test_what_is_like_nothing_known_is_unknown_however_sure_the_label():
-    rules = replace(RULES, unknown=detector(0.8))
+    rules = replace(RULES, ood_detector=detector(0.8))
     known = decide([looking([1, 0.1, 0, 0], 0, 0, 1)], rules)
     assert (known.label, known.bin) == ("PCB", "boards")
     strange = decide([looking([0.1, 1, 0, 0], 0, 0, 1)], rules)
@@ -75,7 +75,9 @@ def test_what_is_like_nothing_known_is_unknown_however_sure_the_label():
 
 
 def test_a_suspected_battery_is_told_even_when_it_is_like_nothing_known():
-    verdict = decide([looking([0, 1, 0, 0], 0.3, 0, 0.7)], replace(RULES, unknown=detector(0.8)))
+    verdict = decide(
+        [looking([0, 1, 0, 0], 0.3, 0, 0.7)], replace(RULES, ood_detector=detector(0.8))
+    )
     assert (verdict.label, verdict.bin) == (UNKNOWN, MANUAL)
     assert "may be Battery 30" in verdict.detail and "out of distribution" in verdict.detail
 
@@ -92,7 +94,7 @@ def test_each_label_has_its_own_threshold():
 
 
 def test_what_was_not_calibrated_gets_the_defaults():
-    levels = DecisionLevels(
+    levels = DecisionParameters(
         labels=LABELS,
         hazards=("Battery", "PCB"),
         threshold=0.4,
@@ -170,7 +172,7 @@ def test_what_is_no_number_is_unknown_wherever_it_stands(
         RULES,
         thresholds=dict.fromkeys(LABELS, threshold),
         hazard_thresholds={"Battery": hazard_thresholds},
-        unknown=None if likeness is None else detector(likeness),
+        ood_detector=None if likeness is None else detector(likeness),
         bins={"Battery": "hazardous", "PCB": "boards", "Mobile": "boards"},
     )
     verdict = decide(predictions, rules)
@@ -181,12 +183,12 @@ def test_what_is_no_number_is_unknown_wherever_it_stands(
 @pytest.mark.parametrize("score", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("threshold", [-1e12, -np.inf, 0.0])
 def test_a_likeness_that_is_no_number_is_like_nothing_known(score, threshold):
-    class Broken(UnknownDetector):
+    class Broken(OodDetector):
         def score(self, logits, embeddings):
             return np.full(len(logits), score)
 
-    rule = UnknownRule(score="energy", threshold=0).model_copy(update={"threshold": threshold})
-    verdict = decide([seen(0.0, 0.0, 1.0)], replace(RULES, unknown=Broken(rule, {})))
+    rule = OodRule(score="energy", threshold=0).model_copy(update={"threshold": threshold})
+    verdict = decide([seen(0.0, 0.0, 1.0)], replace(RULES, ood_detector=Broken(rule, {})))
     assert (verdict.label, verdict.bin) == (UNKNOWN, MANUAL)
     assert "not a number" in verdict.detail
 
@@ -199,4 +201,4 @@ def test_a_vanishing_temperature_sends_nothing_to_a_bin():
     assert (verdict.label, verdict.bin) == (UNKNOWN, MANUAL)
     for wrong in (5e-324, 1e-3, 0, 101, float("inf"), float("nan")):
         with pytest.raises(ValueError, match="temperature"):
-            DecisionLevels(labels=LABELS, hazards=("Battery",), temperature=wrong)
+            DecisionParameters(labels=LABELS, hazards=("Battery",), temperature=wrong)

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.bundle.manifest import UnknownRule
+from edge.bundle.manifest import OodRule
 from edge.errors import BadInput
 from edge.inference.ood import (
-    UnknownDetector,
+    OodDetector,
     energy,
     mahalanobis,
     neighbors,
@@ -56,8 +56,8 @@ def test_mahalanobis_is_the_distance_to_the_nearest_class():
 
 @pytest.mark.parametrize("score", ARRAYS)
 def test_a_detector_is_stored_in_a_few_bytes_and_scores_the_same(score):
-    rule = UnknownRule(score=score, threshold=0.3)
-    detector = UnknownDetector(rule, ARRAYS[score])
+    rule = OodRule(score=score, threshold=0.3)
+    detector = OodDetector(rule, ARRAYS[score])
     packed = pack_detector(detector)
     assert packed == pack_detector(detector)
     read = unpack_detector(packed, rule, classes=3)
@@ -71,21 +71,21 @@ def test_the_references_of_an_earlier_bundle_are_read_too():
     references, scales = np.int8([[127, 0, 0], [0, 64, 64]]), np.float32([[1 / 127], [1 / 90.5]])
     packed = io.BytesIO()
     np.savez_compressed(packed, references=references, scales=scales)
-    rule = UnknownRule(score="neighbors", threshold=0.3)
+    rule = OodRule(score="neighbors", threshold=0.3)
     detector = unpack_detector(packed.getvalue(), rule, classes=2)
     assert detector.score(np.zeros((1, 2)), np.float32([[2, 0, 0]])) == pytest.approx(0.5, abs=1e-3)
 
 
 @pytest.mark.parametrize("score", ARRAYS)
 def test_the_data_of_another_detector_are_refused(score):
-    packed = pack_detector(UnknownDetector(UnknownRule(score=score, threshold=0), ARRAYS[score]))
+    packed = pack_detector(OodDetector(OodRule(score=score, threshold=0), ARRAYS[score]))
     for other in ARRAYS:
         if other != score:
             with pytest.raises(BadInput, match=f"detector by {other}"):
-                unpack_detector(packed, UnknownRule(score=other, threshold=0), classes=3)
+                unpack_detector(packed, OodRule(score=other, threshold=0), classes=3)
     if score == "mahalanobis":
         with pytest.raises(BadInput, match="4 classes"):
-            unpack_detector(packed, UnknownRule(score=score, threshold=0), classes=4)
+            unpack_detector(packed, OodRule(score=score, threshold=0), classes=4)
 
 
 @given(
@@ -93,4 +93,4 @@ def test_the_data_of_another_detector_are_refused(score):
 )
 def test_no_data_whatever_end_in_a_traceback(content):
     with pytest.raises(BadInput):
-        unpack_detector(content, UnknownRule(score="neighbors", threshold=0), classes=3)
+        unpack_detector(content, OodRule(score="neighbors", threshold=0), classes=3)

@@ -7,7 +7,7 @@ import pytest
 
 from edge.errors import BadInput
 from edge.photos.dataset import find_dataset
-from edge.photos.listing import UNSPLIT, Reason, listing_text, read_listing
+from edge.photos.listing import UNSPLIT, LeftOutReason, listing_text, read_listing
 
 
 @pytest.fixture
@@ -86,7 +86,8 @@ def test_headers_and_splits_are_taken_as_they_are_usually_written(listed):
 
 def test_a_photo_listed_twice_counts_once_and_that_is_told(listed):
     listing, left_out = read_listing(listed("path,label\na.jpg,Mouse\na.jpg,Mouse\n"))
-    assert len(listing[UNSPLIT]) == 1 and [left.reason for left in left_out] == [Reason.TWICE]
+    assert len(listing[UNSPLIT]) == 1
+    assert [left.reason for left in left_out] == [LeftOutReason.TWICE]
 
 
 def test_accents_compare_however_they_are_typed(listed, tmp_path):
