@@ -14,6 +14,7 @@ DEVICE = [
     "rich>=13",
     "tomli>=2; python_version < '3.11'",
     "gradio>=6,<7",
+    "jinja2>=3.1",
 ]
 
 EDGE = ["ai-edge-litert>=2.0", *DEVICE]
@@ -64,6 +65,7 @@ setup(
             "deploy/*",
             "panel/*.css",
             "panel/*.js",
+            "panel/templates/*.html",
             "bundle/*.schema.json",
             "simulator/scenarios/*.toml",
         ],
