@@ -49,12 +49,12 @@ def row(name: str, outcome: Outcome, wall_s: float) -> dict:
 def pooled_bins(scores: list[Score]) -> dict[str, BinScore]:
     """What came into each bin in all runs."""
     return {
-        bin: BinScore(
-            fed=sum(score.bins[bin].fed for score in scores),
-            got=sum(score.bins[bin].got for score in scores),
-            right=sum(score.bins[bin].right for score in scores),
+        bin_name: BinScore(
+            fed=sum(score.bins[bin_name].fed for score in scores),
+            got=sum(score.bins[bin_name].got for score in scores),
+            right=sum(score.bins[bin_name].right for score in scores),
         )
-        for bin in scores[0].bins
+        for bin_name in scores[0].bins
     }
 
 

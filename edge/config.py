@@ -377,8 +377,8 @@ def _default_bins() -> dict[str, tuple[str, ...]]:
 
 def _default_gates() -> tuple[GateConfig, ...]:
     return tuple(
-        GateConfig(bin=bin, distance_mm=700 + 200 * place)
-        for place, bin in enumerate(_default_bins())
+        GateConfig(bin=bin_name, distance_mm=700 + 200 * place)
+        for place, bin_name in enumerate(_default_bins())
     )
 
 

@@ -25,7 +25,7 @@ class DesiredGates:
 
     Attributes:
         opened: openings that were carried out.
-        missed: openings that were given up, because the output could not be reached in time.
+        dropped: openings that were given up, because the output could not be reached in time.
         stalls: how many times the line fell silent with a gate open.
     """
 
@@ -42,23 +42,26 @@ class DesiredGates:
         self._asked_at: dict[str, float] = {}
         self._heard_at: float | None = None
         self._lock = threading.Lock()
-        self.opened = self.missed = self.stalls = 0
+        self.opened = self.dropped = self.stalls = 0
 
-    def want(self, bin: str, open: bool, now: float) -> None:
+    def want(self, bin_name: str, open: bool, now: float) -> None:
         """Take in a command of the line.
 
         Raises:
             EwasteError: there is no such gate.
         """
-        if bin not in self._desired:
-            raise EwasteError(f"there is no gate for the bin {bin!r}; see [[gates]]")
+        if bin_name not in self._desired:
+            raise EwasteError(f"there is no gate for the bin {bin_name!r}; see [[gates]]")
         with self._lock:
             self._heard_at = now
-            if open and not self._desired[bin]:
-                self._asked_at[bin] = now
-            elif not open and self._asked_at.pop(bin, None) is not None:
-                self.missed += 1
-            self._desired[bin] = open
+            if open and not self._desired[bin_name]:
+                self._asked_at[bin_name] = now
+                if self._known[bin_name]:
+                    # Its closing is due or under way: the opening must be commanded again.
+                    self._known[bin_name] = None
+            elif not open and self._asked_at.pop(bin_name, None) is not None:
+                self.dropped += 1
+            self._desired[bin_name] = open
 
     def want_all_closed(self) -> None:
         """Take back every opening."""
@@ -79,14 +82,14 @@ class DesiredGates:
             if any(self._desired.values()) and self.silent(now):
                 self.stalls += 1
                 self._close_all()
-            for bin, asked_at in list(self._asked_at.items()):
+            for bin_name, asked_at in list(self._asked_at.items()):
                 if now - asked_at > self._latest_opening_s:
-                    self._give_up(bin)
+                    self._give_up(bin_name)
             return sorted(
                 (
-                    GateCommand(bin, desired)
-                    for bin, desired in self._desired.items()
-                    if self._known[bin] is not desired
+                    GateCommand(bin_name, desired)
+                    for bin_name, desired in self._desired.items()
+                    if self._known[bin_name] is not desired
                 ),
                 key=lambda command: command.open,
             )
@@ -106,24 +109,24 @@ class DesiredGates:
         """
         with self._lock:
             self._known = dict.fromkeys(self._known)
-            for bin, desired in self._desired.items():
-                if desired and bin not in self._asked_at:
-                    self._desired[bin] = False
-                    self.missed += 1
+            for bin_name, desired in self._desired.items():
+                if desired and bin_name not in self._asked_at:
+                    self._desired[bin_name] = False
+                    self.dropped += 1
 
     def doubt_closed(self) -> None:
         """Have every gate that should be closed set anew: something else may have opened it."""
         with self._lock:
-            for bin, desired in self._desired.items():
+            for bin_name, desired in self._desired.items():
                 if not desired:
-                    self._known[bin] = None
+                    self._known[bin_name] = None
 
     def _close_all(self) -> None:
-        for bin in list(self._asked_at):
-            self._give_up(bin)
+        for bin_name in list(self._asked_at):
+            self._give_up(bin_name)
         self._desired = dict.fromkeys(self._desired, False)
 
-    def _give_up(self, bin: str) -> None:
-        del self._asked_at[bin]
-        self._desired[bin] = False
-        self.missed += 1
+    def _give_up(self, bin_name: str) -> None:
+        del self._asked_at[bin_name]
+        self._desired[bin_name] = False
+        self.dropped += 1

@@ -20,11 +20,11 @@ class Actuator(Protocol):
     def connect(self) -> None:
         """Reach the actuators."""
 
-    def open(self, bin: str) -> None:
-        """Open the gate of `bin`."""
+    def open(self, bin_name: str) -> None:
+        """Open the gate of `bin_name`."""
 
-    def close(self, bin: str) -> None:
-        """Close the gate of `bin`."""
+    def close(self, bin_name: str) -> None:
+        """Close the gate of `bin_name`."""
 
     def idle(self, alive: bool) -> None:
         """Called every fifth of a second or so; `alive`: the line is at work."""
@@ -48,7 +48,7 @@ class GateLink:
     @property
     def dropped(self) -> int:
         """Openings given up."""
-        return self._desired.missed
+        return self._desired.dropped
 
     def connect(self) -> None:
         """Reach the actuators, whose state is then unknown."""
@@ -100,22 +100,22 @@ class DrivenGates:
         """How many times the gates were closed because the line fell silent."""
         return self._desired.stalls
 
-    def open(self, bin: str) -> None:
-        """Want the gate of `bin` open.
+    def open(self, bin_name: str) -> None:
+        """Want the gate of `bin_name` open.
 
         Raises:
             EwasteError: there is no such gate.
         """
-        self._desired.want(bin, True, time.monotonic())
+        self._desired.want(bin_name, True, time.monotonic())
         self._thread.wake()
 
-    def close(self, bin: str) -> None:
-        """Want the gate of `bin` closed.
+    def close(self, bin_name: str) -> None:
+        """Want the gate of `bin_name` closed.
 
         Raises:
             EwasteError: there is no such gate.
         """
-        self._desired.want(bin, False, time.monotonic())
+        self._desired.want(bin_name, False, time.monotonic())
         self._thread.wake()
 
     def close_all(self) -> None:

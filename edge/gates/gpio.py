@@ -26,23 +26,23 @@ class GpioPins:
         """
         gpiozero = load_gpiozero(said, "gates with pins need")
         self._devices: dict[str, Any] = {}
-        for bin, pin in pins.items():
+        for bin_name, pin in pins.items():
             try:
-                self._devices[bin] = gpiozero.DigitalOutputDevice(pin, initial_value=False)
+                self._devices[bin_name] = gpiozero.DigitalOutputDevice(pin, initial_value=False)
             except (gpiozero.GPIOZeroError, OSError, ValueError) as error:
                 self.release()
-                raise BadInput(f"gate {bin}: pin {pin} is not to be had ({error})") from None
+                raise BadInput(f"gate {bin_name}: pin {pin} is not to be had ({error})") from None
 
     def connect(self) -> None:
         """The pins were taken at the start and stay ours."""
 
-    def open(self, bin: str) -> None:
-        """Drive the pin of `bin` high."""
-        self._devices[bin].on()
+    def open(self, bin_name: str) -> None:
+        """Drive the pin of `bin_name` high."""
+        self._devices[bin_name].on()
 
-    def close(self, bin: str) -> None:
-        """Drive the pin of `bin` low."""
-        self._devices[bin].off()
+    def close(self, bin_name: str) -> None:
+        """Drive the pin of `bin_name` low."""
+        self._devices[bin_name].off()
 
     def idle(self, alive: bool) -> None:
         """Pins need no heartbeat."""

@@ -12,21 +12,21 @@ class NullGates:
         """Start with all gates closed."""
         self.is_open = dict.fromkeys(bins, False)
 
-    def open(self, bin: str) -> None:
-        """Note that the gate of `bin` is open.
+    def open(self, bin_name: str) -> None:
+        """Note that the gate of `bin_name` is open.
 
         Raises:
             EwasteError: there is no such gate.
         """
-        self._set(bin, True)
+        self._set(bin_name, True)
 
-    def close(self, bin: str) -> None:
-        """Note that the gate of `bin` is closed.
+    def close(self, bin_name: str) -> None:
+        """Note that the gate of `bin_name` is closed.
 
         Raises:
             EwasteError: there is no such gate.
         """
-        self._set(bin, False)
+        self._set(bin_name, False)
 
     def close_all(self) -> None:
         """Note that all gates are closed."""
@@ -39,7 +39,7 @@ class NullGates:
         """There is nothing that could fail."""
         return None
 
-    def _set(self, bin: str, state: bool) -> None:
-        if bin not in self.is_open:
-            raise EwasteError(f"there is no gate for the bin {bin!r}; see [[gates]]")
-        self.is_open[bin] = state
+    def _set(self, bin_name: str, state: bool) -> None:
+        if bin_name not in self.is_open:
+            raise EwasteError(f"there is no gate for the bin {bin_name!r}; see [[gates]]")
+        self.is_open[bin_name] = state

@@ -6,15 +6,15 @@ from typing import Protocol
 class GateOutput(Protocol):
     """The actuators of the bins. Each gate is closed until it is told to open."""
 
-    def open(self, bin: str) -> None:
-        """Open the gate of `bin`.
+    def open(self, bin_name: str) -> None:
+        """Open the gate of `bin_name`.
 
         Raises:
             EwasteError: there is no such gate, or it cannot be reached.
         """
 
-    def close(self, bin: str) -> None:
-        """Close the gate of `bin`; safe to call when it is closed.
+    def close(self, bin_name: str) -> None:
+        """Close the gate of `bin_name`; safe to call when it is closed.
 
         Raises:
             EwasteError: there is no such gate, or it cannot be reached.

@@ -17,7 +17,7 @@ class Opening(Enum):
 
     PLANNED = "planned"
     LATE = "too late"
-    BESIDE = "too near an item bound elsewhere"
+    BESIDE = "too near an item for another bin"
     UNSEEN = "not seen from its beginning"
     NO_GATE = "without a gate"
 
@@ -48,7 +48,7 @@ class Passage:
 
 
 class GateSchedule:
-    """Opens a gate while an item bound for it passes, and never for one bound elsewhere."""
+    """Opens a gate while an item of its bin passes, and never for an item of another bin."""
 
     def __init__(self, gates: Sequence[GateSpec], lead_mm: float, max_open_s: float) -> None:
         """Start with all gates closed and no item known.
@@ -64,10 +64,12 @@ class GateSchedule:
         self._lead_mm = lead_mm
         self._max_open_s = max_open_s
         self._passages: list[Passage] = []
-        self._windows: dict[str, list[tuple[float, float]]] = {bin: [] for bin in self._distances}
+        self._windows: dict[str, list[tuple[float, float]]] = {
+            bin_name: [] for bin_name in self._distances
+        }
         self._opened_at: dict[str, float] = {}
         self._spent: set[str] = set()
-        self._bound: dict[str, tuple[str, float]] = {}  # item -> bin, reading at its gate
+        self._pending: dict[str, tuple[str, float]] = {}  # item -> bin, reading at its gate
         self._passed: list[tuple[str, bool]] = []
         self._unseen_mm = -math.inf
         self._furthest_mm = math.inf  # the item furthest down the belt
@@ -81,26 +83,26 @@ class GateSchedule:
         self._plan()
 
     def schedule(
-        self, position_mm: float, length_mm: float, bin: str, encoder_mm: float, item: str = ""
+        self, position_mm: float, length_mm: float, bin_name: str, encoder_mm: float, item: str = ""
     ) -> Opening:
-        """Take in an item: its belt coordinate, its length along the belt, and where it is bound.
+        """Take in an item: its belt coordinate, its length along the belt, and its bin.
 
-        Call it for every item, those bound for `manual` too: no gate opens on their centers.
-        `passed` tells of it by the name `item`, if it has one and a gate is planned for it.
+        Call it for every item, also for those that go to `manual`: no gate opens on their centers.
+        `passed` reports it by the name `item`, if it has one and a gate is planned for it.
         """
-        passage = Passage(position_mm, length_mm, bin)
+        passage = Passage(position_mm, length_mm, bin_name)
         opening = self._opening(passage, encoder_mm)
         planned = opening is Opening.PLANNED
         self._passages.append(passage if planned else replace(passage, bin=None))
         self._plan()
         if planned and item:
-            self._bound[item] = bin, position_mm + self._distances[bin]
+            self._pending[item] = bin_name, position_mm + self._distances[bin_name]
         return opening
 
     def passed(self) -> list[tuple[str, bool]]:
         """The items that have come to their gate since the last call, and whether it was open.
 
-        Those too whose opening was given up. Each is told once.
+        Those too whose opening was given up. Each is reported once.
         """
         passed, self._passed = self._passed, []
         return passed
@@ -128,24 +130,24 @@ class GateSchedule:
         """The commands that are due at this reading and time (monotonic seconds)."""
         self._forget(encoder_mm)
         commands, were_open = [], set(self._opened_at)
-        for bin, windows in self._windows.items():
+        for bin_name, windows in self._windows.items():
             desired = any(start <= encoder_mm < end for start, end in windows)
-            is_open = bin in self._opened_at
+            is_open = bin_name in self._opened_at
             if not desired:
-                self._spent.discard(bin)
-            elif is_open and now - self._opened_at[bin] >= self._max_open_s:
-                self._spent.add(bin)
-            if desired and not is_open and bin not in self._spent:
-                self._opened_at[bin] = now
-                commands.append(GateCommand(bin, open=True))
-            elif is_open and (not desired or bin in self._spent):
-                del self._opened_at[bin]
-                commands.append(GateCommand(bin, open=False))
-        for item, (bin, at_mm) in list(self._bound.items()):
+                self._spent.discard(bin_name)
+            elif is_open and now - self._opened_at[bin_name] >= self._max_open_s:
+                self._spent.add(bin_name)
+            if desired and not is_open and bin_name not in self._spent:
+                self._opened_at[bin_name] = now
+                commands.append(GateCommand(bin_name, open=True))
+            elif is_open and (not desired or bin_name in self._spent):
+                del self._opened_at[bin_name]
+                commands.append(GateCommand(bin_name, open=False))
+        for item, (bin_name, at_mm) in list(self._pending.items()):
             if at_mm <= encoder_mm:
-                del self._bound[item]
+                del self._pending[item]
                 # It passed before this call, so what the gate does now came too late for it.
-                self._passed.append((item, bin in were_open))
+                self._passed.append((item, bin_name in were_open))
         return commands
 
     def next_change_mm(self, encoder_mm: float) -> float | None:
@@ -163,14 +165,14 @@ class GateSchedule:
         self._passages = [replace(passage, bin=None) for passage in self._passages]
         self._opened_at.clear()
         self._plan()
-        self._passed += [(item, False) for item in self._bound]
-        self._bound.clear()
-        return [GateCommand(bin, open=False) for bin in self._distances]
+        self._passed += [(item, False) for item in self._pending]
+        self._pending.clear()
+        return [GateCommand(bin_name, open=False) for bin_name in self._distances]
 
     def _plan(self) -> None:
         """Work out all windows anew, after the items on the way have changed."""
         self._furthest_mm = min((each.position_mm for each in self._passages), default=math.inf)
-        self._windows = {bin: [] for bin in self._distances}
+        self._windows = {bin_name: [] for bin_name in self._distances}
         for passage in self._passages:
             window = self._window(passage) if passage.bin is not None else None
             if passage.bin is not None and window is not None:
@@ -180,7 +182,7 @@ class GateSchedule:
     def _window(self, passage: Passage) -> tuple[float, float] | None:
         """From where to where, in belt coordinates, a gate may be open for this item.
 
-        Items bound elsewhere clip it, midway between the two items but always between their
+        Items of other bins clip it, midway between the two items but always between their
         centers. None: their centers are so near that the gate cannot tell them apart.
         """
         reach = passage.length_mm / 2 + self._lead_mm

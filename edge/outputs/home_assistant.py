@@ -41,8 +41,13 @@ def discovery(
         ("unknown", "Unknown items", "value_json['unknown']", counted),
         ("late", "Late items", "value_json['late']", counted),
         *(
-            (bin_key(bin), f"Bin {bin}", f"value_json['per_bin'][{bin!r}] | default(0)", counted)
-            for bin in bins
+            (
+                bin_key(bin_name),
+                f"Bin {bin_name}",
+                f"value_json['per_bin'][{bin_name!r}] | default(0)",
+                counted,
+            )
+            for bin_name in bins
         ),
         (
             "speed",
@@ -90,9 +95,9 @@ def is_of(node: str, payload: bytes) -> bool:
         return False
 
 
-def bin_key(bin: str) -> str:
+def bin_key(bin_name: str) -> str:
     """The end of a bin's identifier; no line's name before it makes it another's."""
-    return f"bin_{identifier(bin, taken=FIXED, also='')}"
+    return f"bin_{identifier(bin_name, taken=FIXED, also='')}"
 
 
 def identifier(name: str, taken: Sequence[str] = (), also: str = "_") -> str:

@@ -26,7 +26,7 @@ def counters(status: Status | None, bins: Sequence[str], heartbeat: int, alive: 
     running = int(alive and status is not None)
     counts = [0] * (3 + len(bins))
     if status is not None:
-        per_bin = [status.per_bin.get(bin, 0) for bin in bins]
+        per_bin = [status.per_bin.get(bin_name, 0) for bin_name in bins]
         counts = [status.items, status.late, status.unknown, *per_bin]
     words = [word for count in counts for word in divmod(count % 2**32, 2**16)]
     return [heartbeat % 2**16, running, *words]
@@ -79,21 +79,21 @@ class ModbusPlc:
         link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._client.socket = link
 
-    def open(self, bin: str) -> None:
-        """Set the coil of `bin`.
+    def open(self, bin_name: str) -> None:
+        """Set the coil of `bin_name`.
 
         Raises:
             EwasteError: the PLC does not answer, or answers with an error.
         """
-        self._ask(self._client.write_coil, self._coils[bin], True)
+        self._ask(self._client.write_coil, self._coils[bin_name], True)
 
-    def close(self, bin: str) -> None:
-        """Clear the coil of `bin`.
+    def close(self, bin_name: str) -> None:
+        """Clear the coil of `bin_name`.
 
         Raises:
             EwasteError: the PLC does not answer, or answers with an error.
         """
-        self._ask(self._client.write_coil, self._coils[bin], False)
+        self._ask(self._client.write_coil, self._coils[bin_name], False)
 
     def idle(self, alive: bool) -> None:
         """Move the heartbeat if the line is at work, and write the counts.

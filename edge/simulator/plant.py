@@ -73,23 +73,23 @@ class SimulatedPlant:
     @property
     def open_gates(self) -> frozenset[str]:
         """The bins whose gates are open, or opening."""
-        return frozenset(bin for bin, swings in self._swings.items() if swings[-1].open)
+        return frozenset(bin_name for bin_name, swings in self._swings.items() if swings[-1].open)
 
-    def open(self, bin: str) -> None:
-        """Open the gate of `bin`.
-
-        Raises:
-            EwasteError: there is no such gate.
-        """
-        self._swing(bin, open=True)
-
-    def close(self, bin: str) -> None:
-        """Close the gate of `bin`.
+    def open(self, bin_name: str) -> None:
+        """Open the gate of `bin_name`.
 
         Raises:
             EwasteError: there is no such gate.
         """
-        self._swing(bin, open=False)
+        self._swing(bin_name, open=True)
+
+    def close(self, bin_name: str) -> None:
+        """Close the gate of `bin_name`.
+
+        Raises:
+            EwasteError: there is no such gate.
+        """
+        self._swing(bin_name, open=False)
 
     def close_all(self) -> None:
         """Close every gate."""
@@ -135,24 +135,24 @@ class SimulatedPlant:
         ]
         self._drop(gate.bin, fallen)
 
-    def _open_share(self, bin: str, at: float) -> float:
-        latest = [swing for swing in self._swings[bin] if swing.at <= at][-1]
+    def _open_share(self, bin_name: str, at: float) -> float:
+        latest = [swing for swing in self._swings[bin_name] if swing.at <= at][-1]
         return latest.share(at, self._travel_s)
 
-    def _swing(self, bin: str, open: bool) -> None:
-        if bin not in self._swings:
-            raise EwasteError(f"the simulated line has no gate for the bin {bin!r}")
-        last, now = self._swings[bin][-1], self._now()
+    def _swing(self, bin_name: str, open: bool) -> None:
+        if bin_name not in self._swings:
+            raise EwasteError(f"the simulated line has no gate for the bin {bin_name!r}")
+        last, now = self._swings[bin_name][-1], self._now()
         if last.open != open:
-            self._swings[bin].append(Swing(now, last.share(now, self._travel_s), open))
+            self._swings[bin_name].append(Swing(now, last.share(now, self._travel_s), open))
 
     def _among(self, after_mm: float, up_to_mm: float) -> np.ndarray:
         """The indices of the items on the belt between two belt coordinates."""
         return np.flatnonzero((self._positions > after_mm) & (self._positions <= up_to_mm))
 
-    def _drop(self, bin: str, indices: Iterable[int]) -> None:
+    def _drop(self, bin_name: str, indices: Iterable[int]) -> None:
         """Let items fall into a bin."""
         for index in indices:
-            self.routed[index] = bin
+            self.routed[index] = bin_name
             self._positions[index] = np.nan
             self._removed(int(index))

@@ -175,7 +175,9 @@ def score(
         misrecorded=sum(
             routed[index] not in (None, found[0].bin) for index, found in written.items()
         ),
-        routed_right=sum(bin == target for bin, target in zip(routed, targets, strict=True)),
+        routed_right=sum(
+            bin_name == target for bin_name, target in zip(routed, targets, strict=True)
+        ),
         hazards=len(in_danger),
         hazard_leaks=sum(
             routed[index] not in (None, MANUAL, targets[index]) for index in in_danger
@@ -192,12 +194,12 @@ def bin_scores(
     """What came into each bin, from where each item ended and where it belongs."""
     ended = list(zip(routed, targets, strict=True))
     return {
-        bin: BinScore(
-            fed=sum(target == bin for _, target in ended),
-            got=sum(end == bin for end, _ in ended),
-            right=sum(end == target == bin for end, target in ended),
+        bin_name: BinScore(
+            fed=sum(target == bin_name for _, target in ended),
+            got=sum(end == bin_name for end, _ in ended),
+            right=sum(end == target == bin_name for end, target in ended),
         )
-        for bin in sorted(bins)
+        for bin_name in sorted(bins)
     }
 
 

@@ -126,11 +126,11 @@ def test_any_command_line_ends_with_a_documented_code_and_no_traceback(typed):
 def test_names_of_labels_and_bins_are_no_markup_and_no_escapes(typed, monkeypatch):
     from tests.edge.records.test_store import RECORD
 
-    label, bin = "Mouse [/usb]\x1b[31m", "小件 [red]\n2"
+    label, bin_name = "Mouse [/usb]\x1b[31m", "小件 [red]\n2"
 
     def run_line(config, opened, panel, stopped, decided, said) -> Tally:
-        decided(replace(RECORD, label=label, bin=bin))
-        said(f"the gate of {bin} fails")
+        decided(replace(RECORD, label=label, bin=bin_name))
+        said(f"the gate of {bin_name} fails")
         return Tally(items=1, per_label=Counter({label: 1}))
 
     monkeypatch.setattr(cli, "run_line", run_line)

@@ -338,7 +338,7 @@ def test_while_the_camera_is_away_the_gates_are_closed_and_what_was_on_the_belt_
     assert line.plant.routed.count(MANUAL) == 5
     # What had been bound for a gate is said to have gone to manual after all.
     by_place = sorted(zip(line.records, line.bins(), strict=True), key=lambda r: r[0].position_mm)
-    assert [bin for _, bin in by_place] == line.plant.routed
+    assert [bin_name for _, bin_name in by_place] == line.plant.routed
     assert len(line.moved) == 4 and all("was closed" in each.detail for each in line.moved)
     assert tally.per_bin == Counter(line.plant.routed)
 

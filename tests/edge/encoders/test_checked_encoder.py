@@ -121,7 +121,9 @@ def run(profile, corrupted, labels=MIXED * 2, blind=lambda at: False) -> Ran:
 
     conveyor.run(on_step=shown)
     ran.score = score(placed, ran.records, plant.routed, BINS, {"Battery"})
-    ran.routed = [(bin, BINS[item.label]) for bin, item in zip(plant.routed, placed, strict=True)]
+    ran.routed = [
+        (bin_name, BINS[item.label]) for bin_name, item in zip(plant.routed, placed, strict=True)
+    ]
     ran.encoder_faults = conveyor.tally.encoder_faults
     return ran
 
@@ -151,7 +153,7 @@ def told(injected):
 
 def wrong_gate(ran: Ran) -> int:
     """Items that ended neither in their own bin nor in manual."""
-    return sum(bin not in (MANUAL, own) for bin, own in ran.routed)
+    return sum(bin_name not in (MANUAL, own) for bin_name, own in ran.routed)
 
 
 @pytest.mark.parametrize("profile", [STEADY, STOP_AND_GO], ids=["steady", "stop-and-go"])

@@ -136,8 +136,8 @@ def test_no_center_bound_elsewhere_passes_an_open_gate(items, steps, lead_mm, ma
     gates = schedule(max_open_s, lead_mm)
     accepted = {
         index
-        for index, (at, length, bin) in enumerate(items)
-        if gates.schedule(at, length, bin, 0, str(index)) is Opening.PLANNED
+        for index, (at, length, bin_name) in enumerate(items)
+        if gates.schedule(at, length, bin_name, 0, str(index)) is Opening.PLANNED
     }
     encoder, now, opened_at, passed, told = 400.0, 0.0, {}, set(), []
     backwards = sum(max(0, -step) * count for step, count in steps)
@@ -146,9 +146,9 @@ def test_no_center_bound_elsewhere_passes_an_open_gate(items, steps, lead_mm, ma
             before, encoder, now = encoder, encoder + step, now + 0.02
             low, high = min(before, encoder), max(before, encoder)
             for gate in GATES:
-                for index, (at, _, bin) in enumerate(items):
+                for index, (at, _, bin_name) in enumerate(items):
                     if low < at + gate.distance_mm <= high and gate.bin in opened_at:
-                        assert bin == gate.bin
+                        assert bin_name == gate.bin
                         passed.add(index)
             for command in gates.due(encoder, now):
                 if command.open:

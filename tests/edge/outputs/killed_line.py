@@ -79,7 +79,7 @@ def live(clock, scene, belt, path, plc_port, pipe) -> None:
     gates = [{"bin": gate.bin, "distance_mm": gate.distance_mm} for gate in GATES]
     wires = [{**gate, "coil": coil} for coil, gate in enumerate(gates)]
     config = Config(
-        bins={bin: (label,) for label, bin in BINS.items()},
+        bins={bin_name: (label,) for label, bin_name in BINS.items()},
         gates=wires,
         modbus={"host": "127.0.0.1", "port": plc_port, "registers": 50},
     )

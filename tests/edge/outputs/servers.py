@@ -22,13 +22,13 @@ def free_port() -> int:
         return taken.getsockname()[1]
 
 
-def open_until(gates, bin: str, is_open) -> None:
+def open_until(gates, bin_name: str, is_open) -> None:
     """Open a gate; on a busy machine an opening may come too late and be given up."""
     deadline = time.monotonic() + 15
     while not is_open():
         assert time.monotonic() < deadline, "did not open"
-        gates.close(bin)
-        gates.open(bin)
+        gates.close(bin_name)
+        gates.open(bin_name)
         time.sleep(0.1)
 
 

@@ -165,11 +165,11 @@ TOPIC = re.compile("[A-Za-z0-9_-]+")
 @example("a", "a b", "a", "a/b")
 @example("a", "\ud800", "a", "\udcff")
 def test_different_names_have_different_identifiers_in_topics_that_are_allowed(
-    line, bin, other_line, other_bin
+    line, bin_name, other_line, other_bin
 ):
-    assume((line, bin) != (other_line, other_bin))
-    mine = [topic for topic, _ in discovery("ha", line, "t", [bin])]
-    ids = [payload["unique_id"] for _, payload in discovery("ha", line, "t", [bin])]
+    assume((line, bin_name) != (other_line, other_bin))
+    mine = [topic for topic, _ in discovery("ha", line, "t", [bin_name])]
+    ids = [payload["unique_id"] for _, payload in discovery("ha", line, "t", [bin_name])]
     assert len(set(mine)) == len(mine) and len(set(ids)) == len(ids)
     theirs = {
         payload["unique_id"]: payload["name"]
@@ -178,8 +178,8 @@ def test_different_names_have_different_identifiers_in_topics_that_are_allowed(
     if line != other_line:
         assert not set(ids) & set(theirs)
     else:
-        assert bin_key(bin) != bin_key(other_bin)
-    for topic, payload in discovery("ha", line, "t", [bin]):
+        assert bin_key(bin_name) != bin_key(other_bin)
+    for topic, payload in discovery("ha", line, "t", [bin_name]):
         assert may_be_published(topic) and all(map(TOPIC.fullmatch, topic.split("/")))
         assert is_of(line, valid_json(payload).encode()) or "\ud800" <= min(line) <= "\udfff"
 
@@ -196,10 +196,10 @@ def test_plain_names_keep_the_identifiers_that_home_assistant_knows():
 @example("it's")
 @example('"}} {% for')
 @example("\\x41")
-def test_a_template_reads_the_count_of_its_own_bin(bin):
+def test_a_template_reads_the_count_of_its_own_bin(bin_name):
     jinja2 = pytest.importorskip("jinja2")
-    state = {"per_bin": {bin: 7}}
-    for topic, payload in discovery("ha", "n", "t", [bin]):
+    state = {"per_bin": {bin_name: 7}}
+    for topic, payload in discovery("ha", "n", "t", [bin_name]):
         if "_bin_" in topic:
             text = jinja2.Template(payload["value_template"]).render(value_json=state)
             assert text == "7"

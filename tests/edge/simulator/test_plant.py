@@ -80,9 +80,9 @@ def test_schedule_and_plant_sort_items_that_lie_apart(items, step_mm):
         end += gap + length
     plant = SimulatedPlant(on_belt, GATES)
     schedule = GateSchedule(GATES, lead_mm=20.0, max_open_s=60.0)
-    for item, (_, _, bin) in zip(on_belt, items, strict=True):
-        opening = schedule.schedule(item.position_mm, item.length_mm, bin, 0.0)
-        assert (opening is Opening.PLANNED) == (bin != "manual")
+    for item, (_, _, bin_name) in zip(on_belt, items, strict=True):
+        opening = schedule.schedule(item.position_mm, item.length_mm, bin_name, 0.0)
+        assert (opening is Opening.PLANNED) == (bin_name != "manual")
     encoder = 0.0
     plant.advance(encoder)
     while encoder < end + 1200.0:
@@ -93,7 +93,7 @@ def test_schedule_and_plant_sort_items_that_lie_apart(items, step_mm):
             plant.advance(encoder)
             for command in schedule.due(encoder, now=encoder / 250):
                 (plant.open if command.open else plant.close)(command.bin)
-    assert plant.routed == [bin for _, _, bin in items]
+    assert plant.routed == [bin_name for _, _, bin_name in items]
     assert not plant.open_gates
 
 
