@@ -9,7 +9,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic.functional_validators import PlainValidator
 
 from edge.belt.geometry import Geometry
@@ -237,7 +245,11 @@ class DecisionConfig(_Section):
     thresholds: dict[Name, Share] = Field({}, max_length=MOST_LABELS)
     hazard_threshold: Annotated[float, within(1e-6, 1)] | None = None
     unknown_threshold: Annotated[
-        float | Literal["off"] | None, PlainValidator(_unknown_threshold)
+        float | Literal["off"] | None,
+        PlainValidator(_unknown_threshold),
+        WithJsonSchema(
+            {"anyOf": [{"type": "number", "minimum": -1e9, "maximum": 1e9}, {"const": OFF}]}
+        ),
     ] = None
 
 

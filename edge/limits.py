@@ -2,10 +2,16 @@
 
 import os
 import unicodedata
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, ValidationError
+from pydantic import (
+    AfterValidator,
+    GetJsonSchemaHandler,
+    ValidationError,
+    WithJsonSchema,
+)
 from pydantic.functional_validators import PlainValidator, WrapValidator
 
 from edge.errors import one_line
@@ -14,24 +20,48 @@ LONGEST_NAME, LONGEST_TOPIC, LONGEST_HOST, LONGEST_PATH = 100, 200, 253, 4096
 Number = TypeVar("Number", int, float)
 
 
-def within(low: float, high: float) -> WrapValidator:
+@dataclass(frozen=True)
+class Range:
+    """Tells the JSON Schema, and so `docs/configuration.md`, the range of a number.
+
+    Attributes:
+        check: what checks it, with a message of its own.
+        low, high: both included.
+    """
+
+    check: WrapValidator
+    low: float
+    high: float
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        """What the check does."""
+        return self.check.__get_pydantic_core_schema__(source, handler)
+
+    def __get_pydantic_json_schema__(
+        self, core_schema: Any, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """The schema of the number, with its range."""
+        return {**handler(core_schema), "minimum": self.low, "maximum": self.high}
+
+
+def within(low: float, high: float) -> Range:
     """A number from `low` to `high`, both included."""
     return _ranged(low, high, f"a number from {low:,} to {high:,}")
 
 
-def whole(low: int, high: int) -> WrapValidator:
+def whole(low: int, high: int) -> Range:
     """A whole number from `low` to `high`, both included."""
     return _ranged(low, high, f"a whole number from {low:,} to {high:,}")
 
 
-def _ranged(low: float, high: float, said: str) -> WrapValidator:
+def _ranged(low: float, high: float, said: str) -> Range:
     def check(value: Any, accept: Any) -> Any:
         try:
             return bounded(accept(value), low, high, said, value)
         except ValidationError:
             raise ValueError(f"{_shown(value)}; must be {said}") from None
 
-    return WrapValidator(check)
+    return Range(WrapValidator(check), low, high)
 
 
 def bounded(number: Any, low: float, high: float, said: str, given: Any = None) -> Any:
@@ -135,5 +165,7 @@ BinName = Annotated[str, AfterValidator(_check_bin)]
 Topic = Annotated[str, AfterValidator(_check_topic)]
 Host = Annotated[str, AfterValidator(_check_host)]
 Format = Annotated[str, AfterValidator(_check_format)]
-Source = Annotated[str, PlainValidator(_check_source)]
-AnyPath = Annotated[Path, PlainValidator(_check_path)]
+Source = Annotated[str, PlainValidator(_check_source), WithJsonSchema({"type": "string"})]
+AnyPath = Annotated[
+    Path, PlainValidator(_check_path), WithJsonSchema({"type": "string", "format": "path"})
+]
