@@ -30,6 +30,7 @@ class Reason(str, Enum):
     LINE_ENDED = "line_ended"
     COUNTED_BEFORE = "counted_before"
     INVALID = "invalid"
+    UNRECORDED = "unrecorded"  # of an earlier version, whose sentence says nothing we know
 
 
 @dataclass(frozen=True)

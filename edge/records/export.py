@@ -89,7 +89,7 @@ def export_csv(records: Iterable[ItemRecord], path: Path, sources: Sequence[Path
 
 
 def _cells(record: ItemRecord) -> dict[str, Any]:
-    return {name: getattr(record, name) for name in NAMED}
+    return {**{name: getattr(record, name) for name in NAMED}, "reason": record.reason.value}
 
 
 def write_rows(file: TextIO, names: Sequence[str], rows: Iterable[dict[str, Any]]) -> int:
@@ -314,7 +314,7 @@ def _write_pictures(
                 "predicted": record.label,
                 "confidence": record.confidence,
                 "review": record.review,
-                "reason": record.reason,
+                "reason": record.reason.value,
                 "detail": record.detail,
                 "item_id": record.item_id,
             }

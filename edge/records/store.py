@@ -6,22 +6,33 @@ import os
 import shutil
 import sqlite3
 import stat
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, fields
-from functools import lru_cache
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, get_type_hints
 
 from edge.errors import BadInput, EwasteError
+from edge.records.former_reasons import reason_of
+from edge.records.schema import (
+    APPLICATION_ID,
+    LISTED,
+    MIGRATIONS,
+    OUR_TABLES,
+    SCHEMA,
+    SCHEMA_VERSION,
+    VIEWS_OF_2,
+    our_schema,
+    statements,
+)
+from edge.verdict import Reason
 
 RECORDS_NAME = "records.db"
 """The file of records in a line's state directory."""
-APPLICATION_ID = 0x45574153  # "EWAS": tells our files from every other SQLite file
-SCHEMA_VERSION = 2
 BUSY_SECONDS = 2.0
 BATCH = 100
 DAY_S, MEGABYTE = 86400.0, 1e6
@@ -66,46 +77,6 @@ READ_ONLY = "attempt to write a readonly database"
 NOT_WRITABLE_HERE = (READ_ONLY, "unable to open database file", "disk I/O error")
 """How SQLite says that it can make no journal beside a file."""
 
-# The sequence alone orders the records: the wall clock may be set back. The tallies spare the
-# panel, which asks every second, a walk over millions of records, and go on counting what has been
-# pruned. Crops lie apart, so that they can go before the records.
-SCHEMA = f"""
-CREATE TABLE items (
-    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
-    item_id TEXT NOT NULL UNIQUE, decided_at REAL, label TEXT NOT NULL, confidence REAL,
-    bin TEXT NOT NULL, reason TEXT NOT NULL, position_mm REAL, offset_mm REAL,
-    views INTEGER NOT NULL, detect_ms REAL, classify_ms REAL, verdict_ms REAL,
-    late INTEGER NOT NULL, bundle TEXT NOT NULL, length_mm REAL, top_label TEXT NOT NULL,
-    review TEXT NOT NULL, reviewed TEXT NOT NULL, detail TEXT NOT NULL);
-CREATE TABLE crops (
-    sequence INTEGER PRIMARY KEY REFERENCES items ON DELETE CASCADE,
-    wanted INTEGER NOT NULL, jpeg BLOB NOT NULL);
-CREATE INDEX crops_by_worth ON crops (wanted, sequence);
-CREATE TABLE tallies (
-    label TEXT NOT NULL, bin TEXT NOT NULL, items INTEGER NOT NULL, PRIMARY KEY (label, bin));
-CREATE TRIGGER tally AFTER INSERT ON items BEGIN
-    INSERT INTO tallies VALUES (NEW.label, NEW.bin, 1)
-    ON CONFLICT (label, bin) DO UPDATE SET items = items + 1;
-END;
-PRAGMA application_id = {APPLICATION_ID};
-PRAGMA user_version = {SCHEMA_VERSION};
-"""
-FIRST_COLUMNS = (
-    "item_id, decided_at, label, confidence, bin, reason, position_mm, offset_mm, views, "
-    "detect_ms, classify_ms, verdict_ms, late, bundle"
-)
-SET_ASIDE = """
-ALTER TABLE items RENAME TO items_1;
-DROP INDEX items_by_time;
-DROP TRIGGER tally;
-DROP TABLE tallies;
-"""
-MOVED = f"""
-INSERT INTO items SELECT rowid, {FIRST_COLUMNS}, NULL, '', '', '', '' FROM items_1 ORDER BY rowid;
-INSERT INTO crops SELECT rowid, 0, crop FROM items_1 WHERE length(crop) > 0;
-DROP TABLE items_1;
-"""
-
 
 @dataclass(frozen=True)
 class ItemRecord:
@@ -117,7 +88,8 @@ class ItemRecord:
         label: one of the model's classes, or `unknown`.
         confidence: 0 to 1.
         bin: where the item was sent.
-        reason: why (`edge.verdict.Reason`).
+        reason: why, for programs.
+        detail: why, in words for a person.
         position_mm: belt position of the item's center when it was last seen.
         offset_mm: the item's distance across the belt from its middle line.
         views: how many views were classified.
@@ -133,7 +105,6 @@ class ItemRecord:
             label; empty when there was no view.
         review: why a person should look at it (`edge.records.review`), empty: nobody has to.
         reviewed: the label that a person gave it, empty: none did.
-        detail: why, in words.
 
     A float that was not measured may be NaN.
     """
@@ -143,7 +114,8 @@ class ItemRecord:
     label: str
     confidence: float
     bin: str
-    reason: str
+    reason: Reason
+    detail: str = field(default="", kw_only=True)
     position_mm: float
     offset_mm: float
     views: int
@@ -157,29 +129,27 @@ class ItemRecord:
     top_label: str = ""
     review: str = ""
     reviewed: str = ""
-    detail: str = ""
 
 
-COLUMNS = tuple((field.name, field.type) for field in fields(ItemRecord) if field.name != "crop")
-NAMED = tuple(name for name, _ in COLUMNS)
+COLUMNS: dict[str, type] = {
+    name: kind for name, kind in get_type_hints(ItemRecord).items() if name != "crop"
+}
+"""Column -> the type of its values, in the order of `ItemRecord`."""
+NAMED = tuple(COLUMNS)
 NAMES = ", ".join(NAMED)
 INSERT = (
     f"INSERT INTO items ({NAMES}) VALUES ({', '.join('?' * len(COLUMNS))}) "
     "ON CONFLICT (item_id) DO NOTHING"
 )
-INSERT_CROP = "INSERT INTO crops (sequence, wanted, jpeg) VALUES (?, ?, ?)"
-MORE = (
-    "INSERT INTO tallies VALUES (?, ?, 1) ON CONFLICT (label, bin) DO UPDATE SET items = items + 1"
-)
+INSERT_CROP = "INSERT INTO crops (sequence, keep_for_review, jpeg) VALUES (?, ?, ?)"
 SELECT = f"SELECT sequence, jpeg, {NAMES} FROM items LEFT JOIN crops USING (sequence)"
 SELECT_PLAIN = f"SELECT sequence, NULL, {NAMES} FROM items"
-LISTED = "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"
-OUR_TABLES = {"items", "tallies"}
 READ_AS: dict[type, tuple[type, ...]] = {
     float: (float, int, type(None)),
     int: (int,),
     bool: (int,),
     str: (str,),
+    Reason: (str,),
 }
 
 
@@ -189,7 +159,8 @@ class Damaged(EwasteError):
 
 def to_row(record: ItemRecord) -> list[Any]:
     """Turn the record, but for its crop, into SQLite values; NumPy scalars become plain ones."""
-    return [kind(getattr(record, name)) for name, kind in COLUMNS]
+    values = [kind(getattr(record, name)) for name, kind in COLUMNS.items()]
+    return [value.value if isinstance(value, Reason) else value for value in values]
 
 
 def from_row(row: Sequence[Any]) -> ItemRecord:
@@ -198,11 +169,14 @@ def from_row(row: Sequence[Any]) -> ItemRecord:
     Raises:
         ValueError: a value is not of the kind that is written there.
     """
-    plain = {}
-    for (name, kind), value in zip(COLUMNS, row[2:], strict=True):
+    plain: dict[str, Any] = {}
+    for (name, kind), value in zip(COLUMNS.items(), row[2:], strict=True):
         if not isinstance(value, READ_AS[kind]):
             raise ValueError(f"{name} of record {row[0]} is {type(value).__name__}")
-        plain[name] = math.nan if value is None else kind(value)
+        try:
+            plain[name] = math.nan if value is None else kind(value)
+        except ValueError:
+            raise ValueError(f"{name} of record {row[0]} is not known") from None
     if not isinstance(row[1], (bytes, type(None))):
         raise ValueError(f"crop of record {row[0]} is {type(row[1]).__name__}")
     return ItemRecord(crop=row[1] or b"", **plain)
@@ -268,14 +242,6 @@ def set_aside(path: Path, now: float) -> str:
         raise EwasteError(
             f"{path}: is damaged and cannot be renamed ({error.strerror}); move it away"
         ) from None
-
-
-@lru_cache(maxsize=1)
-def our_schema() -> frozenset[tuple[str, str]]:
-    """Names and statements of what a file of this version holds."""
-    with closing(sqlite3.connect(":memory:")) as database:
-        database.executescript(SCHEMA)
-        return frozenset(database.execute(LISTED).fetchall())
 
 
 def one_line(error: BaseException) -> str:
@@ -376,7 +342,10 @@ class Store:
         self._connect(path, mode)
         try:
             with self._guarded("read"):
-                self._check()
+                if self._pragma("application_id") == APPLICATION_ID and self._version() == 2:
+                    self._run(VIEWS_OF_2)
+                else:
+                    self._check()
                 self._database.execute(f"EXPLAIN {SELECT}").fetchall()  # reads the schema only
         except EwasteError:
             self.close()
@@ -424,8 +393,10 @@ class Store:
             raise BadInput(f"{self.path}: cannot be opened ({error}); check the folder") from None
         # A text with a corrupted byte is shown with a mark in its place.
         self._database.text_factory = lambda text: text.decode("utf-8", "replace")
-        if hasattr(self._database, "setlimit"):  # Python 3.11
+        if sys.version_info >= (3, 11):
             self._database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_VALUE)
+        self._database.create_function("reason_of", 2, reason_of, deterministic=True)
+        self._database.execute("PRAGMA temp_store = MEMORY")  # views only; no disk is needed
         self._database.set_progress_handler(
             lambda: time.monotonic() > self._until, OPCODES_BETWEEN_LOOKS
         )
@@ -475,8 +446,8 @@ class Store:
         holds_nothing = self._pragma("schema_version") == 0
         if holds_nothing:
             self._database.execute("PRAGMA auto_vacuum = INCREMENTAL")
-        elif self._pragma("application_id") == APPLICATION_ID and self._version() == 1:
-            self._transact(self._upgrade)
+        elif self._pragma("application_id") == APPLICATION_ID and self._version() in MIGRATIONS:
+            self._transact(self._migrate)
         else:
             self._check()
         # WAL with FULL syncs on every commit: an acknowledged record survives a power cut.
@@ -497,7 +468,6 @@ class Store:
         numbers = [row[0] for row in self._database.execute(ends)]
         if not all(isinstance(each, int) and 0 <= each < LARGEST_SEQUENCE for each in numbers):
             raise Damaged(f"{self.path}: is damaged (its records are numbered wrongly)")
-        self._read_tallies("label")
 
     def _prove(self) -> None:
         """Raise Damaged if a look through the file finds damage; a large one takes too long."""
@@ -521,19 +491,15 @@ class Store:
         if self._pragma("schema_version") == 0:  # else another process was faster
             self._run(SCHEMA)
 
-    def _upgrade(self) -> None:
-        """Bring a file of version 1 up to date; nothing of it is lost."""
-        if self._version() == 1:
-            self._run(SET_ASIDE + SCHEMA + MOVED)
+    def _migrate(self) -> None:
+        """Bring a file of an earlier version up to date; nothing of it is lost."""
+        script = MIGRATIONS.get(self._version())
+        if script is not None:  # else another process was faster
+            self._run(script)
 
     def _run(self, script: str) -> None:
-        """Run statements within the transaction; executescript would commit it first."""
-        statement = ""
-        for line in script.strip().splitlines(keepends=True):
-            statement += line
-            if sqlite3.complete_statement(statement):
-                self._database.execute(statement)
-                statement = ""
+        for statement in statements(script):
+            self._database.execute(statement)
 
     def _check(self) -> None:
         """Raise BadInput unless the file is one of ours and of a version this program knows.
@@ -548,7 +514,8 @@ class Store:
         held = set(self._database.execute(LISTED).fetchall())
         if not held and self._pragma("schema_version") == 0:
             raise BadInput(f"{self.path}: no records yet; they appear when the line has run")
-        if not ours and not {name for name, _ in held} >= OUR_TABLES:
+        names = {name for name, _ in held}
+        if not ours and not any(names >= tables for tables in OUR_TABLES):
             raise BadInput(f"{self.path}: not a file of item records; name another file")
         if ours and version == 1:
             raise BadInput(
@@ -608,41 +575,20 @@ class Store:
             raise EwasteError(f"{self.path}: was moved or deleted while the line records there")
 
     def _insert(self, rows: Sequence[tuple[list[Any], bool, bytes]]) -> None:
-        for row, wanted, crop in rows:
+        for row, keep_for_review, crop in rows:
             done = self._database.execute(INSERT, row)
             if not done.rowcount:
-                self._move(dict(zip(NAMED, row, strict=True)))
+                self._reroute(dict(zip(NAMED, row, strict=True)))
             elif crop:
-                self._database.execute(INSERT_CROP, (done.lastrowid, wanted, crop))
+                self._database.execute(INSERT_CROP, (done.lastrowid, keep_for_review, crop))
 
-    def _move(self, given: Mapping[str, Any]) -> None:
-        """Change the bin of an item that is there, and the counts with it."""
-        find = "SELECT label, bin FROM items WHERE item_id = ? AND bin IS NOT ?"
-        found = self._database.execute(find, (given["item_id"], given["bin"])).fetchone()
-        if found is not None:
-            change = "UPDATE items SET bin = ?, reason = ? WHERE item_id = ?"
-            self._database.execute(change, (given["bin"], given["reason"], given["item_id"]))
-            fewer = "UPDATE tallies SET items = items - 1 WHERE label = ? AND bin = ?"
-            self._database.execute(fewer, found)
-            self._database.execute(MORE, (found[0], given["bin"]))
-
-    def review(self, item_id: str, label: str) -> bool:
-        """Keep the label that a person gave to an item; False when there is no such item.
-
-        Raises:
-            Damaged: the file is damaged.
-            EwasteError: the disk is full, or the file is locked.
-        """
-        found = []
-
-        def change() -> None:
-            update = "UPDATE items SET reviewed = ? WHERE item_id = ? RETURNING sequence"
-            found.extend(self._database.execute(update, (label, item_id)).fetchall())
-            self._database.executemany("UPDATE crops SET wanted = 1 WHERE sequence = ?", found)
-
-        with self._guarded("written"):
-            self._transact(change)
-        return bool(found)
+    def _reroute(self, given: Mapping[str, Any]) -> None:
+        """Change the bin, and why, of an item that is there."""
+        change = (
+            "UPDATE items SET bin = ?, reason = ?, detail = ? WHERE item_id = ? AND bin IS NOT ?"
+        )
+        values = [given[name] for name in ("bin", "reason", "detail", "item_id", "bin")]
+        self._database.execute(change, values)
 
     def prune(self, days: float, megabytes: float) -> bool:
         """Delete a part of what is too old or too much; False when there is no more to delete.
@@ -684,7 +630,7 @@ class Store:
                 return
             gone = self._database.execute(
                 "DELETE FROM crops WHERE sequence IN "
-                "(SELECT sequence FROM crops ORDER BY wanted, sequence LIMIT ?)",
+                "(SELECT sequence FROM crops ORDER BY keep_for_review, sequence LIMIT ?)",
                 (PRUNED_AT_ONCE // 10,),
             )
             if not gone.rowcount:
@@ -705,25 +651,6 @@ class Store:
     def _read(self, query: str, *values: object) -> list[Any]:
         with self._guarded("read"):
             return self._database.execute(query, values).fetchall()
-
-    def _read_tallies(self, column: str) -> dict[str, int]:
-        query = f"SELECT {column}, SUM(items) AS n FROM tallies GROUP BY {column} ORDER BY n DESC"
-        counts = dict(self._read(query))
-        if not all(isinstance(name, str) and isinstance(n, int) for name, n in counts.items()):
-            raise Damaged(f"{self.path}: is damaged (its counts are no counts)")
-        return counts
-
-    def counts(self) -> dict[str, int]:
-        """Items per label, the most frequent first. The readers raise EwasteError."""
-        return self._read_tallies("label")
-
-    def bin_counts(self) -> dict[str, int]:
-        """Items per bin, the most frequent first."""
-        return self._read_tallies("bin")
-
-    def total(self) -> int:
-        """How many items were ever recorded here; the counts forget nothing that was pruned."""
-        return sum(self._read_tallies("label").values())
 
     def decided_since(self, unix_seconds: float, now: float) -> int:
         """How many of the newest items were decided between that moment and `now`."""

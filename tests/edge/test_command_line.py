@@ -124,7 +124,7 @@ def test_any_command_line_ends_with_a_documented_code_and_no_traceback(typed):
 
 
 def test_names_of_labels_and_bins_are_no_markup_and_no_escapes(typed, monkeypatch):
-    from tests.edge.records.test_store import RECORD
+    from tests.records import RECORD
 
     label, bin_name = "Mouse [/usb]\x1b[31m", "小件 [red]\n2"
 

@@ -17,6 +17,7 @@ from edge.records.store import RECORDS_NAME, Store
 from edge.status import read_status
 from tests.edge.cameras.servers import FPS, HEIGHT, WIDTH, mjpeg_camera
 from tests.edge.panel.test_beside import free_port, stand_in
+from tests.records import count_of
 from tests.waiting import wait_until
 
 __all__ = ["stand_in"]
@@ -43,7 +44,7 @@ def run(film: Path, state: Path, **how) -> subprocess.CompletedProcess:
 
 def recorded(state: Path) -> int:
     with Store(state / RECORDS_NAME, read_only=True) as store:
-        return store.total()
+        return count_of(store)
 
 
 def test_a_line_that_nobody_listens_to_loses_nothing(film, tmp_path, injected):

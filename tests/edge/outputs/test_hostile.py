@@ -17,7 +17,7 @@ from edge.outputs.modbus import ModbusPlc
 from edge.outputs.mqtt import MqttLink, Outbox
 from edge.outputs.output_thread import OutputThread
 from edge.status import Status
-from tests.edge.records.test_store import RECORD
+from tests.records import RECORD
 from tests.waiting import wait_until
 
 CONNECTED = b"\x20\x02\x00\x00"

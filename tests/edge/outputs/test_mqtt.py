@@ -18,7 +18,7 @@ from edge.outputs.home_assistant import discovery
 from edge.outputs.mqtt import MqttLink, Outbox
 from edge.outputs.output_thread import OutputThread
 from edge.status import Status
-from tests.edge.records.test_store import RECORD
+from tests.records import RECORD
 from tests.waiting import wait_until
 
 STATUS = Status(

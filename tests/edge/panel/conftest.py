@@ -18,6 +18,7 @@ from edge.bundle.manifest import (
     ParityVerdict,
 )
 from edge.records.store import ItemRecord
+from edge.verdict import Reason
 
 LABELS = ("Battery", "Mouse", "<b>odd</b> & so on")
 
@@ -61,7 +62,8 @@ def record_of(item_id: str, **changes) -> ItemRecord:
         "label": "Mouse",
         "confidence": 0.934,
         "bin": "small",
-        "reason": "Mouse 93% over 3 views",
+        "reason": Reason.SORTED,
+        "detail": "Mouse 93% over 3 views",
         "position_mm": 10.0,
         "offset_mm": 0.0,
         "views": 3,

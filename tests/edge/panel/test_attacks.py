@@ -54,7 +54,7 @@ class Page:
         self.secret = folder / "secret.txt"
         self.secret.write_text(SECRET)
         with Store(self.state / "records.db") as store:
-            store.append([record("old", reason=SECRET)])
+            store.append([record("old", detail=SECRET)])
         options = ["--state", str(self.state), "--port", "0", "--with-stdin"]
         self.process = subprocess.Popen(
             [sys.executable, "-m", "edge.panel", *options],

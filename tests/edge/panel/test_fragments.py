@@ -6,8 +6,8 @@ import pytest
 
 from edge.panel import fragments
 from edge.status import Percentiles, Status
-from edge.verdict import Verdict
-from tests.edge.records.test_store import RECORD
+from edge.verdict import Reason, Verdict
+from tests.records import RECORD
 
 NOW = 1_700_000_000.0
 EVIL = "<script>alert('x')</script>\"&"
@@ -75,7 +75,7 @@ def test_the_table_of_items(make_record):
 def test_everything_shown_is_escaped(make_record):
     words = {"state": EVIL, "camera": EVIL, "bundle": EVIL, "digest": EVIL, "message": EVIL}
     status = Status(updated_at=NOW, gates={EVIL: True}, **words)
-    record = make_record(EVIL, label=EVIL, bin=EVIL, reason=EVIL, crop=b"jpeg")
+    record = make_record(EVIL, label=EVIL, bin=EVIL, detail=EVIL, crop=b"jpeg")
     shown = [
         fragments.header(status, NOW),
         fragments.tiles(status, 0),
@@ -83,7 +83,7 @@ def test_everything_shown_is_escaped(make_record):
         fragments.latencies({EVIL: Percentiles(p50=1, p99=2)}),
         fragments.items([record], set()),
         fragments.items([], set(), EVIL),
-        fragments.verdict(Verdict(EVIL, 0.5, EVIL, EVIL), set()),
+        fragments.verdict(Verdict(EVIL, 0.5, EVIL, Reason.UNSURE, EVIL), set()),
         fragments.problem(EVIL),
     ]
     for text in shown:

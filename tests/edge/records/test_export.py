@@ -13,7 +13,7 @@ from edge.photos.class_folders import CLASS_FOLDERS
 from edge.photos.dataset import find_photos
 from edge.records.cells import from_cell, to_cell
 from edge.records.export import LISTING, export_csv, export_review
-from tests.edge.records.test_store import RECORD
+from tests.records import RECORD
 
 
 def test_pictures_lie_under_the_persons_label_else_the_top_label(tmp_path):
@@ -94,12 +94,16 @@ def test_every_label_has_a_folder_of_its_own_that_training_reads_back(tmp_path):
 
 
 def test_all_records_as_csv(tmp_path):
-    records = [replace(RECORD, item_id=f"i{n}", reason='say "no", twice\n') for n in range(3)]
+    records = [replace(RECORD, item_id=f"i{n}", detail='say "no", twice\n') for n in range(3)]
     assert export_csv(records, tmp_path / "records.csv") == 3
     with (tmp_path / "records.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["item_id"] for row in rows] == ["i0", "i1", "i2"]
-    assert rows[0]["reason"] == 'say "no", twice\n' and "crop" not in rows[0]
+    assert (
+        rows[0]["reason"] == "sorted"
+        and rows[0]["detail"] == 'say "no", twice\n'
+        and "crop" not in rows[0]
+    )
     assert float(rows[0]["decided_at"]) == RECORD.decided_at
 
 
@@ -118,7 +122,7 @@ def test_cells_that_begin_like_formulas_are_text_and_numbers_stay_numbers(tmp_pa
         "",
     ]
     records = [
-        replace(RECORD, item_id=f"i{number}", reason=text, label=text, offset_mm=-12.5)
+        replace(RECORD, item_id=f"i{number}", detail=text, label=text, offset_mm=-12.5)
         for number, text in enumerate(texts)
     ]
     export_csv(records, tmp_path / "records.csv")
@@ -127,10 +131,10 @@ def test_cells_that_begin_like_formulas_are_text_and_numbers_stay_numbers(tmp_pa
     assert not [
         cell
         for row in rows
-        for cell in (row["reason"], row["label"])
+        for cell in (row["detail"], row["label"])
         if to_cell(cell) != cell and cell[0] != "'"
     ]
-    assert [from_cell(row["reason"]) for row in rows] == texts
+    assert [from_cell(row["detail"]) for row in rows] == texts
     assert {row["offset_mm"] for row in rows} == {"-12.5"}
     assert [from_cell(to_cell(text)) for text in texts] == texts
 

@@ -6,7 +6,7 @@ import pytest
 
 from edge.records.store import RECORDS_NAME, Store
 from edge.records.writer import Retention, StoreWriter
-from tests.edge.records.test_store import records
+from tests.records import records
 from tests.waiting import wait_until
 
 

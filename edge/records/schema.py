@@ -1,0 +1,82 @@
+"""The tables of a file of item records, and the way to them from those of earlier versions."""
+
+import sqlite3
+from contextlib import closing
+from functools import lru_cache
+
+APPLICATION_ID = 0x45574153  # "EWAS": tells our files from every other SQLite file
+SCHEMA_VERSION = 3
+# The sequence alone orders the records: the wall clock may be set back. Crops lie apart, so that
+# they can go before the records. What was added later stands last, as ALTER TABLE leaves it.
+SCHEMA = f"""
+CREATE TABLE items (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    item_id TEXT NOT NULL UNIQUE, decided_at REAL, label TEXT NOT NULL, confidence REAL,
+    bin TEXT NOT NULL, reason TEXT NOT NULL, position_mm REAL, offset_mm REAL,
+    views INTEGER NOT NULL, detect_ms REAL, classify_ms REAL, verdict_ms REAL,
+    late INTEGER NOT NULL, bundle TEXT NOT NULL, length_mm REAL, top_label TEXT NOT NULL,
+    review TEXT NOT NULL, reviewed TEXT NOT NULL, detail TEXT NOT NULL DEFAULT '');
+CREATE TABLE crops (
+    sequence INTEGER PRIMARY KEY REFERENCES items ON DELETE CASCADE,
+    keep_for_review INTEGER NOT NULL, jpeg BLOB NOT NULL);
+CREATE INDEX crops_by_worth ON crops (keep_for_review, sequence);
+PRAGMA application_id = {APPLICATION_ID};
+PRAGMA user_version = {SCHEMA_VERSION};
+"""
+_FROM_1 = f"""
+ALTER TABLE items RENAME TO items_1;
+DROP INDEX items_by_time;
+DROP TRIGGER tally;
+DROP TABLE tallies;
+{SCHEMA}
+INSERT INTO items
+    SELECT rowid, item_id, decided_at, label, confidence, bin, reason_of(reason, bin), position_mm,
+        offset_mm, views, detect_ms, classify_ms, verdict_ms, late, bundle, NULL, '', '', '', reason
+    FROM items_1 ORDER BY rowid;
+INSERT INTO crops SELECT rowid, 0, crop FROM items_1 WHERE length(crop) > 0;
+DROP TABLE items_1;
+"""
+# The crops, by far the most, stay where they are.
+_FROM_2 = f"""
+DROP TRIGGER tally;
+DROP TABLE tallies;
+ALTER TABLE items RENAME COLUMN likeliest TO top_label;
+ALTER TABLE items ADD COLUMN detail TEXT NOT NULL DEFAULT '';
+UPDATE items SET detail = reason, reason = reason_of(reason, bin);
+ALTER TABLE crops RENAME COLUMN wanted TO keep_for_review;
+PRAGMA user_version = {SCHEMA_VERSION};
+"""
+MIGRATIONS = {1: _FROM_1, 2: _FROM_2}
+"""Version -> the statements that bring a file from it to this one, for one transaction."""
+VIEWS_OF_2 = """
+CREATE TEMP VIEW items AS
+    SELECT sequence, item_id, decided_at, label, confidence, bin, reason_of(reason, bin) AS reason,
+        position_mm, offset_mm, views, detect_ms, classify_ms, verdict_ms, late, bundle, length_mm,
+        likeliest AS top_label, review, reviewed, reason AS detail
+    FROM main.items;
+CREATE TEMP VIEW crops AS
+    SELECT sequence, wanted AS keep_for_review, jpeg FROM main.crops;
+"""
+"""Show a file of version 2 as one of this version; nothing is written to it."""
+LISTED = "SELECT name, sql FROM main.sqlite_master WHERE sql IS NOT NULL"
+OUR_TABLES = ({"items", "crops"}, {"items", "tallies"})
+"""A file that has all of one of these is ours; the second are those of version 1."""
+
+
+@lru_cache(maxsize=1)
+def our_schema() -> frozenset[tuple[str, str]]:
+    """Return names and statements of what a file of this version holds."""
+    with closing(sqlite3.connect(":memory:")) as database:
+        database.executescript(SCHEMA)
+        return frozenset(database.execute(LISTED).fetchall())
+
+
+def statements(script: str) -> list[str]:
+    """Split a script, to run it within a transaction, which executescript would commit first."""
+    found, statement = [], ""
+    for line in script.strip().splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            found.append(statement)
+            statement = ""
+    return found
