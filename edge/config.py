@@ -219,9 +219,9 @@ class TrustConfig(_Section):
     """
 
     keys: tuple[Annotated[str, Field(max_length=200), AfterValidator(check_key)], ...] = Field(
-        (), max_length=100
+        default=(), max_length=100
     )
-    require_hazards: tuple[Name, ...] = Field((), max_length=100)
+    require_hazards: tuple[Name, ...] = Field(default=(), max_length=100)
     minimum_agreement: Share = 0.0
 
     @property
@@ -242,7 +242,7 @@ class DecisionConfig(_Section):
     """
 
     threshold: Share | None = None
-    thresholds: dict[Name, Share] = Field({}, max_length=MOST_LABELS)
+    thresholds: dict[Name, Share] = Field(default={}, max_length=MOST_LABELS)
     hazard_threshold: Annotated[float, within(1e-6, 1)] | None = None
     unknown_threshold: Annotated[
         float | Literal["off"] | None,
@@ -360,9 +360,9 @@ class PanelConfig(_Section):
 
     host: Host = "127.0.0.1"
     port: Port = 7860
-    hosts: tuple[Host, ...] = Field((), max_length=MOST_BINS)
-    root_path: str = Field("", pattern=r"^(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*){0,8}$")
-    user: str | None = Field(None, pattern=r"^[^:\x00-\x1f]{1,64}$")
+    hosts: tuple[Host, ...] = Field(default=(), max_length=MOST_BINS)
+    root_path: str = Field(default="", pattern=r"^(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*){0,8}$")
+    user: str | None = Field(default=None, pattern=r"^[^:\x00-\x1f]{1,64}$")
     password_file: AnyPath | None = None
 
     @model_validator(mode="after")

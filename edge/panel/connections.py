@@ -34,7 +34,8 @@ class BoundedConnection(H11Protocol):
         self._since = self.loop.time()
         self.loop.call_later(_WATCH_SECONDS, self._watch)
         if len(self.connections) > MAX_CONNECTIONS:
-            min(self.connections, key=BoundedConnection._worth).drop()
+            ours = [each for each in self.connections if isinstance(each, BoundedConnection)]
+            min(ours, key=BoundedConnection._worth).drop()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """No more to watch."""

@@ -104,7 +104,8 @@ def line_state(status: Status | None, now: float) -> str:
 def header(status: Status | None, now: float) -> str:
     """Tell the state of the line, what it runs with, and what a person should know or do."""
     state = line_state(status, now)
-    facts, message = {}, "Start the conveyor; this page then follows by itself."
+    facts: dict[str, str] = {}
+    message: str | None = "Start the conveyor; this page then follows by itself."
     if status is not None:
         facts = {
             "Camera": status.camera,

@@ -25,8 +25,8 @@ def listen(host: str, port: int) -> socket.socket:
         listener.listen()  # now: two that start at once may both bind
     except (OSError, UnicodeError) as error:  # a host of odd letters is no name at all
         reason = getattr(error, "strerror", None) or error
-        kind = PortInUse if getattr(error, "errno", None) == errno.EADDRINUSE else BadInput
-        raise kind(
+        in_use = getattr(error, "errno", None) == errno.EADDRINUSE
+        raise (PortInUse if in_use else BadInput)(
             f"{shown}:{port}: the panel cannot listen there ({reason}); choose another port or host"
         ) from None
     return listener

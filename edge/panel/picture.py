@@ -13,6 +13,8 @@ takes two to four times the memory or time."""
 MAX_SCANS = 25
 """A progressive JPEG has about ten; each one goes through the whole picture."""
 
+Bytes = bytes | bytearray
+
 UNREADABLE = "This file is not a readable picture; choose a JPEG, PNG, WebP or BMP."
 
 
@@ -26,7 +28,7 @@ class Head:
     most: int = MAX_PIXELS
 
 
-def check_picture(content: bytes) -> Head:
+def check_picture(content: Bytes) -> Head:
     """Read the head of a picture that somebody sent, and refuse what would cost too much.
 
     Raises:
@@ -50,7 +52,7 @@ def check_picture(content: bytes) -> Head:
     return head
 
 
-def _head(content: bytes) -> Head | None:
+def _head(content: Bytes) -> Head | None:
     if content[:8] == b"\x89PNG\r\n\x1a\n" and content[12:16] == b"IHDR" and len(content) > 32:
         heavy = content[24] == 16 or content[25] in (4, 6)
         most = MAX_PIXELS_HEAVY if heavy else MAX_PIXELS_WHOLE
@@ -64,7 +66,7 @@ def _head(content: bytes) -> Head | None:
     return None
 
 
-def _bmp(content: bytes) -> Head | None:
+def _bmp(content: Bytes) -> Head | None:
     if _little(content, 14, 4) == 12:
         return Head("BMP", _little(content, 18, 2), _little(content, 20, 2), MAX_PIXELS_WHOLE)
     if _little(content, 30, 4) not in (0, 3):  # run-length encoded: nobody has these, and slow
@@ -73,7 +75,7 @@ def _bmp(content: bytes) -> Head | None:
     return Head("BMP", _little(content, 18, 4), abs(height), MAX_PIXELS_WHOLE)
 
 
-def _webp(content: bytes) -> Head | None:
+def _webp(content: Bytes) -> Head | None:
     kind = content[12:16]
     if kind == b"VP8X":
         return Head(
@@ -88,7 +90,7 @@ def _webp(content: bytes) -> Head | None:
     return None
 
 
-def _jpeg(content: bytes) -> Head | None:
+def _jpeg(content: Bytes) -> Head | None:
     """The size, by the marker before the pixels; what follows them would be another picture.
 
     A scan without all components is the first of several, for which the decoder holds them all.
@@ -116,9 +118,9 @@ def _jpeg(content: bytes) -> Head | None:
     return Head("JPEG", width, height, MAX_PIXELS_HEAVY if heavy else MAX_PIXELS)
 
 
-def _big(content: bytes, start: int, size: int) -> int:
+def _big(content: Bytes, start: int, size: int) -> int:
     return int.from_bytes(content[start : start + size], "big")
 
 
-def _little(content: bytes, start: int, size: int) -> int:
+def _little(content: Bytes, start: int, size: int) -> int:
     return int.from_bytes(content[start : start + size], "little")

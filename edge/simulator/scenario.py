@@ -56,7 +56,7 @@ class Load(_Section):
     photos: Share = 0.5
     debris: Share = 0.0
     turn_degrees: Annotated[float, within(0, 180)] = 15.0
-    labels: tuple[Name, ...] = Field(CLASSES, max_length=100)
+    labels: tuple[Name, ...] = Field(default=CLASSES, max_length=100)
 
     @model_validator(mode="after")
     def _check(self) -> "Load":
@@ -111,7 +111,7 @@ class Pulses(_Section):
     jitter: Share = 0.0
     missed: Half = 0.0
     spurious: Half = 0.0
-    silent_s: tuple[tuple[Seconds, Seconds], ...] = Field((), max_length=MOST_STRETCHES)
+    silent_s: tuple[tuple[Seconds, Seconds], ...] = Field(default=(), max_length=MOST_STRETCHES)
 
 
 class Scenario(_Section):
@@ -126,10 +126,10 @@ class Scenario(_Section):
         inference_s: how long one classification takes on this virtual device.
     """
 
-    about: str = Field("", max_length=1000)
+    about: str = Field(default="", max_length=1000)
     items: Annotated[int, whole(0, 1_000_000)] = 100
     belt: tuple[StretchOfBelt, ...] = Field(
-        (StretchOfBelt(seconds=60, speed_mm_s=250),), max_length=MOST_STRETCHES
+        default=(StretchOfBelt(seconds=60, speed_mm_s=250),), max_length=MOST_STRETCHES
     )
     load: Load = Load()
     camera: Optics = Optics()
