@@ -174,11 +174,11 @@ def quantize(request: Request, say: Say = say) -> Outcome:
         for data, listing in listed.items()
         for split in find_judged(data, listing, request.splits, run.labels, titles[data], say)
     ]
-    for note in hazard_notes(run.labels, run.levels.levels.hazards):
+    for note in hazard_notes(run.labels, run.calibration.parameters.hazards):
         say(note)
     if note := _binless(request.line, run.labels):
         say(note)
-    if not run.levels.calibrated:
+    if not run.calibration.calibrated:
         say(f"{run.path}: not calibrated (train/calibrate.py); the bundle gets the defaults")
     elif run.size != run.trained_size:
         say(f"thresholds and temperature were fitted at {run.trained_size} px, not {run.size}")
@@ -222,7 +222,7 @@ def _prepare(
     compared = ", ".join(dict.fromkeys(("Keras", FP32, *request.variants)))
     say(f"comparing {compared} on {len(images.names)} photos")
     predict = tflite.float_answers(model)
-    temperature = run.levels.levels.temperature
+    temperature = run.calibration.parameters.temperature
     keras = ask_all(keras_engine(predict, temperature), images.pixels, "asking Keras")
     judge = Judge(
         *(images, keras, request.gate, _score(run), temperature),
@@ -250,9 +250,9 @@ def _trained(run: Run, images: Images, keras: Answers, say: Say) -> Trained | No
 
 def _score(run: Run) -> OodScore:
     """What tells unknown things: the run's detector, else the confidence."""
-    detector = run.levels.detector
+    detector = run.calibration.detector
     if detector is None:
-        return confidence(run.levels.levels.threshold)
+        return confidence(run.calibration.parameters.threshold)
     rule = detector.rule
     return OodScore(
         rule.score,
@@ -384,7 +384,7 @@ def _write(
     manifest = Manifest(
         name=request.out.resolve().name,
         created=_now(),
-        **dict(run.levels.levels),
+        **dict(run.calibration.parameters),
         bins=_bins(request.line, run.labels),
         input=InputContract(size=run.size),
         parity=chosen.parity.verdict(passed=True, gate=request.gate),
@@ -402,8 +402,8 @@ def _write(
         GOLDEN: make_golden(chosen.classifier, request.seed),
         CARD: card.encode(),
     }
-    if run.levels.detector_data is not None:
-        contents[UNKNOWN_FILE] = run.levels.detector_data
+    if run.calibration.detector_data is not None:
+        contents[UNKNOWN_FILE] = run.calibration.detector_data
     return write_bundle(request.out, manifest, contents, key)
 
 

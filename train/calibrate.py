@@ -21,7 +21,7 @@ from train.augmentation.augment import augment
 from train.command import command, print_json
 from train.data.dataset import Split, read_dataset
 from train.evaluation.background_swap import SegmentedItem, on_background, segment_items
-from train.evaluation.calibration import write_levels
+from train.evaluation.calibration import write_calibration
 from train.evaluation.decisions import judge_decisions
 from train.evaluation.metrics import calibration_error, reliability
 from train.evaluation.ood_detectors import compare_detectors, fit_detectors, threshold_keeping
@@ -57,16 +57,16 @@ class Costs:
 
 
 @dataclass(frozen=True)
-class Calibrated:
-    """What `calibrate` found: the levels, the detector, and figures that tell how."""
+class CalibrationResult:
+    """What `calibrate` found: the parameters, the detector, and figures that tell how."""
 
-    levels: DecisionParameters
+    parameters: DecisionParameters
     detector: OodDetector
     figures: dict
 
 
 @dataclass(frozen=True)
-class Views:
+class LabeledAnswers:
     """Answers to known items seen in one way, such as laid on a belt, and their classes, int."""
 
     answers: Answers
@@ -81,7 +81,7 @@ def calibrate(
     costs: Costs,
     seed: int,
     masks: Path | None = None,
-) -> Calibrated:
+) -> CalibrationResult:
     """Ask a model what calibrating it needs, and `fit`.
 
     Everything is chosen on `val`; of `train` come only the items the detector compares with. Val is
@@ -105,11 +105,11 @@ def calibrate(
 def fit(
     labels: tuple[str, ...],
     hazards: Sequence[str],
-    views: Mapping[str, Views],
-    references: Views,
+    views: Mapping[str, LabeledAnswers],
+    references: LabeledAnswers,
     strangers: Mapping[str, Answers],
     costs: Costs,
-) -> Calibrated:
+) -> CalibrationResult:
     """Fit temperature, unknown detector, hazard_thresholds and thresholds to a model's answers.
 
     Args:
@@ -134,7 +134,7 @@ def fit(
         hazard: fit_hazard_thresholds(labels.index(hazard), views, temperature, costs)
         for hazard in hazards
     }
-    levels = DecisionParameters(
+    parameters = DecisionParameters(
         labels=labels,
         hazards=tuple(hazards),
         temperature=temperature,
@@ -142,7 +142,7 @@ def fit(
         hazard_thresholds=hazard_thresholds,
         unknown=detector.rule,
     )
-    rules = rules_for(levels, {}, detector)
+    rules = rules_for(parameters, {}, detector)
     before, after = (
         reliability(photographed.classes, softmax(photographed.answers.logits, each))
         for each in (1.0, temperature)
@@ -158,7 +158,7 @@ def fit(
             for way, each in views.items()
         },
     }
-    return Calibrated(levels, detector, figures)
+    return CalibrationResult(parameters, detector, figures)
 
 
 def fit_temperature(logits: np.ndarray, classes: np.ndarray) -> float:
@@ -176,7 +176,7 @@ def fit_temperature(logits: np.ndarray, classes: np.ndarray) -> float:
 
 
 def fit_hazard_thresholds(
-    hazard: int, views: Mapping[str, Views], temperature: float, costs: Costs
+    hazard: int, views: Mapping[str, LabeledAnswers], temperature: float, costs: Costs
 ) -> float:
     """The greatest probability of a hazard from which an item must be suspected of being one.
 
@@ -204,7 +204,7 @@ def fit_hazard_thresholds(
     return max(level, most)
 
 
-def _conformal(hazard: int, views: Views, temperature: float) -> float:
+def _conformal(hazard: int, views: LabeledAnswers, temperature: float) -> float:
     of_hazards = softmax(views.answers.logits[views.classes == hazard], temperature)[:, hazard]
     place = max(1, int(MISSED * (len(of_hazards) + 1)))
     return float(np.sort(of_hazards)[place - 1])
@@ -212,7 +212,7 @@ def _conformal(hazard: int, views: Views, temperature: float) -> float:
 
 def fit_thresholds(
     labels: Sequence[str],
-    views: Mapping[str, Views],
+    views: Mapping[str, LabeledAnswers],
     temperature: float,
     hazard_thresholds: Mapping[str, float],
     costs: Costs,
@@ -254,10 +254,10 @@ def _cheapest(confidence: np.ndarray, accepting: np.ndarray, chow: float) -> flo
     return round(float(cheapest[np.argmin(np.abs(cheapest - chow))]), 4)
 
 
-def pool(views: Iterable[Views]) -> Views:
+def pool(views: Iterable[LabeledAnswers]) -> LabeledAnswers:
     """Several views as one."""
     views = list(views)
-    return Views(
+    return LabeledAnswers(
         Answers(
             np.concatenate([each.answers.logits for each in views]),
             np.concatenate([each.answers.embeddings for each in views]),
@@ -268,8 +268,8 @@ def pool(views: Iterable[Views]) -> Views:
 
 def _fit_detector(
     compared: Mapping[str, dict],
-    references: Views,
-    views: Mapping[str, Views],
+    references: LabeledAnswers,
+    views: Mapping[str, LabeledAnswers],
     temperature: float,
 ) -> OodDetector:
     """The detector with the best mean AUROC; it keeps `KEPT` of val as photographed and on a belt.
@@ -289,25 +289,25 @@ def _fit_detector(
 
 def _look(
     predictor: Predictor, val: Split, items: Sequence[SegmentedItem], seed: int
-) -> dict[str, Views]:
+) -> dict[str, LabeledAnswers]:
     """See the val photos in several ways; on backgrounds only those that can be cut out."""
     varied = (
         augment(photo, np.random.default_rng((seed, index)))
         for index, photo in enumerate(val.pixels)
     )
     views = {
-        "photographed": Views(_ask(predictor, val.pixels), val.classes),
-        "varied": Views(_ask(predictor, varied), val.classes),
+        "photographed": LabeledAnswers(_ask(predictor, val.pixels), val.classes),
+        "augmented": LabeledAnswers(_ask(predictor, varied), val.classes),
     }
     if items:
         of_items = val.classes[[item.index for item in items]]
         for background in ("belt", "white"):
             laid = on_background(items, items, background, predictor.size, seed)
-            views[background] = Views(_ask(predictor, laid), of_items)
+            views[background] = LabeledAnswers(_ask(predictor, laid), of_items)
     return views
 
 
-def _references(predictor: Predictor, train: Split, seed: int) -> Views:
+def _references(predictor: Predictor, train: Split, seed: int) -> LabeledAnswers:
     """Training items for the detector, the classes evenly: as photographed, and varied.
 
     Of the photographed ones all for which there is room; the rest of `REFERENCES` are varied, or
@@ -323,9 +323,9 @@ def _references(predictor: Predictor, train: Split, seed: int) -> Views:
     )
     again = rng.permutation(chosen)[: max(0, REFERENCES - len(chosen))]
     varied = (augment(train.pixels[place], np.random.default_rng((seed, place))) for place in again)
-    views = [Views(_ask(predictor, train.pixels[chosen]), train.classes[chosen])]
+    views = [LabeledAnswers(_ask(predictor, train.pixels[chosen]), train.classes[chosen])]
     if len(again):
-        views.append(Views(_ask(predictor, varied), train.classes[again]))
+        views.append(LabeledAnswers(_ask(predictor, varied), train.classes[again]))
     return pool(views)
 
 
@@ -348,7 +348,7 @@ def calibrate_run(
     costs: Costs,
     seed: int,
     masks: Path | None = None,
-) -> Calibrated:
+) -> CalibrationResult:
     """Calibrate a finished run and write `calibration.json` and `unknown.npz` into it.
 
     `hazards` None: the default ones among the run's labels.
@@ -360,7 +360,7 @@ def calibrate_run(
     hazards = find_hazards(run, predictor.labels, hazards)
     found = calibrate(predictor, train, val, hazards, costs, seed, masks)
     try:
-        write_levels(run, found.levels, found.detector, found.figures)
+        write_calibration(run, found.parameters, found.detector, found.figures)
     except OSError as error:
         raise EwasteError(f"{run}: cannot be written ({error.strerror})") from None
     return found
@@ -383,14 +383,14 @@ def find_hazards(run: Path, labels: Sequence[str], named: Sequence[str] | None) 
     return tuple(dict.fromkeys(label for label in found.values() if label is not None))
 
 
-def describe(found: Calibrated) -> list[str]:
+def describe(found: CalibrationResult) -> list[str]:
     """What was found, in a few lines."""
-    levels, figures = found.levels, found.figures
+    parameters, figures = found.parameters, found.figures
     decided = figures["decisions"]["photographed"]
     lines = [
-        f"temperature {levels.temperature:.2f}: calibration error on val "
+        f"temperature {parameters.temperature:.2f}: calibration error on val "
         f"{figures['ece_before']:.1%} -> {figures['ece']:.1%}",
-        f"unknown things by {levels.unknown.score}, under {levels.unknown.threshold:.3g}; "
+        f"unknown things by {parameters.unknown.score}, under {parameters.unknown.threshold:.3g}; "
         f"mean AUROC on stand-ins "
         + ", ".join(f"{name} {each['mean_auroc']:.3f}" for name, each in _ranked(figures)),
         f"val: {_said(decided['right'])} in their bin, {_said(decided['wrong'])} in another, "
@@ -401,7 +401,7 @@ def describe(found: Calibrated) -> list[str]:
             f"{hazard}, suspected from {each['level']:.2%} on: {_said(each['recall'])} found, its "
             f"bin {_said(each['precision'])} pure, {_said(each['suspected'])} of the others by hand"
         )
-    return lines + hazard_notes(levels.labels, levels.hazards)
+    return lines + hazard_notes(parameters.labels, parameters.hazards)
 
 
 def _ranked(figures: dict) -> list[tuple[str, dict]]:
@@ -446,7 +446,7 @@ def main(
         for line in describe(found):
             say(line)
         if as_json:
-            print_json({"levels": found.levels.model_dump(mode="json"), **found.figures})
+            print_json({"parameters": found.parameters.model_dump(mode="json"), **found.figures})
 
 
 if __name__ == "__main__":

@@ -109,7 +109,7 @@ def fine_tune(job: Job, out: Path) -> dict | None:
         )
     for line in describe(found):
         say(line)
-    metrics["temperature"] = found.levels.temperature
+    metrics["temperature"] = found.parameters.temperature
     metrics["val_ece"] = found.figures["ece"]
     metrics["seconds_by_phase"] = seconds
     metrics["seconds"] = round(sum(seconds.values()), 1)

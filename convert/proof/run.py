@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from edge.errors import BadInput, first_problem
 from edge.photos.dataset import dataset_names
-from train.evaluation.calibration import RunLevels, read_levels
+from train.evaluation.calibration import RunCalibration, read_calibration
 
 MODEL, CONFIG, METRICS = "model.keras", "config.json", "metrics.json"
 
@@ -39,7 +39,7 @@ class Run:
         weights: name of what the training started from.
         seed: of the training.
         figures: the single figures of `metrics.json`, such as `accuracy`; nested ones are left out.
-        levels: what its answers are decided by.
+        calibration: its temperature, thresholds and detector of unknown things.
         confusion: int [classes, classes] over its test photos, rows true, columns answered, where
             its `metrics.json` says.
     """
@@ -52,7 +52,7 @@ class Run:
     weights: str
     seed: int
     figures: dict[str, float | int | bool | str]
-    levels: RunLevels
+    calibration: RunCalibration
     confusion: np.ndarray | None = None
 
     @property
@@ -102,7 +102,7 @@ def read_run(path: Path) -> Run:
         weights=Path(config.weights).name,
         seed=config.seed,
         figures={name: figure for name, figure in metrics.items() if _is_single(figure)},
-        levels=read_levels(path, config.labels),
+        calibration=read_calibration(path, config.labels),
         confusion=_read_confusion(metrics, len(config.labels)),
     )
 

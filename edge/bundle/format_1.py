@@ -31,10 +31,10 @@ def to_format_2(manifest: Any) -> Any:
         return manifest
     changed = {**renamed(manifest), "format": 2}
     changed["input"] = renamed(changed.get("input"))
-    changed["unknown"] = _with_score(changed.get("unknown"), "score")
+    changed["unknown"] = with_current_score(changed.get("unknown"), "score")
     parity = renamed(changed.get("parity"))
     if isinstance(parity, Mapping):
-        drift = _with_score(renamed(parity.get("drift")), "unknown_score")
+        drift = with_current_score(renamed(parity.get("drift")), "unknown_score")
         parity = {**parity, "drift": drift}
         for group in ("classes", "datasets"):
             if isinstance(parity.get(group), Mapping):
@@ -42,7 +42,8 @@ def to_format_2(manifest: Any) -> Any:
     return {**changed, "parity": parity}
 
 
-def _with_score(part: Any, key: str) -> Any:
+def with_current_score(part: Any, key: str) -> Any:
+    """One part of a manifest with the score named by `key` in its current spelling."""
     if not isinstance(part, Mapping):
         return part
     score = part.get(key)

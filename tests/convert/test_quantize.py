@@ -23,7 +23,7 @@ from edge.inference.ood import OodDetector
 from edge.photos.dataset import find_photos
 from edge.photos.reading import LabeledPhoto
 from tests.conftest import LABELS, SIZE, load_split, write_run
-from train.evaluation.calibration import write_levels
+from train.evaluation.calibration import write_calibration
 
 app = typer.Typer()
 app.command()(main)
@@ -252,7 +252,7 @@ def test_a_calibrated_runs_levels_and_detector_are_the_bundles(
         labels=LABELS, hazards=("Battery",), temperature=2.0, thresholds={"PCB": 0.7}, unknown=rule
     )
     detector = OodDetector(rule, {"temperature": np.array(2.0, np.float32)})
-    write_levels(run, levels, detector, {})
+    write_calibration(run, levels, detector, {})
     key = tmp_path / "line.key"
     public = make_key(key)
     options = ("--calibration", "40", "--sign", str(key))

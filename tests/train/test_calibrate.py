@@ -19,14 +19,14 @@ from train.calibrate import (
     MOST_SUSPECTED,
     QUANTIZED,
     Costs,
-    Views,
+    LabeledAnswers,
     calibrate_run,
     find_hazards,
     fit_hazard_thresholds,
     fit_temperature,
     fit_thresholds,
 )
-from train.evaluation.calibration import read_levels, write_levels
+from train.evaluation.calibration import read_calibration, write_calibration
 from train.evaluation.decisions import judge_decisions
 from train.evaluation.ood_detectors import compare_detectors
 from train.evaluation.ood_samples import drawn_debris, shuffled
@@ -36,13 +36,15 @@ SCRIPT = Path(__file__).parents[2] / "train" / "calibrate.py"
 LABELS = ("Battery", "Mouse", "PCB")
 
 
-def drawn_answers(seed: int, count: int, sharpness: float = 1.0, spread: float = 3.0) -> Views:
+def drawn_answers(
+    seed: int, count: int, sharpness: float = 1.0, spread: float = 3.0
+) -> LabeledAnswers:
     """Items whose class is drawn with the probabilities that their logits / sharpness say."""
     rng = np.random.default_rng(seed)
     logits = rng.normal(0, spread, (count, 3))
     chances = softmax(logits)
     classes = np.array([rng.choice(3, p=each / each.sum()) for each in chances.astype(float)])
-    return Views(Answers(logits * sharpness, np.zeros((count, 4))), classes)
+    return LabeledAnswers(Answers(logits * sharpness, np.zeros((count, 4))), classes)
 
 
 CHEAP = Costs(hazard=1.0)
@@ -86,7 +88,7 @@ def test_a_dear_hazard_is_suspected_where_a_look_by_hand_costs_less():
 
 def test_a_hazard_that_val_lacks_gets_the_default():
     views = drawn_answers(4, 60)
-    without = Views(views.answers, np.where(views.classes == 0, 1, views.classes))
+    without = LabeledAnswers(views.answers, np.where(views.classes == 0, 1, views.classes))
     assert (
         fit_hazard_thresholds(0, {"photographed": without}, 1.0, Costs())
         == DEFAULT_HAZARD_THRESHOLD
@@ -102,20 +104,20 @@ def test_thresholds_cost_no_more_than_sorting_all_or_none(seed, wrong, hazard):
     dearer = fit_thresholds(LABELS, {"photographed": views}, 1.0, {}, Costs(wrong * 20, hazard))
     kept = [
         sum(
-            confidence >= levels[LABELS[best]]
+            confidence >= chosen[LABELS[best]]
             for confidence, best in zip(
                 softmax(views.answers.logits).max(axis=1),
                 views.answers.logits.argmax(axis=1),
                 strict=True,
             )
         )
-        for levels in (thresholds, dearer)
+        for chosen in (thresholds, dearer)
     ]
     assert kept[1] <= kept[0]
 
 
 def test_without_items_of_a_label_its_threshold_is_chows():
-    nothing = Views(Answers(np.zeros((0, 3)), np.zeros((0, 4))), np.zeros(0, int))
+    nothing = LabeledAnswers(Answers(np.zeros((0, 3)), np.zeros((0, 4))), np.zeros(0, int))
     thresholds = fit_thresholds(LABELS, {"photographed": nothing}, 1.0, {}, Costs(wrong=4))
     assert thresholds == dict.fromkeys(LABELS, 0.75)
 
@@ -133,8 +135,8 @@ def test_decisions_are_counted_as_the_device_makes_them():
         ]
     )
     answers = Answers(np.log(chances + 1e-9), np.ones((7, 4)))
-    levels = DecisionParameters(labels=LABELS, hazards=("Battery",), threshold=0.6)
-    rules = rules_for(levels, {}, None)
+    parameters = DecisionParameters(labels=LABELS, hazards=("Battery",), threshold=0.6)
+    rules = rules_for(parameters, {}, None)
     judged = judge_decisions(answers, np.array([0, 0, 0, 2, 2, 1, 1]), 1.0, rules)
     counts = {name: judged[name]["count"] for name in ("right", "wrong", "manual", "unknown")}
     assert counts == {"right": 2, "wrong": 2, "manual": 3, "unknown": 1}
@@ -180,27 +182,42 @@ def test_drawn_debris_is_the_same_for_a_seed_and_differs_within_it():
     assert len({picture.tobytes() for picture in first}) == 6
 
 
-def test_levels_are_read_as_they_were_written_and_bad_ones_are_named(tmp_path):
+def test_a_calibration_is_read_as_it_was_written_and_bad_ones_are_named(tmp_path):
     rule = OodRule(score="neighbors", threshold=0.5)
     arrays = {"projection": np.eye(8), "references": np.random.default_rng(0).normal(size=(6, 8))}
-    levels = DecisionParameters(
+    parameters = DecisionParameters(
         labels=LABELS, hazards=("Battery",), temperature=1.5, thresholds={"PCB": 0.7}, unknown=rule
     )
-    assert read_levels(tmp_path, LABELS).calibrated is False
-    write_levels(tmp_path, levels, OodDetector(rule, arrays), {"ece": 0.1})
-    read = read_levels(tmp_path, LABELS)
-    assert read.levels == levels and read.calibrated
+    assert read_calibration(tmp_path, LABELS).calibrated is False
+    write_calibration(tmp_path, parameters, OodDetector(rule, arrays), {"ece": 0.1})
+    read = read_calibration(tmp_path, LABELS)
+    assert read.parameters == parameters and read.calibrated
     for name, array in arrays.items():
         np.testing.assert_allclose(read.detector.arrays[name], array, atol=0.01)
     assert read.detector_data == (tmp_path / "unknown.npz").read_bytes()
     with pytest.raises(BadInput, match="other labels"):
-        read_levels(tmp_path, LABELS[:2])
+        read_calibration(tmp_path, LABELS[:2])
     (tmp_path / "unknown.npz").unlink()
     with pytest.raises(BadInput, match=r"unknown\.npz.*calibrate\.py"):
-        read_levels(tmp_path, LABELS)
-    (tmp_path / "calibration.json").write_text('{"levels": {}, "figures": {}}')
-    with pytest.raises(BadInput, match=r"calibration\.json: levels\.labels"):
-        read_levels(tmp_path, LABELS)
+        read_calibration(tmp_path, LABELS)
+    (tmp_path / "calibration.json").write_text('{"parameters": {}, "figures": {}}')
+    with pytest.raises(BadInput, match=r"calibration\.json: parameters\.labels"):
+        read_calibration(tmp_path, LABELS)
+
+
+def test_a_calibration_with_the_keys_of_earlier_runs_is_read(tmp_path):
+    rule = OodRule(score="neighbors", threshold=0.5)
+    arrays = {"projection": np.eye(8), "references": np.ones((6, 8))}
+    parameters = DecisionParameters(
+        labels=LABELS, hazards=("Battery",), hazard_thresholds={"Battery": 0.02}, unknown=rule
+    )
+    write_calibration(tmp_path, parameters, OodDetector(rule, arrays), {})
+    levels = parameters.model_dump(mode="json")
+    levels["hazard_suspicion"] = levels.pop("hazard_thresholds")
+    levels["unknown"]["score"] = "neighbours"
+    content = json.dumps({"levels": levels, "figures": {}})
+    (tmp_path / "calibration.json").write_text(content)
+    assert read_calibration(tmp_path, LABELS).parameters == parameters
 
 
 def script(*arguments: object) -> subprocess.CompletedProcess:
@@ -224,9 +241,9 @@ def test_a_run_is_calibrated_and_then_judged_by_what_was_found(calibrated):
     assert done.returncode == 0, done.stderr
     figures = json.loads(done.stdout)
     predictor = open_predictor(run, threads=1)
-    levels = read_levels(run, predictor.labels).levels
-    assert levels.model_dump(mode="json") == figures["levels"]
-    assert predictor.temperature == levels.temperature
+    parameters = read_calibration(run, predictor.labels).parameters
+    assert parameters.model_dump(mode="json") == figures["parameters"]
+    assert predictor.temperature == parameters.temperature
     assert predictor.rules.hazard_thresholds.keys() == {"Battery"}
     assert predictor.rules.ood_detector.rule.score == max(
         ("energy", "mahalanobis", "neighbors"),
@@ -234,7 +251,7 @@ def test_a_run_is_calibrated_and_then_judged_by_what_was_found(calibrated):
     )
     photographed = figures["decisions"]["photographed"]
     assert photographed["hazards"]["Battery"]["recall"]["share"] >= 0.9
-    assert set(figures["decisions"]) == {"photographed", "varied", "belt", "white"}
+    assert set(figures["decisions"]) == {"photographed", "augmented", "belt", "white"}
     assert "Battery, suspected from" in done.stderr
 
 

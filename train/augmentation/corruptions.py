@@ -14,12 +14,12 @@ class Corruption:
     """One way to corrupt a picture.
 
     Attributes:
-        levels: its constant at each of the five severities, mildest first.
+        constants: its constant at each of the five severities, mildest first.
         meaning: what the constant is, in words.
         apply: (uint8 RGB [S, S, 3], constant, generator) -> uint8 RGB [S, S, 3].
     """
 
-    levels: tuple[float, float, float, float, float]
+    constants: tuple[float, float, float, float, float]
     meaning: str
     apply: Callable[[np.ndarray, float, np.random.Generator], np.ndarray]
 
@@ -30,7 +30,7 @@ def corrupt(pixels: np.ndarray, kind: str, severity: int, seed: int) -> np.ndarr
     """
     corruption = CORRUPTIONS[kind]
     rng = np.random.default_rng((seed, tuple(CORRUPTIONS).index(kind), severity))
-    return corruption.apply(pixels, corruption.levels[severity - 1], rng)
+    return corruption.apply(pixels, corruption.constants[severity - 1], rng)
 
 
 def _noise(pixels: np.ndarray, level: float, rng: np.random.Generator) -> np.ndarray:

@@ -1,11 +1,13 @@
-"""What a run's answers are decided by: `calibration.json`, and `unknown.npz` beside it."""
+"""The calibration of a run: `calibration.json`, and `unknown.npz` beside it."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
+from edge.bundle.format_1 import renamed, with_current_score
 from edge.bundle.manifest import UNKNOWN_FILE, DecisionParameters
 from edge.errors import BadInput, first_problem
 from edge.files import write_whole
@@ -16,16 +18,16 @@ CALIBRATION = "calibration.json"
 
 
 @dataclass(frozen=True)
-class RunLevels:
-    """The levels of a run.
+class RunCalibration:
+    """The calibration of a run.
 
     Attributes:
-        levels: temperature, thresholds, hazard_thresholds.
-        detector: tells things of no known class; None where there is none.
-        calibrated: whether the run was calibrated; else these are the defaults.
+        parameters: temperature, thresholds and hazard thresholds.
+        detector: the detector of unknown things; None where there is none.
+        calibrated: whether the run was calibrated; otherwise these are the defaults.
     """
 
-    levels: DecisionParameters
+    parameters: DecisionParameters
     detector: OodDetector | None
     calibrated: bool
 
@@ -35,48 +37,62 @@ class RunLevels:
         return None if self.detector is None else pack_detector(self.detector)
 
 
-class _Calibration(BaseModel):
-    levels: DecisionParameters
+class _CalibrationFile(BaseModel):
+    parameters: DecisionParameters
     figures: dict
 
 
-def read_levels(run: Path, labels: tuple[str, ...]) -> RunLevels:
-    """The levels of a run directory; the defaults for one that was never calibrated.
+def read_calibration(run: Path, labels: tuple[str, ...]) -> RunCalibration:
+    """Read the calibration of a run directory; the defaults where it was never calibrated.
 
     Raises:
-        BadInput: they cannot be read, or are of another model.
+        BadInput: it cannot be read, or belongs to another model.
     """
     path = run / CALIBRATION
     if not path.exists():
-        hazards = default_hazards(labels)
-        return RunLevels(DecisionParameters(labels=labels, hazards=hazards), None, calibrated=False)
+        parameters = DecisionParameters(labels=labels, hazards=default_hazards(labels))
+        return RunCalibration(parameters, detector=None, calibrated=False)
     try:
-        levels = _Calibration.model_validate_json(path.read_bytes()).levels
+        content = _with_current_keys(path.read_bytes())
+        parameters = _CalibrationFile.model_validate_json(content).parameters
     except OSError as error:
         raise BadInput(f"{path}: cannot be read ({error.strerror})") from None
     except ValidationError as error:
         raise BadInput(f"{path}: {first_problem(error)}") from None
-    if levels.labels != labels:
+    if parameters.labels != labels:
         raise BadInput(f"{path}: other labels than the run's; run train/calibrate.py again")
-    if levels.unknown is None:
-        return RunLevels(levels, None, calibrated=True)
+    if parameters.unknown is None:
+        return RunCalibration(parameters, detector=None, calibrated=True)
     try:
-        content = (run / UNKNOWN_FILE).read_bytes()
-        detector = unpack_detector(content, levels.unknown, len(labels))
+        detector_data = (run / UNKNOWN_FILE).read_bytes()
+        detector = unpack_detector(detector_data, parameters.unknown, len(labels))
     except (OSError, BadInput) as error:
         raise BadInput(f"{run / UNKNOWN_FILE}: {error}; run train/calibrate.py again") from None
-    return RunLevels(levels, detector, calibrated=True)
+    return RunCalibration(parameters, detector, calibrated=True)
 
 
-def write_levels(
-    run: Path, levels: DecisionParameters, detector: OodDetector | None, figures: dict
+def _with_current_keys(content: bytes) -> bytes:
+    """Translate `levels`, the key of earlier runs, and the spellings of manifest format 1."""
+    try:
+        stored = json.loads(content)
+    except ValueError:
+        return content
+    if not isinstance(stored, Mapping) or not isinstance(stored.get("levels"), Mapping):
+        return content
+    parameters = renamed(stored["levels"])
+    parameters["unknown"] = with_current_score(parameters.get("unknown"), "score")
+    return json.dumps({"parameters": parameters, "figures": stored.get("figures")}).encode()
+
+
+def write_calibration(
+    run: Path, parameters: DecisionParameters, detector: OodDetector | None, figures: dict
 ) -> None:
-    """Write the levels of a run, with the figures that tell how they were come by.
+    """Write the calibration of a run, with the figures behind it.
 
     Raises:
-        OSError: they cannot be written.
+        OSError: it cannot be written.
     """
     if detector is not None:
         write_whole(run / UNKNOWN_FILE, pack_detector(detector))
-    content = {"levels": levels.model_dump(mode="json"), "figures": figures}
+    content = {"parameters": parameters.model_dump(mode="json"), "figures": figures}
     write_whole(run / CALIBRATION, (json.dumps(content, indent=2) + "\n").encode())

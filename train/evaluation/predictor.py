@@ -18,7 +18,7 @@ from edge.decision.decide import DecisionRules, rules_for
 from edge.errors import BadInput, first_problem
 from edge.inference.preprocess import float_input
 from edge.quiet import quiet
-from train.evaluation.calibration import read_levels
+from train.evaluation.calibration import read_calibration
 
 BATCH = 32
 RUN_MODEL, RUN_CONFIG = "model.keras", "config.json"
@@ -130,7 +130,7 @@ class _RunConfig(BaseModel):
 
 def _open_run(path: Path) -> Predictor:
     config = _parse(path / RUN_CONFIG, _RunConfig)
-    found = read_levels(path, config.labels)
+    found = read_calibration(path, config.labels)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with quiet():
         import keras  # takes seconds, and bundles do without
@@ -165,8 +165,8 @@ def _open_run(path: Path) -> Predictor:
         kind="the float model of a training run",
         labels=config.labels,
         size=config.image_size,
-        temperature=found.levels.temperature,
-        rules=rules_for(found.levels, {}, found.detector),
+        temperature=found.parameters.temperature,
+        rules=rules_for(found.parameters, {}, found.detector),
         answer=answer,
         activation=activation,
     )
