@@ -1,12 +1,12 @@
-# make demo: the conveyor on a simulated belt and its page. make test: everything, tested.
-# Both need only make and python3 with venv.
+# make demo: the conveyor on a simulated belt and its page. make test: the tests. make wheel: the
+# device's part as one file to install, in dist/. All need only make and python3 with venv.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 7860
 
-.PHONY: demo test lint clean
+.PHONY: demo test test-slow lint wheel clean
 
 demo: $(VENV)/.edge
 	@$(BIN)/ewaste-edge demo --port $(PORT) $(if $(PHOTOS),--photos "$(PHOTOS)")
@@ -14,10 +14,18 @@ demo: $(VENV)/.edge
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -m "not slow"
 
+test-slow: $(VENV)/.dev
+	$(BIN)/python -m pytest -m slow
+
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
+
+wheel: $(VENV)/bin/python
+	rm -rf build
+	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
+	@ls dist/*.whl
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null \
@@ -28,7 +36,7 @@ $(VENV)/bin/python:
 
 $(VENV)/.edge: $(VENV)/bin/python setup.py
 	@echo "installing the device side into $(VENV) (once)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[edge]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[panel]'
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/bin/python setup.py
@@ -37,4 +45,4 @@ $(VENV)/.dev: $(VENV)/bin/python setup.py
 	@touch $@ $(VENV)/.edge
 
 clean:
-	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -1,10 +1,16 @@
-"""Packaging of ewaste-edge; the extras say what each part needs."""
+"""Packaging of ewaste-edge: the core runs a line, the extras say what each further part needs."""
 
+import re
 from pathlib import Path
 
 from setuptools import find_packages, setup
 
-DEVICE = [
+ROOT = Path(__file__).parent
+VERSION = re.search(r'^__version__ = "(.+)"$', (ROOT / "edge" / "__init__.py").read_text(), re.M)[1]
+
+CORE = [
+    # No wheels for 32-bit ARM: the extra `tflite-runtime` brings the older runtime there.
+    "ai-edge-litert>=2.0; platform_machine != 'armv7l' and platform_machine != 'armv6l'",
     "numpy>=1.24",
     "opencv-python-headless>=4.8",
     "pillow>=10.1,<13",
@@ -13,14 +19,20 @@ DEVICE = [
     "typer>=0.19",
     "rich>=13",
     "tomli>=2; python_version < '3.11'",
-    "gradio>=6,<7",
-    "jinja2>=3.1",
 ]
-
-EDGE = ["ai-edge-litert>=2.0", *DEVICE]
-PI = ["picamera2>=0.3.30", "gpiozero>=2.0", "lgpio>=0.2.2"]
+PANEL = ["gradio>=6,<7", "jinja2>=3.1"]
+GPIO = [
+    "gpiozero>=2.0",
+    # No wheels from 3.13 on; Raspberry Pi OS has it as python3-lgpio.
+    "lgpio>=0.2.2; sys_platform == 'linux' and python_version < '3.13'",
+]
 MQTT = ["paho-mqtt>=2.0,<3"]
 MODBUS = ["pymodbus>=3.10,<4"]
+TFLITE_RUNTIME = [
+    # It dies under numpy 2 although pip lets it in.
+    "tflite-runtime>=2.14; python_version < '3.12'",
+    "numpy<2",
+]
 TRAIN = [
     "tensorflow>=2.20",
     "tensorboard>=2.19",
@@ -36,7 +48,7 @@ TRAIN = [
 KAGGLE = ["kagglehub>=0.3"]
 MLFLOW = ["mlflow-skinny>=2.16", "sqlalchemy>=2", "alembic>=1.13"]
 TUNE = ["optuna>=4"]
-BENCHMARKS = [*EDGE, *TRAIN, "psutil>=5.9"]
+BENCHMARKS = ["psutil>=5.9"]
 DEV = [
     "pytest>=8",
     "hypothesis>=6.100",
@@ -45,22 +57,41 @@ DEV = [
     "import-linter>=2.0",
     "playwright>=1.45",
     "gpiozero>=2.0",
-    "psutil>=5.9",
     "nbclient>=0.10",
     "ipykernel>=6.29",
 ]
 
 setup(
     name="ewaste-edge",
-    version="0.1.0",
+    version=VERSION,
     description="An electronic-waste classifier on a recycling line, from photos to sorted items",
-    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Environment :: Console",
+        "Environment :: No Input/Output (Daemon)",
+        "Intended Audience :: Manufacturing",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3 :: Only",
+        "Programming Language :: Python :: 3.10",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Programming Language :: Python :: 3.14",
+        "Topic :: Scientific/Engineering :: Image Recognition",
+        "Typing :: Typed",
+    ],
     python_requires=">=3.10",
-    packages=find_packages(include=["edge*", "train*", "convert*", "benchmarks*"]),
+    # The device's part alone is installed; train, convert and benchmarks run from a checkout, which
+    # an editable install puts on the path as a whole (that is what this package_dir does).
+    packages=find_packages(include=["edge", "edge.*"]),
+    package_dir={"": "."},
     package_data={
         "edge": [
+            "py.typed",
             "models/*/*",
             "deploy/*",
             "panel/*.css",
@@ -69,26 +100,20 @@ setup(
             "bundle/*.schema.json",
             "simulator/scenarios/*.toml",
         ],
-        "train": ["*.html", "evaluation/*.html"],
-        "convert": ["proof/*.html"],
     },
+    install_requires=CORE,
     extras_require={
-        "edge": EDGE,
-        # The older runtime for CPython <= 3.11; it dies under numpy 2 although pip lets it in.
-        "tflite-runtime": [
-            "tflite-runtime>=2.14; python_version < '3.12'",
-            "numpy<2",
-            *DEVICE,
-        ],
-        "pi": PI,
+        "panel": PANEL,
+        "gpio": GPIO,
         "mqtt": MQTT,
         "modbus": MODBUS,
-        "train": [*EDGE, *TRAIN],
+        "tflite-runtime": TFLITE_RUNTIME,
+        "train": TRAIN,
         "kaggle": KAGGLE,
         "mlflow": MLFLOW,
-        "tune": [*EDGE, *TRAIN, *TUNE],
-        "benchmarks": BENCHMARKS,
-        "dev": [*EDGE, *MQTT, *MODBUS, *TRAIN, *MLFLOW, *TUNE, *DEV],
+        "tune": [*TRAIN, *TUNE],
+        "benchmarks": [*TRAIN, *BENCHMARKS],
+        "dev": [*PANEL, *MQTT, *MODBUS, *TRAIN, *MLFLOW, *TUNE, *BENCHMARKS, *DEV],
     },
     entry_points={"console_scripts": ["ewaste-edge=edge.cli:main"]},
 )

@@ -1,8 +1,8 @@
 """What a frame costs beside inference, empty belt or busy: python benchmarks/belt.py."""
 
-import os
+from edge.process_setup import limit_threads
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as `edge` sets it where it is loaded first
+limit_threads()  # before anything imports numpy, as in the line itself
 
 import json
 import time

@@ -36,7 +36,7 @@ Schema = Mapping[str, Any]
 
 def generated() -> dict[str, dict[str, str]]:
     """The text of each generated part: document -> name of the part -> Markdown."""
-    from edge.cli import manifest_schema
+    from edge.bundle.manifest import manifest_schema
     from edge.config import Config
     from edge.simulator.scenario import Scenario
 

@@ -3,6 +3,10 @@
 Exit codes: 0 done, 1 failed, 2 bad input, 3 refused, 4 camera lost.
 """
 
+from edge.process_setup import limit_threads
+
+limit_threads()  # before anything imports numpy
+
 import json
 import math
 import os
@@ -21,31 +25,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edge.bundle.install import CURRENT, roll_back
-from edge.bundle.install import install as install_bundle
-from edge.bundle.manifest import manifest_schema
-from edge.bundle.signature import make_key
-from edge.bundle.verify import verify as verify_bundle
-from edge.config import (
-    Config,
-    decision_rules,
-    name_notes,
-    overruled,
-    proved_bundle,
-    read_config,
-    readable_secrets,
-)
-from edge.conveyor import Tally
-from edge.decision.decide import decide
 from edge.errors import BadInput, EwasteError
 from edge.files import LONGEST_NAME
-from edge.line import Source, open_source, run_line
-from edge.photos.reading import count_unreadable, read_photo
-from edge.records.export import export_csv, export_review, own_descriptor
-from edge.records.store import JOURNALS, RECORDS_NAME, Damaged, ItemRecord, Store
 from edge.terminal import ReaderGone, err, hold_streams, out, release_streams, safe_line
 
+# What a command needs it imports itself: --help answers at once.
 if TYPE_CHECKING:
+    from edge.config import Config
+    from edge.conveyor import Tally
+    from edge.line import Source
+    from edge.records.store import ItemRecord
     from edge.simulator.score import Score
 
 app = typer.Typer(
@@ -160,6 +149,9 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Sort what comes along a belt until the camera ends or Ctrl-C."""
+    from edge.config import readable_secrets
+    from edge.line import open_source
+
     settings = _settings(config, bundle, state, port, camera)
     for path in readable_secrets(settings, config if camera is None else None):
         err.tell(f"{path}: others on this machine can read the secret in it; chmod 600 it")
@@ -281,6 +273,10 @@ def classify(
     as_json: AsJson = False,
 ) -> None:
     """Say what is on pictures. An unreadable one is named and skipped."""
+    from edge.config import decision_rules, name_notes, proved_bundle
+    from edge.decision.decide import decide
+    from edge.photos.reading import count_unreadable, read_photo
+
     settings = _settings(config, bundle, None, None, None)
     loaded, classifier = proved_bundle(settings)
     rules = decision_rules(settings, loaded)
@@ -345,6 +341,9 @@ def verify(
     as_json: AsJson = False,
 ) -> None:
     """Prove a bundle on this machine: schema, digests, signature, parity, golden outputs, speed."""
+    from edge.bundle.verify import verify as verify_bundle
+    from edge.config import name_notes
+
     settings = _settings(config, bundle, None, None, None)
     trust = settings.trust
     found = verify_bundle(settings.bundle, trust.keys, threads, slowest_ms, trust.demands)
@@ -374,6 +373,10 @@ def install(
     ] = False,
 ) -> None:
     """Verify a bundle and make it the one that lines run from their next start on."""
+    from edge.bundle.install import CURRENT
+    from edge.bundle.install import install as install_bundle
+    from edge.config import name_notes
+
     settings = _settings(config, None, state, None, None)
     trust, threads = settings.trust, settings.classifier.threads
     installed = install_bundle(
@@ -390,6 +393,8 @@ def install(
 @app.command()
 def rollback(config: ConfigFile = None, state: StateDir = None) -> None:
     """Go back to the bundle that was in use before the last install."""
+    from edge.bundle.install import roll_back
+
     settings = _settings(config, None, state, None, None)
     trust, threads = settings.trust, settings.classifier.threads
     found = roll_back(settings.bundles, trust.keys, threads, trust.demands)
@@ -401,6 +406,8 @@ def keygen(
     target: Annotated[Path, typer.Option("--out", **PATH, help="file for the private key")],
 ) -> None:
     """Make a key to sign bundles with, and print what a device trusts it by."""
+    from edge.bundle.signature import make_key
+
     public = make_key(target)
     out.print(f"{target}: keep it secret; sign with: convert/quantize.py --sign")
     out.print("[trust]")
@@ -410,6 +417,8 @@ def keygen(
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of manifest.json."""
+    from edge.bundle.manifest import manifest_schema
+
     for line in manifest_schema().splitlines():
         out.print(line)
 
@@ -422,6 +431,12 @@ def panel(
     port: Annotated[int | None, typer.Option()] = None,
 ) -> None:
     """Serve the page alone, for a line that runs already."""
+    from edge.config import decision_rules
+    from edge.line import PAGE_REMEDY, page_installed
+    from edge.records.store import RECORDS_NAME
+
+    if not page_installed():
+        raise BadInput(f"the page needs Gradio; {PAGE_REMEDY}")
     from edge.panel.app import serve
 
     settings = _settings(config, bundle, state, port, None)
@@ -453,6 +468,9 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Write the pictures to review as a dataset CLASS/*.jpg, or all records as a CSV file."""
+    from edge.records.export import export_csv, export_review, own_descriptor
+    from edge.records.store import JOURNALS, RECORDS_NAME, Damaged, Store
+
     if review is None and csv is None:
         raise BadInput("nothing to export; give --review DIR or --csv FILE")
     path = _settings(config, None, state, None, None).state.expanduser() / RECORDS_NAME
@@ -491,8 +509,10 @@ def _settings(
     state: Path | None,
     port: int | None,
     camera: str | None,
-) -> Config:
+) -> "Config":
     """The configuration file, overruled by what was given on the command line."""
+    from edge.config import overruled, read_config
+
     given = {
         "classifier.bundle": bundle,
         "panel.port": port,
@@ -504,8 +524,12 @@ def _settings(
     return overruled(read_config(config), wanted, named)
 
 
-def _work(settings: Config, opened: Callable[[Config], Source], panel: bool, as_json: bool) -> None:
+def _work(
+    settings: "Config", opened: "Callable[[Config], Source]", panel: bool, as_json: bool
+) -> None:
     """Run the line until it ends or somebody stops it, and say what it counted."""
+    from edge.line import run_line
+
     show = (lambda record: None) if as_json else _show
     with out.beside(), err.beside(), _stop_signals() as stopped:
         tally = run_line(settings, opened, panel, stopped, show, err.tell)
@@ -521,7 +545,7 @@ def _work(settings: Config, opened: Callable[[Config], Source], panel: bool, as_
         )
 
 
-def _counts(tally: Tally) -> dict:
+def _counts(tally: "Tally") -> dict[str, Any]:
     return {
         "items": tally.items,
         "per_label": dict(tally.per_label),
@@ -536,7 +560,7 @@ def _counts(tally: Tally) -> dict:
     }
 
 
-def _show(record: ItemRecord) -> None:
+def _show(record: "ItemRecord") -> None:
     label, sorted_to = safe_line(record.label), safe_line(record.bin)
     out.tell(f"{record.item_id}  {label:16} -> {sorted_to:12} {record.detail}")
 

@@ -1,6 +1,7 @@
 """A line put together from its configuration: camera, belt, model, gates, records and page."""
 
 import errno
+import importlib.util
 import time
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack, suppress
@@ -47,6 +48,7 @@ PATIENCE = 0.6
 STATUS_SECONDS = 0.5
 DISK_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 """What a disk may say that worked yesterday: no reason for the line not to start."""
+PAGE_REMEDY = "run: pip install 'gradio>=6,<7' jinja2"
 STATE_FILES = (RECORDS_NAME, STATUS_NAME, EFFECTIVE, "bundles")
 """A folder that holds one of these is the state of a line."""
 
@@ -173,6 +175,9 @@ def run_line(
         EwasteError: a gate failed, or the model fails again and again.
     """
     return_freed_memory()
+    if panel and not page_installed():
+        said(f"the page needs Gradio; {PAGE_REMEDY}; the line runs without it")
+        panel = False
     state = config.state.expanduser()
     _make_state(state, said)
     with ExitStack() as ending:
@@ -222,6 +227,11 @@ def run_line(
         at_end("the last words", show.end)
         conveyor.run(stopped, show)
     return conveyor.tally
+
+
+def page_installed() -> bool:
+    """Whether the page's library is on this machine."""
+    return importlib.util.find_spec("gradio") is not None
 
 
 def _make_state(state: Path, said: Callable[[str], None]) -> None:

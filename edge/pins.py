@@ -26,7 +26,7 @@ def load_gpiozero(said: Callable[[str], None], wanted: str) -> ModuleType:
     try:
         import gpiozero
     except ModuleNotFoundError:
-        raise BadInput(f"{wanted} gpiozero: pip install 'ewaste-edge[pi]'") from None
+        raise BadInput(f"{wanted} gpiozero; run: pip install gpiozero lgpio") from None
     return gpiozero
 
 

@@ -1,7 +1,11 @@
 """A tiny run and its bundle, made the real way from drawn items; the table of faults injected."""
 
+from edge.process_setup import limit_threads, silence_tensorflow
+
+limit_threads()
+silence_tensorflow()
+
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,8 +17,6 @@ from edge.inference.preprocess import float_input
 
 LABELS = ("Battery", "Keyboard", "PCB", "Washing Machine")
 SIZE = 48
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 FAULTS: list[tuple[str, str, str, str]] = []
 """Each fault that a test injected: what, seconds until noticed, what happened, seconds until back

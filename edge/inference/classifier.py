@@ -56,7 +56,7 @@ def load_runtime() -> ModuleType:
             return importlib.import_module(name)
         except ModuleNotFoundError:
             continue
-    raise EwasteError("no TFLite runtime is installed; run: pip install 'ewaste-edge[edge]'")
+    raise EwasteError("no TFLite runtime is installed; run: pip install ai-edge-litert")
 
 
 class Classifier:

@@ -51,7 +51,9 @@ class ModbusPlc:
         try:
             from pymodbus.client import ModbusTcpClient
         except ModuleNotFoundError:
-            raise BadInput("[modbus] needs pymodbus: pip install 'ewaste-edge[modbus]'") from None
+            raise BadInput(
+                "[modbus] needs pymodbus; run: pip install 'pymodbus>=3.10,<4'"
+            ) from None
         logging.getLogger("pymodbus").setLevel(logging.CRITICAL)  # what fails is told by us, once
         self._config, self._coils, self._counted = config, dict(coils), tuple(counted)
         # Only the thread of the output retries: a repeated command may come too late.

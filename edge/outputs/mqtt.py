@@ -112,7 +112,7 @@ class MqttLink:
         try:
             from paho.mqtt import client as paho
         except ModuleNotFoundError:
-            raise BadInput("[mqtt] needs paho-mqtt: pip install 'ewaste-edge[mqtt]'") from None
+            raise BadInput("[mqtt] needs paho-mqtt; run: pip install 'paho-mqtt>=2,<3'") from None
         self._paho, self._config, self._outbox, self._bins = paho, config, outbox, tuple(bins)
         secret = config.password_file
         self._password = None if secret is None else read_password(secret.expanduser())

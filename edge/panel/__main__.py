@@ -1,5 +1,9 @@
 """`python -m edge.panel`: serve the page. Exit codes: 0 stopped by a signal, 2 bad input."""
 
+from edge.process_setup import limit_threads
+
+limit_threads()  # before anything imports numpy
+
 import argparse
 import functools
 import os

@@ -303,3 +303,29 @@ def test_what_may_not_be_read_or_written_is_named_in_one_line(locked):
         said = f"{arguments}: {done.returncode} {done.stderr}"
         assert "Traceback" not in done.stderr and done.returncode in (1, 2, 3), said
         assert named in done.stderr and os.strerror(errno.EACCES) in done.stderr, said
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [
+        *("", "run", "demo", "simulate", "classify", "draw", "verify", "install", "rollback"),
+        *("keygen", "schema", "panel", "export"),
+    ],
+)
+def test_help_needs_neither_numpy_nor_opencv_and_prints_nothing_else(verb):
+    program = (
+        "import atexit, sys; from edge import cli; "
+        "heavy = {'numpy', 'cv2', 'PIL', 'gradio', 'cryptography'}; "
+        "atexit.register(lambda: print(sorted(heavy & set(sys.modules)))); cli.main()"
+    )
+    command = [sys.executable, "-c", program, *([verb] if verb else []), "--help"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0 and done.stderr == ""
+    assert "Usage:" in done.stdout and done.stdout.endswith("\n[]\n"), done.stdout
+
+
+def test_importing_the_package_changes_nothing_in_the_process():
+    program = "import os; before = dict(os.environ); import edge; "
+    program += "print(before == dict(os.environ))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout == "True\n", done.stderr

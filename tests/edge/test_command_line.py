@@ -39,18 +39,21 @@ def typed(monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     (tmp_path / "film.mp4").write_bytes(b"no film")
     (tmp_path / "line.toml").write_text("[panel]\nport = 7860\n")
+    from edge import config, line
+    from edge.bundle import verify
     from edge.panel import app
-    from edge.simulator import items, simulate
+    from edge.simulator import simulate
+    from edge.synthetic import items
 
     def nothing(*given: object, **named: object) -> None:
         raise cli.EwasteError("not done in this test")
 
-    monkeypatch.setattr(cli, "run_line", lambda *given: Tally())
+    monkeypatch.setattr(line, "run_line", lambda *given: Tally())
     monkeypatch.setattr(app, "serve", nothing)
     monkeypatch.setattr(simulate, "simulate", nothing)
     monkeypatch.setattr(items, "write_dataset", nothing)
-    monkeypatch.setattr(cli, "verify_bundle", nothing)
-    monkeypatch.setattr(cli, "proved_bundle", nothing)
+    monkeypatch.setattr(verify, "verify", nothing)
+    monkeypatch.setattr(config, "proved_bundle", nothing)
 
     def run(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["ewaste-edge", *arguments])
@@ -124,6 +127,7 @@ def test_any_command_line_ends_with_a_documented_code_and_no_traceback(typed):
 
 
 def test_names_of_labels_and_bins_are_no_markup_and_no_escapes(typed, monkeypatch):
+    from edge import line
     from tests.records import RECORD
 
     label, bin_name = "Mouse [/usb]\x1b[31m", "小件 [red]\n2"
@@ -133,7 +137,7 @@ def test_names_of_labels_and_bins_are_no_markup_and_no_escapes(typed, monkeypatc
         said(f"the gate of {bin_name} fails")
         return Tally(items=1, per_label=Counter({label: 1}))
 
-    monkeypatch.setattr(cli, "run_line", run_line)
+    monkeypatch.setattr(line, "run_line", run_line)
     code, out, err = typed("run", "--camera", "film.mp4")
     check(code, out, err)
     assert code == 0 and r"1 items: Mouse [/usb]\x1b[31m 1" in out
