@@ -19,10 +19,10 @@ import typer
 
 from benchmarks.endings import one_line_errors
 from edge.cameras.device import FILM
+from edge.cameras.film import Film
 from edge.config import read_config
 from edge.errors import EwasteError
 from edge.records.store import RECORDS_NAME, ItemRecord, Store
-from edge.simulator.film import Film
 from edge.simulator.filming import render_film
 from edge.simulator.scenario import read_scenario
 from edge.simulator.simulate import Pictures, told

@@ -25,7 +25,8 @@ from edge.bundle.bundle import DEFAULT_BUNDLE, Bundle, open_detector
 from edge.bundle.install import CURRENT
 from edge.bundle.signature import check_key
 from edge.bundle.verify import Demands, verify
-from edge.cameras.device import shown_source
+from edge.cameras.device import DeviceSettings, shown_source
+from edge.cameras.recovery import Patience
 from edge.decision.decide import DecisionRules, rules_for
 from edge.decision.voting import Voting
 from edge.errors import BadInput, first_problem, one_line
@@ -700,3 +701,25 @@ def _meant(name: str, known: Collection[str]) -> Iterator[str]:
         if folded(other) == folded(name) and other != name:
             same = " (its letters are composed otherwise)" if nfc(other) == nfc(name) else ""
             yield f"did you mean {other}{same}? "
+
+
+def device_settings(config: CameraConfig) -> DeviceSettings:
+    """What is asked of a live camera."""
+    return DeviceSettings(
+        source=config.source,
+        width=config.width,
+        height=config.height,
+        fps=config.fps,
+        format=config.format,
+        exposure_us=config.exposure_us,
+        gain=config.gain,
+        white_balance=config.white_balance,
+        lock=config.lock,
+        latency_s=config.latency_s,
+        frozen_s=config.frozen_s,
+    )
+
+
+def patience(config: CameraConfig) -> Patience:
+    """What is done when a live camera gives nothing."""
+    return Patience(config.stall_s, config.restart_s, config.give_up_s)

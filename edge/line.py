@@ -17,7 +17,14 @@ from edge.cameras.device import is_live, shown_source
 from edge.cameras.source import open_camera
 from edge.cameras.watched import WatchedCamera
 from edge.clock import Clock, SystemClock, VirtualClock
-from edge.config import Config, decision_rules, name_notes, proved_bundle
+from edge.config import (
+    Config,
+    decision_rules,
+    device_settings,
+    name_notes,
+    patience,
+    proved_bundle,
+)
 from edge.conveyor import Conveyor, Step, Tally
 from edge.encoders.checked_encoder import CheckedEncoder
 from edge.encoders.encoder import HEALTHY, Encoder, EncoderHealth, TimedEncoder
@@ -74,7 +81,7 @@ def open_source(config: Config, said: Callable[[str], None] = lambda line: None)
     """
     # A recorded belt is worked through as fast as it can be, but in its own time.
     clock = SystemClock() if is_live(config.camera.source) else VirtualClock()
-    camera = open_camera(config.camera, clock, said)
+    camera = open_camera(device_settings(config.camera), patience(config.camera), clock, said)
     try:
         camera, encoder = with_encoder(config, camera, clock, said)
     except BaseException:

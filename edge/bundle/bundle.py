@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge.bundle.arrays import open_zip, read_member
+from edge.arrays import open_zip, read_member
 from edge.bundle.manifest import (
     CARD,
     FILES,

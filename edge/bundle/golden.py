@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from edge.bundle.arrays import read_arrays
+from edge.arrays import read_arrays
 from edge.bundle.bundle import Bundle
 from edge.bundle.manifest import GOLDEN, MODEL, REMEDY, UNKNOWN_FILE
 from edge.errors import Refused, one_line

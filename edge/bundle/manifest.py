@@ -17,7 +17,8 @@ from pydantic_core import from_json
 
 from edge.bundle.format_1 import to_format_2
 from edge.errors import Refused, first_problem, one_line
-from edge.inference.preprocess import INPUT_OFFSET
+from edge.inference.ood import OodRule
+from edge.inference.preprocess import INPUT_OFFSET, LARGEST_SIZE
 from edge.labels import labels_problem
 
 MODEL, LABELS, GOLDEN, CARD = "model.tflite", "labels.txt", "golden.npz", "model_card.md"
@@ -30,7 +31,7 @@ DEFAULT_HAZARD_THRESHOLD = 0.15
 """Of a hazard, where nothing was calibrated: what a few percent of all other items reach."""
 REMEDY = "copy the bundle again or convert it anew"
 
-MOST_LABELS, LONGEST_NAME, LARGEST_SIZE = 1000, 255, 2048
+MOST_LABELS, LONGEST_NAME = 1000, 255
 LARGEST_COUNT = 10**12
 """Of images: more are no count but an attempt."""
 
@@ -185,13 +186,6 @@ class Calibration(_Record):
     images: Images
     seed: Annotated[int, Field(ge=-(2**63), lt=2**63)]
     quantizer: str = "tflite"
-
-
-class OodRule(_Record):
-    """How a thing of no known class is told: its score by `UNKNOWN_FILE` is under the threshold."""
-
-    score: Literal["energy", "mahalanobis", "neighbors"]
-    threshold: Finite
 
 
 class DecisionParameters(_Record):

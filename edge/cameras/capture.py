@@ -15,10 +15,11 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 
 from edge.cameras.backlog import Backlog
-from edge.cameras.device import Device, DeviceSettings, open_device
+from edge.cameras.device import Device, DeviceSettings
 from edge.cameras.frame_ring import FrameRing
 from edge.cameras.health import Fault, PictureCheck
 from edge.cameras.messages import Captured, Trouble
+from edge.cameras.opening import open_device
 from edge.errors import EwasteError
 
 LEAST_PAUSE_S, MOST_PAUSE_S = 0.2, 2.0  # before a lost camera is opened again

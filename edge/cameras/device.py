@@ -21,8 +21,6 @@ from typing import Protocol
 
 import numpy as np
 
-from edge.errors import BadInput
-
 FILM = "film://"
 """Of a film of a simulated belt, for measurements in real time; its folder follows."""
 STREAMS = ("rtsp", "rtsps", "rtmp", "rtmps", "http", "https", "rtp", "srt", "udp")
@@ -162,30 +160,3 @@ def shown_source(source: str) -> str:
     if "@" in after or not re.fullmatch(r"(\[[\w:.%-]+\]|[\w.-]+)(:[0-9]{1,5})?", host):
         return f"{scheme}://{HIDDEN}"
     return f"{scheme}://{host}"
-
-
-def open_device(settings: DeviceSettings) -> Device:
-    """Open a live camera, waiting as long as that takes.
-
-    Raises:
-        EwasteError: it does not open.
-        BadInput: it cannot do what is asked of it, or its driver is not installed.
-    """
-    kind = kind_of(settings.source)
-    if kind is Kind.PICAMERA:
-        from edge.cameras.picamera import PicameraDevice
-
-        return PicameraDevice(settings)
-    if kind is Kind.V4L2:
-        from edge.cameras.usb import UsbDevice
-
-        return UsbDevice(settings)
-    if kind is Kind.FILM:
-        from edge.simulator.film import FilmDevice
-
-        return FilmDevice(settings.source)
-    if kind is not Kind.STREAM:
-        raise BadInput(f"{shown_source(settings.source)}: there is no such camera any more")
-    from edge.cameras.stream import StreamDevice
-
-    return StreamDevice(settings)

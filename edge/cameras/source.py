@@ -10,7 +10,6 @@ from edge.cameras.folder import PictureFolder
 from edge.cameras.live import LiveCamera
 from edge.cameras.recovery import Patience
 from edge.clock import Clock
-from edge.config import CameraConfig
 from edge.errors import BadInput
 from edge.photos.reading import PHOTO_SUFFIXES
 
@@ -19,47 +18,32 @@ FILMS_TOO = frozenset({".gif"})
 
 
 def open_camera(
-    config: CameraConfig, clock: Clock, said: Callable[[str], None] = lambda line: None
+    settings: DeviceSettings,
+    patience: Patience,
+    clock: Clock,
+    said: Callable[[str], None] = lambda line: None,
 ) -> Camera:
     """Open a live camera, a video file, a picture or a folder of pictures.
 
-    `said` gets what the person at the line should know, one line at a time.
+    Args:
+        settings: which source, and what is asked of it.
+        patience: what is done when a live camera gives nothing.
+        clock: of the line.
+        said: gets what the person at the line should know, one line at a time.
 
     Raises:
         BadInput: it cannot be opened, or cannot do what is asked of it.
     """
-    source = config.source
+    source = settings.source
     if not source.strip() or "\0" in source:
         raise BadInput("no camera is named; give a camera, an address, a video file or a folder")
     if is_live(source):
-        return LiveCamera(device_settings(config), clock, patience(config))
-    path, size = Path(source), (config.width, config.height)
+        return LiveCamera(settings, clock, patience)
+    path, size = Path(source), (settings.width, settings.height)
     if "://" in source and not path.exists():
         known = ", ".join(f"{scheme}://" for scheme in STREAMS)
         raise BadInput(f"{shown_source(source)}: no address of a camera; these are: {known}")
     is_picture = path.suffix.lower() in PHOTO_SUFFIXES - FILMS_TOO and path.is_file()
     if path.is_dir() or is_picture:
-        return PictureFolder(path, clock, config.fps, size, said)
-    return VideoFile(path, clock, size, config.fps, said)
-
-
-def device_settings(config: CameraConfig) -> DeviceSettings:
-    """What is asked of a live camera."""
-    return DeviceSettings(
-        source=config.source,
-        width=config.width,
-        height=config.height,
-        fps=config.fps,
-        format=config.format,
-        exposure_us=config.exposure_us,
-        gain=config.gain,
-        white_balance=config.white_balance,
-        lock=config.lock,
-        latency_s=config.latency_s,
-        frozen_s=config.frozen_s,
-    )
-
-
-def patience(config: CameraConfig) -> Patience:
-    """What is done when a live camera gives nothing."""
-    return Patience(config.stall_s, config.restart_s, config.give_up_s)
+        return PictureFolder(path, clock, settings.fps, size, said)
+    return VideoFile(path, clock, size, settings.fps, said)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection
 from typing import Protocol
 
 from edge.gates.desired import DesiredGates
-from edge.outputs.output_thread import OutputStatus, OutputThread
+from edge.output_thread import OutputStatus, OutputThread
 
 LONGEST_PAUSE_S = 1.0
 CLOSED_ANEW_S = 1.0

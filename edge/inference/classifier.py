@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from edge.bundle.manifest import LARGEST_SIZE
 from edge.errors import BadInput, EwasteError, one_line
-from edge.inference.preprocess import float_input, model_input
+from edge.inference.preprocess import LARGEST_SIZE, float_input, model_input
 from edge.quiet import quiet
 
 WIDEST = 2**16

@@ -1,4 +1,4 @@
-"""Telling things of no known class: the score of an item, and the detector that a bundle carries.
+"""Finding out-of-distribution items: the score of an item, and the detector in a bundle.
 
 Every score is greater for what is more like the known classes.
 """
@@ -7,11 +7,12 @@ import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Annotated, Literal
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
 
-from edge.bundle.arrays import read_arrays
-from edge.bundle.manifest import OodRule
+from edge.arrays import read_arrays
 from edge.errors import BadInput, one_line
 
 NEIGHBORS = 5
@@ -28,12 +29,26 @@ ARRAYS: Mapping[str, Mapping[str, int]] = MappingProxyType(
 have no projection."""
 
 
-@dataclass(frozen=True)
-class OodDetector:
-    """Says of an item whether it is of no known class.
+class OodRule(BaseModel):
+    """How an out-of-distribution item is told: its score is under the threshold.
 
     Attributes:
-        rule: which score, and from which value on an item is known.
+        score: how the score is computed; what it compares with is in the bundle's `unknown.npz`.
+        threshold: an item scoring less is out of distribution; in the units of the score.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    score: Literal["energy", "mahalanobis", "neighbors"]
+    threshold: Annotated[float, Field(ge=-1e12, le=1e12)]
+
+
+@dataclass(frozen=True)
+class OodDetector:
+    """Scores how much an item is like the known classes.
+
+    Attributes:
+        rule: which score, and the value from which an item is in distribution.
         arrays: what the score compares with, float32; see the functions below.
     """
 

@@ -7,6 +7,8 @@ INPUT_OFFSET = 117
 """The float model's input is `RGB - 117`; the quantized model takes the raw bytes, with scale 1.0
 and zero point 117. 117 is the ImageNet mean of R, G and B (123.68, 116.78, 103.94) rounded to its
 middle; what remains per channel is in the bias of conv1."""
+LARGEST_SIZE = 2048
+"""Of the model's input, px: a larger one is no image classifier's."""
 
 
 PADDED_SIDE = 4096

@@ -89,7 +89,7 @@ class Outbox:
 
 
 class MqttLink:
-    """A broker as the thread of an output sees it (`edge.outputs.output_thread.Link`)."""
+    """A broker as the thread of an output sees it (`edge.output_thread.Link`)."""
 
     def __init__(
         self,

@@ -8,10 +8,10 @@ from edge.gates.gpio import GpioPins
 from edge.gates.null import NullGates
 from edge.gates.output import GateOutput
 from edge.labels import MANUAL
+from edge.output_thread import OutputStatus, OutputThread
 from edge.outputs.announced import ANNOUNCED
 from edge.outputs.modbus import ModbusPlc
 from edge.outputs.mqtt import MqttLink, Outbox
-from edge.outputs.output_thread import OutputStatus, OutputThread
 from edge.records.store import ItemRecord
 from edge.status import Status
 

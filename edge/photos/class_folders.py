@@ -10,11 +10,11 @@ import io
 from collections.abc import Mapping
 from pathlib import Path
 
+from edge.cells import from_cell, to_cell
 from edge.errors import BadInput
 from edge.files import read_text
 from edge.labels import normalized, shown
 from edge.photos.listing import split_named
-from edge.records.cells import from_cell, to_cell
 
 CLASS_FOLDERS = "class-folders.csv"
 COLUMNS = ["folder", "label"]

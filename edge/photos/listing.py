@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+from edge.cells import from_cell, to_cell
 from edge.errors import BadInput
 from edge.labels import label_problem, normalized, shown
 from edge.photos.reading import LabeledPhoto
-from edge.records.cells import from_cell, to_cell
 
 SPLITS = ("train", "val", "test")
 SPLIT_FILE = "split.csv"

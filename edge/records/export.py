@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any, TextIO
 from urllib.parse import quote
 
+from edge.cells import to_cell
 from edge.errors import BadInput, EwasteError
 from edge.files import sync_folder, temporary_beside
 from edge.labels import UNKNOWN
 from edge.photos.class_folders import CLASS_FOLDERS, class_folders_text, folder_name
-from edge.records.cells import to_cell
 from edge.records.store import NAMED, ItemRecord
 from edge.terminal import ReaderGone
 
@@ -66,7 +66,7 @@ def export_csv(records: Iterable[ItemRecord], path: Path, sources: Sequence[Path
     """Write the records, but for their pictures, to a CSV file; returns how many.
 
     Links are followed, and pipes and terminals written to. A file that is there is replaced if it
-    is empty or of such records. Texts are written as `edge.records.cells.to_cell` has them.
+    is empty or of such records. Texts are written as `edge.cells.to_cell` has them.
 
     Args:
         records: what to write.

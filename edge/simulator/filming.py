@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from edge.cameras.film import FACTS, FRAMES, Film
 from edge.config import Config
 from edge.errors import BadInput
-from edge.simulator.film import FACTS, FRAMES, Film
 from edge.simulator.layout import PlacedItem, place_items
 from edge.simulator.scenario import Scenario
 from edge.simulator.scene import TEXTURE_MM, Scene

@@ -10,7 +10,6 @@ import numpy as np
 
 from edge.bundle.bundle import Bundle
 from edge.cameras.camera import Camera, Frame
-from edge.cameras.simulated import SimulatedCamera
 from edge.cameras.watched import WatchedCamera
 from edge.clock import Clock, SystemClock, VirtualClock
 from edge.config import Config, bin_of, name_notes, proved_bundle
@@ -26,6 +25,7 @@ from edge.line import PATIENCE, Source, build_conveyor, with_encoder
 from edge.photos.dataset import find_photos
 from edge.photos.reading import LabeledPhoto, read_photos
 from edge.records.store import ItemRecord
+from edge.simulator.camera import SimulatedCamera
 from edge.simulator.layout import PlacedItem, place_items
 from edge.simulator.motion import BeltMotion
 from edge.simulator.pieces import (

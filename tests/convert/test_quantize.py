@@ -14,12 +14,12 @@ from convert.proof.golden import draw_input
 from convert.quantize import Request, main, quantize
 from edge.bundle.bundle import load_bundle, open_classifier, open_detector
 from edge.bundle.golden import verify_golden
-from edge.bundle.manifest import DecisionParameters, OodRule, ParityGate
+from edge.bundle.manifest import DecisionParameters, ParityGate
 from edge.bundle.signature import make_key
 from edge.bundle.verify import verify
 from edge.errors import BadInput, EwasteError, Refused
 from edge.inference.classifier import load_runtime
-from edge.inference.ood import OodDetector
+from edge.inference.ood import OodDetector, OodRule
 from edge.photos.dataset import find_photos
 from edge.photos.reading import LabeledPhoto
 from tests.conftest import LABELS, SIZE, load_split, write_run

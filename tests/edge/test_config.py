@@ -6,10 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.bundle.bundle import Bundle, load_bundle
-from edge.bundle.manifest import OodRule
 from edge.config import Config, DecisionConfig, bin_of, decision_rules, read_config
 from edge.errors import BadInput
-from edge.inference.ood import OodDetector, pack_detector
+from edge.inference.ood import OodDetector, OodRule, pack_detector
 from tests.edge.bundle.test_bundle import plain_manifest
 
 

@@ -8,7 +8,6 @@ import pytest
 
 from edge.belt.geometry import Geometry
 from edge.cameras.camera import Frame, NoFrame
-from edge.cameras.simulated import SimulatedCamera
 from edge.clock import VirtualClock
 from edge.conveyor import Conveyor
 from edge.decision.decide import DecisionRules
@@ -18,6 +17,7 @@ from edge.gates.schedule import GateSchedule, GateSpec
 from edge.inference.classifier import Prediction
 from edge.inference.worker import InlineInference
 from edge.labels import MANUAL, UNKNOWN
+from edge.simulator.camera import SimulatedCamera
 from edge.simulator.layout import PlacedItem
 from edge.simulator.motion import BeltMotion, Stretch
 from edge.simulator.plant import SimulatedPlant

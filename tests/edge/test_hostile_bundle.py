@@ -20,11 +20,11 @@ import pytest
 
 from edge.bundle.bundle import LARGEST, load_bundle, read_bundle, sha256
 from edge.bundle.golden import pack_golden, verify_preprocessing
-from edge.bundle.manifest import FILES, OodRule
+from edge.bundle.manifest import FILES
 from edge.bundle.verify import verify
 from edge.errors import BadInput, EwasteError, Refused
 from edge.inference.classifier import Classifier
-from edge.inference.ood import OodDetector, pack_detector, unpack_detector
+from edge.inference.ood import OodDetector, OodRule, pack_detector, unpack_detector
 
 ROOT = Path(__file__).parents[2]
 SECONDS, MEGABYTES = 10, 1000

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.bundle.manifest import DEFAULT_HAZARD_THRESHOLD, DecisionParameters, OodRule
+from edge.bundle.manifest import DEFAULT_HAZARD_THRESHOLD, DecisionParameters
 from edge.decision.decide import rules_for
 from edge.errors import BadInput
 from edge.inference.classifier import softmax
-from edge.inference.ood import OodDetector
+from edge.inference.ood import OodDetector, OodRule
 from train.calibrate import (
     MISSED,
     MOST_SUSPECTED,

@@ -8,9 +8,8 @@ from types import MappingProxyType
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from edge.bundle.manifest import OodRule
 from edge.inference.classifier import softmax
-from edge.inference.ood import OodDetector, pack_detector, unit, unpack_detector
+from edge.inference.ood import OodDetector, OodRule, pack_detector, unit, unpack_detector
 from train.evaluation.intervals import wilson
 from train.evaluation.predictor import Answers
 

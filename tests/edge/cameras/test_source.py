@@ -11,11 +11,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
 
-from edge.cameras.device import HIDDEN, DeviceSettings, is_live, is_usb, open_device, shown_source
+from edge.cameras.camera import Camera
+from edge.cameras.device import HIDDEN, DeviceSettings, is_live, is_usb, shown_source
 from edge.cameras.folder import PictureFolder
-from edge.cameras.source import device_settings, open_camera, patience
+from edge.cameras.opening import open_device
+from edge.cameras.source import open_camera
 from edge.clock import VirtualClock
-from edge.config import CameraConfig
+from edge.config import CameraConfig, device_settings, patience
 from edge.errors import BadInput, EwasteError
 
 
@@ -27,6 +29,10 @@ def film(tmp_path_factory) -> bytes:
         writer.write(np.full((120, 160, 3), gray, np.uint8))
     writer.release()
     return path.read_bytes()
+
+
+def opened(config: CameraConfig) -> Camera:
+    return open_camera(device_settings(config), patience(config), VirtualClock())
 
 
 @contextmanager
@@ -89,10 +95,10 @@ def test_which_sources_are_live(source, live):
 
 def test_a_folder_is_a_camera_and_what_is_nothing_is_told(tmp_path):
     Image.fromarray(np.zeros((240, 320, 3), np.uint8)).save(tmp_path / "1.png")
-    camera = open_camera(CameraConfig(source=str(tmp_path)), VirtualClock())
+    camera = opened(CameraConfig(source=str(tmp_path)))
     assert isinstance(camera, PictureFolder) and camera.read().pixels.shape == (720, 1280, 3)
     with pytest.raises(BadInput, match="no such video file, folder, URL or camera"):
-        open_camera(CameraConfig(source=str(tmp_path / "nothing")), VirtualClock())
+        opened(CameraConfig(source=str(tmp_path / "nothing")))
 
 
 def test_every_setting_of_the_camera_reaches_its_device():
@@ -197,7 +203,7 @@ def test_a_film_may_have_any_name(tmp_path, monkeypatch, name, film, capfd):
     monkeypatch.chdir(tmp_path)
     name = os.fsdecode(name)
     Path(name).write_bytes(film)
-    camera = open_camera(CameraConfig(source=name, width=160, height=120), VirtualClock())
+    camera = opened(CameraConfig(source=name, width=160, height=120))
     assert camera.read().pixels.shape == (120, 160, 3)
     assert capfd.readouterr().err == ""
 
@@ -207,7 +213,7 @@ def test_a_picture_is_itself_and_no_row_of_pictures(tmp_path, name):
     path = tmp_path / name
     Image.new("RGB", (160, 120), (10, 20, 30)).save(path)
     Image.new("RGB", (160, 120)).save(tmp_path / "a001.png")
-    camera = open_camera(CameraConfig(source=str(path), width=160, height=120), VirtualClock())
+    camera = opened(CameraConfig(source=str(path), width=160, height=120))
     assert camera.read().pixels.mean() == pytest.approx(20, abs=2)
     assert camera.read() is None
 
@@ -222,7 +228,7 @@ def test_a_list_that_names_other_files_or_addresses_is_no_film(tmp_path, film):
         ):
             (tmp_path / "list.m3u8").write_text(content)
             with pytest.raises(BadInput, match="cannot be opened as a video"):
-                open_camera(CameraConfig(source=str(tmp_path / "list.m3u8")), VirtualClock())
+                opened(CameraConfig(source=str(tmp_path / "list.m3u8")))
         assert asked == []
 
 
@@ -231,7 +237,7 @@ def test_a_list_that_names_other_files_or_addresses_is_no_film(tmp_path, film):
 )
 def test_what_is_no_camera_is_told_without_its_secret(source):
     with pytest.raises(BadInput) as caught:
-        open_camera(CameraConfig(source=source), VirtualClock())
+        opened(CameraConfig(source=source))
     assert "s3cret" not in str(caught.value)
 
 

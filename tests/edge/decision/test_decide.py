@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.bundle.manifest import DEFAULT_HAZARD_THRESHOLD, DecisionParameters, OodRule
+from edge.bundle.manifest import DEFAULT_HAZARD_THRESHOLD, DecisionParameters
 from edge.decision.decide import NOT_A_NUMBER, DecisionRules, decide, rules_for, vote
 from edge.inference.classifier import Prediction, softmax
-from edge.inference.ood import OodDetector
+from edge.inference.ood import OodDetector, OodRule
 from edge.labels import MANUAL, UNKNOWN
 
 LABELS = ("Battery", "Mobile", "PCB")

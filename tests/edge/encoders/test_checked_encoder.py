@@ -7,7 +7,6 @@ from itertools import pairwise
 import pytest
 
 from edge.cameras.camera import Frame
-from edge.cameras.simulated import SimulatedCamera
 from edge.cameras.watched import WatchedCamera
 from edge.clock import VirtualClock
 from edge.conveyor import Conveyor
@@ -17,6 +16,7 @@ from edge.encoders.pulses import PulseEncoder
 from edge.encoders.visual_odometer import Odometer
 from edge.gates.schedule import GateSchedule
 from edge.labels import MANUAL
+from edge.simulator.camera import SimulatedCamera
 from edge.simulator.motion import BeltMotion, Stretch
 from edge.simulator.plant import SimulatedPlant
 from edge.simulator.scene import Scene

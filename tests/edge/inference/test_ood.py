@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.bundle.manifest import OodRule
 from edge.errors import BadInput
 from edge.inference.ood import (
     OodDetector,
+    OodRule,
     energy,
     mahalanobis,
     neighbors,

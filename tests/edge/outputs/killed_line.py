@@ -23,7 +23,6 @@ from pathlib import Path
 
 import pymodbus.client  # noqa: F401  (once, not in every life)
 
-from edge.cameras.simulated import SimulatedCamera
 from edge.config import Config
 from edge.conveyor import Conveyor
 from edge.decision.voting import Voting
@@ -34,6 +33,7 @@ from edge.outputs.wiring import Outputs
 from edge.records.recall import LATELY, Recall
 from edge.records.store import Store
 from edge.records.writer import StoreWriter
+from edge.simulator.camera import SimulatedCamera
 from edge.simulator.motion import BeltMotion, Stretch
 from edge.simulator.scene import Scene
 from tests.edge.test_conveyor import BINS, GATES, GEOMETRY, RULES, ColorClassifier, belt_of

@@ -16,10 +16,10 @@ from pydantic import ValidationError
 
 from edge.config import MqttConfig
 from edge.errors import BadInput
+from edge.output_thread import OutputThread
 from edge.outputs.announced import may_be_published, read_announced, write_announced
 from edge.outputs.home_assistant import bin_key, discovery, identifier, is_of
 from edge.outputs.mqtt import MqttLink, Outbox, valid_json
-from edge.outputs.output_thread import OutputThread
 from edge.status import Status
 from tests.edge.outputs.servers import MOSQUITTO, accepts, free_port
 from tests.waiting import wait_until

@@ -13,9 +13,9 @@ import pytest
 
 from edge.config import ModbusConfig, MqttConfig
 from edge.gates.driven import DrivenGates
+from edge.output_thread import OutputThread
 from edge.outputs.modbus import ModbusPlc
 from edge.outputs.mqtt import MqttLink, Outbox
-from edge.outputs.output_thread import OutputThread
 from edge.status import Status
 from tests.records import RECORD
 from tests.waiting import wait_until

@@ -14,9 +14,9 @@ from paho.mqtt import client as paho
 
 from edge.config import MqttConfig
 from edge.errors import BadInput
+from edge.output_thread import OutputThread
 from edge.outputs.home_assistant import discovery
 from edge.outputs.mqtt import MqttLink, Outbox
-from edge.outputs.output_thread import OutputThread
 from edge.status import Status
 from tests.records import RECORD
 from tests.waiting import wait_until

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from edge.cells import from_cell, to_cell
 from edge.errors import BadInput, EwasteError
 from edge.labels import UNKNOWN
 from edge.photos.class_folders import CLASS_FOLDERS
 from edge.photos.dataset import find_photos
-from edge.records.cells import from_cell, to_cell
 from edge.records.export import LISTING, export_csv, export_review
 from tests.records import RECORD
 

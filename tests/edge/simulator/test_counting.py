@@ -7,8 +7,8 @@ import pytest
 from edge.belt.detector import Detector
 from edge.belt.geometry import Geometry
 from edge.belt.tracker import Tracker
-from edge.cameras.simulated import SimulatedCamera
 from edge.clock import VirtualClock
+from edge.simulator.camera import SimulatedCamera
 from edge.simulator.layout import place_items
 from edge.simulator.motion import BeltMotion, Stretch
 from edge.simulator.pieces import drawn_pieces, photo_pieces

@@ -1,7 +1,7 @@
 import numpy as np
 
+from edge.cameras.film import FilmDevice, read_film
 from edge.config import BeltConfig, CameraConfig, ClassifierConfig, Config
-from edge.simulator.film import FilmDevice, read_film
 from edge.simulator.filming import render_film
 from edge.simulator.scenario import Scenario, read_scenario
 from edge.simulator.scene import TEXTURE_MM

@@ -1,9 +1,9 @@
 import pytest
 
 from edge.belt.geometry import Geometry
-from edge.cameras.simulated import SimulatedCamera
 from edge.clock import VirtualClock
 from edge.encoders.encoder import TimedEncoder
+from edge.simulator.camera import SimulatedCamera
 from edge.simulator.scene import Scene
 
 VIEW = Geometry(320, 180, 2.5)

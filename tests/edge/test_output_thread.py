@@ -2,7 +2,7 @@
 
 import sys
 
-from edge.outputs.output_thread import OutputThread
+from edge.output_thread import OutputThread
 from tests.waiting import wait_until
 
 

@@ -11,7 +11,7 @@ import zlib
 import numpy as np
 import pytest
 
-from edge.bundle.arrays import HEADER, LARGEST_BYTES, read_arrays
+from edge.arrays import HEADER, LARGEST_BYTES, read_arrays
 
 SHAPE = (3, 4)
 
