@@ -1,7 +1,7 @@
-"""A thread between the line, which never waits, and an output, which may be slow, broken or gone.
+"""A thread between the line, which never waits, and an output, which may be slow or unreachable.
 
-The thread alone talks to the output. What fails is told once and tried again, ever less often,
-until it works; nothing that goes wrong here reaches the line.
+Only the thread uses the output. It reports a failure once and tries again, with growing pauses,
+until the output works; no failure reaches the line.
 """
 
 import threading
@@ -15,24 +15,24 @@ FIRST_PAUSE_S = 0.1
 
 
 class Link(Protocol):
-    """One output as its thread sees it; whatever a method raises counts as a failure."""
+    """One output as its thread uses it; any exception of a method counts as a failure."""
 
     @property
     def sent(self) -> int:
-        """How much was brought over and acknowledged since the start."""
+        """Return how many commands or messages the output has acknowledged since the start."""
 
     @property
     def dropped(self) -> int:
-        """How much was given up since the start."""
+        """Return how many were given up since the start."""
 
     def connect(self) -> None:
-        """Reach the output, within seconds."""
+        """Connect to the output, within seconds."""
 
     def work(self) -> float:
-        """Bring over what is new; returns after how many seconds at the latest to come again."""
+        """Deliver what is new; returns the seconds until the next call at the latest."""
 
     def disconnect(self) -> None:
-        """Let go of the output; also called after a failure."""
+        """Disconnect from the output; also called after a failure."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +41,12 @@ class OutputStatus:
 
     Attributes:
         name: what it is and where.
-        connected: whether it was reached and nothing has failed since.
+        connected: it was reached, and nothing has failed since.
         sent: commands or messages that it acknowledged.
-        dropped: commands or messages that were given up, being too old or too many.
-        outages: how many times it was lost, or not to be had at the start.
-        last_outage_s: how long it was away the last time, 0 while it never came back.
-        error: why it is not connected, one line; None when it is or was not tried yet.
+        dropped: commands or messages that were given up because they were too old or too many.
+        outages: how many times it was lost, or not reachable at the start.
+        last_outage_s: duration of the last outage that ended, s; 0: none has ended.
+        error: why it is not connected, one line; None while it is, or before the first try.
     """
 
     name: str
@@ -62,17 +62,18 @@ class OutputThread:
     """Keeps one link at work, and brings it back after a failure."""
 
     def __init__(
-        self, name: str, link: Link, said: Callable[[str], None], longest_pause_s: float
+        self, name: str, link: Link, on_message: Callable[[str], None], longest_pause_s: float
     ) -> None:
         """Start the thread.
 
         Args:
             name: what the output is and where, for the person at the line.
-            link: the output, from now on the thread's own.
-            said: gets one line, in the thread, when the output is lost and when it is back.
-            longest_pause_s: between two tries; the first pauses are shorter.
+            link: the output; from now on only the thread uses it.
+            on_message: receives one line, in the thread, when the output is lost and when it is
+                back.
+            longest_pause_s: longest pause between two tries; the first pauses are shorter.
         """
-        self._name, self._link, self._said = name, link, said
+        self._name, self._link, self._on_message = name, link, on_message
         self._longest_pause_s = longest_pause_s
         self._awake, self._closing, self._given_up = (threading.Event() for _ in range(3))
         self._connected = False
@@ -84,7 +85,7 @@ class OutputThread:
 
     @property
     def status(self) -> OutputStatus:
-        """A snapshot. An output whose thread has ended is not connected, whatever it was before."""
+        """Return a snapshot; an output whose thread has ended is not connected."""
         alive = self._thread.is_alive() or self._closing.is_set()
         return OutputStatus(
             self._name,
@@ -97,13 +98,13 @@ class OutputThread:
         )
 
     def wake(self) -> None:
-        """There is something new to bring over; returns at once."""
+        """Tell the thread that there is something to deliver; returns at once."""
         self._awake.set()
 
     def close(self, timeout: float = 3.0) -> bool:
-        """Bring over what is left, for at most `timeout` seconds; False when some of it was not.
+        """Deliver what is left, for at most `timeout` seconds; False when not all was delivered.
 
-        Safe to call twice.
+        May be called twice.
         """
         self._closing.set()
         self._awake.set()
@@ -118,7 +119,7 @@ class OutputThread:
             try:
                 if not self._connected:
                     self._link.connect()
-                    self._back()
+                    self._connected_again()
                 wait = self._link.work()
             except BaseException as error:  # whatever a driver or a library raises, SystemExit too
                 self._failed(error)
@@ -133,10 +134,10 @@ class OutputThread:
         with suppress(Exception):
             self._link.disconnect()
 
-    def _back(self) -> None:
+    def _connected_again(self) -> None:
         if self._lost_at is not None:
             self._last_outage_s = time.monotonic() - self._lost_at
-            self._tell(f"{self._name}: back after {self._last_outage_s:.1f} s")
+            self._report(f"{self._name}: back after {self._last_outage_s:.1f} s")
         self._connected, self._lost_at, self._error = True, None, None
 
     def _failed(self, error: BaseException) -> None:
@@ -147,9 +148,9 @@ class OutputThread:
         if self._lost_at is None:
             self._lost_at = time.monotonic()
             self._outages += 1
-            self._tell(f"{self._name}: {reason}; trying again, the line goes on")
+            self._report(f"{self._name}: {reason}; trying again, the line goes on")
         self._error = f"{self._name}: {reason}"
 
-    def _tell(self, line: str) -> None:
-        with suppress(Exception):  # telling must not end the work
-            self._said(line)
+    def _report(self, line: str) -> None:
+        with suppress(Exception):  # a failing message must not end the work
+            self._on_message(line)

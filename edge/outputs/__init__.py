@@ -1,1 +1,1 @@
-"""What the verdicts move outside of this process."""
+"""MQTT, Modbus, and the thread that keeps each output at work."""

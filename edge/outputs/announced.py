@@ -1,7 +1,7 @@
-"""What a line has left at its brokers for good, remembered so that it can be withdrawn.
+"""Which messages of a line its brokers retain, remembered so that they can be withdrawn.
 
-A retained message stays until somebody replaces it with an empty one: the sensor of a bin that was
-renamed would be in Home Assistant for ever.
+A retained message stays until an empty one replaces it: the sensor of a bin that was renamed would
+stay in Home Assistant forever.
 """
 
 import json
@@ -17,13 +17,13 @@ MOST_BROKERS, MOST_TOPICS, LARGEST_FILE = 8, 1000, 2_000_000
 
 
 def read_announced(path: Path, broker: str) -> frozenset[str] | None:
-    """The topics that hold retained messages of ours; None: nothing is known of this broker."""
+    """Return the topics with retained messages of this line; None: the broker is not known."""
     topics = _read(path).get(broker)
     return None if topics is None else frozenset(topics)
 
 
 def write_announced(path: Path, broker: str, topics: Collection[str]) -> None:
-    """Remember the topics at one broker, and leave those at others.
+    """Remember the topics at one broker; those at other brokers stay as they are.
 
     Raises:
         OSError: the file cannot be written.
@@ -35,7 +35,7 @@ def write_announced(path: Path, broker: str, topics: Collection[str]) -> None:
 
 
 def _read(path: Path) -> dict[str, list[str]]:
-    """Broker -> topics; whatever is wrong with the file, it only means that less is known."""
+    """Return broker -> topics; what cannot be read counts as not known."""
     content = None
     with suppress(OSError, BadInput, ValueError, RecursionError):
         content = json.loads(read_bounded(path, LARGEST_FILE))
@@ -49,7 +49,7 @@ def _read(path: Path) -> dict[str, list[str]]:
 
 
 def may_be_published(topic: object) -> bool:
-    """Whether MQTT takes a topic to publish under: no wildcards, no NUL, at most 65,535 bytes."""
+    """Return whether MQTT allows this topic: no wildcard, no NUL, at most 65,535 bytes."""
     if not isinstance(topic, str) or not topic or set("#+\0") & set(topic):
         return False
     try:

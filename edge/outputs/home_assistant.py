@@ -1,4 +1,4 @@
-"""What makes Home Assistant show the line as a device, without any configuration there.
+"""MQTT discovery: Home Assistant shows the line as a device without any configuration there.
 
 The format is that of https://www.home-assistant.io/integrations/mqtt/#mqtt-discovery.
 """
@@ -18,10 +18,10 @@ FIXED = ("items", "unknown", "late", "speed", "fps", "message")
 def discovery(
     prefix: str, node: str, topic: str, bins: Sequence[str]
 ) -> Iterator[tuple[str, dict[str, object]]]:
-    """The retained messages, each a topic and its payload.
+    """Yield the retained messages, each a topic and its payload.
 
     Args:
-        prefix: that Home Assistant listens to, by default `homeassistant`.
+        prefix: the discovery prefix of Home Assistant, by default `homeassistant`.
         node: name of this line, unique at the broker.
         topic: under which the line publishes `state` and `availability`.
         bins: all of them.
@@ -33,9 +33,9 @@ def discovery(
         "model": "sorting line",
         "sw_version": _version(),
     }
-    counted = {"state_class": "total_increasing", "unit_of_measurement": "items"}
-    speed = {"state_class": "measurement", "unit_of_measurement": "mm/s"}
-    rate = {"state_class": "measurement", "unit_of_measurement": "1/s"}
+    counted: dict[str, object] = {"state_class": "total_increasing", "unit_of_measurement": "items"}
+    speed: dict[str, object] = {"state_class": "measurement", "unit_of_measurement": "mm/s"}
+    rate: dict[str, object] = {"state_class": "measurement", "unit_of_measurement": "1/s"}
     sensors: list[tuple[str, str, str, dict[str, object]]] = [
         ("items", "Items", "value_json['items']", counted),
         ("unknown", "Unknown items", "value_json['unknown']", counted),
@@ -81,13 +81,13 @@ def discovery(
         )
 
 
-def strays(prefix: str, node: str) -> set[str]:
-    """The topics, with a wildcard, under which this line may have announced itself before."""
+def stale_topics(prefix: str, node: str) -> set[str]:
+    """Return the topic filters that match what this line may have announced earlier."""
     return {f"{prefix}/sensor/{name}/+/config" for name in (identifier(node), slug(node))}
 
 
-def is_of(node: str, payload: bytes) -> bool:
-    """Whether a message of discovery is of this line, whatever else somebody has put there."""
+def belongs_to(node: str, payload: bytes) -> bool:
+    """Return whether a discovery message is of this line; any other content is not."""
     try:
         device = json.loads(payload)["device"]
         return device["manufacturer"] == MAKER and device["identifiers"] == [node]
@@ -96,20 +96,20 @@ def is_of(node: str, payload: bytes) -> bool:
 
 
 def bin_key(bin_name: str) -> str:
-    """The end of a bin's identifier; no line's name before it makes it another's."""
+    """Return the last part of a bin's identifier; it is unique after any name of a line."""
     return f"bin_{identifier(bin_name, taken=FIXED, also='')}"
 
 
 def identifier(name: str, taken: Sequence[str] = (), also: str = "_") -> str:
-    """What stands for a name in topics and identifiers; different names get different ones.
+    """Return an identifier for a name, for use in topics; different names get different ones.
 
-    A plain name stands for itself; any other is spelled as far as it can be, and told apart by a
-    digest of the whole of it.
+    A plain name is its own identifier. Any other keeps its allowed characters and gets a digest of
+    the whole name.
 
     Args:
         name: any text.
-        taken: what no name may become.
-        also: what a plain name may have beside letters, digits and `-`.
+        taken: identifiers that no name may get.
+        also: what a plain name may contain besides letters, digits, and `-`.
     """
     plain = re.fullmatch(f"[A-Za-z0-9{also}-]{{1,64}}", name) and name not in taken
     if plain and not re.search("-[0-9a-f]{12}$", name):
@@ -120,7 +120,7 @@ def identifier(name: str, taken: Sequence[str] = (), also: str = "_") -> str:
 
 
 def slug(text: str) -> str:
-    """Only what Home Assistant takes in the topics of discovery: letters, digits, `_` and `-`."""
+    """Replace all but letters, digits, `_`, and `-`, which discovery topics do not allow."""
     return re.sub(r"[^A-Za-z0-9_-]", "_", text)
 
 

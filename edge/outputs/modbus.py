@@ -1,9 +1,9 @@
 """Gates and counts of a PLC over Modbus TCP, through pymodbus.
 
-A coil per gate: 1 opens it. From the configured register on, 16 bit each, numbers of 32 bits high
-word first: heartbeat, running (1 or 0), items, late, unknown, then the items of each bin in the
-order of the configuration, `manual` last. The heartbeat moves only while the line is at work; the
-program of the PLC must close the gates when it stands still.
+Each gate has a coil: 1 opens it. From the configured register on, the line writes: heartbeat (16
+bits), running (16 bits, 1 or 0), then items, late, unknown, and the items of each bin in the order
+of the configuration, `manual` last (32 bits each, high word first). The heartbeat changes only
+while the line works; the program of the PLC must close the gates when it stops changing.
 """
 
 import logging
@@ -22,7 +22,7 @@ RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 def counters(status: Status | None, bins: Sequence[str], heartbeat: int, alive: bool) -> list[int]:
-    """The registers, each 0 to 65535."""
+    """Return the values of the registers, each 0 to 65535."""
     running = int(alive and status is not None)
     counts = [0] * (3 + len(bins))
     if status is not None:
@@ -33,7 +33,7 @@ def counters(status: Status | None, bins: Sequence[str], heartbeat: int, alive: 
 
 
 class ModbusPlc:
-    """A PLC; an actuator (`edge.gates.driven`) that also takes counts."""
+    """A PLC: an actuator (`edge.gates.driven`) that also receives counts."""
 
     def __init__(
         self, config: ModbusConfig, coils: Mapping[str, int], counted: Sequence[str]
@@ -54,7 +54,8 @@ class ModbusPlc:
             raise BadInput(
                 "[modbus] needs pymodbus; run: pip install 'pymodbus>=3.10,<4'"
             ) from None
-        logging.getLogger("pymodbus").setLevel(logging.CRITICAL)  # what fails is told by us, once
+        # The output thread reports a failure, once.
+        logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
         self._config, self._coils, self._counted = config, dict(coils), tuple(counted)
         # Only the thread of the output retries: a repeated command may come too late.
         self._client = ModbusTcpClient(
@@ -65,7 +66,7 @@ class ModbusPlc:
         self._heartbeat = 0
 
     def show(self, status: Status) -> None:
-        """Take the newest counts; returns at once."""
+        """Set the newest counts; returns at once."""
         with self._status_lock:
             self._status = status
 
@@ -73,7 +74,7 @@ class ModbusPlc:
         """Connect.
 
         Raises:
-            OSError: there is no answer.
+            OSError: the PLC does not answer.
         """
         config = self._config
         link = socket.create_connection((config.host, config.port), timeout=config.timeout_s)
@@ -98,7 +99,7 @@ class ModbusPlc:
         self._ask(self._client.write_coil, self._coils[bin_name], False)
 
     def idle(self, alive: bool) -> None:
-        """Move the heartbeat if the line is at work, and write the counts.
+        """Advance the heartbeat if the line works, and write the counts.
 
         Raises:
             EwasteError: the PLC does not answer, or answers with an error.

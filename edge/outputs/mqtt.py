@@ -1,11 +1,13 @@
 """Items and state of the line to an MQTT broker, through paho-mqtt.
 
 Under the configured topic: `availability` (retained; `online`, or `offline`, which the broker also
-says when the line dies), `state` (retained; JSON, the newest), and `items` (one JSON object per
-item, at least once: `item_id` tells repetitions). Without a broker the newest items wait.
+publishes when the line dies), `state` (retained; the newest status as JSON), and `items` (one JSON
+object per item, at least once: `item_id` identifies repetitions). Without a broker the newest items
+wait.
 
-What was retained under another name of the line or of a bin is withdrawn: what is remembered
-(`edge.outputs.announced`), and, where nothing is, what the broker still has of this line.
+Messages that were retained under an earlier name of the line or of a bin are withdrawn: those that
+are remembered (`edge.outputs.announced`) or, where none are, those that the broker still has of
+this line.
 """
 
 import json
@@ -29,7 +31,7 @@ from edge.outputs.announced import (
     read_announced,
     write_announced,
 )
-from edge.outputs.home_assistant import OFFLINE, ONLINE, discovery, is_of, strays
+from edge.outputs.home_assistant import OFFLINE, ONLINE, belongs_to, discovery, stale_topics
 from edge.records.store import ItemRecord
 from edge.status import Status
 
@@ -40,18 +42,29 @@ IN_FLIGHT = 20
 AT_LEAST_ONCE = 1
 LARGEST_CA_FILE = 4_000_000
 LARGEST_PACKET = 256_000
-"""Bytes that a broker may send us at a time: a message of ours that it still has is a few hundred.
-The protocol allows 256 MB, and a small device has little more."""
+"""Largest packet that is accepted from a broker, bytes. A retained message of this line has a few
+hundred; the protocol allows 256 MB, and a small device has little more."""
 ACKNOWLEDGED_S = 10.0
-"""A broker that answers, but has acknowledged nothing for so long, is as good as gone."""
-TOLD = ("item_id", "decided_at", "label", "confidence", "bin", "reason", "detail", "late", "bundle")
+"""A broker that answers but has acknowledged nothing for this time counts as lost, s."""
+ITEM_KEYS = (
+    "item_id",
+    "decided_at",
+    "label",
+    "confidence",
+    "bin",
+    "reason",
+    "detail",
+    "late",
+    "bundle",
+)
+"""What is published of an item: these fields of its record."""
 
 
 class Outbox:
-    """What waits to be sent; filled by the line, which never waits, and emptied by the thread."""
+    """What waits to be sent: the line fills it and never waits, the thread empties it."""
 
     def __init__(self, capacity: int) -> None:
-        """Start empty; a full outbox drops the oldest items, which the newest state counts too."""
+        """Start empty; a full outbox drops the oldest items, which the status still counts."""
         self._items: deque[ItemRecord] = deque(maxlen=capacity)
         self._status: Status | None = None
         self._lock = Lock()
@@ -64,17 +77,17 @@ class Outbox:
             self._items.append(record)
 
     def show(self, status: Status) -> None:
-        """Take the newest state; returns at once."""
+        """Set the newest status; returns at once."""
         with self._lock:
             self._status = status
 
     def take(self) -> ItemRecord | None:
-        """The oldest item, out of the queue; None: there is none."""
+        """Take the oldest item out of the queue; None: there is none."""
         with self._lock:
             return self._items.popleft() if self._items else None
 
     def put_back(self, records: Sequence[ItemRecord]) -> None:
-        """Queue items that were taken and not delivered, before all others."""
+        """Put items that were taken but not delivered back in front of all others."""
         with self._lock:
             room = (self._items.maxlen or 0) - len(self._items)
             kept = records[len(records) - min(room, len(records)) :]
@@ -83,13 +96,13 @@ class Outbox:
 
     @property
     def status(self) -> Status | None:
-        """The newest state."""
+        """Return the newest status."""
         with self._lock:
             return self._status
 
 
 class MqttLink:
-    """A broker as the thread of an output sees it (`edge.output_thread.Link`)."""
+    """A broker as a link of an output thread (`edge.output_thread.Link`)."""
 
     def __init__(
         self,
@@ -101,10 +114,10 @@ class MqttLink:
         """Prepare; nothing is sent before `connect`.
 
         Args:
-            config: the broker, and who we are there.
+            config: the broker, and the name of this line there.
             outbox: what is to be sent.
             bins: all of them.
-            announced: file that remembers what is retained at the broker; None: in memory only.
+            announced: file that remembers what the broker retains; None: only memory does.
 
         Raises:
             BadInput: paho-mqtt is not installed, or the password or the CA file cannot be read.
@@ -118,29 +131,30 @@ class MqttLink:
         self._password = None if secret is None else read_password(secret.expanduser())
         self._tls = _tls(config)
         self._client: Any = None
-        self._connected, self._refused = False, ""
+        self._connected = False
+        self._refused: str | None = None
         self._in_flight: dict[int, ItemRecord] = {}
-        self._last_word: int | None = None
+        self._goodbye: int | None = None
         self._state_due_at = 0.0
         self._announced, self._broker = announced, f"{config.host}:{config.tcp_port}"
         self._remembered = None if announced is None else read_announced(announced, self._broker)
-        self._wanted: frozenset[str] = frozenset()
+        self._current: frozenset[str] = frozenset()
         self._old: set[str] = set()
         self._withdrawals: dict[int, str] = {}
-        self._heard_at = 0.0
+        self._acknowledged_at = 0.0
         self.sent = 0
 
     @property
     def dropped(self) -> int:
-        """Items given up because too many waited."""
+        """Return how many items were given up because too many waited."""
         return self._outbox.dropped
 
     def connect(self) -> None:
-        """Connect, and say who we are.
+        """Connect, and announce this line.
 
         Raises:
-            OSError: no broker, or its certificate cannot be trusted.
-            EwasteError: the broker refuses us or does not answer.
+            OSError: there is no broker, or its certificate cannot be trusted.
+            EwasteError: the broker refuses the connection or does not answer.
         """
         config, topic = self._config, self._config.topic
         client = self._paho.Client(self._paho.CallbackAPIVersion.VERSION2, client_id=config.name)
@@ -152,8 +166,8 @@ class MqttLink:
         if self._tls is not None:
             client.tls_set_context(self._tls)
         client.connect_timeout = CONNECT_S
-        client.on_socket_open = _keep_small
-        self._connected, self._refused = False, ""
+        client.on_socket_open = _limit_buffer
+        self._connected, self._refused = False, None
         self._client = client
         client.connect(config.host, config.tcp_port, keepalive=config.keepalive_s)
         self._pump_until(lambda: self._connected, CONNECT_S)
@@ -162,7 +176,7 @@ class MqttLink:
         self._state_due_at = 0.0
 
     def work(self) -> float:
-        """Send what is new, and listen for acknowledgements for a moment.
+        """Send what is new, and wait for acknowledgements for a moment.
 
         Raises:
             EwasteError: the connection is lost.
@@ -172,19 +186,19 @@ class MqttLink:
             self._send_state(self._outbox.status)
             self._state_due_at = time.monotonic() + self._config.state_every_s
         while len(self._in_flight) < IN_FLIGHT and (record := self._outbox.take()) is not None:
-            told = {name: getattr(record, name) for name in TOLD}
+            payload = {name: getattr(record, name) for name in ITEM_KEYS}
             if not self._in_flight:
-                self._heard_at = time.monotonic()
+                self._acknowledged_at = time.monotonic()
             self._in_flight[0] = record  # not lost if publishing fails
-            number = self._publish(f"{self._config.topic}/items", valid_json(told))
+            number = self._publish(f"{self._config.topic}/items", valid_json(payload))
             self._in_flight[number] = self._in_flight.pop(0)
         self._pump(POLL_S)
-        if self._in_flight and time.monotonic() - self._heard_at > ACKNOWLEDGED_S:
+        if self._in_flight and time.monotonic() - self._acknowledged_at > ACKNOWLEDGED_S:
             raise EwasteError("the broker acknowledges nothing")
         return 0.0
 
     def disconnect(self) -> None:
-        """Say goodbye if there is somebody to hear it; what was not acknowledged waits again."""
+        """Say goodbye if connected; what was not acknowledged waits again."""
         client, self._client = self._client, None
         try:
             if client is not None and self._connected:
@@ -203,8 +217,8 @@ class MqttLink:
         if status is not None:
             self._send_state(status.stopped())
         availability = f"{self._config.topic}/availability"
-        self._last_word = self._publish(availability, OFFLINE, retain=True)
-        self._pump_until(lambda: self._last_word is None and not self._in_flight, GOODBYE_S)
+        self._goodbye = self._publish(availability, OFFLINE, retain=True)
+        self._pump_until(lambda: self._goodbye is None and not self._in_flight, GOODBYE_S)
         self._client.disconnect()
 
     def _send_state(self, status: Status) -> None:
@@ -219,8 +233,8 @@ class MqttLink:
             found = discovery(config.discovery, config.name, topic, self._bins)
             messages = {name: valid_json(payload) for name, payload in found}
         before = self._remembered
-        self._wanted = frozenset({*messages, f"{topic}/state", f"{topic}/availability"})
-        self._old = set(before or ()) - self._wanted
+        self._current = frozenset({*messages, f"{topic}/state", f"{topic}/availability"})
+        self._old = set(before or ()) - self._current
         self._withdrawals.clear()
         self._remember()  # first: whatever happens in between, nothing is forgotten
         for name in sorted(self._old):
@@ -229,7 +243,7 @@ class MqttLink:
             self._publish(name, payload, retain=True)
         if before is None and config.discovery is not None:
             # Only once: there are brokers that hang up on who may not subscribe.
-            for pattern in strays(config.discovery, config.name):
+            for pattern in stale_topics(config.discovery, config.name):
                 self._client.subscribe(pattern)
 
     def _withdraw(self, topic: str) -> None:
@@ -237,31 +251,31 @@ class MqttLink:
         self._withdrawals[self._publish(topic, "", retain=True)] = topic
 
     def _remember(self) -> None:
-        """Note what is retained at the broker, if that has changed."""
-        retained = self._wanted | self._old
+        """Remember what the broker retains, if that has changed."""
+        retained = self._current | self._old
         if not retained or retained == self._remembered:  # nothing before the first connection
             return
         self._remembered = retained
         if self._announced is not None:
-            with suppress(OSError):  # then it is forgotten at the end: no reason to stop
+            with suppress(OSError):  # what is not remembered is no reason to stop
                 write_announced(self._announced, self._broker, retained)
 
     def _publish(self, topic: str, payload: str, retain: bool = False) -> int:
-        """Send a message; returns the number under which it is acknowledged."""
+        """Send a message; returns the number that its acknowledgement carries."""
         info = self._client.publish(topic, payload, AT_LEAST_ONCE, retain)
         if info.rc != self._paho.MQTT_ERR_SUCCESS:
             raise EwasteError(self._paho.error_string(info.rc))
         return info.mid
 
     def _pump(self, seconds: float) -> None:
-        """Read and write for at most so long."""
+        """Read from and write to the broker for at most this time."""
         code = self._client.loop(seconds)
-        if self._refused:
+        if self._refused is not None:
             raise EwasteError(self._refused)
         # paho knows no limit of its own; where it calls these otherwise, there is none.
         coming = getattr(self._client, "_in_packet", {}).get("remaining_length", 0)
         if coming > LARGEST_PACKET or len(getattr(self._client, "_in_messages", ())) > IN_FLIGHT:
-            raise EwasteError("the broker sends what nobody asked for")
+            raise EwasteError("the broker sends packets that were not asked for")
         if code != self._paho.MQTT_ERR_SUCCESS:
             raise EwasteError(f"the connection was lost ({self._paho.error_string(code)})")
 
@@ -274,39 +288,40 @@ class MqttLink:
 
     def _on_connect(self, client: Any, data: Any, flags: Any, reason: Any, more: Any) -> None:
         self._connected = not reason.is_failure
-        self._refused = f"the broker refuses us ({reason})" if reason.is_failure else ""
+        refused = f"the broker refuses the connection ({reason})"
+        self._refused = refused if reason.is_failure else None
 
     def _on_disconnect(self, client: Any, data: Any, flags: Any, reason: Any, more: Any) -> None:
         self._connected = False
 
     def _on_publish(self, client: Any, data: Any, number: int, reason: Any, more: Any) -> None:
-        if number == self._last_word:
-            self._last_word = None
+        if number == self._goodbye:
+            self._goodbye = None
         self._old.discard(self._withdrawals.pop(number, ""))
         if self._in_flight.pop(number, None) is not None:
             self.sent += 1
-            self._heard_at = time.monotonic()
+            self._acknowledged_at = time.monotonic()
 
     def _on_message(self, client: Any, data: Any, message: Any) -> None:
-        """Take back what an earlier start has announced of this line, and nobody remembers."""
+        """Withdraw what an earlier run has announced of this line and nobody remembers."""
         try:
             topic = message.topic
         except UnicodeDecodeError:
             return
-        known = topic in self._wanted or topic in self._old
+        known = topic in self._current or topic in self._old
         if known or not message.retain or len(self._old) >= MOST_TOPICS:
             return
-        if may_be_published(topic) and is_of(self._config.name, message.payload):
+        if may_be_published(topic) and belongs_to(self._config.name, message.payload):
             self._withdraw(topic)
 
 
-def _keep_small(client: Any, data: Any, link: Any) -> None:
-    """So little at a time that a packet without end is noticed in its first few megabytes."""
+def _limit_buffer(client: Any, data: Any, link: Any) -> None:
+    """Limit the receive buffer, so that an endless packet is noticed within a few megabytes."""
     link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
 
 
 def valid_json(content: object) -> str:
-    """JSON that every reader takes: without NaN, infinity, or text that is none."""
+    """Encode as JSON that every reader accepts: no NaN, no infinity, no invalid text."""
     return json.dumps(_valid(content), allow_nan=False)
 
 
@@ -327,7 +342,7 @@ def _tls(config: MqttConfig) -> ssl.SSLContext | None:
         return ssl.create_default_context()
     path = config.ca_file.expanduser()
     try:
-        # Not by its name: a pipe would hold us up for ever.
+        # Not by its name: reading a pipe would never end.
         known = read_bounded(path, LARGEST_CA_FILE).decode("ascii", "ignore")
         return ssl.create_default_context(cadata=known)
     except (BadInput, OSError, ValueError) as error:  # an SSLError is an OSError

@@ -1,4 +1,4 @@
-"""All outputs of a line, opened as its configuration says."""
+"""The outputs that the configuration of a line names."""
 
 from collections.abc import Callable
 
@@ -19,14 +19,18 @@ MQTT_LONGEST_PAUSE_S = 10.0
 
 
 class Outputs:
-    """The gates, the PLC and the broker; nothing here ever holds up the caller.
+    """The gates, the PLC, and the MQTT broker; no method makes the caller wait.
 
     Attributes:
-        gates: moves the gates of the configuration, closed from the start.
+        gates: moves the gates of the configuration; all are closed at the start.
     """
 
-    def __init__(self, config: Config, said: Callable[[str], None]) -> None:
-        """Start the threads of the outputs; what cannot be reached yet is tried again and again.
+    def __init__(self, config: Config, on_message: Callable[[str], None]) -> None:
+        """Start the threads of the outputs, which try again until they reach them.
+
+        Args:
+            config: names the outputs.
+            on_message: receives one line when an output is lost or back.
 
         Raises:
             BadInput: a package is not installed, or a pin or a file cannot be used.
@@ -41,12 +45,12 @@ class Outputs:
         self._mqtt: OutputThread | None = None
         self.gates: GateOutput = NullGates(config.bins)
         if pins:
-            self._pins = GpioPins(pins, said)
-            self._driven.append(DrivenGates("GPIO", pins, self._pins, said))
+            self._pins = GpioPins(pins, on_message)
+            self._driven.append(DrivenGates("GPIO", pins, self._pins, on_message))
         if config.modbus is not None:
             self._plc = ModbusPlc(config.modbus, coils, bins)
             name = f"PLC {config.modbus.host}:{config.modbus.port}"
-            self._driven.append(DrivenGates(name, coils, self._plc, said))
+            self._driven.append(DrivenGates(name, coils, self._plc, on_message))
         if pins or coils:
             self.gates = self._driven[0 if pins else -1]
         if config.mqtt is not None:
@@ -54,29 +58,32 @@ class Outputs:
             remembered = config.state.expanduser() / ANNOUNCED
             link = MqttLink(config.mqtt, self._outbox, bins, remembered)
             name = f"MQTT {config.mqtt.host}:{config.mqtt.tcp_port}"
-            self._mqtt = OutputThread(name, link, said, MQTT_LONGEST_PAUSE_S)
+            self._mqtt = OutputThread(name, link, on_message, MQTT_LONGEST_PAUSE_S)
 
     @property
     def statuses(self) -> tuple[OutputStatus, ...]:
-        """How each is doing."""
-        threads = [*self._driven, *([self._mqtt] if self._mqtt else [])]
+        """Return the status of each output."""
+        threads: list[DrivenGates | OutputThread] = [
+            *self._driven,
+            *([self._mqtt] if self._mqtt else []),
+        ]
         return tuple(thread.status for thread in threads)
 
     def item(self, record: ItemRecord) -> None:
-        """Tell of an item; returns at once."""
+        """Send an item to the outputs; returns at once."""
         if self._outbox is not None:
             self._outbox.put(record)
 
     def show(self, status: Status) -> None:
-        """Tell how the line is doing, and that it is at work; returns at once."""
+        """Send the status of the line, and that it works, to the outputs; returns at once."""
         for driven in self._driven:
             driven.alive()
-        for teller in (self._outbox, self._plc):
-            if teller is not None:
-                teller.show(status)
+        for receiver in (self._outbox, self._plc):
+            if receiver is not None:
+                receiver.show(status)
 
     def close(self) -> None:
-        """Close all gates, bring over what is left within seconds, and let go; safe to repeat."""
+        """Close all gates, deliver what is left within seconds, and disconnect; may be repeated."""
         for driven in self._driven:
             driven.release()
         if self._mqtt is not None:

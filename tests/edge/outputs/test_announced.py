@@ -18,7 +18,7 @@ from edge.config import MqttConfig
 from edge.errors import BadInput
 from edge.output_thread import OutputThread
 from edge.outputs.announced import may_be_published, read_announced, write_announced
-from edge.outputs.home_assistant import bin_key, discovery, identifier, is_of
+from edge.outputs.home_assistant import belongs_to, bin_key, discovery, identifier
 from edge.outputs.mqtt import MqttLink, Outbox, valid_json
 from edge.status import Status
 from tests.edge.outputs.servers import MOSQUITTO, accepts, free_port
@@ -181,7 +181,7 @@ def test_different_names_have_different_identifiers_in_topics_that_are_allowed(
         assert bin_key(bin_name) != bin_key(other_bin)
     for topic, payload in discovery("ha", line, "t", [bin_name]):
         assert may_be_published(topic) and all(map(TOPIC.fullmatch, topic.split("/")))
-        assert is_of(line, valid_json(payload).encode()) or "\ud800" <= min(line) <= "\udfff"
+        assert belongs_to(line, valid_json(payload).encode()) or "\ud800" <= min(line) <= "\udfff"
 
 
 def test_plain_names_keep_the_identifiers_that_home_assistant_knows():

@@ -198,7 +198,7 @@ def test_the_broker_tells_that_the_line_died(broker, observer):
 def test_a_wrong_password_and_a_strange_certificate_are_told(broker, tmp_path):
     (tmp_path / "wrong").write_text("guessed")
     for changes, told in (
-        ({"password_file": tmp_path / "wrong"}, "refuses us"),
+        ({"password_file": tmp_path / "wrong"}, "refuses the connection"),
         ({"ca_file": None}, "certificate verify failed"),
     ):
         thread, outbox, said = output_of(config_of(broker, **changes))
