@@ -83,7 +83,9 @@ def belts(config: Config, items: int, frames: int, per_minute: float, seed: int)
     Raises:
         EwasteError: the bundle cannot be used.
     """
-    placed = place_items(drawn_pieces(seed, config.geometry), items, seed, config.geometry, GAP_MM)
+    placed = place_items(
+        drawn_pieces(seed, config.geometry), items, seed, config.geometry, gap_mm=GAP_MM
+    )
     pitch_mm = (placed[-1].position_mm - placed[0].position_mm) / max(1, items - 1)
     speed_mm_s = per_minute / 60 * pitch_mm
     busy = f"{per_minute:.0f} items a minute"

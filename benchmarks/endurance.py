@@ -22,7 +22,7 @@ from edge.config import Config, RecordsConfig
 from edge.line import Source, run_line
 from edge.simulator.layout import place_items
 from edge.simulator.scenario import Load, Optics, Pulses, Scenario, StretchOfBelt
-from edge.simulator.simulate import Pictures, pieces_of, plant_source, told
+from edge.simulator.simulate import PhotoFolders, config_for_scenario, pieces_of, plant_source
 
 FPS = 3.0
 PIECES = 100
@@ -83,16 +83,18 @@ def endure(hours: float, megabytes: float, photos: Path | None, state: Path) -> 
         encoder=Pulses(kind="exact"),
     )
     records = RecordsConfig(megabytes=megabytes, review_share=0.05)
-    config = told(Config(state=state, records=records), scenario)
-    pieces = list(itertools.islice(pieces_of(scenario.load, Pictures(photos), 1, config), PIECES))
+    config = config_for_scenario(Config(state=state, records=records), scenario)
+    pieces = list(
+        itertools.islice(pieces_of(scenario.load, PhotoFolders(photos), 1, config), PIECES)
+    )
     mean_mm = sum(piece.length_mm for piece in pieces) / PIECES + sum(GAP_MM) / 2
     count = int(hours * 3600 * 250 / mean_mm) + 100
-    placed = place_items(itertools.cycle(pieces), count, 1, config.geometry, GAP_MM)
+    placed = place_items(itertools.cycle(pieces), count, 1, config.geometry, gap_mm=GAP_MM)
     clock, notes, items = VirtualClock(), [], 0
     state.mkdir(parents=True, exist_ok=True)
 
     def opened(config: Config) -> Source:
-        return plant_source(config, scenario, placed, 1, clock, realtime=False)
+        return plant_source(config, scenario, placed, seed=1, clock=clock, realtime=False)
 
     def stopped() -> bool:
         due = hours * len(notes) / NOTES

@@ -15,7 +15,7 @@ from edge.config import Config, read_config
 from edge.errors import BadInput
 from edge.simulator.scenario import read_scenario, scenario_names
 from edge.simulator.score import BinScore, Score
-from edge.simulator.simulate import Outcome, Pictures, simulate
+from edge.simulator.simulate import PhotoFolders, SimulationResult, simulate
 
 COUNTS = (
     "items",
@@ -39,11 +39,11 @@ COUNTS = (
 )
 
 
-def row(name: str, outcome: Outcome, wall_s: float) -> dict:
+def row(name: str, result: SimulationResult, wall_s: float) -> dict:
     """One scenario's figures."""
-    counts = {key: getattr(outcome.score, key) for key in COUNTS}
-    times = {"belt_s": round(outcome.belt_s), "wall_s": round(wall_s)}
-    return {"scenario": name, **counts, "inferences": outcome.inferences, **times}
+    counts = {key: getattr(result.score, key) for key in COUNTS}
+    times = {"belt_s": round(result.belt_s), "wall_s": round(wall_s)}
+    return {"scenario": name, **counts, "inferences": result.inferences, **times}
 
 
 def pooled_bins(scores: list[Score]) -> dict[str, BinScore]:
@@ -63,7 +63,7 @@ def run_all(
     names: list[str],
     items: int,
     seed: int,
-    pictures: Pictures,
+    pictures: PhotoFolders,
     fps: float | None = None,
 ) -> tuple[pd.DataFrame, dict[str, BinScore]]:
     """Run scenarios one after the other; a table with a row for each, and the bins of all.
@@ -76,9 +76,9 @@ def run_all(
         camera = scenario.camera if fps is None else scenario.camera.model_copy(update={"fps": fps})
         scenario = scenario.model_copy(update={"items": items, "camera": camera})
         began = time.perf_counter()
-        outcome = simulate(config, scenario, seed + place, pictures)
-        rows.append(row(name, outcome, time.perf_counter() - began))
-        scores.append(outcome.score)
+        result = simulate(config, scenario, seed=seed + place, pictures=pictures)
+        rows.append(row(name, result, time.perf_counter() - began))
+        scores.append(result.score)
         print(" ".join(f"{key}={value}" for key, value in rows[-1].items()), file=sys.stderr)
     return pd.DataFrame(rows).set_index("scenario"), pooled_bins(scores)
 
@@ -101,7 +101,7 @@ def main(
         unknown = sorted(set(names) - set(scenario_names()))
         if unknown:
             raise BadInput(f"no such scenario: {', '.join(unknown)}")
-        pictures = Pictures(photos, debris)
+        pictures = PhotoFolders(photos, debris)
         table, bins = run_all(read_config(config), names, items, seed, pictures, fps)
     total = table.sum()
     shares = {

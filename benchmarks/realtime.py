@@ -25,7 +25,7 @@ from edge.errors import EwasteError
 from edge.records.store import RECORDS_NAME, ItemRecord, Store
 from edge.simulator.filming import render_film
 from edge.simulator.scenario import read_scenario
-from edge.simulator.simulate import Pictures, told
+from edge.simulator.simulate import PhotoFolders, config_for_scenario
 from edge.verdict import Reason
 
 TEXTURES = 18
@@ -127,10 +127,12 @@ def measure(
     scenario = read_scenario(scenario_name)
     if empty:
         scenario = scenario.model_copy(update={"items": 0})
-    config = told(read_config(None), scenario)
+    config = config_for_scenario(read_config(None), scenario)
     with tempfile.TemporaryDirectory(prefix="ewaste-film-") as scratch:
         folder = Path(scratch)
-        film = render_film(folder, config, scenario, TEXTURES, 1, Pictures(photos))
+        film = render_film(
+            folder, config, scenario, textures=TEXTURES, seed=1, pictures=PhotoFolders(photos)
+        )
         settings = folder / "line.toml"
         settings.write_text(
             f"gate_travel_s = {scenario.gate_travel_s}\n"

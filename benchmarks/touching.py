@@ -19,7 +19,7 @@ from edge.belt.touching import measure
 from edge.belt.tracker import TrackedItem, Tracker
 from edge.photos.dataset import find_photos
 from edge.simulator.layout import MARGIN_MM, PlacedItem
-from edge.simulator.pieces import Piece, cutout_pieces, drawn_pieces, photo_pieces
+from edge.simulator.pieces import Piece, drawn_pieces, photo_pieces, segmented_pieces
 from edge.simulator.scene import Scene
 
 VIEW = Geometry()
@@ -220,7 +220,7 @@ def sources(photos: Path | None, seed: int) -> dict[str, Iterator[Piece]]:
     found: dict[str, Iterator[Piece]] = {"drawn": drawn_pieces(seed, VIEW)}
     if photos is not None:
         listed = find_photos(photos)
-        found["cut-outs"] = cutout_pieces(listed, TURN_DEGREES, seed, VIEW)
+        found["cut-outs"] = segmented_pieces(listed, TURN_DEGREES, seed, VIEW)
         found["cards"] = photo_pieces(listed, seed, VIEW)
     return found
 

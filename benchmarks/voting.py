@@ -13,7 +13,7 @@ from benchmarks.endings import one_line_errors
 from edge.bundle.bundle import DEFAULT_BUNDLE
 from edge.config import Config
 from edge.simulator.scenario import Scenario, read_scenario
-from edge.simulator.simulate import Outcome, Pictures, plain_scenario, simulate
+from edge.simulator.simulate import PhotoFolders, SimulationResult, plain_scenario, simulate
 
 FPS = 10.0
 
@@ -46,7 +46,7 @@ class Row:
 
 
 def compare(
-    config: Config, scenario: Scenario, pictures: Pictures, seed: int, fixed: list[int]
+    config: Config, scenario: Scenario, pictures: PhotoFolders, seed: int, fixed: list[int]
 ) -> list[Row]:
     """Run the same belt with a fixed number of views and with the configured sequential vote.
 
@@ -59,16 +59,16 @@ def compare(
     for name, keys in [*ways, (most, {"vote": "sequential"})]:
         classifier = config.classifier.model_copy(update=keys)
         line = config.model_copy(update={"classifier": classifier})
-        rows.append(_row(name, simulate(line, scenario, seed, pictures)))
+        rows.append(_row(name, simulate(line, scenario, seed=seed, pictures=pictures)))
     return rows
 
 
-def _row(name: str, outcome: Outcome) -> Row:
-    score = outcome.score
+def _row(name: str, result: SimulationResult) -> Row:
+    score = result.score
     return Row(
         vote=name,
         items=score.items,
-        inferences=round(outcome.inferences / score.items, 3),
+        inferences=round(result.inferences / score.items, 3),
         accuracy=round(score.right / score.items, 4),
         wrong=score.wrong,
         unknown=score.unknown,
@@ -95,10 +95,10 @@ def main(
     )
     with one_line_errors():
         if scenario is None:
-            plant = plain_scenario(config, FPS, items, photos is not None)
+            plant = plain_scenario(config, fps=FPS, items=items, photos=photos is not None)
         else:
             plant = read_scenario(scenario).model_copy(update={"items": items})
-        rows = compare(config, plant, Pictures(photos), seed, fixed)
+        rows = compare(config, plant, PhotoFolders(photos), seed, fixed)
     if as_json:
         print(json.dumps({"rows": [asdict(row) for row in rows]}))
         return

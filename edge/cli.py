@@ -206,7 +206,7 @@ def simulate(
 ) -> None:
     """Run a simulated belt as fast as possible and score what the line made of it."""
     from edge.simulator import scenario as scenarios
-    from edge.simulator.simulate import Pictures, plain_scenario
+    from edge.simulator.simulate import PhotoFolders, plain_scenario
     from edge.simulator.simulate import simulate as simulate_belt
 
     if list_them:
@@ -214,16 +214,24 @@ def simulate(
             out.print(f"{name:22} {scenarios.read_scenario(name).about}")
         return
     settings = _settings(config, bundle, None, None, "simulated")
-    pictures = Pictures(photos, debris, cards=scenario is None)
+    pictures = PhotoFolders(photos, debris, cards=scenario is None)
     if scenario is None:
-        plant = plain_scenario(settings, 10.0, 100, photos is not None)
+        plant = plain_scenario(settings, fps=10.0, items=100, photos=photos is not None)
     else:
         plant = scenarios.read_scenario(scenario)
     given = {"fps": fps, "items": items}
     plant = scenarios.changed(plant, {key: value for key, value in given.items() if value})
     show = (lambda record: None) if as_json else _show
     with out.beside(), err.beside():
-        score = simulate_belt(settings, plant, seed, pictures, video, show, err.tell).score
+        score = simulate_belt(
+            settings,
+            plant,
+            seed=seed,
+            pictures=pictures,
+            video=video,
+            recorded=show,
+            said=err.tell,
+        ).score
     if as_json:
         out.print(json.dumps(_figures(score)))
         return

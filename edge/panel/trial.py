@@ -25,7 +25,7 @@ Classify = Callable[[np.ndarray], Prediction]
 
 
 @dataclass(frozen=True)
-class Answer:
+class TrialAnswer:
     """What the bundle says of a picture: probabilities per label, 0 to 1, verdict, hazards."""
 
     probabilities: dict[str, float]
@@ -49,7 +49,7 @@ class Trial:
         self._lock = threading.Lock()
         self._loaded: tuple[str, _Judge] | None = None
 
-    def __call__(self, content: bytes) -> Answer:
+    def __call__(self, content: bytes) -> TrialAnswer:
         """Classify and decide on the bytes of a picture; safe to call from several threads.
 
         Raises:
@@ -65,7 +65,7 @@ class Trial:
                 raise BadInput(UNREADABLE) from None
             prediction = judge.classify(pixels)
         probabilities = zip(judge.rules.labels, map(float, prediction.probabilities), strict=True)
-        return Answer(dict(probabilities), decide([prediction], judge.rules), judge.hazards)
+        return TrialAnswer(dict(probabilities), decide([prediction], judge.rules), judge.hazards)
 
     def _opened(self) -> "_Judge":
         """What judges by the bundle, which is verified as a line does when it is another."""

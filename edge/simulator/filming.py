@@ -16,11 +16,17 @@ from edge.errors import BadInput
 from edge.simulator.layout import PlacedItem, place_items
 from edge.simulator.scenario import Scenario
 from edge.simulator.scene import TEXTURE_MM, Scene
-from edge.simulator.simulate import Pictures, pieces_of
+from edge.simulator.simulate import PhotoFolders, pieces_of
 
 
 def render_film(
-    folder: Path, config: Config, scenario: Scenario, textures: int, seed: int, pictures: Pictures
+    folder: Path,
+    config: Config,
+    scenario: Scenario,
+    *,
+    textures: int,
+    seed: int,
+    pictures: PhotoFolders,
 ) -> Film:
     """Render a loop of belt at an even speed.
 
@@ -64,13 +70,18 @@ def render_film(
 
 
 def _loop(
-    config: Config, scenario: Scenario, loop_mm: float, seed: int, pictures: Pictures
+    config: Config, scenario: Scenario, loop_mm: float, seed: int, pictures: PhotoFolders
 ) -> list[PlacedItem]:
     """The items that fit in a loop, with the least gap between the last one and the first."""
     load = scenario.load
     longest = round(loop_mm / max(1.0, load.gap_mm[0] + 50.0))
     placed = place_items(
-        pieces_of(load, pictures, seed, config), longest, seed, config.geometry, load.gap_mm, 0.0
+        pieces_of(load, pictures, seed, config),
+        longest,
+        seed,
+        config.geometry,
+        gap_mm=load.gap_mm,
+        start_mm=0.0,
     )
     end_mm = loop_mm + placed[0].position_mm - placed[0].length_mm / 2 - load.gap_mm[0]
     return list(takewhile(lambda item: item.position_mm + item.length_mm / 2 <= end_mm, placed))

@@ -39,6 +39,7 @@ def place_items(
     count: int,
     seed: int,
     geometry: Geometry,
+    *,
     gap_mm: tuple[float, float] = (80.0, 250.0),
     start_mm: float | None = None,
     touching: float = 0.0,
@@ -82,8 +83,14 @@ def place_items(
 
 
 def _placed(piece: Piece, position_mm: float, offset_mm: float) -> PlacedItem:
-    size = piece.length_mm, piece.width_mm
-    return PlacedItem(piece.label, position_mm, offset_mm, *size, piece.draw)
+    return PlacedItem(
+        label=piece.label,
+        position_mm=position_mm,
+        offset_mm=offset_mm,
+        length_mm=piece.length_mm,
+        width_mm=piece.width_mm,
+        draw=piece.draw,
+    )
 
 
 def _room_mm(piece: Piece, geometry: Geometry) -> float:

@@ -135,7 +135,7 @@ def cropped(sprite: np.ndarray) -> np.ndarray:
     return sprite[top : top + height, left : left + width]
 
 
-def cutout_pieces(
+def segmented_pieces(
     photos: Sequence[LabeledPhoto], turn_degrees: float, seed: int, geometry: Geometry
 ) -> Iterator[Piece]:
     """The items of photos without their backgrounds, without end; in random order, then again.
@@ -169,7 +169,7 @@ def debris_pieces(photos: Sequence[LabeledPhoto], seed: int, geometry: Geometry)
         BadInput: a photo cannot be read (when its turn comes).
     """
     if photos:
-        for piece in cutout_pieces(photos, 180.0, seed, geometry):
+        for piece in segmented_pieces(photos, 180.0, seed, geometry):
             yield replace(piece, label=DEBRIS)
     rng = np.random.default_rng(seed)
     while True:

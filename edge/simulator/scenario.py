@@ -19,11 +19,11 @@ Seconds = Annotated[float, within(0, 1e7)]
 Gap = Annotated[float, within(0, 10_000)]
 
 
-class _Section(BaseModel):
+class _ScenarioSection(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class StretchOfBelt(_Section):
+class StretchOfBelt(_ScenarioSection):
     """See `edge.simulator.motion.Stretch`."""
 
     seconds: Annotated[float, within(0.001, 86400)]
@@ -37,7 +37,7 @@ class StretchOfBelt(_Section):
         return self
 
 
-class Load(_Section):
+class Load(_ScenarioSection):
     """What lies on the belt.
 
     Attributes:
@@ -70,7 +70,7 @@ class Load(_Section):
         return self
 
 
-class Optics(_Section):
+class Optics(_ScenarioSection):
     """The camera and the light.
 
     Attributes:
@@ -94,7 +94,7 @@ class Optics(_Section):
     brightness: Annotated[float, within(0.1, 1)] = 1.0
 
 
-class Pulses(_Section):
+class Pulses(_ScenarioSection):
     """The encoder of the line.
 
     Attributes:
@@ -114,7 +114,7 @@ class Pulses(_Section):
     silent_s: tuple[tuple[Seconds, Seconds], ...] = Field(default=(), max_length=MOST_STRETCHES)
 
 
-class Scenario(_Section):
+class Scenario(_ScenarioSection):
     """A whole one.
 
     Attributes:

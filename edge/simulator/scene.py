@@ -24,7 +24,7 @@ DEFAULT_OPTICS = Optics()
 
 
 @dataclass(frozen=True)
-class Layer:
+class ItemLayer:
     """An item's picture, ready to be laid over the belt: `belt * keep / 255 + paint`.
 
     Attributes:
@@ -52,7 +52,7 @@ class Scene:
         self._positions = [item.position_mm for item in self.items]
         self._reach_mm = max((item.length_mm for item in items), default=0.0) / 2 + 4 * SHADOW_MM
         self._removed: set[int] = set()
-        self._layers: dict[int, Layer] = {}
+        self._layers: dict[int, ItemLayer] = {}
         rng = np.random.default_rng(seed)
         self._loop_px = round(TEXTURE_MM / geometry.mm_per_px)
         self._rubber = rubber(self._loop_px, geometry, rng)
@@ -98,7 +98,7 @@ class Scene:
     def _lay(self, pixels: np.ndarray, index: int, encoder_mm: float) -> None:
         item = self.items[index]
         if index not in self._layers:
-            self._layers[index] = layer(item.draw(), SHADOW_MM / self.geometry.mm_per_px)
+            self._layers[index] = item_layer(item.draw(), SHADOW_MM / self.geometry.mm_per_px)
         keep, paint = self._layers[index].keep, self._layers[index].paint
         height, width = keep.shape[:2]
         left = round(self.geometry.column(item.position_mm, encoder_mm) - width / 2)
@@ -113,14 +113,14 @@ class Scene:
         cv2.add(belt, paint[part], dst=belt)
 
 
-def layer(sprite: np.ndarray, shadow_px: float) -> Layer:
+def item_layer(sprite: np.ndarray, shadow_px: float) -> ItemLayer:
     """An item's picture, uint8 RGBA [h, w, 4], with a soft contact shadow around it."""
     pad = round(3 * shadow_px)
     sprite = cv2.copyMakeBorder(sprite, pad, pad, pad, pad, cv2.BORDER_CONSTANT, value=(0,) * 4)
     opacity = sprite[..., 3:].astype(np.float32) / 255
     shadow = SHADOW_DEPTH * cv2.GaussianBlur(opacity, (0, 0), shadow_px)[..., np.newaxis]
     keep = np.repeat((1 - opacity) * (1 - shadow) * 255, 3, axis=2)
-    return Layer(
+    return ItemLayer(
         np.rint(keep).astype(np.uint8), np.rint(sprite[..., :3] * opacity).astype(np.uint8)
     )
 
@@ -141,9 +141,9 @@ def rubber(loop_px: int, geometry: Geometry, rng: np.random.Generator) -> np.nda
     gray += 1.5 * np.sin(np.arange(height, dtype=np.float32) * 0.9)[:, np.newaxis]  # the weave
     marks = np.zeros((height, loop_px), np.float32)
     for _ in range(loop_px // 60):  # scratches run along the belt, more or less
-        x, y = rng.integers(40, loop_px - 260), rng.integers(height)
+        x, y = int(rng.integers(40, loop_px - 260)), int(rng.integers(height))
         end = (int(x + rng.integers(30, 220)), int(y + rng.integers(-12, 12)))
-        cv2.line(marks, (int(x), int(y)), end, float(rng.uniform(-12, 16)), 1, cv2.LINE_AA)
+        cv2.line(marks, (x, y), end, float(rng.uniform(-12, 16)), 1, cv2.LINE_AA)
     for _ in range(loop_px // 250):  # stains
         x, y = int(rng.integers(80, loop_px - 80)), int(rng.integers(height))
         axes = (int(rng.integers(8, 60)), int(rng.integers(6, 40)))

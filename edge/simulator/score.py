@@ -203,9 +203,9 @@ def bin_scores(
     }
 
 
-def is_right(truth: str, said: str) -> bool:
-    """Whether a verdict is right; debris is no known class."""
-    return said == (UNKNOWN if truth == DEBRIS else truth)
+def is_right(truth: str, label: str) -> bool:
+    """Whether a verdict's label is right; debris is of no known class."""
+    return label == (UNKNOWN if truth == DEBRIS else truth)
 
 
 def says_touching(record: Record) -> bool:

@@ -8,7 +8,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from edge.bundle.bundle import Bundle
 from edge.cameras.camera import Camera, Frame
 from edge.cameras.watched import WatchedCamera
 from edge.clock import Clock, SystemClock, VirtualClock
@@ -30,11 +29,11 @@ from edge.simulator.layout import PlacedItem, place_items
 from edge.simulator.motion import BeltMotion
 from edge.simulator.pieces import (
     Piece,
-    cutout_pieces,
     debris_pieces,
     drawn_pieces,
     mixed,
     photo_pieces,
+    segmented_pieces,
 )
 from edge.simulator.plant import RUN_OUT_MM, SimulatedPlant
 from edge.simulator.scenario import Load, Optics, Pulses, Scenario, StretchOfBelt
@@ -48,7 +47,7 @@ DEMO_ITEMS = 20_000
 
 
 @dataclass(frozen=True)
-class Pictures:
+class PhotoFolders:
     """Folders of photos to lay on the belt; None: things are drawn.
 
     Attributes:
@@ -63,7 +62,7 @@ class Pictures:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class SimulationResult:
     """What a simulated run brought.
 
     Attributes:
@@ -81,8 +80,15 @@ class Outcome:
     inferences: int
 
 
-def plain_scenario(config: Config, fps: float, items: int, photos: bool) -> Scenario:
-    """The configured line at its speed, with nothing to trouble it and no time for the model."""
+def plain_scenario(config: Config, *, fps: float, items: int, photos: bool) -> Scenario:
+    """The configured line at its speed, without faults, and a model that takes no time.
+
+    Args:
+        config: the line.
+        fps: pictures per second.
+        items: how many lie on the belt.
+        photos: whether they come from photos; else they are drawn.
+    """
     return Scenario(
         items=items,
         belt=(StretchOfBelt(seconds=60, speed_mm_s=config.belt.speed_mm_s),),
@@ -96,7 +102,7 @@ def plain_scenario(config: Config, fps: float, items: int, photos: bool) -> Scen
 
 def pieces_of(
     load: Load,
-    pictures: Pictures,
+    pictures: PhotoFolders,
     seed: int,
     config: Config,
     said: Callable[[str], None] = lambda line: None,
@@ -113,7 +119,7 @@ def pieces_of(
             of_photos = photo_pieces(photos, seed, geometry)
         else:
             known = [photo for photo in photos if photo.label in load.labels]
-            of_photos = cutout_pieces(known or photos, load.turn_degrees, seed, geometry)
+            of_photos = segmented_pieces(known or photos, load.turn_degrees, seed, geometry)
         sources.append(((1 - load.debris) * load.photos, of_photos))
     if not photos or load.photos < 1:
         share = (1 - load.photos) if photos else 1.0
@@ -139,23 +145,26 @@ def demo_source(
     Raises:
         BadInput: the folder of photos cannot be used.
     """
-    scenario = plain_scenario(config, config.camera.fps, DEMO_ITEMS, photos is not None)
-    pictures = Pictures(photos, cards=True)
+    fps, has_photos = config.camera.fps, photos is not None
+    scenario = plain_scenario(config, fps=fps, items=DEMO_ITEMS, photos=has_photos)
+    pictures = PhotoFolders(photos, cards=True)
     endless = pieces_of(scenario.load, pictures, seed, config, said)
     pieces = list(itertools.islice(endless, DEMO_PIECES))
     placed = place_items(itertools.cycle(pieces), DEMO_ITEMS, seed, config.geometry)
-    return plant_source(config, scenario, placed, seed, SystemClock(), realtime=True)
+    clock = SystemClock()
+    return plant_source(config, scenario, placed, seed=seed, clock=clock, realtime=True)
 
 
 def simulate(
     config: Config,
     scenario: Scenario,
+    *,
     seed: int,
-    pictures: Pictures = Pictures(),
+    pictures: PhotoFolders = PhotoFolders(),
     video: Path | None = None,
     recorded: Callable[[ItemRecord], None] = lambda record: None,
     said: Callable[[str], None] = lambda line: None,
-) -> Outcome:
+) -> SimulationResult:
     """Run a scenario on a virtual clock, as fast as this machine can, and score it.
 
     Args:
@@ -171,7 +180,7 @@ def simulate(
         Refused: the bundle cannot be proved.
         BadInput: the photos or the video file cannot be used.
     """
-    config = told(config, scenario)
+    config = config_for_scenario(config, scenario)
     bundle, _ = proved = proved_bundle(config)
     for note in name_notes(config, bundle):
         said(note)
@@ -181,13 +190,15 @@ def simulate(
         scenario.items,
         seed,
         config.geometry,
-        load.gap_mm,
+        gap_mm=load.gap_mm,
         touching=load.touching,
         overlapping=load.overlapping,
     )
     clock, motion = VirtualClock(), BeltMotion(scenario.stretches)
     realtime = scenario.inference_s > 0
-    source = plant_source(config, scenario, placed, seed, clock, realtime, video)
+    source = plant_source(
+        config, scenario, placed, seed=seed, clock=clock, realtime=realtime, video=video
+    )
     records: list[ItemRecord] = []
     paced: list[PacedInference] = []
 
@@ -211,32 +222,33 @@ def simulate(
 
     try:
         conveyor = build_conveyor(
-            *(config, source, source.gates, proved, record), inference=pace, moved=move
+            config=config,
+            source=source,
+            gates=source.gates,
+            proved=proved,
+            record=record,
+            inference=pace,
+            moved=move,
         )
         tally = conveyor.run()
     finally:
         source.camera.close()
-    return Outcome(
-        _score(config, bundle, placed, records, source.gates),
-        tally,
-        tuple(records),
-        clock.now(),
-        paced[0].asked,
+    return SimulationResult(
+        score=score(
+            placed=placed,
+            records=records,
+            routed=source.gates.routed,
+            bins=bin_of(config, bundle),
+            hazards=frozenset(bundle.manifest.hazards),
+        ),
+        tally=tally,
+        records=tuple(records),
+        belt_s=clock.now(),
+        inferences=paced[0].asked,
     )
 
 
-def _score(
-    config: Config,
-    bundle: Bundle,
-    placed: list[PlacedItem],
-    records: list[ItemRecord],
-    plant: SimulatedPlant,
-) -> Score:
-    hazards = frozenset(bundle.manifest.hazards)
-    return score(placed, records, plant.routed, bin_of(config, bundle), hazards)
-
-
-def told(config: Config, scenario: Scenario) -> Config:
+def config_for_scenario(config: Config, scenario: Scenario) -> Config:
     """The configuration as it would be set up for a plant like this."""
     return config.model_copy(
         update={
@@ -285,16 +297,33 @@ class PacedInference:
         """Nothing is under way."""
 
 
+@dataclass(frozen=True)
+class PlantSource(Source):
+    """A line's source whose gates are those of a simulated plant."""
+
+    gates: SimulatedPlant
+
+
 def plant_source(
     config: Config,
     scenario: Scenario,
     placed: list[PlacedItem],
+    *,
     seed: int,
     clock: SystemClock | VirtualClock,
     realtime: bool,
     video: Path | None = None,
-) -> Source:
+) -> PlantSource:
     """Camera, encoder and gates of a simulated plant.
+
+    Args:
+        config: the line.
+        scenario: the plant.
+        placed: the items on the belt.
+        seed: of noise and faults.
+        clock: of the line; the belt starts now.
+        realtime: leave out the frames that the line was too slow for.
+        video: also write what the camera sees to this file.
 
     Raises:
         BadInput: the video file cannot be written.
@@ -310,13 +339,16 @@ def plant_source(
     if video is not None:
         camera = _recorded(camera, video, scenario.camera.fps, config)
     camera = WatchedCamera(camera, lambda frame: plant.advance(motion.position_mm(clock.now())))
-    camera, encoder = _with_encoder(config, scenario, camera, motion, clock, seed)
-    return Source(camera, encoder, clock, plant)
+    camera, encoder = _with_encoder(
+        config, scenario, camera=camera, motion=motion, clock=clock, seed=seed
+    )
+    return PlantSource(camera, encoder, clock, plant)
 
 
 def _with_encoder(
     config: Config,
     scenario: Scenario,
+    *,
     camera: Camera,
     motion: BeltMotion,
     clock: Clock,
@@ -366,8 +398,8 @@ def _recorded(camera: Camera, video: Path, fps: float, config: Config) -> Camera
     writer = cv2.VideoWriter(str(video), cv2.VideoWriter.fourcc(*codec), fps, size)
     if not writer.isOpened():
         raise BadInput(f"{video}: no video can be written there; give a path to an .mp4 or .avi")
-    return WatchedCamera(
-        camera,
-        lambda frame: writer.write(cv2.cvtColor(frame.pixels, cv2.COLOR_RGB2BGR)),
-        writer.release,
-    )
+
+    def write(frame: Frame) -> None:
+        writer.write(cv2.cvtColor(frame.pixels, cv2.COLOR_RGB2BGR))
+
+    return WatchedCamera(camera, write, writer.release)

@@ -7,7 +7,16 @@ from PIL import Image, ImageDraw
 
 from edge.synthetic.drawings import canvas
 from edge.synthetic.drawings.canvas import Color, Rectangle, lighter
-from edge.synthetic.drawings.solid import View, around, box, corners_of, glare, knob, look_at, sheet
+from edge.synthetic.drawings.solid import (
+    Projection,
+    around,
+    box,
+    corners_of,
+    glare,
+    knob,
+    look_at,
+    sheet,
+)
 
 BODIES = (
     (238, 238, 236),
@@ -165,7 +174,7 @@ def _top(rng: np.random.Generator, shell: Color, depth: float) -> Image.Image:
 def _handle(
     image: Image.Image,
     rng: np.random.Generator,
-    view: View,
+    view: Projection,
     split: float,
     height: float,
     body: Color,

@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw
 from edge.synthetic.drawings.canvas import Color, blank, lighter, made_up_name, pick, write
 from edge.synthetic.drawings.solid import (
     Point,
-    View,
+    Projection,
     around,
     box,
     corners_of,
@@ -63,7 +63,7 @@ def _page(rng: np.random.Generator, across: float, down: float) -> Image.Image:
 
 
 def _slab(
-    image: Image.Image, view: View, corners: list[Point], face: Image.Image, edge: Color
+    image: Image.Image, view: Projection, corners: list[Point], face: Image.Image, edge: Color
 ) -> None:
     """A thin sheet or tray seen from whichever side, outlined so that it stands off."""
     spots = [tuple(spot) for spot in view.at(corners).tolist()]
@@ -75,7 +75,7 @@ def _slab(
 def _rear_tray(
     rng: np.random.Generator,
     image: Image.Image,
-    view: View,
+    view: Projection,
     place: Point,
     rise: float,
     color: Color,
@@ -110,7 +110,7 @@ def _rear_tray(
 def _out_tray(
     rng: np.random.Generator,
     image: Image.Image,
-    view: View,
+    view: Projection,
     reach: float,
     color: Color,
     paper: bool,
@@ -260,7 +260,7 @@ def _all_in_one(rng: np.random.Generator) -> Image.Image:
 def _scanner(
     rng: np.random.Generator,
     image: Image.Image,
-    view: View,
+    view: Projection,
     place: tuple[float, float, float],
     color: Color,
     opened: bool,
@@ -289,7 +289,9 @@ def _scanner(
     box(image, view, (-0.01, low, -0.02), (1.01, high, depth), color, rim, top)
 
 
-def _open_lid(image: Image.Image, view: View, height: float, depth: float, color: Color) -> None:
+def _open_lid(
+    image: Image.Image, view: Projection, height: float, depth: float, color: Color
+) -> None:
     corners: list[Point] = [
         (0, height + 0.56, depth * 1.1),
         (1, height + 0.56, depth * 1.1),
@@ -422,7 +424,7 @@ def _receipt(rng: np.random.Generator) -> Image.Image:
 def _strip(
     rng: np.random.Generator,
     image: Image.Image,
-    view: View,
+    view: Projection,
     start: tuple[float, float],
     rise: float,
 ) -> None:

@@ -18,7 +18,7 @@ FILLS = 0.94
 
 
 @dataclass(frozen=True)
-class View:
+class Projection:
     """A camera: `turn` [3, 3] turns what is `middle`-centered, `scale` and `shift` fit it in."""
 
     turn: np.ndarray
@@ -34,7 +34,7 @@ class View:
         ) + (self.shift)
 
 
-def look_at(points: Sequence[Point], yaw: float, pitch: float) -> View:
+def look_at(points: Sequence[Point], yaw: float, pitch: float) -> Projection:
     """See all `points` as large as fits, from `yaw` degrees to the right and `pitch` above."""
     spots = np.asarray(points, float)
     middle = (spots.max(axis=0) + spots.min(axis=0)) / 2
@@ -50,7 +50,7 @@ def look_at(points: Sequence[Point], yaw: float, pitch: float) -> View:
     flat = _project(spots, turn, middle, distance)
     low, high = flat.min(axis=0), flat.max(axis=0)
     scale = FILLS * SIDE / float((high - low).max())
-    return View(turn, middle, distance, scale, SIDE / 2 - scale * (low + high) / 2)
+    return Projection(turn, middle, distance, scale, SIDE / 2 - scale * (low + high) / 2)
 
 
 def _project(
@@ -82,7 +82,7 @@ def sheet(
 
 
 def lay(
-    image: Image.Image, view: View, corners: Sequence[Point], face: Image.Image | Color
+    image: Image.Image, view: Projection, corners: Sequence[Point], face: Image.Image | Color
 ) -> None:
     """Show a face, a sheet or one color, at its four corners, clockwise from the top left.
 
@@ -112,7 +112,7 @@ def lay(
 
 def box(
     image: Image.Image,
-    view: View,
+    view: Projection,
     low: Point,
     high: Point,
     color: Color,

@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw
 
 from edge.synthetic.drawings.canvas import Color, blank, lighter, made_up_name, pick, write
 from edge.synthetic.drawings.solid import (
-    View,
+    Projection,
     around,
     box,
     corners_of,
@@ -58,12 +58,12 @@ def _flat(rng: np.random.Generator) -> Image.Image:
     return image
 
 
-def _spots(view: View, points: list[tuple[float, float, float]]) -> list[tuple[float, float]]:
+def _spots(view: Projection, points: list[tuple[float, float, float]]) -> list[tuple[float, float]]:
     return [tuple(spot) for spot in view.at(points).tolist()]
 
 
 def _foot(
-    rng: np.random.Generator, image: Image.Image, view: View, foot: float, color: Color
+    rng: np.random.Generator, image: Image.Image, view: Projection, foot: float, color: Color
 ) -> None:
     wide, turns = rng.uniform(0.18, 0.34), np.linspace(0, math.tau, 40)
     round_foot = rng.random() < 0.5
@@ -315,7 +315,7 @@ def _tube_front(rng: np.random.Generator, height: float, case: Color) -> Image.I
 
 
 def _rabbit_ears(
-    image: Image.Image, view: View, foot: tuple[float, float, float], rise: float
+    image: Image.Image, view: Projection, foot: tuple[float, float, float], rise: float
 ) -> None:
     draw = ImageDraw.Draw(image)
     x, y, z = foot

@@ -14,7 +14,7 @@ from edge.synthetic.drawings.canvas import (
     write,
 )
 from edge.synthetic.drawings.solid import (
-    View,
+    Projection,
     around,
     box,
     corners_of,
@@ -229,7 +229,9 @@ def _lid(rng: np.random.Generator, depth: float, color: Color, opened: bool) -> 
     return face
 
 
-def _open_lid(image: Image.Image, view: View, height: float, depth: float, color: Color) -> None:
+def _open_lid(
+    image: Image.Image, view: Projection, height: float, depth: float, color: Color
+) -> None:
     far = depth * 0.76
     corners = [
         (0.1, height + 0.62, far + 0.12),
@@ -247,7 +249,7 @@ def _open_lid(image: Image.Image, view: View, height: float, depth: float, color
 def _console(
     rng: np.random.Generator,
     image: Image.Image,
-    view: View,
+    view: Projection,
     place: tuple[float, float, float, float],
     color: Color,
 ) -> None:

@@ -6,7 +6,7 @@ from PIL import Image
 
 from edge.config import Config
 from edge.simulator.scenario import Load
-from edge.simulator.simulate import Pictures, pieces_of
+from edge.simulator.simulate import PhotoFolders, pieces_of
 
 
 def test_huge_and_bad_pictures_are_skipped_by_name_and_take_little_memory(tmp_path):
@@ -24,7 +24,7 @@ def test_huge_and_bad_pictures_are_skipped_by_name_and_take_little_memory(tmp_pa
     Image.new("L", (9000, 9000)).save(tmp_path / "debris/other/huge.png")
     (tmp_path / "photos/Battery/bad.jpg").write_bytes(b"no picture")
     said = []
-    pictures = Pictures(tmp_path / "photos", tmp_path / "debris")
+    pictures = PhotoFolders(tmp_path / "photos", tmp_path / "debris")
     load = Load(photos=1, debris=0.5)
     tracemalloc.start()
     pieces = list(itertools.islice(pieces_of(load, pictures, 1, Config(), said.append), 40))

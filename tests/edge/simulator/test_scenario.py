@@ -4,7 +4,7 @@ from edge.config import Config
 from edge.errors import BadInput
 from edge.simulator.pieces import DEBRIS
 from edge.simulator.scenario import Scenario, read_scenario, scenario_names
-from edge.simulator.simulate import Pictures, pieces_of
+from edge.simulator.simulate import PhotoFolders, pieces_of
 
 
 def test_there_are_at_least_twenty_and_each_says_what_it_is_about():
@@ -43,7 +43,7 @@ def test_an_unknown_name_lists_those_there_are():
 
 def test_a_load_has_its_share_of_debris_and_only_the_wanted_labels():
     load = Scenario.model_validate({"load": {"debris": 0.5, "labels": ["Mouse"]}}).load
-    pieces = pieces_of(load, Pictures(), 3, Config())
+    pieces = pieces_of(load, PhotoFolders(), 3, Config())
     labels = [next(pieces).label for _ in range(60)]
     assert set(labels) == {"Mouse", DEBRIS}
     assert 18 <= labels.count(DEBRIS) <= 42

@@ -5,26 +5,26 @@ from edge.config import BeltConfig, CameraConfig, ClassifierConfig, Config
 from edge.simulator.filming import render_film
 from edge.simulator.scenario import Scenario, read_scenario
 from edge.simulator.scene import TEXTURE_MM
-from edge.simulator.simulate import Pictures, simulate
+from edge.simulator.simulate import PhotoFolders, simulate
 
 
 def test_a_scenario_that_jogs_back_counts_each_item_once(tiny_bundle):
     scenario = read_scenario("jog-back").model_copy(update={"items": 8})
     config = Config(classifier=ClassifierConfig(bundle=tiny_bundle))
-    outcome = simulate(config, scenario, seed=3)
-    assert (outcome.score.items, outcome.score.counted, outcome.score.miscounted) == (8, 8, 0)
-    assert outcome.score.deadlines_missed == 0
-    assert outcome.tally.items == len(outcome.records) == 8
-    assert outcome.inferences >= 8
-    assert sum(each.fed for each in outcome.score.bins.values()) == 8
-    assert sum(each.got for each in outcome.score.bins.values()) == 8
+    result = simulate(config, scenario, seed=3)
+    assert (result.score.items, result.score.counted, result.score.miscounted) == (8, 8, 0)
+    assert result.score.deadlines_missed == 0
+    assert result.tally.items == len(result.records) == 8
+    assert result.inferences >= 8
+    assert sum(each.fed for each in result.score.bins.values()) == 8
+    assert sum(each.got for each in result.score.bins.values()) == 8
 
 
 def test_debris_and_photos_lie_on_the_belt_too(tiny_bundle, card_photos):
     scenario = Scenario.model_validate({"items": 6, "load": {"debris": 0.5, "photos": 1.0}})
     config = Config(classifier=ClassifierConfig(bundle=tiny_bundle))
     folder = card_photos[0].path.parents[1]
-    score = simulate(config, scenario, seed=5, pictures=Pictures(folder)).score
+    score = simulate(config, scenario, seed=5, pictures=PhotoFolders(folder)).score
     assert (score.counted, score.miscounted) == (6, 0)
 
 
@@ -39,7 +39,7 @@ def test_a_film_begins_again_without_a_seam_and_is_shown_in_time(tmp_path):
             "camera": {"fps": 20, "noise": 0, "exposure_ms": 0},
         }
     )
-    film = render_film(tmp_path, config, scenario, 2, seed=1, pictures=Pictures())
+    film = render_film(tmp_path, config, scenario, textures=2, seed=1, pictures=PhotoFolders())
     assert film == read_film(tmp_path)
     assert film.loop_mm == 2 * TEXTURE_MM and 8 <= len(film.labels) <= 23
     device = FilmDevice(f"film://{tmp_path}")
