@@ -1,4 +1,4 @@
-"""A simulated plant written down: belt, load, camera, encoder, gates; `scenarios/*.toml`."""
+"""The description of a simulated plant: belt, load, camera, encoder, gates (`scenarios/*.toml`)."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,7 +24,13 @@ class _ScenarioSection(BaseModel):
 
 
 class StretchOfBelt(_ScenarioSection):
-    """See `edge.simulator.motion.Stretch`."""
+    """A stretch of the belt's motion at one speed.
+
+    Attributes:
+        seconds: its duration.
+        speed_mm_s: the belt speed, mm/s; 0 is a stop, negative is a jog back.
+        ramp_s: the first seconds, in which the speed changes evenly from the one before.
+    """
 
     seconds: Annotated[float, within(0.001, 86400)]
     speed_mm_s: Annotated[float, within(-2000, 5000)]
@@ -41,13 +47,13 @@ class Load(_ScenarioSection):
     """What lies on the belt.
 
     Attributes:
-        gap_mm: least and greatest distance between the ends of two neighbors.
-        touching: share of the items that are laid against the one before.
-        overlapping: share of the items that are laid partly over the one before.
-        photos: share of the items that come from photos, if there are any.
-        debris: share of the things that are no electronic waste.
-        turn_degrees: an item from a photo is turned by up to this angle, either way.
-        labels: the classes to lay down.
+        gap_mm: the minimum and maximum distance between the ends of two neighbors, mm.
+        touching: the share of items that touch the one before.
+        overlapping: the share of items that partly overlap the one before.
+        photos: the share of items that come from photos, if there are any photos.
+        debris: the share of objects that are not electronic waste.
+        turn_degrees: the maximum rotation of an item from a photo, either way, degrees.
+        labels: the classes of the items.
     """
 
     gap_mm: tuple[Gap, Gap] = (80.0, 250.0)
@@ -74,14 +80,14 @@ class Optics(_ScenarioSection):
     """The camera and the light.
 
     Attributes:
-        fps: pictures a second.
-        exposure_ms: the belt moves on during it, which blurs the picture.
-        noise: of the sensor, gray levels, 0 to this.
-        flicker: of the lamp at 100 Hz, as a share of its light.
-        drift: how far the light rises and falls in the course of two minutes, as a share.
-        shadow: depth of a shadow that wanders over the belt, 0 (none) to 1 (black).
-        dust: specks on the lens.
-        brightness: of the lamp, 1 is usual.
+        fps: frames per second.
+        exposure_ms: the exposure time, ms; the belt's motion during it blurs the frame.
+        noise: the maximum sensor noise, gray levels.
+        flicker: the amplitude of the lamp's 100 Hz flicker, as a share of its light.
+        drift: the amplitude of the brightness drift with a period of two minutes, as a share.
+        shadow: the depth of a shadow that moves across the belt, 0 (none) to 1 (black).
+        dust: the number of specks on the lens.
+        brightness: the brightness of the lamp; 1 is normal.
     """
 
     fps: Annotated[float, within(1, 240)] = 10.0
@@ -100,10 +106,11 @@ class Pulses(_ScenarioSection):
     Attributes:
         kind: `exact`; `pulses`, checked against the camera; `camera`, which measures the belt
             itself; `time`, which cannot see it stop.
-        mm_per_pulse: belt per pulse.
-        jitter: of a pulse's place, as a share of `mm_per_pulse`.
-        missed, spurious: share of the pulses that are lost, and that are added.
-        silent_s: from when to when its cable is cut, seconds.
+        mm_per_pulse: the belt travel per pulse, mm.
+        jitter: the position error of a pulse, as a share of `mm_per_pulse`.
+        missed: the share of pulses that are lost.
+        spurious: the share of pulses that are added.
+        silent_s: the periods in which its cable is cut, as pairs of start and end, s.
     """
 
     kind: Literal["exact", "pulses", "camera", "time"] = "pulses"
@@ -115,15 +122,17 @@ class Pulses(_ScenarioSection):
 
 
 class Scenario(_ScenarioSection):
-    """A whole one.
+    """A simulated plant.
 
     Attributes:
-        about: what it shows, one line.
-        items: how many lie on the belt.
-        belt: its motion, from the beginning again after the last stretch.
-        load, camera, encoder: see there.
-        gate_travel_s: how long a gate swings from closed to open.
-        inference_s: how long one classification takes on this virtual device.
+        about: what the scenario shows, one line.
+        items: the number of items on the belt.
+        belt: the stretches of the belt's motion, repeated from the first after the last.
+        load: what lies on the belt.
+        camera: the camera and the light.
+        encoder: the encoder of the line.
+        gate_travel_s: the time that a gate takes from closed to open, s.
+        inference_s: the time that one classification takes on the simulated device, s.
     """
 
     about: str = Field(default="", max_length=1000)
@@ -145,25 +154,28 @@ class Scenario(_ScenarioSection):
 
     @property
     def stretches(self) -> tuple[Stretch, ...]:
-        """The belt's motion."""
+        """The stretches of the belt's motion."""
         return tuple(Stretch(each.seconds, each.speed_mm_s, each.ramp_s) for each in self.belt)
 
     @property
     def nominal_mm_s(self) -> float:
-        """The speed that the line is told: the greatest."""
+        """The nominal belt speed, which the line is configured with: the maximum, mm/s."""
         return max(each.speed_mm_s for each in self.belt)
 
 
 def scenario_names() -> list[str]:
-    """The scenarios that come with the program."""
+    """The names of the scenarios that come with the program."""
     return sorted(path.stem for path in SHIPPED.glob("*.toml"))
 
 
 def read_scenario(name: str) -> Scenario:
-    """Read a scenario that comes with the program, or a TOML file of one.
+    """Read a scenario that comes with the program, or a TOML file.
+
+    Args:
+        name: the name of a scenario, or the path of a `.toml` file.
 
     Raises:
-        BadInput: there is none of that name, or it is malformed.
+        BadInput: there is no such scenario, or it is malformed.
     """
     if not name or "\0" in name:
         raise BadInput("a scenario without a name; see: ewaste-edge simulate --list")
@@ -177,7 +189,7 @@ def read_scenario(name: str) -> Scenario:
 
 
 def changed(scenario: Scenario, given: Mapping[str, Any]) -> Scenario:
-    """A scenario with other values for `items` or the camera's `fps`, checked like those of a file.
+    """Change `items` or the camera's `fps` of a scenario; the values are checked like a file's.
 
     Raises:
         BadInput: a value is out of its range.
