@@ -1,4 +1,4 @@
-"""Texts in CSV files, which a spreadsheet must not take for formulas."""
+"""Escaping of texts in CSV files, which a spreadsheet must not evaluate as formulas."""
 
 import re
 
@@ -6,13 +6,13 @@ _FORMULA = re.compile("'*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 
 
 def to_cell(text: str) -> str:
-    """A text as a cell: what a spreadsheet would compute gets an apostrophe before it.
+    """Return a text as a cell: one that a spreadsheet would evaluate gets a leading apostrophe.
 
-    A spreadsheet takes the apostrophe for "what follows is text". `from_cell` takes it away again.
+    In a spreadsheet the apostrophe marks a text. `from_cell` removes it.
     """
     return f"'{text}" if _FORMULA.match(text) else text
 
 
 def from_cell(cell: str) -> str:
-    """The text of a cell that `to_cell` made; any other cell as it is."""
+    """Return the text of a cell that `to_cell` made; any other cell is returned unchanged."""
     return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell

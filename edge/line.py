@@ -43,7 +43,7 @@ from edge.labels import MANUAL, UNKNOWN
 from edge.outputs.wiring import Outputs
 from edge.panel.beside import EFFECTIVE, PageBeside, await_port
 from edge.panel.live import LivePublisher, Overlay
-from edge.records.recall import LATELY, Recall
+from edge.records.recall import RECORDS_COMPARED, Recall
 from edge.records.review import reviewer
 from edge.records.store import RECORDS_NAME, ItemRecord, Store
 from edge.records.writer import Retention, StoreWriter, WriterStatus
@@ -203,7 +203,7 @@ def run_line(
         for note in name_notes(config, bundle):
             said(note)
         kept = Retention(config.records.days, config.records.megabytes)
-        writer = StoreWriter(state / RECORDS_NAME, on_error=said, retention=kept)
+        writer = StoreWriter(state / RECORDS_NAME, on_message=said, retention=kept)
         at_end("the records", writer.close)
 
         review = reviewer(
@@ -223,7 +223,7 @@ def run_line(
         source = opened(config)
         at_end("the camera", source.camera.close)
         gates = source.gates or outputs.gates
-        recall = _lately(state / RECORDS_NAME)
+        recall = _recall_from(state / RECORDS_NAME)
         conveyor = build_conveyor(config, source, gates, proved, record, recall, moved=told)
         publisher = LivePublisher(state, said=said)
         at_end("the live view", publisher.close)
@@ -257,11 +257,11 @@ def _make_state(state: Path, said: Callable[[str], None]) -> None:
         raise BadInput(f"{state}: cannot be made ({reason}); set another --state") from None
 
 
-def _lately(path: Path) -> Recall | None:
+def _recall_from(path: Path) -> Recall | None:
     """What was recorded before this start; None when the records cannot be read."""
     try:
         with Store(path, read_only=True) as store:
-            return Recall(store.recent(LATELY), time.time())
+            return Recall(store.recent(RECORDS_COMPARED), time.time())
     except Exception:  # whatever a damaged file makes of it: the line starts
         return None
 

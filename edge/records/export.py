@@ -1,4 +1,4 @@
-"""Records and reviewed pictures for elsewhere: a CSV file, and a dataset to train on."""
+"""Export of records to a CSV file, and of reviewed pictures to a dataset for training."""
 
 import csv
 import hashlib
@@ -18,11 +18,11 @@ from edge.errors import BadInput, EwasteError
 from edge.files import sync_folder, temporary_beside
 from edge.labels import UNKNOWN
 from edge.photos.class_folders import CLASS_FOLDERS, class_folders_text, folder_name
-from edge.records.store import NAMED, ItemRecord
+from edge.records.store import COLUMN_NAMES, ItemRecord
 from edge.terminal import ReaderGone
 
 LISTING = "items.csv"
-LISTED = (
+LISTING_COLUMNS = (
     "path",
     "label",
     "reviewed",
@@ -33,10 +33,10 @@ LISTED = (
     "detail",
     "item_id",
 )
-OURS = ",".join(NAMED[:5]).encode()
-"""What every CSV file of records, also of earlier versions, begins with."""
+CSV_BEGINNING = ",".join(COLUMN_NAMES[:5]).encode()
+"""The beginning of every CSV file of records, also of earlier versions."""
 LONGEST_ID = 100
-"""Letters of an item's id in the name of its picture."""
+"""Most characters of an item's id in the name of its picture."""
 OWN_DESCRIPTOR = re.compile(r"/dev/(?:fd/(\d+)|std(?:in|out|err))|/proc/self/fd/(\d+)")
 
 
@@ -45,8 +45,9 @@ class Exported:
     """What an export wrote.
 
     Attributes:
-        pictures: all of them.
-        reviewed: those whose folder a person chose; the others lie where the model would put them.
+        pictures: number of pictures.
+        reviewed: number of those whose label a person gave; the others are in the folder of the
+            model's label.
     """
 
     pictures: int
@@ -54,7 +55,7 @@ class Exported:
 
 
 def own_descriptor(path: Path) -> int | None:
-    """Which open file of this process a path such as /dev/stdout names; None: it names none."""
+    """Return the open file of this process that a path such as /dev/stdout names, or None."""
     named = OWN_DESCRIPTOR.fullmatch(str(path))
     if named is None:
         return None
@@ -79,8 +80,8 @@ def export_csv(records: Iterable[ItemRecord], path: Path, sources: Sequence[Path
         EwasteError: it cannot be written; nothing is left behind.
     """
     try:
-        with _written(path, sources) as file:
-            return write_rows(file, NAMED, (_cells(record) for record in records))
+        with _writable(path, sources) as file:
+            return write_rows(file, COLUMN_NAMES, (_cells(record) for record in records))
     except (OSError, RuntimeError) as error:  # a link that leads to itself is a RuntimeError
         if isinstance(error, BrokenPipeError) and own_descriptor(path) == 1:
             raise ReaderGone from None
@@ -89,11 +90,11 @@ def export_csv(records: Iterable[ItemRecord], path: Path, sources: Sequence[Path
 
 
 def _cells(record: ItemRecord) -> dict[str, Any]:
-    return {**{name: getattr(record, name) for name in NAMED}, "reason": record.reason.value}
+    return {**{name: getattr(record, name) for name in COLUMN_NAMES}, "reason": record.reason.value}
 
 
 def write_rows(file: TextIO, names: Sequence[str], rows: Iterable[dict[str, Any]]) -> int:
-    """Write a CSV file with a header; returns how many rows."""
+    """Write a CSV file with a header; returns the number of rows."""
     writer = csv.DictWriter(file, names)
     writer.writeheader()
     count = 0
@@ -106,8 +107,8 @@ def write_rows(file: TextIO, names: Sequence[str], rows: Iterable[dict[str, Any]
 
 
 @contextmanager
-def _written(path: Path, sources: Sequence[Path]) -> Iterator[TextIO]:
-    """Within: a file to write what `path` shall hold."""
+def _writable(path: Path, sources: Sequence[Path]) -> Iterator[TextIO]:
+    """Within: a file to write the content of `path` to."""
     descriptor = own_descriptor(path)
     if descriptor is not None:
         with _text(os.dup(descriptor)) as file:
@@ -120,8 +121,8 @@ def _written(path: Path, sources: Sequence[Path]) -> Iterator[TextIO]:
     if found is None or stat.S_ISREG(found.st_mode):
         target = path.resolve()
         if found is not None:
-            _require_ours(path, found, sources)
-        with _replaced(target, found) as file:
+            _require_export(path, found, sources)
+        with _replacing(target, found) as file:
             yield file
         return
     if stat.S_ISDIR(found.st_mode) or stat.S_ISBLK(found.st_mode):
@@ -135,7 +136,7 @@ def _text(handle: int) -> TextIO:
     return os.fdopen(handle, "w", encoding="utf-8", newline="")
 
 
-def _require_ours(path: Path, found: os.stat_result, sources: Sequence[Path]) -> None:
+def _require_export(path: Path, found: os.stat_result, sources: Sequence[Path]) -> None:
     """Raise BadInput unless a regular file may be replaced."""
     for source in sources:
         with suppress(OSError):
@@ -143,7 +144,7 @@ def _require_ours(path: Path, found: os.stat_result, sources: Sequence[Path]) ->
                 raise BadInput(f"{path}: holds the records themselves; name another file")
     if found.st_size:
         with path.open("rb") as file:
-            if file.read(len(OURS)) != OURS:
+            if file.read(len(CSV_BEGINNING)) != CSV_BEGINNING:
                 raise BadInput(
                     f"{path}: holds something that is no export of records; name another file or "
                     "delete it"
@@ -151,9 +152,9 @@ def _require_ours(path: Path, found: os.stat_result, sources: Sequence[Path]) ->
 
 
 @contextmanager
-def _replaced(target: Path, found: os.stat_result | None) -> Iterator[TextIO]:
-    """Within: a file under a temporary name, which at the end is renamed or, if what is there has
-    further names, copied into it.
+def _replacing(target: Path, found: os.stat_result | None) -> Iterator[TextIO]:
+    """Within: a file under a temporary name. At the end it is renamed, or copied into the existing
+    file if that has further names.
     """
     fresh = temporary_beside(target)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -161,7 +162,7 @@ def _replaced(target: Path, found: os.stat_result | None) -> Iterator[TextIO]:
     try:
         with _text(handle) as file:
             if found is not None:
-                _like(handle, found)
+                _copy_owner(handle, found)
             yield file
             file.flush()
             os.fsync(handle)
@@ -174,8 +175,8 @@ def _replaced(target: Path, found: os.stat_result | None) -> Iterator[TextIO]:
         fresh.unlink(missing_ok=True)
 
 
-def _like(handle: int, found: os.stat_result) -> None:
-    """Give a file or folder the owner and the rights of what it replaces, as far as we may."""
+def _copy_owner(handle: int, found: os.stat_result) -> None:
+    """Give a file or folder the owner and mode of what it replaces, as far as allowed."""
     with suppress(OSError):
         os.fchown(handle, found.st_uid, found.st_gid)
     with suppress(OSError):
@@ -183,19 +184,19 @@ def _like(handle: int, found: os.stat_result) -> None:
 
 
 def export_review(
-    records: Iterable[ItemRecord], folder: Path, skipped: Callable[[str], None]
+    records: Iterable[ItemRecord], folder: Path, on_skipped: Callable[[str], None]
 ) -> Exported:
     """Write pictures as a dataset `folder/CLASS/*.jpg`, which train/fine_tune.py takes as --data.
 
-    CLASS is the label that a person gave, else the most likely class (`edge.photos.class_folders`
-    says how its folder is called); a person looks through the folders, moves what lies wrong and
-    deletes what is no good. The names begin with the confidence, so that the doubtful ones come
-    first. `items.csv` tells of each picture.
+    CLASS is the label that a person gave, else the most probable class; its folder is named by
+    `edge.photos.class_folders`. A person reviews the folders, moves wrong pictures, and deletes bad
+    ones. File names begin with the confidence, so that the doubtful pictures come first.
+    `items.csv` describes each picture.
 
     Args:
-        records: with crops.
-        folder: to write; must not exist or hold nothing.
-        skipped: gets a line on what could not be given a class.
+        records: records with crops.
+        folder: folder to write; it must be new or empty.
+        on_skipped: receives one line for each picture without a class.
 
     Raises:
         BadInput: the folder holds something, or there is nothing to export.
@@ -205,17 +206,17 @@ def export_review(
         target = folder.resolve()
         found = _empty_folder(folder)
         with _filled(target, found) as fresh:
-            return _write_pictures(records, fresh, skipped)
+            return _write_pictures(records, fresh, on_skipped)
     except (OSError, RuntimeError) as error:  # a link that leads to itself is a RuntimeError
         reason = getattr(error, "strerror", None) or error
         raise EwasteError(f"{folder}: cannot be written ({reason})") from None
 
 
 def _empty_folder(folder: Path) -> os.stat_result | None:
-    """The folder, if it is there.
+    """Return the status of an empty folder, or None if it does not exist.
 
     Raises:
-        BadInput: it holds something, or is none.
+        BadInput: it is not empty, or not a folder.
     """
     try:
         found = folder.stat()
@@ -231,9 +232,10 @@ def _empty_folder(folder: Path) -> os.stat_result | None:
 
 @contextmanager
 def _filled(target: Path, found: os.stat_result | None) -> Iterator[Path]:
-    """Within: a folder to fill; at the end what it holds is in `target`, or, if that fails, gone.
+    """Within: a folder to fill. At the end its content is in `target`; after a failure it is gone.
 
-    Beside `target`, and then renamed; within it where there is another disk or no right beside it.
+    The folder is made beside `target` and then renamed. It is made within `target` where that is
+    another disk, or where nothing may be written beside it.
     """
     made = _make_parents(target.parent)
     fresh = temporary_beside(target)
@@ -255,7 +257,7 @@ def _filled(target: Path, found: os.stat_result | None) -> Iterator[Path]:
         else:
             if found is not None:
                 handle = os.open(fresh, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-                _like(handle, found)
+                _copy_owner(handle, found)
                 os.close(handle)
             fresh.rename(target)  # an empty folder may be there
             sync_folder(target.parent)
@@ -268,14 +270,14 @@ def _filled(target: Path, found: os.stat_result | None) -> Iterator[Path]:
 
 
 def _make_parents(folder: Path) -> list[Path]:
-    """Make a folder and those above it; returns the new ones, the innermost first."""
+    """Make a folder and its parents; returns the new ones, the innermost first."""
     missing = [each for each in (folder, *folder.parents) if not os.path.lexists(each)]
     folder.mkdir(parents=True, exist_ok=True)
     return missing
 
 
 def _move_up(fresh: Path) -> None:
-    """Move what a folder holds to where it lies itself, all of it or nothing."""
+    """Move the content of a folder to its parent, all of it or nothing."""
     moved: list[Path] = []
     try:
         for entry in sorted(fresh.iterdir()):
@@ -289,7 +291,7 @@ def _move_up(fresh: Path) -> None:
 
 
 def _write_pictures(
-    records: Iterable[ItemRecord], fresh: Path, skipped: Callable[[str], None]
+    records: Iterable[ItemRecord], fresh: Path, on_skipped: Callable[[str], None]
 ) -> Exported:
     folders: dict[str, str] = {}  # folder -> label
     named: dict[str, str] = {}  # label -> folder
@@ -298,7 +300,7 @@ def _write_pictures(
     for record in records:
         label = label_of(record)
         if not label:
-            skipped(f"{record.item_id}: no class to put it under; left out")
+            on_skipped(f"{record.item_id}: no class to put it under; left out")
             without += 1
             continue
         if label not in named:
@@ -324,14 +326,14 @@ def _write_pictures(
     if not listed:
         raise BadInput("no picture waits for review")
     with (fresh / LISTING).open("x", encoding="utf-8", newline="") as file:
-        write_rows(file, LISTED, listed)
+        write_rows(file, LISTING_COLUMNS, listed)
     if text := class_folders_text(folders):
         (fresh / CLASS_FOLDERS).write_text(text, encoding="utf-8")
     return Exported(len(listed), sum(bool(row["reviewed"]) for row in listed))
 
 
 def _write_picture(record: ItemRecord, folder: Path) -> Path:
-    """Write a picture under a name of its own, also where two records have one id."""
+    """Write a picture under a unique name, also where two records have the same id."""
     stem, number = picture_name(record), 1
     while True:
         place = folder / (f"{stem}.jpg" if number == 1 else f"{stem}-{number}.jpg")
@@ -344,16 +346,16 @@ def _write_picture(record: ItemRecord, folder: Path) -> Path:
 
 
 def label_of(record: ItemRecord) -> str:
-    """What a picture is taken for; empty when nothing says what it may be."""
+    """Return the label of a picture; empty when nothing says what it may be."""
     predicted = record.label if record.label != UNKNOWN else record.top_label
     return record.reviewed or predicted
 
 
 def picture_name(record: ItemRecord) -> str:
-    """What a picture is called, without its suffix; it begins with the confidence."""
-    sure = min(max(record.confidence, 0.0), 1.0)  # NaN stays so
+    """Return the file name of a picture without its suffix; it begins with the confidence."""
+    confidence = min(max(record.confidence, 0.0), 1.0)  # NaN stays so
     name = quote(record.item_id, safe="")
     if len(name) > LONGEST_ID:
         digest = hashlib.sha256(record.item_id.encode("utf-8", "replace")).hexdigest()
         name = f"{name[:LONGEST_ID]}~{digest[:16]}"
-    return f"{sure:.3f}-{name}"
+    return f"{confidence:.3f}-{name}"

@@ -1,8 +1,8 @@
-"""What the run before has recorded and may still lie in view, so that it is not counted again.
+"""Recall of the items that the previous run recorded and that may still lie in view.
 
-A line that is killed starts again within seconds, and its encoder at another zero. Between the belt
-coordinates of two runs lies one unknown shift, the same for all items; what does not shift is how
-far across the belt an item lies, how long it is, and what it looks like.
+They must not be counted again. A killed line starts again within seconds, with another zero of its
+encoder. The belt coordinates of two runs differ by one unknown shift, the same for all items. An
+item's position across the belt, its length, and its appearance do not change.
 """
 
 import math
@@ -17,37 +17,39 @@ from edge.errors import BadInput
 from edge.photos.reading import decode_photo
 from edge.records.store import ItemRecord
 
-LATELY = 40
-"""How many records are looked at: more than fit into a view."""
+RECORDS_COMPARED = 40
+"""Number of records that are compared: more than fit into a view."""
 OLDEST_S = 600.0
-"""After so long, whatever lay in view is gone: the belt was cleared, or has moved on."""
+"""After this time, s, nothing that lay in view is still there: the belt was cleared or moved."""
 FOUND_S = 1.0
-"""What is first seen within this time from the start was lying there, or may have been: the
-detector needs some frames to know the belt."""
+"""An item first seen within this time from the start, s, may have lain there before: the detector
+needs some frames to learn the background."""
 ACROSS_MM, LENGTH_MM, LENGTH_SHARE, SHIFT_MM = 10.0, 15.0, 0.15, 40.0
 SPREAD_MM = 5.0
-"""How far two looks at an item at rest usually find it apart, at most."""
+"""Usual largest distance between two measured positions of an item at rest, mm."""
 OUT_OF_ORDER = 2
-"""So many items may have been recorded before one that was ahead of them."""
+"""Number of items that may have been recorded before an item ahead of them."""
 THUMBNAIL = (16, 16)
 CROP_MEGAPIXELS = 4.0
 ALIKE = 24.0
-"""Largest mean difference of two thumbnails of one item, of 255; noise and a slightly different
-crop make 5 to 15."""
+"""Largest mean difference of two thumbnails of the same item, 0 to 255; noise and a slightly
+different crop cause 5 to 15."""
 
 
 Lying = tuple[TrackedItem, bytes]
-"""An item and its view as JPEG, empty when there is none."""
+"""An item and its view as JPEG; the view is empty when there is none."""
 
 
 class Recall:
-    """The items that were recorded lately; each is recognized at most once."""
+    """The items that were recorded last; each is recognized at most once."""
 
     def __init__(self, records: Iterable[ItemRecord], now: float) -> None:
-        """Take the last records, the newest first, and the time in unix seconds.
+        """Prepare to recognize items.
 
-        Records from the future are left out too: the wall clock was set back, and how long ago
-        they were is not known.
+        Args:
+            records: the last records, the newest first. Those from the future are left out: the
+                wall clock was set back, and their age is not known.
+            now: unix seconds.
         """
         self._waiting = [
             record for record in records if 0 <= now - record.decided_at < OLDEST_S and record.crop
@@ -62,16 +64,16 @@ class Recall:
         lying: Sequence[Lying],
         view_mm: tuple[float, float],
     ) -> bool:
-        """Whether an item has been recorded before.
+        """Return whether an item has been recorded before.
 
-        Once the shift of a run is known, its records count at any time: the belt may jog back and
-        bring an item again. Until then only for an item that is `lying`.
+        Once the shift of a run is known, its records are compared at any time: the belt may jog
+        back and show an item again. Before that, only items in `lying` are recognized.
 
         Args:
-            item: as it is tracked.
-            crop: its best view as JPEG, empty when there is none.
-            lying: all items that were found in view at the start, this one too, and their views.
-            view_mm: what the camera saw of the belt then, in belt coordinates, the low end first.
+            item: the tracked item.
+            crop: its best view as JPEG; empty when there is none.
+            lying: all items that were in view at the start, with their views.
+            view_mm: start and end of the view at that time, in belt coordinates, mm.
         """
         if self._taken(item, crop):
             return True
@@ -84,7 +86,7 @@ class Recall:
         return self._taken(item, crop)
 
     def _taken(self, item: TrackedItem, crop: bytes) -> bool:
-        """Whether a record of a run whose shift is known is this item's; it waits no longer."""
+        """Return whether a record of a run with a known shift is of this item, and use it up."""
         for record in self._waiting:
             shift_mm = self._shifts.get(run_of(record))
             if shift_mm is not None and fits(record, item, shift_mm) and alike(record, crop):
@@ -99,9 +101,10 @@ class Recall:
         lying: Sequence[Lying],
         view_mm: tuple[float, float],
     ) -> float | None:
-        """The most likely shift of a run, if one of its records is this item under it; else None.
+        """Return the most probable shift of a run, mm; None: under it no record is of this item.
 
-        What lies there is compared as a whole: one item alone is easily taken for its neighbor.
+        All items in view are compared together: one item alone is easily confused with its
+        neighbor.
         """
         records = [record for record in self._waiting if run_of(record) == run]
         best, most, its_own = None, 0.0, []
@@ -114,27 +117,33 @@ class Recall:
                 if not (fits(record, other, None) and alike(record, crop)):
                     continue
                 shift_mm = other.position_mm - record.position_mm
-                speaking = spoken_for(records, lying, shift_mm, view_mm)
-                if speaking > most:
-                    best, most = shift_mm, speaking
+                score = score_of(records, lying, shift_mm, view_mm)
+                if score > most:
+                    best, most = shift_mm, score
                 if other.number == item.number:
                     its_own.append(shift_mm)
         found = best is not None and any(abs(shift_mm - best) <= SHIFT_MM for shift_mm in its_own)
         return best if found else None
 
 
-def spoken_for(
+def score_of(
     records: Sequence[ItemRecord],
     lying: Sequence[Lying],
     shift_mm: float,
     view_mm: tuple[float, float],
 ) -> float:
-    """How much speaks for a shift: a record is worth the more, up to 1, the better an item fits it.
+    """Return the score of a shift: each record adds up to 1, the more the better an item fits it.
 
-    One that falls into the view but has no item there speaks against it. On a belt with much the
-    same item at even distances only the exact places tell one shift from the next.
+    A record that falls into the view without an item there subtracts 1. On a belt with similar
+    items at even distances only the exact positions distinguish one shift from the next.
+
+    Args:
+        records: records of one run.
+        lying: the items that were in view at the start, with their views.
+        shift_mm: what to add to a record's position.
+        view_mm: start and end of the view at that time, in belt coordinates, mm.
     """
-    speaking = 0.0
+    score = 0.0
     for record in records:
         off_mm = [
             math.hypot(
@@ -145,19 +154,25 @@ def spoken_for(
         ]
         at_mm, reach = record.position_mm + shift_mm, record.length_mm / 2 + SHIFT_MM
         if off_mm:
-            speaking += math.exp(-((min(off_mm) / SPREAD_MM) ** 2))
+            score += math.exp(-((min(off_mm) / SPREAD_MM) ** 2))
         elif view_mm[0] + reach < at_mm < view_mm[1] - reach:
-            speaking -= 1
-    return speaking
+            score -= 1
+    return score
 
 
 def run_of(record: ItemRecord) -> str:
-    """Which run an item was recorded in; each has belt coordinates of its own."""
+    """Return the run in which an item was recorded; each run has its own belt coordinates."""
     return record.item_id.rpartition("-")[0]
 
 
 def fits(record: ItemRecord, item: TrackedItem, shift_mm: float | None) -> bool:
-    """Whether a record may be of an item, by length and place; None: the shift is not known."""
+    """Return whether a record may be of an item, by length and position.
+
+    Args:
+        record: the record.
+        item: the tracked item.
+        shift_mm: what to add to the record's position; None: not known, any position fits.
+    """
     longer = abs(record.length_mm - item.length_mm)
     return (
         abs(record.offset_mm - item.offset_mm) <= ACROSS_MM
@@ -167,12 +182,12 @@ def fits(record: ItemRecord, item: TrackedItem, shift_mm: float | None) -> bool:
 
 
 def alike(record: ItemRecord, crop: bytes) -> bool:
-    """Whether a record looks like an item's crop; without one there is nothing to tell by."""
+    """Return whether a record looks like an item's crop; without a crop, any record does."""
     return not crop or difference(record.crop, crop) <= ALIKE
 
 
 def difference(first: bytes, second: bytes) -> float:
-    """Mean difference of two JPEGs as thumbnails, 0 to 255; infinite when one cannot be read."""
+    """Return the mean difference of two JPEGs as thumbnails, 0 to 255; infinite if unreadable."""
     small, other = thumbnail(first), thumbnail(second)
     if small is None or other is None:
         return math.inf
@@ -181,10 +196,10 @@ def difference(first: bytes, second: bytes) -> float:
 
 @lru_cache(maxsize=256)
 def thumbnail(jpeg: bytes) -> np.ndarray | None:
-    """A JPEG as uint8 BGR of the size `THUMBNAIL`; None when it cannot be read.
+    """Return a JPEG as uint8 BGR of the size `THUMBNAIL`; None when it cannot be read.
 
-    One corrupted byte of a record may make its crop claim any size, which OpenCV would make room
-    for.
+    A corrupted byte of a crop may claim any size, for which OpenCV would allocate memory; the size
+    is therefore bounded.
     """
     try:
         pixels = decode_photo(jpeg, ("JPEG",), CROP_MEGAPIXELS, CROP_MEGAPIXELS)

@@ -1,6 +1,6 @@
-"""Which items a person should look at: those the model learns most from, and a random share.
+"""Which items a person should review: those the model learns most from, and a random share.
 
-The random share is what shows mistakes that the model is sure of.
+The random share shows mistakes that the model makes with high confidence.
 """
 
 import random
@@ -16,14 +16,14 @@ UNSURE, NEAR, SUSPECTED, SAMPLE = "unsure", "near the threshold", "suspected", "
 def why_review(
     record: ItemRecord, threshold: float, margin: float, share: float, drawn: float
 ) -> str:
-    """Why to look at an item; empty: no need.
+    """Return why a person should review an item; empty: no review is needed.
 
     Args:
-        record: the item's; without a picture there is nothing to look at, and one of items that
-            touch shows nothing to learn.
+        record: record of the item. One without a crop cannot be reviewed, and nothing is learned
+            from items that touch.
         threshold: least confidence for its label, 0 to 1.
-        margin: how far above the threshold is still near it.
-        share: of the other items that is looked at, 0 to 1.
+        margin: distance above the threshold that still counts as near it, 0 to 1.
+        share: share of the other items that is reviewed, 0 to 1.
         drawn: a random number, 0 to 1.
     """
     if not record.crop or record.reason == Reason.TOUCHING:
@@ -40,7 +40,13 @@ def why_review(
 def reviewer(
     thresholds: Mapping[str, float], margin: float, share: float
 ) -> Callable[[ItemRecord], str]:
-    """`why_review` for the items of one run, with random numbers of its own."""
+    """Return `why_review` for the items of one run, with its own random numbers.
+
+    Args:
+        thresholds: label -> least confidence for it, 0 to 1.
+        margin: distance above the threshold that still counts as near it, 0 to 1.
+        share: share of the other items that is reviewed, 0 to 1.
+    """
     numbers = random.Random()
     return lambda record: why_review(
         record, thresholds.get(record.label, 0.0), margin, share, numbers.random()

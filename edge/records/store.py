@@ -1,4 +1,4 @@
-"""Item records and image crops that survive a kill and a power cut, in one SQLite file."""
+"""Item records and crops in one SQLite file; they survive a kill and a power cut."""
 
 import errno
 import math
@@ -36,25 +36,23 @@ RECORDS_NAME = "records.db"
 BUSY_SECONDS = 2.0
 BATCH = 100
 DAY_S, MEGABYTE = 86400.0, 1e6
-PRUNED_AT_ONCE, PRUNE_ROUNDS = 200, 20
+PRUNE_ROWS, PRUNE_ROUNDS = 200, 20
 JOURNALS = ("-wal", "-shm")
-"""What SQLite keeps beside its file, by the ends of the names."""
+"""Ends of the names of the files that SQLite keeps beside its own."""
 LONGEST_VALUE = 32 * 2**20
-"""Bytes of the longest text or picture; a damaged length may ask for more than there is memory."""
+"""Longest text or crop, bytes; a damaged length may claim more than the memory holds."""
 LONGEST_STATEMENT_S = 300.0
-"""A statement that takes longer goes round in circles: the file is damaged."""
-OPCODES_BETWEEN_LOOKS = 100_000
-PROVED_BYTES, PROVING_S = 64 * 2**20, 2.0
-"""A file up to this size is looked through when a line starts, for at most this time."""
+"""Longest time of a statement, s; a longer one never ends, because the file is damaged."""
+OPCODES_BETWEEN_CHECKS = 100_000
+LARGEST_CHECKED, LONGEST_CHECK_S = 64 * 2**20, 2.0
+"""Largest file that is checked when a line starts, bytes, and the longest time of the check, s."""
 LARGEST_SEQUENCE = 2**53
-"""No line comes so far. From 2^63 on SQLite calls the disk full."""
-PASSED_OVER, PASSING_S = 10_000, 30.0
-"""How many damaged places a walk tries to get past, and for how long."""
-KEPT_ASIDE = 5
-"""So many damaged files are kept; a disk that corrupts all it is given must not be filled by
-them.
-"""
-NO_DAMAGE = (
+"""More records than any line makes. From 2^63 on SQLite reports a full disk."""
+MOST_SKIPS, LONGEST_SKIPPING_S = 10_000, 30.0
+"""How many damaged places a reader tries to skip, and for how long, s."""
+MOST_SET_ASIDE = 5
+"""Number of damaged files that are kept; they must not fill a disk that corrupts every file."""
+PASSING_ERRORS = (
     "database is locked",
     "database table is locked",
     "database schema is locked",
@@ -68,43 +66,42 @@ NO_DAMAGE = (
     "access permission denied",
     "not authorized",
 )
-"""How SQLite begins to say what may pass; all else that it says of our statements is damage."""
-NO_MORE_READABLE = ("SQLITE_IOERR_READ", "SQLITE_IOERR_CORRUPTFS")
-"""Input and output errors that are damage: the medium does not give back what it was given."""
-NOT_FOR_LONG = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ENOMEM, errno.EMFILE)
-"""Why a file cannot be made that is no reason to hold up the line."""
+"""Beginnings of SQLite's messages for errors that may pass; any other error means damage."""
+MEDIUM_ERRORS = ("SQLITE_IOERR_READ", "SQLITE_IOERR_CORRUPTFS")
+"""Input and output errors that mean damage: the medium does not return what was written."""
+PASSING_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ENOMEM, errno.EMFILE)
+"""Errors at creating a file that may pass; they do not stop the line."""
 READ_ONLY = "attempt to write a readonly database"
-NOT_WRITABLE_HERE = (READ_ONLY, "unable to open database file", "disk I/O error")
-"""How SQLite says that it can make no journal beside a file."""
+NO_JOURNAL = (READ_ONLY, "unable to open database file", "disk I/O error")
+"""SQLite's messages when it cannot make a journal beside a file."""
 
 
 @dataclass(frozen=True)
 class ItemRecord:
-    """What is kept of one item.
+    """What is recorded of one item.
 
     Attributes:
-        item_id: unique over all runs.
+        item_id: name of the item, unique over all runs.
         decided_at: unix seconds of the verdict.
         label: one of the model's classes, or `unknown`.
         confidence: 0 to 1.
-        bin: where the item was sent.
+        bin: where the item went.
         reason: why, for programs.
         detail: why, in words for a person.
         position_mm: belt position of the item's center when it was last seen.
         offset_mm: the item's distance across the belt from its middle line.
-        views: how many views were classified.
-        detect_ms: time of the detector for the last view.
-        classify_ms: time of the model for all of its views.
-        verdict_ms: from the capture of the picture that brought the verdict, to the verdict.
-        late: the verdict came after the gate's moment.
+        views: number of views that were classified.
+        detect_ms: time of the last detection pass.
+        classify_ms: time of the model for all views.
+        verdict_ms: time from the capture of the frame that brought the verdict to the verdict.
+        late: the verdict came too late for the gate.
         bundle: digest of the bundle that decided.
-        crop: the best view as JPEG, empty when it was given up, or none was classified, as of what
-            touches another item.
+        crop: the best view as JPEG; empty when it was given up or there is none.
         length_mm: the item's length along the belt.
-        top_label: the class that the views speak for most, also when that is not enough for a
-            label; empty when there was no view.
-        review: why a person should look at it (`edge.records.review`), empty: nobody has to.
-        reviewed: the label that a person gave it, empty: none did.
+        top_label: the most probable class over the views, also when it is not probable enough for
+            a label; empty when there was no view.
+        review: why a person should review it (`edge.records.review`); empty: no review is needed.
+        reviewed: the label that a person gave it; empty: none.
 
     A float that was not measured may be NaN.
     """
@@ -135,16 +132,16 @@ COLUMNS: dict[str, type] = {
     name: kind for name, kind in get_type_hints(ItemRecord).items() if name != "crop"
 }
 """Column -> the type of its values, in the order of `ItemRecord`."""
-NAMED = tuple(COLUMNS)
-NAMES = ", ".join(NAMED)
+COLUMN_NAMES = tuple(COLUMNS)
+COLUMN_LIST = ", ".join(COLUMN_NAMES)
 INSERT = (
-    f"INSERT INTO items ({NAMES}) VALUES ({', '.join('?' * len(COLUMNS))}) "
+    f"INSERT INTO items ({COLUMN_LIST}) VALUES ({', '.join('?' * len(COLUMNS))}) "
     "ON CONFLICT (item_id) DO NOTHING"
 )
 INSERT_CROP = "INSERT INTO crops (sequence, keep_for_review, jpeg) VALUES (?, ?, ?)"
-SELECT = f"SELECT sequence, jpeg, {NAMES} FROM items LEFT JOIN crops USING (sequence)"
-SELECT_PLAIN = f"SELECT sequence, NULL, {NAMES} FROM items"
-READ_AS: dict[type, tuple[type, ...]] = {
+SELECT = f"SELECT sequence, jpeg, {COLUMN_LIST} FROM items LEFT JOIN crops USING (sequence)"
+SELECT_PLAIN = f"SELECT sequence, NULL, {COLUMN_LIST} FROM items"
+STORED_AS: dict[type, tuple[type, ...]] = {
     float: (float, int, type(None)),
     int: (int,),
     bool: (int,),
@@ -154,7 +151,7 @@ READ_AS: dict[type, tuple[type, ...]] = {
 
 
 class Damaged(EwasteError):
-    """The file of records is not as it was written. Exit code 1."""
+    """The file of records is damaged. Exit code 1."""
 
 
 def to_row(record: ItemRecord) -> list[Any]:
@@ -167,11 +164,11 @@ def from_row(row: Sequence[Any]) -> ItemRecord:
     """Turn a row of `SELECT` into its record; SQLite keeps NaN as NULL.
 
     Raises:
-        ValueError: a value is not of the kind that is written there.
+        ValueError: a value is not of the type of its column.
     """
     plain: dict[str, Any] = {}
     for (name, kind), value in zip(COLUMNS.items(), row[2:], strict=True):
-        if not isinstance(value, READ_AS[kind]):
+        if not isinstance(value, STORED_AS[kind]):
             raise ValueError(f"{name} of record {row[0]} is {type(value).__name__}")
         try:
             plain[name] = math.nan if value is None else kind(value)
@@ -182,33 +179,34 @@ def from_row(row: Sequence[Any]) -> ItemRecord:
     return ItemRecord(crop=row[1] or b"", **plain)
 
 
-def open_store(path: Path, said: Callable[[str], None], prove: bool = False) -> "Store":
-    """Open a file of records for writing; a damaged one is set aside and a new one begun.
+def open_store(path: Path, on_message: Callable[[str], None], prove: bool = False) -> "Store":
+    """Open a file of records for writing; a damaged one is set aside and replaced by a new one.
 
     Args:
-        path: of the file.
-        said: gets a line when that was so.
-        prove: look through a file that is there for damage first.
+        path: path of the file.
+        on_message: receives one line when a damaged file was set aside.
+        prove: check an existing file for damage first.
 
     Raises:
         BadInput: it is somebody else's file, or of a newer version.
-        EwasteError: it cannot be opened at the moment, or a damaged one cannot be renamed.
+        EwasteError: it cannot be opened now, or a damaged one cannot be renamed.
     """
     try:
         return Store(path, prove=prove)
     except Damaged as damage:
-        said(f"{damage}; {set_aside(path, time.time())}")
+        on_message(f"{damage}; {set_aside(path, time.time())}")
     return Store(path)
 
 
 def set_aside(path: Path, now: float) -> str:
-    """Rename a damaged file, which nobody has open here, and its journals; says what was done.
+    """Rename a damaged file and its journals; returns what was done, in words.
 
-    Of `KEPT_ASIDE` earlier ones the smallest is deleted.
+    This process must not have the file open. When `MOST_SET_ASIDE` earlier ones exist, the smallest
+    is deleted.
 
     Args:
-        path: of the file.
-        now: unix seconds, which go into the name.
+        path: path of the file.
+        now: unix seconds, for the new name.
 
     Raises:
         EwasteError: it cannot be renamed.
@@ -232,11 +230,11 @@ def set_aside(path: Path, now: float) -> str:
             if os.path.lexists(part):
                 part.rename(found.with_name(name + end))
         done = f"set aside as {name}, a new one is begun"
-        if len(earlier) >= KEPT_ASIDE:
+        if len(earlier) >= MOST_SET_ASIDE:
             least = min(earlier, key=lambda other: other.stat().st_size)
             for end in ("", *JOURNALS):
                 least.with_name(least.name + end).unlink(missing_ok=True)
-            done += f"; {least.name}, the smallest of {KEPT_ASIDE} before it, is deleted"
+            done += f"; {least.name}, the smallest of {MOST_SET_ASIDE} before it, is deleted"
         return done
     except OSError as error:
         raise EwasteError(
@@ -245,41 +243,41 @@ def set_aside(path: Path, now: float) -> str:
 
 
 def one_line(error: BaseException) -> str:
-    """What SQLite says, in one line of printable characters; it may quote a damaged file."""
+    """Return SQLite's message as one line of printable characters; it may quote a damaged file."""
     text = "".join(sign if sign.isprintable() else " " for sign in str(error))
     return " ".join(text.split())[:200]
 
 
 def is_damage(error: BaseException) -> bool:
-    """Whether what SQLite or its adapter raised means a damaged file, not one that is in use."""
-    if getattr(error, "sqlite_errorname", "") in NO_MORE_READABLE:
+    """Return whether an error of SQLite or its adapter means that the file is damaged."""
+    if getattr(error, "sqlite_errorname", "") in MEDIUM_ERRORS:
         return True
-    return not isinstance(error, MemoryError) and not str(error).startswith(NO_DAMAGE)
+    return not isinstance(error, MemoryError) and not str(error).startswith(PASSING_ERRORS)
 
 
 class Store:
     """One file of item records; a context manager.
 
-    To be used by the thread that opened it. One process writes; others may read at the same time.
+    Only the thread that opened it may use it. One process writes; others may read meanwhile.
     """
 
     def __init__(self, path: Path, read_only: bool = False, prove: bool = False) -> None:
         """Open `path`, creating it unless `read_only`.
 
         Args:
-            path: of the file; one that is created is for its owner only.
-            read_only: also where nothing may be written, as on a card taken out of its device.
-            prove: look through the file for damage, in bounded time.
+            path: path of the file; a new one is readable by its owner only.
+            read_only: write nothing; works on read-only media too.
+            prove: check the file for damage, in bounded time.
 
         Raises:
-            BadInput: the path cannot be opened, is no such file, or is of a newer version.
-            Damaged: it was such a file.
+            BadInput: the file cannot be opened, holds no records, or is of a newer version.
+            Damaged: the file is damaged.
             EwasteError: the disk is full or the file is locked.
         """
         self.path, self._read_only = path, read_only
         self._opened: os.stat_result | None = None
         self._until = math.inf
-        self._copy: tempfile.TemporaryDirectory[str] | None = None
+        self._copied: tempfile.TemporaryDirectory[str] | None = None
         if read_only:
             self._open_to_read()
         else:
@@ -297,7 +295,7 @@ class Store:
         except FileExistsError:
             pass
         except OSError as error:
-            kind = EwasteError if error.errno in NOT_FOR_LONG else BadInput
+            kind = EwasteError if error.errno in PASSING_ERRNOS else BadInput
             raise kind(
                 f"{self.path}: cannot be opened ({error.strerror}); check the folder"
             ) from None
@@ -305,9 +303,9 @@ class Store:
         try:
             with self._guarded("used"):
                 self._prepare()
-                self._look_at_ends()
+                self._check_sequences()
                 if prove:
-                    self._prove()
+                    self._check_pages()
             self._opened = self.path.stat()
             self._make_private()
         except OSError as error:
@@ -334,7 +332,7 @@ class Store:
         try:
             self._start_reading(self.path, "mode=ro")
         except EwasteError as error:
-            if not any(said in str(error) for said in NOT_WRITABLE_HERE):
+            if not any(message in str(error) for message in NO_JOURNAL):
                 raise
             self._open_where_nothing_is_written()
 
@@ -352,10 +350,10 @@ class Store:
             raise
 
     def _open_where_nothing_is_written(self) -> None:
-        """Open a file beside which SQLite can make no journal.
+        """Open a file beside which SQLite cannot make a journal.
 
-        What a line that was killed had not yet moved from its journal into the file is seen in a
-        copy of both.
+        When the journal of a killed line holds records that are not in the file yet, both are
+        copied.
         """
         journal = self.path.with_name(self.path.name + JOURNALS[0])
         try:
@@ -367,8 +365,8 @@ class Store:
         if not waiting:
             self._start_reading(self.path, "mode=ro&immutable=1")
             return
-        self._copy = tempfile.TemporaryDirectory(prefix="ewaste-records-")
-        copied = Path(self._copy.name) / self.path.name
+        self._copied = tempfile.TemporaryDirectory(prefix="ewaste-records-")
+        copied = Path(self._copied.name) / self.path.name
         try:
             shutil.copyfile(self.path, copied)
             shutil.copyfile(journal, copied.with_name(journal.name))
@@ -391,19 +389,19 @@ class Store:
             )
         except sqlite3.Error as error:
             raise BadInput(f"{self.path}: cannot be opened ({error}); check the folder") from None
-        # A text with a corrupted byte is shown with a mark in its place.
+        # A corrupted byte of a text is replaced by a mark.
         self._database.text_factory = lambda text: text.decode("utf-8", "replace")
         if sys.version_info >= (3, 11):
             self._database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_VALUE)
         self._database.create_function("reason_of", 2, reason_of, deterministic=True)
         self._database.execute("PRAGMA temp_store = MEMORY")  # views only; no disk is needed
         self._database.set_progress_handler(
-            lambda: time.monotonic() > self._until, OPCODES_BETWEEN_LOOKS
+            lambda: time.monotonic() > self._until, OPCODES_BETWEEN_CHECKS
         )
 
     @contextmanager
     def _guarded(self, doing: str) -> Iterator[None]:
-        """Within: what SQLite raises becomes one of our errors, and nothing goes on for ever."""
+        """Within: an error of SQLite becomes one of ours, and no statement runs forever."""
         self._until = time.monotonic() + LONGEST_STATEMENT_S
         try:
             yield
@@ -411,21 +409,21 @@ class Store:
             raise self._failure(error, doing) from None
 
     def _failure(self, error: BaseException, doing: str) -> EwasteError:
-        said = one_line(error)
-        if said == "interrupted" and time.monotonic() > self._until:
+        message = one_line(error)
+        if message == "interrupted" and time.monotonic() > self._until:
             return Damaged(f"{self.path}: is damaged (a walk over it does not end)")
-        if said == READ_ONLY and not self._read_only and self._says_read_only():
+        if message == READ_ONLY and not self._read_only and self._says_read_only():
             return Damaged(f"{self.path}: is damaged (its header forbids writing)")
         if not is_damage(error):
-            return EwasteError(f"{self.path}: cannot be {doing} ({said})")
-        if self._read_only and "file is not a database" in said:
-            return BadInput(f"{self.path}: {said}; move it away or name another file")
-        return Damaged(f"{self.path}: is damaged ({said})")
+            return EwasteError(f"{self.path}: cannot be {doing} ({message})")
+        if self._read_only and "file is not a database" in message:
+            return BadInput(f"{self.path}: {message}; move it away or name another file")
+        return Damaged(f"{self.path}: is damaged ({message})")
 
     def _says_read_only(self) -> bool:
-        """Whether the file's own header, not the disk, forbids writing.
+        """Return whether the header of the file, not the disk, forbids writing.
 
-        Closing what is opened here gives up the locks of this process, which is about to anyway.
+        Closing the file here gives up the locks of this process, which closes the store anyway.
         """
         with suppress(OSError), self.path.open("rb") as file:
             return file.read(19)[18:] > b"\x02"
@@ -442,7 +440,7 @@ class Store:
         return int(self._database.execute(f"PRAGMA {name}").fetchone()[0])
 
     def _prepare(self) -> None:
-        """Make commits durable, and create the tables of a file that holds nothing yet."""
+        """Make commits durable; create the tables of an empty file, migrate those of an old one."""
         holds_nothing = self._pragma("schema_version") == 0
         if holds_nothing:
             self._database.execute("PRAGMA auto_vacuum = INCREMENTAL")
@@ -459,8 +457,8 @@ class Store:
             self._transact(self._create)
             self._check()
 
-    def _look_at_ends(self) -> None:
-        """Raise Damaged if the next record could not follow the last one, or be counted."""
+    def _check_sequences(self) -> None:
+        """Raise Damaged if the next record could not follow the last one."""
         ends = (
             "SELECT COALESCE(MAX(sequence), 0) FROM items UNION ALL "
             "SELECT COALESCE(MAX(seq), 0) FROM sqlite_sequence"
@@ -469,11 +467,11 @@ class Store:
         if not all(isinstance(each, int) and 0 <= each < LARGEST_SEQUENCE for each in numbers):
             raise Damaged(f"{self.path}: is damaged (its records are numbered wrongly)")
 
-    def _prove(self) -> None:
-        """Raise Damaged if a look through the file finds damage; a large one takes too long."""
-        if self._pragma("page_count") * self._page_bytes() > PROVED_BYTES:
+    def _check_pages(self) -> None:
+        """Raise Damaged if a check finds damage; a large file is not checked."""
+        if self._pragma("page_count") * self._page_bytes() > LARGEST_CHECKED:
             return
-        self._until = time.monotonic() + PROVING_S
+        self._until = time.monotonic() + LONGEST_CHECK_S
         try:
             found = self._database.execute("PRAGMA quick_check(1)").fetchone()
         except sqlite3.OperationalError:
@@ -481,8 +479,8 @@ class Store:
                 return  # a slow disk; what is damaged shows when it is used
             raise
         if found is None or found[0] != "ok":
-            said = one_line(ValueError(found and found[0]))
-            raise Damaged(f"{self.path}: is damaged ({said})")
+            message = one_line(ValueError(found and found[0]))
+            raise Damaged(f"{self.path}: is damaged ({message})")
 
     def _version(self) -> int:
         return self._pragma("user_version")
@@ -502,10 +500,10 @@ class Store:
             self._database.execute(statement)
 
     def _check(self) -> None:
-        """Raise BadInput unless the file is one of ours and of a version this program knows.
+        """Raise BadInput unless the file holds item records of this version.
 
-        One byte of the numbers that say so may have been corrupted: what holds our tables is ours,
-        and what holds them as this version writes them is of this version (a newer one has others).
+        The numbers that say so may be corrupted: a file with our tables is ours, and a file with
+        exactly the tables of this version is of this version.
         """
         version = self._version()
         ours = self._pragma("application_id") == APPLICATION_ID
@@ -540,10 +538,10 @@ class Store:
             raise
 
     def append(self, records: Sequence[ItemRecord]) -> None:
-        """Store `records` in one transaction; when this returns they survive `kill -9`.
+        """Store `records` in one transaction; after it returns they survive `kill -9`.
 
-        A record whose `item_id` is there already only changes its bin, and the reason with it: the
-        last word on where the item went. So appending again is harmless.
+        A record with an `item_id` that exists only changes the bin of that item, and why. Appending
+        a record again therefore changes nothing.
 
         Raises:
             ValueError: a record has a value that cannot be stored; nothing was.
@@ -564,7 +562,7 @@ class Store:
             raise ValueError(f"a record cannot be stored ({error})") from error
 
     def _require_its_place(self) -> None:
-        """Raise EwasteError when the file was moved or deleted: what is written would be lost."""
+        """Raise EwasteError when the file was moved or deleted: records would be lost."""
         if self._opened is None:
             return
         try:
@@ -578,12 +576,12 @@ class Store:
         for row, keep_for_review, crop in rows:
             done = self._database.execute(INSERT, row)
             if not done.rowcount:
-                self._reroute(dict(zip(NAMED, row, strict=True)))
+                self._reroute(dict(zip(COLUMN_NAMES, row, strict=True)))
             elif crop:
                 self._database.execute(INSERT_CROP, (done.lastrowid, keep_for_review, crop))
 
     def _reroute(self, given: Mapping[str, Any]) -> None:
-        """Change the bin, and why, of an item that is there."""
+        """Change the bin of an item that is recorded, and why it went there."""
         change = (
             "UPDATE items SET bin = ?, reason = ?, detail = ? WHERE item_id = ? AND bin IS NOT ?"
         )
@@ -591,12 +589,15 @@ class Store:
         self._database.execute(change, values)
 
     def prune(self, days: float, megabytes: float) -> bool:
-        """Delete a part of what is too old or too much; False when there is no more to delete.
+        """Delete some of what is too old or too large; False when nothing more is to be deleted.
 
-        Age is counted from the newest record, and from the oldest record on: neither a clock that
-        was set back nor one that a record has from the future makes a newer record go before an
-        older one. Over `megabytes` the crops go first, those that nobody is to look at before the
-        others, then the records; the oldest first.
+        A record's age is its distance from the newest record, and the oldest records go first,
+        whatever the wall clock did. Over `megabytes` the crops go first, those kept for review
+        last, then the records; the oldest first.
+
+        Args:
+            days: largest age of a record.
+            megabytes: largest size of the file, MB.
 
         Raises:
             Damaged: the file is damaged.
@@ -621,7 +622,7 @@ class Store:
         self._database.execute(
             "DELETE FROM items WHERE sequence IN (SELECT sequence FROM items "
             f"WHERE sequence < ({first_kept}) ORDER BY sequence LIMIT ?)",
-            (days * DAY_S, PRUNED_AT_ONCE),
+            (days * DAY_S, PRUNE_ROWS),
         )
 
     def _delete_excess(self, megabytes: float) -> None:
@@ -631,20 +632,20 @@ class Store:
             gone = self._database.execute(
                 "DELETE FROM crops WHERE sequence IN "
                 "(SELECT sequence FROM crops ORDER BY keep_for_review, sequence LIMIT ?)",
-                (PRUNED_AT_ONCE // 10,),
+                (PRUNE_ROWS // 10,),
             )
             if not gone.rowcount:
                 self._database.execute(
                     "DELETE FROM items WHERE sequence IN "
                     "(SELECT sequence FROM items ORDER BY sequence LIMIT ?)",
-                    (PRUNED_AT_ONCE,),
+                    (PRUNE_ROWS,),
                 )
 
     def _page_bytes(self) -> int:
         return self._pragma("page_size")
 
     def used_bytes(self) -> int:
-        """Bytes of the file that hold something."""
+        """Return the number of bytes in use in the file."""
         used = self._pragma("page_count") - self._pragma("freelist_count")
         return used * self._page_bytes()
 
@@ -653,7 +654,7 @@ class Store:
             return self._database.execute(query, values).fetchall()
 
     def decided_since(self, unix_seconds: float, now: float) -> int:
-        """How many of the newest items were decided between that moment and `now`."""
+        """Count the newest items that were decided between that time and `now`, unix seconds."""
         query = (
             "SELECT COUNT(*) FROM items WHERE sequence > COALESCE((SELECT sequence FROM items "
             "WHERE NOT decided_at BETWEEN ? AND ? ORDER BY sequence DESC LIMIT 1), 0)"
@@ -672,7 +673,7 @@ class Store:
             raise Damaged(f"{self.path}: is damaged ({error})") from None
 
     def crop(self, item_id: str) -> bytes | None:
-        """Read the JPEG of one item; None when there is no such item or its crop was given up."""
+        """Read the JPEG of one item; None when there is no such item, or no crop of it."""
         query = "SELECT jpeg FROM items JOIN crops USING (sequence) WHERE item_id = ?"
         rows = self._read(query, item_id)
         if rows and not isinstance(rows[0][0], bytes):
@@ -680,35 +681,37 @@ class Store:
         return rows[0][0] if rows else None
 
     def all(
-        self, unread: Callable[[int], None] | None = None, crops: bool = True
+        self, on_unread: Callable[[int], None] | None = None, crops: bool = True
     ) -> Iterator[ItemRecord]:
-        """Every record in the order of recording, a batch at a time in memory.
+        """Read every record in the order of recording, a batch at a time in memory.
 
         Args:
-            unread: gets about how many records could not be read, wherever there are some; None:
-                the first one raises Damaged.
-            crops: with their pictures.
+            on_unread: receives, for each damaged place, about how many records could not be read;
+                None: the first one raises Damaged.
+            crops: read the crops too.
         """
-        return self._walk(f"{SELECT if crops else SELECT_PLAIN} WHERE", unread)
+        return self._read_in_order(f"{SELECT if crops else SELECT_PLAIN} WHERE", on_unread)
 
-    def to_review(self, unread: Callable[[int], None] | None = None) -> Iterator[ItemRecord]:
-        """The records with a crop that a person should look at, or has looked at, in order."""
+    def to_review(self, on_unread: Callable[[int], None] | None = None) -> Iterator[ItemRecord]:
+        """Read the records with a crop that a person should review, or has reviewed, in order."""
         condition = "(review <> '' OR reviewed <> '') AND jpeg IS NOT NULL AND"
-        return self._walk(f"{SELECT} WHERE {condition}", unread)
+        return self._read_in_order(f"{SELECT} WHERE {condition}", on_unread)
 
-    def _walk(self, query: str, unread: Callable[[int], None] | None) -> Iterator[ItemRecord]:
-        """Walk on from each sequence to the next higher one: no damage makes that go round."""
+    def _read_in_order(
+        self, query: str, on_unread: Callable[[int], None] | None
+    ) -> Iterator[ItemRecord]:
+        """Read in rising order of the sequence; damage cannot make that an endless loop."""
         query += " sequence > ? ORDER BY sequence LIMIT ?"
-        last, passing = 0, _Passing()
+        last, skipping = 0, _Skipping()
         while True:
             try:
-                rows = self._following(query, last, BATCH)
+                rows = self._next_rows(query, last, BATCH)
             except Damaged:
-                if unread is None:
+                if on_unread is None:
                     raise
-                rows, start = self._past_damage(query, last, passing)
+                rows, start = self._skip_damage(query, last, skipping)
                 if start > last:
-                    unread(start - last)
+                    on_unread(start - last)
                 last = start
             if not rows:
                 return
@@ -717,39 +720,39 @@ class Store:
                 try:
                     record = self._record(row)
                 except Damaged:
-                    if unread is None:
+                    if on_unread is None:
                         raise
-                    unread(1)
+                    on_unread(1)
                     continue
                 yield record
 
-    def _following(self, query: str, last: int, count: int) -> list[Any]:
+    def _next_rows(self, query: str, last: int, count: int) -> list[Any]:
         rows = self._read(query, last, count)
         for before, row in zip([last, *(row[0] for row in rows)], rows, strict=False):
             if not isinstance(row[0], int) or row[0] <= before:
                 raise Damaged(f"{self.path}: is damaged (its records are not in order)")
         return rows
 
-    def _past_damage(self, query: str, last: int, passing: "_Passing") -> tuple[list[Any], int]:
-        """The first row that can be read after `last`, and the sequence it was sought from."""
+    def _skip_damage(self, query: str, last: int, skipping: "_Skipping") -> tuple[list[Any], int]:
+        """Return the first readable row after `last`, and the sequence it was searched from."""
         with suppress(Damaged):
             ends = self._read("SELECT MAX(seq) FROM sqlite_sequence WHERE name = 'items'")
             if isinstance(ends[0][0], int) and ends[0][0] > last:
-                passing.end = ends[0][0]
+                skipping.end = ends[0][0]
         start = last
-        while start < passing.end and passing.goes_on():
+        while start < skipping.end and skipping.goes_on():
             with suppress(Damaged):
-                return self._following(query, start, 1), start
+                return self._next_rows(query, start, 1), start
             start += 1
-        return [], passing.end if passing.end < LARGEST_SEQUENCE else last + 1
+        return [], skipping.end if skipping.end < LARGEST_SEQUENCE else last + 1
 
     def close(self) -> None:
-        """Close the file; safe to call twice."""
+        """Close the file; may be called twice."""
         with suppress(sqlite3.Error):
             self._database.close()
-        if self._copy is not None:
-            self._copy.cleanup()
-            self._copy = None
+        if self._copied is not None:
+            self._copied.cleanup()
+            self._copied = None
 
     def __enter__(self) -> "Store":
         return self
@@ -764,8 +767,8 @@ class Store:
 
 
 @dataclass
-class _Passing:
-    """How far a walk over a damaged file still tries to get past what it cannot read."""
+class _Skipping:
+    """How far a reader of a damaged file still tries to skip what it cannot read."""
 
     tries: int = 0
     since: float | None = None
@@ -774,7 +777,7 @@ class _Passing:
     def goes_on(self) -> bool:
         self.since = self.since or time.monotonic()
         self.tries += 1
-        return self.tries <= PASSED_OVER and time.monotonic() - self.since < PASSING_S
+        return self.tries <= MOST_SKIPS and time.monotonic() - self.since < LONGEST_SKIPPING_S
 
 
 def _length(value: object) -> int:

@@ -30,7 +30,7 @@ from edge.encoders.encoder import HEALTHY, EncoderHealth
 from edge.gates.schedule import GateSchedule
 from edge.inference.worker import InlineInference
 from edge.outputs.wiring import Outputs
-from edge.records.recall import LATELY, Recall
+from edge.records.recall import RECORDS_COMPARED, Recall
 from edge.records.store import Store
 from edge.records.writer import StoreWriter
 from edge.simulator.camera import SimulatedCamera
@@ -86,7 +86,7 @@ def live(clock, scene, belt, path, plc_port, pipe) -> None:
     outputs = Outputs(config, lambda line: None)
     writer = StoreWriter(path)
     with Store(path, read_only=True) as store:
-        recall = Recall(store.recent(LATELY), time.time())
+        recall = Recall(store.recent(RECORDS_COMPARED), time.time())
     encoder = Travelled(belt, clock.now())
     put: list = []
 

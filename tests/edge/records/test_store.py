@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edge.errors import BadInput, EwasteError
-from edge.records.store import KEPT_ASIDE, Damaged, ItemRecord, Store, open_store, set_aside
+from edge.records.store import MOST_SET_ASIDE, Damaged, ItemRecord, Store, open_store, set_aside
 from edge.records.writer import Retention, StoreWriter, WriterStatus
 from edge.verdict import Reason
 from tests.records import RECORD, bins_in, count_of, labels_in, records
@@ -180,7 +180,7 @@ def test_a_file_that_is_no_database_is_refused_by_readers_and_set_aside_by_the_l
     assert "\n" not in str(caught.value) and str(path) in str(caught.value)
     assert path.read_bytes() == content
     told: list[str] = []
-    writer = StoreWriter(path, on_error=told.append)
+    writer = StoreWriter(path, on_message=told.append)
     assert writer.put(RECORD) and writer.close()
     assert len(told) == 1 and "set aside as records.damaged-" in told[0]
     (aside,) = tmp_path.glob("records.damaged-*.db")
@@ -212,7 +212,7 @@ def test_a_locked_file_delays_the_writer_but_not_the_line(tmp_path, injected):
     Store(path).close()
     blocker = sqlite3.connect(path, isolation_level=None)
     blocker.execute("BEGIN IMMEDIATE")
-    writer = StoreWriter(path, capacity=10, on_error=told.append)
+    writer = StoreWriter(path, capacity=10, on_message=told.append)
     started = time.monotonic()
     answers = [writer.put(record) for record in records(110)]
     assert time.monotonic() - started < 0.5
@@ -241,7 +241,7 @@ def test_a_locked_file_delays_the_writer_but_not_the_line(tmp_path, injected):
 def test_a_full_disk_delays_the_writer_and_loses_nothing(small_disk, injected):
     path = small_disk / "records.db"
     told: list[str] = []
-    writer = StoreWriter(path, on_error=told.append)
+    writer = StoreWriter(path, on_message=told.append)
     wait_until(lambda: writer.put(RECORD) and writer.status.written)
     filler = small_disk / "filler"
     with pytest.raises(OSError, match="No space"), filler.open("wb", buffering=0) as file:
@@ -266,7 +266,7 @@ def test_a_record_that_cannot_be_stored_is_lost_alone(tmp_path):
     path = tmp_path / "records.db"
     told: list[str] = []
     good = records(5)
-    writer = StoreWriter(path, on_error=told.append)
+    writer = StoreWriter(path, on_message=told.append)
     for record in [*good[:3], replace(RECORD, item_id="bad", views=None), *good[3:]]:
         writer.put(record)
     assert writer.close()
@@ -374,7 +374,7 @@ def test_the_writer_prunes_what_is_too_old(tmp_path):
 def test_a_disk_that_stays_full_costs_counted_records_and_then_goes_on(small_disk, injected):
     path = small_disk / "records.db"
     told: list[str] = []
-    writer = StoreWriter(path, capacity=5, on_error=told.append)
+    writer = StoreWriter(path, capacity=5, on_message=told.append)
     filler = small_disk / "filler"
     with pytest.raises(OSError, match="No space"), filler.open("wb", buffering=0) as file:
         while True:
@@ -488,7 +488,7 @@ def test_a_walk_that_does_not_end_is_given_up(tmp_path, monkeypatch):
     with Store(path) as store:
         store.append(records(500))
     monkeypatch.setattr("edge.records.store.LONGEST_STATEMENT_S", -1.0)
-    monkeypatch.setattr("edge.records.store.OPCODES_BETWEEN_LOOKS", 50)
+    monkeypatch.setattr("edge.records.store.OPCODES_BETWEEN_CHECKS", 50)
     with pytest.raises(Damaged, match="does not end"), Store(path, read_only=True) as store:
         list(store.all())
 
@@ -531,7 +531,7 @@ def test_what_lies_in_the_place_of_the_records_does_not_hold_up_the_line(
     sample(path)
     corrupt(path)
     told: list[str] = []
-    writer = StoreWriter(path, on_error=told.append)
+    writer = StoreWriter(path, on_message=told.append)
     for record in records(20):
         assert writer.put(record)
     assert writer.close() and writer.status == WriterStatus(0, 20, 0, 0, None)
@@ -548,7 +548,7 @@ def test_records_that_are_spoilt_while_the_line_runs_are_set_aside(tmp_path, inj
     told: list[str] = []
     with Store(path) as store:
         store.append(records(100, crop=bytes(20_000)))
-    writer = StoreWriter(path, on_error=told.append)
+    writer = StoreWriter(path, on_message=told.append)
     with path.open("r+b") as file:
         file.seek(4096)
         file.write(os.urandom(100 * 4096))
@@ -566,7 +566,7 @@ def test_records_that_are_spoilt_while_the_line_runs_are_set_aside(tmp_path, inj
 def test_records_that_somebody_deletes_are_begun_anew_and_it_is_told(tmp_path):
     path = tmp_path / "records.db"
     told: list[str] = []
-    writer = StoreWriter(path, on_error=told.append)
+    writer = StoreWriter(path, on_message=told.append)
     writer.put(RECORD)
     wait_until(lambda: writer.status.written == 1)
     path.unlink()
@@ -580,11 +580,11 @@ def test_records_that_somebody_deletes_are_begun_anew_and_it_is_told(tmp_path):
 
 def test_a_disk_that_spoils_everything_is_not_filled_with_what_it_corrupted(tmp_path):
     path = tmp_path / "records.db"
-    for number in range(KEPT_ASIDE + 4):
+    for number in range(MOST_SET_ASIDE + 4):
         path.write_bytes(b"x" * (1000 if number == 1 else 2000 + number))
         said = set_aside(path, 1_700_000_000.0)
     kept = sorted(file.stat().st_size for file in tmp_path.iterdir())
-    assert len(kept) == KEPT_ASIDE and kept[-1] > 2000 and 1000 not in kept
+    assert len(kept) == MOST_SET_ASIDE and kept[-1] > 2000 and 1000 not in kept
     assert "is deleted" in said and "set aside as records.damaged-" in said
 
 
@@ -640,7 +640,7 @@ def test_records_on_a_medium_that_is_only_read_are_read_and_waited_with(small_di
             with Store(each, read_only=True) as store:
                 kept = [item.item_id for item in store.all()]
             assert len(kept) == 21 and kept[-1] == "last", each
-        writer = StoreWriter(path, on_error=told.append)
+        writer = StoreWriter(path, on_message=told.append)
         assert writer.put(replace(RECORD, item_id="after")), "the line goes on"
         noticed_s = wait_until(lambda: told)
         assert "the line goes on" in told[0] and "set aside" not in told[0]

@@ -28,7 +28,7 @@ def test_what_would_end_the_thread_in_silence_is_said_and_it_goes_on(
         append(store, batch)
 
     monkeypatch.setattr(Store, "append", ends_the_thread)
-    writer = StoreWriter(tmp_path / RECORDS_NAME, on_error=told.append)
+    writer = StoreWriter(tmp_path / RECORDS_NAME, on_message=told.append)
     first, *others = records(5)
     writer.put(first)
     noticed_s = wait_until(lambda: told)
@@ -51,7 +51,7 @@ def test_a_record_that_always_fails_is_given_up_and_counted_and_the_others_are_k
 
     monkeypatch.setattr(Store, "append", poisoned)
     told: list[str] = []
-    writer = StoreWriter(tmp_path / RECORDS_NAME, on_error=told.append)
+    writer = StoreWriter(tmp_path / RECORDS_NAME, on_message=told.append)
     for record in records(5):
         writer.put(record)
     assert writer.close()
@@ -66,7 +66,7 @@ def test_deleting_old_records_may_fail_without_an_end_to_the_writing(tmp_path, m
     monkeypatch.setattr(Store, "prune", prune)
     told: list[str] = []
     keep = Retention(1.0, 1e308)
-    writer = StoreWriter(tmp_path / RECORDS_NAME, on_error=told.append, retention=keep)
+    writer = StoreWriter(tmp_path / RECORDS_NAME, on_message=told.append, retention=keep)
     for record in records(5):
         writer.put(record)
     assert writer.close() and writer.status.written == 5
@@ -75,7 +75,7 @@ def test_deleting_old_records_may_fail_without_an_end_to_the_writing(tmp_path, m
 
 def test_a_folder_that_is_not_there_yet_is_waited_for(fast, tmp_path):
     told: list[str] = []
-    writer = StoreWriter(tmp_path / "absent" / RECORDS_NAME, on_error=told.append)
+    writer = StoreWriter(tmp_path / "absent" / RECORDS_NAME, on_message=told.append)
     assert "nothing is recorded until it can be" in told[0] and not writer.status.usable
     for record in records(3):
         writer.put(record)
