@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edge.records.store import Store
-from tests.records import labels_in
+from tests.support.records import labels_in
 
 ROOT = Path(__file__).parents[1]
 

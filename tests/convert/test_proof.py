@@ -19,8 +19,8 @@ from edge.bundle.bundle import load_bundle, sha256
 from edge.bundle.manifest import ParityGate
 from edge.bundle.verify import verify
 from edge.errors import BadInput
-from tests.conftest import LABELS, SIZE, fit, write_run
-from tests.edge.bundle.test_bundle import reseal
+from tests.support.bundles import reseal
+from tests.support.training import LABELS, SIZE, fit, write_run
 
 ROOT = Path(__file__).parents[2]
 

@@ -4,6 +4,8 @@ import pytest
 from gpiozero import Device
 from gpiozero.pins.mock import MockFactory
 
+from tests.support.page import write_page
+
 
 @pytest.fixture
 def factory(monkeypatch):
@@ -26,3 +28,12 @@ def small_disk(tmp_path):
         pytest.skip("a small tmpfs needs root")
     yield folder
     subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@pytest.fixture
+def fake_page(tmp_path, monkeypatch):
+    """A folder in which `python -m edge.panel` is a small page."""
+    write_page(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    return tmp_path

@@ -194,7 +194,7 @@ def test_export_writes_what_waits_for_review_and_all_records(tmp_path):
     from dataclasses import replace
 
     from edge.records.store import RECORDS_NAME, Store
-    from tests.records import RECORD
+    from tests.support.records import RECORD
 
     state = tmp_path / "state"
     state.mkdir()
@@ -234,7 +234,7 @@ def test_a_folder_of_bad_pictures_is_an_error_and_a_few_are_dropped_frames(tiny_
 
 def test_export_of_damaged_records_writes_what_it_can_and_says_so(tmp_path):
     from edge.records.store import RECORDS_NAME, Store
-    from tests.records import records
+    from tests.support.records import records
 
     path = tmp_path / RECORDS_NAME
     with Store(path) as store:

@@ -128,7 +128,7 @@ def test_any_command_line_ends_with_a_documented_code_and_no_traceback(typed):
 
 def test_names_of_labels_and_bins_are_no_markup_and_no_escapes(typed, monkeypatch):
     from edge import line
-    from tests.records import RECORD
+    from tests.support.records import RECORD
 
     label, bin_name = "Mouse [/usb]\x1b[31m", "小件 [red]\n2"
 

@@ -9,7 +9,7 @@ from edge.bundle.bundle import Bundle, load_bundle
 from edge.config import Config, DecisionConfig, bin_of, decision_rules, read_config
 from edge.errors import BadInput
 from edge.inference.ood import OodDetector, OodRule, pack_detector
-from tests.edge.bundle.test_bundle import plain_manifest
+from tests.support.bundles import plain_manifest
 
 
 def test_the_defaults_send_every_drawn_class_to_a_gated_bin():

@@ -15,12 +15,11 @@ import pytest
 from edge.panel.beside import answers
 from edge.records.store import RECORDS_NAME, Store
 from edge.status import read_status
-from tests.edge.cameras.servers import FPS, HEIGHT, WIDTH, mjpeg_camera
-from tests.edge.panel.test_beside import free_port, stand_in
-from tests.records import count_of
-from tests.waiting import wait_until
+from tests.support.cameras import FPS, HEIGHT, WIDTH, mjpeg_camera
+from tests.support.page import free_port
+from tests.support.records import count_of
+from tests.support.waiting import wait_until
 
-__all__ = ["stand_in"]
 ROOT = Path(__file__).parents[2]
 PROGRAM = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from edge.cli import main; main()"
 COMMAND = [sys.executable, "-I", "-c", PROGRAM]
@@ -93,11 +92,11 @@ shift; exec "$@"
 
 @pytest.mark.parametrize("disk", ["full", "read-only"])
 def test_a_disk_that_takes_nothing_at_the_start_is_said_and_the_line_runs(
-    disk, film, stand_in, injected
+    disk, film, fake_page, injected
 ):
-    script = stand_in / "inside.sh"
+    script = fake_page / "inside.sh"
     script.write_text(INSIDE)
-    (stand_in / "st").mkdir()
+    (fake_page / "st").mkdir()
     line = [*COMMAND, "run", "--camera", str(film), "--state", "st", "--port", str(free_port())]
     command = ["unshare", "-rm", "sh", str(script), disk, *line]
     if not shutil.which("unshare") or subprocess.run(["unshare", "-rm", "true"]).returncode:
@@ -112,18 +111,18 @@ def test_a_disk_that_takes_nothing_at_the_start_is_said_and_the_line_runs(
     injected(f"disk {disk} at the start", "4 of 4 items sorted; said: not recorded, no page")
 
 
-def line_of(stand_in: Path, url: str, port: int) -> list[str]:
-    (stand_in / "line.toml").write_text(
+def line_of(fake_page: Path, url: str, port: int) -> list[str]:
+    (fake_page / "line.toml").write_text(
         f'state = "st"\n[camera]\nsource = "{url}"\nwidth = {WIDTH}\nheight = {HEIGHT}\n'
         f'fps = {FPS}\n[belt]\nencoder = "time"\n[panel]\nport = {port}\n'
     )
     return [*COMMAND, "run", "--config", "line.toml"]
 
 
-def test_a_killed_line_leaves_no_page_and_no_lock_and_a_hang_up_is_an_end(stand_in, injected):
-    port, state = free_port(), stand_in / "st"
+def test_a_killed_line_leaves_no_page_and_no_lock_and_a_hang_up_is_an_end(fake_page, injected):
+    port, state = free_port(), fake_page / "st"
     with mjpeg_camera() as camera:
-        command = line_of(stand_in, camera.url, port)
+        command = line_of(fake_page, camera.url, port)
         first = subprocess.Popen(command, stderr=subprocess.DEVNULL)
         wait_until(lambda: answers("127.0.0.1", port, 1) and read_status(state), 60)
         started = time.monotonic()

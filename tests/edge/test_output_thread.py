@@ -3,7 +3,7 @@
 import sys
 
 from edge.output_thread import OutputThread
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 
 class Ending:

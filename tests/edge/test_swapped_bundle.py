@@ -19,8 +19,7 @@ from edge.decision.decide import DecisionRules
 from edge.errors import EwasteError
 from edge.inference.classifier import Classifier
 from edge.panel.trial import Trial
-from tests.edge.bundle.test_bundle import reseal
-from tests.edge.bundle.test_verify import sign_bundle
+from tests.support.bundles import reseal, sign_bundle
 
 PIXELS = np.full((48, 48, 3), 90, np.uint8)
 

@@ -13,7 +13,7 @@ import tensorflow as tf
 from edge.inference.preprocess import float_input, model_input
 from edge.photos.dataset import find_dataset, find_photos
 from edge.photos.reading import read_photo
-from tests.train.conftest import write_legacy
+from tests.support.legacy_weights import write_legacy
 from train.fine_tune import _cause
 
 SCRIPT = Path(__file__).parents[2] / "train" / "fine_tune.py"

@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-from datetime import datetime, timezone
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -27,16 +26,12 @@ from edge.bundle.bundle import (
 from edge.bundle.golden import verify_golden
 from edge.bundle.manifest import (
     FILES,
-    Calibration,
-    InputContract,
-    Manifest,
     OodRule,
-    ParityGate,
-    ParityVerdict,
     parse_manifest,
 )
 from edge.errors import BadInput, EwasteError, Refused
 from edge.inference.ood import OodDetector, pack_detector
+from tests.support.bundles import PLAIN_CONTENTS, plain_manifest, reseal
 
 ROOT = Path(__file__).parents[3]
 
@@ -44,49 +39,6 @@ ROOT = Path(__file__).parents[3]
 @pytest.fixture
 def copy(tiny_bundle: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(tiny_bundle, tmp_path / "copy"))
-
-
-def reseal(path: Path, **changes: object) -> None:
-    """Change the manifest and make the digests right again, as a careful forger would."""
-    manifest = json.loads((path / "manifest.json").read_text())
-    manifest.update(changes)
-    manifest["files"] = {name: sha256((path / name).read_bytes()) for name in FILES}
-    (path / "manifest.json").write_text(json.dumps(manifest))
-
-
-def plain_manifest(**changes: object) -> Manifest:
-    parity = ParityVerdict(
-        passed=True,
-        gate=ParityGate(),
-        datasets={},
-        split="test",
-        images=3,
-        agreement=1.0,
-        agreement_fp32=1.0,
-        accuracy_float=1.0,
-        accuracy_float_interval=(0.4, 1.0),
-        accuracy_quantized=1.0,
-        accuracy_quantized_interval=(0.4, 1.0),
-        accuracy_drop=0.0,
-        max_probability_difference=0.0,
-        mean_probability_difference=0.0,
-    )
-    fields = {
-        "name": "plain",
-        "created": datetime(2026, 1, 1, tzinfo=timezone.utc),
-        "labels": ("Battery", "Mouse"),
-        "hazards": ("Battery",),
-        "input": InputContract(size=4),
-        "parity": parity,
-        "training": {"accuracy": 1.0},
-        "dataset": "0" * 64,
-        "calibration": Calibration(images=1, seed=0),
-        "versions": {},
-    }
-    return Manifest(**(fields | changes))
-
-
-PLAIN_CONTENTS = {"model.tflite": b"model", "golden.npz": b"golden", "model_card.md": b"card"}
 
 
 def test_a_whole_bundle_is_loaded_and_proved(tiny_bundle: Path) -> None:
@@ -338,7 +290,7 @@ KILLED = """
 import os, pathlib, shutil, signal, sys
 from edge.bundle import bundle
 from edge.errors import BadInput, Refused
-from tests.edge.bundle.test_bundle import PLAIN_CONTENTS, plain_manifest
+from tests.support.bundles import PLAIN_CONTENTS, plain_manifest
 
 folder, replacing = pathlib.Path(sys.argv[1]), sys.argv[2] == "True"
 left = None

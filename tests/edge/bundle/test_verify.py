@@ -16,11 +16,11 @@ import pytest
 from edge.bundle.bundle import load_bundle, sha256
 from edge.bundle.install import CURRENT, current_number, install, roll_back
 from edge.bundle.manifest import manifest_schema
-from edge.bundle.signature import check_key, make_key, public_key, read_key, sign
+from edge.bundle.signature import check_key, make_key, public_key, read_key
 from edge.bundle.verify import Verification, verify
 from edge.config import Config, name_notes
 from edge.errors import BadInput, EwasteError, Refused
-from tests.edge.bundle.test_bundle import reseal
+from tests.support.bundles import reseal, sign_bundle
 
 ROOT = Path(__file__).parents[3]
 ALL = [
@@ -38,13 +38,6 @@ def copy(tiny_bundle: Path, tmp_path: Path) -> Path:
 def key(tmp_path: Path) -> Path:
     make_key(tmp_path / "line.key")
     return tmp_path / "line.key"
-
-
-def sign_bundle(bundle: Path, key: Path) -> str:
-    """Sign it, and tell the public key."""
-    private = read_key(key)
-    (bundle / "manifest.sig").write_bytes(sign(private, (bundle / "manifest.json").read_bytes()))
-    return public_key(private)
 
 
 def failing(found: Verification) -> tuple[str, str]:

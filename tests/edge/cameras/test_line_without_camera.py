@@ -8,7 +8,7 @@ import threading
 import time
 from pathlib import Path
 
-from servers import FPS, HEIGHT, WIDTH, mjpeg_camera
+from tests.support.cameras import FPS, HEIGHT, WIDTH, mjpeg_camera
 
 ROOT = Path(__file__).parents[3]
 

@@ -11,25 +11,17 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from servers import FPS, HEIGHT, WIDTH, mjpeg_camera, rtsp_camera, why_no_rtsp
 
 from edge.cameras.camera import Frame, NoFrame
-from edge.cameras.device import DeviceSettings
 from edge.cameras.live import LiveCamera
 from edge.cameras.recovery import Patience
-from edge.clock import SystemClock
-from edge.config import CameraConfig
 from edge.errors import BadInput, CameraLost
+from tests.support.cameras import HEIGHT, WIDTH, mjpeg_camera, rtsp_camera, why_no_rtsp
+from tests.support.live_camera import open_live
 
 ROOT = Path(__file__).parents[3]
-PATIENCE, FROZEN_S = Patience(), CameraConfig().frozen_s
 LONGEST_S = 45.0
 """Machines that run tests are slow and shared."""
-
-
-def open_live(source: str, patience: Patience = PATIENCE) -> LiveCamera:
-    settings = DeviceSettings(source, WIDTH, HEIGHT, FPS, frozen_s=FROZEN_S)
-    return LiveCamera(settings, SystemClock(), patience)
 
 
 class Watcher:
@@ -98,18 +90,18 @@ def renewed(restarts: int) -> str:
 
 
 @pytest.fixture
-def stand_in(tmp_path, monkeypatch):
-    """Sets what the stand-in for picamera2 does."""
+def fake_picamera(tmp_path, monkeypatch):
+    """Sets what the fake picamera2 does."""
     mode = tmp_path / "mode"
     mode.write_text("good")
-    folder = Path(__file__).with_name("stand_in")
-    monkeypatch.setenv("STAND_IN_CAMERA", str(mode))
+    folder = Path(__file__).with_name("fake_picamera")
+    monkeypatch.setenv("FAKE_PICAMERA", str(mode))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join((str(folder), str(ROOT))))
     return mode.write_text
 
 
 @pytest.fixture
-def picamera(stand_in):
+def picamera(fake_picamera):
     camera = open_live("picamera2")
     yield camera
     camera.close()
@@ -142,15 +134,18 @@ def test_rtsp_server_killed_and_stopped_and_back(go_through):
             camera.close()
 
 
-def test_a_read_that_hangs_for_ever_costs_a_new_process(go_through, picamera, stand_in):
+def test_a_read_that_hangs_for_ever_costs_a_new_process(go_through, picamera, fake_picamera):
     fault, new = go_through(
-        "read hangs for ever", picamera, lambda: stand_in("hang"), lambda: stand_in("good")
+        "read hangs for ever",
+        picamera,
+        lambda: fake_picamera("hang"),
+        lambda: fake_picamera("good"),
     )
     assert "no pictures" in fault and new >= 1
 
 
 def test_a_capture_process_that_crashes_or_stops_is_replaced(
-    go_through, injected, picamera, stand_in
+    go_through, injected, picamera, fake_picamera
 ):
     watcher = Watcher(picamera)
     watcher.until(is_frame)
@@ -175,19 +170,19 @@ def test_a_capture_process_that_crashes_or_stops_is_replaced(
     ],
 )
 def test_a_fault_of_the_picture_is_told_and_ends_with_its_cause(
-    go_through, picamera, stand_in, mode, name, told
+    go_through, picamera, fake_picamera, mode, name, told
 ):
     fault, new = go_through(
-        name, picamera, lambda: stand_in(mode), lambda: stand_in("good"), away_s=2.5
+        name, picamera, lambda: fake_picamera(mode), lambda: fake_picamera("good"), away_s=2.5
     )
     assert told in fault
     assert mode == "silent" or new == 0
 
 
-def test_what_never_comes_back_ends_the_program_with_its_own_exit_code(stand_in):
+def test_what_never_comes_back_ends_the_program_with_its_own_exit_code(fake_picamera):
     camera = open_live("picamera2", Patience(stall_s=0.5, restart_s=1.5, give_up_s=4.0))
     began_at = time.monotonic()
-    stand_in("hang")
+    fake_picamera("hang")
     with pytest.raises(CameraLost, match="did not come back in 4 s") as lost:
         while True:
             camera.read()
@@ -218,19 +213,19 @@ def test_frames_are_timed_by_the_cameras_own_stamps(picamera):
 
 
 @pytest.mark.parametrize(("mode", "told"), [("absent", "does not start"), ("small", "160x120 px")])
-def test_a_camera_that_cannot_be_used_is_told_at_the_start(stand_in, mode, told):
-    stand_in(mode)
+def test_a_camera_that_cannot_be_used_is_told_at_the_start(fake_picamera, mode, told):
+    fake_picamera(mode)
     with pytest.raises(BadInput, match=told) as refused:
         open_live("picamera2")
     assert "\n" not in str(refused.value)
 
 
-def test_a_line_may_start_in_the_dark(stand_in):
-    stand_in("black")
+def test_a_line_may_start_in_the_dark(fake_picamera):
+    fake_picamera("black")
     camera = open_live("picamera2")
     watcher = Watcher(camera)
     assert "black" in watcher.until(is_fault)[1].fault
-    stand_in("good")
+    fake_picamera("good")
     watcher.until(is_frame)
     camera.close()
 
@@ -243,10 +238,10 @@ def test_a_camera_that_is_not_there_is_one_line_without_passwords(capfd, source)
     assert capfd.readouterr().err == ""
 
 
-def test_the_capture_process_ends_with_the_line(stand_in):
+def test_the_capture_process_ends_with_the_line(fake_picamera):
     """Even if the line is killed while a read hangs."""
     program = (
-        "import sys, time; from test_live_camera import open_live; "
+        "import sys, time; from tests.support.live_camera import open_live; "
         "camera = open_live('picamera2'); print(camera._process._process.pid, flush=True); "
         "time.sleep(60)"
     )
@@ -258,7 +253,7 @@ def test_the_capture_process_ends_with_the_line(stand_in):
         env={**os.environ, "PYTHONPATH": paths},
     )
     pid = int(line.stdout.readline())
-    stand_in("hang")
+    fake_picamera("hang")
     line.kill()
     line.wait()
     give_up_at = time.monotonic() + 10

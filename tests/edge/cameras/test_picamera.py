@@ -14,15 +14,15 @@ from edge.cameras.device import DeviceSettings
 from edge.cameras.picamera import SWAPPED, PicameraDevice, fixed_controls, locked_controls
 from edge.errors import BadInput
 
-STAND_IN = Path(__file__).with_name("stand_in")
+FAKE_PICAMERA = Path(__file__).with_name("fake_picamera")
 SETTINGS = DeviceSettings("picamera2", 320, 240, 50)
 
 
 @pytest.fixture
 def good(tmp_path, monkeypatch):
     (tmp_path / "mode").write_text("good")
-    monkeypatch.setenv("STAND_IN_CAMERA", str(tmp_path / "mode"))
-    monkeypatch.syspath_prepend(STAND_IN)
+    monkeypatch.setenv("FAKE_PICAMERA", str(tmp_path / "mode"))
+    monkeypatch.syspath_prepend(FAKE_PICAMERA)
     yield
     sys.modules.pop("picamera2", None)
 
@@ -76,15 +76,15 @@ def test_a_camera_without_controls_is_read_as_it_is_and_what_it_lacks_is_told(go
 
 @pytest.mark.parametrize(("given", "red"), [("RGB888", 0), ("YUYV", None)])
 def test_the_format_that_the_camera_gives_counts(good, monkeypatch, given, red):
-    PicameraDevice(SETTINGS).close()  # so that the stand-in is loaded
-    stand_in = sys.modules["picamera2"].Picamera2
-    configure = stand_in.configure
+    PicameraDevice(SETTINGS).close()  # so that the fake one is loaded
+    fake_picamera = sys.modules["picamera2"].Picamera2
+    configure = fake_picamera.configure
 
     def nearest(self, config):
         configure(self, config)
         self._format = given
 
-    monkeypatch.setattr(stand_in, "configure", nearest)
+    monkeypatch.setattr(fake_picamera, "configure", nearest)
     if red is None:
         with pytest.raises(BadInput, match="gives YUYV for BGR888"):
             PicameraDevice(SETTINGS)
@@ -149,12 +149,12 @@ def methods(tree: ast.Module, name: str) -> dict[str, list[str]]:
 )
 def test_the_real_package_has_the_stand_ins_methods_and_parameters(real_sources, file, name):
     real = methods(real_sources[file], name)
-    stand_in = methods(ast.parse((STAND_IN / "picamera2.py").read_text()), name)
-    for method, parameters in stand_in.items():
+    fake_picamera = methods(ast.parse((FAKE_PICAMERA / "picamera2.py").read_text()), name)
+    for method, parameters in fake_picamera.items():
         if not method.startswith("_") and method != "create_video_configuration":
             assert parameters == real[method], method
     if name == "Picamera2":
-        assert stand_in["__init__"] == real["__init__"]
+        assert fake_picamera["__init__"] == real["__init__"]
         assert {"main", "controls"} <= set(real["create_video_configuration"])
 
 

@@ -15,20 +15,20 @@ from edge.encoders.checked_encoder import AGREE_MM, OFF_MM, CheckedEncoder
 from edge.encoders.pulses import PulseEncoder
 from edge.encoders.visual_odometer import Odometer
 from edge.gates.schedule import GateSchedule
+from edge.inference.worker import InlineInference
 from edge.labels import MANUAL
 from edge.simulator.camera import SimulatedCamera
 from edge.simulator.motion import BeltMotion, Stretch
 from edge.simulator.plant import SimulatedPlant
 from edge.simulator.scene import Scene
 from edge.simulator.score import score
-from tests.edge.test_conveyor import (
+from tests.support.colored_belt import (
     BINS,
     GATES,
     GEOMETRY,
     MIXED,
     RULES,
     ColorClassifier,
-    InlineInference,
     belt_of,
 )
 

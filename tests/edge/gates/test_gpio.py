@@ -5,8 +5,8 @@ import pytest
 from edge.errors import BadInput
 from edge.gates.driven import DrivenGates
 from edge.gates.gpio import GpioPins
-from tests.edge.outputs.servers import open_until
-from tests.waiting import wait_until
+from tests.support.servers import open_until
+from tests.support.waiting import wait_until
 
 
 def quiet(line: str) -> None:

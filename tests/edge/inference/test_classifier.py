@@ -9,7 +9,7 @@ from edge.errors import BadInput
 from edge.inference.classifier import Classifier, softmax
 from edge.inference.preprocess import model_input
 from edge.photos.reading import read_photo
-from tests.conftest import LABELS, SIZE
+from tests.support.training import LABELS, SIZE
 
 
 @pytest.fixture(scope="module", params=["fp32", "int8"])

@@ -2,7 +2,7 @@ import shutil
 
 import pytest
 
-from tests.edge.outputs.servers import MOSQUITTO, Broker, Plc
+from tests.support.servers import MOSQUITTO, Broker, Plc
 
 
 @pytest.fixture

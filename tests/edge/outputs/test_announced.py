@@ -21,8 +21,8 @@ from edge.outputs.announced import may_be_published, read_announced, write_annou
 from edge.outputs.home_assistant import belongs_to, bin_key, discovery, identifier
 from edge.outputs.mqtt import MqttLink, Outbox, valid_json
 from edge.status import Status
-from tests.edge.outputs.servers import MOSQUITTO, accepts, free_port
-from tests.waiting import wait_until
+from tests.support.servers import MOSQUITTO, accepts, free_port
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture

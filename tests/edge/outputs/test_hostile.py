@@ -17,8 +17,8 @@ from edge.output_thread import OutputThread
 from edge.outputs.modbus import ModbusPlc
 from edge.outputs.mqtt import MqttLink, Outbox
 from edge.status import Status
-from tests.records import RECORD
-from tests.waiting import wait_until
+from tests.support.records import RECORD
+from tests.support.waiting import wait_until
 
 CONNECTED = b"\x20\x02\x00\x00"
 Talk = Callable[[socket.socket], None]

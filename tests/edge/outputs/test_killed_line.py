@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.edge.outputs.servers import FOLDER
-from tests.waiting import wait_until
+from tests.support.servers import FOLDER
+from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
 

@@ -12,8 +12,8 @@ from edge.config import ModbusConfig
 from edge.gates.driven import DrivenGates
 from edge.outputs.modbus import ModbusPlc, counters
 from edge.status import Status
-from tests.edge.outputs.servers import open_until
-from tests.waiting import wait_until
+from tests.support.servers import open_until
+from tests.support.waiting import wait_until
 
 COILS = {"boards": 3, "small": 4}
 

@@ -18,8 +18,8 @@ from edge.output_thread import OutputThread
 from edge.outputs.home_assistant import discovery
 from edge.outputs.mqtt import MqttLink, Outbox
 from edge.status import Status
-from tests.records import RECORD
-from tests.waiting import wait_until
+from tests.support.records import RECORD
+from tests.support.waiting import wait_until
 
 STATUS = Status(
     updated_at=0, state="running", items=7, per_bin={"boards": 3}, gates={"boards": True}

@@ -23,7 +23,7 @@ from edge.panel.fragments import crop_address
 from edge.panel.live import LivePublisher, Overlay
 from edge.records.store import Store
 from edge.status import Status
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
 ODD_ID = "run 1/7?#ü"
@@ -77,7 +77,7 @@ class FakeLine:
 
 
 class Server:
-    """The panel in this process, with a stand-in for the model; and whom Python talked to."""
+    """The panel in this process, with a fake model; and whom Python talked to."""
 
     def __init__(self, state: Path, bundle: Path) -> None:
         self.state, self.contacted = state, []

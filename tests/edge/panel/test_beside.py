@@ -13,43 +13,11 @@ import pytest
 from edge.config import Config
 from edge.errors import BadInput
 from edge.panel.beside import Care, PageBeside, answers, await_port, page_address
-from tests.waiting import wait_until
+from tests.support.page import free_port
+from tests.support.waiting import wait_until
 
 CARE = Care(every_s=0.2, start_s=20, hung_s=1.0, first_pause_s=0.2, longest_pause_s=1.0)
 ROOT = Path(__file__).parents[3]
-PAGE = """
-import http.server, json, os, subprocess, sys, threading, time
-threading.Thread(target=lambda: (sys.stdin.buffer.read(), os._exit(0)), daemon=True).start()
-child = subprocess.Popen(["sleep", "600"])
-with open("pids", "a") as pids:
-    print(os.getpid(), child.pid, file=pids)
-class Page(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.send_response(200); self.end_headers()
-    def log_message(self, *_): pass
-port = json.load(open(sys.argv[sys.argv.index("--config") + 1]))["panel"]["port"]
-http.server.ThreadingHTTPServer(("127.0.0.1", port), Page).serve_forever()
-"""
-"""Stands in for the page, which takes seconds to start: it listens, and has a child."""
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-@pytest.fixture
-def stand_in(tmp_path, monkeypatch):
-    """A folder in which `python -m edge.panel` is the stand-in."""
-    package = tmp_path / "edge"
-    (package / "panel").mkdir(parents=True)
-    (package / "__init__.py").touch()
-    (package / "panel" / "__init__.py").touch()
-    (package / "panel" / "__main__.py").write_text(PAGE)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    return tmp_path
 
 
 def lives(pid: int) -> bool:
@@ -68,26 +36,26 @@ def pids(folder: Path) -> list[tuple[int, ...]]:
     return [tuple(map(int, line.split())) for line in lines]
 
 
-def test_a_page_that_dies_or_hangs_is_replaced_with_all_its_children(stand_in, injected):
+def test_a_page_that_dies_or_hangs_is_replaced_with_all_its_children(fake_page, injected):
     port, said = free_port(), []
     config = Config.model_validate({"panel": {"port": port}})
-    page = PageBeside(config, stand_in, said.append, CARE)
+    page = PageBeside(config, fake_page, said.append, CARE)
     try:
         wait_until(lambda: answers("127.0.0.1", port, 1))
-        os.kill(pids(stand_in)[0][0], signal.SIGKILL)
+        os.kill(pids(fake_page)[0][0], signal.SIGKILL)
         noticed = wait_until(lambda: page.error)
-        back = wait_until(lambda: len(pids(stand_in)) == 2 and not page.error)
+        back = wait_until(lambda: len(pids(fake_page)) == 2 and not page.error)
         injected("page killed", "a new page; the line goes on", noticed, back)
         assert "the page has ended (exit code -9)" in said[1]
-        os.kill(pids(stand_in)[1][0], signal.SIGSTOP)
+        os.kill(pids(fake_page)[1][0], signal.SIGSTOP)
         noticed = wait_until(lambda: page.error)
-        back = wait_until(lambda: len(pids(stand_in)) == 3 and not page.error)
+        back = wait_until(lambda: len(pids(fake_page)) == 3 and not page.error)
         injected("page hangs", "a new page; the line goes on", noticed, back)
         assert "the page does not answer" in said[3]
     finally:
         page.close()
         page.close()
-    wait_until(lambda: not any(lives(pid) for pair in pids(stand_in) for pid in pair), 3)
+    wait_until(lambda: not any(lives(pid) for pair in pids(fake_page) for pid in pair), 3)
     assert not answers("127.0.0.1", port, 1)
     assert [line for line in said if line.startswith("page: ")] == [
         f"page: http://127.0.0.1:{port}",
@@ -95,10 +63,10 @@ def test_a_page_that_dies_or_hangs_is_replaced_with_all_its_children(stand_in, i
     ]
 
 
-def test_a_page_that_cannot_be_started_is_said_once_and_tried_again(stand_in):
+def test_a_page_that_cannot_be_started_is_said_once_and_tried_again(fake_page):
     port, said = free_port(), []
     config = Config.model_validate({"panel": {"port": port}})
-    state = stand_in / "state"
+    state = fake_page / "state"
     with socket.create_server(("127.0.0.1", port)):
         page = PageBeside(config, state, said.append, CARE)
         wait_until(lambda: page.error)
@@ -111,7 +79,7 @@ def test_a_page_that_cannot_be_started_is_said_once_and_tried_again(stand_in):
     assert said[-1] == f"page: http://127.0.0.1:{port}, again"
 
 
-def test_the_page_ends_with_a_line_that_was_killed(stand_in):
+def test_the_page_ends_with_a_line_that_was_killed(fake_page):
     port = free_port()
     code = (
         f"import sys, time, pathlib; sys.path.insert(0, {str(ROOT)!r}); import edge; "
@@ -124,7 +92,7 @@ def test_the_page_ends_with_a_line_that_was_killed(stand_in):
     line.kill()
     line.wait()
     wait_until(lambda: not answers("127.0.0.1", port, 1), 6)
-    os.kill(pids(stand_in)[0][1], signal.SIGKILL)  # the stand-in's child is its own to mind
+    os.kill(pids(fake_page)[0][1], signal.SIGKILL)  # the page's child is its own to mind
 
 
 def test_a_port_that_another_program_keeps_is_told_and_one_that_gets_free_is_waited_for():

@@ -7,7 +7,7 @@ import pytest
 from edge.panel import fragments
 from edge.status import Percentiles, Status
 from edge.verdict import Reason, Verdict
-from tests.records import RECORD
+from tests.support.records import RECORD
 
 NOW = 1_700_000_000.0
 EVIL = "<script>alert('x')</script>\"&"

@@ -11,7 +11,7 @@ import pytest
 
 from edge.panel.live import COLORS, LivePublisher, Overlay, annotate, read_live
 from edge.status import Percentiles, Status, read_status
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 STATUS = Status(
     updated_at=1000.0,

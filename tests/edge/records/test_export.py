@@ -13,7 +13,7 @@ from edge.labels import UNKNOWN
 from edge.photos.class_folders import CLASS_FOLDERS
 from edge.photos.dataset import find_photos
 from edge.records.export import LISTING, export_csv, export_review
-from tests.records import RECORD
+from tests.support.records import RECORD
 
 
 def test_pictures_lie_under_the_persons_label_else_the_top_label(tmp_path):

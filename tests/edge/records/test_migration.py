@@ -18,7 +18,7 @@ from edge.records.former_reasons import reason_of
 from edge.records.schema import LISTED, our_schema
 from edge.records.store import Damaged, Store, open_store
 from edge.verdict import Reason
-from tests.records import RECORD
+from tests.support.records import RECORD
 
 ROOT = Path(__file__).parents[3]
 SCHEMA_1 = """

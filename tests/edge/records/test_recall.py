@@ -7,7 +7,7 @@ import numpy as np
 
 from edge.belt.tracker import Extent, TrackedItem
 from edge.records.recall import Recall
-from tests.records import RECORD
+from tests.support.records import RECORD
 
 NOW, VIEW = 1_700_000_100.0, (-400.0, 400.0)
 

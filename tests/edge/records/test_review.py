@@ -5,7 +5,7 @@ import pytest
 from edge.labels import MANUAL, UNKNOWN
 from edge.records.review import NEAR, SAMPLE, SUSPECTED, UNSURE, reviewer, why_review
 from edge.verdict import Reason
-from tests.records import RECORD
+from tests.support.records import RECORD
 
 
 @pytest.mark.parametrize(

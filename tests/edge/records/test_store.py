@@ -24,8 +24,8 @@ from edge.errors import BadInput, EwasteError
 from edge.records.store import MOST_SET_ASIDE, Damaged, ItemRecord, Store, open_store, set_aside
 from edge.records.writer import Retention, StoreWriter, WriterStatus
 from edge.verdict import Reason
-from tests.records import RECORD, bins_in, count_of, labels_in, records
-from tests.waiting import wait_until
+from tests.support.records import RECORD, bins_in, count_of, labels_in, records
+from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
 
@@ -119,7 +119,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from edge.records.store import Store
-from tests.records import RECORD, count_of
+from tests.support.records import RECORD, count_of
 with Store(Path(sys.argv[1])) as store:
     number = count_of(store)
     while True:

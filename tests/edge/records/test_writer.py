@@ -6,8 +6,8 @@ import pytest
 
 from edge.records.store import RECORDS_NAME, Store
 from edge.records.writer import Retention, StoreWriter
-from tests.records import records
-from tests.waiting import wait_until
+from tests.support.records import records
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture

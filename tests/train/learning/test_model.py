@@ -4,7 +4,7 @@ import pytest
 
 from edge.errors import BadInput
 from edge.inference.preprocess import float_input
-from tests.train.conftest import write_legacy
+from tests.support.legacy_weights import write_legacy
 from train.learning.model import (
     LAST_FROZEN,
     before_boundary,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from edge.errors import BadInput
-from tests.train.conftest import write_legacy
+from tests.support.legacy_weights import write_legacy
 from train.learning import weights
 from train.learning.weights import read_weights
 

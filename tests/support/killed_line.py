@@ -36,7 +36,7 @@ from edge.records.writer import StoreWriter
 from edge.simulator.camera import SimulatedCamera
 from edge.simulator.motion import BeltMotion, Stretch
 from edge.simulator.scene import Scene
-from tests.edge.test_conveyor import BINS, GATES, GEOMETRY, RULES, ColorClassifier, belt_of
+from tests.support.colored_belt import BINS, GATES, GEOMETRY, RULES, ColorClassifier, belt_of
 
 GAP_MM = 50.0
 FPS = 20

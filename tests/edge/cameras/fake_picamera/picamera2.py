@@ -1,4 +1,4 @@
-"""A stand-in for picamera2 that does what the file named in STAND_IN_CAMERA says, when it says it.
+"""A fake picamera2 that does what the file named in FAKE_PICAMERA says, when it says it.
 
 good, black, frozen; plain (good, but with no controls, as a webcam has none); small (another size);
 silent (a wait that times out); hang (a wait that never ends, as in picamera2's issues 794 and 962,
@@ -14,7 +14,7 @@ import numpy as np
 
 
 def mode() -> str:
-    return Path(os.environ["STAND_IN_CAMERA"]).read_text()
+    return Path(os.environ["FAKE_PICAMERA"]).read_text()
 
 
 class CompletedRequest:
