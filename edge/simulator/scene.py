@@ -15,8 +15,8 @@ from edge.belt.geometry import Geometry
 from edge.simulator.layout import PlacedItem
 from edge.simulator.optics import Lens
 from edge.simulator.scenario import Optics
+from edge.synthetic.drawings.rubber import draw_rubber
 
-BELT_COLOR = (76, 86, 78)  # RGB of dark gray-green rubber
 TEXTURE_MM = 2000.0  # the belt repeats itself after this length
 SHADOW_MM = 5.0
 SHADOW_DEPTH = 0.45
@@ -55,7 +55,9 @@ class Scene:
         self._layers: dict[int, ItemLayer] = {}
         rng = np.random.default_rng(seed)
         self._loop_px = round(TEXTURE_MM / geometry.mm_per_px)
-        self._rubber = rubber(self._loop_px, geometry, rng)
+        self._rubber = draw_rubber(
+            self._loop_px, height=geometry.height_px, width=geometry.width_px, rng=rng
+        )
         self._lens = Lens(geometry, optics, seed)
 
     @property
@@ -123,32 +125,3 @@ def item_layer(sprite: np.ndarray, shadow_px: float) -> ItemLayer:
     return ItemLayer(
         np.rint(keep).astype(np.uint8), np.rint(sprite[..., :3] * opacity).astype(np.uint8)
     )
-
-
-def rubber(loop_px: int, geometry: Geometry, rng: np.random.Generator) -> np.ndarray:
-    """A belt of `loop_px` columns that closes on itself, uint8 RGB [H, loop_px + W, 3].
-
-    The first W columns are repeated at the end, so that any view is one slice.
-    """
-    height, width = geometry.height_px, geometry.width_px
-
-    def grain(cell_px: int, depth: float) -> np.ndarray:
-        cells = rng.normal(0, depth, (-(-height // cell_px) + 1, loop_px // cell_px))
-        cells = np.hstack([cells, cells[:, :1]]).astype(np.float32)
-        return cv2.resize(cells, (loop_px, height), interpolation=cv2.INTER_CUBIC)
-
-    gray = grain(96, 1.5) + grain(12, 1.2) + grain(2, 2.5)
-    gray += 1.5 * np.sin(np.arange(height, dtype=np.float32) * 0.9)[:, np.newaxis]  # the weave
-    marks = np.zeros((height, loop_px), np.float32)
-    for _ in range(loop_px // 60):  # scratches run along the belt, more or less
-        x, y = int(rng.integers(40, loop_px - 260)), int(rng.integers(height))
-        end = (int(x + rng.integers(30, 220)), int(y + rng.integers(-12, 12)))
-        cv2.line(marks, (x, y), end, float(rng.uniform(-12, 16)), 1, cv2.LINE_AA)
-    for _ in range(loop_px // 250):  # stains
-        x, y = int(rng.integers(80, loop_px - 80)), int(rng.integers(height))
-        axes = (int(rng.integers(8, 60)), int(rng.integers(6, 40)))
-        angle = float(rng.integers(180))
-        cv2.ellipse(marks, (x, y), axes, angle, 0, 360, float(rng.uniform(-7, 2)), -1, cv2.LINE_AA)
-    gray += cv2.GaussianBlur(marks, (0, 0), 1.2)
-    shade = (gray[..., np.newaxis] + np.array(BELT_COLOR, np.float32)).clip(0, 255)
-    return np.hstack([shade, shade[:, :width]]).astype(np.uint8)

@@ -5,12 +5,11 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from edge.belt.geometry import Geometry
-from edge.simulator.scene import rubber
+from edge.synthetic.drawings.rubber import draw_rubber
 from edge.synthetic.segmentation import fit_background
 
-STRIP_PX = 2000
-"""Length of the belt that pieces of belt are cut from, px; it is 720 px wide."""
+STRIP_PX, STRIP_HEIGHT_PX, STRIP_VIEW_PX = 2000, 720, 1280
+"""The belt that pieces of belt are cut from: its loop, its width, and the repeated part, px."""
 
 INPAINTED_PX = 64
 """Side at which the place of an item is painted over."""
@@ -85,4 +84,5 @@ def emptied(pixels: np.ndarray, mask: np.ndarray, size: int) -> np.ndarray:
 
 @lru_cache(maxsize=1)
 def _strip() -> np.ndarray:
-    return rubber(STRIP_PX, Geometry(), np.random.default_rng(0))
+    rng = np.random.default_rng(0)
+    return draw_rubber(STRIP_PX, height=STRIP_HEIGHT_PX, width=STRIP_VIEW_PX, rng=rng)

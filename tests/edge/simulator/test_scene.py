@@ -8,7 +8,8 @@ from edge.belt.geometry import Geometry
 from edge.photos.reading import LabeledPhoto
 from edge.simulator.layout import PlacedItem, place_items
 from edge.simulator.pieces import card, drawn_pieces, photo_pieces
-from edge.simulator.scene import BELT_COLOR, Scene
+from edge.simulator.scene import Scene
+from edge.synthetic.drawings.rubber import BELT_COLOR
 from edge.synthetic.items import CLASSES, SIZE_MM
 
 VIEW = Geometry()
