@@ -225,7 +225,7 @@ def run_line(
         gates = source.gates or outputs.gates
         recall = _recall_from(state / RECORDS_NAME)
         conveyor = build_conveyor(config, source, gates, proved, record, recall, moved=told)
-        publisher = LivePublisher(state, said=said)
+        publisher = LivePublisher(state, on_message=said)
         at_end("the live view", publisher.close)
         page = PageBeside(config, state, said) if panel else None
         if page is not None:

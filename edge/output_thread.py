@@ -4,12 +4,13 @@ Only the thread uses the output. It reports a failure once and tries again, with
 until the output works; no failure reaches the line.
 """
 
-import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
+
+from edge.worker import Worker
 
 FIRST_PAUSE_S = 0.1
 
@@ -58,7 +59,7 @@ class OutputStatus:
     error: str | None
 
 
-class OutputThread:
+class OutputThread(Worker):
     """Keeps one link at work, and brings it back after a failure."""
 
     def __init__(
@@ -73,20 +74,19 @@ class OutputThread:
                 back.
             longest_pause_s: longest pause between two tries; the first pauses are shorter.
         """
-        self._name, self._link, self._on_message = name, link, on_message
+        super().__init__(name, on_message)
+        self._name, self._link = name, link
         self._longest_pause_s = longest_pause_s
-        self._awake, self._closing, self._given_up = (threading.Event() for _ in range(3))
         self._connected = False
         self._lost_at: float | None = None
         self._outages, self._last_outage_s = 0, 0.0
         self._error: str | None = None
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-        self._thread.start()
+        self._start()
 
     @property
     def status(self) -> OutputStatus:
         """Return a snapshot; an output whose thread has ended is not connected."""
-        alive = self._thread.is_alive() or self._closing.is_set()
+        alive = self.alive or self._closing.is_set()
         return OutputStatus(
             self._name,
             self._connected and alive,
@@ -97,20 +97,13 @@ class OutputThread:
             self._error if alive else f"{self._name}: its thread has ended; start the line anew",
         )
 
-    def wake(self) -> None:
-        """Tell the thread that there is something to deliver; returns at once."""
-        self._awake.set()
-
     def close(self, timeout: float = 3.0) -> bool:
         """Deliver what is left, for at most `timeout` seconds; False when not all was delivered.
 
         May be called twice.
         """
-        self._closing.set()
-        self._awake.set()
-        self._thread.join(timeout)
-        self._given_up.set()
-        return self._connected and not self._thread.is_alive()
+        finished = self._finish(timeout)
+        return self._connected and finished
 
     def _run(self) -> None:
         pause = FIRST_PAUSE_S
@@ -150,7 +143,3 @@ class OutputThread:
             self._outages += 1
             self._report(f"{self._name}: {reason}; trying again, the line goes on")
         self._error = f"{self._name}: {reason}"
-
-    def _report(self, line: str) -> None:
-        with suppress(Exception):  # a failing message must not end the work
-            self._on_message(line)

@@ -1,9 +1,8 @@
-"""What the line shows to the panel: a picture and a status, in two files that are replaced."""
+"""The picture and the status that the line publishes for its page, in two files."""
 
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -14,6 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from edge.files import PRIVATE, write_whole
 from edge.status import STOPPED, Status, write_status
+from edge.worker import Worker
 
 LIVE_NAME = "live.jpg"
 JPEG_QUALITY = 80
@@ -24,8 +24,8 @@ COLORS = {
     "hazard": (218, 30, 40),
     "line": (30, 110, 220),
 }
-"""RGB of what is drawn: an item without a verdict yet, one sent to its bin, one sent to `manual`,
-a hazard, and marks of the line itself."""
+"""RGB by kind: an item without a verdict, one sent to its bin, one sent to `manual`, a hazard, and
+marks of the line itself."""
 
 
 @dataclass(frozen=True)
@@ -88,19 +88,19 @@ def _plate(text: str, color: tuple[int, int, int], size: int) -> np.ndarray:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    """Readers see the old file or the new one. No fsync: it is worth nothing after a restart."""
+    """Replace a file at once, without fsync: it is worth nothing after a restart."""
     write_whole(path, content, mode=PRIVATE, durable=False)
 
 
-class LivePublisher:
-    """A thread that publishes the newest picture and status, and can never hold up the line.
+class LivePublisher(Worker):
+    """Publishes the newest picture and status.
 
-    Whatever goes wrong in it (disk full, folder gone, a bad picture) is counted, not raised.
+    A failure (disk full, folder gone, a bad picture) is counted, not raised.
 
     Attributes:
-        failures: how many times publishing failed.
-        error: the last failure in one line, None if there was none.
-        failing: whether the last attempt failed.
+        failures: number of failures.
+        error: the last failure in one line; None: there was none.
+        failing: the last attempt failed.
     """
 
     def __init__(
@@ -109,24 +109,28 @@ class LivePublisher:
         max_fps: float = 10,
         max_width: int = 960,
         now: Callable[[], float] = time.time,
-        said: Callable[[str], None] = lambda line: None,
+        on_message: Callable[[str], None] | None = None,
     ) -> None:
-        """Start the thread; `state_dir` is made when it is missing. `now` gives unix seconds.
+        """Start the thread.
 
-        `said` gets one line, in the thread, when publishing begins to fail and when it works again.
-        The files are replaced `max_fps` times a second: a folder in memory (/run) spares the card.
+        Args:
+            state_dir: folder of the two files; it is made when it is missing. A folder in memory
+                (/run) saves write cycles of the card.
+            max_fps: how often the files are replaced at most, 1/s.
+            max_width: largest width of the picture, px.
+            now: returns unix seconds.
+            on_message: receives one line, in the thread, when publishing begins to fail and when it
+                works again.
         """
-        self._folder, self._max_width, self._now, self._said = state_dir, max_width, now, said
+        super().__init__("live", on_message)
+        self._folder, self._max_width, self._now = state_dir, max_width, now
         self._period = 1 / max_fps
         self._slot: tuple[np.ndarray | None, Sequence[Overlay], Status] | None = None
         self._slot_lock = threading.Lock()
-        self._offered = threading.Event()
-        self._closing = threading.Event()
         self.failures = 0
         self.error: str | None = None
         self.failing = False
-        self._thread = threading.Thread(target=self._run, name="live", daemon=True)
-        self._thread.start()
+        self._start()
 
     def offer(self, pixels: np.ndarray | None, overlays: Sequence[Overlay], status: Status) -> None:
         """Offer uint8 RGB [H, W, 3] and what to draw on it; returns at once.
@@ -136,21 +140,14 @@ class LivePublisher:
         """
         with self._slot_lock:
             self._slot = (pixels, overlays, status)
-        self._offered.set()
+        self.wake()
 
     def close(self, timeout: float = 2.0) -> None:
-        """Stop, leaving a last status that says `stopped`; safe to call twice."""
-        self._closing.set()
-        self._offered.set()
-        self._thread.join(timeout)
-
-    @property
-    def alive(self) -> bool:
-        """Whether the thread is at work."""
-        return self._thread.is_alive()
+        """Stop, with a last status that says `stopped`; may be called twice."""
+        self._finish(timeout)
 
     def _take(self) -> tuple[np.ndarray | None, Sequence[Overlay], Status] | None:
-        self._offered.clear()
+        self._awake.clear()
         with self._slot_lock:
             slot, self._slot = self._slot, None
         return slot
@@ -159,32 +156,28 @@ class LivePublisher:
         last: Status | None = None
         closing = False
         while not closing:
-            self._offered.wait()
+            self._awake.wait()
             closing = self._closing.is_set()
             slot = self._take()
             if slot is not None:
                 last = slot[2]
                 self._attempt(self._publish, *slot)
             self._closing.wait(self._period)
-        self._attempt(self._say_stopped, last)
+        self._attempt(self._write_stopped, last)
 
     def _attempt(self, action: Callable[..., None], *arguments: object) -> None:
         try:
             action(*arguments)
-        except BaseException as error:  # the line goes on, whatever it is
+        except BaseException as error:  # no exception may end the thread
             self.failures += 1
             self.error = " ".join(f"live view: {error}".split())
             if not self.failing:
-                self._tell(f"{self.error}; the line goes on without it")
+                self._report(f"{self.error}; the line goes on without it")
             self.failing = True
         else:
             if self.failing:
-                self._tell("live view: works again")
+                self._report("live view: works again")
             self.failing = False
-
-    def _tell(self, line: str) -> None:
-        with suppress(Exception):  # telling must not end the publishing
-            self._said(line)
 
     def _publish(
         self, pixels: np.ndarray | None, overlays: Sequence[Overlay], status: Status
@@ -198,7 +191,7 @@ class LivePublisher:
             raise ValueError("the picture could not be encoded")
         _replace(self._folder / LIVE_NAME, jpeg.tobytes())
 
-    def _say_stopped(self, last: Status | None) -> None:
+    def _write_stopped(self, last: Status | None) -> None:
         now = self._now()
         last = last or Status(updated_at=now, state=STOPPED)
         changes = {"updated_at": now, "fps": 0.0}

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from edge.errors import BadInput, EwasteError
 from edge.records.store import BATCH, Damaged, ItemRecord, Store, open_store, set_aside
+from edge.worker import Worker
 
 FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS = 0.2, 2.0
 PRUNE_SECONDS = 10.0
@@ -55,7 +56,7 @@ class WriterStatus:
     usable: bool = True
 
 
-class StoreWriter:
+class StoreWriter(Worker):
     """Writes records, and prunes old ones.
 
     Only the thread uses the file. It tries again until a record is written. A record that fails
@@ -84,8 +85,10 @@ class StoreWriter:
                 does not stop the line: `status` shows it. A damaged file is set aside and replaced
                 by a new one, also later.)
         """
-        self._path, self._capacity, self._on_message = path, capacity, on_message
-        self._usable, self._error = False, None
+        super().__init__("store", on_message)
+        self._path, self._capacity = path, capacity
+        self._usable = False
+        self._error: str | None = None
         try:
             open_store(path, self._report, prove=True).close()
             self._usable = True
@@ -95,20 +98,17 @@ class StoreWriter:
             self._error = _line(error)  # full, read-only, or locked: the thread tries again
         self._retention, self._prune_at = retention, 0.0
         self._queue: deque[ItemRecord] = deque()
-        self._changed = threading.Condition()
-        self._giving_up = threading.Event()
-        self._closing = False
+        self._lock = threading.Lock()
         self._written = self._dropped = self._crops_dropped = 0
         self._tries = 0  # at the waiting batch, that ended with an unexpected exception
-        self._thread = threading.Thread(target=self._run, name="store", daemon=True)
-        self._thread.start()
+        self._start()
         if self._error is not None:
             self._report(f"{self._error}; nothing is recorded until it can be, the line goes on")
 
     @property
     def status(self) -> WriterStatus:
         """Return a snapshot."""
-        with self._changed:
+        with self._lock:
             return WriterStatus(
                 len(self._queue),
                 self._written,
@@ -123,39 +123,39 @@ class StoreWriter:
 
         A full queue first drops crops, then whole records.
         """
-        with self._changed:
+        with self._lock:
             waiting = len(self._queue)
-            if self._closing or waiting >= WITHOUT_CROP * self._capacity:
+            if self._closing.is_set() or waiting >= WITHOUT_CROP * self._capacity:
                 self._dropped += 1
                 return False
             if waiting >= self._capacity and record.crop:
                 record = replace(record, crop=b"")
                 self._crops_dropped += 1
             self._queue.append(record)
-            self._changed.notify()
-            return True
+        self.wake()
+        return True
 
     def close(self, timeout: float = 5.0) -> bool:
         """Write what is waiting, for at most `timeout` seconds; False when some is left.
 
         May be called twice.
         """
-        with self._changed:
-            self._closing = True
-            self._changed.notify()
-        self._thread.join(timeout)
-        self._giving_up.set()
+        with self._lock:
+            self._closing.set()  # from now on no record is accepted
+        self._finish(timeout)
         return not self._queue
 
     def _next_batch(self, size: int) -> list[ItemRecord]:
         """Wait for records, which stay queued until they are written; empty: closed, all done."""
-        with self._changed:
-            while not self._queue and not self._closing:
-                self._changed.wait()
-            return list(islice(self._queue, size))
+        while True:
+            self._awake.clear()
+            with self._lock:
+                if self._queue or self._closing.is_set():
+                    return list(islice(self._queue, size))
+            self._awake.wait()
 
     def _done(self, count: int, stored: bool) -> None:
-        with self._changed:
+        with self._lock:
             for _ in range(count):
                 self._queue.popleft()
             if not stored:
@@ -169,15 +169,10 @@ class StoreWriter:
             self._report(f"{self._path}: recording again{lost}")
 
     def _failed(self, error: str) -> None:
-        with self._changed:
+        with self._lock:
             is_new, self._error = error != self._error, error
         if is_new:
             self._report(error)
-
-    def _report(self, line: str) -> None:
-        if self._on_message is not None:
-            with suppress(Exception):  # a failing message must not end the writing
-                self._on_message(line)
 
     def _prune(self, store: Store) -> None:
         """Delete some of what is too old or too large, if it is time for that."""
@@ -202,7 +197,7 @@ class StoreWriter:
     def _run(self) -> None:
         store: Store | None = None
         size, pause = BATCH, FIRST_RETRY_SECONDS
-        while not self._giving_up.is_set() and (batch := self._next_batch(size)):
+        while not self._given_up.is_set() and (batch := self._next_batch(size)):
             try:
                 store = store or open_store(self._path, self._report)
                 store.append(batch)
@@ -222,7 +217,7 @@ class StoreWriter:
                     if self._tries >= MOST_TRIES:
                         self._done(1, stored=False)
                         self._tries = 0
-                self._giving_up.wait(pause)
+                self._given_up.wait(pause)
                 pause = min(2 * pause, LONGEST_RETRY_SECONDS)
             else:
                 self._done(len(batch), stored=True)
