@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 
 import numpy as np
 
@@ -20,3 +22,31 @@ def test_the_other_end_reads_what_was_written_until_it_is_written_over():
         ring.close()
         ring.close()
     assert np.array_equal(reader.read(1), frames[1])
+
+
+LOCK_SLOT_0 = """
+import fcntl, sys
+fcntl.lockf(int(sys.argv[1]), fcntl.LOCK_EX, 1, 0)
+print(flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_slot_that_another_process_holds_is_left_out_and_is_free_once_that_is_killed():
+    ring = FrameRing(32, 24)
+    frame = np.full((24, 32, 3), 7, np.uint8)
+    ring.write(0, frame)
+    command = [sys.executable, "-c", LOCK_SLOT_0, str(ring.fd)]
+    with subprocess.Popen(
+        command, pass_fds=(ring.fd,), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as holder:
+        holder.stdout.readline()
+        ring.write(SLOTS, frame + 1)
+        assert ring.read(0) is None
+        ring.write(1, frame + 2)
+        assert np.array_equal(ring.read(1), frame + 2)
+        holder.kill()
+        holder.wait()
+    assert ring.read(SLOTS) is None
+    assert np.array_equal(ring.read(0), frame)
+    ring.close()
