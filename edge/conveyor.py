@@ -29,7 +29,7 @@ from edge.encoders.encoder import HEALTHY, Encoder, EncoderHealth
 from edge.gates.mover import GateMover, Passed
 from edge.gates.output import GateOutput
 from edge.gates.schedule import GateSchedule
-from edge.inference.dispatcher import Answer, Dispatcher
+from edge.inference.dispatcher import Dispatcher, ModelAnswer
 from edge.inference.worker import Inference
 from edge.labels import MANUAL
 from edge.records.recall import FOUND_S, Recall
@@ -280,7 +280,7 @@ class Conveyor:
         self.tally.frames_dropped += max(0, sequence - self._next_frame)
         self._next_frame = max(self._next_frame, sequence)
 
-    def _classify(self, work: Callable[[], list[Answer]]) -> None:
+    def _classify(self, work: Callable[[], list[ModelAnswer]]) -> None:
         """Let the dispatcher work, and take in what the model answered."""
         try:
             answers = work()

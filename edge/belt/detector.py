@@ -83,7 +83,7 @@ class Detector:
         self._closing = np.ones((side, side), np.uint8)
         self._near = np.ones((NEAR_CELLS, NEAR_CELLS), np.uint8)
         self._belt: np.ndarray | None = None
-        self._look = np.zeros((0, 0, 3), np.uint8)  # the same in 8 bits
+        self._look: np.ndarray = np.zeros((0, 0, 3), np.uint8)  # the same in 8 bits
         self._light = Illumination(*self._size)
         self._variation = 0.0
         self._lost_frames = self._frames = 0
@@ -177,6 +177,7 @@ class Detector:
         self, small: np.ndarray, light: np.ndarray, difference: np.ndarray, foreground: np.ndarray
     ) -> None:
         """Let the belt's look follow the frame, in the first light, where no item is near."""
+        assert self._belt is not None  # learned from the first frame
         free = 1 - cv2.dilate(foreground, self._near)
         weight = 1 - (1 - FOLLOWED) ** FOLLOW_EVERY
         gain = cv2.resize(cv2.merge([light] * 3), self._size, interpolation=cv2.INTER_LINEAR)
@@ -195,7 +196,7 @@ class Detector:
         That something is there at each look is not enough: where the belt moves far from one to the
         next, one item after the other may happen to be.
         """
-        free = cv2.compare(self._covered, 0, cv2.CMP_EQ)
+        free = cv2.compare(self._covered, 0, cv2.CMP_EQ)  # type: ignore[call-overload]
         here = np.full_like(self._low_mm, belt_mm)
         for extreme, further in ((self._low_mm, cv2.min), (self._high_mm, cv2.max)):
             further(extreme, here, extreme)
@@ -209,6 +210,7 @@ class Detector:
         stuck &= self._proofs >= STUCK_PROOFS
         if not stuck.any():
             return
+        assert self._belt is not None  # learned before anything can be stuck
         gain = cv2.resize(light, self._size, interpolation=cv2.INTER_LINEAR)
         self._belt[stuck] = small[stuck] / gain[stuck][:, np.newaxis]
         self._look = cv2.convertScaleAbs(self._belt)
@@ -291,7 +293,8 @@ def learn_belt(small: np.ndarray) -> tuple[np.ndarray, float]:
 def outlines(mask: np.ndarray) -> list[tuple[int, int, int, int]]:
     """Boxes (left, top, width, height) of the connected parts of a uint8 mask, holes filled."""
     contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    return [cv2.boundingRect(contour) for contour in contours]
+    boxes = map(cv2.boundingRect, contours)
+    return [(left, top, width, height) for left, top, width, height in boxes]
 
 
 def greatest(image: np.ndarray, box: tuple[int, int, int, int]) -> float:
@@ -307,7 +310,7 @@ def joined(
     done: list[tuple[int, int, int, int]] = []
     for left, top, width, height in boxes:
         right, bottom = left + width, top + height
-        apart = []
+        apart: list[tuple[int, int, int, int]] = []
         changed = True
         while changed:
             changed = False

@@ -4,6 +4,7 @@ import io
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -148,7 +149,7 @@ def pack_golden(
     float32 where the last layers were left in float.
     """
     packed = io.BytesIO()
-    outputs, _ = _run_all(classifier, inputs)
+    outputs: dict[str, Any] = dict(_run_all(classifier, inputs)[0])
     if frame is not None:
         outputs |= {"frame": frame, "frame_input": model_input(frame, classifier.size)}
     np.savez_compressed(packed, inputs=inputs, **outputs)

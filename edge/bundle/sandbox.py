@@ -72,6 +72,7 @@ def try_apart(bundle: Bundle) -> list[Said]:
             "free some memory"
         ) from None
     with child:
+        assert child.stdin is not None
         try:
             with suppress(BrokenPipeError):  # it ended: its exit code says why
                 for part in _parts(bundle):

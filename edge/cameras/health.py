@@ -56,7 +56,7 @@ class PictureCheck:
             )
             return Fault(reason)
         some = np.ascontiguousarray(pixels[::STEP, ::STEP])
-        checksum = zlib.crc32(some)
+        checksum = zlib.crc32(some.tobytes())
         if checksum != self._last:
             self._last, self._changed_at = checksum, now
         if np.mean(some.max(axis=2) <= BLACK_LEVEL) >= BLACK_SHARE:

@@ -13,7 +13,7 @@ from edge.cameras.device import DeviceSettings, shown_source
 from edge.cameras.frame_ring import FrameRing
 from edge.cameras.health import Fault
 from edge.cameras.messages import Captured, Trouble
-from edge.cameras.recovery import Patience, Recovery, Step
+from edge.cameras.recovery import Patience, Recovery, RecoveryStep
 from edge.clock import Clock
 from edge.errors import BadInput, CameraLost
 
@@ -48,7 +48,8 @@ class LiveCamera:
         self._fault: Fault | None = None
         self._newest: Frame | None = None
         self.restarts = 0
-        self._process: _CaptureProcess | None = _CaptureProcess(settings)
+        self._closed = False
+        self._process = _CaptureProcess(settings)
         self._discarded: list[_CaptureProcess] = []
         self._recovery = Recovery(patience, clock.now())
         try:
@@ -65,7 +66,7 @@ class LiveCamera:
         Raises:
             CameraLost: it has given nothing for `give_up_s`, in any new process.
         """
-        if self._process is None:
+        if self._closed:
             return None
         frame = self._receive(0.0 if self._newest else WAIT_S) or self._newest
         self._newest = None
@@ -83,10 +84,10 @@ class LiveCamera:
 
     def close(self) -> None:
         """Stop reading."""
-        if self._process is not None:
+        if not self._closed:
             self._process.kill()
             self._discarded.append(self._process)
-            self._process = None
+            self._closed = True
         end_at = time.monotonic() + END_S
         while self._bury() and time.monotonic() < end_at:
             time.sleep(0.01)
@@ -110,7 +111,9 @@ class LiveCamera:
             else:
                 self._fault, at = message.fault, self._line_time(message.at)
                 (self._recovery.heard if message.fault.reopen else self._recovery.alive)(at)
-        pixels = None if captured is None else self._process.ring.read(captured.sequence)
+        if captured is None:
+            return None
+        pixels = self._process.ring.read(captured.sequence)
         if pixels is None:
             return None
         sequence = self._first_sequence + captured.sequence
@@ -129,11 +132,11 @@ class LiveCamera:
         """Replace the process, or give up, when it is time."""
         self._bury()
         step = self._recovery.due(now, self._process.ended)
-        if step is Step.GIVE_UP:
+        if step is RecoveryStep.GIVE_UP:
             why = self._fault.reason if self._fault else "check its power and cable"
             after = f"the camera did not come back in {self._patience.give_up_s:.0f} s"
             raise CameraLost(self._named(f"{after}; {why}"))
-        if step is Step.RESTART:
+        if step is RecoveryStep.RESTART:
             self._process.kill()
             self._discarded.append(self._process)
             frozen = self._fault.frozen_picture if self._fault else None
@@ -170,8 +173,10 @@ class _CaptureProcess:
             theirs.close()
             self.ring.close()
         # The settings may hold a password, which a command line would show to everyone.
-        self._process.stdin.write(json.dumps(asdict(settings)).encode() + b"\n")
-        self._process.stdin.flush()
+        assert self._process.stdin is not None
+        self._stdin = self._process.stdin
+        self._stdin.write(json.dumps(asdict(settings)).encode() + b"\n")
+        self._stdin.flush()
 
     @property
     def ended(self) -> bool:
@@ -185,12 +190,12 @@ class _CaptureProcess:
     def kill(self) -> None:
         """End the process without waiting for it."""
         self._process.kill()
-        self._process.stdin.close()
+        self._stdin.close()
         self._pipe.close()
 
 
 def _received(pipe: Connection, wait_s: float) -> list[Captured | Trouble]:
-    messages = []
+    messages: list[Captured | Trouble] = []
     try:
         while pipe.poll(0 if messages else wait_s):
             messages.append(pipe.recv())

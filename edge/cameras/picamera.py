@@ -2,6 +2,7 @@
 
 import re
 import time
+from typing import Any
 
 import numpy as np
 
@@ -43,7 +44,7 @@ class PicameraDevice:
                 f"{settings.source}: give picamera2 or picamera2:NUMBER, and as format one of "
                 f"{', '.join(SWAPPED)}"
             )
-        self._camera = None
+        self._camera: Any = None
         try:
             self._camera = Picamera2(int(number))
             self._offered = set(self._camera.camera_controls)
@@ -120,7 +121,7 @@ def fixed_controls(settings: DeviceSettings) -> dict[str, object]:
     return controls
 
 
-def locked_controls(metadata: dict[str, object]) -> dict[str, object]:
+def locked_controls(metadata: dict[str, Any]) -> dict[str, object]:
     """The libcamera controls that keep the exposure, gain and colors of a picture."""
     kept = ("ExposureTime", "AnalogueGain", "ColourGains")
     return {
@@ -130,7 +131,7 @@ def locked_controls(metadata: dict[str, object]) -> dict[str, object]:
     }
 
 
-def taken_at(metadata: dict[str, object]) -> float:
+def taken_at(metadata: dict[str, Any]) -> float:
     """When a picture's exposure began, as `time.monotonic`.
 
     libcamera's SensorTimestamp counts nanoseconds since the machine was started, asleep or not.

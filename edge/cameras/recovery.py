@@ -28,7 +28,7 @@ class Patience:
     give_up_s: float = 60.0
 
 
-class Step(Enum):
+class RecoveryStep(Enum):
     """What is to be done about a camera."""
 
     WAIT = "wait"
@@ -68,18 +68,18 @@ class Recovery:
         """Whether the camera has been silent for too long."""
         return self.silent_s(now) >= self._patience.stall_s
 
-    def due(self, now: float, ended: bool) -> Step:
+    def due(self, now: float, ended: bool) -> RecoveryStep:
         """What to do; `ended`: the process that reads the camera is no more.
 
         After RESTART the caller starts a new process and goes on asking.
         """
         if self._patience.give_up_s and now - self._alive_at >= self._patience.give_up_s:
-            return Step.GIVE_UP
+            return RecoveryStep.GIVE_UP
         hangs = now - max(self._started_at, self._heard_at) >= self._pause_s
         fails = now - max(self._started_at, self._alive_at) >= FAILING * self._pause_s
         if hangs or fails or (ended and now - self._started_at >= self._life_s):
             self._started_at = now
             self._pause_s = min(2 * self._pause_s, MOST_PAUSE * self._patience.restart_s)
             self._life_s = min(2 * self._life_s, self._patience.restart_s)
-            return Step.RESTART
-        return Step.WAIT
+            return RecoveryStep.RESTART
+        return RecoveryStep.WAIT

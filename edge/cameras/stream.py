@@ -28,12 +28,13 @@ class StreamDevice:
                 "camera itself; remove them from [camera]"
             )
         self._latency_s = settings.latency_s
-        self._capture = open_stream(settings.source)
-        if self._capture is None:
+        capture = open_stream(settings.source)
+        if capture is None:
             raise EwasteError(
                 f"{shown}: cannot be opened as a video; check address and camera (in a user's name "
                 "or password write / as %2F, ? as %3F, # as %23, @ as %40)"
             )
+        self._capture = capture
 
     def read(self) -> tuple[np.ndarray, float] | None:
         """The next picture, uint8 RGB [h, w, 3]; None when the stream broke off or timed out."""

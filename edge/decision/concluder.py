@@ -10,7 +10,7 @@ from edge.decision.voting import Voting, verdict_if_sure
 from edge.gates.mover import Passed
 from edge.gates.schedule import Opening
 from edge.inference.classifier import Prediction
-from edge.inference.dispatcher import Answer
+from edge.inference.dispatcher import ModelAnswer
 from edge.labels import MANUAL, UNKNOWN
 from edge.records.store import ItemRecord
 from edge.verdict import Reason, Verdict
@@ -115,7 +115,7 @@ class Concluder:
         for item in items:
             self._evidence(item).left = True
 
-    def answered(self, answers: Iterable[Answer]) -> None:
+    def answered(self, answers: Iterable[ModelAnswer]) -> None:
         """Take in what the model said; an answer for a decided item changes nothing."""
         for answer in answers:
             evidence = self._items.get(answer.number)

@@ -76,9 +76,10 @@ class GpioEncoder:
 
     def _turned(self, levels: tuple[int, int], ticks: float) -> None:
         """Count quarters of a pulse; two changes at once, one of them missed, tell nothing."""
-        if FORWARD[self._levels] == levels:
+        before = self._levels[0], self._levels[1]
+        if FORWARD[before] == levels:
             self._quarters += 1
-        elif FORWARD[levels] == self._levels:
+        elif FORWARD[levels] == before:
             self._quarters -= 1
         self._levels = levels
         if abs(self._quarters) >= QUARTERS:

@@ -42,7 +42,7 @@ BLIND = "the camera cannot see whether the belt moves"
 
 
 @dataclass(frozen=True)
-class DetectionPass:
+class RowSpectra:
     """What is kept of a frame.
 
     Attributes:
@@ -73,9 +73,9 @@ class Odometer:
         self._looks, self._looked_mm = 0, 0.0
         self._taper = tapered(self._columns)
         self._overlap = overlap_of(self._taper)
-        self._key: DetectionPass | None = None
-        self._key_before: DetectionPass | None = None
-        self._last: DetectionPass | None = None
+        self._key: RowSpectra | None = None
+        self._key_before: RowSpectra | None = None
+        self._last: RowSpectra | None = None
         self._history: PositionHistory | None = None
         self._speed_mm_s = nominal_mm_s
         self._seen_at = 0.0  # when a motion was last measured
@@ -88,14 +88,14 @@ class Odometer:
         rows = self._rows(frame.pixels)
         moving = without(self._look, rows) if self._looks >= LOOKS_NEEDED else rows
         spectra = spectra_of(moving * self._taper, self._bins)
-        if self._history is None:
+        if self._history is None or self._key is None:
             self._history = PositionHistory(frame.captured_at)
             self._seen_at = frame.captured_at
-            self._key = self._last = DetectionPass(spectra, 0.0)
+            self._key = self._last = RowSpectra(spectra, 0.0)
             return
         at = max(frame.captured_at, self._history.at)
         expected_mm = self.position_mm(at)
-        position_mm = self._measured(spectra, expected_mm)
+        position_mm = self._measured(self._key, spectra, expected_mm)
         self.sure = position_mm is not None
         if position_mm is None:
             step_mm = self._speed_mm_s * (at - self._history.at)
@@ -104,16 +104,17 @@ class Odometer:
             position_mm = self._history.position_mm + step_mm
         else:
             self._seen_at, self._bridged, self._bridged_mm = at, 0, 0.0
-        self._last = DetectionPass(spectra, position_mm)
+        self._last = RowSpectra(spectra, position_mm)
         shown_mm = self._history.position_mm
         if abs(position_mm - shown_mm) > STILL_PX * self._geometry.mm_per_px:
             shown_mm = position_mm
         self._history.append(at, shown_mm)
         if self.sure:
-            self._speed_mm_s = self._recent_speed()
+            self._speed_mm_s = recent_speed(self._history)
             self._follow_look(rows, shown_mm)
-            if abs(position_mm - self._key.position_mm) > KEY_SHARE * self._geometry.width_mm:
-                self._key_before, self._key = self._key, self._last
+            key = self._key
+            if abs(position_mm - key.position_mm) > KEY_SHARE * self._geometry.width_mm:
+                self._key_before, self._key = key, self._last
 
     def position_mm(self, at_seconds: float) -> float:
         """The position at a time; after the last frame the belt goes on as it did."""
@@ -145,38 +146,31 @@ class Odometer:
         rows /= 2 * self._binned
         return rows - cv2.blur(rows, (self._smooth, 1))
 
-    def _measured(self, spectra: np.ndarray, expected_mm: float) -> float | None:
+    def _measured(self, key: RowSpectra, spectra: np.ndarray, expected_mm: float) -> float | None:
         """The position by the key, else by another frame; None: neither is like this one.
 
         A position that is not where the belt should be by now needs both, unless one is unknown or
         only guessed.
         """
-        by_key = self._position_by(self._key, spectra, expected_mm)
+        by_key = self._position_by(key, spectra, expected_mm)
         if by_key is not None and abs(by_key - expected_mm) <= SWERVE_MM:
             return by_key
-        other = self._last if self._last is not self._key else self._key_before
+        other = self._last if self._last is not key else self._key_before
         by_other = None if other is None else self._position_by(other, spectra, expected_mm)
         if by_key is None:
-            self._key = self._key if by_other is None else other
+            self._key = key if by_other is None else other
             return by_other
         agree = by_other is None or not self.sure or abs(by_key - by_other) <= SWERVE_MM
         return by_key if agree else None
 
     def _position_by(
-        self, detection_pass: DetectionPass, spectra: np.ndarray, expected_mm: float
+        self, key: RowSpectra, spectra: np.ndarray, expected_mm: float
     ) -> float | None:
         mm_per_column = self._binned * self._geometry.mm_per_px
-        expected = (expected_mm - detection_pass.position_mm) / mm_per_column
+        expected = (expected_mm - key.position_mm) / mm_per_column
         slack = SWERVE_MM / mm_per_column
-        shift = shift_of(
-            detection_pass.spectra, spectra, self._overlap, self._bins, expected, slack
-        )
-        return None if shift is None else detection_pass.position_mm + shift * mm_per_column
-
-    def _recent_speed(self) -> float:
-        at = self._history.at
-        before = self._history.known(at - SPEED_OVER_S)
-        return (self._history.position_mm - before) / SPEED_OVER_S
+        shift = shift_of(key.spectra, spectra, self._overlap, self._bins, expected, slack)
+        return None if shift is None else key.position_mm + shift * mm_per_column
 
     def _follow_look(self, rows: np.ndarray, position_mm: float) -> None:
         """Let what stays in the picture while the belt moves, dust and light, be known as such."""
@@ -273,6 +267,12 @@ def shift_of(
     bend = left - 2 * middle + right
     vertex = 0.5 * (left - right) / bend if bend < 0 else 0.0
     return float(lags[peak] + vertex) / FINER
+
+
+def recent_speed(history: PositionHistory) -> float:
+    """The speed of the belt over the last `SPEED_OVER_S` that are known, mm/s."""
+    before_mm = history.known(history.at - SPEED_OVER_S)
+    return (history.position_mm - before_mm) / SPEED_OVER_S
 
 
 def deviation(values: np.ndarray) -> float:

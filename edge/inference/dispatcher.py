@@ -20,7 +20,7 @@ ITEMS_REMEMBERED = 200
 
 
 @dataclass(frozen=True)
-class Answer:
+class ModelAnswer:
     """What the model says about one view of an item.
 
     Attributes:
@@ -169,7 +169,7 @@ class Dispatcher:
             else:
                 views.unclassified = sighting.view()
 
-    def dispatch(self, captured_at: float) -> list[Answer]:
+    def dispatch(self, captured_at: float) -> list[ModelAnswer]:
         """Collect what the model has answered, and give it the most urgent view.
 
         Args:
@@ -190,7 +190,7 @@ class Dispatcher:
                 answers += self._collect()
         return answers
 
-    def drain(self) -> list[Answer]:
+    def drain(self) -> list[ModelAnswer]:
         """Wait for the model, and classify every item that has a view but no prediction yet.
 
         Raises:
@@ -226,7 +226,7 @@ class Dispatcher:
         too_late = self._now_mm() + self._classify_mm > deadline_mm
         return too_late, bool(views.answers), deadline_mm
 
-    def _begin(self, views: ItemViews) -> list[Answer]:
+    def _begin(self, views: ItemViews) -> list[ModelAnswer]:
         self._at_work, self._begun_mm = views.item.number, self._now_mm()
         view = views.take()
         try:
@@ -235,7 +235,7 @@ class Dispatcher:
             return self._failed(error)
         return []
 
-    def _collect(self, wait: bool = False) -> list[Answer]:
+    def _collect(self, wait: bool = False) -> list[ModelAnswer]:
         if self._at_work is None:
             return []
         try:
@@ -251,9 +251,9 @@ class Dispatcher:
         if views is not None and views.at_work is not None:
             views.answered(prediction)
         self._classify_mm = max(0.0, self._now_mm() - self._begun_mm)
-        return [Answer(number, prediction, took_ms)]
+        return [ModelAnswer(number, prediction, took_ms)]
 
-    def _failed(self, error: Exception) -> list[Answer]:
+    def _failed(self, error: Exception) -> list[ModelAnswer]:
         """Go on without the view that the model failed at; without another the item is manual."""
         number, self._at_work = self._at_work, None
         self.faults += 1
@@ -265,4 +265,4 @@ class Dispatcher:
             return []
         if number in self._items:
             self._items[number].failed()
-        return [Answer(number, None, 0.0)]
+        return [ModelAnswer(number, None, 0.0)]

@@ -7,7 +7,7 @@ import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -121,13 +121,10 @@ def unit(vectors: np.ndarray) -> np.ndarray:
 def pack_detector(detector: OodDetector) -> bytes:
     """The content of `unknown.npz`: the arrays as float16; the same detector, the same bytes."""
     packed = io.BytesIO()
-    np.savez_compressed(
-        packed,
-        **{
-            name: np.asarray(array, np.float16, order="C")
-            for name, array in detector.arrays.items()
-        },
-    )
+    arrays: dict[str, Any] = {
+        name: np.asarray(array, np.float16, order="C") for name, array in detector.arrays.items()
+    }
+    np.savez_compressed(packed, **arrays)
     return packed.getvalue()
 
 

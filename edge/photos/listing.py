@@ -195,9 +195,9 @@ def _photo(cells: Mapping[str, str], where: str, folder: Path) -> tuple[LabeledP
         raise BadInput(f"{where}: split {given!r}; it must be one of {', '.join(SPLITS)}")
     # A Mac types accents otherwise than it stores them in file names.
     forms = dict.fromkeys(
-        unicodedata.normalize(form, text) if form else text
+        form
         for text in (named, from_cell(named))
-        for form in ("", "NFC", "NFD")
+        for form in (text, unicodedata.normalize("NFC", text), unicodedata.normalize("NFD", text))
     )
     for form in forms:
         if _is_file(folder / form):

@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO, Literal, TypeVar
 
 import cv2
 import numpy as np
@@ -432,8 +432,12 @@ def _stated_orientation(exif: bytes) -> int | None:
     Pillow stops at a tag whose value lies beyond the end, and the orientation may come after it.
     """
     exif = exif.removeprefix(b"Exif\0\0")
-    order = {b"II": "little", b"MM": "big"}.get(exif[:2])
-    if order is None:
+    order: Literal["little", "big"]
+    if exif[:2] == b"II":
+        order = "little"
+    elif exif[:2] == b"MM":
+        order = "big"
+    else:
         return None
     first = int.from_bytes(exif[4:8], order)
     count = int.from_bytes(exif[first : first + 2], order)
