@@ -37,7 +37,7 @@ WARM_UP = 30
 
 
 @dataclass(frozen=True)
-class Row:
+class BeltRow:
     """A belt measured; times are of all threads' processors, not of the wall clock.
 
     Attributes:
@@ -77,7 +77,7 @@ class TimedClassifier:
         return prediction
 
 
-def belts(config: Config, items: int, frames: int, per_minute: float, seed: int) -> list[Row]:
+def belts(config: Config, items: int, frames: int, per_minute: float, seed: int) -> list[BeltRow]:
     """Measure an empty belt, then one on which `per_minute` items pass.
 
     Raises:
@@ -109,7 +109,7 @@ def measure(
     speed_mm_s: float,
     seed: int,
     length: Callable[[Scene], int],
-) -> Row:
+) -> BeltRow:
     """Measure the loop on frames of a simulated belt, which are made between two measurements."""
     clock, encoder = VirtualClock(), TimedEncoder(speed_mm_s, 0.0)
     scene = Scene(placed, config.geometry, seed)
@@ -144,7 +144,7 @@ def measure(
     per_item_ms = sum(beside_ms) / items if items else 0.0
     inference_ms = float(np.median(timed[0].times_ms)) if timed[0].times_ms else 0.0
     inference_per_item_ms = sum(timed[0].times_ms) / items if items else 0.0
-    return Row(
+    return BeltRow(
         belt=name,
         frames=len(beside_ms),
         items=items,

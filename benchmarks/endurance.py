@@ -32,7 +32,7 @@ NOTES = 24
 
 
 @dataclass(frozen=True)
-class Note:
+class ProcessSample:
     """What the process holds at a moment.
 
     Attributes:
@@ -52,11 +52,11 @@ class Note:
     disk_mb: float
 
 
-def look(hours: float, items: int, state: Path) -> Note:
+def look(hours: float, items: int, state: Path) -> ProcessSample:
     """Look at this process."""
     process = psutil.Process()
     disk = sum(path.stat().st_size for path in state.rglob("*") if path.is_file())
-    return Note(
+    return ProcessSample(
         round(hours, 2),
         items,
         round(process.memory_info().rss / 2**20, 1),
@@ -66,7 +66,7 @@ def look(hours: float, items: int, state: Path) -> Note:
     )
 
 
-def endure(hours: float, megabytes: float, photos: Path | None, state: Path) -> list[Note]:
+def endure(hours: float, megabytes: float, photos: Path | None, state: Path) -> list[ProcessSample]:
     """Run the line; what it held over the time.
 
     Raises:

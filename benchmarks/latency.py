@@ -21,7 +21,7 @@ WARM_UP = 10
 
 
 @dataclass(frozen=True)
-class Row:
+class LatencyRow:
     """One stage measured.
 
     Attributes:
@@ -43,7 +43,7 @@ class Row:
     ratio: float
 
 
-def measure(bundle_path: Path, threads: int, runs: int) -> list[Row]:
+def measure(bundle_path: Path, threads: int, runs: int) -> list[LatencyRow]:
     """Time preprocessing of 1280x720 frames and inference, taking turns so that both see the same
     machine.
 
@@ -60,7 +60,7 @@ def measure(bundle_path: Path, threads: int, runs: int) -> list[Row]:
         _timed(times["inference"], classifier.predict_input, pixels)
     inference = statistics.median(times["inference"][WARM_UP:])
     return [
-        Row(
+        LatencyRow(
             classifier.runtime,
             "int8",
             threads,

@@ -62,7 +62,7 @@ END = "np.save(sys.argv[3], np.array(answers))\n"
 
 
 @dataclass(frozen=True)
-class Row:
+class RuntimeRow:
     """One runtime.
 
     Attributes:
@@ -82,7 +82,7 @@ class Row:
 
 def compare_runtimes(
     bundle: Bundle, pixels: np.ndarray, pythons: Sequence[tuple[str, str]]
-) -> list[Row]:
+) -> list[RuntimeRow]:
     """Ask each (runtime, python) about uint8 RGB [n, S, S, 3]; the others are held to the first.
 
     Raises:
@@ -98,7 +98,7 @@ def compare_runtimes(
             logits = np.load(outputs)
             first = logits if first is None else first
             same = int((logits.argmax(axis=1) == first.argmax(axis=1)).sum())
-            rows.append(Row(runtime, version, len(pixels), same, steps_off(logits, first)))
+            rows.append(RuntimeRow(runtime, version, len(pixels), same, steps_off(logits, first)))
     return rows
 
 

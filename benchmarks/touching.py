@@ -41,7 +41,7 @@ class Track:
 
 
 @dataclass(frozen=True)
-class Row:
+class TouchingRow:
     """One kind of group on the belt.
 
     Attributes:
@@ -172,11 +172,11 @@ def tracks(placed: list[Group], seed: int) -> list[list[Track]]:
     ]
 
 
-def row(pieces: str, lie: str, placed: list[Group], found: list[list[Track]]) -> Row:
+def row(pieces: str, lie: str, placed: list[Group], found: list[list[Track]]) -> TouchingRow:
     """Count what became of the groups."""
     seen = [bool(each) and all(track.evidence.touching for track in each) for each in found]
     labels = sorted({group[0].label for group in placed}) if lie == "single" else []
-    return Row(
+    return TouchingRow(
         pieces=pieces,
         lie=lie,
         groups=len(placed),

@@ -19,7 +19,7 @@ FPS = 10.0
 
 
 @dataclass(frozen=True)
-class Row:
+class VotingRow:
     """One way of voting; all of them on the same belt.
 
     Attributes:
@@ -47,7 +47,7 @@ class Row:
 
 def compare(
     config: Config, scenario: Scenario, pictures: PhotoFolders, seed: int, fixed: list[int]
-) -> list[Row]:
+) -> list[VotingRow]:
     """Run the same belt with a fixed number of views and with the configured sequential vote.
 
     Raises:
@@ -63,9 +63,9 @@ def compare(
     return rows
 
 
-def _row(name: str, result: SimulationResult) -> Row:
+def _row(name: str, result: SimulationResult) -> VotingRow:
     score = result.score
-    return Row(
+    return VotingRow(
         vote=name,
         items=score.items,
         inferences=round(result.inferences / score.items, 3),

@@ -1,1 +1,1 @@
-"""The workstation's second half: a training run becomes a proved bundle."""
+"""Conversion of a training run to a bundle whose parity with the float model is proved."""

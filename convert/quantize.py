@@ -1,4 +1,4 @@
-"""Turn a training run into a proved bundle: python convert/quantize.py --run RUN --data DIR ..."""
+"""Convert a training run to a bundle: python convert/quantize.py --run RUN --data DIR --out OUT."""
 
 import os
 import platform
@@ -15,26 +15,41 @@ import typer
 from rich.table import Table
 
 import edge
-from convert.proof.dataset import Split, find_judged, find_split, find_splits, fingerprint, stratify
+from convert.proof.dataset import (
+    PhotoSplit,
+    find_comparison_splits,
+    find_split,
+    find_splits,
+    fingerprint,
+    stratify,
+)
+from convert.proof.evaluator import (
+    INT8,
+    SELECTIVE,
+    VARIANTS,
+    EvaluatedVariant,
+    EvaluationOptions,
+    VariantEvaluator,
+    predict_all,
+)
 from convert.proof.golden import make_golden
-from convert.proof.judging import BUNDLED, PARTLY, VARIANTS, Candidate, Judge, ask_all
-from convert.proof.layers import LayerError, fewest_in_float
+from convert.proof.layers import LayerSqnr, fewest_float_layers
 from convert.proof.model_card import write_card
 from convert.proof.parity import (
     FP32,
-    Answers,
-    Images,
+    ComparisonImages,
+    ModelOutputs,
     OodScore,
-    Trained,
-    changed_answers,
+    TrainingClaim,
     confidence,
-    device_engine,
-    keras_engine,
+    keras_predictor,
+    least_changed,
+    tflite_predictor,
 )
 from convert.proof.parity_report import write_report
 from convert.proof.run import Run, read_run
-from convert.proof.timing import median_in_turns
-from convert.proof.variants import Row, draw_table
+from convert.proof.timing import interleaved_median_ms
+from convert.proof.variants import VariantRow, variants_table
 from edge.bundle.bundle import Bundle, check_replaceable, write_bundle
 from edge.bundle.manifest import (
     CARD,
@@ -67,32 +82,34 @@ if TYPE_CHECKING:
 VERSIONED = ("tensorflow", "keras", "numpy", "ai-edge-litert")
 QUANTIZERS = ("tflite", "ai-edge")
 SHOWN_LAYERS = 12
+"""Rows of the layer table on the terminal."""
 
-Say = Callable[[str], None]
+OnMessage = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Request:
+class ConversionOptions:
     """What to convert, and how.
 
     Attributes:
         run: the training run directory.
         data: datasets (`edge.photos.dataset.find_dataset`) with train and test or val photos; one
-            without splits is split as the run says.
+            without splits is split as it was for training.
         out: the bundle to write.
-        variants: of `VARIANTS`, in the order they are told; a bundle is made of int8 only.
-        splits: which splits of the datasets the variants are judged on.
+        variants: names of variants (`VARIANTS`), in the order of the table; only int8 becomes a
+            bundle.
+        splits: the splits of the datasets that the variants are compared on.
         quantizer: one of `QUANTIZERS`.
-        calibration: how many training photos the ranges are taken from.
-        seed: of their choice and of the golden drawings.
-        gate: what the quantized model must reach.
-        slow_images: on how many images the variants in `SLOW` are judged.
-        threads: of an inference.
-        image_size: the model's input, px; None: that of the training.
-        keep_float: where int8 fails the gate, leave the fewest layers that make it hold in float.
-        explain: rank the layers by what quantizing them loses.
+        calibration: number of training photos for the ranges of activations.
+        seed: of the choice of these photos and of the golden drawings.
+        gate: the limits that the quantized model must keep.
+        slow_images: number of images that the variants without fast kernels are compared on.
+        threads: threads of an inference.
+        image_size: height and width of the model's input, px; None: that of the training.
+        keep_float: if int8 fails the gate, keep the fewest layers in float that make it pass.
+        explain: rank the layers by SQNR.
         models: a folder for the .tflite files of all variants.
-        notes: a Markdown file to end the model card with, such as what was measured on a line.
+        notes: a Markdown file to append to the model card.
         line: the configuration of the line, for its bins.
         sign: a private key to sign the bundle with (`ewaste-edge keygen`).
     """
@@ -100,7 +117,7 @@ class Request:
     run: Path
     data: tuple[Path, ...]
     out: Path
-    variants: tuple[str, ...] = (BUNDLED,)
+    variants: tuple[str, ...] = (INT8,)
     splits: tuple[str, ...] = ("val", "test")
     quantizer: str = "tflite"
     calibration: int = 200
@@ -116,140 +133,182 @@ class Request:
     line: Config = field(default_factory=Config)
     sign: Path | None = None
 
-    def beside(self, ending: str) -> Path:
-        """A report beside the bundle; it may show photos, so it never lies within."""
-        return self.out.with_name(f"{self.out.name}.{ending}")
+    def beside(self, suffix: str) -> Path:
+        """The path of a report next to the bundle, not inside it, since it may show photos."""
+        return self.out.with_name(f"{self.out.name}.{suffix}")
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What became of a conversion.
+class ConversionResult:
+    """The result of a conversion.
 
     Attributes:
-        chosen: what the bundle is made of, or would be; else the first variant asked for.
-        rows: the table.
-        layers: ranked, where they were to be explained.
-        bundle: what was written; None: nothing.
+        chosen: the variant of the bundle, or the first variant if there is no int8.
+        rows: the table of variants.
+        layers: the layers by SQNR, lowest first; empty if they were not ranked.
+        bundle: the bundle; None: none was written.
     """
 
-    chosen: Candidate
-    rows: tuple[Row, ...]
-    layers: tuple[LayerError, ...]
+    chosen: EvaluatedVariant
+    rows: tuple[VariantRow, ...]
+    layers: tuple[LayerSqnr, ...]
     bundle: Bundle | None
 
 
 def read_gate(path: Path | None) -> ParityGate:
-    """The gate of a TOML file, with the strict defaults for what it does not name.
+    """Read the limits of the gate from a TOML file; missing keys keep their strict defaults.
 
     Raises:
-        BadInput: no such file, no TOML, or a key that is unknown or out of its range.
+        BadInput: the file is missing or not TOML, or a key is unknown or out of range.
     """
     return ParityGate() if path is None else read_toml(path, ParityGate)
 
 
-def quantize(request: Request, say: Say = say) -> Outcome:
-    """Convert the model of a run to the variants asked for and, if int8 passes, write its bundle.
+def quantize(options: ConversionOptions, on_message: OnMessage = say) -> ConversionResult:
+    """Convert the model of a run to some variants and, if int8 passes the gate, write its bundle.
 
-    `say` gets one line for each step. The comparison of what the bundle is made of, or would be,
-    is written beside it: `OUT.parity.json`, and `OUT.parity.html` with pictures.
+    The parity report is written next to the bundle in any case: `OUT.parity.json`, and
+    `OUT.parity.html` with photos.
+
+    Args:
+        options: what to convert, and how.
+        on_message: receives a line for each step.
 
     Raises:
         BadInput: the run, the data or `out` cannot be used.
-        Refused: the converter made a model that takes something else than raw RGB.
+        Refused: the input of the converted model is not raw RGB.
         EwasteError: the conversion or the writing failed.
     """
-    check_replaceable(request.out)
-    if request.notes is not None and not request.notes.is_file():
-        raise BadInput(f"{request.notes}: no such file of notes for the model card")
-    key = None if request.sign is None else read_key(request.sign)
-    run = read_run(request.run).at_size(request.image_size)
-    titles = dataset_names(request.data)
-    listed = {data: find_splits(data, run.path, say) for data in titles}
+    check_replaceable(options.out)
+    if options.notes is not None and not options.notes.is_file():
+        raise BadInput(f"{options.notes}: no such file (--notes)")
+    key = None if options.sign is None else read_key(options.sign)
+    run = read_run(options.run).at_size(options.image_size)
+    titles = dataset_names(options.data)
+    listed = {data: find_splits(data, run.path, on_message) for data in titles}
     train = [
         find_split(data, listing, "train", run.labels, titles[data])
         for data, listing in listed.items()
     ]
-    judged = [
+    compared = [
         split
         for data, listing in listed.items()
-        for split in find_judged(data, listing, request.splits, run.labels, titles[data], say)
+        for split in find_comparison_splits(
+            data, listing, options.splits, run.labels, titles[data], on_message
+        )
     ]
     for note in hazard_notes(run.labels, run.calibration.parameters.hazards):
-        say(note)
-    if note := _binless(request.line, run.labels):
-        say(note)
+        on_message(note)
+    if unbinned := _unbinned_note(options.line, run.labels):
+        on_message(unbinned)
     if not run.calibration.calibrated:
-        say(f"{run.path}: not calibrated (train/calibrate.py); the bundle gets the defaults")
+        on_message(
+            f"{run.path}: not calibrated (train/calibrate.py); the bundle gets default thresholds"
+        )
     elif run.size != run.trained_size:
-        say(f"thresholds and temperature were fitted at {run.trained_size} px, not {run.size}")
+        on_message(
+            f"thresholds and temperature were fitted at {run.trained_size} px, not {run.size} px"
+        )
     try:
         with tempfile.TemporaryDirectory(prefix="ewaste-convert-") as scratch:
-            converter, judge = _prepare(run, train, judged, request, Path(scratch), say)
-            candidates = [
-                _announced(judge.judge(variant, converter.convert(variant)), say)
-                for variant in request.variants
-            ]
-            layers, chosen = _repair(converter, judge, candidates, request, say)
-            if chosen not in candidates:
-                candidates.append(chosen)
-            return _conclude(run, request, converter, candidates, chosen, layers, key, say)
+            converter, evaluator = _prepare(
+                run,
+                train=train,
+                compared=compared,
+                options=options,
+                scratch=Path(scratch),
+                on_message=on_message,
+            )
+            variants = []
+            for name in options.variants:
+                variants.append(evaluator.evaluate(name, converter.convert(name)))
+                row = variants[-1].row
+                on_message(
+                    f"{name}: agreement with Keras {row.agreement:.2%}, accuracy "
+                    f"{row.accuracy:.2%}, gate {row.gate}"
+                )
+            layers, chosen = _quantize_selectively(
+                converter, evaluator, variants, options, on_message
+            )
+            if chosen not in variants:
+                variants.append(chosen)
+            rows = _write_reports(options, variants, chosen, layers, on_message)
+            bundle = None
+            if chosen.row.variant in (INT8, SELECTIVE) and not chosen.failed:
+                bundle = _write_bundle(run, options, chosen, converter.calibration, layers, key)
+                on_message(f"wrote {options.out}, digest {bundle.digest[:12]}")
+            return ConversionResult(chosen, rows, layers, bundle)
     except OSError as error:
         hint = "check space and rights, there and in the temporary folder"
-        raise EwasteError(f"{problem(error, request.out)}; {hint}") from None
+        raise EwasteError(f"{problem(error, options.out)}; {hint}") from None
 
 
 def _prepare(
     run: Run,
-    train: Sequence[Split],
-    judged: Sequence[Split],
-    request: Request,
+    *,
+    train: Sequence[PhotoSplit],
+    compared: Sequence[PhotoSplit],
+    options: ConversionOptions,
     scratch: Path,
-    say: Say,
-) -> tuple["Converter", Judge]:
-    """Load the model, and ask Keras and unquantized TFLite about the images to judge on."""
-    say("loading TensorFlow and the model")
-    with quiet():  # imported here, for it takes seconds: what is wrong so far was told at once
+    on_message: OnMessage,
+) -> tuple["Converter", VariantEvaluator]:
+    """Load the model, and run Keras and unquantized TFLite on the images of the comparison."""
+    on_message("loading TensorFlow and the model")
+    with quiet():  # imported here since it takes seconds: bad input is reported before
         from convert.tflite import tensorflow_converter as tflite
         from convert.tflite.converter import Converter
     model = tflite.load_model(run)
-    inputs = _calibration_inputs(train, run, request, say)
-    say(f"converting, with ranges from {len(inputs)} training photos")
+    inputs = _calibration_inputs(train, run, options, on_message)
+    on_message(f"converting, calibrated on {len(inputs)} training photos")
     graph = scratch / "graph"
     tflite.export_graph(model, graph)
     fp32 = tflite.convert_fp32(graph)
-    converter = Converter(graph, fp32, inputs, request.quantizer, run.labels)
-    images = _read_images(judged, run, say)
-    compared = ", ".join(dict.fromkeys(("Keras", FP32, *request.variants)))
-    say(f"comparing {compared} on {len(images.names)} photos")
-    predict = tflite.float_answers(model)
+    converter = Converter(graph, fp32, inputs, options.quantizer, run.labels)
+    images = _read_images(compared, run, on_message)
+    names = ", ".join(dict.fromkeys(("Keras", FP32, *options.variants)))
+    on_message(f"comparing {names} on {len(images.names)} photos")
+    predict = tflite.float_outputs(model)
     temperature = run.calibration.parameters.temperature
-    keras = ask_all(keras_engine(predict, temperature), images.pixels, "asking Keras")
-    judge = Judge(
-        *(images, keras, request.gate, _score(run), temperature),
-        *(request.threads, request.slow_images, scratch),
-        _trained(run, images, keras, say),
+    keras = predict_all(keras_predictor(predict, temperature), images.pixels, "running Keras")
+    evaluator = VariantEvaluator(
+        images,
+        keras,
+        EvaluationOptions(
+            gate=options.gate,
+            score=_ood_score(run),
+            temperature=temperature,
+            threads=options.threads,
+            slow_images=options.slow_images,
+            scratch=scratch,
+            claim=_training_claim(run, images, keras, on_message),
+        ),
     )
-    judge.take_fp32(ask_all(device_engine(judge.load(fp32)), images.pixels, "asking fp32"))
-    return converter, judge
+    fp32_predictor = tflite_predictor(evaluator.load(fp32))
+    evaluator.set_fp32(predict_all(fp32_predictor, images.pixels, "running fp32"))
+    return converter, evaluator
 
 
-def _trained(run: Run, images: Images, keras: Answers, say: Say) -> Trained | None:
-    """What the run says of its model; None: nothing, or not of this input size."""
+def _training_claim(
+    run: Run, images: ComparisonImages, keras: ModelOutputs, on_message: OnMessage
+) -> TrainingClaim | None:
+    """What the run claims of its model; None: nothing, or nothing for this input size."""
     if run.accuracy is None or run.size != run.trained_size:
         return None
     tested = np.array([split == "test" for split in images.splits])
     changed = None
     if run.confusion is not None:
-        changed = changed_answers(run.confusion, images.truths[tested], keras.top[tested])
+        changed = least_changed(run.confusion, images.classes[tested], keras.top[tested])
         if changed is None:
-            say("the test photos are not those of the training run: only its accuracy is compared")
+            on_message(
+                "the test photos are not those of the training run: only the accuracy is compared"
+            )
     if changed is None:
-        return Trained(run.accuracy)
-    return Trained(run.accuracy, int(tested.sum()), changed)
+        return TrainingClaim(run.accuracy)
+    return TrainingClaim(run.accuracy, int(tested.sum()), changed)
 
 
-def _score(run: Run) -> OodScore:
-    """What tells unknown things: the run's detector, else the confidence."""
+def _ood_score(run: Run) -> OodScore:
+    """The score of the OOD detector of the run, or the confidence if it has none."""
     detector = run.calibration.detector
     if detector is None:
         return confidence(run.calibration.parameters.threshold)
@@ -257,178 +316,172 @@ def _score(run: Run) -> OodScore:
     return OodScore(
         rule.score,
         rule.threshold,
-        lambda answers: detector.score(answers.logits, answers.embeddings),
+        lambda outputs: detector.score(outputs.logits, outputs.embeddings),
     )
 
 
-def _calibration_inputs(train: Sequence[Split], run: Run, request: Request, say: Say) -> np.ndarray:
-    """Photos to take the ranges from, the classes evenly: uint8 RGB [images, S, S, 3].
+def _calibration_inputs(
+    train: Sequence[PhotoSplit], run: Run, options: ConversionOptions, on_message: OnMessage
+) -> np.ndarray:
+    """The calibration images, with the classes as even as possible: uint8 RGB [images, S, S, 3].
 
     Raises:
-        BadInput: a class is not among them: what is large on its photos only would be cut off.
+        BadInput: a class is missing, so activations that are large for it only would be clipped.
     """
-    photos = stratify([photo for split in train for photo in split.photos], request.seed)
-    inputs, seen = [], set()
-    for photo, pixels in read_photos(photos[: request.calibration], say):
+    photos = stratify([photo for split in train for photo in split.photos], options.seed)
+    inputs: list[np.ndarray] = []
+    seen = set()
+    for photo, pixels in read_photos(photos[: options.calibration], on_message):
         inputs.append(model_input(pixels, run.size))
         seen.add(photo.label)
     missing = [label for label in run.labels if label not in seen]
     if missing:
         raise BadInput(
-            f"no photo of {', '.join(missing)} among the {len(inputs)} training photos that ranges "
-            "are taken from; give train photos of every class, or a larger --calibration"
+            f"no photo of {', '.join(missing)} among the {len(inputs)} calibration photos; "
+            "give train photos of every class, or a larger --calibration"
         )
     return np.stack(inputs)
 
 
-def _read_images(judged: Sequence[Split], run: Run, say: Say) -> Images:
-    names, splits, truths, images, datasets = [], [], [], [], []
-    for split in judged:
-        for photo, pixels in read_photos(split.photos, say):
+def _read_images(
+    compared: Sequence[PhotoSplit], run: Run, on_message: OnMessage
+) -> ComparisonImages:
+    names, splits, classes, images, datasets = [], [], [], [], []
+    for split in compared:
+        for photo, pixels in read_photos(split.photos, on_message):
             names.append(split.name_of(photo))
             splits.append(split.name)
             datasets.append(split.title)
-            truths.append(run.labels.index(photo.label))
+            classes.append(run.labels.index(photo.label))
             images.append(model_input(pixels, run.size))
-    return Images(
-        run.labels,
-        tuple(names),
-        tuple(splits),
-        np.array(truths),
-        np.stack(images),
-        tuple(datasets),
+    return ComparisonImages(
+        labels=run.labels,
+        names=tuple(names),
+        splits=tuple(splits),
+        classes=np.array(classes),
+        pixels=np.stack(images),
+        datasets=tuple(datasets),
     )
 
 
-def _announced(candidate: Candidate, say: Say) -> Candidate:
-    row = candidate.row
-    say(f"{row.variant}: {row.agreement:.2%} as Keras, accuracy {row.accuracy:.2%}, {row.gate}")
-    return candidate
-
-
-def _repair(
+def _quantize_selectively(
     converter: "Converter",
-    judge: Judge,
-    candidates: Sequence[Candidate],
-    request: Request,
-    say: Say,
-) -> tuple[tuple[LayerError, ...], Candidate]:
-    """Say which layers quantizing hurts, and leave some of them in float, as far as is asked for.
+    evaluator: VariantEvaluator,
+    variants: Sequence[EvaluatedVariant],
+    options: ConversionOptions,
+    on_message: OnMessage,
+) -> tuple[tuple[LayerSqnr, ...], EvaluatedVariant]:
+    """Rank the layers by SQNR and keep some of them in float, as far as the options ask for it.
 
-    Returns the ranked layers and what a bundle is to be made of.
+    Returns:
+        The ranked layers, empty if they were not needed, and the variant for the bundle.
     """
-    chosen = next((each for each in candidates if each.row.variant == BUNDLED), candidates[0])
-    failing = chosen.row.variant == BUNDLED and bool(chosen.failed)
-    if not request.explain and not (request.keep_float and failing):
+    chosen = next((each for each in variants if each.row.variant == INT8), variants[0])
+    failing = chosen.row.variant == INT8 and bool(chosen.failed)
+    if not options.explain and not (options.keep_float and failing):
         return (), chosen
-    say("ranking the layers by what quantizing them loses")
-    partly = converter.partly()
-    ranked = partly.rank()
-    if not (request.keep_float and failing):
+    on_message("ranking the layers by SQNR")
+    selective = converter.selective()
+    ranked = selective.rank()
+    if not (options.keep_float and failing):
         return tuple(ranked), chosen
-    tried: dict[tuple[str, ...], Candidate] = {}
+    tried: dict[tuple[str, ...], EvaluatedVariant] = {}
 
-    def holds(names: Sequence[str]) -> bool:
+    def passes(names: Sequence[str]) -> bool:
         note = f"{len(names)} of {len(ranked)} layers in float"
-        found = judge.judge(PARTLY, partly.convert(names), names, note)
+        found = evaluator.evaluate(SELECTIVE, selective.convert(names), names, note)
         tried[tuple(names)] = found
-        say(f"{note}: {found.row.agreement:.2%} as Keras, {found.row.gate}")
+        on_message(f"{note}: agreement with Keras {found.row.agreement:.2%}, gate {found.row.gate}")
         return not found.failed
 
-    kept = fewest_in_float(ranked, holds)
+    kept = fewest_float_layers(ranked, passes)
     if kept is None:
-        say("not even with all layers in float does the gate hold")
+        on_message("the gate refuses the model even with all layers in float")
         return tuple(ranked), chosen
     return tuple(ranked), tried[kept]
 
 
-def _conclude(
-    run: Run,
-    request: Request,
-    converter: "Converter",
-    candidates: Sequence[Candidate],
-    chosen: Candidate,
-    layers: tuple[LayerError, ...],
-    key: "Ed25519PrivateKey | None",
-    say: Say,
-) -> Outcome:
-    """Write the models, the comparison and, if the gate holds, the bundle."""
-    request.out.resolve().parent.mkdir(parents=True, exist_ok=True)
-    if request.models is not None:
-        request.models.mkdir(parents=True, exist_ok=True)
-        for each in candidates:
-            write_whole(request.models / f"{each.row.variant}.tflite", each.model)
-    times = median_in_turns([each.classifier for each in candidates])
+def _write_reports(
+    options: ConversionOptions,
+    variants: Sequence[EvaluatedVariant],
+    chosen: EvaluatedVariant,
+    layers: Sequence[LayerSqnr],
+    on_message: OnMessage,
+) -> tuple[VariantRow, ...]:
+    """Write the models and the parity report; returns the table with latencies."""
+    options.out.resolve().parent.mkdir(parents=True, exist_ok=True)
+    if options.models is not None:
+        options.models.mkdir(parents=True, exist_ok=True)
+        for each in variants:
+            write_whole(options.models / f"{each.row.variant}.tflite", each.model)
+    times = interleaved_median_ms([each.classifier for each in variants])
     rows = tuple(
-        replace(each.row, median_ms=round(ms, 2))
-        for each, ms in zip(candidates, times, strict=True)
+        replace(each.row, median_ms=round(ms, 2)) for each, ms in zip(variants, times, strict=True)
     )
-    write_report(request.beside("parity"), request.out.name, chosen, rows, layers)
-    say(f"wrote the comparison: {request.beside('parity')}.json and .html")
-    bundle = None
-    if chosen.row.variant in (BUNDLED, PARTLY) and not chosen.failed:
-        bundle = _write(run, request, chosen, len(converter.calibration), layers, key)
-        say(f"wrote {request.out}, digest {bundle.digest[:12]}")
-    return Outcome(chosen, rows, layers, bundle)
+    write_report(options.beside("parity"), options.out.name, chosen, rows, layers)
+    on_message(f"wrote the comparison: {options.beside('parity')}.json and .html")
+    return rows
 
 
-def _write(
+def _write_bundle(
     run: Run,
-    request: Request,
-    chosen: Candidate,
-    calibration: int,
-    layers: Sequence[LayerError],
+    options: ConversionOptions,
+    chosen: EvaluatedVariant,
+    calibration: np.ndarray,
+    layers: Sequence[LayerSqnr],
     key: "Ed25519PrivateKey | None",
 ) -> Bundle:
-    short = {each.layer.name: each.layer.short for each in layers}
+    short_names = {each.layer.name: each.layer.short_name for each in layers}
     manifest = Manifest(
-        name=request.out.resolve().name,
+        name=options.out.resolve().name,
         created=_now(),
         **dict(run.calibration.parameters),
-        bins=_bins(request.line, run.labels),
+        bins=_bins(options.line, run.labels),
         input=InputContract(size=run.size),
-        parity=chosen.parity.verdict(passed=True, gate=request.gate),
+        parity=chosen.parity.verdict(passed=True, gate=options.gate),
         training=run.figures,
-        dataset=fingerprint(request.data),
-        calibration=Calibration(images=calibration, seed=request.seed, quantizer=request.quantizer),
-        float_layers=tuple(short[name] for name in chosen.float_layers),
-        versions=_versions(request.quantizer),
+        dataset=fingerprint(options.data),
+        calibration=Calibration(
+            images=len(calibration), seed=options.seed, quantizer=options.quantizer
+        ),
+        float_layers=tuple(short_names[name] for name in chosen.float_layers),
+        versions=_versions(options.quantizer),
     )
     card = write_card(manifest, run)
-    if request.notes is not None:
-        card += f"\n{request.notes.read_text(encoding='utf-8').strip()}\n"
+    if options.notes is not None:
+        card += f"\n{options.notes.read_text(encoding='utf-8').strip()}\n"
     contents = {
         MODEL: chosen.model,
-        GOLDEN: make_golden(chosen.classifier, request.seed),
+        GOLDEN: make_golden(chosen.classifier, options.seed),
         CARD: card.encode(),
     }
     if run.calibration.detector_data is not None:
         contents[UNKNOWN_FILE] = run.calibration.detector_data
-    return write_bundle(request.out, manifest, contents, key)
+    return write_bundle(options.out, manifest, contents, key)
 
 
 def _bins(line: Config, labels: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """The line's bins, as far as the model knows their labels."""
+    """The bins of the line, with the labels that the model knows."""
     bins = {
-        name: tuple(label for label in labels if normalized(label) in map(normalized, binned))
-        for name, binned in line.bins.items()
+        bin_name: tuple(label for label in labels if normalized(label) in map(normalized, binned))
+        for bin_name, binned in line.bins.items()
     }
-    return {name: binned for name, binned in bins.items() if binned}
+    return {bin_name: binned for bin_name, binned in bins.items() if binned}
 
 
-def _binless(line: Config, labels: Sequence[str]) -> str | None:
-    """A remark on the labels that are in no bin, and on what the bins may have meant by them."""
+def _unbinned_note(line: Config, labels: Sequence[str]) -> str | None:
+    """A remark on the labels without a bin, with similar names from the configuration."""
     bins = _bins(line, labels)
-    left = [label for label in labels if not any(label in binned for binned in bins.values())]
-    if not left:
+    unbinned = [label for label in labels if not any(label in binned for binned in bins.values())]
+    if not unbinned:
         return None
-    wanted = [label for binned in line.bins.values() for label in binned]
-    named = ", ".join(f"{label}{also_called(label, wanted)}" for label in left)
-    return f"in no bin, so they go to manual: {named}; --line FILE.toml names [bins]"
+    configured = [label for binned in line.bins.values() for label in binned]
+    named = ", ".join(f"{label}{also_called(label, configured)}" for label in unbinned)
+    return f"without a bin, so sorted to manual: {named}; --line FILE.toml defines [bins]"
 
 
 def _now() -> datetime:
-    """The time, or that of SOURCE_DATE_EPOCH (reproducible-builds.org), in seconds since 1970."""
+    """The current time, or that of SOURCE_DATE_EPOCH (reproducible-builds.org), s since 1970."""
     fixed = os.environ.get("SOURCE_DATE_EPOCH")
     if fixed is not None:
         return datetime.fromtimestamp(int(fixed), timezone.utc)
@@ -444,117 +497,149 @@ def _versions(quantizer: str) -> dict[str, str]:
     }
 
 
-def _figures(outcome: Outcome, request: Request) -> dict:
-    """What `--json` prints."""
-    parity, failed = outcome.chosen.parity, outcome.chosen.failed
-    verdict = parity.verdict(not failed, request.gate).model_dump(exclude={"passed", "gate"})
+def _figures(result: ConversionResult, options: ConversionOptions) -> dict:
+    """The figures that `--json` prints."""
+    parity, failed = result.chosen.parity, result.chosen.failed
+    verdict = parity.verdict(not failed, options.gate).model_dump(exclude={"passed", "gate"})
+    # This key is part of the stable JSON interface and keeps its spelling.
+    verdict["accuracy_quantised"] = verdict.pop("accuracy_quantized")
     return {
         "variant": parity.variant,
         **verdict,
         "changed": parity.quantized.changed,
         "gate": "refused" if failed else "passed",
         "failed": failed,
-        "bundle": None if outcome.bundle is None else str(request.out),
-        "float_layers": outcome.chosen.float_layers,
-        "rows": [asdict(row) for row in outcome.rows],
-        "layers": [{"layer": each.layer.name, "error": each.error} for each in outcome.layers],
+        "bundle": None if result.bundle is None else str(options.out),
+        "float_layers": result.chosen.float_layers,
+        "rows": [asdict(row) for row in result.rows],
+        "layers": [{"layer": each.layer.name, "sqnr_db": each.sqnr_db} for each in result.layers],
     }
 
 
-def _show(outcome: Outcome, request: Request) -> None:
-    if outcome.layers:
-        table = Table(title="layers, by the share of their signal that quantizing loses")
-        table.add_column("lost", justify="right")
+def _show(result: ConversionResult, options: ConversionOptions) -> None:
+    if result.layers:
+        table = Table(title="layers by signal-to-quantization-noise ratio (SQNR), lowest first")
+        table.add_column("SQNR, dB", justify="right")
         table.add_column("layer")
-        table.add_column("kept")
-        for each in outcome.layers[:SHOWN_LAYERS]:
-            kept = "in float" if each.layer.name in outcome.chosen.float_layers else ""
-            table.add_row(f"{each.error:.3%}", each.layer.short, kept)
+        table.add_column("precision")
+        for each in result.layers[:SHOWN_LAYERS]:
+            precision = "float" if each.layer.name in result.chosen.float_layers else "int8"
+            table.add_row(f"{each.sqnr_db:.2f}", each.layer.short_name, precision)
         print_table(table)
-    print_table(draw_table(outcome.rows))
-    row, parity = outcome.chosen.row, outcome.chosen.parity
+    print_table(variants_table(result.rows))
+    row, parity = result.chosen.row, result.chosen.parity
     low, high = parity.accuracy_drop_interval
     results.print(
-        f"{row.variant} gives the same answer as Keras on {row.agreement:.1%} of {row.images} "
+        f"{row.variant} predicts the same class as Keras on {row.agreement:.1%} of {row.images} "
         f"{parity.split} photos; accuracy {row.accuracy_float:.1%} -> {row.accuracy:.1%} "
-        f"(lost {low:+.1%} to {high:+.1%}); gate {row.gate}"
+        f"(drop {low:+.1%} to {high:+.1%}); gate {row.gate}"
     )
-    if outcome.bundle is None and not outcome.chosen.failed:
-        results.print("no bundle: one is made of int8 only")
+    if result.bundle is None and not result.chosen.failed:
+        results.print("no bundle: only int8 becomes a bundle")
 
 
 def main(
-    run: Annotated[Path, typer.Option(help="the training run directory")],
-    data: Annotated[list[Path], typer.Option(help="the photos, as for training; repeatable")],
-    out: Annotated[Path, typer.Option(help="the bundle to write")],
+    run: Annotated[Path, typer.Option(help="directory of the training run")],
+    data: Annotated[
+        list[Path],
+        typer.Option(help="dataset, a folder or a CSV file, as for training; repeatable"),
+    ],
+    out: Annotated[Path, typer.Option(help="directory of the new bundle")],
     variants: Annotated[
-        str, typer.Option(help=f"all, or some of {','.join(VARIANTS)}; int8 becomes the bundle")
-    ] = BUNDLED,
-    splits: Annotated[str, typer.Option(help="splits of the data to judge on")] = "val,test",
-    quantizer: Annotated[str, typer.Option(help=" or ".join(QUANTIZERS))] = QUANTIZERS[0],
-    calibration: Annotated[int, typer.Option(min=1, help="training photos for the ranges")] = 200,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
-    gate: Annotated[Path | None, typer.Option(help="TOML file that overrides the gate")] = None,
+        str,
+        typer.Option(help=f"'all' or names from {','.join(VARIANTS)}; int8 becomes the bundle"),
+    ] = INT8,
+    splits: Annotated[
+        str, typer.Option(help="splits to compare the models on, comma-separated")
+    ] = "val,test",
+    quantizer: Annotated[
+        str, typer.Option(help=f"quantizer: {' or '.join(QUANTIZERS)}")
+    ] = QUANTIZERS[0],
+    calibration: Annotated[
+        int, typer.Option(min=1, help="number of training photos for calibration")
+    ] = 200,
+    seed: Annotated[
+        int, typer.Option(min=0, help="random seed of the calibration photos and golden inputs")
+    ] = 0,
+    gate: Annotated[
+        Path | None, typer.Option(help="TOML file with other limits of the parity gate")
+    ] = None,
     explain: Annotated[
-        bool, typer.Option("--explain", help="rank the layers by what quantizing them loses")
+        bool,
+        typer.Option(
+            "--explain", help="rank the layers by SQNR (signal-to-quantization-noise ratio, dB)"
+        ),
     ] = False,
     keep_float: Annotated[
-        str, typer.Option(help="auto: if int8 fails, leave the fewest layers needed in float")
+        str,
+        typer.Option(
+            help="'none', or 'auto': if int8 fails the gate, keep the fewest layers in float"
+        ),
     ] = "none",
     slow_images: Annotated[
-        int, typer.Option(min=1, help="to judge variants without fast kernels on")
+        int, typer.Option(min=1, help="number of images for variants without fast kernels")
     ] = 30,
-    threads: Annotated[int, typer.Option(min=1, help="of an inference")] = 2,
+    threads: Annotated[int, typer.Option(min=1, help="threads of an inference")] = 2,
     image_size: Annotated[
-        int | None, typer.Option(min=32, max=512, help="same weights, another input size, px")
+        int | None,
+        typer.Option(min=32, max=512, help="input size of the model, px; default: as trained"),
     ] = None,
-    models: Annotated[Path | None, typer.Option(help="folder for all variants' models")] = None,
-    notes: Annotated[Path | None, typer.Option(help="Markdown to end the model card with")] = None,
-    line: Annotated[Path | None, typer.Option(help="the line's TOML, for its [bins]")] = None,
+    models: Annotated[
+        Path | None, typer.Option(help="folder for the .tflite files of all variants")
+    ] = None,
+    notes: Annotated[
+        Path | None, typer.Option(help="Markdown file to append to the model card")
+    ] = None,
+    line: Annotated[Path | None, typer.Option(help="TOML file of the line, for its bins")] = None,
     sign: Annotated[
-        Path | None, typer.Option(help="private key to sign the bundle with (ewaste-edge keygen)")
+        Path | None, typer.Option(help="private key file to sign with (ewaste-edge keygen)")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="figures as JSON on stdout")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print the figures as JSON")] = False,
 ) -> None:
-    """Quantize a run to int8 and prove it. Exit codes: 0 done, 1 failed, 2 bad input, 3 refused."""
+    """Convert a run to a bundle and check its parity.
+
+    Exit codes: 0 done, 1 failed, 2 bad input, 3 refused by the gate.
+    """
     with command(out):
-        request = Request(
+        options = ConversionOptions(
             run=run,
             data=tuple(data),
             out=out,
-            variants=VARIANTS if variants == "all" else _chosen("--variants", variants, VARIANTS),
-            splits=_chosen("--splits", splits, ("train", "val", "test")),
-            quantizer=_chosen("--quantizer", quantizer, QUANTIZERS)[0],
+            variants=VARIANTS
+            if variants == "all"
+            else _parse_names("--variants", variants, VARIANTS),
+            splits=_parse_names("--splits", splits, ("train", "val", "test")),
+            quantizer=_parse_names("--quantizer", quantizer, QUANTIZERS)[0],
             calibration=calibration,
             seed=seed,
             gate=read_gate(gate),
             slow_images=slow_images,
             threads=threads,
             image_size=image_size,
-            keep_float=_chosen("--keep-float", keep_float, ("none", "auto"))[0] == "auto",
+            keep_float=_parse_names("--keep-float", keep_float, ("none", "auto"))[0] == "auto",
             explain=explain,
             models=models,
             notes=notes,
             line=read_config(line),
             sign=sign,
         )
-        outcome = quantize(request)
+        result = quantize(options)
         if as_json:
-            print_json(_figures(outcome, request))
+            print_json(_figures(result, options))
         else:
-            _show(outcome, request)
-        if outcome.chosen.failed:
-            report = request.beside("parity.html")
-            raise Refused("; ".join(outcome.chosen.failed) + f"; no bundle, see {report}")
+            _show(result, options)
+        if result.chosen.failed:
+            report = options.beside("parity.html")
+            raise Refused("; ".join(result.chosen.failed) + f"; no bundle, see {report}")
 
 
-def _chosen(option: str, given: str, known: Sequence[str]) -> tuple[str, ...]:
-    """The names of a comma-separated list.
+def _parse_names(option: str, value: str, known: Sequence[str]) -> tuple[str, ...]:
+    """Parse a comma-separated list of names.
 
     Raises:
-        BadInput: one is not among `known`.
+        BadInput: a name is not among `known`.
     """
-    names = tuple(dict.fromkeys(name.strip() for name in given.split(",")))
+    names = tuple(dict.fromkeys(name.strip() for name in value.split(",")))
     for name in names:
         if name not in known:
             raise BadInput(f"{option} {name}: expected one of {', '.join(known)}")

@@ -76,10 +76,12 @@ def tiny_run(drawn_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 @pytest.fixture(scope="session")
 def tiny_bundle(tiny_run: Path, drawn_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bundle of `tiny_run`. Copy it before changing it."""
-    from convert.quantize import Request, quantize
+    from convert.quantize import ConversionOptions, quantize
 
     out = tmp_path_factory.mktemp("bundles") / "tiny-int8"
-    outcome = quantize(Request(tiny_run, (drawn_data,), out, calibration=40), lambda line: None)
+    outcome = quantize(
+        ConversionOptions(tiny_run, (drawn_data,), out, calibration=40), lambda line: None
+    )
     assert outcome.chosen.failed == ()
     return out
 

@@ -1,1 +1,1 @@
-"""Whether the quantized model still answers as the float model does."""
+"""The proof that a quantized model predicts what the float model predicts."""

@@ -1,4 +1,4 @@
-"""Which photos of a dataset calibrate a model and which compare it."""
+"""The photos of a dataset that calibrate a model, and those that it is compared on."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -16,14 +16,14 @@ from edge.photos.reading import LabeledPhoto
 
 
 @dataclass(frozen=True)
-class Split:
+class PhotoSplit:
     """One split of one dataset.
 
     Attributes:
         data: the dataset, a folder or a CSV file.
         name: `train`, `val` or `test`.
-        photos: what is in it.
-        title: what the dataset is called among others.
+        photos: its photos.
+        title: the unique name of the dataset.
     """
 
     data: Path
@@ -32,81 +32,104 @@ class Split:
     title: str
 
     def name_of(self, photo: LabeledPhoto) -> str:
-        """The photo's path within the dataset, after the dataset's own name."""
+        """The path of a photo within the dataset, prefixed with the name of the dataset."""
         return f"{self.title}/{name_in_dataset(self.data, photo.path)}"
 
 
-def find_splits(data: Path, run: Path, say: Callable[[str], None]) -> Listing:
-    """List a dataset by split; one without splits is split as it was for training.
+def find_splits(data: Path, run: Path, on_message: Callable[[str], None]) -> Listing:
+    """List a dataset by split; a dataset without splits is split as it was for training.
 
-    `say` is told what is left out.
+    Args:
+        data: the dataset, a folder or a CSV file.
+        run: the training run directory.
+        on_message: receives a line for each kind of file that is left out.
 
     Raises:
-        BadInput: it cannot be listed, or the run does not know its photos.
+        BadInput: the dataset cannot be listed, or the run does not know its photos.
     """
     surveyed = survey(data)
     for note in surveyed.notes():
-        say(note)
+        on_message(note)
     listing = surveyed.listing
     if UNSPLIT not in listing:
         return listing
     split_file = run / SPLIT_FILE
     if not split_file.is_file():
-        raise BadInput(f"{data}: has no splits, and there is no {split_file} to say them")
-    ours = {photo.path.resolve() for photo in listing[UNSPLIT]}
-    trained = {
-        split: [photo for photo in photos if photo.path.resolve() in ours]
+        raise BadInput(f"{data}: has no splits, and there is no {split_file} that defines them")
+    known = {photo.path.resolve() for photo in listing[UNSPLIT]}
+    by_split = {
+        split: [photo for photo in photos if photo.path.resolve() in known]
         for split, photos in find_dataset(split_file).items()
     }
-    if not trained.get("train"):
+    if not by_split.get("train"):
         raise BadInput(f"{data}: has no splits, and {split_file} names none of its photos")
-    return trained
+    return by_split
 
 
-def find_split(data: Path, listing: Listing, name: str, labels: Sequence[str], title: str) -> Split:
-    """One split of a listed dataset.
+def find_split(
+    data: Path, listing: Listing, name: str, labels: Sequence[str], title: str
+) -> PhotoSplit:
+    """One split of a listed dataset, with the class names of the run.
+
+    Args:
+        data: the dataset.
+        listing: its photos by split.
+        name: `train`, `val` or `test`.
+        labels: the class names of the run.
+        title: the unique name of the dataset.
 
     Raises:
         BadInput: there is no such split, or a class is not among `labels`.
     """
     photos = of_split(data, listing, name)
-    theirs = {normalized(label): label for label in labels}
-    strange = sorted({photo.label for photo in photos} - set(theirs))
-    if strange:
-        named = ", ".join(f"{label}{also_called(label, labels)}" for label in strange)
+    canonical = {normalized(label): label for label in labels}
+    unknown = sorted({photo.label for photo in photos} - set(canonical))
+    if unknown:
+        named = ", ".join(f"{label}{also_called(label, labels)}" for label in unknown)
         raise BadInput(f"{data / name}: the run has no class {named}")
-    known = tuple(LabeledPhoto(photo.path, theirs[photo.label]) for photo in photos)
-    return Split(data, name, known, title)
+    known = tuple(LabeledPhoto(photo.path, canonical[photo.label]) for photo in photos)
+    return PhotoSplit(data, name, known, title)
 
 
-def find_judged(
+def find_comparison_splits(
     data: Path,
     listing: Listing,
-    wanted: Sequence[str],
+    names: Sequence[str],
     labels: Sequence[str],
     title: str,
-    say: Callable[[str], None],
-) -> list[Split]:
-    """The splits that models are judged on: those of `wanted` that there are.
+    on_message: Callable[[str], None],
+) -> list[PhotoSplit]:
+    """The splits that models are compared on: those of `names` that the dataset has.
 
-    `say` is told of a missing one.
+    Args:
+        data: the dataset.
+        listing: its photos by split.
+        names: the requested splits.
+        labels: the class names of the run.
+        title: the unique name of the dataset.
+        on_message: receives a line for each missing split.
 
     Raises:
-        BadInput: there is none of them, or a class is not among `labels`.
+        BadInput: the dataset has none of them, or a class is not among `labels`.
     """
-    present = [name for name in wanted if name in listing]
+    present = [name for name in names if name in listing]
     if not present:
         raise BadInput(
-            f"{data}: has neither {'/ nor '.join(wanted)}/; photos to compare on are needed"
+            f"{data}: has neither {'/ nor '.join(names)}/; photos to compare on are needed"
         )
-    for name in wanted:
+    for name in names:
         if name not in present:
-            say(f"{data}: has no {name} split; comparing on {' and '.join(present)} only")
+            on_message(f"{data}: has no {name} split; comparing on {' and '.join(present)} only")
     return [find_split(data, listing, name, labels, title) for name in present]
 
 
 def stratify(photos: Sequence[LabeledPhoto], seed: int) -> list[LabeledPhoto]:
-    """Order photos so that every beginning of the list holds the classes as evenly as possible."""
+    """Order photos so that every prefix of the list holds the classes as evenly as possible.
+
+    Args:
+        photos: the photos, in any order.
+        seed: of the order within a class.
+    """
     generator = np.random.default_rng(seed)
     classes: dict[str, list[LabeledPhoto]] = {}
     for index in generator.permutation(len(photos)):
@@ -116,13 +139,13 @@ def stratify(photos: Sequence[LabeledPhoto], seed: int) -> list[LabeledPhoto]:
 
 
 def fingerprint(datasets: Sequence[Path]) -> str:
-    """SHA-256 over the sorted relative names and digests of all photos of some datasets."""
+    """SHA-256 over the sorted relative paths and SHA-256 digests of all photos of the datasets."""
     lines = []
     for data in datasets:
         for photo in chain.from_iterable(find_dataset(data).values()):
             try:
                 digest = hashlib.sha256(photo.path.read_bytes()).hexdigest()
-            except OSError:  # one that could not be read was used for nothing
+            except OSError:  # an unreadable photo was not used
                 digest = "unreadable"
             lines.append(f"{name_in_dataset(data, photo.path)} {digest}\n")
     text = "".join(sorted(lines)).encode("utf-8", "surrogateescape")

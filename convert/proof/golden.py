@@ -1,4 +1,4 @@
-"""Inputs for the golden check: drawn pictures, never photos of a dataset."""
+"""Inputs for the golden check: drawn images, never photos of a dataset."""
 
 import cv2
 import numpy as np
@@ -8,20 +8,40 @@ from edge.inference.classifier import Classifier
 from edge.synthetic import items
 
 INPUTS = 32
-TRIES = 4
+"""Images in `golden.npz`."""
+DRAWINGS_PER_INPUT = 4
+"""Drawings that an image is chosen from."""
 
 
 def make_golden(classifier: Classifier, seed: int) -> bytes:
-    """The content of `golden.npz` for a quantized model: `INPUTS` pictures, its classes in turn."""
+    """The content of `golden.npz` for a quantized model: `INPUTS` images, its classes in turn.
+
+    Args:
+        classifier: the quantized model.
+        seed: of the drawings.
+    """
     inputs = [
-        _clearest(classifier, classifier.labels[slot % len(classifier.labels)], seed + TRIES * slot)
+        _clearest(
+            classifier,
+            classifier.labels[slot % len(classifier.labels)],
+            seed + DRAWINGS_PER_INPUT * slot,
+        )
         for slot in range(INPUTS)
     ]
     return pack_golden(classifier, np.stack(inputs), draw_frame(seed, classifier.size))
 
 
 def draw_input(label: str, seed: int, size: int) -> np.ndarray:
-    """A picture of `label`, uint8 RGB [size, size, 3]; for an unknown label, shapes on noise."""
+    """Draw an item of class `label`; for a class that cannot be drawn, an ellipse on noise.
+
+    Args:
+        label: the class name.
+        seed: of the drawing.
+        size: height and width, px.
+
+    Returns:
+        uint8 RGB [size, size, 3].
+    """
     if label in items.CLASSES:
         return items.draw_on_background(label, seed, size)
     generator = np.random.default_rng(seed)
@@ -35,9 +55,16 @@ def draw_input(label: str, seed: int, size: int) -> np.ndarray:
 
 
 def draw_frame(seed: int, size: int) -> np.ndarray:
-    """A picture that is wider than high and larger than the model's input, uint8 RGB.
+    """Draw an image of colored noise that is wider than high and larger than the model's input.
 
-    Noise of all colors: another order of channels, padding or way of resizing shows.
+    A different channel order, padding or resizing changes its predictions.
+
+    Args:
+        seed: of the noise.
+        size: height and width of the model's input, px.
+
+    Returns:
+        uint8 RGB [9/4 size, 3 size, 3].
     """
     generator = np.random.default_rng(seed)
     coarse = generator.integers(0, 256, (size // 4, size // 3, 3), dtype=np.uint8)
@@ -45,16 +72,18 @@ def draw_frame(seed: int, size: int) -> np.ndarray:
 
 
 def _clearest(classifier: Classifier, label: str, seed: int) -> np.ndarray:
-    """Of `TRIES` drawings the one whose top answer leads most.
+    """The drawing with the largest margin between the two highest logits.
 
-    Where it leads by more than twice the tolerance, an engine that rounds differently within the
-    tolerance cannot give another answer.
+    If the margin is more than twice the tolerance, a runtime that rounds differently within the
+    tolerance cannot predict another class.
     """
-    drawings = [draw_input(label, seed + attempt, classifier.size) for attempt in range(TRIES)]
-    leads = []
+    drawings = [
+        draw_input(label, seed + attempt, classifier.size) for attempt in range(DRAWINGS_PER_INPUT)
+    ]
+    margins = []
     for drawing in drawings:
         second, first = np.sort(classifier.run(drawing)["logits"].astype(np.int64))[-2:]
-        leads.append(first - second)
-        if leads[-1] > 2 * max(GOLDEN_TOLERANCE.values()):
+        margins.append(first - second)
+        if margins[-1] > 2 * max(GOLDEN_TOLERANCE.values()):
             break
-    return drawings[int(np.argmax(leads))]
+    return drawings[int(np.argmax(margins))]

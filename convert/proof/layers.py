@@ -1,89 +1,108 @@
-"""Which layers quantizing hurts, and which of them to leave in float so that the gate holds."""
+"""Rank the layers by SQNR, and find the fewest that must stay in float so that the gate passes."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from convert.tflite.flatbuffer import name_of, read_model
 
+MAX_SQNR_DB = 120.0
+"""The SQNR of a layer that quantization does not change, which would be infinite."""
+
 
 @dataclass(frozen=True)
-class Layer:
+class FusedLayer:
     """One layer of the converted model, as the converter fused it.
 
     Attributes:
-        name: of its output, as the converter calls it.
-        reads: names of the layers whose outputs it takes.
+        name: name of its output tensor, as the converter calls it.
+        inputs: names of the tensors it reads.
     """
 
     name: str
-    reads: tuple[str, ...]
+    inputs: tuple[str, ...]
 
     @property
-    def short(self) -> str:
-        """A name for people: the first of the layers that were fused."""
+    def short_name(self) -> str:
+        """A readable name: the first of the fused layers."""
         parts = [part for part in self.name.split(";")[0].split("/") if part != "served_1"]
         return "/".join(parts[:2])
 
 
 @dataclass(frozen=True)
-class LayerError:
-    """How much quantizing a layer loses.
+class LayerSqnr:
+    """The signal-to-quantization-noise ratio of one layer.
 
     Attributes:
-        layer: which one.
-        error: the larger of those of its output and its inputs
-            (`convert.tflite.tensorflow_converter.noise_share`), 0 to 1.
+        layer: the layer.
+        sqnr_db: the lowest SQNR of its output and its inputs, dB, 0 to `MAX_SQNR_DB`
+            (`convert.tflite.tensorflow_converter.CalibratedModel.tensor_sqnr`).
     """
 
-    layer: Layer
-    error: float
+    layer: FusedLayer
+    sqnr_db: float
 
 
-def read_layers(fp32: bytes) -> list[Layer]:
-    """The layers of an unquantized .tflite file, in the order they run."""
+def read_layers(fp32: bytes) -> list[FusedLayer]:
+    """The layers of an unquantized .tflite file, in the order of execution."""
     (graph,) = read_model(fp32).subgraphs
     return [
-        Layer(
+        FusedLayer(
             name_of(graph.tensors[operator.outputs[0]]),
-            tuple(name_of(graph.tensors[place]) for place in operator.inputs if place >= 0),
+            tuple(name_of(graph.tensors[index]) for index in operator.inputs if index >= 0),
         )
         for operator in graph.operators
     ]
 
 
-def rank_layers(layers: Sequence[Layer], tensor_errors: Mapping[str, float]) -> list[LayerError]:
-    """The layers, worst first.
+def rank_layers(
+    layers: Sequence[FusedLayer], tensor_sqnr_db: Mapping[str, float]
+) -> list[LayerSqnr]:
+    """The layers in the order of their SQNR, lowest first.
 
-    A layer's error counts its inputs' too: what is lost in a tensor is lost to whoever reads it,
-    and comes back only when maker and readers are all float.
+    The SQNR of a layer covers its inputs too: noise in a tensor reaches every layer that reads it,
+    and disappears only when the layer that writes it and those that read it are all float.
+
+    Args:
+        layers: the layers, in the order of execution.
+        tensor_sqnr_db: SQNR by tensor name, dB; a missing tensor counts as unchanged.
     """
-    errors = [
-        LayerError(layer, max(tensor_errors.get(name, 0.0) for name in (layer.name, *layer.reads)))
+    ranked = [
+        LayerSqnr(
+            layer,
+            min(tensor_sqnr_db.get(name, MAX_SQNR_DB) for name in (layer.name, *layer.inputs)),
+        )
         for layer in layers
     ]
-    return sorted(errors, key=lambda each: -each.error)
+    return sorted(ranked, key=lambda each: each.sqnr_db)
 
 
-def fewest_in_float(
-    ranked: Sequence[LayerError], holds: Callable[[Sequence[str]], bool]
+def fewest_float_layers(
+    ranked: Sequence[LayerSqnr], passes: Callable[[Sequence[str]], bool]
 ) -> tuple[str, ...] | None:
-    """The fewest of the worst layers that, left in float, make `holds` true; None: not even all.
+    """The fewest of the lowest-ranked layers that must stay in float for `passes` to be true.
 
-    `holds` is asked with layer names; it is expensive. The shortest beginning of `ranked` is found
-    by doubling and halving, then single layers that are not needed in it are quantized after all.
+    The shortest prefix of `ranked` is found by doubling and bisection. Then each of its layers is
+    quantized again if the gate passes without it.
+
+    Args:
+        ranked: the layers, lowest SQNR first.
+        passes: tells whether the gate passes with the layers of these names in float; expensive.
+
+    Returns:
+        The layer names, or None if `passes` is false even with all layers in float.
     """
     names = [each.layer.name for each in ranked]
     low, high = 0, 1
-    while not holds(names[:high]):
+    while not passes(names[:high]):
         if high >= len(names):
             return None
         low, high = high, min(2 * high, len(names))
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if holds(names[:middle]) else (middle, high)
+        low, high = (low, middle) if passes(names[:middle]) else (middle, high)
     kept = names[:high]
     for name in reversed(names[: high - 1]):
         fewer = [other for other in kept if other != name]
-        if holds(fewer):
+        if passes(fewer):
             kept = fewer
     return tuple(kept)

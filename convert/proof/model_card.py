@@ -1,4 +1,4 @@
-"""The model card: what a person should know before trusting a bundle."""
+"""The model card: what a reader should know before trusting a bundle."""
 
 from collections.abc import Sequence
 
@@ -8,70 +8,77 @@ from edge.bundle.manifest import DatasetParity, Manifest
 CARD = """\
 # {name}
 
-An 8-bit ResNet50 that names the electronic waste in a picture, for sorting on a conveyor belt with
+An 8-bit ResNet50 that classifies electronic waste in an image, for sorting on a conveyor belt with
 ewaste-edge.
 
 ## What it is
 
 - Classes: {labels}.
-- Input: one picture, uint8 [1, {size}, {size}, 3], raw RGB; pad to a square by repeating the
-  border, then resize (`edge/inference/preprocess.py`). ImageNet's normalization is folded into the
-  first layer.
-- Outputs: `logits` int8 [1, {classes}] and `embedding` int8 [1, features]. Softmax of the logits at
-  temperature {temperature:g} gives the probabilities.
+- Input: one image, uint8 [1, {size}, {size}, 3], raw RGB. Pad to a square by repeating
+  the border, then resize (`edge/inference/preprocess.py`). The ImageNet normalization is folded
+  into the first layer.
+- Outputs: `logits` int8 [1, {classes}] and `embedding` int8 [1, features]. The softmax of the
+  logits at temperature {temperature:g} gives the probabilities.
 - {decided}
-- Weights and activations are 8-bit integers {extent}; ranges from {calibration} training photos
-  (seed {calibration_seed}), quantized by {quantizer}.
+- Weights and activations are 8-bit integers {extent}; calibrated on {calibration} training
+  photos (seed {calibration_seed}), quantized by {quantizer}.
 
-## What it was trained on
+## Training data
 
 Fine-tuned from {weights} on the photos of {data} (seed {training_seed}). The photos are not part of
-the bundle; those it was calibrated and compared with are known by a SHA-256 over all of them,
-`{dataset}`.
+the bundle. The SHA-256 over all photos used for calibration and comparison is `{dataset}`.
 
-Figures of the training run:
+Metrics of the training run:
 
 {training}
 
-## What quantizing cost
+## Effect of quantization
 
-Compared on {images} photos of the {split} split, with the device's own code. Intervals are Wilson's
-at 95 %.
+Compared on {images} photos of the {split} split, with the code that runs on the device. Intervals
+are Wilson 95 % intervals.
 
-| | Keras, float | this model, 8 bits |
+| | Keras, float | this model, 8-bit |
 |---|---|---|
 | accuracy | {accuracy_float:.2%} ({float_low:.2%} to {float_high:.2%}) | {accuracy_quantized:.2%} \
 ({quantized_low:.2%} to {quantized_high:.2%}) |
 
-| dataset | photos | float | 8 bits | same answer |
+| dataset | photos | float | 8-bit | agreement |
 |---|---|---|---|---|
 {datasets}
 
-- The same top answer on {agreement:.2%} of the photos; accuracy changes by {change:+.2f} points
-  (paired 95 %: {change_low:+.2f} to {change_high:+.2f}).
-- The calibration error goes from {ece_float:.2%} to {ece_quantized:.2%}; the score that tells
-  unknown things ({unknown_score}) changes by {unknown_max:.3f} at most.
-- Most images of one class lost: {lost}.
+- Agreement: both models predict the same class on {agreement:.2%} of the photos. Accuracy changes
+  by {change:+.2f} points (paired 95 %: {change_low:+.2f} to {change_high:+.2f}).
+- The expected calibration error changes from {ece_float:.2%} to {ece_quantized:.2%}. The score that
+  detects unknown things ({unknown_score}) changes by {unknown_max:.3f} at most.
+- Largest number of photos of one class that only the float model classifies correctly: {lost}.
 - Probabilities differ by {max_difference:.3f} at most and {mean_difference:.4f} on average.
 
 ## Limits
 
-- It knows the classes above and nothing else. What is not among them is not always noticed.
-- The accuracy is that on photos like those it was trained on. On another camera, light or
-  background it may be much lower: collect photos of your own line, and judge and train on those.
+- It knows only the classes above. It does not detect every thing of another class.
+- The accuracy was measured on photos like those of the training. With another camera, light or
+  background it may be much lower: collect photos of your own line, then evaluate and train on them.
 - One photo of {images} is {step:.2f} points; differences smaller than the intervals mean little.
 - It does not replace the safety rules for hazardous waste, batteries above all.
 
 ## License
 
-The license of ewaste-edge covers this model and this card. Photos and pretrained weights it was
-made from stay under their owners' terms.
+The license of ewaste-edge covers this model and this card. The photos and the pretrained weights
+remain under the terms of their owners.
 """
 
 
 def write_card(manifest: Manifest, run: Run) -> str:
-    """The text of `model_card.md`, Markdown."""
+    """The text of `model_card.md`, Markdown.
+
+    Args:
+        manifest: the manifest of the bundle, with a complete parity verdict.
+        run: the training run.
+    """
     parity = manifest.parity
+    drop, drift = parity.accuracy_drop_interval, parity.drift
+    if drop is None or drift is None:  # only in bundles of an older format
+        raise ValueError("the parity verdict has no paired interval or no drift")
     return CARD.format(
         name=manifest.name,
         labels=", ".join(manifest.labels),
@@ -83,7 +90,7 @@ def write_card(manifest: Manifest, run: Run) -> str:
         extent=_extent(manifest.float_layers),
         quantizer=manifest.calibration.quantizer,
         calibration_seed=manifest.calibration.seed,
-        weights=_start(run.weights),
+        weights=_initial_weights(run.weights),
         data=" and ".join(run.data),
         training_seed=run.seed,
         dataset=manifest.dataset,
@@ -98,36 +105,36 @@ def write_card(manifest: Manifest, run: Run) -> str:
         quantized_high=parity.accuracy_quantized_interval[1],
         agreement=parity.agreement,
         change=-parity.accuracy_drop * 100,
-        change_low=-parity.accuracy_drop_interval[1] * 100,
-        change_high=-parity.accuracy_drop_interval[0] * 100,
+        change_low=-drop[1] * 100,
+        change_high=-drop[0] * 100,
         datasets="\n".join(_dataset_row(*entry) for entry in parity.datasets.items()),
         max_difference=parity.max_probability_difference,
         mean_difference=parity.mean_probability_difference,
-        ece_float=parity.drift.ece_float,
-        ece_quantized=parity.drift.ece_quantized,
-        unknown_score=parity.drift.unknown_score,
-        unknown_max=parity.drift.unknown_max,
+        ece_float=drift.ece_float,
+        ece_quantized=drift.ece_quantized,
+        unknown_score=drift.unknown_score,
+        unknown_max=drift.unknown_max,
         lost=max((figures.lost for figures in parity.classes.values()), default=0),
         step=100 / parity.images,
     )
 
 
 def _decided(manifest: Manifest) -> str:
-    """How answers become decisions, in one paragraph."""
-    least = ", ".join(f"{label} {value:.0%}" for label, value in manifest.threshold_of.items())
-    said = f"Under its label's threshold the item counts as unknown ({least})"
+    """How predictions become decisions, in one paragraph."""
+    thresholds = ", ".join(f"{label} {value:.0%}" for label, value in manifest.threshold_of.items())
+    text = f"An item below the threshold of its label is unknown ({thresholds})"
     rule = manifest.unknown
     if rule is not None:
-        said += f", and under {rule.threshold:.3g} by the score {rule.score}"
+        text += f", and so is one whose {rule.score} score is below {rule.threshold:.3g}"
     hazards = [
-        f"{hazard}, suspected from {value:.2%} on"
+        f"{hazard}, suspected at a probability of {value:.2%} or more"
         for hazard, value in manifest.hazard_threshold_of.items()
     ]
-    said += f". Hazards: {'; '.join(hazards) or 'none'}."
+    text += f". Hazards: {'; '.join(hazards) or 'none'}."
     trained = manifest.training.get("trained_size", manifest.input.size)
     if trained != manifest.input.size:
-        said += f" All of this was fitted, and the weights were trained, at {trained} px."
-    return said
+        text += f" The thresholds were fitted, and the weights were trained, at {trained} px."
+    return text
 
 
 def _dataset_row(name: str, figures: DatasetParity) -> str:
@@ -144,18 +151,18 @@ def _dataset_row(name: str, figures: DatasetParity) -> str:
 def _extent(float_layers: Sequence[str]) -> str:
     if not float_layers:
         return "throughout"
-    return f"in all but {len(float_layers)} layers ({', '.join(float_layers)}), which stay float"
+    return f"in all but {len(float_layers)} layers ({', '.join(float_layers)}), which stay in float"
 
 
-def _start(weights: str) -> str:
+def _initial_weights(weights: str) -> str:
     named = {"none": "random weights", "imagenet": "the ImageNet weights of keras.applications"}
     return named.get(weights, f"`{weights}`")
 
 
 def _table(figures: Sequence[tuple[str, object]]) -> str:
-    rows = [f"| {name} | {_shown(figure)} |" for name, figure in figures]
-    return "\n".join(["| figure | value |", "|---|---|", *rows])
+    rows = [f"| {name} | {_format(figure)} |" for name, figure in figures]
+    return "\n".join(["| metric | value |", "|---|---|", *rows])
 
 
-def _shown(figure: object) -> str:
+def _format(figure: object) -> str:
     return f"{figure:.4g}" if isinstance(figure, float) else str(figure)

@@ -1,4 +1,4 @@
-"""Whether the quantized model still answers as the float model does."""
+"""Parity: whether the quantized model predicts what the float model predicts."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -13,49 +13,52 @@ from train.evaluation.intervals import mcnemar, paired_difference, wilson
 from train.evaluation.metrics import calibration_error, reliability
 
 KERAS, FP32 = "keras", "fp32"
-LEAST_PROBABILITY = 1e-9
-"""What a probability of 0 counts as in the Kullback-Leibler divergence."""
+MIN_PROBABILITY = 1e-9
+"""Replaces a probability of 0 in the Kullback-Leibler divergence."""
 
-LEAST_IMAGES = 50
-"""From here on, accuracy is compared with that of the training run."""
+MIN_CLAIM_IMAGES = 50
+"""Fewer images are not enough to compare the accuracy with that of the training run."""
 
 
 @dataclass(frozen=True)
-class Images:
-    """The images to compare on, as the model takes them.
+class ComparisonImages:
+    """The images that models are compared on, as model inputs.
 
     Attributes:
-        labels: the classes.
-        names: of each image, its path from the name of the dataset folder on.
-        splits: of each image, the split of its dataset, such as `test`.
-        truths: int [n], its class.
+        labels: the class names.
+        names: path of each image, starting with the name of its dataset.
+        splits: split of each image, such as `test`.
+        classes: int [n], the true class of each image.
         pixels: uint8 RGB [n, S, S, 3].
-        datasets: of each image, the name of its dataset.
+        datasets: name of the dataset of each image.
     """
 
     labels: tuple[str, ...]
     names: tuple[str, ...]
     splits: tuple[str, ...]
-    truths: np.ndarray
+    classes: np.ndarray
     pixels: np.ndarray
     datasets: tuple[str, ...]
 
-    def take(self, places: np.ndarray) -> "Images":
-        """Only the images at `places`."""
-        names = tuple(self.names[place] for place in places)
-        splits = tuple(self.splits[place] for place in places)
-        datasets = tuple(self.datasets[place] for place in places)
-        pixels = self.pixels[places]
-        return Images(self.labels, names, splits, self.truths[places], pixels, datasets)
+    def take(self, indices: np.ndarray) -> "ComparisonImages":
+        """The images at `indices`, int [m]."""
+        return ComparisonImages(
+            labels=self.labels,
+            names=tuple(self.names[index] for index in indices),
+            splits=tuple(self.splits[index] for index in indices),
+            classes=self.classes[indices],
+            pixels=self.pixels[indices],
+            datasets=tuple(self.datasets[index] for index in indices),
+        )
 
 
 @dataclass(frozen=True)
-class Answers:
-    """What one engine says of some images.
+class ModelOutputs:
+    """The outputs of one model for some images.
 
     Attributes:
         logits: float32 [n, classes].
-        probabilities: float32 [n, classes], their softmax at the model's temperature.
+        probabilities: float32 [n, classes], softmax of the logits at the model's temperature.
         embeddings: float32 [n, features].
     """
 
@@ -63,53 +66,57 @@ class Answers:
     probabilities: np.ndarray
     embeddings: np.ndarray
 
-    def take(self, places: np.ndarray) -> "Answers":
-        """Only those of the images at `places`."""
-        return Answers(self.logits[places], self.probabilities[places], self.embeddings[places])
+    def take(self, indices: np.ndarray) -> "ModelOutputs":
+        """The outputs for the images at `indices`, int [m]."""
+        return ModelOutputs(
+            logits=self.logits[indices],
+            probabilities=self.probabilities[indices],
+            embeddings=self.embeddings[indices],
+        )
 
     @property
     def top(self) -> np.ndarray:
-        """The class that each image is most likely of, int [n]."""
+        """The most probable class of each image, int [n]."""
         return self.probabilities.argmax(axis=1)
 
 
-Ask = Callable[[np.ndarray], Answers]
-"""uint8 RGB [n, S, S, 3] -> what an engine says of them."""
+PredictBatch = Callable[[np.ndarray], ModelOutputs]
+"""uint8 RGB [n, S, S, 3] -> the outputs of a model."""
 
 
 @dataclass(frozen=True)
 class OodScore:
-    """What tells an item from a thing of no known class: greater is more known.
+    """A score that separates items of a known class from unknown things; higher is more known.
 
     Attributes:
         name: such as `confidence`.
-        threshold: under it, an item is unknown.
-        of: the score of each answer, float [n].
+        threshold: an item with a lower score is unknown.
+        of: computes the score of each image, float [n].
     """
 
     name: str
     threshold: float
-    of: Callable[[Answers], np.ndarray]
+    of: Callable[[ModelOutputs], np.ndarray]
 
 
 @dataclass(frozen=True)
-class Trained:
-    """What the training run says of its model, for a model that is asked in the same way.
+class TrainingClaim:
+    """What the training run says of its model, checked when the model is run again.
 
     Attributes:
-        accuracy: that it reached on its test photos, 0 to 1.
-        tested: how many these were, where it is they that are judged on now; else 0.
-        changed: how many of them get another answer now, at least.
+        accuracy: accuracy on its test photos, 0 to 1.
+        images: number of these photos if the comparison uses them; otherwise 0.
+        changed: the least number of them whose top class differs now.
     """
 
     accuracy: float
-    tested: int = 0
+    images: int = 0
     changed: int = 0
 
 
 @dataclass(frozen=True)
 class Accuracy:
-    """How often an engine is right: a share with its Wilson 95 % interval, all 0 to 1."""
+    """The accuracy of a model and its Wilson 95 % interval, all 0 to 1."""
 
     value: float
     low: float
@@ -118,13 +125,13 @@ class Accuracy:
 
 @dataclass(frozen=True)
 class Pair:
-    """How near two engines are to each other.
+    """The agreement of two models.
 
     Attributes:
-        agreement: share of the images with the same top answer, 0 to 1.
-        max_probability_difference: largest difference of one class's probability on one image.
-        mean_probability_difference: the mean over all classes and images.
-        changed: names of the images with another top answer.
+        agreement: share of the images with the same top class, 0 to 1.
+        max_probability_difference: largest difference of a probability, over images and classes.
+        mean_probability_difference: mean difference over images and classes.
+        changed: names of the images with a different top class.
     """
 
     agreement: float
@@ -139,16 +146,16 @@ class Parity:
 
     Attributes:
         variant: such as `int8`.
-        split: which split was compared on, such as `val+test`.
-        images: how many images.
-        accuracy: by engine: `keras`, `fp32` and the variant.
-        accuracy_drop: Keras' accuracy minus the variant's, -1 to 1.
+        split: the split of the images, such as `val+test`.
+        images: number of images.
+        accuracy: accuracy by model: `keras`, `fp32` and the variant.
+        accuracy_drop: accuracy of Keras minus that of the variant, -1 to 1.
         accuracy_drop_interval: its paired 95 % interval.
-        mcnemar_p: the exact two-sided probability of such a change by chance.
-        pairs: by `A-B`, such as `int8-keras`.
-        drift: what became of the certainty of the answers.
-        classes: how often each label is recognized.
-        datasets: the main figures by dataset folder.
+        mcnemar_p: exact two-sided p-value of McNemar's test of the change.
+        pairs: agreement by `A-B`, such as `int8-keras`.
+        drift: how the confidence of the predictions changed.
+        classes: correct predictions by label.
+        datasets: main figures by dataset.
     """
 
     variant: str
@@ -165,16 +172,16 @@ class Parity:
 
     @property
     def quantized(self) -> Pair:
-        """The variant and Keras."""
+        """The agreement of the variant with Keras."""
         return self.pairs[f"{self.variant}-{KERAS}"]
 
     @property
     def unquantized(self) -> Pair:
-        """Unquantized TFLite and Keras."""
+        """The agreement of unquantized TFLite with Keras."""
         return self.pairs[f"{FP32}-{KERAS}"]
 
     def report(self) -> dict:
-        """All of it, ready for JSON."""
+        """All figures, ready for JSON."""
         return {
             **asdict(self),
             "drift": self.drift.model_dump(),
@@ -183,7 +190,7 @@ class Parity:
         }
 
     def verdict(self, passed: bool, gate: ParityGate) -> ParityVerdict:
-        """What a bundle's manifest keeps of it, judged by `gate`."""
+        """The figures that the manifest of a bundle holds, with the result of `gate`."""
         before, after = self.accuracy[KERAS], self.accuracy[self.variant]
         return ParityVerdict(
             passed=passed,
@@ -207,11 +214,20 @@ class Parity:
         )
 
 
-def judge(parity: Parity, gate: ParityGate, trained: Trained | None = None) -> list[str]:
-    """The criteria that failed, one line each; none: the model passes."""
+def check_gate(parity: Parity, gate: ParityGate, claim: TrainingClaim | None = None) -> list[str]:
+    """Check a comparison against the limits of the gate.
+
+    Args:
+        parity: the comparison.
+        gate: the limits.
+        claim: what the training run says of the model; None: not checked.
+
+    Returns:
+        The criteria that failed, one line each; empty if the model passes.
+    """
     variant, quantized, unquantized = parity.variant, parity.quantized, parity.unquantized
     largest = unquantized.max_probability_difference
-    # "not >=" rather than "<": a model that answers NaN must fail.
+    # A NaN must fail, so each criterion states what passes.
     criteria = [
         (
             quantized.agreement >= gate.agreement,
@@ -247,19 +263,19 @@ def judge(parity: Parity, gate: ParityGate, trained: Trained | None = None) -> l
             f"at most {gate.probability_difference_fp32:.2g} allowed",
         ),
     ]
-    if trained is not None:
+    if claim is not None:
         reached = parity.accuracy[KERAS].value
         criteria += [
             (
-                # Not for a handful of images, on which chance alone makes such a difference.
-                reached >= trained.accuracy - gate.training_drop or parity.images < LEAST_IMAGES,
-                f"Keras gets {reached:.2%} right, but {trained.accuracy:.2%} in its training run: "
+                # On a few images, chance alone makes such a difference.
+                reached >= claim.accuracy - gate.training_drop or parity.images < MIN_CLAIM_IMAGES,
+                f"Keras gets {reached:.2%} right, but {claim.accuracy:.2%} in its training run: "
                 "these labels, photos or ways of resizing are not those it was trained with",
             ),
             (
-                # One photo may be a near tie, which another machine decides otherwise.
-                trained.changed <= max(1, gate.training_changed * trained.tested),
-                f"Keras gives {trained.changed} or more of {trained.tested} test photos other "
+                # One photo may be a near tie that another machine decides differently.
+                claim.changed <= max(1, gate.training_changed * claim.images),
+                f"Keras gives {claim.changed} or more of {claim.images} test photos other "
                 f"answers than in its training run, at most {gate.training_changed:.2%} allowed: "
                 "these labels, photos, colors or ways of resizing are not those it was trained "
                 "with",
@@ -268,116 +284,135 @@ def judge(parity: Parity, gate: ParityGate, trained: Trained | None = None) -> l
     return [line for passed, line in criteria if not passed]
 
 
-def changed_answers(confusion: np.ndarray, truths: np.ndarray, top: np.ndarray) -> int | None:
-    """How many photos at least get another answer than in a confusion matrix.
-
-    None where the matrix is of other photos: another number of some class.
+def least_changed(confusion: np.ndarray, classes: np.ndarray, top: np.ndarray) -> int | None:
+    """The least number of photos whose top class differs from that in a confusion matrix.
 
     Args:
-        confusion: int [classes, classes], rows true, columns answered.
-        truths: int [n], the class of each photo.
-        top: int [n], its answer now.
+        confusion: int [classes, classes], rows true, columns predicted.
+        classes: int [n], the true class of each photo.
+        top: int [n], its top class now.
+
+    Returns:
+        The number, or None if the matrix counts other photos: a class has another number of them.
     """
     now = np.zeros_like(confusion)
-    np.add.at(now, (truths, top), 1)
+    np.add.at(now, (classes, top), 1)
     if (now.sum(axis=1) != confusion.sum(axis=1)).any():
         return None
     return int(np.abs(now - confusion).sum()) // 2
 
 
 def compare(
-    images: Images,
+    images: ComparisonImages,
     variant: str,
-    keras: Answers,
-    fp32: Answers,
-    quantized: Answers,
+    *,
+    keras: ModelOutputs,
+    fp32: ModelOutputs,
+    quantized: ModelOutputs,
     score: OodScore,
 ) -> Parity:
-    """Compare what Keras, unquantized TFLite and a variant say of the same images.
+    """Compare the outputs of Keras, unquantized TFLite and a variant for the same images.
+
+    Args:
+        images: the images.
+        variant: name of the variant.
+        keras: outputs of the Keras model.
+        fp32: outputs of unquantized TFLite.
+        quantized: outputs of the variant.
+        score: the score that separates known items from unknown things.
 
     Raises:
-        BadInput: there is no image.
-        Refused: an engine answers something that is no number.
+        BadInput: there are no images.
+        Refused: a model gives probabilities that are not finite.
     """
     if not images.names:
         raise BadInput("none of the photos to compare on could be read")
-    answers = {KERAS: keras, FP32: fp32, variant: quantized}
-    for engine, answer in answers.items():
-        if not np.isfinite(answer.probabilities).all():
-            raise Refused(f"{engine} gives probabilities that are no numbers; train anew")
-    right = {engine: answer.top == images.truths for engine, answer in answers.items()}
-    before, after = right[KERAS], right[variant]
+    outputs = {KERAS: keras, FP32: fp32, variant: quantized}
+    for model, given in outputs.items():
+        if not np.isfinite(given.probabilities).all():
+            raise Refused(f"{model} gives probabilities that are not finite; train again")
+    correct = {model: given.top == images.classes for model, given in outputs.items()}
+    before, after = correct[KERAS], correct[variant]
     lost, gained = int((before & ~after).sum()), int((after & ~before).sum())
     pairs = dict.fromkeys(((FP32, KERAS), (variant, KERAS), (variant, FP32)))
     return Parity(
         variant=variant,
         split="+".join(dict.fromkeys(images.splits)),
         images=len(images.names),
-        accuracy={engine: _accuracy(hits) for engine, hits in right.items()},
+        accuracy={model: _accuracy(hits) for model, hits in correct.items()},
         accuracy_drop=(lost - gained) / len(images.names),
         accuracy_drop_interval=paired_difference(lost, gained, len(images.names)),
         mcnemar_p=mcnemar(lost, gained),
-        pairs={f"{a}-{b}": _pair(answers[a], answers[b], images.names) for a, b in pairs},
-        drift=_drift(images.truths, keras, quantized, score),
+        pairs={f"{a}-{b}": _pair(outputs[a], outputs[b], images.names) for a, b in pairs},
+        drift=_drift(images.classes, keras, quantized, score),
         classes=_by_class(images, before, after),
         datasets=_by_dataset(images.datasets, before, after, keras.top == quantized.top),
     )
 
 
-def keras_engine(predict: Callable[[np.ndarray], Sequence[np.ndarray]], temperature: float) -> Ask:
-    """The float model: `predict` gives (logits, embeddings) of a batch of `RGB - 117`."""
+def keras_predictor(
+    predict: Callable[[np.ndarray], Sequence[np.ndarray]], temperature: float
+) -> PredictBatch:
+    """The float model as a batch predictor.
 
-    def ask(pixels: np.ndarray) -> Answers:
+    Args:
+        predict: float32 [n, S, S, 3] `RGB - 117` -> (logits, embeddings).
+        temperature: the logits are divided by it before the softmax.
+    """
+
+    def predict_batch(pixels: np.ndarray) -> ModelOutputs:
         logits, embeddings = predict(float_input(pixels))
-        return Answers(logits, softmax(logits, temperature), embeddings)
+        return ModelOutputs(logits, softmax(logits, temperature), embeddings)
 
-    return ask
+    return predict_batch
 
 
-def device_engine(classifier: Classifier) -> Ask:
-    """A TFLite model through the code that runs on the device."""
+def tflite_predictor(classifier: Classifier) -> PredictBatch:
+    """A TFLite model as a batch predictor, through the code that runs on the device."""
 
-    def ask(pixels: np.ndarray) -> Answers:
+    def predict_batch(pixels: np.ndarray) -> ModelOutputs:
         predictions = [classifier.predict_input(image) for image in pixels]
-        return Answers(
-            np.stack([prediction.logits for prediction in predictions]),
-            np.stack([prediction.probabilities for prediction in predictions]),
-            np.stack([prediction.embedding for prediction in predictions]),
+        return ModelOutputs(
+            logits=np.stack([prediction.logits for prediction in predictions]),
+            probabilities=np.stack([prediction.probabilities for prediction in predictions]),
+            embeddings=np.stack([prediction.embedding for prediction in predictions]),
         )
 
-    return ask
+    return predict_batch
 
 
 def confidence(threshold: float) -> OodScore:
-    """The probability of the most likely class."""
-    return OodScore("confidence", threshold, lambda answers: answers.probabilities.max(axis=1))
+    """The probability of the top class as the score."""
+    return OodScore("confidence", threshold, lambda outputs: outputs.probabilities.max(axis=1))
 
 
 def _accuracy(hits: np.ndarray) -> Accuracy:
-    """From bool [images]: which ones were right."""
+    """The accuracy from bool [images], the correct predictions."""
     return Accuracy(float(hits.mean()), *wilson(int(hits.sum()), len(hits)))
 
 
-def _pair(first: Answers, second: Answers, names: Sequence[str]) -> Pair:
+def _pair(first: ModelOutputs, second: ModelOutputs, names: Sequence[str]) -> Pair:
     changed = np.flatnonzero(first.top != second.top)
     difference = np.abs(first.probabilities - second.probabilities)
     return Pair(
         agreement=(len(names) - len(changed)) / len(names),
         max_probability_difference=float(difference.max()),
         mean_probability_difference=float(difference.mean()),
-        changed=tuple(names[index] for index in changed),
+        changed=tuple(names[index] for index in changed.tolist()),
     )
 
 
-def _drift(truths: np.ndarray, keras: Answers, quantized: Answers, score: OodScore) -> Drift:
-    true = np.maximum(keras.probabilities.astype(np.float64), LEAST_PROBABILITY)
-    other = np.maximum(quantized.probabilities.astype(np.float64), LEAST_PROBABILITY)
+def _drift(
+    classes: np.ndarray, keras: ModelOutputs, quantized: ModelOutputs, score: OodScore
+) -> Drift:
+    true = np.maximum(keras.probabilities.astype(np.float64), MIN_PROBABILITY)
+    other = np.maximum(quantized.probabilities.astype(np.float64), MIN_PROBABILITY)
     divergence = float((true * np.log(true / other)).sum(axis=1).mean())
     before, after = score.of(keras), score.of(quantized)
     return Drift(
         kl=max(0.0, divergence),
-        ece_float=calibration_error(reliability(truths, keras.probabilities)),
-        ece_quantized=calibration_error(reliability(truths, quantized.probabilities)),
+        ece_float=calibration_error(reliability(classes, keras.probabilities)),
+        ece_quantized=calibration_error(reliability(classes, quantized.probabilities)),
         unknown_score=score.name,
         unknown_mean=float((after - before).mean()),
         unknown_max=float(np.abs(after - before).max()),
@@ -385,11 +420,13 @@ def _drift(truths: np.ndarray, keras: Answers, quantized: Answers, score: OodSco
     )
 
 
-def _by_class(images: Images, before: np.ndarray, after: np.ndarray) -> dict[str, ClassParity]:
-    """From bool [images]: which ones Keras and the variant get right."""
+def _by_class(
+    images: ComparisonImages, before: np.ndarray, after: np.ndarray
+) -> dict[str, ClassParity]:
+    """Correct predictions by label, from bool [images] of Keras and of the variant."""
     figures = {}
     for number, label in enumerate(images.labels):
-        chosen = images.truths == number
+        chosen = images.classes == number
         if chosen.any():
             figures[label] = ClassParity(
                 images=int(chosen.sum()),
@@ -402,7 +439,7 @@ def _by_class(images: Images, before: np.ndarray, after: np.ndarray) -> dict[str
 def _by_dataset(
     datasets: Sequence[str], before: np.ndarray, after: np.ndarray, same: np.ndarray
 ) -> dict[str, DatasetParity]:
-    """The main figures for the images of each dataset."""
+    """The main figures by dataset, from bool [images]."""
     of_image = np.array(datasets)
     figures = {}
     for folder in dict.fromkeys(datasets):

@@ -1,4 +1,4 @@
-"""A comparison as JSON and as one page with pictures, for whoever asks what quantizing changed."""
+"""The parity report: what quantization changed, as JSON and as one HTML page with photos."""
 
 import base64
 import json
@@ -9,22 +9,29 @@ from pathlib import Path
 import cv2
 import jinja2
 
-from convert.proof.judging import Candidate
-from convert.proof.layers import LayerError
-from convert.proof.variants import Row
+from convert.proof.evaluator import EvaluatedVariant
+from convert.proof.layers import LayerSqnr
+from convert.proof.variants import VariantRow
 from edge.files import write_whole
 
 
 def write_report(
     path: Path,
     name: str,
-    chosen: Candidate,
-    rows: Sequence[Row],
-    layers: Sequence[LayerError],
+    chosen: EvaluatedVariant,
+    rows: Sequence[VariantRow],
+    layers: Sequence[LayerSqnr],
 ) -> None:
-    """Write `path`.json and `path`.html: how `chosen` compares with Keras, and the whole table.
+    """Write `path`.json and `path`.html: the comparison of `chosen` with Keras, and the table.
 
-    The page holds pictures of the photos whose answer changed; it belongs in no bundle.
+    The page shows the photos whose top class changed, so it must not be part of a bundle.
+
+    Args:
+        path: path without the suffix.
+        name: name of the bundle.
+        chosen: the variant of the bundle.
+        rows: the table of all variants.
+        layers: the layers by SQNR, lowest first; empty if they were not ranked.
     """
     report = {
         **chosen.parity.report(),
@@ -32,14 +39,16 @@ def write_report(
         "failed": list(chosen.failed),
         "float_layers": list(chosen.float_layers),
         "rows": [asdict(row) for row in rows],
-        "layers": [{"layer": each.layer.name, "error": each.error} for each in layers],
+        "layers": [{"layer": each.layer.name, "sqnr_db": each.sqnr_db} for each in layers],
     }
     write_whole(path.with_name(f"{path.name}.json"), json.dumps(report, indent=2).encode() + b"\n")
     page = _render(name, chosen, rows, layers)
     write_whole(path.with_name(f"{path.name}.html"), page.encode("utf-8", "backslashreplace"))
 
 
-def _render(name: str, chosen: Candidate, rows: Sequence[Row], layers: Sequence[LayerError]) -> str:
+def _render(
+    name: str, chosen: EvaluatedVariant, rows: Sequence[VariantRow], layers: Sequence[LayerSqnr]
+) -> str:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -58,20 +67,20 @@ def _render(name: str, chosen: Candidate, rows: Sequence[Row], layers: Sequence[
     )
 
 
-def _changes(chosen: Candidate) -> list[dict]:
-    """The images that got another answer, as the page shows them."""
+def _changes(chosen: EvaluatedVariant) -> list[dict]:
+    """The images whose top class changed, as the page shows them."""
     images, changed = chosen.images, set(chosen.parity.quantized.changed)
     found = []
-    for place, name in enumerate(images.names):
+    for index, name in enumerate(images.names):
         if name in changed:
             keras, quantized = (
-                each.probabilities[place] for each in (chosen.keras, chosen.answers)
+                each.probabilities[index] for each in (chosen.keras, chosen.outputs)
             )
             found.append(
                 {
                     "name": name,
-                    "picture": _jpeg(images.pixels[place]),
-                    "truth": images.labels[images.truths[place]],
+                    "picture": _jpeg(images.pixels[index]),
+                    "truth": images.labels[images.classes[index]],
                     "keras": images.labels[int(keras.argmax())],
                     "keras_probability": float(keras.max()),
                     "quantized": images.labels[int(quantized.argmax())],
@@ -82,6 +91,6 @@ def _changes(chosen: Candidate) -> list[dict]:
 
 
 def _jpeg(pixels: "cv2.typing.MatLike") -> str:
-    """A uint8 RGB picture as a data URL."""
+    """A uint8 RGB image as a data URL."""
     _, encoded = cv2.imencode(".jpg", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
     return "data:image/jpeg;base64," + base64.b64encode(encoded.tobytes()).decode()

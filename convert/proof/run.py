@@ -1,4 +1,4 @@
-"""Reading a training run directory, as far as converting it needs."""
+"""Read what a conversion needs of a training run directory."""
 
 import json
 import math
@@ -17,7 +17,7 @@ MODEL, CONFIG, METRICS = "model.keras", "config.json", "metrics.json"
 
 
 class RunConfig(BaseModel):
-    """What `config.json` of a run must say; it says more, which matters to training only."""
+    """The keys of a run's `config.json` that a conversion needs."""
 
     labels: Annotated[tuple[str, ...], Field(min_length=2)]
     image_size: Annotated[int, Field(ge=1)]
@@ -33,15 +33,15 @@ class Run:
     Attributes:
         path: the directory.
         labels: the classes, in the order of the model's outputs.
-        size: height and width that the model's input is to have, pixels.
-        trained_size: the one it was trained at.
-        data: names (without their paths) of the dataset folders it was trained on.
-        weights: name of what the training started from.
+        size: height and width of the converted model's input, px.
+        trained_size: height and width of the input in training, px.
+        data: names (without paths) of the datasets it was trained on.
+        weights: name of the initial weights.
         seed: of the training.
-        figures: the single figures of `metrics.json`, such as `accuracy`; nested ones are left out.
-        calibration: its temperature, thresholds and detector of unknown things.
-        confusion: int [classes, classes] over its test photos, rows true, columns answered, where
-            its `metrics.json` says.
+        figures: the scalar metrics of `metrics.json`, such as `accuracy`.
+        calibration: temperature, thresholds and OOD detector.
+        confusion: int [classes, classes] over its test photos, rows true, columns predicted; None
+            if `metrics.json` has none.
     """
 
     path: Path
@@ -57,17 +57,17 @@ class Run:
 
     @property
     def accuracy(self) -> float | None:
-        """The accuracy that it reached by its own figures, 0 to 1, where they say."""
+        """The accuracy on its test photos by its own metrics, 0 to 1; None if they have none."""
         figure = self.figures.get("accuracy")
         return float(figure) if isinstance(figure, int | float) else None
 
     @property
     def model(self) -> Path:
-        """The Keras model."""
+        """Path of the Keras model."""
         return self.path / MODEL
 
     def at_size(self, size: int | None) -> "Run":
-        """The same weights for another input size; its figures then say `trained_size`."""
+        """The same weights for another input size, px; `figures` then holds `trained_size`."""
         if size in (None, self.trained_size):
             return self
         figures = {**self.figures, "trained_size": self.trained_size}
@@ -75,10 +75,10 @@ class Run:
 
 
 def read_run(path: Path) -> Run:
-    """Read a run directory; the model itself is only seen to be there.
+    """Read a run directory; the model is not loaded, but it must be there.
 
     Raises:
-        BadInput: a file is missing or does not say what it must.
+        BadInput: a file is missing or invalid.
     """
     for name in (MODEL, CONFIG, METRICS):
         if not (path / name).is_file():

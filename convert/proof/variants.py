@@ -1,4 +1,4 @@
-"""The variants of one model side by side: how large, how right, how near to Keras, how fast."""
+"""The table of variants: file size, accuracy, agreement with Keras, and latency of each."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,22 +9,22 @@ from convert.proof.parity import KERAS, Parity
 
 
 @dataclass(frozen=True)
-class Row:
+class VariantRow:
     """One variant of the model.
 
     Attributes:
         variant: its name.
         megabytes: size of the file, 10^6 bytes.
-        images: how many it was judged on.
-        accuracy, accuracy_low, accuracy_high: with its Wilson 95 % interval, 0 to 1.
-        accuracy_float: Keras' on the same images.
-        agreement: share of the images that get Keras' answer.
-        kl: mean divergence of its probabilities from Keras', nats.
-        threads: that an inference may use.
+        images: number of images it was compared on.
+        accuracy, accuracy_low, accuracy_high: accuracy and its Wilson 95 % interval, 0 to 1.
+        accuracy_float: accuracy of Keras on the same images, 0 to 1.
+        agreement: share of the images with the same top class as Keras, 0 to 1.
+        kl: mean Kullback-Leibler divergence from the probabilities of Keras, nats.
+        threads: threads of an inference.
         gate: `passed` or `refused`.
-        failed: the criteria it fails.
-        note: what else there is to know; may be empty.
-        median_ms: of one inference on this machine, all variants taking turns; None: not timed yet.
+        failed: the criteria of the gate that it fails.
+        note: a remark; may be empty.
+        median_ms: median latency of an inference, measured in turns; None: not measured yet.
     """
 
     variant: str
@@ -43,12 +43,22 @@ class Row:
     median_ms: float | None = None
 
 
-def make_row(size: int, parity: Parity, failed: Sequence[str], threads: int, note: str) -> Row:
-    """The figures of a variant whose file has `size` bytes."""
+def make_row(
+    parity: Parity, *, file_bytes: int, failed: Sequence[str], threads: int, note: str
+) -> VariantRow:
+    """The row of one variant, without its latency.
+
+    Args:
+        parity: its comparison with Keras.
+        file_bytes: size of its .tflite file.
+        failed: the criteria of the gate that it fails.
+        threads: threads of an inference.
+        note: a remark; may be empty.
+    """
     accuracy = parity.accuracy[parity.variant]
-    return Row(
+    return VariantRow(
         variant=parity.variant,
-        megabytes=round(size / 1e6, 3),
+        megabytes=round(file_bytes / 1e6, 3),
         images=parity.images,
         accuracy=accuracy.value,
         accuracy_low=accuracy.low,
@@ -63,10 +73,10 @@ def make_row(size: int, parity: Parity, failed: Sequence[str], threads: int, not
     )
 
 
-def draw_table(rows: Sequence[Row]) -> Table:
-    """The rows for people."""
-    table = Table(title=f"variants, against Keras; {rows[0].threads} threads")
-    for title in ("variant", "MB", "images", "accuracy", "95 %", "Keras", "same answer", "KL"):
+def variants_table(rows: Sequence[VariantRow]) -> Table:
+    """The rows as a table for the terminal."""
+    table = Table(title=f"variants compared with Keras, {rows[0].threads} threads")
+    for title in ("variant", "MB", "images", "accuracy", "95 %", "Keras", "agreement", "KL"):
         table.add_column(title, justify="left" if title == "variant" else "right")
     table.add_column("ms", justify="right")
     table.add_column("gate")

@@ -1,1 +1,1 @@
-"""The Keras model as TFLite, float and quantized."""
+"""Conversion of a Keras model to TFLite, float and quantized."""

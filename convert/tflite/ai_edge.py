@@ -1,4 +1,4 @@
-"""Quantizing with Google's ai-edge-quantizer, which changes a float .tflite file."""
+"""Quantize a float .tflite file with Google's ai-edge-quantizer."""
 
 import os
 
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from convert.tflite.flatbuffer import take_floats, take_raw_bytes
+from convert.tflite.flatbuffer import use_float_io, use_raw_rgb_input
 from convert.tflite.tensorflow_converter import check_input
 from edge.errors import BadInput, EwasteError
 from edge.inference.preprocess import INPUT_OFFSET, float_input
@@ -35,23 +35,31 @@ ACTIVATION_BITS = {"int8": 8, "int16x8": 16}
 def quantize(
     variant: str, fp32: bytes, calibration: np.ndarray, keep_float: Sequence[str] = ()
 ) -> bytes:
-    """Quantize a float .tflite file to `dynamic`, `int8` or `int16x8`.
+    """Quantize a float .tflite file.
 
-    `calibration` is uint8 RGB [images, S, S, 3]; layers whose outputs are named in `keep_float`
-    stay float. An int8 model takes raw RGB bytes, the others float32 `RGB - 117`.
+    Args:
+        variant: `dynamic`, `int8` or `int16x8`.
+        fp32: content of the float file.
+        calibration: images for the ranges of activations, uint8 RGB [images, S, S, 3].
+        keep_float: names of the layers that stay in float.
+
+    Returns:
+        The quantized file. The input of an int8 model is raw RGB, that of the others float32
+        `RGB - 117`.
 
     Raises:
         EwasteError: the quantizer failed.
+        Refused: the input of the int8 model is not raw RGB.
     """
     try:
         with quiet():
             model = _quantize(variant, fp32, calibration, keep_float)
-    except Exception as error:  # it raises whatever it comes across
+    except Exception as error:  # the quantizer raises exceptions of any type
         raise EwasteError(f"ai-edge-quantizer failed: {str(error).splitlines()[0]}") from error
     if variant == "int8":
-        model = take_raw_bytes(model)
+        model = use_raw_rgb_input(model)
         check_input(model)
-    return take_floats(model) if variant == "int16x8" else model
+    return use_float_io(model) if variant == "int16x8" else model
 
 
 def _quantize(
@@ -68,22 +76,24 @@ def _quantize(
         recipe.add_quantization_config(
             regex=re.escape(name), operation_name=ALL, algorithm_key=AlgorithmName.NO_QUANTIZE
         )
-    maker = Quantizer(fp32)
-    maker.load_quantization_recipe(recipe.get_quantization_recipe())
-    return bytes(maker.quantize(ranges, enable_progress_report=False).quantized_model)
+    quantizer = Quantizer(fp32)
+    quantizer.load_quantization_recipe(recipe.get_quantization_recipe())
+    return bytes(quantizer.quantize(ranges, enable_progress_report=False).quantized_model)
 
 
 def _ranges(fp32: bytes, calibration: np.ndarray, recipe: RecipeManager) -> dict:
-    """The smallest and largest value of each tensor over all calibration images.
+    """The minimum and maximum of each tensor over all calibration images.
 
-    Not the quantizer's own moving average, which cuts off what is large on few images: on a
-    well-trained model, the logits of the images it is surest of.
+    The moving average that the quantizer uses by default would clip values that are large on few
+    images: in a well-trained model, the logits of the most confident predictions.
     """
     calibrator = Calibrator(fp32, num_threads=2, qsv_update_func=min_max_update)
     inputs = [{"image": float_input(pixels)[np.newaxis]} for pixels in calibration]
     calibrator.calibrate({SIGNATURE: inputs}, recipe)
     ranges = calibrator.get_model_qsvs()
-    # The input must take every byte as it is: scale 1.0, whatever the calibration photos hold.
-    whole = {"min": -float(INPUT_OFFSET), "max": 255.0 - INPUT_OFFSET}
-    ranges[INPUT] = {key: np.full_like(ranges[INPUT][key], value) for key, value in whole.items()}
+    # Raw RGB needs scale 1.0, whatever the range of the calibration photos.
+    full_range = {"min": -float(INPUT_OFFSET), "max": 255.0 - INPUT_OFFSET}
+    ranges[INPUT] = {
+        key: np.full_like(ranges[INPUT][key], value) for key, value in full_range.items()
+    }
     return ranges

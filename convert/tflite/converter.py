@@ -1,4 +1,4 @@
-"""One run's model in all its variants, by either quantizer."""
+"""Convert the model of a run to any of its variants, with either quantizer."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,24 +6,24 @@ from pathlib import Path
 
 import numpy as np
 
-from convert.proof.layers import Layer, LayerError, rank_layers, read_layers
+from convert.proof.layers import FusedLayer, LayerSqnr, rank_layers, read_layers
 from convert.tflite import tensorflow_converter as tflite
 from convert.tflite.metadata import add_metadata
 
-COMPARED_LAYERS = 16
-"""How many calibration images layers are compared on."""
+SQNR_IMAGES = 16
+"""Calibration images that the SQNR of layers is measured on."""
 
 
 @dataclass(frozen=True)
 class Converter:
-    """Makes the variants of one model.
+    """Converts one model to its variants.
 
     Attributes:
-        graph: its exported graph.
-        fp32: it as unquantized TFLite.
-        calibration: what ranges are taken from, uint8 RGB [images, S, S, 3].
+        graph: its exported graph, a SavedModel.
+        fp32: the unquantized .tflite file.
+        calibration: images for the ranges of activations, uint8 RGB [images, S, S, 3].
         quantizer: `tflite` or `ai-edge`.
-        labels: the classes, for the metadata in the file.
+        labels: the class names, for the metadata in the file.
     """
 
     graph: Path
@@ -33,11 +33,11 @@ class Converter:
     labels: tuple[str, ...]
 
     def convert(self, variant: str) -> bytes:
-        """The .tflite file of one of `convert.proof.judging.VARIANTS`.
+        """The .tflite file of one of `convert.proof.evaluator.VARIANTS`.
 
         Raises:
             EwasteError: the converter failed.
-            Refused: an int8 model came out that takes something else than raw RGB.
+            Refused: the input of the int8 model is not raw RGB.
         """
         if self.quantizer == "ai-edge" and variant not in ("fp32", "fp16"):
             from convert.tflite import ai_edge
@@ -53,41 +53,44 @@ class Converter:
             }[variant]()
         return add_metadata(model, self.labels)
 
-    def partly(self) -> "PartlyConverter":
-        """For leaving some layers in float; it calibrates once more, which takes a while."""
-        calibrated = tflite.Calibrated(self.graph, self.calibration, COMPARED_LAYERS)
-        return PartlyConverter(self, calibrated, tuple(read_layers(self.fp32)))
+    def selective(self) -> "SelectiveConverter":
+        """A converter that keeps some layers in float; it calibrates again, which takes a while."""
+        calibrated = tflite.CalibratedModel(self.graph, self.calibration, SQNR_IMAGES)
+        return SelectiveConverter(self, calibrated, tuple(read_layers(self.fp32)))
 
 
 @dataclass(frozen=True)
-class PartlyConverter:
-    """Makes int8 models with some layers in float.
+class SelectiveConverter:
+    """Selective quantization: int8 models with some layers in float.
 
     Attributes:
-        whole: what makes the whole ones.
-        calibrated: the model with its ranges.
-        layers: all of them, in the order they run.
+        full: the converter of fully quantized models.
+        calibrated: the calibrated model.
+        layers: all layers, in the order of execution.
     """
 
-    whole: Converter
-    calibrated: tflite.Calibrated
-    layers: tuple[Layer, ...]
+    full: Converter
+    calibrated: tflite.CalibratedModel
+    layers: tuple[FusedLayer, ...]
 
-    def rank(self) -> list[LayerError]:
-        """The layers, those that quantizing hurts most first."""
-        errors = self.calibrated.tensor_errors([layer.name for layer in self.layers])
-        return rank_layers(self.layers, errors)
+    def rank(self) -> list[LayerSqnr]:
+        """The layers by SQNR, lowest first."""
+        sqnr_db = self.calibrated.tensor_sqnr([layer.name for layer in self.layers])
+        return rank_layers(self.layers, sqnr_db)
 
     def convert(self, keep_float: Sequence[str]) -> bytes:
-        """The int8 model with the layers of these names in float.
+        """The int8 model with some layers in float.
+
+        Args:
+            keep_float: names of these layers.
 
         Raises:
             EwasteError: the converter failed.
         """
-        if self.whole.quantizer == "ai-edge":
+        if self.full.quantizer == "ai-edge":
             from convert.tflite import ai_edge
 
-            model = ai_edge.quantize("int8", self.whole.fp32, self.whole.calibration, keep_float)
+            model = ai_edge.quantize("int8", self.full.fp32, self.full.calibration, keep_float)
         else:
             model = self.calibrated.quantize(keep_float)
-        return add_metadata(model, self.whole.labels)
+        return add_metadata(model, self.full.labels)

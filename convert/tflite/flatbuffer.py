@@ -1,6 +1,6 @@
-"""Small changes to a converted .tflite file: what goes in and out of it, and its metadata.
+"""Read, edit and write .tflite files: the types of their inputs and outputs, and their metadata.
 
-The file is a flatbuffer (the "TFL3" schema); `ai_edge_litert` brings Python classes for it.
+A .tflite file is a flatbuffer of schema "TFL3"; `ai_edge_litert` ships the generated classes.
 """
 
 import flatbuffers
@@ -11,14 +11,14 @@ from edge.inference.preprocess import INPUT_OFFSET
 
 _QUANTIZE, _DEQUANTIZE = schema.BuiltinOperator.QUANTIZE, schema.BuiltinOperator.DEQUANTIZE
 BUFFER_ALIGNMENT = 16
-"""Bytes; the schema's `force_align` of weights, which kernels may count on."""
+"""Bytes; the `force_align` of weights in the schema, which kernels may rely on."""
 
-INSIDE = 1
-"""The largest offset of a buffer that says that its data are its own, by the schema."""
+MAX_INLINE_OFFSET = 1
+"""By the schema, a buffer with a larger offset has its data behind the flatbuffer."""
 
 
 class _Builder(flatbuffers.Builder):
-    """A builder that keeps weights aligned, which the generated Python code forgets."""
+    """A builder that aligns weights, which the generated Python code does not."""
 
     def CreateNumpyVector(self, array: np.ndarray) -> int:  # noqa: N802 (overrides)
         self.Prep(BUFFER_ALIGNMENT, array.nbytes)
@@ -26,13 +26,13 @@ class _Builder(flatbuffers.Builder):
 
 
 def read_model(content: bytes) -> schema.ModelT:
-    """The objects of a .tflite file, free to be changed.
+    """Read a .tflite file into objects that can be edited.
 
-    Weights that lie behind the flatbuffer, as in files of some quantizers, are brought into it.
+    Weights behind the flatbuffer, as some quantizers write them, are moved into it.
     """
     model = schema.ModelT.InitFromPackedBuf(content, 0)
     for buffer in model.buffers:
-        if buffer.offset > INSIDE:
+        if buffer.offset > MAX_INLINE_OFFSET:
             begin, end = buffer.offset, buffer.offset + buffer.size
             buffer.data = np.frombuffer(content[begin:end], np.uint8)
             buffer.offset = buffer.size = 0
@@ -40,41 +40,42 @@ def read_model(content: bytes) -> schema.ModelT:
 
 
 def write_model(model: schema.ModelT) -> bytes:
-    """The .tflite file of such objects; the same objects give the same bytes."""
+    """Write objects as a .tflite file; the same objects give the same bytes."""
     builder = _Builder(1 << 20)
     builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
     return bytes(builder.Output())
 
 
-def name_of(tensor: schema.TensorT) -> str:
-    """The name of a tensor, which is that of the layers that make it."""
+def name_of(tensor: schema.TensorT | schema.TensorMapT) -> str:
+    """The name of a tensor or of a signature entry."""
     return tensor.name.decode() if isinstance(tensor.name, bytes) else tensor.name
 
 
-def take_raw_bytes(content: bytes) -> bytes:
-    """Make a model of `RGB - 117` take uint8 RGB, and give integers where it has them.
+def use_raw_rgb_input(content: bytes) -> bytes:
+    """Change the input of a model from `RGB - 117` to uint8 RGB, and its outputs to integers.
 
-    The input may be float32, or int8 of scale 1.0 and zero point -11, as quantizers leave it.
-    Round trips through 8 bits between two float layers, which add nothing but error, go.
+    The input may be float32, or int8 with scale 1.0 and zero point -11, as quantizers write it.
+    An output that is dequantized last becomes the quantized tensor. A QUANTIZE and DEQUANTIZE
+    between two float layers, which only adds noise, is removed.
     """
     model = read_model(content)
     graph = _Graph(model)
-    graph.join_floats()
-    graph.take_bytes()
-    graph.give_integers()
+    graph.remove_round_trips()
+    graph.add_uint8_input()
+    graph.remove_output_dequantize()
     return write_model(model)
 
 
-def take_floats(content: bytes) -> bytes:
-    """Make a model of integers take and give float32."""
+def use_float_io(content: bytes) -> bytes:
+    """Change the input and the outputs of an integer model to float32."""
     model = read_model(content)
     graph = _Graph(model)
-    graph.take_and_give_floats()
+    graph.add_float_io()
     return write_model(model)
 
 
 class _Graph:
-    """The one subgraph of a model, while its operators are changed."""
+    """The only subgraph of a model, for editing its operators."""
 
     def __init__(self, model: schema.ModelT) -> None:
         self.model = model
@@ -82,30 +83,31 @@ class _Graph:
         self.tensors = self.subgraph.tensors
 
     def code_of(self, operator: schema.OperatorT) -> int:
+        """The builtin code of an operator."""
         code = self.model.operatorCodes[operator.opcodeIndex]
         return max(code.builtinCode, code.deprecatedBuiltinCode)
 
-    def is_(self, operator: schema.OperatorT, code: int) -> bool:
+    def has_code(self, operator: schema.OperatorT, code: int) -> bool:
         return self.code_of(operator) == code
 
-    def join_floats(self) -> None:
-        """Remove QUANTIZE followed by DEQUANTIZE: whoever reads the latter reads the former."""
+    def remove_round_trips(self) -> None:
+        """Remove each QUANTIZE that is followed by DEQUANTIZE; readers use the original tensor."""
         quantized = {
             operator.outputs[0]: operator.inputs[0]
             for operator in self.subgraph.operators
-            if self.is_(operator, _QUANTIZE)
+            if self.has_code(operator, _QUANTIZE)
             and self.tensors[operator.inputs[0]].type == schema.TensorType.FLOAT32
         }
         for operator in list(self.subgraph.operators):
-            if self.is_(operator, _DEQUANTIZE):
+            if self.has_code(operator, _DEQUANTIZE):
                 source = quantized.get(operator.inputs[0])
                 if source is not None and operator.outputs[0] not in self.subgraph.outputs:
                     self.replace(operator.outputs[0], source)
                     self.subgraph.operators.remove(operator)
-        self.prune(_QUANTIZE)
+        self.remove_unread(_QUANTIZE)
 
-    def take_bytes(self) -> None:
-        """Put a uint8 tensor before the input."""
+    def add_uint8_input(self) -> None:
+        """Insert a uint8 input before the current one."""
         (old,) = self.subgraph.inputs
         kind = self.tensors[old].type
         if kind == schema.TensorType.UINT8:
@@ -115,15 +117,15 @@ class _Graph:
         code = _QUANTIZE
         if kind == schema.TensorType.FLOAT32:
             code = _DEQUANTIZE
-            # QUANTIZE takes uint8 as well as float32, and is then a mere shift.
-            for operator in [each for each in rest if self.is_(each, _QUANTIZE)]:
+            # QUANTIZE accepts uint8 too, and then only shifts the zero point.
+            for operator in [each for each in rest if self.has_code(each, _QUANTIZE)]:
                 operator.inputs = [new]
                 rest.remove(operator)
         if rest:
             self.subgraph.operators.insert(0, self.make_operator(code, new, old))
 
-    def take_and_give_floats(self) -> None:
-        """Put float32 tensors before the input and behind the outputs."""
+    def add_float_io(self) -> None:
+        """Insert a float32 input before the current one, and float32 outputs at the end."""
         (old,) = self.subgraph.inputs
         new = self.add_input(old, schema.TensorType.FLOAT32, None)
         self.subgraph.operators.insert(0, self.make_operator(_QUANTIZE, new, old))
@@ -132,10 +134,10 @@ class _Graph:
             self.rename_output(old, new)
             self.subgraph.operators.append(self.make_operator(_DEQUANTIZE, old, new))
 
-    def give_integers(self) -> None:
-        """Where an output is dequantized at the very end, give what it was made from."""
+    def remove_output_dequantize(self) -> None:
+        """Replace each output of a final DEQUANTIZE with the quantized tensor."""
         for operator in list(self.subgraph.operators):
-            ends = self.is_(operator, _DEQUANTIZE) and list(self.subgraph.outputs).count(
+            ends = self.has_code(operator, _DEQUANTIZE) and list(self.subgraph.outputs).count(
                 operator.outputs[0]
             )
             read = any(operator.outputs[0] in other.inputs for other in self.subgraph.operators)
@@ -156,7 +158,7 @@ class _Graph:
         return len(self.tensors) - 1
 
     def add_input(self, like: int, kind: int, quantization: tuple[float, int] | None) -> int:
-        """Let the model take a new tensor instead of its input `like`."""
+        """Replace the input `like` of the model with a new tensor."""
         new = self.add_tensor(like, kind, quantization)
         self.subgraph.inputs = [new]
         for signature in self.model.signatureDefs:
@@ -165,7 +167,7 @@ class _Graph:
         return new
 
     def rename_output(self, old: int, new: int) -> None:
-        """Let the model give tensor `new` where it gave `old`."""
+        """Replace output `old` of the model with tensor `new`."""
         self.subgraph.outputs = [
             new if place == old else int(place) for place in self.subgraph.outputs
         ]
@@ -190,15 +192,15 @@ class _Graph:
         return len(self.model.operatorCodes) - 1
 
     def replace(self, old: int, new: int) -> None:
-        """Let everything that reads tensor `old` read `new`, and the model give it."""
+        """Replace tensor `old` with `new` in all operator inputs and model outputs."""
         for operator in self.subgraph.operators:
             operator.inputs = [new if place == old else int(place) for place in operator.inputs]
         self.rename_output(old, new)
 
-    def prune(self, code: int) -> None:
-        """Remove operators of a kind whose output nobody reads."""
+    def remove_unread(self, code: int) -> None:
+        """Remove operators of this code whose output is not read."""
         for operator in list(self.subgraph.operators):
             read = {int(place) for other in self.subgraph.operators for place in other.inputs}
             read |= {int(place) for place in self.subgraph.outputs}
-            if self.is_(operator, code) and operator.outputs[0] not in read:
+            if self.has_code(operator, code) and operator.outputs[0] not in read:
                 self.subgraph.operators.remove(operator)

@@ -1,8 +1,9 @@
-"""What a .tflite file says of itself: "TFLite metadata", for Android Studio, MediaPipe and others.
+"""Add "TFLite metadata" to a .tflite file, for Android Studio, MediaPipe and other tools.
 
-A flatbuffer of the schema "M001" (metadata_schema.fbs of github.com/tensorflow/tflite-support,
-Apache-2.0) lies in the model under the name TFLITE_METADATA, and the labels in a zip archive behind
-the model's end, where model loaders do not look.
+The metadata are a flatbuffer of schema "M001" (metadata_schema.fbs of
+github.com/tensorflow/tflite-support, Apache-2.0) in the model under the name TFLITE_METADATA. The
+labels are in a zip archive appended to the model, which model loaders ignore. No package of this
+project ships generated classes for that schema, so its fields are written by number.
 """
 
 import io
@@ -23,15 +24,20 @@ RGB, IMAGE_PROPERTIES, NORMALIZATION, AXIS_LABELS = 1, 2, 1, 2
 """Values of the schema's enumerations ColorSpaceType, ContentProperties, ProcessUnitOptions and
 AssociatedFileType."""
 DESCRIPTIONS = {
-    "logits": "One number for each label; softmax makes them probabilities.",
+    "logits": "One logit for each label; their softmax gives the probabilities.",
     "embedding": "The globally pooled features before the last layer.",
 }
 
 
 def add_metadata(content: bytes, labels: Sequence[str]) -> bytes:
-    """The same model, which also tells its labels, input and normalization.
+    """Add the labels, the description of input and outputs, and the normalization to a model.
 
-    `content` is a .tflite file with the signature outputs `logits` and `embedding`.
+    Args:
+        content: a .tflite file with the signature outputs `logits` and `embedding`.
+        labels: the class names, in the order of the logits.
+
+    Returns:
+        The new .tflite file.
     """
     model = read_model(content)
     (graph,) = model.subgraphs
@@ -86,7 +92,7 @@ def _describe_input(table: "_Table", size: int) -> int:
 
 
 def _describe_output(table: "_Table", name: str) -> int:
-    """Write a `TensorMetadata`; that of the logits tells where the labels are."""
+    """Write a `TensorMetadata`; that of the logits names the file of the labels."""
     described = {0: table.text(name), 1: table.text(DESCRIPTIONS[name])}
     if name == "logits":
         labels = table.write(
@@ -97,7 +103,7 @@ def _describe_output(table: "_Table", name: str) -> int:
 
 
 class _Table:
-    """Writes flatbuffer tables, innermost first: a field's number in the schema -> its value."""
+    """Writes flatbuffer tables, innermost first; fields are given by their number in the schema."""
 
     def __init__(self) -> None:
         self._builder = flatbuffers.Builder(1024)
@@ -143,6 +149,6 @@ class _Table:
 def _append_file(model: bytes, name: str, content: bytes) -> bytes:
     packed = io.BytesIO(model)
     with zipfile.ZipFile(packed, "a") as archive:
-        # The same time always: the same model must be the same bytes.
+        # A fixed time, so that the same model gives the same bytes.
         archive.writestr(zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0)), content)
     return packed.getvalue()

@@ -1,12 +1,13 @@
-"""The Keras model of a run as TFLite, unquantized and quantized, by TensorFlow's converter.
+"""Convert the Keras model of a run to TFLite with TensorFlow's converter.
 
-Importing this imports TensorFlow, which takes seconds and prints.
+Importing this module imports TensorFlow, which takes seconds and prints to stderr.
 """
 
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import math
 import re
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
@@ -18,24 +19,26 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.lite.python.convert import mlir_quantize
 
+from convert.proof.layers import MAX_SQNR_DB
 from convert.proof.run import Run
-from convert.tflite.flatbuffer import take_raw_bytes
+from convert.tflite.flatbuffer import use_raw_rgb_input
 from edge.errors import BadInput, EwasteError, Refused
 from edge.inference.classifier import load_runtime
 from edge.inference.preprocess import INPUT_OFFSET, float_input
 from edge.quiet import quiet
 
 OUTPUTS = ("logits", "embedding")
-Made = TypeVar("Made")
+METRIC = "noise_to_signal"
+Result = TypeVar("Result")
 
 
 def load_model(run: Run) -> keras.Model:
     """Load the float model of a run: float32 [N, S, S, 3] `RGB - 117` -> probabilities.
 
-    Where the run is to have another size than it was trained at, the same weights take that.
+    If `run.size` is not the size of the training, the weights are moved to an input of that size.
 
     Raises:
-        BadInput: the file is no Keras model, not one of that form, or it cannot take that size.
+        BadInput: the file is not a Keras model of that form, or cannot have an input of that size.
     """
     try:
         model = keras.models.load_model(run.model, compile=False)
@@ -56,32 +59,32 @@ def load_model(run: Run) -> keras.Model:
 def _resized(model: keras.Model, run: Run) -> keras.Model:
     """The same layers and weights behind an input of `run.size`."""
     try:
-        fresh = keras.models.clone_model(model, keras.Input((run.size, run.size, 3)))
-        fresh.set_weights(model.get_weights())
+        resized = keras.models.clone_model(model, keras.Input((run.size, run.size, 3)))
+        resized.set_weights(model.get_weights())
     except ValueError as error:
         raise BadInput(
             f"{run.model}: cannot take images of {run.size} px instead of {run.trained_size} "
             f"({_first_line(error)}); train at that size"
         ) from None
-    return fresh
+    return resized
 
 
-def float_answers(model: keras.Model) -> Callable[[np.ndarray], list[np.ndarray]]:
-    """What gives the logits and embeddings of a batch, float32 [N, S, S, 3] `RGB - 117`."""
-    told = keras.Model(model.input, [model.get_layer(name).output for name in OUTPUTS])
-    return told.predict_on_batch
+def float_outputs(model: keras.Model) -> Callable[[np.ndarray], list[np.ndarray]]:
+    """A function from a batch, float32 [N, S, S, 3] `RGB - 117`, to its logits and embeddings."""
+    truncated = keras.Model(model.input, [model.get_layer(name).output for name in OUTPUTS])
+    return truncated.predict_on_batch
 
 
 def export_graph(model: keras.Model, folder: Path) -> None:
     """Write the inference graph of `model` as a SavedModel: `image` -> `logits`, `embedding`.
 
-    The signature `serving_default` takes one image, float32 [1, S, S, 3].
+    The input of its signature `serving_default` is one image, float32 [1, S, S, 3].
 
     Raises:
-        EwasteError: it cannot be exported, such as for want of space.
+        EwasteError: the export failed, for example because the disk is full.
     """
     outputs = {name: model.get_layer(name).output for name in OUTPUTS}
-    # A name of its own, for Keras' would count the models of this process, and end up in the file.
+    # A fixed name: the default counts the models of this process and would end up in the file.
     served = keras.Model(model.input, outputs, name="served")
     image = tf.TensorSpec((1, *model.input_shape[1:]), tf.float32, name="image")
     archive = keras.export.ExportArchive()
@@ -93,12 +96,12 @@ def export_graph(model: keras.Model, folder: Path) -> None:
 
 
 def convert_fp32(graph: Path) -> bytes:
-    """Convert an exported graph to TFLite as it is, in float32."""
+    """Convert an exported graph to TFLite in float32."""
     return _convert(tf.lite.TFLiteConverter.from_saved_model(str(graph)))
 
 
 def convert_fp16(graph: Path) -> bytes:
-    """The same with weights of 16 bits; the arithmetic stays float32 where nothing faster is."""
+    """Convert with 16-bit weights; most runtimes still compute in float32."""
     converter = tf.lite.TFLiteConverter.from_saved_model(str(graph))
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.target_spec.supported_types = [tf.float16]
@@ -106,14 +109,14 @@ def convert_fp16(graph: Path) -> bytes:
 
 
 def convert_dynamic(graph: Path) -> bytes:
-    """Weights of 8 bits; the ranges of activations are taken anew at each inference."""
+    """Convert with 8-bit weights; the ranges of activations are measured at each inference."""
     converter = tf.lite.TFLiteConverter.from_saved_model(str(graph))
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     return _convert(converter)
 
 
 def convert_int16x8(graph: Path, calibration: np.ndarray) -> bytes:
-    """Activations of 16 bits, weights of 8; input and outputs stay float32."""
+    """Convert with 16-bit activations and 8-bit weights; input and outputs stay float32."""
     converter = _calibrated(graph, calibration)
     converter.target_spec.supported_ops = [
         tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
@@ -122,14 +125,17 @@ def convert_int16x8(graph: Path, calibration: np.ndarray) -> bytes:
 
 
 def convert_int8(graph: Path, calibration: np.ndarray) -> bytes:
-    """Convert an exported graph to TFLite with 8-bit integers throughout.
+    """Convert an exported graph to TFLite with 8-bit integers in all layers.
 
-    `calibration` is uint8 RGB [images, S, S, 3]: the ranges of all tensors are taken from it. The
-    input becomes uint8 with scale 1.0 and zero point 117, that is raw RGB; the outputs int8.
+    The input is uint8 with scale 1.0 and zero point 117, that is raw RGB; the outputs are int8.
+
+    Args:
+        graph: the SavedModel.
+        calibration: images for the ranges of activations, uint8 RGB [images, S, S, 3].
 
     Raises:
         EwasteError: the converter failed.
-        Refused: the converter gave the input another scale.
+        Refused: the converter chose another scale for the input.
     """
     converter = _calibrated(graph, calibration)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
@@ -140,14 +146,19 @@ def convert_int8(graph: Path, calibration: np.ndarray) -> bytes:
     return model
 
 
-class Calibrated:
-    """A model whose ranges are taken already, to be quantized in parts and layer by layer.
+class CalibratedModel:
+    """A calibrated model, for selective quantization and for the SQNR of its layers.
 
-    It stands on TensorFlow's QuantizationDebugger, which calibrates once for all that follows.
+    It uses TensorFlow's QuantizationDebugger, which calibrates only once.
     """
 
-    def __init__(self, graph: Path, calibration: np.ndarray, compared: int) -> None:
-        """Calibrate on uint8 RGB [images, S, S, 3]; layers are compared on the first `compared`.
+    def __init__(self, graph: Path, calibration: np.ndarray, sqnr_images: int) -> None:
+        """Calibrate the model.
+
+        Args:
+            graph: the SavedModel.
+            calibration: images for the ranges of activations, uint8 RGB [images, S, S, 3].
+            sqnr_images: number of these images that the SQNR is measured on.
 
         Raises:
             EwasteError: the converter failed.
@@ -156,7 +167,7 @@ class Calibrated:
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
 
         def feed() -> Iterator[list[np.ndarray]]:
-            for pixels in calibration[:compared]:
+            for pixels in calibration[:sqnr_images]:
                 yield [float_input(pixels)[np.newaxis]]
 
         self._debugger = _guarded(
@@ -164,67 +175,87 @@ class Calibrated:
                 converter=converter,
                 debug_dataset=feed,
                 debug_options=tf.lite.experimental.QuantizationDebugOptions(
-                    layer_direct_compare_metrics={"noise_share": noise_share}
+                    layer_direct_compare_metrics={METRIC: noise_to_signal}
                 ),
             )
         )
 
-    def tensor_errors(self, layers: Sequence[str]) -> dict[str, float]:
-        """By the name of each layer's output: how much of it is lost (`noise_share`), 0 to 1.
+    def tensor_sqnr(self, layers: Sequence[str]) -> dict[str, float]:
+        """Measure the SQNR of the output of each layer, dB, 0 to `MAX_SQNR_DB`.
 
-        Layers that only pass numbers on, such as padding, lose nothing and are left out.
+        Layers that do not compute, such as padding, add no noise and are left out.
+
+        Args:
+            layers: names of the layers' outputs.
         """
         _guarded(self._debugger.run)
-        errors = {}
+        sqnr_db = {}
         for name, figures in self._debugger.layer_statistics.items():
-            # The debugger's name of a layer: NumericVerify/LAYER, digits, a colon and a number.
+            # The debugger calls a layer NumericVerify/LAYER, digits, a colon and a number.
             found = name.removeprefix("NumericVerify/").rpartition(":")[0]
-            fitting = [layer for layer in layers if re.fullmatch(re.escape(layer) + r"\d*", found)]
-            if fitting:
-                errors[max(fitting, key=len)] = float(figures["noise_share"])
-        return errors
+            matching = [layer for layer in layers if re.fullmatch(re.escape(layer) + r"\d*", found)]
+            if matching:
+                sqnr_db[max(matching, key=len)] = to_sqnr_db(float(figures[METRIC]))
+        return sqnr_db
 
     def quantize(self, keep_float: Sequence[str]) -> bytes:
-        """Quantize all but the layers of these names; the input takes raw RGB bytes.
+        """Quantize the model but for some layers; its input is raw RGB.
+
+        Args:
+            keep_float: names of the layers that stay in float.
 
         Raises:
             EwasteError: the converter failed.
         """
-        # As the debugger's own `get_nondebug_quantized_model`, which cannot leave out all layers.
+        # Like `get_nondebug_quantized_model` of the debugger, which cannot leave out all layers.
         calibrated = self._debugger.calibrated_model
-        model = take_raw_bytes(
+        model = use_raw_rgb_input(
             _guarded(lambda: mlir_quantize(calibrated, denylisted_nodes=list(keep_float)))
         )
         check_input(model)
         return model
 
 
-def noise_share(exact: np.ndarray, quantized: np.ndarray, scale: float, zero_point: int) -> float:
-    """How much of a layer's output quantizing loses: noise over signal, the mean of its channels.
+def to_sqnr_db(noise_to_signal: float) -> float:
+    """The SQNR of a ratio of noise to signal power, dB, 0 to `MAX_SQNR_DB`.
 
-    By channels, for one with a huge range drowns the others. 0 is nothing; 1 is all, as if a
-    channel were constant. Channels that are constant themselves do not count.
+    SQNR = 10 log10(signal power / quantization noise power).
+    """
+    if noise_to_signal <= 0:
+        return MAX_SQNR_DB
+    return min(MAX_SQNR_DB, max(0.0, -10 * math.log10(noise_to_signal)))
+
+
+def noise_to_signal(
+    exact: np.ndarray, quantized: np.ndarray, scale: float, zero_point: int
+) -> float:
+    """The ratio of quantization noise power to signal power in a layer's output, 0 to 1.
+
+    It is the mean over the channels, each limited to 1, so that a channel with a huge range does
+    not hide the others. The power of a signal is its variance; constant channels do not count.
 
     Args:
-        exact: float32 [..., channels], from the unquantized layer with the same input.
-        quantized: int8, of the same shape.
-        scale: of the latter, one step.
-        zero_point: of the latter, what stands for 0.
+        exact: float32 [..., channels], output of the float layer for the same input.
+        quantized: int8, the quantized output, of the same shape.
+        scale: quantization step of `quantized`.
+        zero_point: the value of `quantized` that stands for 0.
     """
     exact = exact.reshape(-1, exact.shape[-1]).astype(np.float64)
-    found = (quantized.astype(np.float64).reshape(exact.shape) - zero_point) * scale
-    # A vector (the embedding, the logits) is one channel: its features vary, not its places.
+    restored = (quantized.astype(np.float64).reshape(exact.shape) - zero_point) * scale
+    # A vector (the embedding, the logits) is one channel whose features vary.
     axis = 0 if len(exact) > 1 else 1
-    signal, noise = exact.var(axis=axis), ((found - exact) ** 2).mean(axis=axis)
-    alive = signal > 0
-    return float(np.minimum(noise[alive] / signal[alive], 1.0).mean()) if alive.any() else 0.0
+    signal, noise = exact.var(axis=axis), ((restored - exact) ** 2).mean(axis=axis)
+    varying = signal > 0
+    if not varying.any():
+        return 0.0
+    return float(np.minimum(noise[varying] / signal[varying], 1.0).mean())
 
 
 def check_input(model: bytes) -> None:
-    """See that a quantized model takes raw RGB bytes.
+    """Check that the input of a quantized model is raw RGB.
 
     Raises:
-        Refused: it does not.
+        Refused: it is not.
     """
     with quiet():
         (details,) = load_runtime().Interpreter(model_content=model).get_input_details()
@@ -238,7 +269,7 @@ def check_input(model: bytes) -> None:
 
 
 def _representative(calibration: np.ndarray) -> Callable[[], Iterator[dict[str, np.ndarray]]]:
-    """Feed the converter; black and white corners pin the input's range to [0, 255] - 117."""
+    """Feed the converter; a black and a white corner fix the input range to [0, 255] - 117."""
     pinned = calibration.copy()
     pinned[0, 0, 0], pinned[0, -1, -1] = 0, 255
 
@@ -260,11 +291,11 @@ def _convert(converter: tf.lite.TFLiteConverter) -> bytes:
     return _guarded(converter.convert)
 
 
-def _guarded(action: Callable[[], Made]) -> Made:
+def _guarded(action: Callable[[], Result]) -> Result:
     try:
         with quiet():
             return action()
-    except Exception as error:  # the converter raises whatever its C++ side does
+    except Exception as error:  # the C++ side of the converter raises exceptions of any type
         raise EwasteError(f"the TFLite converter failed: {_first_line(error)}") from error
 
 

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from convert import quantize as command
-from convert.proof.layers import Layer, LayerError, fewest_in_float, rank_layers
-from convert.quantize import Outcome, Request, quantize
+from convert.proof.layers import FusedLayer, LayerSqnr, fewest_float_layers, rank_layers
+from convert.quantize import ConversionOptions, ConversionResult, quantize
 from edge.bundle.bundle import load_bundle, sha256
 from edge.bundle.manifest import ParityGate
 from edge.bundle.verify import verify
@@ -25,8 +25,8 @@ from tests.support.training import LABELS, SIZE, fit, write_run
 ROOT = Path(__file__).parents[2]
 
 
-def converted(run: Path, data: Path, out: Path, **changes: object) -> Outcome:
-    request = Request(run, (data,), out, **{"calibration": 40, **changes})
+def converted(run: Path, data: Path, out: Path, **changes: object) -> ConversionResult:
+    request = ConversionOptions(run, (data,), out, **{"calibration": 40, **changes})
     return quantize(request, lambda line: None)
 
 
@@ -60,16 +60,16 @@ def test_the_fewest_layers_in_float_repair_what_int8_breaks(
     exploding_run: Path, drawn_data: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "repaired"
-    outcome = converted(exploding_run, drawn_data, out, keep_float=True)
-    plain, repaired = outcome.rows
+    result = converted(exploding_run, drawn_data, out, keep_float=True)
+    plain, repaired = result.rows
     assert (plain.variant, plain.gate) == ("int8", "refused") and plain.agreement < 0.9
     assert (repaired.variant, repaired.gate) == ("int8+float", "passed")
     assert repaired.megabytes > plain.megabytes  # what it costs
     # The maker and the reader of the huge channel, and no other: the last two convolutions.
-    layers = {each.layer.name: each for each in outcome.layers}
-    kept = [layers[name] for name in outcome.chosen.float_layers]
-    assert all(each.error > 0.5 for each in kept)
-    assert {each.layer.short.split("/")[0] for each in kept} == {"conv2d_1_2", "conv2d_2_1"}
+    layers = {each.layer.name: each for each in result.layers}
+    kept = [layers[name] for name in result.chosen.float_layers]
+    assert all(each.sqnr_db < 3 for each in kept)
+    assert {each.layer.short_name.split("/")[0] for each in kept} == {"conv2d_1_2", "conv2d_2_1"}
 
     found = verify(out, threads=1)
     assert found.ok and len(found.bundle.manifest.float_layers) == 2
@@ -77,26 +77,30 @@ def test_the_fewest_layers_in_float_repair_what_int8_breaks(
 
 
 def test_the_search_takes_the_fewest_and_asks_little() -> None:
-    ranked = [LayerError(Layer(f"layer{n}", ()), 1 - n / 50) for n in range(50)]
+    ranked = [LayerSqnr(FusedLayer(f"layer{n}", ()), float(n)) for n in range(50)]
     asked: list[int] = []
 
-    def holds(names) -> bool:
+    def passes(names) -> bool:
         asked.append(len(names))
         return {"layer3", "layer17"} <= set(names)
 
-    assert set(fewest_in_float(ranked, holds)) == {"layer3", "layer17"}
+    assert set(fewest_float_layers(ranked, passes)) == {"layer3", "layer17"}
     assert len(asked) < 30
-    assert fewest_in_float(ranked, lambda names: False) is None
-    assert fewest_in_float(ranked, lambda names: True) == ("layer0",)
+    assert fewest_float_layers(ranked, lambda names: False) is None
+    assert fewest_float_layers(ranked, lambda names: True) == ("layer0",)
 
 
-def test_a_layers_error_counts_what_it_reads() -> None:
-    first, second, third = Layer("a", ("image",)), Layer("b", ("a",)), Layer("c", ("b",))
-    ranked = rank_layers([first, second, third], {"a": 0.1, "b": 0.9, "c": 0.2})
-    assert [(each.layer.name, each.error) for each in ranked] == [
-        ("b", 0.9),
-        ("c", 0.9),
-        ("a", 0.1),
+def test_a_layers_sqnr_is_the_lowest_of_its_output_and_its_inputs() -> None:
+    first, second, third = (
+        FusedLayer("a", ("image",)),
+        FusedLayer("b", ("a",)),
+        FusedLayer("c", ("b",)),
+    )
+    ranked = rank_layers([first, second, third], {"a": 30.0, "b": 1.0, "c": 20.0})
+    assert [(each.layer.name, each.sqnr_db) for each in ranked] == [
+        ("b", 1.0),
+        ("c", 1.0),
+        ("a", 30.0),
     ]
 
 
@@ -185,9 +189,9 @@ def test_calibrated_on_black_images(
     assert sound.drift.kl < ParityGate().kl
     real = command._calibration_inputs
     monkeypatch.setattr(command, "_calibration_inputs", lambda *given: np.zeros_like(real(*given)))
-    outcome = converted(biasless_run, drawn_data, tmp_path / "out")
-    refused_by_the_gate(outcome, "nats off Keras")
-    assert outcome.rows[0].agreement < 0.5  # by chance it is a quarter
+    result = converted(biasless_run, drawn_data, tmp_path / "out")
+    refused_by_the_gate(result, "nats off Keras")
+    assert result.rows[0].agreement < 0.5  # by chance it is a quarter
 
 
 def test_calibrated_on_one_class(tiny_run: Path, drawn_data: Path, tmp_path: Path) -> None:
@@ -225,8 +229,8 @@ def test_pictures_made_into_inputs_in_another_way_than_in_training(
         return real(image[: image.shape[0] // 2, : image.shape[1] // 2], size)
 
     monkeypatch.setattr(command, "model_input", wrong)
-    outcome = converted(tiny_run, drawn_data, tmp_path / "out")
-    refused_by_the_gate(outcome, "test photos other answers than in its training run")
+    result = converted(tiny_run, drawn_data, tmp_path / "out")
+    refused_by_the_gate(result, "test photos other answers than in its training run")
 
 
 def test_a_flipped_bit_in_the_weights(tiny_bundle: Path, tmp_path: Path) -> None:
@@ -265,6 +269,6 @@ def test_golden_outputs_of_another_model(
     assert sha256((bundle / "golden.npz").read_bytes()) == found.bundle.manifest.files["golden.npz"]
 
 
-def refused_by_the_gate(outcome: Outcome, reason: str) -> None:
-    assert outcome.bundle is None and outcome.chosen.failed
-    assert any(reason in line for line in outcome.chosen.failed), outcome.chosen.failed
+def refused_by_the_gate(result: ConversionResult, reason: str) -> None:
+    assert result.bundle is None and result.chosen.failed
+    assert any(reason in line for line in result.chosen.failed), result.chosen.failed

@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 
 from convert.proof.dataset import fingerprint, stratify
 from convert.proof.golden import draw_input
-from convert.quantize import Request, main, quantize
+from convert.quantize import ConversionOptions, main, quantize
 from edge.bundle.bundle import load_bundle, open_classifier, open_detector
 from edge.bundle.golden import verify_golden
 from edge.bundle.manifest import DecisionParameters, ParityGate
@@ -97,7 +97,7 @@ def test_the_command_writes_a_proved_bundle(
     assert figures["variant"] == "int8" and figures["gate"] == "passed"
     assert figures["images"] == 2 * 64
     assert figures["agreement"] >= 0.99
-    assert {"accuracy_float", "accuracy_quantized"} <= set(figures)
+    assert {"accuracy_float", "accuracy_quantised"} <= set(figures)
     assert result.stderr.count("skipped ") == 1 and "broken.jpg" in result.stderr
 
     loaded = load_bundle(out)
@@ -150,7 +150,7 @@ def test_a_refusal_leaves_the_bundle_that_was_there(
 ) -> None:
     out = Path(shutil.copytree(tiny_bundle, tmp_path / "out"))
     impossible = ParityGate(accuracy_drop=-1)
-    request = Request(tiny_run, (drawn_data,), out, calibration=40, gate=impossible)
+    request = ConversionOptions(tiny_run, (drawn_data,), out, calibration=40, gate=impossible)
     failed = quantize(request, lambda line: None).chosen.failed
     assert len(failed) == 1 and "at most -100.00 allowed" in failed[0]
     assert load_bundle(out).digest == load_bundle(tiny_bundle).digest
@@ -191,7 +191,7 @@ def test_variants_that_are_no_bundle_write_none(
 ) -> None:
     result = command(tiny_run, [drawn_data], tmp_path / "out", "--variants", "fp16")
     assert result.exit_code == 0, result.stderr
-    assert "no bundle: one is made of int8 only" in result.stdout
+    assert "no bundle: only int8 becomes a bundle" in result.stdout
     assert not (tmp_path / "out").exists()
 
 
@@ -315,7 +315,7 @@ def test_a_file_that_is_no_keras_model_is_bad_input(
     tiny_run: Path, drawn_data: Path, tmp_path: Path
 ) -> None:
     run = Path(shutil.copytree(tiny_run, tmp_path / "run"))
-    request = Request(run, (drawn_data,), tmp_path / "out", calibration=8)
+    request = ConversionOptions(run, (drawn_data,), tmp_path / "out", calibration=8)
     for content in (b"", b"PK\x03\x04 half a zip", (run / "model.keras").read_bytes()[:5000]):
         (run / "model.keras").write_bytes(content)
         with pytest.raises(BadInput, match="not a Keras model") as error:
@@ -331,7 +331,7 @@ def test_labels_that_are_not_the_models_are_bad_input(
     config["labels"] = [*LABELS, "Printer"]
     (run / "config.json").write_text(json.dumps(config))
     with pytest.raises(BadInput, match="5 labels"):
-        quantize(Request(run, (drawn_data,), tmp_path / "out"), lambda line: None)
+        quantize(ConversionOptions(run, (drawn_data,), tmp_path / "out"), lambda line: None)
 
 
 def test_a_model_that_takes_other_than_raw_bytes_is_refused(tiny_fp32: Path) -> None:

@@ -8,14 +8,24 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from convert.sizes import Point, choose, main, place_points
+from convert.sizes import SizePoint, choose, main, place_points
 from edge.bundle.bundle import load_bundle
 from edge.errors import BadInput
 
 
-def point(size: int, accuracy: float, milliseconds: float, spread: float = 0.01) -> Point:
+def point(size: int, accuracy: float, milliseconds: float, spread: float = 0.01) -> SizePoint:
     low, high = accuracy - spread, accuracy + spread
-    return Point(f"b{size}", size, size, accuracy, low, high, "val+test", milliseconds, True)
+    return SizePoint(
+        bundle=f"b{size}",
+        size=size,
+        trained_size=size,
+        accuracy=accuracy,
+        accuracy_low=low,
+        accuracy_high=high,
+        split="val+test",
+        median_ms=milliseconds,
+        pareto_optimal=True,
+    )
 
 
 @pytest.mark.parametrize(

@@ -256,11 +256,13 @@ def test_a_run_is_calibrated_and_then_judged_by_what_was_found(calibrated):
 
 
 def test_a_bundle_takes_over_what_its_run_was_calibrated_to(calibrated, drawn_data, tmp_path):
-    from convert.quantize import Request, quantize
+    from convert.quantize import ConversionOptions, quantize
 
     run, _ = calibrated
     said: list[str] = []
-    quantize(Request(run, (drawn_data,), tmp_path / "bundle", calibration=40), said.append)
+    quantize(
+        ConversionOptions(run, (drawn_data,), tmp_path / "bundle", calibration=40), said.append
+    )
     assert not any("not calibrated" in line for line in said)
     of_bundle, of_run = (open_predictor(each, 1) for each in (tmp_path / "bundle", run))
     assert of_bundle.rules.thresholds == of_run.rules.thresholds

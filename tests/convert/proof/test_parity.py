@@ -1,4 +1,4 @@
-"""Comparing engines, and the judgment on it."""
+"""The comparison of models, and the parity gate."""
 
 import json
 from dataclasses import replace
@@ -6,44 +6,50 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from convert.proof.judging import spread
+from convert.proof.evaluator import balanced_indices
 from convert.proof.parity import (
     FP32,
     KERAS,
-    Answers,
-    Images,
+    ComparisonImages,
+    ModelOutputs,
     Pair,
     Parity,
-    Trained,
-    changed_answers,
+    TrainingClaim,
+    check_gate,
     compare,
     confidence,
-    judge,
+    least_changed,
 )
 from edge.bundle.manifest import ClassParity, ParityGate
 from edge.errors import BadInput, Refused
 
-IMAGES = Images(
+IMAGES = ComparisonImages(
     labels=("Battery", "Mouse"),
     names=tuple(f"data/test/{index}.jpg" for index in range(4)),
     splits=("val", "test", "val", "test"),
-    truths=np.array([0, 0, 1, 1]),
+    classes=np.array([0, 0, 1, 1]),
     pixels=np.zeros((4, 1, 1, 3), np.uint8),
     datasets=("data",) * 4,
 )
 NEAR = (0.9, 0.8, 0.2, 0.1)
 
 
-def answers(*first_class: float) -> Answers:
+def outputs(*first_class: float) -> ModelOutputs:
     """Of two classes, giving image i the probability first_class[i] of class 0."""
     first = np.array(first_class)
     probabilities = np.stack([first, 1 - first], axis=1).astype(np.float32)
-    return Answers(probabilities, probabilities, np.zeros((len(first), 1)))
+    return ModelOutputs(probabilities, probabilities, np.zeros((len(first), 1)))
 
 
 def compared(int8=NEAR, fp32=NEAR, keras=NEAR) -> Parity:
-    engines = answers(*keras), answers(*fp32), answers(*int8)
-    return compare(IMAGES, "int8", *engines, confidence(0.7))
+    return compare(
+        IMAGES,
+        "int8",
+        keras=outputs(*keras),
+        fp32=outputs(*fp32),
+        quantized=outputs(*int8),
+        score=confidence(0.7),
+    )
 
 
 def test_what_changed_is_counted_and_named() -> None:
@@ -69,7 +75,7 @@ def test_what_changed_is_counted_and_named() -> None:
     assert json.loads(json.dumps(parity.report()))["pairs"]["int8-keras"]["agreement"] == 0.75
 
 
-def test_drift_of_what_the_answers_are_worth() -> None:
+def test_drift_of_the_confidence() -> None:
     drift = compared(int8=(0.6, 0.8, 0.2, 0.1)).drift
     expected = (0.9 * np.log(0.9 / 0.6) + 0.1 * np.log(0.1 / 0.4)) / 4
     assert drift.kl == pytest.approx(expected, abs=1e-6)
@@ -81,9 +87,9 @@ def test_drift_of_what_the_answers_are_worth() -> None:
     assert (still.kl, still.unknown_max, still.unknown_crossed) == (0, 0, 0)
 
 
-def test_the_same_answers_pass() -> None:
+def test_equal_predictions_pass() -> None:
     parity = compared(int8=(0.91, 0.79, 0.2, 0.1))
-    assert judge(parity, ParityGate()) == []
+    assert check_gate(parity, ParityGate()) == []
     verdict = parity.verdict(True, ParityGate())
     assert (verdict.passed, verdict.images, verdict.agreement) == (True, 4, 1.0)
     assert verdict.holds and verdict.classes["Mouse"].right_quantized == 2
@@ -118,7 +124,7 @@ def test_each_criterion_fails_by_itself() -> None:
             "fp32-keras", replace(exact, max_probability_difference=2e-3)
         ),
     }
-    assert {line: judge(parity, ParityGate()) for line, parity in expected.items()} == {
+    assert {line: check_gate(parity, ParityGate()) for line, parity in expected.items()} == {
         line: [line] for line in expected
     }
 
@@ -133,7 +139,7 @@ def test_the_limits_themselves_pass() -> None:
         pairs={**parity.pairs, "fp32-keras": exact, "int8-keras": near},
         classes={"Mouse": ClassParity(images=60, right_float=59, right_quantized=58)},
     )
-    assert judge(limit, ParityGate()) == []
+    assert check_gate(limit, ParityGate()) == []
 
 
 def test_a_verdict_that_its_own_figures_belie_does_not_hold() -> None:
@@ -144,41 +150,48 @@ def test_a_verdict_that_its_own_figures_belie_does_not_hold() -> None:
     assert not verdict.model_copy(update={"agreement": 0.98}).holds
 
 
-def test_other_answers_than_in_training_are_told_even_if_as_many_are_right() -> None:
+def test_other_predictions_than_in_training_fail_even_if_as_many_are_correct() -> None:
     confusion = np.array([[2, 1], [1, 2]])
-    truths, same = np.array([0, 0, 0, 1, 1, 1]), np.array([0, 1, 0, 1, 0, 1])
-    assert changed_answers(confusion, truths, same) == 0
-    assert changed_answers(confusion, truths, 1 - same) == 2
-    assert changed_answers(confusion, truths[:5], same[:5]) is None  # of other photos
+    classes, same = np.array([0, 0, 0, 1, 1, 1]), np.array([0, 1, 0, 1, 0, 1])
+    assert least_changed(confusion, classes, same) == 0
+    assert least_changed(confusion, classes, 1 - same) == 2
+    assert least_changed(confusion, classes[:5], same[:5]) is None  # of other photos
 
     parity = compared()
-    for allowed in (Trained(1.0), Trained(1.0, 60, 1), Trained(1.0, 500, 5)):
-        assert judge(parity, ParityGate(), allowed) == []
-    (line,) = judge(parity, ParityGate(), Trained(1.0, 500, 6))
+    for allowed in (TrainingClaim(1.0), TrainingClaim(1.0, 60, 1), TrainingClaim(1.0, 500, 5)):
+        assert check_gate(parity, ParityGate(), allowed) == []
+    (line,) = check_gate(parity, ParityGate(), TrainingClaim(1.0, 500, 6))
     assert "6 or more of 500 test photos other answers than in its training run" in line
 
 
-@pytest.mark.parametrize("engine", [KERAS, FP32, "int8"])
-def test_a_model_that_answers_nan_is_refused(engine: str) -> None:
-    with pytest.raises(Refused, match=f"{engine} gives probabilities that are no numbers"):
-        compared(**{engine: (float("nan"), 0.8, 0.2, 0.1)})
+@pytest.mark.parametrize("model", [KERAS, FP32, "int8"])
+def test_a_model_that_predicts_nan_is_refused(model: str) -> None:
+    with pytest.raises(Refused, match=f"{model} gives probabilities that are not finite"):
+        compared(**{model: (float("nan"), 0.8, 0.2, 0.1)})
 
 
 def test_more_accuracy_is_no_drop() -> None:
     parity = compared(keras=(0.9, 0.4, 0.2, 0.1))
     assert parity.accuracy_drop == -0.25
-    assert not any("points" in line for line in judge(parity, ParityGate()))
+    assert not any("points" in line for line in check_gate(parity, ParityGate()))
 
 
 def test_nothing_to_compare_on_is_bad_input() -> None:
-    none = answers()
+    none = outputs()
     with pytest.raises(BadInput, match="none of the photos"):
-        compare(IMAGES.take(np.array([], int)), "int8", none, none, none, confidence(0.5))
+        compare(
+            IMAGES.take(np.array([], int)),
+            "int8",
+            keras=none,
+            fp32=none,
+            quantized=none,
+            score=confidence(0.5),
+        )
 
 
 def test_fewer_images_are_spread_over_the_classes() -> None:
-    truths = np.array([0] * 10 + [1] * 2 + [2] * 10)
-    chosen = spread(truths, 8)
+    classes = np.array([0] * 10 + [1] * 2 + [2] * 10)
+    chosen = balanced_indices(classes, 8)
     assert len(chosen) == 8 and list(chosen) == sorted(set(chosen))
-    assert np.bincount(truths[chosen]).tolist() == [3, 2, 3]
-    assert spread(truths, 100).tolist() == list(range(22))
+    assert np.bincount(classes[chosen]).tolist() == [3, 2, 3]
+    assert balanced_indices(classes, 100).tolist() == list(range(22))
