@@ -23,10 +23,10 @@ from train.data.dataset import Split, read_dataset
 from train.evaluation.background_swap import SegmentedItem, on_background, segment_items
 from train.evaluation.calibration import write_calibration
 from train.evaluation.decisions import judge_decisions
-from train.evaluation.metrics import calibration_error, reliability
 from train.evaluation.ood_detectors import compare_detectors, fit_detectors, threshold_keeping
 from train.evaluation.ood_samples import drawn_debris, empty_backgrounds, shuffled
 from train.evaluation.predictor import Answers, Predictor, answer_all, open_predictor
+from train.evaluation.reliability import calibration_error, reliability
 from train.learning.progress import say
 
 KEPT = 0.95

@@ -30,13 +30,11 @@ from train.evaluation.background_swap import (
 )
 from train.evaluation.decisions import judge_decisions, share, verdicts
 from train.evaluation.metrics import (
-    calibration_error,
-    calibration_error_by_chance,
     measure,
-    reliability,
 )
 from train.evaluation.ood_detectors import max_softmax, rejection, threshold_keeping
 from train.evaluation.predictor import Answers, Predictor, answer_all, open_predictor
+from train.evaluation.reliability import calibration_error, calibration_error_by_chance, reliability
 from train.evaluation.report import Example, Mistake, render_report
 from train.learning.progress import bar, say
 

@@ -8,12 +8,10 @@ import pytest
 from edge.inference.ood import energy
 from train.augmentation.corruptions import CORRUPTIONS, corrupt
 from train.evaluation.metrics import (
-    calibration_error,
-    calibration_error_by_chance,
     plot_confusion,
-    reliability,
 )
 from train.evaluation.ood_detectors import auroc, max_softmax, rejection, threshold_keeping
+from train.evaluation.reliability import calibration_error, calibration_error_by_chance, reliability
 
 
 def test_calibration_error_of_four_answers():
