@@ -1,1 +1,1 @@
-"""Figures that are measured side by side in one run, so that a noisy machine tells no lies."""
+"""Benchmarks that measure alternatives side by side in one run, so that load affects all alike."""

@@ -1,4 +1,4 @@
-"""How right a bundle is on labeled photos, without TensorFlow: python benchmarks/accuracy.py."""
+"""Accuracy of a bundle on labeled photos, without TensorFlow: python benchmarks/accuracy.py."""
 
 import json
 import sys
@@ -9,26 +9,26 @@ import numpy as np
 import typer
 from rich.progress import track
 
-from benchmarks.endings import one_line_errors
 from edge.bundle.bundle import DEFAULT_BUNDLE
 from edge.bundle.verify import verify
 from edge.errors import BadInput
 from edge.photos.dataset import find_photos
 from edge.photos.reading import read_photos
+from train.command import command
 from train.evaluation.metrics import measure
 
 
 def evaluate(bundle_path: Path, photos: Path) -> dict:
-    """Figures (`train.evaluation.metrics.measure`) of a bundle on `photos/CLASS/*`.
+    """Measure a bundle on `photos/CLASS/*` (`train.evaluation.metrics.measure`).
 
     Raises:
         EwasteError: the bundle or the photos cannot be used.
     """
     bundle, classifier = verify(bundle_path).require()
     found = find_photos(photos)
-    strange = sorted({photo.label for photo in found} - set(bundle.labels))
-    if strange:
-        raise BadInput(f"{photos}: classes that the model does not know: {', '.join(strange)}")
+    unknown = sorted({photo.label for photo in found} - set(bundle.labels))
+    if unknown:
+        raise BadInput(f"{photos}: classes that the model does not know: {', '.join(unknown)}")
     readable = read_photos(found, lambda line: print(line, file=sys.stderr))
     classes, probabilities = [], []
     for photo, image in track(readable, "classifying", len(found), transient=True):
@@ -38,12 +38,12 @@ def evaluate(bundle_path: Path, photos: Path) -> dict:
 
 
 def main(
-    photos: Annotated[Path, typer.Option(help="folder of CLASS/*.jpg")],
-    bundle: Annotated[Path, typer.Option(help="directory of the model")] = DEFAULT_BUNDLE,
-    as_json: Annotated[bool, typer.Option("--json")] = False,
+    photos: Annotated[Path, typer.Option(help="folder of photos, CLASS/*.jpg")],
+    bundle: Annotated[Path, typer.Option(help="directory of the bundle")] = DEFAULT_BUNDLE,
+    as_json: Annotated[bool, typer.Option("--json", help="print the figures as JSON")] = False,
 ) -> None:
     """Evaluate a bundle. Exit codes: 0 done, 1 failed, 2 bad input, 3 refused."""
-    with one_line_errors():
+    with command():
         figures = evaluate(bundle, photos)
     if as_json:
         print(json.dumps(figures))

@@ -1,4 +1,4 @@
-"""What a frame costs beside inference, empty belt or busy: python benchmarks/belt.py."""
+"""Processor time of a frame without inference, on an empty and a busy belt: benchmarks/belt.py."""
 
 from edge.process_setup import limit_threads
 
@@ -15,7 +15,6 @@ import cv2
 import numpy as np
 import typer
 
-from benchmarks.endings import one_line_errors
 from edge.bundle.bundle import DEFAULT_BUNDLE
 from edge.cameras.camera import Frame
 from edge.clock import VirtualClock
@@ -30,6 +29,7 @@ from edge.simulator.layout import PlacedItem, place_items
 from edge.simulator.pieces import drawn_pieces
 from edge.simulator.plant import SimulatedPlant
 from edge.simulator.scene import Scene
+from train.command import command
 
 FPS = 30.0
 GAP_MM = (60.0, 120.0)
@@ -38,17 +38,18 @@ WARM_UP = 30
 
 @dataclass(frozen=True)
 class BeltRow:
-    """A belt measured; times are of all threads' processors, not of the wall clock.
+    """The measurement of one belt; times are processor times of all threads.
 
     Attributes:
-        belt: what lies on it.
-        frames, items: that passed; each item got its verdict.
-        frame_ms: median of a frame without inference.
-        core: share of one core that frames take at 30 a second, without inference.
-        inference_ms: median of an inference; 0 when there was none.
-        inferences: per item.
-        per_item_ms: everything but inference.
-        ratio: that as a share of the inference per item; 0 when there was none.
+        belt: what lies on the belt.
+        frames: number of frames.
+        items: number of items; each got its verdict.
+        frame_ms: median time of a frame without inference, ms.
+        core: share of one core without inference at 30 frames per second, 0 to 1.
+        inference_ms: median time of an inference, ms; 0 if there was none.
+        inferences: inferences per item.
+        per_item_ms: time per item without inference, ms.
+        ratio: `per_item_ms` divided by the inference time per item; 0 if there was none.
     """
 
     belt: str
@@ -63,14 +64,14 @@ class BeltRow:
 
 
 class TimedClassifier:
-    """A classifier whose processor time is kept apart."""
+    """A classifier that measures its processor time."""
 
     def __init__(self, classifier: Classifier) -> None:
         self._classifier = classifier
         self.times_ms: list[float] = []
 
     def predict(self, view: np.ndarray) -> Prediction:
-        """The classifier's answer to a view."""
+        """Predict a view and note the time."""
         started = time.process_time()
         prediction = self._classifier.predict(view)
         self.times_ms.append((time.process_time() - started) * 1000)
@@ -78,7 +79,7 @@ class TimedClassifier:
 
 
 def belts(config: Config, items: int, frames: int, per_minute: float, seed: int) -> list[BeltRow]:
-    """Measure an empty belt, then one on which `per_minute` items pass.
+    """Measure an empty belt, then one with `per_minute` items per minute.
 
     Raises:
         EwasteError: the bundle cannot be used.
@@ -88,7 +89,7 @@ def belts(config: Config, items: int, frames: int, per_minute: float, seed: int)
     )
     pitch_mm = (placed[-1].position_mm - placed[0].position_mm) / max(1, items - 1)
     speed_mm_s = per_minute / 60 * pitch_mm
-    busy = f"{per_minute:.0f} items a minute"
+    busy = f"{per_minute:.0f} items per minute"
     return [
         measure("empty", config, [], speed_mm_s, seed, lambda scene: frames),
         measure(
@@ -110,14 +111,23 @@ def measure(
     seed: int,
     length: Callable[[Scene], int],
 ) -> BeltRow:
-    """Measure the loop on frames of a simulated belt, which are made between two measurements."""
+    """Measure the loop on frames of a simulated belt, rendered between the measurements.
+
+    Args:
+        name: of the belt.
+        config: of the line.
+        placed: the items on the belt.
+        speed_mm_s: speed of the belt, mm/s.
+        seed: of the scene.
+        length: computes the number of frames.
+    """
     clock, encoder = VirtualClock(), TimedEncoder(speed_mm_s, 0.0)
     scene = Scene(placed, config.geometry, seed)
     plant = SimulatedPlant(placed, config.gate_specs)
     records: list[ItemRecord] = []
     timed: list[TimedClassifier] = []
 
-    def apart(classifier: Classifier) -> InlineInference:
+    def timed_inference(classifier: Classifier) -> InlineInference:
         timed.append(TimedClassifier(classifier))
         return InlineInference(timed[-1])
 
@@ -127,10 +137,10 @@ def measure(
         plant,
         proved_bundle(config),
         records.append,
-        inference=apart,
+        inference=timed_inference,
     )
     frames = WARM_UP + length(scene)
-    beside_ms = []
+    loop_ms = []
     for sequence in range(frames):
         now = sequence / FPS
         clock.sleep(now - clock.now())
@@ -138,18 +148,18 @@ def measure(
         inferred, started = len(timed[0].times_ms), time.process_time()
         conveyor.step(frame)
         took_ms = (time.process_time() - started) * 1000
-        beside_ms.append(took_ms - sum(timed[0].times_ms[inferred:]))
-    beside_ms, items = beside_ms[WARM_UP:], len(records)
-    frame_ms = float(np.median(beside_ms))
-    per_item_ms = sum(beside_ms) / items if items else 0.0
+        loop_ms.append(took_ms - sum(timed[0].times_ms[inferred:]))
+    loop_ms, items = loop_ms[WARM_UP:], len(records)
+    frame_ms = float(np.median(loop_ms))
+    per_item_ms = sum(loop_ms) / items if items else 0.0
     inference_ms = float(np.median(timed[0].times_ms)) if timed[0].times_ms else 0.0
     inference_per_item_ms = sum(timed[0].times_ms) / items if items else 0.0
     return BeltRow(
         belt=name,
-        frames=len(beside_ms),
+        frames=len(loop_ms),
         items=items,
         frame_ms=round(frame_ms, 3),
-        core=round(float(np.mean(beside_ms)) * FPS / 1000, 4),
+        core=round(float(np.mean(loop_ms)) * FPS / 1000, 4),
         inference_ms=round(inference_ms, 3),
         inferences=round(len(timed[0].times_ms) / items, 3) if items else 0.0,
         per_item_ms=round(per_item_ms, 3),
@@ -158,30 +168,32 @@ def measure(
 
 
 def main(
-    items: Annotated[int, typer.Option(min=2, help="on the busy belt")] = 120,
-    frames: Annotated[int, typer.Option(min=30, help="of the empty belt")] = 300,
-    per_minute: Annotated[float, typer.Option(min=1, help="items on the busy belt")] = 480.0,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
-    bundle: Annotated[Path, typer.Option(help="directory of the model")] = DEFAULT_BUNDLE,
-    as_json: Annotated[bool, typer.Option("--json")] = False,
+    items: Annotated[int, typer.Option(min=2, help="number of items on the busy belt")] = 120,
+    frames: Annotated[int, typer.Option(min=30, help="number of frames of the empty belt")] = 300,
+    per_minute: Annotated[
+        float, typer.Option(min=1, help="items per minute on the busy belt")
+    ] = 480.0,
+    seed: Annotated[int, typer.Option(min=0, help="random seed")] = 0,
+    bundle: Annotated[Path, typer.Option(help="directory of the bundle")] = DEFAULT_BUNDLE,
+    as_json: Annotated[bool, typer.Option("--json", help="print the figures as JSON")] = False,
 ) -> None:
-    """Time the loop without inference. Exit codes: 0 done, 1 failed, 2 bad input, 3 refused."""
+    """Measure the loop without inference. Exit codes: 0 done, 1 failed, 2 bad input, 3 refused."""
     cv2.setNumThreads(1)
     classifier = Config().classifier.model_copy(update={"bundle": bundle, "threads": 1})
     config = Config().model_copy(update={"classifier": classifier})
-    with one_line_errors():
+    with command():
         rows = belts(config, items, frames, per_minute, seed)
     if as_json:
         print(json.dumps({"rows": [asdict(row) for row in rows]}))
         return
     print(
         f"{'belt':22}  frames  items  frame_ms   core  inference_ms  inferences/item"
-        "  beside_ms/item  ratio"
+        "  per_item_ms  ratio"
     )
     for row in rows:
         print(
             f"{row.belt:22}  {row.frames:6}  {row.items:5}  {row.frame_ms:8.2f}  {row.core:5.1%}"
-            f"  {row.inference_ms:12.2f}  {row.inferences:15.2f}  {row.per_item_ms:14.2f}"
+            f"  {row.inference_ms:12.2f}  {row.inferences:15.2f}  {row.per_item_ms:11.2f}"
             f"  {row.ratio:5.2f}"
         )
 

@@ -1,6 +1,6 @@
 """Peak resident memory of the device process: python benchmarks/device_memory.py.
 
-It works on a recorded belt. The page is left out: it is a process of its own.
+The line runs on a recorded belt, without the page, which is another process.
 """
 
 import json
@@ -18,9 +18,10 @@ COMMAND = [sys.executable, "-m", "edge.cli"]
 
 
 def measure(items: int) -> dict[str, float]:
-    """Write a belt of `items` to a video file, run the line on it, and watch its memory.
+    """Record a belt of `items` to a video file, run the line on it, and sample its memory.
 
-    Returns peak_mb and items.
+    Returns:
+        peak_mb, the peak resident memory in MB, and items, the number of items.
 
     Raises:
         subprocess.CalledProcessError: the line failed.
@@ -31,10 +32,10 @@ def measure(items: int) -> dict[str, float]:
         subprocess.run(made, check=True, stdout=subprocess.DEVNULL)
         command = [*COMMAND, "run", "--camera", video, "--no-panel", "--state", scratch, "--json"]
         line = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        watched, peak = psutil.Process(line.pid), 0
+        process, peak = psutil.Process(line.pid), 0
         while line.poll() is None:
             try:
-                peak = max(peak, watched.memory_info().rss)
+                peak = max(peak, process.memory_info().rss)
             except psutil.NoSuchProcess:
                 break
             time.sleep(0.02)
@@ -45,10 +46,10 @@ def measure(items: int) -> dict[str, float]:
 
 
 def main(
-    items: Annotated[int, typer.Option(min=1)] = 40,
-    as_json: Annotated[bool, typer.Option("--json")] = False,
+    items: Annotated[int, typer.Option(min=1, help="number of items")] = 40,
+    as_json: Annotated[bool, typer.Option("--json", help="print the figures as JSON")] = False,
 ) -> None:
-    """Measure. Exit codes: 0 done, 1 failed."""
+    """Measure the peak memory. Exit codes: 0 done, 1 failed."""
     figures = measure(items)
     if as_json:
         print(json.dumps(figures))

@@ -1,6 +1,6 @@
 """Hours of belt through the whole line, on a virtual clock: benchmarks/endurance.py --hours 8.
 
-Records, retention and the page's files are real; what the process holds is noted every so often.
+Records, retention and the files of the page are real. The resources of the process are sampled.
 """
 
 import itertools
@@ -16,7 +16,6 @@ import pandas as pd
 import psutil
 import typer
 
-from benchmarks.endings import one_line_errors
 from edge.clock import VirtualClock
 from edge.config import Config, RecordsConfig
 from edge.line import Source, run_line
@@ -27,21 +26,21 @@ from edge.simulator.simulate import PhotoFolders, config_for_scenario, pieces_of
 FPS = 3.0
 PIECES = 100
 GAP_MM = (250.0, 600.0)
-NOTES = 24
-"""How often the process is looked at, in all."""
+SAMPLES = 24
+"""Number of samples of the process."""
 
 
 @dataclass(frozen=True)
 class ProcessSample:
-    """What the process holds at a moment.
+    """The resources of the process at one time.
 
     Attributes:
-        hours: simulated so far.
-        items: counted so far.
-        resident_mb: memory.
-        files: open file handles.
-        threads: running.
-        disk_mb: of the state directory.
+        hours: simulated hours so far.
+        items: items counted so far.
+        resident_mb: resident memory, MB.
+        files: number of open file handles.
+        threads: number of threads.
+        disk_mb: size of the state directory, MB.
     """
 
     hours: float
@@ -52,8 +51,8 @@ class ProcessSample:
     disk_mb: float
 
 
-def look(hours: float, items: int, state: Path) -> ProcessSample:
-    """Look at this process."""
+def take_sample(hours: float, items: int, state: Path) -> ProcessSample:
+    """Sample this process."""
     process = psutil.Process()
     disk = sum(path.stat().st_size for path in state.rglob("*") if path.is_file())
     return ProcessSample(
@@ -67,7 +66,7 @@ def look(hours: float, items: int, state: Path) -> ProcessSample:
 
 
 def endure(hours: float, megabytes: float, photos: Path | None, state: Path) -> list[ProcessSample]:
-    """Run the line; what it held over the time.
+    """Run the line and sample its resources.
 
     Raises:
         EwasteError: the line failed.
@@ -97,9 +96,9 @@ def endure(hours: float, megabytes: float, photos: Path | None, state: Path) -> 
         return plant_source(config, scenario, placed, seed=1, clock=clock, realtime=False)
 
     def stopped() -> bool:
-        due = hours * len(notes) / NOTES
+        due = hours * len(notes) / SAMPLES
         if clock.now() / 3600 >= due:
-            notes.append(look(clock.now() / 3600, items, state))
+            notes.append(take_sample(clock.now() / 3600, items, state))
             print(notes[-1], file=sys.stderr)
         return clock.now() / 3600 >= hours
 
@@ -112,14 +111,14 @@ def endure(hours: float, megabytes: float, photos: Path | None, state: Path) -> 
 
 
 def main(
-    hours: Annotated[float, typer.Option(min=0.01, help="simulated")] = 8.0,
-    megabytes: Annotated[float, typer.Option(min=10, help="quota of the records")] = 50.0,
-    photos: Annotated[Path | None, typer.Option(help="folder of CLASS/*.jpg")] = None,
-    as_json: Annotated[bool, typer.Option("--json")] = False,
+    hours: Annotated[float, typer.Option(min=0.01, help="simulated time, hours")] = 8.0,
+    megabytes: Annotated[float, typer.Option(min=10, help="quota of the records, MB")] = 50.0,
+    photos: Annotated[Path | None, typer.Option(help="folder of photos, CLASS/*.jpg")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print the figures as JSON")] = False,
 ) -> None:
-    """Run it. Exit codes: 0 done, 1 failed, 2 bad input."""
+    """Run the line for hours of simulated time. Exit codes: 0 done, 1 failed, 2 bad input."""
     began = time.perf_counter()
-    with one_line_errors(), tempfile.TemporaryDirectory(prefix="ewaste-endurance-") as state:
+    with command(), tempfile.TemporaryDirectory(prefix="ewaste-endurance-") as state:
         notes = endure(hours, megabytes, photos, Path(state))
     if as_json:
         took = round(time.perf_counter() - began)

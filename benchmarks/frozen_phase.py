@@ -1,4 +1,4 @@
-"""An epoch on cached features against an epoch of the whole network, timed in one run.
+"""Time of an epoch on cached features compared with an epoch of the whole network.
 
 python benchmarks/frozen_phase.py --data DIR --weights FILE
 """
@@ -17,9 +17,9 @@ import keras
 import numpy as np
 import typer
 
-from benchmarks.endings import one_line_errors
 from edge.errors import EwasteError
 from train.augmentation.augment import plain_variation
+from train.command import command
 from train.data.dataset import Split, read_dataset
 from train.learning.features import Batches, cache_features, from_cache, from_photos
 from train.learning.model import (
@@ -34,11 +34,11 @@ BATCH = 32
 
 
 def measure(data: Path, weights: str, photos: int, epochs: int) -> dict[str, float]:
-    """Seconds per photo of an epoch of each kind, the least of `epochs` after a warm-up.
+    """Seconds per photo of each kind of epoch, the minimum of `epochs` after a warm-up.
 
-    "cached" trains the fresh layers on cached features. "whole, frozen" trains the same layers
-    but runs the pretrained ones, and varies the photos, each epoch. "whole, all" trains
-    everything, which is what fine-tuning without a frozen phase does.
+    "cached" trains the new layers on cached features. "whole, frozen" trains the same layers
+    but runs the pretrained ones, and augments the photos, in each epoch. "whole, all" trains all
+    layers, as fine-tuning without a frozen phase does.
 
     Raises:
         EwasteError: the data or the weights cannot be used.
@@ -87,21 +87,23 @@ def _epoch(model: keras.Model, batches: Batches, epochs: int) -> float:
 
 
 def main(
-    data: Annotated[Path, typer.Option(help="the photos, as for training")],
-    weights: Annotated[str, typer.Option(help="imagenet or an .h5 file")] = "imagenet",
-    photos: Annotated[int, typer.Option(min=BATCH)] = 320,
-    epochs: Annotated[int, typer.Option(min=1)] = 2,
-    as_json: Annotated[bool, typer.Option("--json")] = False,
+    data: Annotated[Path, typer.Option(help="dataset, as for training")],
+    weights: Annotated[
+        str, typer.Option(help="initial weights: imagenet or an .h5 file")
+    ] = "imagenet",
+    photos: Annotated[int, typer.Option(min=BATCH, help="number of photos")] = 320,
+    epochs: Annotated[int, typer.Option(min=1, help="number of epochs of each kind")] = 2,
+    as_json: Annotated[bool, typer.Option("--json", help="print the figures as JSON")] = False,
 ) -> None:
-    """Time both kinds of epoch. Exit codes: 0 done, 1 failed, 2 bad input."""
-    with one_line_errors():
+    """Measure both kinds of epoch. Exit codes: 0 done, 1 failed, 2 bad input."""
+    with command():
         seconds = measure(data, weights, photos, epochs)
     ratios = {name: value / seconds["cached"] for name, value in seconds.items()}
     if as_json:
         print(json.dumps({"seconds_per_photo": seconds, "ratio": ratios}))
         return
     for name, value in seconds.items():
-        print(f"{name:24} {value * 1000:7.1f} ms a photo, {ratios[name]:5.1f} x cached")
+        print(f"{name:24} {value * 1000:7.1f} ms per photo, {ratios[name]:5.1f} x cached")
 
 
 if __name__ == "__main__":

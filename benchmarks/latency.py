@@ -1,4 +1,4 @@
-"""How long a frame's preprocessing and inference take: python benchmarks/latency.py."""
+"""Latency of preprocessing and inference: python benchmarks/latency.py."""
 
 import json
 import statistics
@@ -11,10 +11,10 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from benchmarks.endings import one_line_errors
 from edge.bundle.bundle import DEFAULT_BUNDLE
 from edge.bundle.verify import verify
 from edge.inference.preprocess import model_input
+from train.command import command
 
 FRAME = (720, 1280, 3)
 WARM_UP = 10
@@ -22,15 +22,15 @@ WARM_UP = 10
 
 @dataclass(frozen=True)
 class LatencyRow:
-    """One stage measured.
+    """The latency of one stage.
 
     Attributes:
-        engine: the runtime.
-        variant: of the model.
-        threads: that it may use.
-        stage: what was timed.
-        median_ms, p95_ms, p99_ms: over all runs.
-        ratio: the median as a share of the inference's with as many threads, in the same run.
+        engine: name of the runtime.
+        variant: variant of the model.
+        threads: threads of an inference.
+        stage: what was measured.
+        median_ms, p95_ms, p99_ms: percentiles over all runs, ms.
+        ratio: the median divided by that of the inference in the same run.
     """
 
     engine: str
@@ -44,8 +44,7 @@ class LatencyRow:
 
 
 def measure(bundle_path: Path, threads: int, runs: int) -> list[LatencyRow]:
-    """Time preprocessing of 1280x720 frames and inference, taking turns so that both see the same
-    machine.
+    """Measure preprocessing of 1280x720 frames and inference in turns, so that load affects both.
 
     Raises:
         EwasteError: the bundle cannot be used.
@@ -61,12 +60,14 @@ def measure(bundle_path: Path, threads: int, runs: int) -> list[LatencyRow]:
     inference = statistics.median(times["inference"][WARM_UP:])
     return [
         LatencyRow(
-            classifier.runtime,
-            "int8",
-            threads,
-            stage,
-            *(round(float(value), 3) for value in np.percentile(values[WARM_UP:], (50, 95, 99))),
-            round(statistics.median(values[WARM_UP:]) / inference, 4),
+            engine=classifier.runtime,
+            variant="int8",
+            threads=threads,
+            stage=stage,
+            median_ms=round(float(np.percentile(values[WARM_UP:], 50)), 3),
+            p95_ms=round(float(np.percentile(values[WARM_UP:], 95)), 3),
+            p99_ms=round(float(np.percentile(values[WARM_UP:], 99)), 3),
+            ratio=round(statistics.median(values[WARM_UP:]) / inference, 4),
         )
         for stage, values in times.items()
     ]
@@ -80,13 +81,15 @@ def _timed(times: list[float], action: Callable, *arguments: object) -> Any:
 
 
 def main(
-    bundle: Annotated[Path, typer.Option(help="directory of the model")] = DEFAULT_BUNDLE,
-    threads: Annotated[list[int], typer.Option(min=1, help="repeatable")] = [1, 2],  # noqa: B006
-    runs: Annotated[int, typer.Option(min=10)] = 200,
-    as_json: Annotated[bool, typer.Option("--json")] = False,
+    bundle: Annotated[Path, typer.Option(help="directory of the bundle")] = DEFAULT_BUNDLE,
+    threads: Annotated[
+        list[int], typer.Option(min=1, help="threads of an inference; repeatable")
+    ] = [1, 2],  # noqa: B006
+    runs: Annotated[int, typer.Option(min=10, help="number of timed runs")] = 200,
+    as_json: Annotated[bool, typer.Option("--json", help="print the figures as JSON")] = False,
 ) -> None:
-    """Time preprocessing and inference. Exit codes: 0 done, 1 failed, 2 bad input, 3 refused."""
-    with one_line_errors():
+    """Measure preprocessing and inference. Exit codes: 0 done, 1 failed, 2 bad input, 3 refused."""
+    with command():
         rows = [row for count in threads for row in measure(bundle, count, runs)]
     if as_json:
         print(json.dumps({"rows": [asdict(row) for row in rows]}))

@@ -1,4 +1,4 @@
-"""All scenarios of the simulated plant, scored: python benchmarks/plant.py --items 200."""
+"""Scores of all scenarios of the simulated plant: python benchmarks/plant.py --items 200."""
 
 import json
 import math
@@ -10,7 +10,6 @@ from typing import Annotated
 import pandas as pd
 import typer
 
-from benchmarks.endings import one_line_errors
 from edge.config import Config, read_config
 from edge.errors import BadInput
 from edge.simulator.scenario import read_scenario, scenario_names
@@ -47,7 +46,7 @@ def row(name: str, result: SimulationResult, wall_s: float) -> dict:
 
 
 def pooled_bins(scores: list[Score]) -> dict[str, BinScore]:
-    """What came into each bin in all runs."""
+    """The scores of each bin over all runs."""
     return {
         bin_name: BinScore(
             fed=sum(score.bins[bin_name].fed for score in scores),
@@ -66,9 +65,18 @@ def run_all(
     pictures: PhotoFolders,
     fps: float | None = None,
 ) -> tuple[pd.DataFrame, dict[str, BinScore]]:
-    """Run scenarios one after the other; a table with a row for each, and the bins of all.
+    """Run scenarios one after the other.
 
-    Each with `items` on the belt and, unless it is None, `fps` pictures a second.
+    Args:
+        config: of the line.
+        names: names of the scenarios.
+        items: number of items in each scenario.
+        seed: of the first scenario; each further one adds 1.
+        pictures: the photos that items are made from.
+        fps: frames per second; None: those of each scenario.
+
+    Returns:
+        A table with a row for each scenario, and the scores of the bins over all of them.
     """
     rows, scores = [], []
     for place, name in enumerate(names):
@@ -84,19 +92,22 @@ def run_all(
 
 
 def main(
-    scenarios: Annotated[list[str] | None, typer.Argument(help="names; none: all")] = None,
-    items: Annotated[int, typer.Option(min=1, help="in each scenario")] = 200,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
-    photos: Annotated[Path | None, typer.Option(help="folder of CLASS/*.jpg")] = None,
-    debris: Annotated[Path | None, typer.Option(help="folder of photos of other things")] = None,
+    scenarios: Annotated[
+        list[str] | None, typer.Argument(help="names of scenarios; default: all")
+    ] = None,
+    items: Annotated[int, typer.Option(min=1, help="number of items in each scenario")] = 200,
+    seed: Annotated[int, typer.Option(min=0, help="random seed")] = 0,
+    photos: Annotated[Path | None, typer.Option(help="folder of photos, CLASS/*.jpg")] = None,
+    debris: Annotated[Path | None, typer.Option(help="folder of photos of debris")] = None,
     fps: Annotated[
-        float | None, typer.Option(min=1, max=240, help="pictures a second; none: each its own")
+        float | None,
+        typer.Option(min=1, max=240, help="frames per second; default: as the scenario"),
     ] = None,
     config: Annotated[Path | None, typer.Option(help="TOML file of the line")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print the figures as JSON")] = False,
 ) -> None:
     """Run scenarios of the simulated plant. Exit codes: 0 done, 1 failed, 2 bad input."""
-    with one_line_errors():
+    with command():
         names = scenarios or scenario_names()
         unknown = sorted(set(names) - set(scenario_names()))
         if unknown:
@@ -125,7 +136,7 @@ def main(
 
 
 def _plain(shares: dict[str, dict]) -> dict[str, dict]:
-    """The same with null for NaN, which JSON does not know."""
+    """The same with null instead of NaN, which JSON does not have."""
     return {
         name: {
             key: None if isinstance(value, float) and math.isnan(value) else value

@@ -1,6 +1,6 @@
 """The line in real time on a film of a fast belt: python benchmarks/realtime.py --minutes 10.
 
-The film is rendered first and shown by the line's own capture process, whose cost is told apart.
+The film is rendered first. The capture process of the line plays it and is measured separately.
 """
 
 import json
@@ -17,7 +17,6 @@ import numpy as np
 import psutil
 import typer
 
-from benchmarks.endings import one_line_errors
 from edge.cameras.device import FILM
 from edge.cameras.film import Film
 from edge.config import read_config
@@ -27,9 +26,10 @@ from edge.simulator.filming import render_film
 from edge.simulator.scenario import read_scenario
 from edge.simulator.simulate import PhotoFolders, config_for_scenario
 from edge.verdict import Reason
+from train.command import command
 
 TEXTURES = 18
-"""Of belt in the film: 36 m."""
+"""Belt textures in the film, 2 m each."""
 WARM_UP_S = 10.0
 SAMPLE_S = 1.0
 STAGES = ("detect_ms", "classify_ms", "verdict_ms")
@@ -37,26 +37,29 @@ STAGES = ("detect_ms", "classify_ms", "verdict_ms")
 
 @dataclass
 class Watch:
-    """A process watched once a second."""
+    """A process that is sampled once per second."""
 
     process: psutil.Process
     resident_mb: list[float] = field(default_factory=list)
     cpu_s: list[float] = field(default_factory=list)
 
     def sample(self) -> None:
-        """Note memory and processor time."""
+        """Sample memory and processor time."""
         times = self.process.cpu_times()
         self.resident_mb.append(self.process.memory_info().rss / 2**20)
         self.cpu_s.append(times.user + times.system)
 
     @property
     def cores(self) -> float:
-        """Processor time per second."""
+        """Mean number of busy cores."""
         return (self.cpu_s[-1] - self.cpu_s[0]) / ((len(self.cpu_s) - 1) * SAMPLE_S)
 
 
 def watch_line(command: list[str], seconds: float) -> tuple[Watch, Watch, dict]:
-    """Run the line, and watch it and its capture process; their samples, and what it said.
+    """Run the line and sample it and its capture process.
+
+    Returns:
+        The samples of both, and the counts that the line printed.
 
     Raises:
         EwasteError: the line ended early.
@@ -83,7 +86,7 @@ def watch_line(command: list[str], seconds: float) -> tuple[Watch, Watch, dict]:
 def figures_of(
     film: Film, records: list[ItemRecord], line: Watch, capture: Watch, counts: dict
 ) -> dict:
-    """What a run showed."""
+    """The figures of a run."""
     seconds = counts["frames_seen_s"]
     loop_s = film.loop_mm / film.speed_mm_s
     settled = records[len(records) // 20 :]
@@ -119,7 +122,7 @@ def figures_of(
 def measure(
     scenario_name: str, minutes: float, photos: Path | None, empty: bool, threads: int
 ) -> dict:
-    """Render the film, run the line on it, and say what it did.
+    """Render the film, run the line on it, and measure it.
 
     Raises:
         EwasteError: the film or the line failed.
@@ -149,15 +152,17 @@ def measure(
 
 
 def main(
-    scenario: Annotated[str, typer.Option(help="its load, camera and greatest speed")] = "rush",
-    minutes: Annotated[float, typer.Option(min=0.2)] = 10.0,
-    photos: Annotated[Path | None, typer.Option(help="folder of CLASS/*.jpg")] = None,
-    empty: Annotated[bool, typer.Option("--empty", help="nothing lies on the belt")] = False,
-    threads: Annotated[int, typer.Option(min=1, help="of the classifier")] = 2,
-    as_json: Annotated[bool, typer.Option("--json")] = False,
+    scenario: Annotated[
+        str, typer.Option(help="scenario that defines load, camera and speed")
+    ] = "rush",
+    minutes: Annotated[float, typer.Option(min=0.2, help="duration, minutes")] = 10.0,
+    photos: Annotated[Path | None, typer.Option(help="folder of photos, CLASS/*.jpg")] = None,
+    empty: Annotated[bool, typer.Option("--empty", help="run an empty belt")] = False,
+    threads: Annotated[int, typer.Option(min=1, help="threads of an inference")] = 2,
+    as_json: Annotated[bool, typer.Option("--json", help="print the figures as JSON")] = False,
 ) -> None:
     """Run the line in real time. Exit codes: 0 done, 1 failed, 2 bad input."""
-    with one_line_errors():
+    with command():
         figures = measure(scenario, minutes, photos, empty, threads)
     if as_json:
         print(json.dumps(figures))

@@ -1,7 +1,7 @@
-"""Whether other TFLite runtimes give a bundle's answers: python benchmarks/runtimes.py ...
+"""Compare the predictions of other TFLite runtimes: python benchmarks/runtimes.py --runtime ...
 
-Each runtime runs in a process of its own, under a Python that has it: they cannot all live in one
-environment (tflite-runtime needs numpy 1).
+Each runtime runs in its own process with its own Python: they cannot share one environment
+(tflite-runtime needs numpy 1).
 """
 
 import json
@@ -16,7 +16,6 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from benchmarks.endings import one_line_errors
 from convert.proof.dataset import stratify
 from convert.proof.golden import draw_input
 from edge.bundle.bundle import DEFAULT_BUNDLE, Bundle, load_bundle
@@ -26,6 +25,7 @@ from edge.errors import BadInput, EwasteError, Refused
 from edge.inference.preprocess import model_input
 from edge.photos.dataset import find_photos
 from edge.photos.reading import read_photos
+from train.command import command
 
 SCRIPTS: Mapping[str, str] = {
     "ai_edge_litert": """
@@ -63,14 +63,14 @@ END = "np.save(sys.argv[3], np.array(answers))\n"
 
 @dataclass(frozen=True)
 class RuntimeRow:
-    """One runtime.
+    """The comparison of one runtime with the first.
 
     Attributes:
         runtime: its name.
-        version: of it.
-        images: how many it was asked about.
-        same: on how many of them its top answer is that of the first runtime.
-        largest_difference: of a logit from the first runtime's, in steps of the quantized output.
+        version: its version.
+        images: number of images.
+        same: number of images with the same top class as the first runtime.
+        largest_difference: largest difference of a logit, quantization steps of the output.
     """
 
     runtime: str
@@ -83,7 +83,12 @@ class RuntimeRow:
 def compare_runtimes(
     bundle: Bundle, pixels: np.ndarray, pythons: Sequence[tuple[str, str]]
 ) -> list[RuntimeRow]:
-    """Ask each (runtime, python) about uint8 RGB [n, S, S, 3]; the others are held to the first.
+    """Run each runtime on the same images and compare it with the first.
+
+    Args:
+        bundle: the bundle.
+        pixels: uint8 RGB [n, S, S, 3].
+        pythons: (runtime, path of a Python that has it).
 
     Raises:
         EwasteError: a runtime cannot be run.
@@ -94,7 +99,7 @@ def compare_runtimes(
         np.save(inputs, pixels)
         for runtime, python in pythons:
             outputs = Path(scratch) / f"{runtime}.npy"
-            version = _ask(runtime, python, bundle, inputs, outputs)
+            version = _run_runtime(runtime, python, bundle, inputs, outputs)
             logits = np.load(outputs)
             first = logits if first is None else first
             same = int((logits.argmax(axis=1) == first.argmax(axis=1)).sum())
@@ -102,22 +107,22 @@ def compare_runtimes(
     return rows
 
 
-def _ask(runtime: str, python: str, bundle: Bundle, inputs: Path, outputs: Path) -> str:
-    """Let a runtime write its logits to `outputs`; returns its version."""
-    asking = OPENVINO if runtime == "openvino" else TFLITE
-    script = START + SCRIPTS[runtime] + asking + END
+def _run_runtime(runtime: str, python: str, bundle: Bundle, inputs: Path, outputs: Path) -> str:
+    """Run a runtime, which writes its logits to `outputs`; returns its version."""
+    inference = OPENVINO if runtime == "openvino" else TFLITE
+    script = START + SCRIPTS[runtime] + inference + END
     arguments = [str(bundle.path / MODEL), str(inputs), str(outputs), str(len(bundle.labels))]
     done = subprocess.run(
         [python, "-c", script, *arguments], capture_output=True, text=True, check=False
     )
     if done.returncode:
-        reason = (done.stderr.strip() or "it died").splitlines()[-1]
+        reason = (done.stderr.strip() or "the process died").splitlines()[-1]
         raise EwasteError(f"{runtime} under {python}: {reason}")
     return done.stdout.strip().splitlines()[0]
 
 
 def read_images(bundle: Bundle, photos: Path | None, images: int) -> np.ndarray:
-    """Inputs of a bundle's model: photos of `CLASS/*.jpg`, the classes evenly, or drawn items."""
+    """Model inputs: photos of `CLASS/*.jpg`, the classes as even as possible, or drawn items."""
     size, labels = bundle.manifest.input.size, bundle.labels
     if photos is None:
         drawn = [draw_input(labels[n % len(labels)], n, size) for n in range(images)]
@@ -128,29 +133,31 @@ def read_images(bundle: Bundle, photos: Path | None, images: int) -> np.ndarray:
 
 
 def main(
-    bundle: Annotated[Path, typer.Option(help="directory of the model")] = DEFAULT_BUNDLE,
-    photos: Annotated[Path | None, typer.Option(help="folder CLASS/*.jpg; else drawings")] = None,
-    images: Annotated[int, typer.Option(min=1)] = 100,
+    bundle: Annotated[Path, typer.Option(help="directory of the bundle")] = DEFAULT_BUNDLE,
+    photos: Annotated[
+        Path | None, typer.Option(help="folder of photos, CLASS/*.jpg; default: drawn items")
+    ] = None,
+    images: Annotated[int, typer.Option(min=1, help="number of images")] = 100,
     runtime: Annotated[
         list[str] | None,
-        typer.Option(help=f"NAME=PYTHON, of {', '.join(SCRIPTS)}; repeatable"),
+        typer.Option(help=f"runtime as NAME=PYTHON, NAME one of {', '.join(SCRIPTS)}; repeatable"),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print the figures as JSON")] = False,
 ) -> None:
-    """Compare runtimes. Exit codes: 0 done, 1 failed, 2 bad input, 3 another answer somewhere."""
-    with one_line_errors():
+    """Compare runtimes. Exit codes: 0 done, 1 failed, 2 bad input, 3 differences."""
+    with command():
         pythons = [("ai_edge_litert", sys.executable)]
         for given in runtime or ():
             name, _, python = given.partition("=")
             if name not in SCRIPTS or not python:
-                raise BadInput(f"--runtime {given}: expected NAME=PYTHON, of {', '.join(SCRIPTS)}")
+                raise BadInput(f"--runtime {given}: expected NAME=PYTHON of {', '.join(SCRIPTS)}")
             pythons.append((name, python))
         loaded = load_bundle(bundle)
         rows = compare_runtimes(loaded, read_images(loaded, photos, images), pythons)
         if as_json:
             print(json.dumps({"rows": [asdict(row) for row in rows]}))
         else:
-            print(f"{'runtime':16}  {'version':12}  images  same answer  largest difference")
+            print(f"{'runtime':16}  {'version':12}  images    agreement  largest difference")
             for row in rows:
                 print(
                     f"{row.runtime:16}  {row.version:12}  {row.images:6}  {row.same:11}  "
@@ -158,7 +165,7 @@ def main(
                 )
         differing = [row.runtime for row in rows if row.same < row.images]
         if differing:
-            raise Refused(f"{', '.join(differing)}: not the same answers everywhere")
+            raise Refused(f"{', '.join(differing)}: predictions differ from the first runtime")
 
 
 if __name__ == "__main__":

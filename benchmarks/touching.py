@@ -1,4 +1,4 @@
-"""How many items that lie against or over another are seen to: python benchmarks/touching.py."""
+"""Share of touching and overlapping items that are recognized: python benchmarks/touching.py."""
 
 import json
 from collections.abc import Iterator
@@ -11,7 +11,6 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from benchmarks.endings import one_line_errors
 from edge.belt.detector import Detector
 from edge.belt.geometry import Geometry
 from edge.belt.observer import TouchingEvidence
@@ -21,12 +20,13 @@ from edge.photos.dataset import find_photos
 from edge.simulator.layout import MARGIN_MM, PlacedItem
 from edge.simulator.pieces import Piece, drawn_pieces, photo_pieces, segmented_pieces
 from edge.simulator.scene import Scene
+from train.command import command
 
 VIEW = Geometry()
 GAP_MM = (150.0, 250.0)
 STEP_MM = 40.0
 DEEPEST = 0.35
-"""An item lies over another by up to this share of the smaller extent of the two."""
+"""Items overlap by at most this share of the smaller extent of the two."""
 TURN_DEGREES = 30.0
 Group = tuple[PlacedItem, ...]
 
@@ -45,12 +45,13 @@ class TouchingRow:
     """One kind of group on the belt.
 
     Attributes:
-        pieces, lie: what they are, and how.
-        groups: how many.
-        recognized: those of which each track was taken for more than one item.
-        split: those that were seen as two tracks, so counted as two.
-        missed: those without a track.
-        per_label: label -> share recognized, of single items.
+        pieces: kind of the items.
+        lie: `single`, `touching` or `overlapping`.
+        groups: number of groups.
+        recognized: share of the groups whose tracks were all recognized as more than one item.
+        split: number of groups with more than one track.
+        missed: number of groups without a track.
+        per_label: label -> share of single items recognized as more than one, by mistake.
     """
 
     pieces: str
@@ -65,14 +66,14 @@ class TouchingRow:
 def against(
     first: np.ndarray, second: np.ndarray, direction: float, reach_px: int, step_px: int = 3
 ) -> int:
-    """How far the centers of two pictures are apart when their items just do not meet, px.
+    """The distance of the centers of two images at which their items just do not touch, px.
 
     Args:
         first: uint8 RGBA [h, w, 4].
-        second: the one that is pushed toward it, likewise.
-        direction: from the first to the second, radians.
-        reach_px: where it is pushed from.
-        step_px: by how much at a time.
+        second: the item that is moved toward it, uint8 RGBA [h, w, 4].
+        direction: direction from the first to the second, radians.
+        reach_px: initial distance, px.
+        step_px: step of the distance, px.
     """
     lies = np.argwhere(first[::step_px, ::step_px, 3] > 127) * step_px
     lies = lies - np.array(first.shape[:2]) // 2
@@ -88,7 +89,7 @@ def against(
 
 
 def groups(pieces: Iterator[Piece], lie: str, count: int, seed: int) -> list[Group]:
-    """Single items or pairs, one behind the other; pairs lie in any direction."""
+    """Place single items or pairs one behind the other; pairs lie in any direction."""
     rng, end_mm, placed = np.random.default_rng(seed), VIEW.width_mm, []
     while len(placed) < count:
         taken = list(islice(pieces, 1 if lie == "single" else 2))
@@ -127,7 +128,7 @@ def groups(pieces: Iterator[Piece], lie: str, count: int, seed: int) -> list[Gro
 
 
 def _pushed(first: Piece, second: Piece, lie: str, rng: np.random.Generator) -> tuple[float, float]:
-    """Where the second's center lies from the first's, mm along the belt and across it."""
+    """The offset of the center of the second from the first, mm along and across the belt."""
     direction = rng.uniform(-pi, pi)
     reach_mm = np.hypot(first.length_mm, first.width_mm) + np.hypot(
         second.length_mm, second.width_mm
@@ -145,7 +146,7 @@ def _pushed(first: Piece, second: Piece, lie: str, rng: np.random.Generator) -> 
 
 
 def tracks(placed: list[Group], seed: int) -> list[list[Track]]:
-    """The tracks of each group and the figures of their outlines, by the line's own detector."""
+    """The tracks of each group, found by the detector and tracker of the line."""
     scene = Scene([item for group in placed for item in group], VIEW, seed)
     detector, tracker = Detector(VIEW), Tracker()
     found: dict[int, Track] = {}
@@ -173,7 +174,7 @@ def tracks(placed: list[Group], seed: int) -> list[list[Track]]:
 
 
 def row(pieces: str, lie: str, placed: list[Group], found: list[list[Track]]) -> TouchingRow:
-    """Count what became of the groups."""
+    """Count the recognized, split and missed groups."""
     seen = [bool(each) and all(track.evidence.touching for track in each) for each in found]
     labels = sorted({group[0].label for group in placed}) if lie == "single" else []
     return TouchingRow(
@@ -202,7 +203,7 @@ def row(pieces: str, lie: str, placed: list[Group], found: list[list[Track]]) ->
 
 
 def fitted(figures: list[tuple[float, ...]], several: list[bool], recall: float) -> dict:
-    """Weights and intercept of a logistic regression, the latter set for a recall on pairs."""
+    """Fit a logistic regression; its intercept is set for the given recall on pairs."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.preprocessing import StandardScaler
 
@@ -216,7 +217,7 @@ def fitted(figures: list[tuple[float, ...]], several: list[bool], recall: float)
 
 
 def sources(photos: Path | None, seed: int) -> dict[str, Iterator[Piece]]:
-    """What to lay down: drawn items and, with photos, what is cut out of them, and cards."""
+    """The items by kind: drawn items and, with photos, cut-outs and cards."""
     found: dict[str, Iterator[Piece]] = {"drawn": drawn_pieces(seed, VIEW)}
     if photos is not None:
         listed = find_photos(photos)
@@ -226,15 +227,17 @@ def sources(photos: Path | None, seed: int) -> dict[str, Iterator[Piece]]:
 
 
 def main(
-    count: Annotated[int, typer.Option(min=1, help="groups of each kind")] = 100,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
-    photos: Annotated[Path | None, typer.Option(help="folder of CLASS/*.jpg")] = None,
-    fit: Annotated[float | None, typer.Option(help="fit the weights for this recall")] = None,
-    as_json: Annotated[bool, typer.Option("--json")] = False,
+    count: Annotated[int, typer.Option(min=1, help="number of groups of each kind")] = 100,
+    seed: Annotated[int, typer.Option(min=0, help="random seed")] = 0,
+    photos: Annotated[Path | None, typer.Option(help="folder of photos, CLASS/*.jpg")] = None,
+    fit: Annotated[
+        float | None, typer.Option(help="fit the weights for this recall, 0 to 1")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print the figures as JSON")] = False,
 ) -> None:
-    """Lay single items and pairs on the belt. Exit codes: 0 done, 1 failed, 2 bad input."""
+    """Measure single items and pairs on the belt. Exit codes: 0 done, 1 failed, 2 bad input."""
     rows, figures, several = [], [], []
-    with one_line_errors():
+    with command():
         for lie in ("single", "touching", "overlapping"):
             for name, pieces in sources(photos, seed).items():
                 placed = groups(pieces, lie, count, seed)

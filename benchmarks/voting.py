@@ -1,6 +1,4 @@
-"""Views until the vote is sure against a fixed number of them, on one belt: python
-benchmarks/voting.py.
-"""
+"""Sequential voting compared with a fixed number of views: python benchmarks/voting.py."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -9,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.endings import one_line_errors
 from edge.bundle.bundle import DEFAULT_BUNDLE
 from edge.config import Config
 from edge.simulator.scenario import Scenario, read_scenario
@@ -20,18 +17,18 @@ FPS = 10.0
 
 @dataclass(frozen=True)
 class VotingRow:
-    """One way of voting; all of them on the same belt.
+    """The result of one way of voting; all run on the same belt.
 
     Attributes:
-        vote: how.
-        items: what lay on the belt.
-        inferences: per item.
-        accuracy: right labels among all items, 0 to 1; what is sent to `manual` as unknown is not
-            right.
-        wrong, unknown: items.
-        routed_right: items that ended in the bin of their true label.
-        hazards: batteries on the belt.
-        hazard_leaks: those that ended in another label's bin.
+        vote: name of the way of voting.
+        items: number of items on the belt.
+        inferences: inferences per item.
+        accuracy: share of items with the correct label, 0 to 1; unknown items are not correct.
+        wrong: number of items with a wrong label.
+        unknown: number of unknown items.
+        routed_right: number of items in the bin of their true label.
+        hazards: number of hazardous items.
+        hazard_leaks: number of hazardous items in the bin of another label.
     """
 
     vote: str
@@ -48,7 +45,7 @@ class VotingRow:
 def compare(
     config: Config, scenario: Scenario, pictures: PhotoFolders, seed: int, fixed: list[int]
 ) -> list[VotingRow]:
-    """Run the same belt with a fixed number of views and with the configured sequential vote.
+    """Run the same belt with fixed numbers of views and with the configured sequential vote.
 
     Raises:
         EwasteError: the bundle or the photos cannot be used.
@@ -79,21 +76,23 @@ def _row(name: str, result: SimulationResult) -> VotingRow:
 
 
 def main(
-    items: Annotated[int, typer.Option(min=1, help="on the belt")] = 200,
-    seed: Annotated[int, typer.Option(min=0, help="of what they are and where")] = 0,
+    items: Annotated[int, typer.Option(min=1, help="number of items")] = 200,
+    seed: Annotated[int, typer.Option(min=0, help="random seed of the items")] = 0,
     photos: Annotated[
-        Path | None, typer.Option(help="folder of CLASS/*.jpg to cut the items out of; none: drawn")
+        Path | None, typer.Option(help="folder of photos, CLASS/*.jpg; default: drawn items")
     ] = None,
-    scenario: Annotated[str | None, typer.Option(help="none: an even belt")] = None,
-    fixed: Annotated[list[int], typer.Option(min=1, help="repeatable")] = [1, 3],  # noqa: B006
-    bundle: Annotated[Path, typer.Option(help="directory of the model")] = DEFAULT_BUNDLE,
-    as_json: Annotated[bool, typer.Option("--json")] = False,
+    scenario: Annotated[
+        str | None, typer.Option(help="name of a scenario; default: an even belt")
+    ] = None,
+    fixed: Annotated[list[int], typer.Option(min=1, help="views per item; repeatable")] = [1, 3],  # noqa: B006
+    bundle: Annotated[Path, typer.Option(help="directory of the bundle")] = DEFAULT_BUNDLE,
+    as_json: Annotated[bool, typer.Option("--json", help="print the figures as JSON")] = False,
 ) -> None:
     """Compare ways of voting. Exit codes: 0 done, 1 failed, 2 bad input, 3 refused."""
     config = Config().model_copy(
         update={"classifier": Config().classifier.model_copy(update={"bundle": bundle})}
     )
-    with one_line_errors():
+    with command():
         if scenario is None:
             plant = plain_scenario(config, fps=FPS, items=items, photos=photos is not None)
         else:

@@ -16,11 +16,12 @@ from train.learning.progress import say
 
 WIDTH = 120
 """Columns of a table that is no terminal's."""
+STDOUT = Path("stdout")
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @contextmanager
-def command(written: Path, once_there_is_room: str = "make room") -> Iterator[None]:
+def command(written: Path = STDOUT, once_there_is_room: str = "make room") -> Iterator[None]:
     """Within: an error is told in one line, and ends the program with its exit code.
 
     Args:
