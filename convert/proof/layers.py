@@ -3,7 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from convert.tflite.flatbuffer import name_of, read_model
+from ai_edge_litert.tools.flatbuffer_utils import read_model_from_bytearray
+
+from convert.tflite.flatbuffer import name_of
 
 MAX_SQNR_DB = 120.0
 """The SQNR of a layer that quantization does not change, which would be infinite."""
@@ -44,7 +46,7 @@ class LayerSqnr:
 
 def read_layers(fp32: bytes) -> list[FusedLayer]:
     """The layers of an unquantized .tflite file, in the order of execution."""
-    (graph,) = read_model(fp32).subgraphs
+    (graph,) = read_model_from_bytearray(fp32).subgraphs
     return [
         FusedLayer(
             name_of(graph.tensors[operator.outputs[0]]),
@@ -86,7 +88,7 @@ def fewest_float_layers(
 
     Args:
         ranked: the layers, lowest SQNR first.
-        passes: tells whether the gate passes with the layers of these names in float; expensive.
+        passes: returns whether the gate passes with the layers of these names in float; expensive.
 
     Returns:
         The layer names, or None if `passes` is false even with all layers in float.

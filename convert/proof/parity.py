@@ -101,7 +101,7 @@ class OodScore:
 
 @dataclass(frozen=True)
 class TrainingClaim:
-    """What the training run says of its model, checked when the model is run again.
+    """The results that the training run reports of its model, checked when the model runs again.
 
     Attributes:
         accuracy: accuracy on its test photos, 0 to 1.
@@ -220,7 +220,7 @@ def check_gate(parity: Parity, gate: ParityGate, claim: TrainingClaim | None = N
     Args:
         parity: the comparison.
         gate: the limits.
-        claim: what the training run says of the model; None: not checked.
+        claim: the results that the training run reports; None: not checked.
 
     Returns:
         The criteria that failed, one line each; empty if the model passes.
@@ -275,8 +275,9 @@ def check_gate(parity: Parity, gate: ParityGate, claim: TrainingClaim | None = N
             (
                 # One photo may be a near tie that another machine decides differently.
                 claim.changed <= max(1, gate.training_changed * claim.images),
-                f"Keras gives {claim.changed} or more of {claim.images} test photos other "
-                f"answers than in its training run, at most {gate.training_changed:.2%} allowed: "
+                "Keras predicts another class than in its training run for "
+                f"{claim.changed} or more of {claim.images} test photos, at most "
+                f"{gate.training_changed:.2%} allowed: "
                 "these labels, photos, colors or ways of resizing are not those it was trained "
                 "with",
             ),

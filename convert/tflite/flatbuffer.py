@@ -28,7 +28,9 @@ class _Builder(flatbuffers.Builder):
 def read_model(content: bytes) -> schema.ModelT:
     """Read a .tflite file into objects that can be edited.
 
-    Weights behind the flatbuffer, as some quantizers write them, are moved into it.
+    Weights behind the flatbuffer, as some quantizers write them, are moved into it. The reader of
+    `ai_edge_litert.tools` also removes empty buffers, so that an unchanged model would be written
+    as other bytes.
     """
     model = schema.ModelT.InitFromPackedBuf(content, 0)
     for buffer in model.buffers:

@@ -230,7 +230,7 @@ def test_pictures_made_into_inputs_in_another_way_than_in_training(
 
     monkeypatch.setattr(command, "model_input", wrong)
     result = converted(tiny_run, drawn_data, tmp_path / "out")
-    refused_by_the_gate(result, "test photos other answers than in its training run")
+    refused_by_the_gate(result, "another class than in its training run")
 
 
 def test_a_flipped_bit_in_the_weights(tiny_bundle: Path, tmp_path: Path) -> None:
