@@ -1,18 +1,15 @@
 """The parity report: what quantization changed, as JSON and as one HTML page with photos."""
 
-import base64
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-import cv2
-import jinja2
-
 from convert.proof.evaluator import EvaluatedVariant
 from convert.proof.layers import LayerSqnr
 from convert.proof.variants import VariantRow
 from edge.files import write_whole
+from train.pages import jpeg_data_url, template_environment
 
 
 def write_report(
@@ -49,13 +46,7 @@ def write_report(
 def _render(
     name: str, chosen: EvaluatedVariant, rows: Sequence[VariantRow], layers: Sequence[LayerSqnr]
 ) -> str:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
+    environment = template_environment(Path(__file__).parent)
     return environment.get_template("parity.html").render(
         name=name,
         parity=chosen.parity,
@@ -79,7 +70,7 @@ def _changes(chosen: EvaluatedVariant) -> list[dict]:
             found.append(
                 {
                     "name": name,
-                    "picture": _jpeg(images.pixels[index]),
+                    "picture": jpeg_data_url(images.pixels[index]),
                     "truth": images.labels[images.classes[index]],
                     "keras": images.labels[int(keras.argmax())],
                     "keras_probability": float(keras.max()),
@@ -88,9 +79,3 @@ def _changes(chosen: EvaluatedVariant) -> list[dict]:
                 }
             )
     return found
-
-
-def _jpeg(pixels: "cv2.typing.MatLike") -> str:
-    """A uint8 RGB image as a data URL."""
-    _, encoded = cv2.imencode(".jpg", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
-    return "data:image/jpeg;base64," + base64.b64encode(encoded.tobytes()).decode()
