@@ -39,7 +39,7 @@ COUNTS = (
 
 
 def row(name: str, result: SimulationResult, wall_s: float) -> dict:
-    """One scenario's figures."""
+    """The figures of one scenario."""
     counts = {key: getattr(result.score, key) for key in COUNTS}
     times = {"belt_s": round(result.belt_s), "wall_s": round(wall_s)}
     return {"scenario": name, **counts, "inferences": result.inferences, **times}
