@@ -22,6 +22,7 @@ from edge.line import Source, run_line
 from edge.simulator.layout import place_items
 from edge.simulator.scenario import Load, Optics, Pulses, Scenario, StretchOfBelt
 from edge.simulator.simulate import PhotoFolders, config_for_scenario, pieces_of, plant_source
+from train.command import command
 
 FPS = 3.0
 PIECES = 100
@@ -89,7 +90,8 @@ def endure(hours: float, megabytes: float, photos: Path | None, state: Path) -> 
     mean_mm = sum(piece.length_mm for piece in pieces) / PIECES + sum(GAP_MM) / 2
     count = int(hours * 3600 * 250 / mean_mm) + 100
     placed = place_items(itertools.cycle(pieces), count, 1, config.geometry, gap_mm=GAP_MM)
-    clock, notes, items = VirtualClock(), [], 0
+    clock, items = VirtualClock(), 0
+    notes: list[ProcessSample] = []
     state.mkdir(parents=True, exist_ok=True)
 
     def opened(config: Config) -> Source:

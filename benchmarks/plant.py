@@ -15,6 +15,7 @@ from edge.errors import BadInput
 from edge.simulator.scenario import read_scenario, scenario_names
 from edge.simulator.score import BinScore, Score
 from edge.simulator.simulate import PhotoFolders, SimulationResult, simulate
+from train.command import command
 
 COUNTS = (
     "items",

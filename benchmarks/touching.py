@@ -90,12 +90,13 @@ def against(
 
 def groups(pieces: Iterator[Piece], lie: str, count: int, seed: int) -> list[Group]:
     """Place single items or pairs one behind the other; pairs lie in any direction."""
-    rng, end_mm, placed = np.random.default_rng(seed), VIEW.width_mm, []
+    rng, end_mm = np.random.default_rng(seed), VIEW.width_mm
+    placed: list[Group] = []
     while len(placed) < count:
         taken = list(islice(pieces, 1 if lie == "single" else 2))
         corners = [(0.0, 0.0)]
         if len(taken) == 2:
-            corners.append(_pushed(*taken, lie, rng))
+            corners.append(_pushed(taken[0], taken[1], lie, rng))
         ends = [
             (along - piece.length_mm / 2, along + piece.length_mm / 2)
             for piece, (along, _) in zip(taken, corners, strict=True)
@@ -252,12 +253,12 @@ def main(
         print(json.dumps({"rows": [asdict(each) for each in rows], **weights}))
         return
     print(f"{'items':9} {'lie':12} groups  recognized  as two tracks  missed")
-    for each in rows:
+    for measured in rows:
         print(
-            f"{each.pieces:9} {each.lie:12} {each.groups:6}  {each.recognized:10.1%}"
-            f"  {each.split:13}  {each.missed:6}"
+            f"{measured.pieces:9} {measured.lie:12} {measured.groups:6}"
+            f"  {measured.recognized:10.1%}  {measured.split:13}  {measured.missed:6}"
         )
-        alarms = {label: share for label, share in each.per_label.items() if share}
+        alarms = {label: share for label, share in measured.per_label.items() if share}
         if alarms:
             print("  " + ", ".join(f"{label} {share:.1%}" for label, share in alarms.items()))
     for key, value in weights.items():

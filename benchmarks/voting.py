@@ -11,6 +11,7 @@ from edge.bundle.bundle import DEFAULT_BUNDLE
 from edge.config import Config
 from edge.simulator.scenario import Scenario, read_scenario
 from edge.simulator.simulate import PhotoFolders, SimulationResult, plain_scenario, simulate
+from train.command import command
 
 FPS = 10.0
 
@@ -50,10 +51,13 @@ def compare(
     Raises:
         EwasteError: the bundle or the photos cannot be used.
     """
-    ways = [(f"fixed {views}", {"vote": "fixed", "views": views}) for views in fixed]
+    ways: list[tuple[str, dict[str, object]]] = [
+        (f"fixed {views}", {"vote": "fixed", "views": views}) for views in fixed
+    ]
     most = f"sequential, at most {config.classifier.views}"
     rows = []
-    for name, keys in [*ways, (most, {"vote": "sequential"})]:
+    ways.append((most, {"vote": "sequential"}))
+    for name, keys in ways:
         classifier = config.classifier.model_copy(update=keys)
         line = config.model_copy(update={"classifier": classifier})
         rows.append(_row(name, simulate(line, scenario, seed=seed, pictures=pictures)))
