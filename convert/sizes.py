@@ -10,11 +10,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
 
-import matplotlib
-
-matplotlib.use("Agg")
-
-import matplotlib.pyplot as plt
 import typer
 
 from convert.proof.timing import interleaved_median_ms
@@ -106,6 +101,11 @@ def choose(points: Sequence[SizePoint]) -> SizePoint:
 
 def draw(points: Sequence[SizePoint], chosen: SizePoint, path: Path) -> None:
     """Draw the curve to a PNG or SVG file."""
+    import matplotlib  # takes a second, which `--help` can do without
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
     figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
     below = [100 * (point.accuracy - point.accuracy_low) for point in points]
     above = [100 * (point.accuracy_high - point.accuracy) for point in points]

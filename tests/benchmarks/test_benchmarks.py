@@ -1,4 +1,4 @@
-"""The benchmark scripts as a user types them, on a tiny bundle: they measure, and agree."""
+"""The benchmark scripts on a tiny bundle, through their command lines."""
 
 import json
 import subprocess
@@ -30,13 +30,13 @@ def test_latency_times_each_stage_against_the_inference(tiny_bundle):
     assert preprocess["ratio"] == pytest.approx(share, rel=0.05)
 
 
-def test_accuracy_without_tensorflow_is_what_the_conversion_measured(tiny_bundle, drawn_data):
+def test_accuracy_equals_that_of_the_conversion(tiny_bundle, drawn_data):
     figures = benchmark("accuracy", "--bundle", tiny_bundle, "--photos", drawn_data / "test")
     assert figures["accuracy"] == load_bundle(tiny_bundle).manifest.parity.accuracy_quantized
     assert figures["images"] == sum(each["images"] for each in figures["per_class"].values())
 
 
-def test_runtimes_are_held_to_the_first(tiny_bundle, drawn_data):
+def test_runtimes_are_compared_with_the_first(tiny_bundle, drawn_data):
     again = ("--runtime", f"ai_edge_litert={sys.executable}", "--images", 8)
     photos = ("--photos", drawn_data / "test")
     rows = benchmark("runtimes", "--bundle", tiny_bundle, *photos, *again)["rows"]
@@ -55,7 +55,7 @@ def test_photos_of_another_class_are_bad_input(tiny_bundle, tmp_path, drawn_data
     assert "Toaster" in done.stderr and "Traceback" not in done.stderr
 
 
-def test_the_plant_runs_the_scenarios_it_is_told(tiny_bundle, tmp_path):
+def test_the_plant_runs_the_named_scenarios(tiny_bundle, tmp_path):
     config = tmp_path / "line.toml"
     config.write_text(f"[classifier]\nbundle = '{tiny_bundle}'\n")
     figures = benchmark("plant", "even", "jog-back", "--items", 5, "--fps", 30, "--config", config)
@@ -72,7 +72,7 @@ def test_the_line_keeps_up_with_a_film_of_a_fast_belt():
 
 
 @pytest.mark.slow
-def test_a_while_of_belt_leaves_handles_and_threads_as_they_were():
+def test_hours_of_belt_leak_no_handles_or_threads():
     notes = benchmark("endurance", "--hours", 0.15, "--megabytes", 10)["notes"]
     assert notes[-1]["items"] > 50
     middle = len(notes) // 2
@@ -90,7 +90,7 @@ def test_voting_runs_the_same_belt_in_each_way(tiny_bundle):
     assert all(row["items"] == 5 and row["wrong"] + row["unknown"] <= 5 for row in rows)
 
 
-def test_belt_tells_what_a_frame_costs_beside_inference(tiny_bundle):
+def test_belt_measures_a_frame_without_inference(tiny_bundle):
     rows = benchmark("belt", "--bundle", tiny_bundle, "--items", 4, "--frames", 30)["rows"]
     empty, busy = rows
     assert (empty["items"], busy["items"]) == (0, 4)

@@ -1,4 +1,4 @@
-"""What the proof is for: damaged, badly calibrated and badly quantized models of a tiny run."""
+"""The parity gate on damaged, badly calibrated and badly quantized models of a tiny run."""
 
 import json
 import os
@@ -76,16 +76,16 @@ def test_the_fewest_layers_in_float_repair_what_int8_breaks(
     assert "in all but 2 layers" in (out / "model_card.md").read_text()
 
 
-def test_the_search_takes_the_fewest_and_asks_little() -> None:
+def test_the_search_finds_the_fewest_layers_in_few_tries() -> None:
     ranked = [LayerSqnr(FusedLayer(f"layer{n}", ()), float(n)) for n in range(50)]
-    asked: list[int] = []
+    tries: list[int] = []
 
     def passes(names) -> bool:
-        asked.append(len(names))
+        tries.append(len(names))
         return {"layer3", "layer17"} <= set(names)
 
     assert set(fewest_float_layers(ranked, passes)) == {"layer3", "layer17"}
-    assert len(asked) < 30
+    assert len(tries) < 30
     assert fewest_float_layers(ranked, lambda names: False) is None
     assert fewest_float_layers(ranked, lambda names: True) == ("layer0",)
 
@@ -160,10 +160,10 @@ def test_killed_at_any_time_a_conversion_leaves_no_bundle_or_a_whole_one(
 
 @pytest.fixture(scope="module")
 def biasless_run(drawn_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run whose model answers black in each layer with 1/256 of what it answers white with.
+    """A run whose model has activations for black that are 1/256 of those for white, in all layers.
 
-    That is so whatever its weights are. To the tiny run black is as far from 0 as white is: ranges
-    taken from black pictures hold all that it needs after some trainings, little after others.
+    That holds for any weights. In the tiny run, black is as far from 0 as white: ranges of black
+    images are sufficient after some trainings and too small after others.
     """
     import keras
 
@@ -214,7 +214,7 @@ def test_labels_shuffled_before_the_conversion(
 
 
 @pytest.mark.parametrize("damage", ["colors", "resize"])
-def test_pictures_made_into_inputs_in_another_way_than_in_training(
+def test_another_preprocessing_than_in_training(
     tiny_run: Path,
     drawn_data: Path,
     tmp_path: Path,

@@ -1,4 +1,4 @@
-"""Real conversions of a tiny run, through the command as a user types it."""
+"""Conversions of a tiny run through the command line."""
 
 import json
 import shutil
@@ -56,7 +56,7 @@ def corrupted_run(
     return run
 
 
-def test_the_quantized_model_takes_raw_bytes_and_answers_as_keras_does(
+def test_the_quantized_model_takes_raw_rgb_and_predicts_as_keras(
     tiny_bundle: Path, tiny_run: Path, drawn_data: Path
 ) -> None:
     import keras
@@ -156,7 +156,7 @@ def test_a_refusal_leaves_the_bundle_that_was_there(
     assert load_bundle(out).digest == load_bundle(tiny_bundle).digest
 
 
-def test_without_test_photos_val_is_compared_on_and_said(
+def test_without_test_photos_val_is_compared_on_and_a_message_says_so(
     tiny_run: Path, data_copy: Path, tmp_path: Path
 ) -> None:
     (data_copy / "test").rename(data_copy / "val")
@@ -165,7 +165,7 @@ def test_without_test_photos_val_is_compared_on_and_said(
     assert "of 64 val photos" in result.stdout
 
 
-def test_all_variants_are_judged_by_one_table_and_kept_where_asked(
+def test_all_variants_are_in_one_table_and_their_models_are_written(
     tiny_run: Path, drawn_data: Path, tmp_path: Path
 ) -> None:
     out, models = tmp_path / "all", tmp_path / "models"
@@ -186,7 +186,7 @@ def test_all_variants_are_judged_by_one_table_and_kept_where_asked(
     assert (models / "int8.tflite").read_bytes() == (out / "model.tflite").read_bytes()
 
 
-def test_variants_that_are_no_bundle_write_none(
+def test_without_int8_no_bundle_is_written(
     tiny_run: Path, drawn_data: Path, tmp_path: Path
 ) -> None:
     result = command(tiny_run, [drawn_data], tmp_path / "out", "--variants", "fp16")
@@ -212,7 +212,7 @@ def test_the_other_quantizer_makes_a_bundle_by_the_same_gate(
     assert "ai-edge-quantizer" in loaded.manifest.versions
 
 
-def test_the_model_tells_other_tools_its_labels_and_normalization(tiny_bundle: Path) -> None:
+def test_the_metadata_hold_the_labels_and_the_normalization(tiny_bundle: Path) -> None:
     import zipfile
 
     from convert.tflite.flatbuffer import read_model
@@ -243,7 +243,7 @@ def test_an_unknown_choice_is_bad_input(
     assert result.exit_code == 2 and f"{option} " in result.stderr
 
 
-def test_a_calibrated_runs_levels_and_detector_are_the_bundles(
+def test_the_bundle_has_the_calibration_and_the_detector_of_the_run(
     tiny_run: Path, drawn_data: Path, tmp_path: Path
 ) -> None:
     run = Path(shutil.copytree(tiny_run, tmp_path / "run"))
@@ -274,7 +274,7 @@ def corrupt(what: str, run: Path, data: Path, out: Path) -> None:
         (run / "config.json").write_text('{"image_size": 48}')
     elif what == "broken metrics":
         (run / "metrics.json").write_text("[1]")
-    elif what == "strange class":
+    elif what == "unknown class":
         (data / "test" / "Battery").rename(data / "test" / "Bathtub")
     elif what == "no train":
         shutil.rmtree(data / "train")
@@ -294,7 +294,7 @@ def corrupt(what: str, run: Path, data: Path, out: Path) -> None:
         ("broken config", "config.json: the file: Invalid JSON"),
         ("no labels", "config.json: labels: Field required"),
         ("broken metrics", "metrics.json: not a JSON object"),
-        ("strange class", "test: the run has no class Bathtub"),
+        ("unknown class", "test: the run has no class Bathtub"),
         ("no train", "train: no such folder"),
         ("no test or val", "has neither val/ nor test/"),
         ("occupied out", "is no bundle"),
@@ -334,7 +334,7 @@ def test_labels_that_are_not_the_models_are_bad_input(
         quantize(ConversionOptions(run, (drawn_data,), tmp_path / "out"), lambda line: None)
 
 
-def test_a_model_that_takes_other_than_raw_bytes_is_refused(tiny_fp32: Path) -> None:
+def test_a_model_with_another_input_than_raw_rgb_is_refused(tiny_fp32: Path) -> None:
     from convert.tflite.tensorflow_converter import check_input
 
     with pytest.raises(Refused, match="float32"):
@@ -434,7 +434,7 @@ def flatten(data: Path) -> Path:
     return flat
 
 
-def test_a_folder_without_splits_is_split_as_the_run_says(
+def test_a_folder_without_splits_is_split_as_for_training(
     tiny_run: Path, data_copy: Path, tmp_path: Path
 ) -> None:
     run, flat = Path(shutil.copytree(tiny_run, tmp_path / "run")), flatten(data_copy)
@@ -471,7 +471,7 @@ def test_photos_the_run_does_not_know_are_bad_input(
     assert "has no splits, and" in result.stderr and "names none" in result.stderr
 
 
-def test_notes_end_the_model_card_and_missing_ones_are_told_at_once(
+def test_notes_end_the_model_card_and_missing_ones_fail_at_once(
     tiny_run: Path, drawn_data: Path, tmp_path: Path
 ) -> None:
     out, notes = tmp_path / "out", tmp_path / "notes.md"
