@@ -1,0 +1,81 @@
+import numpy as np
+import pytest
+
+from edge.belt.geometry import Geometry
+from edge.belt.observer import DETECT_EVERY_S, DETECT_EVERY_SHARE, Observer
+from edge.cameras.camera import Frame
+
+VIEW = Geometry(width_px=640, height_px=360, mm_per_px=0.5)
+SPEED_MM_S, FPS = 200.0, 30.0
+
+
+def frame_at(items_mm, encoder_mm, captured_at):
+    """A gray belt with white blocks of 40 x 40 mm, each `items_mm` along the belt."""
+    rng = np.random.default_rng(0)
+    pixels = rng.normal(80, 2, (VIEW.height_px, VIEW.width_px, 1)).clip(0, 255)
+    pixels = np.repeat(pixels, 3, axis=2).astype(np.uint8)
+    for position_mm in items_mm:
+        middle = VIEW.width_px / 2 + (encoder_mm - position_mm) / VIEW.mm_per_px
+        left, right = (round(min(VIEW.width_px, max(0, middle + side))) for side in (-40, 40))
+        pixels[140:220, left:right] = 255
+    return Frame(pixels, captured_at, round(captured_at * FPS))
+
+
+def watched(observer, items_mm, frames):
+    """Each detection pass while the belt runs, once."""
+    passes = []
+    for number in range(frames):
+        at = number / FPS
+        found = observer.observe(frame_at(items_mm, SPEED_MM_S * at, at), SPEED_MM_S * at)
+        if not passes or found is not passes[-1]:
+            passes.append(found)
+    return passes
+
+
+def test_each_item_is_sighted_under_one_number_in_the_place_where_it_lies():
+    items_mm = (200.0, 320.0)
+    passes = watched(Observer(VIEW), items_mm, frames=100)
+    places = {}
+    for found in passes:
+        for sighting in found.sightings:
+            assert sighting.frame is found.frame and sighting.encoder_mm == found.encoder_mm
+            if sighting.whole:
+                places.setdefault(sighting.item.number, set()).add(
+                    round(sighting.item.position_mm / 10) * 10
+                )
+    assert places == {1: {200}, 2: {320}}
+
+
+def test_a_view_is_the_crop_of_the_item_from_its_frame():
+    sightings = [
+        each for found in watched(Observer(VIEW), (150.0,), 40) for each in found.sightings
+    ]
+    view = next(each for each in sightings if each.whole).view()
+    height, width = view.pixels.shape[:2]
+    assert min(height, width) >= 80 and view.pixels[height // 2, width // 2].tolist() == [255] * 3
+
+
+def test_the_detector_skips_frames_that_come_too_soon_unless_the_belt_is_fast():
+    observer = Observer(VIEW)
+    first = observer.observe(frame_at((), 0.0, 0.0), 0.0)
+    soon = DETECT_EVERY_S / 2
+    assert observer.observe(frame_at((), 1.0, soon), 1.0) is first
+    fast_mm = DETECT_EVERY_SHARE * VIEW.width_mm
+    assert observer.observe(frame_at((), fast_mm, soon), fast_mm) is not first
+
+
+def test_the_items_that_have_left_the_view_are_reported_once():
+    observer = Observer(VIEW)
+    watched(observer, (100.0,), frames=30)
+    assert observer.left(SPEED_MM_S) == []
+    (gone,) = observer.left(100.0 + VIEW.width_mm)
+    assert gone.number == 1 and gone.position_mm == pytest.approx(100.0, abs=5)
+    assert observer.left(100.0 + VIEW.width_mm) == []
+
+
+def test_after_an_interruption_the_next_frame_is_detected_at_once():
+    observer = Observer(VIEW)
+    first = observer.observe(frame_at((), 0.0, 0.0), 0.0)
+    observer.interrupt()
+    second = observer.observe(frame_at((), 0.0, 0.001), 0.0)
+    assert second is not first and second.earlier == ()

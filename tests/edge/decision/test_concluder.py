@@ -1,0 +1,161 @@
+import math
+
+import numpy as np
+import pytest
+
+from edge.belt.detector import Detection
+from edge.belt.geometry import Box
+from edge.belt.sighting import Sighting
+from edge.belt.tracker import Extent, TrackedItem
+from edge.cameras.camera import Frame
+from edge.decision.concluder import Circumstances, Concluder, Unsafe
+from edge.decision.decide import DecisionRules
+from edge.decision.voting import Voting
+from edge.gates.mover import Passed
+from edge.gates.schedule import Opening
+from edge.inference.classifier import Prediction
+from edge.inference.dispatcher import ModelAnswer
+from edge.labels import MANUAL, UNKNOWN
+from edge.verdict import Reason
+
+RULES = DecisionRules(
+    labels=("Mouse", "Phone"),
+    bins={"Mouse": "small", "Phone": "phones"},
+    thresholds={"Mouse": 0.5, "Phone": 0.5},
+    hazard_thresholds={},
+)
+FRAME = Frame(np.zeros((72, 128, 3), np.uint8), 0.0, 0)
+
+
+def item(number: int) -> TrackedItem:
+    along = Extent(-50, 50, low_seen=True, high_seen=True)
+    return TrackedItem(number, along, along, 0.0, 0.0, 2, along, 0.0)
+
+
+def sighting(number: int, touching: bool = False) -> Sighting:
+    box = Box(10, 10, 60, 60)
+    return Sighting(
+        item=item(number),
+        detection=Detection(box, True, touching),
+        frame=FRAME,
+        encoder_mm=0.0,
+        box=box,
+        whole=True,
+        touching=touching,
+    )
+
+
+def answer(number: int, mouse: float | None = 0.9) -> ModelAnswer:
+    if mouse is None:
+        return ModelAnswer(number, None, 5.0)
+    probabilities = np.array([mouse, 1 - mouse], np.float32)
+    prediction = Prediction(np.log(probabilities), probabilities, np.zeros(4, np.float32))
+    return ModelAnswer(number, prediction, 5.0)
+
+
+def concluder(views: int = 2) -> Concluder:
+    voting = Voting(views=views, spacing_mm=50)
+    return Concluder(rules=RULES, voting=voting, bundle="digest", session="run")
+
+
+def due(line: Concluder, by_mm: float = 0.0, unanswered: bool = False):
+    return line.due(
+        by_mm=by_mm, deadline_mm=lambda item: 400.0, unanswered=lambda number: unanswered
+    )
+
+
+def circumstances(
+    opening: Opening = Opening.PLANNED, unsafe: Unsafe | None = None, unanswered: bool = False
+) -> Circumstances:
+    return Circumstances(
+        decided_at=1000.0,
+        opening=opening,
+        unsafe=unsafe,
+        unanswered=unanswered,
+        detect_ms=3.0,
+        verdict_ms=40.0,
+        crop=b"crop",
+    )
+
+
+def test_an_item_is_due_once_its_views_are_enough_and_then_decided_for_good():
+    line = concluder(views=2)
+    line.sighted([sighting(1)])
+    line.answered([answer(1)])
+    assert due(line) == []
+    line.answered([answer(1)])
+    (evidence,) = due(line)
+    verdict = line.verdict(evidence)
+    assert (verdict.label, verdict.bin, verdict.reason) == ("Mouse", "small", Reason.SORTED)
+    record = line.record(evidence, verdict, circumstances())
+    assert (record.item_id, record.bin, record.views) == ("run-000001", "small", 2)
+    assert (record.classify_ms, record.top_label, record.crop) == (10.0, "Mouse", b"crop")
+    line.answered([answer(1, mouse=0.01)])
+    assert due(line, by_mm=math.inf) == [] and line.verdict_of(1) == verdict
+
+
+def test_an_item_that_has_left_waits_for_the_model_but_not_beyond_its_deadline():
+    line = concluder()
+    line.sighted([sighting(1)])
+    line.left([item(1)])
+    assert due(line, unanswered=True) == []
+    assert len(due(line, unanswered=False)) == 1
+    (evidence,) = due(line, by_mm=400.0, unanswered=True)
+    record = line.record(evidence, line.verdict(evidence), circumstances(unanswered=True))
+    assert (record.bin, record.reason, record.late) == (MANUAL, Reason.NOT_CLASSIFIED, True)
+
+
+@pytest.mark.parametrize(
+    "touching, mouse, reason",
+    [(True, 0.9, Reason.TOUCHING), (False, None, Reason.MODEL_FAULT)],
+)
+def test_what_touches_or_cannot_be_classified_goes_to_manual(touching, mouse, reason):
+    line = concluder()
+    line.sighted([sighting(1, touching)])
+    line.answered([answer(1, mouse)])
+    line.left([item(1)])
+    (evidence,) = due(line)
+    verdict = line.verdict(evidence)
+    assert (verdict.label, verdict.bin, verdict.reason) == (UNKNOWN, MANUAL, reason)
+
+
+@pytest.mark.parametrize(
+    "opening, reason, late",
+    [
+        (Opening.LATE, Reason.TOO_LATE, True),
+        (Opening.BESIDE, Reason.NEIGHBOR_TOO_NEAR, False),
+        (Opening.UNSEEN, Reason.NOT_SEEN_WHOLE, False),
+        (Opening.NO_GATE, Reason.NO_GATE, False),
+    ],
+)
+def test_an_item_for_which_no_gate_opens_is_recorded_as_manual(opening, reason, late):
+    line = concluder(views=1)
+    line.sighted([sighting(1)])
+    line.answered([answer(1)])
+    (evidence,) = due(line)
+    record = line.record(evidence, line.verdict(evidence), circumstances(opening))
+    assert (record.label, record.bin, record.reason, record.late) == ("Mouse", MANUAL, reason, late)
+    assert line.rerouted([Passed("run-000001", was_open=False)]) == []
+
+
+def test_an_item_that_found_its_gate_closed_is_recorded_anew_and_only_once():
+    line = concluder(views=1)
+    line.sighted([sighting(1), sighting(2)])
+    line.answered([answer(1), answer(2)])
+    for evidence in due(line):
+        line.record(evidence, line.verdict(evidence), circumstances())
+    passed = [Passed("run-000001", was_open=False), Passed("run-000002", was_open=True)]
+    ((bin_name, record),) = line.rerouted(passed)
+    assert (bin_name, record.item_id, record.bin) == ("small", "run-000001", MANUAL)
+    assert record.reason is Reason.GATE_CLOSED and record.crop == b""
+    assert line.rerouted(passed) == []
+
+
+def test_an_item_that_the_run_before_recorded_gets_no_second_record():
+    line = concluder(views=1)
+    line.sighted([sighting(1)])
+    (evidence,) = line.undecided()
+    line.recalled(evidence)
+    line.answered([answer(1)])
+    assert line.undecided() == [] and due(line, by_mm=math.inf) == []
+    assert line.verdict_of(1).reason is Reason.COUNTED_BEFORE
