@@ -26,7 +26,6 @@ class DesiredGates:
     Attributes:
         opened: openings that were carried out.
         dropped: openings that were given up, because the output could not be reached in time.
-        stalls: how many times the line fell silent with a gate open.
     """
 
     def __init__(
@@ -42,7 +41,7 @@ class DesiredGates:
         self._asked_at: dict[str, float] = {}
         self._heard_at: float | None = None
         self._lock = threading.Lock()
-        self.opened = self.dropped = self.stalls = 0
+        self.opened = self.dropped = 0
 
     def want(self, bin_name: str, open: bool, now: float) -> None:
         """Take in a command of the line.
@@ -80,7 +79,6 @@ class DesiredGates:
         """What has to be carried out now; closings come first."""
         with self._lock:
             if any(self._desired.values()) and self.silent(now):
-                self.stalls += 1
                 self._close_all()
             for bin_name, asked_at in list(self._asked_at.items()):
                 if now - asked_at > self._latest_opening_s:

@@ -95,11 +95,6 @@ class DrivenGates:
         """A snapshot; `dropped` are the openings that were given up."""
         return self._thread.status
 
-    @property
-    def stalls(self) -> int:
-        """How many times the gates were closed because the line fell silent."""
-        return self._desired.stalls
-
     def open(self, bin_name: str) -> None:
         """Want the gate of `bin_name` open.
 

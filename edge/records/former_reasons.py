@@ -1,6 +1,7 @@
 """The reasons of records that versions before 3 wrote as sentences."""
 
 import re
+from functools import lru_cache
 from typing import Any
 
 from edge.labels import MANUAL
@@ -33,6 +34,7 @@ _DECIDED = (
 """The verdict's own sentence. A label may hold any words: the sentences without one come first."""
 
 
+@lru_cache(maxsize=4096)
 def reason_of(sentence: Any, bin_name: Any) -> Any:
     """Return the value of `Reason` for a sentence.
 

@@ -43,6 +43,8 @@ LONGEST_VALUE = 32 * 2**20
 """Longest text or crop, bytes; a damaged length may claim more than the memory holds."""
 LONGEST_STATEMENT_S = 300.0
 """Longest time of a statement, s; a longer one never ends, because the file is damaged."""
+LONGEST_MIGRATION_S = 3600.0
+"""Longest time of a migration, s: it rewrites millions of records on a slow card."""
 OPCODES_BETWEEN_CHECKS = 100_000
 LARGEST_CHECKED, LONGEST_CHECK_S = 64 * 2**20, 2.0
 """Largest file that is checked when a line starts, bytes, and the longest time of the check, s."""
@@ -493,7 +495,9 @@ class Store:
         """Bring a file of an earlier version up to date; nothing of it is lost."""
         script = MIGRATIONS.get(self._version())
         if script is not None:  # else another process was faster
+            self._until = time.monotonic() + LONGEST_MIGRATION_S
             self._run(script)
+            self._until = time.monotonic() + LONGEST_STATEMENT_S
 
     def _run(self, script: str) -> None:
         for statement in statements(script):

@@ -56,7 +56,6 @@ def test_a_line_that_falls_silent_has_its_gates_closed():
     desired.heard(1.9)
     assert carry_out(desired, 2.8) == []
     assert carry_out(desired, 3.0) == [GateCommand("a", False)]
-    assert desired.stalls == 1
 
 
 def test_an_unknown_gate_is_named():

@@ -70,7 +70,7 @@ def test_gates_close_when_the_loop_stalls(factory, injected):
     gates = DrivenGates("GPIO", ["boards"], pins, quiet)
     open_until(gates, "boards", lambda: factory.pin(17).state)
     closed_after_s = wait_until(lambda: not factory.pin(17).state)
-    assert 0.5 < closed_after_s < 2.5 and gates.stalls == 1
+    assert 0.5 < closed_after_s < 2.5
     injected("the loop stalls", "gates closed", closed_after_s)
     gates.alive()
     time.sleep(0.3)
