@@ -108,7 +108,7 @@ def endure(hours: float, megabytes: float, photos: Path | None, state: Path) -> 
         nonlocal items
         items += 1
 
-    run_line(config, opened, False, stopped, decided, lambda line: print(line, file=sys.stderr))
+    run_line(config, opened, False, stopped, decided)
     return notes
 
 

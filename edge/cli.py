@@ -8,6 +8,7 @@ from edge.process_setup import limit_threads
 limit_threads()  # before anything imports numpy
 
 import json
+import logging
 import math
 import os
 import select
@@ -27,6 +28,7 @@ import typer
 
 from edge.errors import BadInput, EwasteError
 from edge.files import LONGEST_NAME
+from edge.logs import install_handler
 from edge.terminal import ReaderGone, err, hold_streams, out, release_streams, safe_line
 
 # What a command needs it imports itself: --help answers at once.
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
     from edge.line import Source
     from edge.records.store import ItemRecord
     from edge.simulator.score import Score
+
+log = logging.getLogger("edge.cli")  # also where this module is __main__
 
 app = typer.Typer(
     help="Sort electronic waste on a conveyor. Exit codes: 0 done, 1 failed, 2 bad usage or input, "
@@ -90,6 +94,7 @@ Photos = Annotated[
 def main() -> None:
     """Run the command; errors become one line and an exit code."""
     hold_streams()
+    install_handler()
     code = _run_command()
     release_streams()
     sys.exit(code)
@@ -127,7 +132,7 @@ def _run_command() -> int:
 
 
 def _failed(reason: str, code: int) -> int:
-    err.tell(f"error: {reason}")
+    log.error("error: %s", reason)
     return code
 
 
@@ -154,10 +159,10 @@ def run(
 
     settings = _settings(config, bundle, state, port, camera)
     for path in readable_secrets(settings, config if camera is None else None):
-        err.tell(f"{path}: others on this machine can read the secret in it; chmod 600 it")
+        log.warning("%s: others on this machine can read the secret in it; chmod 600 it", path)
     if settings.camera.source == "simulated":
         raise BadInput("no camera is configured; give --camera, or try: ewaste-edge demo")
-    _work(settings, lambda config: open_source(config, err.tell), panel, as_json)
+    _work(settings, open_source, panel, as_json)
 
 
 @app.command()
@@ -173,7 +178,7 @@ def demo(
     folder = tempfile.TemporaryDirectory(prefix="ewaste-demo-", ignore_cleanup_errors=True)
     with folder as state, _terminal():
         settings = _settings(None, None, Path(state), port, "simulated")
-        _work(settings, lambda config: demo_source(config, photos, seed, err.tell), panel, False)
+        _work(settings, lambda config: demo_source(config, photos, seed), panel, False)
 
 
 @app.command()
@@ -230,7 +235,6 @@ def simulate(
             pictures=pictures,
             video=video,
             recorded=show,
-            said=err.tell,
         ).score
     if as_json:
         out.print(json.dumps(_figures(score)))
@@ -288,13 +292,13 @@ def classify(
     settings = _settings(config, bundle, None, None, None)
     loaded, classifier = proved_bundle(settings)
     rules = decision_rules(settings, loaded)
-    _say_all(name_notes(settings, loaded))
+    _warn_all(name_notes(settings, loaded))
     answers, unreadable = {}, 0
     for path in images:
         try:
             prediction = classifier.predict(read_photo(path))
         except BadInput as error:
-            err.print(f"skipped {error}")
+            log.warning("skipped %s", error)
             unreadable += 1
             continue
         verdict = decide([prediction], rules)
@@ -307,7 +311,7 @@ def classify(
     if not answers:
         raise BadInput("none of the images could be read")
     if unreadable:
-        err.print(count_unreadable(unreadable, len(images)))
+        log.warning(count_unreadable(unreadable, len(images)))
     if as_json:
         out.print(json.dumps(answers))
 
@@ -366,7 +370,7 @@ def verify(
             mark = "passed" if check.passed else "REFUSED"
             out.print(f"{check.name:15} {mark:8} {check.said if check.passed else ''}".rstrip())
     proved, _ = found.require()
-    _say_all(name_notes(settings, proved))
+    _warn_all(name_notes(settings, proved))
     if not as_json:
         out.print(f"{settings.bundle}: proved, digest {proved.digest[:16]}")
 
@@ -390,11 +394,11 @@ def install(
     installed = install_bundle(
         bundle, settings.bundles, trust.keys, threads, trust.demands, forced=force
     )
-    _say_all(name_notes(settings, installed))
+    _warn_all(name_notes(settings, installed))
     out.print(f"{installed.path}: {installed.manifest.name}, in use at the next start")
     if settings.bundle != settings.bundles / CURRENT:
-        err.print(
-            f"but the configuration names {settings.bundle}: remove classifier.bundle from it",
+        log.warning(
+            "but the configuration names %s: remove classifier.bundle from it", settings.bundle
         )
 
 
@@ -528,6 +532,8 @@ def _settings(
         "state": state,
     }
     named = dict(zip(given, ("--bundle", "--port", "--camera", "--state"), strict=True))
+    if camera == "simulated":
+        given["simulated"] = True
     wanted = {key: value for key, value in given.items() if value is not None}
     return overruled(read_config(config), wanted, named)
 
@@ -540,12 +546,12 @@ def _work(
 
     show = (lambda record: None) if as_json else _show
     with out.beside(), err.beside(), _stop_signals() as stopped:
-        tally = run_line(settings, opened, panel, stopped, show, err.tell)
+        tally = run_line(settings, opened, panel, stopped, show)
         labels = ", ".join(f"{label} {count}" for label, count in sorted(tally.per_label.items()))
         counted = f"{tally.items} items: {labels or 'none'}"
         out.tell(json.dumps(_counts(tally)) if as_json else counted)
     if out.lost:
-        err.tell(f"stdout: {out.lost} lines could not be written")
+        log.warning("stdout: %d lines could not be written", out.lost)
     if tally.records_lost and tally.recorded:
         raise EwasteError(
             f"{tally.records_lost} records of {tally.items} items are lost; "
@@ -573,9 +579,9 @@ def _show(record: "ItemRecord") -> None:
     out.tell(f"{record.item_id}  {label:16} -> {sorted_to:12} {record.detail}")
 
 
-def _say_all(lines: list[str]) -> None:
+def _warn_all(lines: list[str]) -> None:
     for line in lines:
-        err.tell(line)
+        log.warning(line)
 
 
 @contextmanager

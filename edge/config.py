@@ -403,6 +403,8 @@ class Config(_Section):
         gates: one for each bin but `manual`, which is the end of the belt.
         gate_open_s: the longest a gate stays open at a time, s.
         gate_travel_s: how long a gate swings from closed to open, s.
+        simulated: whether pins of gates and encoder are simulated on a machine that has none;
+            otherwise such a pin is an error at the start.
         state: directory for the records and what the page shows.
         mqtt: None: no broker is told.
         modbus: None: there is no PLC.
@@ -419,6 +421,7 @@ class Config(_Section):
     gates: tuple[GateConfig, ...] = Field(default_factory=_default_gates, max_length=MOST_BINS)
     gate_open_s: Annotated[float, within(0.05, 60)] = 3.0
     gate_travel_s: Annotated[float, within(0, 5)] = 0.1
+    simulated: bool = False
     state: AnyPath = Path("~/.local/state/ewaste-edge")
     records: RecordsConfig = RecordsConfig()
     panel: PanelConfig = PanelConfig()

@@ -2,6 +2,7 @@
 
 import errno
 import importlib.util
+import logging
 import time
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack, suppress
@@ -49,6 +50,9 @@ from edge.records.store import RECORDS_NAME, ItemRecord, Store
 from edge.records.writer import Retention, StoreWriter, WriterStatus
 from edge.status import NO_PICTURE, NO_POSITION, RUNNING, STATUS_NAME, Percentiles, Status
 from edge.terminal import err, out, safe_line
+from edge.verdict import Reason
+
+log = logging.getLogger(__name__)
 
 PATIENCE = 0.6
 """A frame waits for the model for so much of the time until the next one."""
@@ -56,6 +60,9 @@ STATUS_SECONDS = 0.5
 DISK_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 """What a disk may say that worked yesterday: no reason for the line not to start."""
 PAGE_REMEDY = "run: pip install 'gradio>=6,<7' jinja2"
+UNWIRED_REMEDY = (
+    "bins are decided and recorded, but nothing is sorted; give each of [[gates]] a pin or a coil"
+)
 STATE_FILES = (RECORDS_NAME, STATUS_NAME, EFFECTIVE, "bundles")
 """A folder that holds one of these is the state of a line."""
 
@@ -73,7 +80,7 @@ class Source:
     gates: GateOutput | None
 
 
-def open_source(config: Config, said: Callable[[str], None] = lambda line: None) -> Source:
+def open_source(config: Config) -> Source:
     """Open the configured camera, live, file or folder, and the belt's encoder.
 
     Raises:
@@ -81,18 +88,16 @@ def open_source(config: Config, said: Callable[[str], None] = lambda line: None)
     """
     # A recorded belt is worked through as fast as it can be, but in its own time.
     clock = SystemClock() if is_live(config.camera.source) else VirtualClock()
-    camera = open_camera(device_settings(config.camera), patience(config.camera), clock, said)
+    camera = open_camera(device_settings(config.camera), patience(config.camera), clock)
     try:
-        camera, encoder = with_encoder(config, camera, clock, said)
+        camera, encoder = with_encoder(config, camera, clock)
     except BaseException:
         camera.close()
         raise
     return Source(camera, encoder, clock, None)
 
 
-def with_encoder(
-    config: Config, camera: Camera, clock: Clock, said: Callable[[str], None]
-) -> tuple[Camera, Encoder]:
+def with_encoder(config: Config, camera: Camera, clock: Clock) -> tuple[Camera, Encoder]:
     """The configured encoder, and the camera, whose frames it sees first if it measures by them.
 
     Raises:
@@ -107,7 +112,7 @@ def with_encoder(
     if not is_live(config.camera.source):
         raise BadInput('a recorded belt sends no pulses; set [belt] encoder = "camera"')
     pulses = PulseEncoder(belt.mm_per_pulse, belt.limit_mm_s, clock.now())
-    wires = GpioEncoder(belt.pulse_pin, belt.pulse_pin_b, pulses, clock, said)
+    wires = GpioEncoder(belt.pulse_pin, belt.pulse_pin_b, pulses, clock, simulated=config.simulated)
     checked = CheckedEncoder(pulses, odometer)
     return WatchedCamera(camera, checked.see, wires.release), checked
 
@@ -162,7 +167,6 @@ def run_line(
     panel: bool,
     stopped: Callable[[], bool],
     decided: Callable[[ItemRecord], None],
-    said: Callable[[str], None],
 ) -> Tally:
     """Run a line with its records and, if wanted, its page, until it is stopped.
 
@@ -172,7 +176,6 @@ def run_line(
         panel: whether to serve the page, in a process of its own.
         stopped: asked before every frame.
         decided: gets each item's record, and once more if it went to manual after all.
-        said: gets what the person at the line should know, one line at a time.
 
     Raises:
         Refused: the bundle cannot be proved.
@@ -183,27 +186,27 @@ def run_line(
     """
     return_freed_memory()
     if panel and not page_installed():
-        said(f"the page needs Gradio; {PAGE_REMEDY}; the line runs without it")
+        log.warning("the page needs Gradio; %s; the line runs without it", PAGE_REMEDY)
         panel = False
     state = config.state.expanduser()
-    _make_state(state, said)
+    _make_state(state)
     with ExitStack() as ending:
         ending.enter_context(folder_lock(state))
         if panel:
             await_port(config.panel.host, config.panel.port)
-        tried = Tried(said)
+        tried = Tried()
 
         def at_end(what: str, close: Callable[[], object]) -> None:
             """Close it in any case, and after a failure to close another one; the first counts."""
             ending.callback(tried, f"{what} cannot be closed", close)
 
-        outputs = Outputs(config, said)  # first: it closes the gates
+        outputs = Outputs(config)  # first: it closes the gates
         at_end("the outputs", outputs.close)
         bundle, _ = proved = proved_bundle(config)
         for note in name_notes(config, bundle):
-            said(note)
+            log.warning(note)
         kept = Retention(config.records.days, config.records.megabytes)
-        writer = StoreWriter(state / RECORDS_NAME, on_message=said, retention=kept)
+        writer = StoreWriter(state / RECORDS_NAME, retention=kept)
         at_end("the records", writer.close)
 
         review = reviewer(
@@ -212,28 +215,38 @@ def run_line(
             config.records.review_share,
         )
 
-        def told(item: ItemRecord) -> None:
+        def hand_over(item: ItemRecord) -> None:
             writer.put(item)
             tried("an item cannot be told", outputs.item, item)
             tried("an item cannot be told", decided, item)
 
         def record(item: ItemRecord) -> None:
-            told(replace(item, review=review(item)))
+            item = replace(item, review=review(item))
+            hand_over(item if wired else without_gates(item))
 
         source = opened(config)
         at_end("the camera", source.camera.close)
-        gates = source.gates or outputs.gates
+        gates, wired = source.gates or outputs.gates, outputs.wired or source.gates is not None
+        if not wired:
+            log.warning("no gate is wired: %s", UNWIRED_REMEDY)
         recall = _recall_from(state / RECORDS_NAME)
-        conveyor = build_conveyor(config, source, gates, proved, record, recall, moved=told)
-        publisher = LivePublisher(state, on_message=said)
+        conveyor = build_conveyor(config, source, gates, proved, record, recall, moved=hand_over)
+        publisher = LivePublisher(state)
         at_end("the live view", publisher.close)
-        page = PageBeside(config, state, said) if panel else None
+        page = PageBeside(config, state) if panel else None
         if page is not None:
             at_end("the page", page.close)
-        show = _Shown(config, bundle, conveyor, publisher, writer, outputs, page, tried, said)
+        show = _Shown(config, bundle, conveyor, publisher, writer, outputs, page, tried)
         at_end("the last words", show.end)
         conveyor.run(stopped, show)
     return conveyor.tally
+
+
+def without_gates(record: ItemRecord) -> ItemRecord:
+    """The record of an item on a line without gates: the bin is decided, nothing is sorted."""
+    if record.reason is not Reason.SORTED:
+        return record
+    return replace(record, reason=Reason.NO_GATE, detail=f"{record.detail}; no gate is wired")
 
 
 def page_installed() -> bool:
@@ -241,7 +254,7 @@ def page_installed() -> bool:
     return importlib.util.find_spec("gradio") is not None
 
 
-def _make_state(state: Path, said: Callable[[str], None]) -> None:
+def _make_state(state: Path) -> None:
     """Make the folder of the records; on a disk that takes nothing the line does without.
 
     Raises:
@@ -252,7 +265,7 @@ def _make_state(state: Path, said: Callable[[str], None]) -> None:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         if getattr(error, "errno", None) in DISK_FAULTS:
-            said(f"{state}: cannot be made ({reason}); the line goes on without")
+            log.warning("%s: cannot be made (%s); the line goes on without", state, reason)
             return
         raise BadInput(f"{state}: cannot be made ({reason}); set another --state") from None
 
@@ -274,9 +287,9 @@ class Tried:
         error: the last failure, one line; None: there was none.
     """
 
-    def __init__(self, said: Callable[[str], None]) -> None:
-        """Begin without failures; `said` gets one line."""
-        self._said, self._known = said, set[str]()
+    def __init__(self) -> None:
+        """Begin without failures."""
+        self._known = set[str]()
         self.failures = 0
         self.error: str | None = None
 
@@ -290,7 +303,7 @@ class Tried:
             if what not in self._known:
                 self._known.add(what)
                 with suppress(Exception):
-                    self._said(f"{self.error}; it is done without")
+                    log.warning("%s; it is done without", self.error)
 
 
 class _Shown:
@@ -306,12 +319,11 @@ class _Shown:
         outputs: Outputs,
         page: PageBeside | None,
         tried: Tried,
-        said: Callable[[str], None],
     ) -> None:
         self._camera = safe_line(shown_source(config.camera.source))
         self._bundle, self._conveyor = bundle, conveyor
         self._publisher, self._writer, self._outputs = publisher, writer, outputs
-        self._page, self._tried, self._said = page, tried, said
+        self._page, self._tried = page, tried
         self._status: Status | None = None
         self._fault, self._fault_at = "", 0.0
         self._belt = HEALTHY
@@ -331,7 +343,7 @@ class _Shown:
         lost = ""
         if tally.records_lost:
             lost = f"records lost: {tally.records_lost} ({written.error})"
-            self._said(lost)
+            log.error(lost)
         if self._status is None:
             return
         changes = {"updated_at": time.time(), "items": tally.items, "per_bin": dict(tally.per_bin)}
@@ -360,18 +372,18 @@ class _Shown:
 
     def _tell_fault(self, fault: str, now: float) -> None:
         if fault:
-            self._said(f"{fault}; the gates are closed until it is back")
+            log.warning("%s; the gates are closed until it is back", fault)
             self._fault_at = now
         else:
             away_s = now - self._fault_at
-            self._said(f"{self._camera}: back after {away_s:.1f} s, the line goes on")
+            log.info("%s: back after %.1f s, the line goes on", self._camera, away_s)
         self._fault = fault
 
     def _tell_belt(self, belt: EncoderHealth) -> None:
         if not belt.trusted and self._belt.trusted:
-            self._said(f"{belt.message}; the gates are closed until the belt is measured again")
+            log.warning("%s; the gates are closed until the belt is measured again", belt.message)
         elif belt.trusted and (belt.message or self._belt.message):
-            self._said(belt.message or "the belt is measured as it should be again")
+            log.info(belt.message or "the belt is measured as it should be again")
         self._belt = belt
 
     def _troubles(self) -> list[str | None]:

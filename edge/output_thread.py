@@ -4,13 +4,15 @@ Only the thread uses the output. It reports a failure once and tries again, with
 until the output works; no failure reaches the line.
 """
 
+import logging
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
 from edge.worker import Worker
+
+log = logging.getLogger(__name__)
 
 FIRST_PAUSE_S = 0.1
 
@@ -62,19 +64,15 @@ class OutputStatus:
 class OutputThread(Worker):
     """Keeps one link at work, and brings it back after a failure."""
 
-    def __init__(
-        self, name: str, link: Link, on_message: Callable[[str], None], longest_pause_s: float
-    ) -> None:
+    def __init__(self, name: str, link: Link, longest_pause_s: float) -> None:
         """Start the thread.
 
         Args:
             name: what the output is and where, for the person at the line.
             link: the output; from now on only the thread uses it.
-            on_message: receives one line, in the thread, when the output is lost and when it is
-                back.
             longest_pause_s: longest pause between two tries; the first pauses are shorter.
         """
-        super().__init__(name, on_message)
+        super().__init__(name)
         self._name, self._link = name, link
         self._longest_pause_s = longest_pause_s
         self._connected = False
@@ -130,7 +128,7 @@ class OutputThread(Worker):
     def _connected_again(self) -> None:
         if self._lost_at is not None:
             self._last_outage_s = time.monotonic() - self._lost_at
-            self._report(f"{self._name}: back after {self._last_outage_s:.1f} s")
+            log.info("%s: back after %.1f s", self._name, self._last_outage_s)
         self._connected, self._lost_at, self._error = True, None, None
 
     def _failed(self, error: BaseException) -> None:
@@ -141,5 +139,5 @@ class OutputThread(Worker):
         if self._lost_at is None:
             self._lost_at = time.monotonic()
             self._outages += 1
-            self._report(f"{self._name}: {reason}; trying again, the line goes on")
+            log.warning("%s: %s; trying again, the line goes on", self._name, reason)
         self._error = f"{self._name}: {reason}"

@@ -2,8 +2,6 @@
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from contextlib import suppress
 
 
 class Worker(ABC):
@@ -14,15 +12,12 @@ class Worker(ABC):
     `_given_up`.
     """
 
-    def __init__(self, name: str, on_message: Callable[[str], None] | None = None) -> None:
+    def __init__(self, name: str) -> None:
         """Prepare the thread.
 
         Args:
             name: name of the thread.
-            on_message: receives one line, in the thread, when something fails or works again; None:
-                nobody is told.
         """
-        self._on_message = on_message
         self._awake, self._closing, self._given_up = (threading.Event() for _ in range(3))
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
@@ -52,8 +47,3 @@ class Worker(ABC):
         self._thread.join(timeout)
         self._given_up.set()
         return not self.alive
-
-    def _report(self, line: str) -> None:
-        if self._on_message is not None:
-            with suppress(Exception):  # a failing message must not end the work
-                self._on_message(line)

@@ -5,13 +5,36 @@ from edge.process_setup import limit_threads, silence_tensorflow
 limit_threads()
 silence_tensorflow()
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from tests.support.training import LABELS, SIZE, train_tiny, write_run
+
+
+class _Kept(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage())
+
+
+@pytest.fixture
+def logged() -> Iterator[list[str]]:
+    """What the device's modules log while a test runs, from INFO on, line by line."""
+    handler, log = _Kept(), logging.getLogger("edge")
+    log.addHandler(handler)
+    level = log.level
+    log.setLevel(logging.INFO)
+    yield handler.lines
+    log.setLevel(level)
+    log.removeHandler(handler)
+
 
 FAULTS: list[tuple[str, str, str, str]] = []
 """Each fault that a test injected: what, seconds until noticed, what happened, seconds until back

@@ -1,6 +1,6 @@
 """A video file as a camera: every frame, in the film's own time."""
 
-from collections.abc import Callable
+import logging
 from pathlib import Path
 
 import cv2
@@ -11,6 +11,8 @@ from edge.cameras.opencv import open_film
 from edge.cameras.shape import stretched
 from edge.clock import Clock
 from edge.errors import BadInput
+
+log = logging.getLogger(__name__)
 
 WHOLE = 0.9
 """Share of the pictures that a film says it has; some formats only estimate how many."""
@@ -28,7 +30,6 @@ class VideoFile:
         clock: Clock,
         size: tuple[int, int] | None = None,
         fps: float = 30.0,
-        said: Callable[[str], None] = lambda line: None,
     ) -> None:
         """Open the film.
 
@@ -37,7 +38,6 @@ class VideoFile:
             clock: time; with a virtual one the film runs as fast as it is read.
             size: (width, height) to scale the frames to, px; None: as they are.
             fps: frames per second of a film that does not say.
-            said: gets what the person at the line should know, one line at a time.
 
         Raises:
             BadInput: there is no such file, or it is no video.
@@ -54,7 +54,6 @@ class VideoFile:
             raise BadInput(f"{self._shown}: cannot be opened ({error.strerror})") from None
         if self._capture is None:
             raise BadInput(f"{self._shown}: cannot be opened as a video; check the path")
-        self._said = said
         stated = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
         self._frames = stated if 0 < stated < MOST_FRAMES else 0
         stated = self._capture.get(cv2.CAP_PROP_FPS)
@@ -75,9 +74,9 @@ class VideoFile:
             self._end()
             return None
         if self._sequence == 0 and self._size is not None:
-            said = stretched(pixels.shape[1::-1], self._size)
-            if said:
-                self._said(f"{self._shown}: {said}")
+            note = stretched(pixels.shape[1::-1], self._size)
+            if note:
+                log.warning("%s: %s", self._shown, note)
         due_at = self._started_at + self._sequence * self._frame_s
         self._clock.sleep(max(0.0, due_at - self._clock.now()))
         self._sequence += 1
@@ -92,9 +91,11 @@ class VideoFile:
         if not self._sequence:
             raise BadInput(f"{self._shown}: none of its pictures could be read; is it whole?")
         if self._sequence < WHOLE * self._frames:
-            self._said(
-                f"{self._shown}: broke off after {self._sequence} of {self._frames:.0f} pictures; "
-                "the file is damaged or not whole"
+            log.warning(
+                "%s: broke off after %d of %.0f pictures; the file is damaged or not whole",
+                self._shown,
+                self._sequence,
+                self._frames,
             )
 
     def close(self) -> None:

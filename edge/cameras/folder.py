@@ -1,7 +1,7 @@
 """A folder of pictures as a camera: one frame each, in the order of their names."""
 
+import logging
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -11,6 +11,8 @@ from edge.cameras.shape import stretched
 from edge.clock import Clock
 from edge.errors import BadInput
 from edge.photos.reading import PHOTO_SUFFIXES, count_unreadable, read_photo
+
+log = logging.getLogger(__name__)
 
 
 class PictureFolder:
@@ -22,7 +24,6 @@ class PictureFolder:
         clock: Clock,
         fps: float,
         size: tuple[int, int] | None = None,
-        said: Callable[[str], None] = lambda line: None,
     ) -> None:
         """List the pictures.
 
@@ -31,7 +32,6 @@ class PictureFolder:
             clock: time; with a virtual one they come as fast as they are read.
             fps: pictures per second.
             size: (width, height) to scale them to, px; None: as they are.
-            said: gets what the person at the line should know, one line at a time.
 
         Raises:
             BadInput: there is no picture.
@@ -43,7 +43,7 @@ class PictureFolder:
         self._paths = sorted(filter(_is_picture, found), key=_by_number)
         if not self._paths:
             raise BadInput(f"{path}: holds no pictures ({', '.join(sorted(PHOTO_SUFFIXES))})")
-        self._path, self._clock, self._said = path, clock, said
+        self._path, self._clock = path, clock
         self._started_at = clock.now()
         self._frame_s, self._size = 1 / fps, size
         self._sequence = self._unreadable = 0
@@ -61,7 +61,7 @@ class PictureFolder:
                 pixels = read_photo(self._paths[sequence])
             except BadInput as error:
                 self._unreadable += 1
-                self._said(f"skipped {error}")
+                log.warning("skipped %s", error)
                 if self._sequence == len(self._paths) > self._unreadable:
                     return NoFrame(passed=self._sequence)
                 continue
@@ -75,8 +75,8 @@ class PictureFolder:
         return None
 
     def _tell_shape(self, path: Path, size: tuple[int, int], wanted: tuple[int, int]) -> None:
-        if not self._told_shape and (said := stretched(size, wanted)):
-            self._said(f"{path}: {said}")
+        if not self._told_shape and (note := stretched(size, wanted)):
+            log.warning("%s: %s", path, note)
             self._told_shape = True
 
     def _end(self) -> None:
@@ -85,7 +85,7 @@ class PictureFolder:
         if unreadable and unreadable == len(self._paths):
             raise BadInput(f"{self._path}: none of the pictures could be read")
         if unreadable:
-            self._said(count_unreadable(unreadable, len(self._paths)))
+            log.warning(count_unreadable(unreadable, len(self._paths)))
 
     def close(self) -> None:
         """End: no picture is given any more."""

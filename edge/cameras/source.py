@@ -1,6 +1,5 @@
 """The camera that a configuration names."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 from edge.cameras.camera import Camera
@@ -21,7 +20,6 @@ def open_camera(
     settings: DeviceSettings,
     patience: Patience,
     clock: Clock,
-    said: Callable[[str], None] = lambda line: None,
 ) -> Camera:
     """Open a live camera, a video file, a picture or a folder of pictures.
 
@@ -29,7 +27,6 @@ def open_camera(
         settings: which source, and what is asked of it.
         patience: what is done when a live camera gives nothing.
         clock: of the line.
-        said: gets what the person at the line should know, one line at a time.
 
     Raises:
         BadInput: it cannot be opened, or cannot do what is asked of it.
@@ -45,5 +42,5 @@ def open_camera(
         raise BadInput(f"{shown_source(source)}: no address of a camera; these are: {known}")
     is_picture = path.suffix.lower() in PHOTO_SUFFIXES - FILMS_TOO and path.is_file()
     if path.is_dir() or is_picture:
-        return PictureFolder(path, clock, settings.fps, size, said)
-    return VideoFile(path, clock, size, settings.fps, said)
+        return PictureFolder(path, clock, settings.fps, size)
+    return VideoFile(path, clock, size, settings.fps)

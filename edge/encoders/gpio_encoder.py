@@ -1,6 +1,5 @@
 """An incremental encoder on the pins of a Raspberry Pi, through gpiozero."""
 
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -30,7 +29,8 @@ class GpioEncoder:
         pin_b: int | None,
         pulses: PulseEncoder,
         clock: Clock,
-        said: Callable[[str], None],
+        *,
+        simulated: bool = False,
     ) -> None:
         """Take the pins and listen.
 
@@ -39,12 +39,12 @@ class GpioEncoder:
             pin_b: of B; None: the belt is taken to run forward only.
             pulses: is given each pulse, from gpiozero's thread.
             clock: that the pulses are timed by, a real one.
-            said: gets a line when this machine has no such pins, and they are only simulated.
+            simulated: whether pins are simulated on a machine that has none.
 
         Raises:
-            BadInput: gpiozero is not installed, or a pin is not to be had.
+            BadInput: gpiozero is not installed, this machine has no pins, or one is not to be had.
         """
-        gpiozero = load_gpiozero(said, "a pulse_pin needs")
+        gpiozero = load_gpiozero("an encoder with pulse_pin", simulated=simulated)
         self._pulses, self._clock = pulses, clock
         self._devices: list[Any] = []
         for number in (pin,) if pin_b is None else (pin, pin_b):

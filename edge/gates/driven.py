@@ -1,7 +1,7 @@
 """Gates that a thread moves, so that the line never waits for them and no fault stops it."""
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from typing import Protocol
 
 from edge.gates.desired import DesiredGates
@@ -75,20 +75,17 @@ class GateLink:
 class DrivenGates:
     """The line's side (`edge.gates.output`): takes wishes and returns at once."""
 
-    def __init__(
-        self, name: str, bins: Collection[str], actuator: Actuator, said: Callable[[str], None]
-    ) -> None:
+    def __init__(self, name: str, bins: Collection[str], actuator: Actuator) -> None:
         """Start the thread, which begins by closing every gate.
 
         Args:
             name: what the output is and where, for the person at the line.
             bins: those with a gate.
             actuator: the gates, from now on the thread's own.
-            said: gets one line, in the thread, when the output is lost and when it is back.
         """
         self._desired = DesiredGates(bins)
         link = GateLink(actuator, self._desired)
-        self._thread = OutputThread(name, link, said, LONGEST_PAUSE_S)
+        self._thread = OutputThread(name, link, LONGEST_PAUSE_S)
 
     @property
     def status(self) -> OutputStatus:

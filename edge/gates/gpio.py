@@ -1,6 +1,6 @@
 """Gates on the pins of a Raspberry Pi, through gpiozero."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -14,17 +14,17 @@ class GpioPins:
     An actuator (`edge.gates.driven`).
     """
 
-    def __init__(self, pins: Mapping[str, int], said: Callable[[str], None]) -> None:
+    def __init__(self, pins: Mapping[str, int], *, simulated: bool = False) -> None:
         """Take the pins and drive them low.
 
         Args:
             pins: bin -> GPIO number (BCM).
-            said: gets a line when this machine has no such pins, and they are only simulated.
+            simulated: whether pins are simulated on a machine that has none.
 
         Raises:
-            BadInput: gpiozero is not installed, or a pin is not to be had.
+            BadInput: gpiozero is not installed, this machine has no pins, or one is not to be had.
         """
-        gpiozero = load_gpiozero(said, "gates with pins need")
+        gpiozero = load_gpiozero("gates with pins", simulated=simulated)
         self._devices: dict[str, Any] = {}
         for bin_name, pin in pins.items():
             try:

@@ -1,7 +1,5 @@
 """The outputs that the configuration of a line names."""
 
-from collections.abc import Callable
-
 from edge.config import Config
 from edge.gates.driven import DrivenGates
 from edge.gates.gpio import GpioPins
@@ -23,14 +21,14 @@ class Outputs:
 
     Attributes:
         gates: moves the gates of the configuration; all are closed at the start.
+        wired: whether a wire leads to them.
     """
 
-    def __init__(self, config: Config, on_message: Callable[[str], None]) -> None:
+    def __init__(self, config: Config) -> None:
         """Start the threads of the outputs, which try again until they reach them.
 
         Args:
             config: names the outputs.
-            on_message: receives one line when an output is lost or back.
 
         Raises:
             BadInput: a package is not installed, or a pin or a file cannot be used.
@@ -44,13 +42,14 @@ class Outputs:
         self._driven: list[DrivenGates] = []
         self._mqtt: OutputThread | None = None
         self.gates: GateOutput = NullGates(config.bins)
+        self.wired = bool(pins or coils)
         if pins:
-            self._pins = GpioPins(pins, on_message)
-            self._driven.append(DrivenGates("GPIO", pins, self._pins, on_message))
+            self._pins = GpioPins(pins, simulated=config.simulated)
+            self._driven.append(DrivenGates("GPIO", pins, self._pins))
         if config.modbus is not None:
             self._plc = ModbusPlc(config.modbus, coils, bins)
             name = f"PLC {config.modbus.host}:{config.modbus.port}"
-            self._driven.append(DrivenGates(name, coils, self._plc, on_message))
+            self._driven.append(DrivenGates(name, coils, self._plc))
         if pins or coils:
             self.gates = self._driven[0 if pins else -1]
         if config.mqtt is not None:
@@ -58,7 +57,7 @@ class Outputs:
             remembered = config.state.expanduser() / ANNOUNCED
             link = MqttLink(config.mqtt, self._outbox, bins, remembered)
             name = f"MQTT {config.mqtt.host}:{config.mqtt.tcp_port}"
-            self._mqtt = OutputThread(name, link, on_message, MQTT_LONGEST_PAUSE_S)
+            self._mqtt = OutputThread(name, link, MQTT_LONGEST_PAUSE_S)
 
     @property
     def statuses(self) -> tuple[OutputStatus, ...]:

@@ -4,13 +4,13 @@ Nothing that happens to the page reaches the line, and a page never outlives its
 """
 
 import http.client
+import logging
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,8 @@ from edge.config import Config, page_content
 from edge.errors import BadInput, EwasteError, PortInUse
 from edge.files import PRIVATE, write_whole
 from edge.panel.listener import listen
+
+log = logging.getLogger(__name__)
 
 EFFECTIVE = "config.json"
 """What the page needs of the configuration that a line runs with."""
@@ -76,18 +78,15 @@ def await_port(host: str, port: int, seconds: float = PORT_WAIT_S) -> None:
 class PageBeside:
     """Keeps one page up, by a thread of its own."""
 
-    def __init__(
-        self, config: Config, state: Path, said: Callable[[str], None], care: Care | None = None
-    ) -> None:
+    def __init__(self, config: Config, state: Path, care: Care | None = None) -> None:
         """Start the page, or go on trying to.
 
         Args:
             config: of the line.
             state: the folder of its records, where the page finds its part of the configuration.
-            said: gets one line, in the thread, when the page is lost and when it is back.
             care: how it is looked after.
         """
-        self._config, self._state, self._said = config, state, said
+        self._config, self._state = config, state
         self._care = care or Care()
         self._address = page_address(config.panel.host, config.panel.port)
         self._closing = threading.Event()
@@ -113,14 +112,14 @@ class PageBeside:
         self._thread.join(END_S)
 
     def _run(self) -> None:
-        pause_s, told = self._care.first_pause_s, False
+        pause_s, announced = self._care.first_pause_s, False
         while not self._closing.is_set():
             started = time.monotonic()
             try:
                 process = self._start()
-                if not told:
-                    self._tell(f"page: {self._address}")
-                    told = True
+                if not announced:
+                    log.info("page: %s", self._address)
+                    announced = True
                 if why := self._watch(process):
                     self._failed(why)
                 with self._lock:
@@ -136,7 +135,7 @@ class PageBeside:
 
     def _failed(self, why: str) -> None:
         if self._error is None and not self._closing.is_set():
-            self._tell(f"{why}; it is started again, the line goes on")
+            log.warning("%s; it is started again, the line goes on", why)
         self._error = why
 
     def _start(self) -> subprocess.Popen:
@@ -176,16 +175,12 @@ class PageBeside:
             if answers(self._config.panel.host, self._config.panel.port, care.hung_s / 4):
                 give_up_at = time.monotonic() + care.hung_s
                 if self._error is not None:
-                    self._tell(f"page: {self._address}, again")
+                    log.info("page: %s, again", self._address)
                     self._error = None
             elif time.monotonic() > give_up_at:
                 return "the page does not answer"
             look_at = time.monotonic() + care.every_s
         return ""
-
-    def _tell(self, line: str) -> None:
-        with suppress(Exception):  # telling must not end the care
-            self._said(line)
 
 
 def answers(host: str, port: int, timeout_s: float) -> bool:

@@ -1,5 +1,6 @@
 """The picture and the status that the line publishes for its page, in two files."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -14,6 +15,8 @@ from PIL import Image, ImageDraw, ImageFont
 from edge.files import PRIVATE, write_whole
 from edge.status import STOPPED, Status, write_status
 from edge.worker import Worker
+
+log = logging.getLogger(__name__)
 
 LIVE_NAME = "live.jpg"
 JPEG_QUALITY = 80
@@ -109,7 +112,6 @@ class LivePublisher(Worker):
         max_fps: float = 10,
         max_width: int = 960,
         now: Callable[[], float] = time.time,
-        on_message: Callable[[str], None] | None = None,
     ) -> None:
         """Start the thread.
 
@@ -119,10 +121,8 @@ class LivePublisher(Worker):
             max_fps: how often the files are replaced at most, 1/s.
             max_width: largest width of the picture, px.
             now: returns unix seconds.
-            on_message: receives one line, in the thread, when publishing begins to fail and when it
-                works again.
         """
-        super().__init__("live", on_message)
+        super().__init__("live")
         self._folder, self._max_width, self._now = state_dir, max_width, now
         self._period = 1 / max_fps
         self._slot: tuple[np.ndarray | None, Sequence[Overlay], Status] | None = None
@@ -172,11 +172,11 @@ class LivePublisher(Worker):
             self.failures += 1
             self.error = " ".join(f"live view: {error}".split())
             if not self.failing:
-                self._report(f"{self.error}; the line goes on without it")
+                log.warning("%s; the line goes on without it", self.error)
             self.failing = True
         else:
             if self.failing:
-                self._report("live view: works again")
+                log.info("live view: works again")
             self.failing = False
 
     def _publish(

@@ -1,6 +1,7 @@
 """Item records and crops in one SQLite file; they survive a kill and a power cut."""
 
 import errno
+import logging
 import math
 import os
 import shutil
@@ -30,6 +31,8 @@ from edge.records.schema import (
     statements,
 )
 from edge.verdict import Reason
+
+log = logging.getLogger(__name__)
 
 RECORDS_NAME = "records.db"
 """The file of records in a line's state directory."""
@@ -181,12 +184,11 @@ def from_row(row: Sequence[Any]) -> ItemRecord:
     return ItemRecord(crop=row[1] or b"", **plain)
 
 
-def open_store(path: Path, on_message: Callable[[str], None], prove: bool = False) -> "Store":
+def open_store(path: Path, *, prove: bool = False) -> "Store":
     """Open a file of records for writing; a damaged one is set aside and replaced by a new one.
 
     Args:
         path: path of the file.
-        on_message: receives one line when a damaged file was set aside.
         prove: check an existing file for damage first.
 
     Raises:
@@ -196,7 +198,7 @@ def open_store(path: Path, on_message: Callable[[str], None], prove: bool = Fals
     try:
         return Store(path, prove=prove)
     except Damaged as damage:
-        on_message(f"{damage}; {set_aside(path, time.time())}")
+        log.error("%s; %s", damage, set_aside(path, time.time()))
     return Store(path)
 
 

@@ -1,9 +1,9 @@
 """A thread between the line, which never waits, and the disk, which may be slow, full, or gone."""
 
+import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -12,6 +12,8 @@ from pathlib import Path
 from edge.errors import BadInput, EwasteError
 from edge.records.store import BATCH, Damaged, ItemRecord, Store, open_store, set_aside
 from edge.worker import Worker
+
+log = logging.getLogger(__name__)
 
 FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS = 0.2, 2.0
 PRUNE_SECONDS = 10.0
@@ -68,7 +70,6 @@ class StoreWriter(Worker):
         self,
         path: Path,
         capacity: int = 1000,
-        on_message: Callable[[str], None] | None = None,
         retention: Retention | None = None,
     ) -> None:
         """Check the file at `path`, creating it if need be, and start the thread.
@@ -76,8 +77,6 @@ class StoreWriter(Worker):
         Args:
             path: path of the file of records.
             capacity: number of records with crops that may wait.
-            on_message: receives one line, in the writer's thread, when a new error begins and when
-                it ends.
             retention: how long records are kept; None: forever.
 
         Raises:
@@ -85,12 +84,12 @@ class StoreWriter(Worker):
                 does not stop the line: `status` shows it. A damaged file is set aside and replaced
                 by a new one, also later.)
         """
-        super().__init__("store", on_message)
+        super().__init__("store")
         self._path, self._capacity = path, capacity
         self._usable = False
         self._error: str | None = None
         try:
-            open_store(path, self._report, prove=True).close()
+            open_store(path, prove=True).close()
             self._usable = True
         except Exception as error:
             if isinstance(error, BadInput) and path.parent.is_dir():
@@ -103,7 +102,7 @@ class StoreWriter(Worker):
         self._tries = 0  # at the waiting batch, that ended with an unexpected exception
         self._start()
         if self._error is not None:
-            self._report(f"{self._error}; nothing is recorded until it can be, the line goes on")
+            log.error("%s; nothing is recorded until it can be, the line goes on", self._error)
 
     @property
     def status(self) -> WriterStatus:
@@ -165,14 +164,18 @@ class StoreWriter(Worker):
             self._usable, self._tries = True, 0
             was_away, self._error = self._error is not None, None
         if was_away:
-            lost = f"; {self._dropped} lost, {self._crops_dropped} without picture"
-            self._report(f"{self._path}: recording again{lost}")
+            log.info(
+                "%s: recording again; %d lost, %d without picture",
+                self._path,
+                self._dropped,
+                self._crops_dropped,
+            )
 
     def _failed(self, error: str) -> None:
         with self._lock:
             is_new, self._error = error != self._error, error
         if is_new:
-            self._report(error)
+            log.error(error)
 
     def _prune(self, store: Store) -> None:
         """Delete some of what is too old or too large, if it is time for that."""
@@ -190,7 +193,7 @@ class StoreWriter(Worker):
             self._failed(_line(error))
             return
         try:
-            self._report(f"{error}; {set_aside(self._path, time.time())}")
+            log.error("%s; %s", error, set_aside(self._path, time.time()))
         except EwasteError as stuck:
             self._failed(str(stuck))
 
@@ -199,7 +202,7 @@ class StoreWriter(Worker):
         size, pause = BATCH, FIRST_RETRY_SECONDS
         while not self._given_up.is_set() and (batch := self._next_batch(size)):
             try:
-                store = store or open_store(self._path, self._report)
+                store = store or open_store(self._path)
                 store.append(batch)
             except ValueError as error:
                 # One record is bad: write one by one, to lose only that one.

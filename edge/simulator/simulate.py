@@ -1,6 +1,7 @@
 """A whole line on a simulated belt: live for a demonstration, or headless with a score."""
 
 import itertools
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -40,6 +41,8 @@ from edge.simulator.scenario import Load, Optics, Pulses, Scenario, StretchOfBel
 from edge.simulator.scene import Scene
 from edge.simulator.score import Score, score
 from edge.simulator.wheel import SimulatedWheel
+
+log = logging.getLogger(__name__)
 
 DEMO_PIECES = 60
 DEMO_ITEMS = 20_000
@@ -105,7 +108,6 @@ def pieces_of(
     pictures: PhotoFolders,
     seed: int,
     config: Config,
-    said: Callable[[str], None] = lambda line: None,
 ) -> Iterator[Piece]:
     """What a load is made of, without end.
 
@@ -113,7 +115,7 @@ def pieces_of(
         BadInput: a folder has no photo that can be read.
     """
     geometry, sources = config.geometry, []
-    photos = _photos(pictures.items, said)
+    photos = _photos(pictures.items)
     if photos and load.photos:
         if pictures.cards:
             of_photos = photo_pieces(photos, seed, geometry)
@@ -126,20 +128,18 @@ def pieces_of(
         drawn = drawn_pieces(seed, geometry, load.labels)
         sources.append(((1 - load.debris) * share, drawn))
     if load.debris:
-        debris = debris_pieces(_photos(pictures.debris, said), seed, geometry)
+        debris = debris_pieces(_photos(pictures.debris), seed, geometry)
         sources.append((load.debris, debris))
     return sources[0][1] if len(sources) == 1 else mixed(sources, seed)
 
 
-def _photos(folder: Path | None, said: Callable[[str], None]) -> list[LabeledPhoto]:
+def _photos(folder: Path | None) -> list[LabeledPhoto]:
     if folder is None:
         return []
-    return [photo for photo, _ in read_photos(find_photos(folder), said)]
+    return [photo for photo, _ in read_photos(find_photos(folder), log.warning)]
 
 
-def demo_source(
-    config: Config, photos: Path | None, seed: int, said: Callable[[str], None]
-) -> Source:
+def demo_source(config: Config, photos: Path | None, seed: int) -> Source:
     """A belt in real time that never ends within a working day.
 
     Raises:
@@ -148,7 +148,7 @@ def demo_source(
     fps, has_photos = config.camera.fps, photos is not None
     scenario = plain_scenario(config, fps=fps, items=DEMO_ITEMS, photos=has_photos)
     pictures = PhotoFolders(photos, cards=True)
-    endless = pieces_of(scenario.load, pictures, seed, config, said)
+    endless = pieces_of(scenario.load, pictures, seed, config)
     pieces = list(itertools.islice(endless, DEMO_PIECES))
     placed = place_items(itertools.cycle(pieces), DEMO_ITEMS, seed, config.geometry)
     clock = SystemClock()
@@ -163,7 +163,6 @@ def simulate(
     pictures: PhotoFolders = PhotoFolders(),
     video: Path | None = None,
     recorded: Callable[[ItemRecord], None] = lambda record: None,
-    said: Callable[[str], None] = lambda line: None,
 ) -> SimulationResult:
     """Run a scenario on a virtual clock, as fast as this machine can, and score it.
 
@@ -174,7 +173,6 @@ def simulate(
         pictures: to lay down.
         video: also write what the camera sees to this file.
         recorded: gets each record as it falls.
-        said: gets warnings, one line at a time.
 
     Raises:
         Refused: the bundle cannot be proved.
@@ -183,10 +181,10 @@ def simulate(
     config = config_for_scenario(config, scenario)
     bundle, _ = proved = proved_bundle(config)
     for note in name_notes(config, bundle):
-        said(note)
+        log.warning(note)
     load = scenario.load
     placed = place_items(
-        pieces_of(load, pictures, seed, config, said),
+        pieces_of(load, pictures, seed, config),
         scenario.items,
         seed,
         config.geometry,
@@ -360,7 +358,7 @@ def _with_encoder(
         return camera, motion
     if kind != "pulses":
         belt = config.belt.model_copy(update={"encoder": kind, "speed_mm_s": nominal_mm_s})
-        return with_encoder(config.model_copy(update={"belt": belt}), camera, clock, lambda _: None)
+        return with_encoder(config.model_copy(update={"belt": belt}), camera, clock)
     odometer = Odometer(config.geometry, nominal_mm_s)
     pulses = PulseEncoder(scenario.encoder.mm_per_pulse, 2 * nominal_mm_s, clock.now())
     wheel = SimulatedWheel(motion, pulses, scenario.encoder, clock, seed)

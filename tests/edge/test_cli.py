@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from edge.pins import DEVICE_TREE
 from edge.synthetic.items import draw_item
 
 COMMAND = [sys.executable, "-m", "edge.cli"]
@@ -329,3 +330,47 @@ def test_importing_the_package_changes_nothing_in_the_process():
     program += "print(before == dict(os.environ))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.stdout == "True\n", done.stderr
+
+
+def write_belt(folder: Path, wires: str) -> list[str]:
+    """A belt of one picture and its configuration; what runs them."""
+    (folder / "belt").mkdir()
+    Image.new("RGB", (1280, 720), "gray").save(folder / "belt/1.png")
+    (folder / "line.toml").write_text(wires)
+    run = [*COMMAND, "run", "--no-panel", "--camera", str(folder / "belt")]
+    return [*run, "--config", str(folder / "line.toml"), "--state", str(folder / "state")]
+
+
+GATE = '[bins]\nboards = ["PCB"]\n[[gates]]\nbin = "boards"\ndistance_mm = 700\n'
+
+
+@pytest.mark.parametrize(
+    ("simulated", "pin", "code", "said"),
+    [
+        ("", "pin = 17\n", 2, "error: gates with pins: this machine is no Raspberry Pi"),
+        ("simulated = true\n", "pin = 17\n", 0, "the GPIO pins are only simulated"),
+        ("", "", 0, "no gate is wired: bins are decided and recorded, but nothing is sorted"),
+    ],
+)
+@pytest.mark.skipif(DEVICE_TREE.exists(), reason="this may be a Raspberry Pi")
+def test_gates_that_do_not_exist_are_an_error_or_said(tmp_path, simulated, pin, code, said):
+    command = write_belt(tmp_path, simulated + GATE + pin)
+    clean = {key: each for key, each in os.environ.items() if key != "GPIOZERO_PIN_FACTORY"}
+    done = subprocess.run(command, capture_output=True, text=True, env=clean)
+    assert done.returncode == code and said in done.stderr, done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_record_on_a_line_without_gates_claims_no_sorting():
+    from dataclasses import replace
+
+    from tests.records import RECORD
+
+    from edge.line import without_gates
+    from edge.verdict import Reason
+
+    told = without_gates(replace(RECORD, bin="boards", reason=Reason.SORTED, detail="sure"))
+    assert (told.bin, told.reason) == ("boards", Reason.NO_GATE)
+    assert told.detail == "sure; no gate is wired"
+    unsure = replace(RECORD, bin="manual", reason=Reason.UNSURE)
+    assert without_gates(unsure) == unsure

@@ -1,5 +1,6 @@
 """Whatever is typed: a documented exit code, one line that says what was wrong, no traceback."""
 
+import logging
 import random
 import string
 import sys
@@ -12,6 +13,7 @@ import pytest
 
 from edge import cli
 from edge.conveyor import Tally
+from edge.logs import install_handler
 
 OPTIONS = (
     *("--config", "--bundle", "--state", "--camera", "--port", "--photos", "--seed", "--items"),
@@ -57,6 +59,7 @@ def typed(monkeypatch, tmp_path, capsys):
 
     def run(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["ewaste-edge", *arguments])
+        install_handler()
         code = cli._run_command()
         out, err = capsys.readouterr()
         return code, out, err
@@ -132,9 +135,9 @@ def test_names_of_labels_and_bins_are_no_markup_and_no_escapes(typed, monkeypatc
 
     label, bin_name = "Mouse [/usb]\x1b[31m", "小件 [red]\n2"
 
-    def run_line(config, opened, panel, stopped, decided, said) -> Tally:
+    def run_line(config, opened, panel, stopped, decided) -> Tally:
         decided(replace(RECORD, label=label, bin=bin_name))
-        said(f"the gate of {bin_name} fails")
+        logging.getLogger("edge.line").warning("the gate of %s fails", bin_name)
         return Tally(items=1, per_label=Counter({label: 1}))
 
     monkeypatch.setattr(line, "run_line", run_line)

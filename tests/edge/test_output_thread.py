@@ -27,19 +27,18 @@ class Ending:
             raise OSError("there is nothing to let go of")
 
 
-def test_a_driver_that_ends_its_thread_is_a_failure_like_any_other():
-    said: list[str] = []
+def test_a_driver_that_ends_its_thread_is_a_failure_like_any_other(logged):
     link = Ending()
-    thread = OutputThread("PLC", link, said.append, 0.2)
+    thread = OutputThread("PLC", link, 0.2)
     wait_until(lambda: thread.status.connected)
     assert (link.tries, thread.status.outages) == (3, 1)
-    assert said[0] == "PLC: as a library may; trying again, the line goes on"
-    assert said[1].startswith("PLC: back after ")
+    assert logged[0] == "PLC: as a library may; trying again, the line goes on"
+    assert logged[1].startswith("PLC: back after ")
     assert thread.close()
 
 
 def test_an_output_whose_thread_is_gone_is_not_connected():
-    thread = OutputThread("PLC", Ending(), lambda line: None, 0.2)
+    thread = OutputThread("PLC", Ending(), 0.2)
     wait_until(lambda: thread.status.connected)
     thread._given_up.set()  # stands in for whatever may end a thread
     thread.wake()

@@ -83,7 +83,7 @@ def live(clock, scene, belt, path, plc_port, pipe) -> None:
         gates=wires,
         modbus={"host": "127.0.0.1", "port": plc_port, "registers": 50},
     )
-    outputs = Outputs(config, lambda line: None)
+    outputs = Outputs(config)
     writer = StoreWriter(path)
     with Store(path, read_only=True) as store:
         recall = Recall(store.recent(RECORDS_COMPARED), time.time())

@@ -96,19 +96,18 @@ def test_items_filmed_into_a_file_are_counted_once_each(tmp_path):
     )
 
 
-def test_a_film_that_is_stretched_or_breaks_off_says_so(tmp_path):
+def test_a_film_that_is_stretched_or_breaks_off_says_so(tmp_path, logged):
     whole = write_video(tmp_path / "whole.avi", gray_frames(20), fps=20)
-    said = []
-    assert len(read_all(VideoFile(whole, VirtualClock(), (160, 120), said=said.append))) == 20
-    assert said == []
-    read_all(VideoFile(whole, VirtualClock(), (160, 90), said=said.append))
-    assert len(said) == 1 and "160x120" in said[0] and "160x90" in said[0]
+    assert len(read_all(VideoFile(whole, VirtualClock(), (160, 120)))) == 20
+    assert logged == []
+    read_all(VideoFile(whole, VirtualClock(), (160, 90)))
+    assert len(logged) == 1 and "160x120" in logged[0] and "160x90" in logged[0]
     content = whole.read_bytes()
     whole.write_bytes(content[: len(content) // 2])
-    said.clear()
-    read = read_all(VideoFile(whole, VirtualClock(), said=said.append))
+    logged.clear()
+    read = read_all(VideoFile(whole, VirtualClock()))
     assert 0 < len(read) < 15
-    assert said == [] or f"broke off after {len(read)} of 20" in said[0]
+    assert logged == [] or f"broke off after {len(read)} of 20" in logged[0]
 
 
 def test_a_film_without_a_picture_is_an_error(tmp_path):

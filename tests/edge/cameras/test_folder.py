@@ -40,22 +40,21 @@ def read_all(camera):
     return list(iter(camera.read, None))
 
 
-def test_what_cannot_be_read_is_named_and_counted_the_last_ones_too(tmp_path):
+def test_what_cannot_be_read_is_named_and_counted_the_last_ones_too(tmp_path, logged):
     for number in (1, 3):
         save(tmp_path, f"{number}.png")
     for name in ("2.jpg", "4.tif", "5.webp"):
         (tmp_path / name).write_bytes(b"no picture")
     (tmp_path / "._1.png").write_bytes(b"what macOS leaves beside a file")
     (tmp_path / "6.jpg").mkdir()
-    said = []
-    camera = PictureFolder(tmp_path, VirtualClock(), fps=4, said=said.append)
+    camera = PictureFolder(tmp_path, VirtualClock(), fps=4)
     read = read_all(camera)
     assert [frame.sequence for frame in read[:-1]] == [0, 2] and read[-1] == NoFrame(passed=6)
-    assert [line.split(":")[0] for line in said[:-1]] == [
+    assert [line.split(":")[0] for line in logged[:-1]] == [
         f"skipped {tmp_path / name}" for name in ("2.jpg", "4.tif", "5.webp", "6.jpg")
     ]
-    assert said[-1] == "4 of 6 pictures could not be read"
-    assert camera.read() is None and len(said) == 5
+    assert logged[-1] == "4 of 6 pictures could not be read"
+    assert camera.read() is None and len(logged) == 5
 
 
 def test_a_folder_none_of_which_can_be_read_is_an_error(tmp_path):
@@ -67,16 +66,15 @@ def test_a_folder_none_of_which_can_be_read_is_an_error(tmp_path):
     assert camera.read() is None
 
 
-def test_pictures_of_another_shape_are_told_once_with_what_to_do(tmp_path):
+def test_pictures_of_another_shape_are_told_once_with_what_to_do(tmp_path, logged):
     for name, size in {"1.png": (160, 90), "2.png": (80, 60), "3.png": (96, 72)}.items():
         save(tmp_path, name, size)
-    said = []
-    read_all(PictureFolder(tmp_path, VirtualClock(), 4, (1280, 720), said.append))
-    assert len(said) == 1 and said[0].startswith(f"{tmp_path / '2.png'}: ")
+    read_all(PictureFolder(tmp_path, VirtualClock(), 4, (1280, 720)))
+    assert len(logged) == 1 and logged[0].startswith(f"{tmp_path / '2.png'}: ")
     assert (
-        "80x60" in said[0]
-        and "1280x720" in said[0]
-        and "set width and height to 80 and 60" in said[0]
+        "80x60" in logged[0]
+        and "1280x720" in logged[0]
+        and "set width and height to 80 and 60" in logged[0]
     )
     assert "to 4096 and 3072" in stretched((8192, 6144), (1280, 720))
 

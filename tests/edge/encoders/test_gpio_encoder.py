@@ -18,10 +18,6 @@ A, B = 5, 6
 FASTEST = 1e9  # the test turns faster than any belt
 
 
-def quiet(line: str) -> None:
-    pass
-
-
 def level(pin, high: bool) -> None:
     (pin.drive_high if high else pin.drive_low)()
 
@@ -39,7 +35,7 @@ def turned(pins, quarters: int, at: int = 0) -> int:
 def test_one_input_counts_every_period_and_times_it(factory):
     clock, pulses = SystemClock(), PulseEncoder(2.0, FASTEST)
     before = clock.now()
-    encoder = GpioEncoder(A, None, pulses, clock, quiet)
+    encoder = GpioEncoder(A, None, pulses, clock)
     for _ in range(10):
         factory.pin(A).drive_low()
         factory.pin(A).drive_high()
@@ -54,7 +50,7 @@ def test_one_input_counts_every_period_and_times_it(factory):
 def test_two_inputs_tell_the_direction_and_trembling_counts_nothing(turns):
     Device.pin_factory = MockFactory()
     clock, pulses = SystemClock(), PulseEncoder(1.0, FASTEST)
-    encoder = GpioEncoder(A, B, pulses, clock, quiet)
+    encoder = GpioEncoder(A, B, pulses, clock, simulated=True)
     pins = Device.pin_factory.pin(A), Device.pin_factory.pin(B)
     at, way = 0, 0
     for quarters in turns:
@@ -69,8 +65,8 @@ def test_two_inputs_tell_the_direction_and_trembling_counts_nothing(turns):
 
 def test_a_pin_that_is_in_use_is_named_and_the_other_one_given_back(factory):
     with pytest.raises(BadInput, match="encoder: pin 5"):
-        GpioEncoder(A, A, PulseEncoder(1.0), SystemClock(), quiet)
-    GpioEncoder(A, B, PulseEncoder(1.0), SystemClock(), quiet).release()
+        GpioEncoder(A, A, PulseEncoder(1.0), SystemClock())
+    GpioEncoder(A, B, PulseEncoder(1.0), SystemClock()).release()
 
 
 class NoCamera:
@@ -83,7 +79,7 @@ class NoCamera:
 
 def configured(source: str, **belt) -> tuple:
     config = Config(camera={"source": source}, belt=belt)
-    return with_encoder(config, NoCamera(), SystemClock(), quiet)
+    return with_encoder(config, NoCamera(), SystemClock())
 
 
 def test_the_configured_encoder_is_built_and_gives_its_pins_back(factory):

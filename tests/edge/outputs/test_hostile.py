@@ -103,7 +103,7 @@ def test_a_hostile_broker_costs_neither_the_thread_nor_the_memory(name: str, inj
             for number in range(40):
                 outbox.put(replace(RECORD, item_id=f"i{number}"))
             link = MqttLink(config, outbox, ["a"])
-            threads.append(OutputThread("MQTT", link, lambda line: None, 0.5))
+            threads.append(OutputThread("MQTT", link, 0.5))
         ends = time.monotonic() + 3
         while time.monotonic() < ends:
             most = max(most, resident_mb())
@@ -118,7 +118,9 @@ def test_a_hostile_broker_costs_neither_the_thread_nor_the_memory(name: str, inj
     injected(f"broker sends {name}", f"thread goes on, {most - before:.0f} MB more at most")
 
 
-def test_a_broker_that_acknowledges_nothing_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broker_that_acknowledges_nothing_is_noticed(
+    monkeypatch: pytest.MonkeyPatch, logged
+) -> None:
     """It answers pings, so that it seems to be there for ever."""
     monkeypatch.setattr("edge.outputs.mqtt.ACKNOWLEDGED_S", 1.5)
 
@@ -130,11 +132,11 @@ def test_a_broker_that_acknowledges_nothing_is_noticed(monkeypatch: pytest.Monke
 
     with ExitStack() as ending:
         config = MqttConfig(host="127.0.0.1", port=serve(ending, pong), keepalive_s=1)
-        outbox, said = Outbox(20), []
-        thread = OutputThread("MQTT", MqttLink(config, outbox, ["a"]), said.append, 0.5)
+        outbox = Outbox(20)
+        thread = OutputThread("MQTT", MqttLink(config, outbox, ["a"]), 0.5)
         outbox.put(RECORD)
-        wait_until(lambda: said)
-        assert "acknowledges nothing" in said[0] and thread.status.dropped == 0
+        wait_until(lambda: logged)
+        assert "acknowledges nothing" in logged[0] and thread.status.dropped == 0
         thread.close(0.1)
 
 
@@ -160,9 +162,7 @@ def test_a_hostile_plc_costs_neither_the_thread_nor_a_stale_opening() -> None:
             config = ModbusConfig(
                 host="127.0.0.1", port=serve(ending, talk), registers=10, timeout_s=0.2
             )
-            driven.append(
-                DrivenGates("PLC", ["a"], ModbusPlc(config, {"a": 1}, ["a"]), lambda line: None)
-            )
+            driven.append(DrivenGates("PLC", ["a"], ModbusPlc(config, {"a": 1}, ["a"])))
         ends = time.monotonic() + 3
         while time.monotonic() < ends:
             for gates in driven:

@@ -19,12 +19,11 @@ COILS = {"boards": 3, "small": 4}
 
 
 @pytest.fixture
-def driven(plc):
-    said: list[str] = []
+def driven(plc, logged):
     config = ModbusConfig(host="127.0.0.1", port=plc.port, registers=100, timeout_s=0.3)
     link = ModbusPlc(config, COILS, ["boards", "small", "manual"])
-    gates = DrivenGates("PLC", COILS, link, said.append)
-    yield gates, link, said
+    gates = DrivenGates("PLC", COILS, link)
+    yield gates, link, logged
     gates.release()
 
 
@@ -118,12 +117,11 @@ def test_a_coil_that_somebody_else_has_set_is_closed_again(plc, driven):
     wait_until(lambda: plc.coil(3) is False)
 
 
-def test_a_plc_that_refuses_an_address_is_named(plc):
-    said: list[str] = []
+def test_a_plc_that_refuses_an_address_is_named(plc, logged):
     config = ModbusConfig(host="127.0.0.1", port=plc.port)
-    gates = DrivenGates("PLC", ["boards"], ModbusPlc(config, {"boards": 500}, []), said.append)
-    wait_until(lambda: said)
-    assert "address 500 refused" in said[0]
+    gates = DrivenGates("PLC", ["boards"], ModbusPlc(config, {"boards": 500}, []))
+    wait_until(lambda: logged)
+    assert "address 500 refused" in logged[0]
     assert not gates.release()
 
 

@@ -43,10 +43,10 @@ def config_of(broker, **changes) -> MqttConfig:
     return MqttConfig(**{**values, **changes})
 
 
-def output_of(config: MqttConfig) -> tuple[OutputThread, Outbox, list[str]]:
-    outbox, said = Outbox(config.queue), []
+def output_of(config: MqttConfig) -> tuple[OutputThread, Outbox]:
+    outbox = Outbox(config.queue)
     link = MqttLink(config, outbox, ["boards", "manual"])
-    return OutputThread("MQTT", link, said.append, 1.0), outbox, said
+    return OutputThread("MQTT", link, 1.0), outbox
 
 
 def item(number: int):
@@ -96,8 +96,8 @@ def observer(broker):
     observer.close()
 
 
-def test_items_state_and_availability_reach_the_broker(broker, observer):
-    thread, outbox, said = output_of(config_of(broker))
+def test_items_state_and_availability_reach_the_broker(broker, observer, logged):
+    thread, outbox = output_of(config_of(broker))
     outbox.show(STATUS)
     outbox.put(item(1))
     wait_until(lambda: observer.items() == ["i1"])
@@ -107,7 +107,7 @@ def test_items_state_and_availability_reach_the_broker(broker, observer):
     message = json.loads(observer.last("plant/line-1/items"))
     assert message["label"] == RECORD.label and "crop" not in message
     outbox.put(item(2))
-    assert thread.close() and said == []
+    assert thread.close() and logged == []
     wait_until(lambda: observer.last("plant/line-1/availability") == "offline")
     assert observer.items() == ["i1", "i2"]
     last = json.loads(observer.last("plant/line-1/state"))
@@ -120,7 +120,7 @@ def test_items_state_and_availability_reach_the_broker(broker, observer):
 
 
 def test_home_assistant_finds_every_sensor_and_its_value(broker, observer):
-    thread, _, _ = output_of(config_of(broker))
+    thread, _ = output_of(config_of(broker))
     prefix = "homeassistant/sensor/line-1/"
     expected = list(discovery("homeassistant", "line-1", "plant/line-1", ["boards", "manual"]))
     wait_until(lambda: len({t for t, _ in list(observer.messages) if t[:20] == prefix[:20]}) >= 8)
@@ -144,9 +144,9 @@ def test_the_value_templates_read_the_state():
 
 
 def test_a_broker_that_dies_and_comes_back_gets_all_items_that_fit_the_queue(
-    broker, observer, injected
+    broker, observer, injected, logged
 ):
-    thread, outbox, said = output_of(config_of(broker))
+    thread, outbox = output_of(config_of(broker))
     outbox.show(STATUS)
     for number in range(20):
         outbox.put(item(number))
@@ -167,13 +167,13 @@ def test_a_broker_that_dies_and_comes_back_gets_all_items_that_fit_the_queue(
     assert lost_s < 5 and back_s < 5
     kept = "the queue's 50 items came, 20 older ones counted as dropped"
     injected("broker killed, started again", kept, lost_s, back_s)
-    assert len(said) == 2 and "line goes on" in said[0] and "back after" in said[1]
+    assert len(logged) == 2 and "line goes on" in logged[0] and "back after" in logged[1]
     wait_until(lambda: observer.last("plant/line-1/availability") == "online")
     assert thread.close()
 
 
 def test_a_broker_that_hangs_is_noticed_and_nothing_is_lost(broker, observer, injected):
-    thread, outbox, _ = output_of(config_of(broker))
+    thread, outbox = output_of(config_of(broker))
     wait_until(lambda: thread.status.connected)
     os.kill(broker.process.pid, signal.SIGSTOP)
     for number in range(40):
@@ -195,15 +195,16 @@ def test_the_broker_tells_that_the_line_died(broker, observer):
     wait_until(lambda: observer.last("plant/line-1/availability") == "offline")
 
 
-def test_a_wrong_password_and_a_strange_certificate_are_told(broker, tmp_path):
+def test_a_wrong_password_and_a_strange_certificate_are_told(broker, tmp_path, logged):
     (tmp_path / "wrong").write_text("guessed")
     for changes, told in (
         ({"password_file": tmp_path / "wrong"}, "refuses the connection"),
         ({"ca_file": None}, "certificate verify failed"),
     ):
-        thread, outbox, said = output_of(config_of(broker, **changes))
-        wait_until(lambda said=said: said)
-        assert told in said[0] and "\n" not in said[0]
+        logged.clear()
+        thread, outbox = output_of(config_of(broker, **changes))
+        wait_until(lambda: logged)
+        assert told in logged[0] and "\n" not in logged[0]
         outbox.put(item(1))
         assert not thread.close(1.0)
         assert thread.status.sent == 0

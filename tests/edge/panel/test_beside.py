@@ -36,47 +36,47 @@ def pids(folder: Path) -> list[tuple[int, ...]]:
     return [tuple(map(int, line.split())) for line in lines]
 
 
-def test_a_page_that_dies_or_hangs_is_replaced_with_all_its_children(fake_page, injected):
-    port, said = free_port(), []
+def test_a_page_that_dies_or_hangs_is_replaced_with_all_its_children(fake_page, injected, logged):
+    port = free_port()
     config = Config.model_validate({"panel": {"port": port}})
-    page = PageBeside(config, fake_page, said.append, CARE)
+    page = PageBeside(config, fake_page, CARE)
     try:
         wait_until(lambda: answers("127.0.0.1", port, 1))
         os.kill(pids(fake_page)[0][0], signal.SIGKILL)
         noticed = wait_until(lambda: page.error)
         back = wait_until(lambda: len(pids(fake_page)) == 2 and not page.error)
         injected("page killed", "a new page; the line goes on", noticed, back)
-        assert "the page has ended (exit code -9)" in said[1]
+        assert "the page has ended (exit code -9)" in logged[1]
         os.kill(pids(fake_page)[1][0], signal.SIGSTOP)
         noticed = wait_until(lambda: page.error)
         back = wait_until(lambda: len(pids(fake_page)) == 3 and not page.error)
         injected("page hangs", "a new page; the line goes on", noticed, back)
-        assert "the page does not answer" in said[3]
+        assert "the page does not answer" in logged[3]
     finally:
         page.close()
         page.close()
     wait_until(lambda: not any(lives(pid) for pair in pids(fake_page) for pid in pair), 3)
     assert not answers("127.0.0.1", port, 1)
-    assert [line for line in said if line.startswith("page: ")] == [
+    assert [line for line in logged if line.startswith("page: ")] == [
         f"page: http://127.0.0.1:{port}",
         *[f"page: http://127.0.0.1:{port}, again"] * 2,
     ]
 
 
-def test_a_page_that_cannot_be_started_is_said_once_and_tried_again(fake_page):
-    port, said = free_port(), []
+def test_a_page_that_cannot_be_started_is_said_once_and_tried_again(fake_page, logged):
+    port = free_port()
     config = Config.model_validate({"panel": {"port": port}})
     state = fake_page / "state"
     with socket.create_server(("127.0.0.1", port)):
-        page = PageBeside(config, state, said.append, CARE)
+        page = PageBeside(config, state, CARE)
         wait_until(lambda: page.error)
         time.sleep(1.0)
-        assert len(said) == 1 and "there is no page" in said[0] and str(port) in said[0]
+        assert len(logged) == 1 and "there is no page" in logged[0] and str(port) in logged[0]
     wait_until(lambda: "cannot be written" in page.error)  # then its folder is missing
     state.mkdir()
     wait_until(lambda: page.error is None)
     page.close()
-    assert said[-1] == f"page: http://127.0.0.1:{port}, again"
+    assert logged[-1] == f"page: http://127.0.0.1:{port}, again"
 
 
 def test_the_page_ends_with_a_line_that_was_killed(fake_page):
@@ -85,7 +85,7 @@ def test_the_page_ends_with_a_line_that_was_killed(fake_page):
         f"import sys, time, pathlib; sys.path.insert(0, {str(ROOT)!r}); import edge; "
         "from edge.config import Config; from edge.panel.beside import PageBeside; "
         f"PageBeside(Config.model_validate({{'panel': {{'port': {port}}}}}), "
-        "pathlib.Path('.'), print); time.sleep(60)"
+        "pathlib.Path('.')); time.sleep(60)"
     )
     line = subprocess.Popen([sys.executable, "-I", "-c", code], stdout=subprocess.DEVNULL)
     wait_until(lambda: answers("127.0.0.1", port, 1))

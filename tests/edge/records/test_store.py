@@ -172,17 +172,16 @@ def test_another_connection_reads_while_the_writer_writes(tmp_path):
     assert not writer.put(RECORD), "closed"
 
 
-def test_a_file_that_is_no_database_is_refused_by_readers_and_set_aside_by_the_line(tmp_path):
+def test_no_database_is_refused_by_readers_and_set_aside_by_the_line(tmp_path, logged):
     path, content = tmp_path / "records.db", b"not a database, but long enough for a header" * 20
     path.write_bytes(content)
     with pytest.raises(BadInput, match="not a database") as caught:
         Store(path, read_only=True)
     assert "\n" not in str(caught.value) and str(path) in str(caught.value)
     assert path.read_bytes() == content
-    told: list[str] = []
-    writer = StoreWriter(path, on_message=told.append)
+    writer = StoreWriter(path)
     assert writer.put(RECORD) and writer.close()
-    assert len(told) == 1 and "set aside as records.damaged-" in told[0]
+    assert len(logged) == 1 and "set aside as records.damaged-" in logged[0]
     (aside,) = tmp_path.glob("records.damaged-*.db")
     assert aside.read_bytes() == content
 
@@ -206,13 +205,12 @@ def test_other_databases_and_newer_versions_are_refused(tmp_path):
         Store(tmp_path / "absent" / "records.db")
 
 
-def test_a_locked_file_delays_the_writer_but_not_the_line(tmp_path, injected):
+def test_a_locked_file_delays_the_writer_but_not_the_line(tmp_path, injected, logged):
     path = tmp_path / "records.db"
-    told: list[str] = []
     Store(path).close()
     blocker = sqlite3.connect(path, isolation_level=None)
     blocker.execute("BEGIN IMMEDIATE")
-    writer = StoreWriter(path, capacity=10, on_message=told.append)
+    writer = StoreWriter(path, capacity=10)
     started = time.monotonic()
     answers = [writer.put(record) for record in records(110)]
     assert time.monotonic() - started < 0.5
@@ -226,22 +224,21 @@ def test_a_locked_file_delays_the_writer_but_not_the_line(tmp_path, injected):
         90,
     )
     assert "locked" in status.error
-    assert told == [status.error], "told once"
+    assert logged == [status.error], "told once"
     blocker.close()
     back_s = wait_until(lambda: writer.status.error is None)
     injected("records locked by another program", "100 kept, 10 counted as lost", back_s=back_s)
     assert writer.close()
-    assert len(told) == 2 and "recording again; 10 lost, 90 without picture" in told[1]
+    assert len(logged) == 2 and "recording again; 10 lost, 90 without picture" in logged[1]
     assert writer.status == WriterStatus(0, 100, 10, 90, None)
     with Store(path, read_only=True) as store:
         kept = list(store.all())
     assert [bool(record.crop) for record in kept] == [True] * 10 + [False] * 90
 
 
-def test_a_full_disk_delays_the_writer_and_loses_nothing(small_disk, injected):
+def test_a_full_disk_delays_the_writer_and_loses_nothing(small_disk, injected, logged):
     path = small_disk / "records.db"
-    told: list[str] = []
-    writer = StoreWriter(path, on_message=told.append)
+    writer = StoreWriter(path)
     wait_until(lambda: writer.put(RECORD) and writer.status.written)
     filler = small_disk / "filler"
     with pytest.raises(OSError, match="No space"), filler.open("wb", buffering=0) as file:
@@ -259,21 +256,20 @@ def test_a_full_disk_delays_the_writer_and_loses_nothing(small_disk, injected):
     with Store(path, read_only=True) as store:
         assert count_of(store) == 60
         assert {record.item_id for record in store.all()} == {f"run-{n}" for n in range(60)}
-    assert len(told) == 2 and "recording again; 0 lost" in told[1]
+    assert len(logged) == 2 and "recording again; 0 lost" in logged[1]
 
 
-def test_a_record_that_cannot_be_stored_is_lost_alone(tmp_path):
+def test_a_record_that_cannot_be_stored_is_lost_alone(tmp_path, logged):
     path = tmp_path / "records.db"
-    told: list[str] = []
     good = records(5)
-    writer = StoreWriter(path, on_message=told.append)
+    writer = StoreWriter(path)
     for record in [*good[:3], replace(RECORD, item_id="bad", views=None), *good[3:]]:
         writer.put(record)
     assert writer.close()
     with Store(path, read_only=True) as store:
         assert list(store.all()) == good
     assert writer.status == WriterStatus(0, 5, 1, 0, None)
-    assert len(told) == 2 and "cannot be stored" in told[0] and "1 lost" in told[1]
+    assert len(logged) == 2 and "cannot be stored" in logged[0] and "1 lost" in logged[1]
 
 
 def pruned(store: Store, days: float = 1e6, megabytes: float = 1e6) -> list[ItemRecord]:
@@ -371,10 +367,9 @@ def test_the_writer_prunes_what_is_too_old(tmp_path):
         assert [item.item_id for item in store.all()] == ["last"]
 
 
-def test_a_disk_that_stays_full_costs_counted_records_and_then_goes_on(small_disk, injected):
+def test_a_disk_that_stays_full_costs_counted_records_then_goes_on(small_disk, injected, logged):
     path = small_disk / "records.db"
-    told: list[str] = []
-    writer = StoreWriter(path, capacity=5, on_message=told.append)
+    writer = StoreWriter(path, capacity=5)
     filler = small_disk / "filler"
     with pytest.raises(OSError, match="No space"), filler.open("wb", buffering=0) as file:
         while True:
@@ -392,7 +387,7 @@ def test_a_disk_that_stays_full_costs_counted_records_and_then_goes_on(small_dis
     assert back_s < 4
     injected("disk full for long", "50 records kept, 30 counted as lost", back_s=back_s)
     assert writer.put(replace(RECORD, item_id="after")) and writer.close()
-    assert "recording again; 30 lost, 45 without picture" in told[-1]
+    assert "recording again; 30 lost, 45 without picture" in logged[-1]
     with Store(path, read_only=True) as store:
         assert count_of(store) == 51
 
@@ -418,7 +413,7 @@ def sample(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def test_whatever_byte_is_spoilt_the_line_records_and_readers_tell_in_one_line(memory):
+def test_whatever_byte_is_spoilt_the_line_records_and_readers_tell_in_one_line(memory, logged):
     """One byte at 1,000 places: told or set aside, never a traceback, never without end."""
     path, draw = memory / "records.db", random.Random(36)
     whole = sample(path)
@@ -440,10 +435,10 @@ def test_whatever_byte_is_spoilt_the_line_records_and_readers_tell_in_one_line(m
         except EwasteError as error:
             assert str(error).isprintable()
             seen["told"] += 1
-        told: list[str] = []
+        logged.clear()
         for _ in range(2):
             try:
-                with open_store(path, told.append, prove=True) as store:
+                with open_store(path, prove=True) as store:
                     store.append([replace(RECORD, item_id="new")])
                     store.prune(30, 100)
                     break
@@ -453,12 +448,12 @@ def test_whatever_byte_is_spoilt_the_line_records_and_readers_tell_in_one_line(m
             kept = [item.item_id for item in store.all(lambda count: None)]
         assert kept[-1:] == ["new"], (at, corrupted)
         aside = list(memory.glob("records.damaged-*.db"))
-        assert len(aside) <= 1 and len(told) <= 1, (at, corrupted)
+        assert len(aside) <= 1 and len(logged) <= 1, (at, corrupted)
         asides += len(aside)
     assert seen["read"] > 500 and asides > 50, "it was corrupted where it matters, too"
 
 
-def test_a_spoilt_journal_costs_at_most_what_was_in_it(memory):
+def test_a_spoilt_journal_costs_at_most_what_was_in_it(memory, logged):
     path, draw = memory / "records.db", random.Random(37)
     journal = Path(f"{path}-wal")
     with Store(path) as store:
@@ -476,11 +471,11 @@ def test_a_spoilt_journal_costs_at_most_what_was_in_it(memory):
                 draw.randrange(256)
             )
         journal.write_bytes(corrupted)
-        told: list[str] = []
-        with open_store(path, told.append, prove=True) as store:
+        logged.clear()
+        with open_store(path, prove=True) as store:
             store.append([replace(RECORD, item_id="new")])
             kept = [item.item_id for item in store.all()]
-        assert kept[:30] == [f"run-{n}" for n in range(30)] and kept[-1] == "new" and not told
+        assert kept[:30] == [f"run-{n}" for n in range(30)] and kept[-1] == "new" and not logged
 
 
 def test_a_walk_that_does_not_end_is_given_up(tmp_path, monkeypatch):
@@ -525,17 +520,16 @@ def test_a_page_of_zeros_costs_what_was_on_it_and_is_counted(tmp_path):
     ids=["cut off", "zeros", "noise", "a folder", "a pipe", "a folder for its journal"],
 )
 def test_what_lies_in_the_place_of_the_records_does_not_hold_up_the_line(
-    tmp_path, corrupt, said, injected, request
+    tmp_path, corrupt, said, injected, request, logged
 ):
     path = tmp_path / "records.db"
     sample(path)
     corrupt(path)
-    told: list[str] = []
-    writer = StoreWriter(path, on_message=told.append)
+    writer = StoreWriter(path)
     for record in records(20):
         assert writer.put(record)
     assert writer.close() and writer.status == WriterStatus(0, 20, 0, 0, None)
-    assert len(told) == 1 and said in told[0] and "set aside as records.damaged-" in told[0]
+    assert len(logged) == 1 and said in logged[0] and "set aside as records.damaged-" in logged[0]
     assert len(list(tmp_path.glob("records.damaged-*.db"))) == 1
     with Store(path, read_only=True) as store:
         assert count_of(store) == 20
@@ -543,37 +537,35 @@ def test_what_lies_in_the_place_of_the_records_does_not_hold_up_the_line(
         injected("records damaged at the start", "set aside, 20 of 20 records in a new file")
 
 
-def test_records_that_are_spoilt_while_the_line_runs_are_set_aside(tmp_path, injected):
+def test_records_that_are_spoilt_while_the_line_runs_are_set_aside(tmp_path, injected, logged):
     path = tmp_path / "records.db"
-    told: list[str] = []
     with Store(path) as store:
         store.append(records(100, crop=bytes(20_000)))
-    writer = StoreWriter(path, on_message=told.append)
+    writer = StoreWriter(path)
     with path.open("r+b") as file:
         file.seek(4096)
         file.write(os.urandom(100 * 4096))
     for number in range(50):
         assert writer.put(replace(RECORD, item_id=f"late-{number}"))
-    noticed_s = wait_until(lambda: told)
+    noticed_s = wait_until(lambda: logged)
     assert writer.close() and writer.status == WriterStatus(0, 50, 0, 0, None)
-    assert len(told) == 1 and "set aside as records.damaged-" in told[0], told
+    assert len(logged) == 1 and "set aside as records.damaged-" in logged[0], logged
     with Store(path, read_only=True) as store:
         assert [item.item_id for item in store.all()] == [f"late-{n}" for n in range(50)]
     said = "set aside, 50 of 50 records in a new file"
     injected("records damaged while running", said, noticed_s)
 
 
-def test_records_that_somebody_deletes_are_begun_anew_and_it_is_told(tmp_path):
+def test_records_that_somebody_deletes_are_begun_anew_and_it_is_told(tmp_path, logged):
     path = tmp_path / "records.db"
-    told: list[str] = []
-    writer = StoreWriter(path, on_message=told.append)
+    writer = StoreWriter(path)
     writer.put(RECORD)
     wait_until(lambda: writer.status.written == 1)
     path.unlink()
     writer.put(replace(RECORD, item_id="after"))
     wait_until(lambda: writer.status.written == 2)
     assert writer.close()
-    assert "moved or deleted" in told[0] and "recording again; 0 lost" in told[1]
+    assert "moved or deleted" in logged[0] and "recording again; 0 lost" in logged[1]
     with Store(path, read_only=True) as store:
         assert [item.item_id for item in store.all()] == ["after"]
 
@@ -624,8 +616,8 @@ def remount(folder: Path, how: str) -> None:
     subprocess.run(["mount", "-o", f"remount,{how}", str(folder)], check=True)
 
 
-def test_records_on_a_medium_that_is_only_read_are_read_and_waited_with(small_disk, injected):
-    path, told = small_disk / "records.db", list[str]()
+def test_records_on_a_read_only_medium_are_read_and_waited_with(small_disk, injected, logged):
+    path = small_disk / "records.db"
     with Store(path) as store:
         store.append(records(20))
         # As a line leaves them that was killed: some still in the journal.
@@ -640,10 +632,10 @@ def test_records_on_a_medium_that_is_only_read_are_read_and_waited_with(small_di
             with Store(each, read_only=True) as store:
                 kept = [item.item_id for item in store.all()]
             assert len(kept) == 21 and kept[-1] == "last", each
-        writer = StoreWriter(path, on_message=told.append)
+        writer = StoreWriter(path)
         assert writer.put(replace(RECORD, item_id="after")), "the line goes on"
-        noticed_s = wait_until(lambda: told)
-        assert "the line goes on" in told[0] and "set aside" not in told[0]
+        noticed_s = wait_until(lambda: logged)
+        assert "the line goes on" in logged[0] and "set aside" not in logged[0]
     finally:
         remount(small_disk, "rw")
     back_s = wait_until(lambda: writer.status.written)

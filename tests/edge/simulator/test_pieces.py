@@ -9,7 +9,7 @@ from edge.simulator.scenario import Load
 from edge.simulator.simulate import PhotoFolders, pieces_of
 
 
-def test_huge_and_bad_pictures_are_skipped_by_name_and_take_little_memory(tmp_path):
+def test_huge_and_bad_pictures_are_skipped_by_name_and_take_little_memory(tmp_path, logged):
     for folder in ("photos/Mouse", "photos/Battery", "debris/other"):
         (tmp_path / folder).mkdir(parents=True)
     rng = np.random.default_rng(0)
@@ -23,18 +23,17 @@ def test_huge_and_bad_pictures_are_skipped_by_name_and_take_little_memory(tmp_pa
     Image.fromarray(strip).save(tmp_path / "photos/Mouse/strip.png")
     Image.new("L", (9000, 9000)).save(tmp_path / "debris/other/huge.png")
     (tmp_path / "photos/Battery/bad.jpg").write_bytes(b"no picture")
-    said = []
     pictures = PhotoFolders(tmp_path / "photos", tmp_path / "debris")
     load = Load(photos=1, debris=0.5)
     tracemalloc.start()
-    pieces = list(itertools.islice(pieces_of(load, pictures, 1, Config(), said.append), 40))
+    pieces = list(itertools.islice(pieces_of(load, pictures, 1, Config()), 40))
     for piece in pieces:
         piece.draw()
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 150e6  # a strip 18 MB; turned as it is, it would be 800
-    assert {line.split(": ")[0] for line in said if line.startswith("skipped")} == {
+    assert {line.split(": ")[0] for line in logged if line.startswith("skipped")} == {
         f"skipped {tmp_path / 'debris/other/huge.png'}",
         f"skipped {tmp_path / 'photos/Battery/bad.jpg'}",
     }
-    assert "1 of 4 pictures could not be read" in said
+    assert "1 of 4 pictures could not be read" in logged
