@@ -23,8 +23,9 @@ PARSER_VERSION = "1.0.0"
 RGB, IMAGE_PROPERTIES, NORMALIZATION, AXIS_LABELS = 1, 2, 1, 2
 """Values of the schema's enumerations ColorSpaceType, ContentProperties, ProcessUnitOptions and
 AssociatedFileType."""
+# These texts are part of the model: another wording changes its bytes.
 DESCRIPTIONS = {
-    "logits": "One logit for each label; their softmax gives the probabilities.",
+    "logits": "One number for each label; softmax makes them probabilities.",
     "embedding": "The globally pooled features before the last layer.",
 }
 
