@@ -463,11 +463,11 @@ def panel(
         state,
         state / RECORDS_NAME,
         settings.bundle,
-        settings.panel.host,
-        settings.panel.port,
-        partial(decision_rules, settings),
-        settings.panel,
-        settings.trust,
+        host=settings.panel.host,
+        port=settings.panel.port,
+        rules=partial(decision_rules, settings),
+        panel=settings.panel,
+        trust=settings.trust,
     )
 
 

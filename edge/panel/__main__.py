@@ -20,7 +20,7 @@ from edge.panel.app import serve
 from edge.records.store import RECORDS_NAME
 
 END_SECONDS = 3.0
-"""So long a page that lost its line has for an orderly end."""
+"""The time that a page without a line has for an orderly end, s."""
 
 
 def end_with_stdin() -> None:
@@ -46,15 +46,19 @@ def end_with_stdin() -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse, serve, and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m edge.panel", description="Serve the panel.")
-    parser.add_argument("--config", type=Path, help="TOML file that gives what is not given here")
-    parser.add_argument("--state", type=Path, help="folder of the picture and status of the line")
-    parser.add_argument("--records", type=Path, help=f"item records (STATE/{RECORDS_NAME})")
-    parser.add_argument("--bundle", type=Path, help="bundle that pictures are tried with")
-    parser.add_argument("--host", help="address to listen on; 0.0.0.0 for the whole network")
-    parser.add_argument("--port", type=int, help="port to listen on; 0 for any free one")
     parser.add_argument(
-        "--with-stdin", action="store_true", help="end when the standard input ends"
+        "--config", type=Path, help="TOML file of the line, for all that is not given here"
     )
+    parser.add_argument("--state", type=Path, help="state folder of the line")
+    parser.add_argument(
+        "--records", type=Path, help=f"database of item records; default: STATE/{RECORDS_NAME}"
+    )
+    parser.add_argument("--bundle", type=Path, help="directory of the bundle to try pictures with")
+    parser.add_argument(
+        "--host", help="network address to listen on; 0.0.0.0 for the whole network"
+    )
+    parser.add_argument("--port", type=int, help="TCP port to listen on; 0 for any free one")
+    parser.add_argument("--with-stdin", action="store_true", help="end when standard input ends")
     given = parser.parse_args(arguments)
     if given.with_stdin:
         end_with_stdin()
@@ -65,11 +69,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             state,
             given.records or state / RECORDS_NAME,
             given.bundle or config.bundle,
-            config.panel.host if given.host is None else given.host,
-            config.panel.port if given.port is None else given.port,
-            functools.partial(decision_rules, config),
-            config.panel,
-            config.trust,
+            host=config.panel.host if given.host is None else given.host,
+            port=config.panel.port if given.port is None else given.port,
+            rules=functools.partial(decision_rules, config),
+            panel=config.panel,
+            trust=config.trust,
         )
     except EwasteError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -41,19 +41,19 @@ from edge.status import read_status
 
 RECENT_ITEMS = 12
 FIGURES_SECONDS, ABOUT_SECONDS = 0.5, 5.0
-"""What many visitors ask for is worked out so often, however many they are."""
+"""Figures and the tab "About" are computed at most this often, for all visitors together, s."""
 MAX_PNG_TEXT = 1 << 20
-"""Bytes of text that a PNG may unpack to, which it holds in packed form next to its pixels."""
+"""The maximum size of a PNG's compressed text when it is unpacked, bytes."""
 TEMPORARY = "ewaste-panel-"
 HUNG_SECONDS = 60.0
-"""A picture that is looked at for so long has hung the page."""
+"""A trial that takes longer than this means that the page hangs, s."""
 OFFLINE = {
     "GRADIO_ANALYTICS_ENABLED": "False",
     "HF_HUB_OFFLINE": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "DO_NOT_TRACK": "1",
 }
-"""Read by Gradio and its parts while they are imported."""
+"""Environment variables that Gradio and its dependencies read while they are imported."""
 
 Value = TypeVar("Value")
 
@@ -62,6 +62,7 @@ def build(
     state_dir: Path,
     store_path: Path,
     bundle_path: Path,
+    *,
     rules: Callable[[Bundle], DecisionRules] | None = None,
     classify: Classify | None = None,
     access: Access | None = None,
@@ -72,11 +73,14 @@ def build(
     Args:
         state_dir: where the line puts its picture and status (`edge.panel.live`, `edge.status`).
         store_path: the file of item records.
-        bundle_path: the bundle that pictures are tried with, and that "About" tells of.
-        rules: how a tried picture is decided on; by default as in the default configuration.
-        classify: stands in for the bundle's own model.
-        access: who may ask; by default whoever is on this machine.
-        trust: whose bundles are shown and tried.
+        bundle_path: the bundle that pictures are tried with and that the tab "About" describes.
+        rules: the decision rules for a bundle; by default those of the default configuration.
+        classify: replaces the bundle's own model.
+        access: who may see the page; by default only this machine.
+        trust: which bundles are shown and tried.
+
+    Returns:
+        The FastAPI application.
     """
     os.environ.update(OFFLINE)
     # Only now: it takes seconds, and reads the environment.
@@ -98,11 +102,11 @@ def _add_figures(app: Any, state_dir: Path, store_path: Path, opened: Callable[[
     from fastapi import Request, Response
     from fastapi.responses import FileResponse
 
-    @functools.partial(_worked_out_every, FIGURES_SECONDS)
+    @functools.partial(_computed_every, FIGURES_SECONDS)
     def figures() -> dict[str, str]:
         return line_parts(state_dir, store_path, labels, hazards)
 
-    @functools.partial(_worked_out_every, ABOUT_SECONDS)
+    @functools.partial(_computed_every, ABOUT_SECONDS)
     def about_bundle() -> dict[str, str]:
         try:
             about = fragments.about(opened(), read_status(state_dir))
@@ -173,7 +177,7 @@ def _add_trial(app: Any, trial: Trial) -> None:
 
     @app.get("/health")
     def health() -> Response:
-        """A thread answers, as for the page: without one to spare there is no answer here."""
+        """Answer from the thread pool of the page: if no thread is free, there is no answer."""
         hung = any(time.monotonic() - begun > HUNG_SECONDS for begun in since)
         return JSONResponse({"started": started, "hung": hung}, 503 if hung else 200)
 
@@ -181,7 +185,7 @@ def _add_trial(app: Any, trial: Trial) -> None:
     async def look_at(request: Request) -> Response:
         if request.headers.get("content-type") != "application/octet-stream":
             # A form of another site cannot send this.
-            return _said(415, "Send the bytes of one picture as application/octet-stream.")
+            return _refused(415, "Send the bytes of one picture as application/octet-stream.")
         try:
             async with uploads.upload() as upload:
                 await uploads.take(upload, request.stream())
@@ -191,35 +195,35 @@ def _add_trial(app: Any, trial: Trial) -> None:
                 loop = asyncio.get_running_loop()
                 return JSONResponse(await loop.run_in_executor(looking, look, upload.content))
         except TooLarge as error:
-            return _said(413, str(error))
+            return _refused(413, str(error))
         except Busy as error:
-            return _said(503, str(error))
+            return _refused(503, str(error))
         except EwasteError as error:
-            return _said(400, str(error))
+            return _refused(400, str(error))
         except ClientDisconnect:
             return Response(status_code=400)
 
-    def _said(status: int, text: str) -> Response:
+    def _refused(status: int, text: str) -> Response:
         content = {"verdict": fragments.problem(text), "classes": ""}
         return JSONResponse(content, status, headers={"Connection": "close"})
 
 
-def _worked_out_every(seconds: float, work_out: Callable[[], Value]) -> Callable[[], Value]:
-    """The value, worked out by one caller at a time and then kept for so long."""
+def _computed_every(seconds: float, compute: Callable[[], Value]) -> Callable[[], Value]:
+    """Compute a value in one thread at a time and keep it for `seconds`."""
     lock = threading.Lock()
     kept: list[tuple[float, Value]] = []
 
     def value() -> Value:
         with lock:
             if not kept or time.monotonic() - kept[0][0] > seconds:
-                kept[:] = [(time.monotonic(), work_out())]
+                kept[:] = [(time.monotonic(), compute())]
             return kept[0][1]
 
     return value
 
 
 def _unless_changed(path: Path, opened: Callable[[], Bundle]) -> Callable[[], Bundle]:
-    """The bundle in `path` without its files' contents; read again only when one has changed."""
+    """Load the bundle in `path` without its files' contents, again only when a file has changed."""
     kept: list[tuple[object, Bundle]] = []
 
     def bundle() -> Bundle:
@@ -240,7 +244,7 @@ def _unless_changed(path: Path, opened: Callable[[], Bundle]) -> Callable[[], Bu
 def line_parts(
     state_dir: Path, store_path: Path, labels: Sequence[str], hazards: Collection[str]
 ) -> dict[str, str]:
-    """What the page shows of the line, as HTML by the name of the part."""
+    """Render what the page shows of the line: the name of each part and its HTML."""
     now, status = time.time(), read_status(state_dir)
     records, per_minute, trouble = recorded(store_path)
     return {
@@ -253,7 +257,7 @@ def line_parts(
 
 
 def recorded(store_path: Path) -> tuple[list[ItemRecord], int, str]:
-    """Read the last items, how many the last minute had, and why there are none."""
+    """Read the last items, the number of items in the last minute, and why there are none."""
     try:
         with Store(store_path, read_only=True) as store:
             now = time.time()
@@ -263,7 +267,7 @@ def recorded(store_path: Path) -> tuple[list[ItemRecord], int, str]:
 
 
 def known_classes(opened: Callable[[], Bundle]) -> tuple[tuple[str, ...], frozenset[str]]:
-    """The bundle's labels and hazards; the page of the line does without when it is no good."""
+    """Return the bundle's labels and hazards; defaults if the bundle cannot be loaded."""
     try:
         bundle = opened()
     except EwasteError:
@@ -289,7 +293,8 @@ def placeholder() -> bytes:
 def live_picture(state_dir: Path, now: float) -> tuple[bytes, str]:
     """Read the newest picture of the line; the placeholder if it or the status is too old.
 
-    Returns it as JPEG, and its version as an entity tag.
+    Returns:
+        The JPEG, and its version as an entity tag.
     """
     nothing = placeholder(), '"none"'
     status = read_status(state_dir)
@@ -316,10 +321,11 @@ def is_local(host: str) -> bool:
 
 
 def open_to(panel: PanelConfig, host: str) -> Access:
-    """Who may ask a page that listens on `host`.
+    """Decide who may see a page that listens on `host`.
 
     Raises:
-        BadInput: others could reach it and nobody need log in, or the password cannot be read.
+        BadInput: the page is open to the network without a password, or the password cannot be
+            read.
     """
     if not is_local(host) and panel.user is None:
         raise BadInput(
@@ -336,6 +342,7 @@ def serve(
     state_dir: Path,
     store_path: Path,
     bundle_path: Path,
+    *,
     host: str = "127.0.0.1",
     port: int = 7860,
     rules: Callable[[Bundle], DecisionRules] | None = None,
@@ -344,8 +351,17 @@ def serve(
 ) -> None:
     """Serve the page until SIGTERM or SIGINT, then leave by `SystemExit(0)`.
 
-    Arguments as for `build`; `panel` says who may ask, its host and port are not looked at. Port 0
-    takes a free one, which is printed. For the main thread.
+    Call it in the main thread.
+
+    Args:
+        state_dir: the state folder of the line.
+        store_path: the file of item records.
+        bundle_path: the directory of the bundle.
+        host: the address to listen on.
+        port: the port to listen on; 0 takes a free one, which is printed.
+        rules: as for `build`.
+        panel: who may see the page; its host and port are ignored.
+        trust: as for `build`.
 
     Raises:
         BadInput: the port is in use, or everybody on the network could see the page.
@@ -361,9 +377,9 @@ def serve(
         tempfile.TemporaryDirectory(prefix=f"{TEMPORARY}{os.getpid()}-") as temporary,
     ):
         os.environ["GRADIO_TEMP_DIR"] = temporary
-        app = build(state_dir, store_path, bundle_path, rules, access=access, trust=trust)
+        app = build(state_dir, store_path, bundle_path, rules=rules, access=access, trust=trust)
         server = server_of(app)
-        # What it says while it stops is of requests that it breaks off.
+        # While it stops, it logs only requests that it aborts.
         logging.getLogger("uvicorn.error").addFilter(lambda record: not server.should_exit)
         shown = f"[{host}]" if ":" in host else host
         print(f"panel: http://{shown}:{listener.getsockname()[1]}", flush=True)
@@ -378,7 +394,7 @@ def serve(
 
 
 def server_of(app: Any) -> Any:
-    """Uvicorn around the page, with limits on connections."""
+    """Make the Uvicorn server of the page, with limits on connections."""
     import uvicorn
 
     from edge.panel import connections
@@ -391,7 +407,7 @@ def server_of(app: Any) -> Any:
         h11_max_incomplete_event_size=connections.HEAD_BYTES,
         proxy_headers=False,
         server_header=False,
-        # Clients can cause warnings, in any number.
+        # Clients could cause any number of warnings.
         log_level="error",
         access_log=False,
         timeout_graceful_shutdown=1,
@@ -400,7 +416,7 @@ def server_of(app: Any) -> Any:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what pages that were killed left in the folder for temporary files."""
+    """Remove the temporary files that killed pages left behind."""
     for left in folder.glob(f"{TEMPORARY}*-*"):
         number = left.name.removeprefix(TEMPORARY).partition("-")[0]
         with contextlib.suppress(OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Connections to the page: how many there are, and how long each may take for what."""
+"""Connections to the page: their number and their time limits."""
 
 import asyncio
 from typing import Any
@@ -7,21 +7,21 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 MAX_CONNECTIONS = 128
 HEAD_SECONDS = 8.0
-"""For the head of a request, and to wait for the next one."""
+"""The time limit for the header of a request and for the wait until the next request."""
 REQUEST_SECONDS = 45.0
-"""For a request from its head to the end of its answer."""
+"""The time limit for a request, from its header to the end of its answer."""
 BACKLOG = 64
-"""Connections that are accepted at once, at most: files that are open must not run out."""
+"""The maximum of pending connections; the process must not run out of open files."""
 HEAD_BYTES = 16 * 1024
 _WATCH_SECONDS = 1.0
 
 
 class BoundedConnection(H11Protocol):
-    """uvicorn's connection with an end to everything that a client can draw out.
+    """Uvicorn's connection with time limits.
 
-    uvicorn waits without end for the head of a request, for its body and for a client that does not
-    read. Here each has its time, and where there are too many connections, the one that has kept
-    the page waiting longest goes.
+    Uvicorn waits forever for the header of a request, for its body, and for a client that does not
+    read. Here each has a time limit, and if there are too many connections, the one whose client
+    has kept the page waiting longest is dropped.
     """
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
@@ -29,7 +29,7 @@ class BoundedConnection(H11Protocol):
         self._since, self._lost = self.loop.time(), False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin to watch; make room if there are too many."""
+        """Start to watch the connection; drop another if there are too many."""
         super().connection_made(transport)
         self._since = self.loop.time()
         self.loop.call_later(_WATCH_SECONDS, self._watch)
@@ -38,34 +38,34 @@ class BoundedConnection(H11Protocol):
             min(ours, key=BoundedConnection._worth).drop()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """No more to watch."""
+        """Stop watching."""
         self._lost = True
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Note when a request begins."""
+        """Note the time when a request begins."""
         before = self.cycle
         super().data_received(data)
         if self.cycle is not before:
             self._since = self.loop.time()
 
     def on_response_complete(self) -> None:
-        """Note when the wait for the next request begins."""
+        """Note the time when the wait for the next request begins."""
         self._since = self.loop.time()
         super().on_response_complete()
 
     def drop(self) -> None:
-        """End the connection at once, whatever it was about."""
+        """Close the connection at once."""
         self.connections.discard(self)
         self.transport.abort()
 
     @property
     def _idle(self) -> bool:
-        """No request is being answered: its head is not complete, or its answer is out."""
+        """Whether no request is being answered: none is complete, or its answer is sent."""
         return self.cycle is None or self.cycle.response_complete
 
     def _worth(self) -> tuple[bool, float]:
-        """The least goes first: the one whose client has kept us waiting longest."""
+        """The order in which connections are dropped: least first, the longest waiting."""
         waits = self._idle or self.cycle.more_body or self.flow.write_paused
         return not waits, self._since
 

@@ -1,4 +1,4 @@
-"""Who may ask the page for what: the first thing that a request meets."""
+"""Access control of the page: the first code that a request reaches."""
 
 import asyncio
 import base64
@@ -14,8 +14,8 @@ POLICY = (
     "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; "
     "base-uri 'self'; form-action 'self'; frame-ancestors 'self'; object-src 'none'"
 )
-"""Content-Security-Policy: whatever Gradio's page might ask for, the browser asks only us.
-(Gradio needs inline scripts and styles, and makes its HTML by scripts of its own.)"""
+"""Content-Security-Policy: the browser sends requests to this server only.
+(Gradio needs inline scripts and styles, and its scripts make HTML.)"""
 
 HEADERS = (
     (b"content-security-policy", POLICY.encode()),
@@ -42,22 +42,23 @@ _PASSED_ON = (
 )
 UNAUTHORIZED = 401
 _GUESS_SECONDS = 0.5
-"""A wrong password is answered so late."""
+"""The delay of the answer to a wrong password, s."""
 _SLACK_BYTES, _SLACK_SECONDS = 32 << 20, 2.0
-"""So much of the body of a refused request is taken and thrown away, so that the client, which may
-be sending still, gets to read the answer."""
+"""The bytes and seconds of a refused request's body that are read and discarded, so that a client
+that is still sending can read the answer."""
 
 
 @dataclass(frozen=True)
 class Access:
-    """Who may ask.
+    """Who may see the page.
 
     Attributes:
         host: the name or address the page listens on.
-        hosts: further names it is known by, such as that of a proxy, without ports; `LOCAL` and the
-            address that a connection came in on are known always.
-        root_path: the path that a proxy serves the page below.
-        user, password: to log in with; None: everyone may.
+        hosts: further host names of the page, such as that of a proxy, without ports; `LOCAL` and
+            the address that a connection came in on are always accepted.
+        root_path: the path under which a proxy serves the page.
+        user: the user name to log in with; None: no login.
+        password: the password of `user`.
     """
 
     host: str = LOCAL[1]
@@ -69,7 +70,7 @@ class Access:
 
 @dataclass(frozen=True)
 class Refusal:
-    """The answer to a request that is not let in."""
+    """The answer to a request that is refused."""
 
     status: int
     text: str
@@ -77,17 +78,17 @@ class Refusal:
 
 
 class Guard:
-    """ASGI middleware that lets in what the page itself asks for, and nothing else.
+    """ASGI middleware that accepts only the requests that the page itself makes.
 
-    What goes on to Gradio has lost its query and all headers but a few: Gradio gives files away,
-    reads sessions and fetches addresses by them.
+    Requests to Gradio lose their query and all but a few headers, by which Gradio would serve
+    files, read sessions, and fetch addresses.
     """
 
     def __init__(self, app: Any, access: Access) -> None:
         self._app, self._access = app, access
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Answer, or let the request through."""
+        """Refuse the request, or pass it on."""
         if scope["type"] != "http":
             if scope["type"] == "lifespan":
                 await self._app(scope, receive, send)
@@ -104,7 +105,7 @@ class Guard:
 
 
 def refuse(access: Access, scope: Any, headers: dict[bytes, bytes]) -> Refusal | None:
-    """Say why the request is not let in; None: it is."""
+    """Return why the request is refused; None if it is accepted."""
     host = _host_of(headers.get(b"host", b"").decode("latin-1"))
     own = (scope.get("server") or ("",))[0]
     if host is None or host[0] not in {*LOCAL, access.host.lower(), *access.hosts, own}:
@@ -123,7 +124,7 @@ def refuse(access: Access, scope: Any, headers: dict[bytes, bytes]) -> Refusal |
 
 
 def _host_of(given: str) -> tuple[str, str] | None:
-    """Name and port of a Host header or an Origin's host; None: it is none."""
+    """Parse the name and port of a Host header or an Origin's host; None if it is malformed."""
     match = re.fullmatch(
         r"(?:\[([0-9a-fA-F:.]{2,45})\]|([A-Za-z0-9._-]{1,253}))(?::(\d{1,5}))?", given
     )
@@ -133,7 +134,7 @@ def _host_of(given: str) -> tuple[str, str] | None:
 
 
 def _foreign(access: Access, scope: Any, headers: dict[bytes, bytes]) -> Refusal | None:
-    """Refuse what another site made the browser send; a link to the page may be followed."""
+    """Refuse requests that another site caused; following a link to the page is allowed."""
     refusal = Refusal(403, "Asked for by another site.")
     origin = headers.get(b"origin")
     if origin is not None:
@@ -159,10 +160,10 @@ def _knows(given: bytes, user: str, password: str) -> bool:
     if kind.lower() != b"basic":
         return False
     try:
-        said = base64.b64decode(encoded.strip(), validate=True)
+        credentials = base64.b64decode(encoded.strip(), validate=True)
     except (binascii.Error, ValueError):
         return False
-    return hmac.compare_digest(said, f"{user}:{password}".encode())
+    return hmac.compare_digest(credentials, f"{user}:{password}".encode())
 
 
 def _not_allowed(method: str, path: str, headers: dict[bytes, bytes]) -> Refusal | None:
@@ -181,7 +182,7 @@ def _not_allowed(method: str, path: str, headers: dict[bytes, bytes]) -> Refusal
 
 
 def _reduced(access: Access, scope: Any, headers: dict[bytes, bytes]) -> Any:
-    """The request with what we and Gradio need of it, below the path that a proxy serves it at."""
+    """Reduce the request to what the page and Gradio need, under the path of the proxy."""
     path = scope["path"]
     ours = path == TRY or path in _OURS or path.startswith("/crops/")
     prefix = headers.get(b"x-forwarded-prefix", b"").decode("latin-1").rstrip("/")
@@ -233,7 +234,7 @@ async def _answer(refusal: Refusal, receive: Any, send: Any) -> None:
 
 
 async def throw_away(receive: Any) -> None:
-    """Take what a client is still sending, for a while."""
+    """Read and discard what a client is still sending, within limits."""
 
     async def take() -> None:
         taken = 0

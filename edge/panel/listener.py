@@ -1,4 +1,4 @@
-"""Taking the panel's port, so that a port in use is told before anything slow starts."""
+"""Open the panel's port before anything slow starts, so that a port in use is reported at once."""
 
 import errno
 import socket
@@ -7,10 +7,14 @@ from edge.errors import BadInput, PortInUse
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Take the port before the slow start.
+    """Open the port.
+
+    Args:
+        host: the name or address to listen on.
+        port: the TCP port; 0 for any free one.
 
     Raises:
-        BadInput: it is in use or not ours to take, or there is no such address.
+        BadInput: the port is in use or not allowed, or there is no such address.
     """
     if not 0 <= port <= 65535:
         raise BadInput(f"port {port}: no such port; choose one from 1 to 65535")

@@ -1,4 +1,4 @@
-"""What a picture says of itself in its first bytes, read before any decoder sees it."""
+"""Check the header of an uploaded picture before any decoder reads it."""
 
 from dataclasses import dataclass
 
@@ -6,12 +6,12 @@ from edge.errors import BadInput
 
 MAX_BYTES = 16 << 20
 MAX_PIXELS, MAX_PIXELS_WHOLE = 25_000_000, 20_000_000
-"""Of a JPEG, which its decoder makes smaller itself, and of a PNG or BMP, which it cannot."""
+"""The maximum of a JPEG, which its decoder can reduce, and of a PNG or BMP, which it cannot."""
 MAX_PIXELS_HEAVY, MAX_PIXELS_WEBP = 10_000_000, 6_000_000
-"""Of a progressive JPEG, a PNG with alpha or 16 bits, and a WebP: for one pixel of these a decoder
-takes two to four times the memory or time."""
+"""The maximum of a progressive JPEG or a PNG with alpha or 16 bits, and of a WebP: their decoders
+take two to four times the memory or time per pixel."""
 MAX_SCANS = 25
-"""A progressive JPEG has about ten; each one goes through the whole picture."""
+"""The maximum of scans; a progressive JPEG has about ten, each over the whole picture."""
 
 Bytes = bytes | bytearray
 
@@ -20,7 +20,13 @@ UNREADABLE = "This file is not a readable picture; choose a JPEG, PNG, WebP or B
 
 @dataclass(frozen=True)
 class Head:
-    """Kind (as Pillow names it), width and height of a picture, px; how many pixels it may have."""
+    """The header of a picture.
+
+    Attributes:
+        kind: the format, as Pillow names it.
+        width, height: px.
+        most: the maximum number of pixels of this kind.
+    """
 
     kind: str
     width: int
@@ -29,10 +35,13 @@ class Head:
 
 
 def check_picture(content: Bytes) -> Head:
-    """Read the head of a picture that somebody sent, and refuse what would cost too much.
+    """Read the header of an uploaded picture and refuse what would cost too much.
+
+    Args:
+        content: the file.
 
     Raises:
-        BadInput: not one of the four kinds, damaged, or too large.
+        BadInput: it is not one of the four formats, damaged, or too large.
     """
     if len(content) > MAX_BYTES:
         raise BadInput(
@@ -69,7 +78,7 @@ def _head(content: Bytes) -> Head | None:
 def _bmp(content: Bytes) -> Head | None:
     if _little(content, 14, 4) == 12:
         return Head("BMP", _little(content, 18, 2), _little(content, 20, 2), MAX_PIXELS_WHOLE)
-    if _little(content, 30, 4) not in (0, 3):  # run-length encoded: nobody has these, and slow
+    if _little(content, 30, 4) not in (0, 3):  # run-length encoded: rare, and slow to decode
         return None
     height = int.from_bytes(content[22:26], "little", signed=True)
     return Head("BMP", _little(content, 18, 4), abs(height), MAX_PIXELS_WHOLE)
@@ -91,11 +100,11 @@ def _webp(content: Bytes) -> Head | None:
 
 
 def _jpeg(content: Bytes) -> Head | None:
-    """The size, by the marker before the pixels; what follows them would be another picture.
+    """Read the size from the marker before the pixels; what follows would be another picture.
 
-    A scan without all components is the first of several, for which the decoder holds them all.
+    A scan without all components is the first of several, and the decoder holds all of them.
     """
-    # Within pixels FF is followed by 00: this pair is a scan's beginning.
+    # Within pixels FF is followed by 00, so this pair begins a scan.
     if content.count(b"\xff\xda") > MAX_SCANS:
         return None
     place, frame = 2, -1

@@ -1,4 +1,4 @@
-"""Trying one picture with the bundle that lies on the device."""
+"""Try one picture with the device's bundle."""
 
 import threading
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from edge.photos.reading import decode_photo
 from edge.verdict import Verdict
 
 FULL_MEGAPIXELS = 2.0
-"""A larger picture is reduced while it is decoded; the model looks at far less."""
+"""Larger pictures are reduced while they are decoded; the model needs far fewer pixels."""
 
 Classify = Callable[[np.ndarray], Prediction]
 """Turns a view, uint8 RGB [height, width, 3], into a Prediction."""
@@ -26,7 +26,13 @@ Classify = Callable[[np.ndarray], Prediction]
 
 @dataclass(frozen=True)
 class TrialAnswer:
-    """What the bundle says of a picture: probabilities per label, 0 to 1, verdict, hazards."""
+    """The bundle's answer to a picture.
+
+    Attributes:
+        probabilities: per label, 0 to 1.
+        verdict: the decision by this one view.
+        hazards: the labels that are hazards.
+    """
 
     probabilities: dict[str, float]
     verdict: Verdict
@@ -34,7 +40,7 @@ class TrialAnswer:
 
 
 class Trial:
-    """The bundle's classifier, loaded at the first picture and again when the bundle changed."""
+    """The bundle's classifier, loaded for the first picture and again when the bundle changes."""
 
     def __init__(
         self,
@@ -43,14 +49,24 @@ class Trial:
         classify: Classify | None = None,
         trust: TrustConfig = TrustConfig(),
     ) -> None:
-        """Prepare; `classify` stands in for the bundle's own model, `trust` is as for a line."""
+        """Set up; nothing is loaded yet.
+
+        Args:
+            bundle_path: the directory of the bundle.
+            rules: the decision rules for a bundle.
+            classify: replaces the bundle's own model.
+            trust: which bundles are accepted, as for a line.
+        """
         self._bundle_path, self._rules, self._given = bundle_path, rules, classify
         self._trust = trust
         self._lock = threading.Lock()
         self._loaded: tuple[str, _Judge] | None = None
 
     def __call__(self, content: bytes) -> TrialAnswer:
-        """Classify and decide on the bytes of a picture; safe to call from several threads.
+        """Classify a picture and decide on it; safe to call from several threads.
+
+        Args:
+            content: the file of the picture.
 
         Raises:
             BadInput: not a readable JPEG, PNG, WebP or BMP, or too large.
@@ -68,7 +84,7 @@ class Trial:
         return TrialAnswer(dict(probabilities), decide([prediction], judge.rules), judge.hazards)
 
     def _opened(self) -> "_Judge":
-        """What judges by the bundle, which is verified as a line does when it is another."""
+        """Return the judge of the bundle; a new bundle is verified as a line verifies it."""
         path, trust = self._bundle_path, self._trust
         if self._given is not None:
             bundle = load_bundle(path, trust.keys)

@@ -1,4 +1,4 @@
-"""Pictures that visitors send: how many bytes are held, and whose turn it is."""
+"""Uploaded pictures: how many bytes are held, and which one is classified next."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -10,26 +10,27 @@ from edge.panel.picture import MAX_BYTES
 
 MAX_HELD = 18 << 20
 MAX_UPLOADS = 64
-"""At once, arriving or waiting."""
+"""The maximum of uploads that arrive or wait at once."""
 TURN_SECONDS = 30.0
 
 
 class Busy(EwasteError):
-    """Too many visitors send pictures; this one may be sent again."""
+    """Too many pictures at once; this one may be sent again."""
 
 
 class TooLarge(EwasteError):
-    """More bytes than a picture may have."""
+    """The picture has too many bytes."""
 
 
 @dataclass(eq=False)
 class Upload:
-    """One picture that arrives, waits for its turn or is looked at.
+    """A picture that arrives, waits for its turn, or is classified.
 
     Attributes:
-        content: what has arrived.
-        pixels: how many it has; 0: not known yet.
-        given_up: set when another had to have the room.
+        content: the bytes so far.
+        pixels: the number of pixels; 0 while it is not known.
+        given_up: set when the upload was dropped to make room.
+        turn: set when it is the upload's turn, or it was dropped.
     """
 
     content: bytearray = field(default_factory=bytearray)
@@ -39,10 +40,10 @@ class Upload:
 
 
 class Uploads:
-    """The pictures of all visitors, in bounded memory; one at a time is looked at.
+    """The uploads of all visitors, in bounded memory; one at a time is classified.
 
-    The smallest has the next turn, and the largest gives way when there are too many: whoever sends
-    large ones waits, not the person at the line.
+    The smallest picture has the next turn, and the largest is dropped when there are too many, so
+    that those who send large pictures wait and the person at the line does not.
     """
 
     def __init__(self) -> None:
@@ -52,7 +53,7 @@ class Uploads:
 
     @asynccontextmanager
     async def upload(self) -> AsyncIterator[Upload]:
-        """Hold an upload; its bytes are let go of at the end."""
+        """Hold an upload until the end of the block; then its bytes are freed."""
         upload = Upload()
         self._uploads.append(upload)
         self._make_room()
@@ -67,11 +68,11 @@ class Uploads:
                 self._next()
 
     async def take(self, upload: Upload, chunks: AsyncIterator[bytes]) -> None:
-        """Let the bytes arrive.
+        """Receive the bytes of an upload.
 
         Raises:
-            TooLarge: they are too many.
-            Busy: others had to have the room.
+            TooLarge: there are too many bytes.
+            Busy: the upload was dropped to make room.
         """
         async for chunk in chunks:
             if len(upload.content) + len(chunk) > MAX_BYTES:
@@ -89,7 +90,7 @@ class Uploads:
         """Wait until it is this upload's turn, which lasts until its end.
 
         Raises:
-            Busy: it took too long, or others had to have the room.
+            Busy: it took too long, or the upload was dropped to make room.
         """
         self._waiting.append(upload)
         if self._looked_at is None:
@@ -114,11 +115,11 @@ class Uploads:
             _give_up(max(others, key=lambda upload: len(upload.content)))
         while len(others := self._others()) > MAX_UPLOADS:
             arriving = [upload for upload in others if upload not in self._waiting]
-            # Of those that still arrive the oldest: it is the slowest.
+            # The oldest upload that still arrives is the slowest.
             _give_up(arriving[0] if arriving else max(others, key=lambda upload: upload.pixels))
 
     def _others(self) -> list[Upload]:
-        """All but the one that is looked at, in the order they began."""
+        """All uploads but the one that is classified, oldest first."""
         return [
             upload
             for upload in self._uploads

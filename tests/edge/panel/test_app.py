@@ -83,7 +83,7 @@ class Server:
         self.state, self.contacted = state, []
         sys.addaudithook(self._hear)
         self._hears = True
-        app = panel.build(state, state / "records.db", bundle, rules, classify)
+        app = panel.build(state, state / "records.db", bundle, rules=rules, classify=classify)
         listener = panel.listen("127.0.0.1", 0)
         self.url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
         self._server = panel.server_of(app)
