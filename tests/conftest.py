@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
-from tests.support.training import LABELS, SIZE, train_tiny, write_run
+from tests.support.drawn import draw_data
+from tests.support.training import train_tiny, write_fp32, write_run
 
 
 class _Kept(logging.Handler):
@@ -72,18 +72,8 @@ def drawn_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     train/ shows each item on a dark and on a light background, test/ on one in between: near enough
     for a tiny network to be sure of its answers.
     """
-    from edge.synthetic.items import draw_item
-
     folder = tmp_path_factory.mktemp("drawn")
-    for label in LABELS:
-        for split in ("train", "test"):
-            (folder / split / label).mkdir(parents=True)
-        for seed in range(16):
-            item = Image.fromarray(draw_item(label, seed, 2 * SIZE))
-            for split, gray in (("train", 140), ("train", 230), ("test", 190)):
-                background = Image.new("RGBA", item.size, (gray, gray, gray))
-                picture = Image.alpha_composite(background, item).convert("RGB")
-                picture.save(folder / split / label / f"{seed}-{gray}.png")
+    draw_data(folder)
     return folder
 
 
@@ -112,10 +102,6 @@ def tiny_bundle(tiny_run: Path, drawn_data: Path, tmp_path_factory: pytest.TempP
 @pytest.fixture(scope="session")
 def tiny_fp32(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The model of `tiny_run` as unquantized TFLite."""
-    from convert.proof.run import read_run
-    from convert.tflite import tensorflow_converter as tflite
-
-    folder = tmp_path_factory.mktemp("fp32")
-    tflite.export_graph(tflite.load_model(read_run(tiny_run)), folder / "graph")
-    (folder / "model.tflite").write_bytes(tflite.convert_fp32(folder / "graph"))
-    return folder / "model.tflite"
+    path = tmp_path_factory.mktemp("fp32") / "model.tflite"
+    write_fp32(tiny_run, path)
+    return path

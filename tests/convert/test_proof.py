@@ -20,7 +20,8 @@ from edge.bundle.manifest import ParityGate
 from edge.bundle.verify import verify
 from edge.errors import BadInput
 from tests.support.bundles import reseal
-from tests.support.training import LABELS, SIZE, fit, write_run
+from tests.support.drawn import LABELS, SIZE
+from tests.support.training import fit, write_run
 
 ROOT = Path(__file__).parents[2]
 

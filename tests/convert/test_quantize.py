@@ -22,7 +22,8 @@ from edge.inference.classifier import load_runtime
 from edge.inference.ood import OodDetector, OodRule
 from edge.photos.dataset import find_photos
 from edge.photos.reading import LabeledPhoto
-from tests.support.training import LABELS, SIZE, load_split, write_run
+from tests.support.drawn import LABELS, SIZE
+from tests.support.training import load_split, write_run
 from train.evaluation.calibration import write_calibration
 
 app = typer.Typer()

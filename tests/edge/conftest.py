@@ -1,10 +1,25 @@
 import subprocess
+from pathlib import Path
 
 import pytest
 from gpiozero import Device
 from gpiozero.pins.mock import MockFactory
 
 from tests.support.page import write_page
+
+DATA = Path(__file__).parents[1] / "data"
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle() -> Path:
+    """The checked-in bundle (tests/data/make_tiny_bundle.py). Copy it before changing it."""
+    return DATA / "tiny-bundle"
+
+
+@pytest.fixture(scope="session")
+def tiny_fp32() -> Path:
+    """The same model, unquantized."""
+    return DATA / "tiny-fp32.tflite"
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ from edge.bundle.verify import verify
 from edge.errors import BadInput, EwasteError, Refused
 from edge.inference.classifier import Classifier
 from edge.inference.ood import OodDetector, OodRule, pack_detector, unpack_detector
+from tests.support.odd_models import OTHER_FORMS, odd_model
 
 ROOT = Path(__file__).parents[2]
 SECONDS, MEGABYTES = 10, 1000
@@ -219,90 +220,6 @@ def test_a_detector_whose_likeness_is_no_number_is_refused(copy: Path) -> None:
     assert name == "golden outputs" and "no numbers" in line
 
 
-IMAGE = (1, 48, 48, 3)
-
-
-def converted(answer: Callable, *shapes: tuple, dtype: str = "uint8", flex: bool = False) -> bytes:
-    """A model by TensorFlow's converter, of inputs of these shapes."""
-    import tensorflow as tf
-
-    module = tf.Module()
-    inputs = [tf.TensorSpec(shape, dtype, name=f"in{n}") for n, shape in enumerate(shapes)]
-    module.answer = tf.function(answer, input_signature=inputs)
-    made = module.answer.get_concrete_function()
-    convert = tf.lite.TFLiteConverter.from_concrete_functions([made], module)
-    if flex:
-        kinds = tf.lite.OpsSet
-        convert.target_spec.supported_ops = [kinds.TFLITE_BUILTINS, kinds.SELECT_TF_OPS]
-    return convert.convert()
-
-
-def outputs(pixels, classes: int = 4, turned: Callable = lambda value: value) -> dict:
-    import tensorflow as tf
-
-    value = turned(tf.reduce_mean(tf.cast(pixels, tf.float32)))
-    return {"logits": tf.ones((1, classes)) * value, "embedding": tf.ones((1, 96)) * value}
-
-
-def endless_model() -> bytes:
-    import tensorflow as tf
-
-    def turned(value):
-        (value,) = tf.while_loop(lambda x: x > -1.0, lambda x: [tf.abs(x) * 0.5 + 1.0], [value])
-        return value
-
-    return converted(lambda image: outputs(image, turned=turned), IMAGE)
-
-
-def enormous_model() -> bytes:
-    import tensorflow as tf
-
-    def turned(value):
-        spread = tf.broadcast_to(tf.reshape(value, (1, 1)), (60_000, 60_000))
-        return tf.reduce_max(tf.nn.relu(spread))
-
-    return converted(lambda image: outputs(image, turned=turned), IMAGE)
-
-
-def numberless_model() -> bytes:
-    import tensorflow as tf
-
-    def turned(value):
-        return tf.math.log(-1.0 - tf.abs(value))
-
-    return converted(lambda image: outputs(image, turned=turned), IMAGE)
-
-
-def changed_outputs(change: Callable) -> Callable:
-    return lambda image: {name: change(each) for name, each in outputs(image).items()}
-
-
-def odd_models() -> dict[str, bytes]:
-    import tensorflow as tf
-
-    def determinant(value):
-        return tf.linalg.det(tf.eye(3) * value)
-
-    def both(image, more):
-        return outputs(tf.cast(image, tf.float32) + tf.cast(more, tf.float32))
-
-    return {
-        "flex": converted(lambda image: outputs(image, turned=determinant), IMAGE, flex=True),
-        "two inputs": converted(both, IMAGE, IMAGE),
-        "three classes": converted(lambda image: outputs(image, 3), IMAGE),
-        "a long picture": converted(outputs, (1, 48, 96, 3)),
-        "two pictures": converted(outputs, (2, 48, 48, 3)),
-        "any picture": converted(outputs, (1, None, None, 3)),
-        "no picture": converted(outputs, (48,), dtype="float32"),
-        "whole numbers in": converted(outputs, IMAGE, dtype="int32"),
-        "whole numbers out": converted(
-            changed_outputs(lambda each: tf.cast(each, tf.int64)), IMAGE
-        ),
-        "one output": converted(lambda image: {"logits": outputs(image)["logits"]}, IMAGE),
-        "flat outputs": converted(changed_outputs(lambda each: tf.reshape(each, (-1,))), IMAGE),
-    }
-
-
 def put_model(bundle: Path, content: bytes) -> None:
     (bundle / "model.tflite").write_bytes(content)
     sealed(bundle)
@@ -323,7 +240,7 @@ def test_a_broken_model_is_refused(copy: Path) -> None:
 
 
 def test_an_endless_model_is_ended(copy: Path, injected: Callable[..., None]) -> None:
-    put_model(copy, endless_model())
+    put_model(copy, odd_model("endless"))
     code, said, megabytes = ewaste("verify", copy)
     assert code == 3 and said.count("\n") == 1 and megabytes < MEGABYTES
     assert "model.tflite: takes too long to run" in said
@@ -333,7 +250,7 @@ def test_an_endless_model_is_ended(copy: Path, injected: Callable[..., None]) ->
 def test_an_enormous_model_takes_a_gigabyte_at_most(
     copy: Path, injected: Callable[..., None]
 ) -> None:
-    put_model(copy, enormous_model())
+    put_model(copy, odd_model("enormous"))
     code, said, megabytes = ewaste("verify", copy)
     assert code == 3 and said.count("\n") == 1 and "'model'" in said
     assert megabytes < MEGABYTES
@@ -341,10 +258,10 @@ def test_an_enormous_model_takes_a_gigabyte_at_most(
 
 
 def test_a_model_whose_golden_answers_are_no_numbers_is_refused(copy: Path) -> None:
-    put_model(copy, numberless_model())
+    put_model(copy, odd_model("numberless"))
     labels = load_bundle(copy).labels
     classifier = Classifier(copy / "model.tflite", labels, threads=1)
-    (copy / "golden.npz").write_bytes(pack_golden(classifier, np.zeros((2, *IMAGE[1:]), np.uint8)))
+    (copy / "golden.npz").write_bytes(pack_golden(classifier, np.zeros((2, 48, 48, 3), np.uint8)))
     sealed(copy)
     name, line = refusal(copy)
     assert name == "golden outputs" and "model.tflite" in line
@@ -352,8 +269,8 @@ def test_a_model_whose_golden_answers_are_no_numbers_is_refused(copy: Path) -> N
 
 @pytest.mark.slow
 def test_a_model_of_another_form_is_refused(copy: Path) -> None:
-    for what, content in odd_models().items():
-        put_model(copy, content)
+    for what in OTHER_FORMS:
+        put_model(copy, odd_model(what))
         name, line = refusal(copy)
         assert name == "model" and "model.tflite" in line, what
 

@@ -1,15 +1,13 @@
 """A tiny run, made the real way from drawn items."""
 
 import json
+import tempfile
 from pathlib import Path
 
 import numpy as np
 
 from edge.inference.preprocess import float_input
-
-LABELS = ("Battery", "Keyboard", "PCB", "Washing Machine")
-
-SIZE = 48
+from tests.support.drawn import LABELS, SIZE
 
 
 def train_tiny(data: Path):
@@ -85,3 +83,14 @@ def write_run(run: Path, model, data: Path) -> None:
         "confusion": confusion.tolist(),
     }
     (run / "metrics.json").write_text(json.dumps(metrics))
+
+
+def write_fp32(run: Path, path: Path) -> None:
+    """The model of a run as unquantized TFLite."""
+    from convert.proof.run import read_run
+    from convert.tflite import tensorflow_converter as tflite
+
+    with tempfile.TemporaryDirectory() as folder:
+        graph = Path(folder) / "graph"
+        tflite.export_graph(tflite.load_model(read_run(run)), graph)
+        path.write_bytes(tflite.convert_fp32(graph))

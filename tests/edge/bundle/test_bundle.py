@@ -81,7 +81,7 @@ def test_a_bundle_without_a_passed_parity_is_refused(copy: Path) -> None:
 
 
 def test_a_manifest_of_a_later_format_is_refused(copy: Path) -> None:
-    reseal(copy, format=2)
+    reseal(copy, format=3)
     with pytest.raises(Refused, match=r"manifest\.json: format"):
         load_bundle(copy)
 

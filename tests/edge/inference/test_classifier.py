@@ -9,7 +9,8 @@ from edge.errors import BadInput
 from edge.inference.classifier import Classifier, softmax
 from edge.inference.preprocess import model_input
 from edge.photos.reading import read_photo
-from tests.support.training import LABELS, SIZE
+from tests.support.drawn import LABELS, SIZE
+from tests.support.odd_models import odd_model
 
 
 @pytest.fixture(scope="module", params=["fp32", "int8"])
@@ -90,13 +91,6 @@ def test_a_missing_model_is_bad_input(tmp_path: Path) -> None:
 
 
 def test_a_model_without_the_outputs_is_bad_input(tmp_path: Path) -> None:
-    import tensorflow as tf
-
-    @tf.function(input_signature=[tf.TensorSpec((1, 4, 4, 3), tf.float32)])
-    def mean(image):
-        return {"mean": tf.reduce_mean(image)}
-
-    convert = tf.lite.TFLiteConverter.from_concrete_functions([mean.get_concrete_function()])
-    (tmp_path / "model.tflite").write_bytes(convert.convert())
+    (tmp_path / "model.tflite").write_bytes(odd_model("mean"))
     with pytest.raises(BadInput, match="model"):
         Classifier(tmp_path / "model.tflite", LABELS)

@@ -5,7 +5,6 @@ import pytest
 from edge.synthetic.drawings import background as background
 from edge.synthetic.items import draw_item
 from edge.synthetic.segmentation import NO_JITTER, paste, segment_item
-from train.augmentation import backgrounds as backgrounds
 
 SIDE = 160
 
@@ -112,26 +111,3 @@ def test_a_paste_depends_on_its_seed_alone():
     )
     np.testing.assert_array_equal(first, again)
     assert np.abs(first.astype(int) - other).mean() > 1
-
-
-def test_backgrounds_look_like_their_names():
-    rng = np.random.default_rng(0)
-    white, black, belt = (
-        each(rng, 96) for each in (backgrounds.white, backgrounds.black, backgrounds.belt)
-    )
-    assert white.shape == black.shape == belt.shape == (96, 96, 3)
-    assert white.min() >= 245 and black.max() < 20
-    assert 30 < belt.mean() < 140 and belt.std() > 2
-
-
-def test_a_foreign_background_holds_nothing_of_its_item():
-    under = plain((60, 120, 180))
-    under[:, : SIDE // 2] = (180, 120, 60)
-    photo = under.copy()
-    cv2.circle(photo, (80, 80), 30, (255, 0, 255), -1)
-    mask = np.zeros((SIDE, SIDE), np.uint8)
-    cv2.circle(mask, (80, 80), 30, 255, -1)
-    painted = backgrounds.emptied(photo, mask, SIDE)
-    magenta = np.abs(painted.astype(int) - (255, 0, 255)).sum(axis=2) < 150
-    assert not magenta.any()
-    assert np.abs(painted[:, :30].astype(int) - under[:, :30]).max() <= 3
