@@ -48,7 +48,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-ClickException = typer.BadParameter.__mro__[2]
+ClickException: Any = typer.BadParameter.__mro__[2]
 """Typer's own, or that of the Click it needs: what is wrong with the command line."""
 
 
@@ -82,12 +82,19 @@ def _finite(value: float | None) -> float | None:
 
 
 PATH: dict[str, Any] = {"parser": _path, "metavar": "PATH"}
-ConfigFile = Annotated[Path | None, typer.Option("--config", **PATH, help="TOML file of the line")]
-BundleDir = Annotated[Path | None, typer.Option("--bundle", **PATH, help="directory of the model")]
-StateDir = Annotated[Path | None, typer.Option("--state", **PATH, help="directory of the line")]
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option("--config", **PATH, help="TOML file with the configuration of the line"),
+]
+BundleDir = Annotated[Path | None, typer.Option("--bundle", **PATH, help="directory of the bundle")]
+StateDir = Annotated[
+    Path | None,
+    typer.Option("--state", **PATH, help="directory of the records and the installed bundles"),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object on stdout")]
 Photos = Annotated[
-    Path | None, typer.Option(**PATH, help="folder of CLASS/*.jpg to lay on the belt")
+    Path | None,
+    typer.Option(**PATH, help="folder with CLASS/*.jpg, photos of the items on the belt"),
 ]
 
 
@@ -143,14 +150,14 @@ def run(
         typer.Option(
             parser=_name,
             metavar="TEXT",
-            help="picamera2, number, /dev/videoN, URL, video file or folder",
+            help="camera: picamera2, a number, /dev/videoN, a URL, a video file or a folder",
         ),
     ] = None,
     config: ConfigFile = None,
     bundle: BundleDir = None,
     state: Annotated[Path | None, typer.Option(**PATH, help="directory of the records")] = None,
     panel: Annotated[bool, typer.Option(help="serve the page")] = True,
-    port: Annotated[int | None, typer.Option(help="of the page")] = None,
+    port: Annotated[int | None, typer.Option(help="TCP port of the page")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Sort what comes along a belt until the camera ends or Ctrl-C."""
@@ -168,8 +175,8 @@ def run(
 @app.command()
 def demo(
     photos: Photos = None,
-    seed: Annotated[int, typer.Option(min=0, help="of what lies on the belt")] = 1,
-    port: Annotated[int | None, typer.Option(help="of the page")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="seed of the random items and their places")] = 1,
+    port: Annotated[int | None, typer.Option(help="TCP port of the page")] = None,
     panel: Annotated[bool, typer.Option(help="serve the page")] = True,
 ) -> None:
     """Show the line at work on a simulated belt, with its page, until Ctrl-C."""
@@ -188,21 +195,21 @@ def simulate(
         typer.Argument(
             parser=_name,
             metavar="[SCENARIO]",
-            help="a scenario's name or .toml file; none: an even belt",
+            help="name of a scenario, or a .toml file; without: an even belt",
         ),
     ] = None,
-    items: Annotated[int | None, typer.Option(min=1, help="how many lie on the belt")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="of what they are and where")] = 0,
+    items: Annotated[int | None, typer.Option(min=1, help="number of items on the belt")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="seed of the random items and their places")] = 0,
     photos: Photos = None,
     debris: Annotated[
-        Path | None, typer.Option(**PATH, help="folder of photos of other things")
+        Path | None, typer.Option(**PATH, help="folder with photos of other things on the belt")
     ] = None,
     fps: Annotated[
         float | None,
-        typer.Option(min=1, max=240, callback=_finite, help="pictures per simulated second"),
+        typer.Option(min=1, max=240, callback=_finite, help="frames per simulated second"),
     ] = None,
     video: Annotated[
-        Path | None, typer.Option(**PATH, help="film the belt: FILE.mp4 or .avi")
+        Path | None, typer.Option(**PATH, help="video file to write, .mp4 or .avi")
     ] = None,
     list_them: Annotated[bool, typer.Option("--list", help="list the scenarios")] = False,
     config: ConfigFile = None,
@@ -279,7 +286,7 @@ def _figures(score: "Score") -> dict[str, Any]:
 
 @app.command()
 def classify(
-    images: Annotated[list[Path], typer.Argument(**PATH, help="image files")],
+    images: Annotated[list[Path], typer.Argument(**PATH, help="image files to classify")],
     config: ConfigFile = None,
     bundle: BundleDir = None,
     as_json: AsJson = False,
@@ -319,13 +326,15 @@ def classify(
 @app.command()
 def draw(
     target: Annotated[
-        Path, typer.Option("--out", **PATH, help="folder to write; must not hold anything")
+        Path, typer.Option("--out", **PATH, help="folder to write to; it must be empty")
     ],
-    train: Annotated[int, typer.Option(min=1, help="pictures per class to train on")] = 60,
-    val: Annotated[int, typer.Option(min=1, help="pictures per class to choose by")] = 10,
-    test: Annotated[int, typer.Option(min=1, help="pictures per class to judge by")] = 10,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
-    size: Annotated[int, typer.Option(min=32, max=1024, help="px")] = 224,
+    train: Annotated[int, typer.Option(min=1, help="pictures per class for training")] = 60,
+    val: Annotated[int, typer.Option(min=1, help="pictures per class for validation")] = 10,
+    test: Annotated[int, typer.Option(min=1, help="pictures per class for the test")] = 10,
+    seed: Annotated[int, typer.Option(min=0, help="seed of the drawings")] = 0,
+    size: Annotated[
+        int, typer.Option(min=32, max=1024, help="width and height of a picture, px")
+    ] = 224,
 ) -> None:
     """Write a dataset of drawn items, for a clone without photos."""
     from edge.synthetic.items import CLASSES, write_dataset
@@ -343,12 +352,17 @@ def draw(
 def verify(
     bundle: Annotated[
         Path | None,
-        typer.Argument(**PATH, help="its directory; none: the one that a line would run"),
+        typer.Argument(
+            **PATH, help="directory of the bundle; without: the one that a line would run"
+        ),
     ] = None,
     config: ConfigFile = None,
-    threads: Annotated[int, typer.Option(min=1, max=64)] = 2,
+    threads: Annotated[int, typer.Option(min=1, max=64, help="CPU threads of one inference")] = 2,
     slowest_ms: Annotated[
-        float | None, typer.Option(min=0, callback=_finite, help="refuse a model slower than this")
+        float | None,
+        typer.Option(
+            min=0, callback=_finite, help="refuse a model that takes longer for one image, ms"
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -377,11 +391,12 @@ def verify(
 
 @app.command()
 def install(
-    bundle: Annotated[Path, typer.Argument(**PATH, help="directory of the new one")],
+    bundle: Annotated[Path, typer.Argument(**PATH, help="directory of the new bundle")],
     config: ConfigFile = None,
     state: StateDir = None,
     force: Annotated[
-        bool, typer.Option("--force", help="also one that is older than the one in use")
+        bool,
+        typer.Option("--force", help="also install a bundle that is older than the one in use"),
     ] = False,
 ) -> None:
     """Verify a bundle and make it the one that lines run from their next start on."""
@@ -440,7 +455,7 @@ def panel(
     state: Annotated[Path, typer.Option(**PATH, help="directory of the records")],
     config: ConfigFile = None,
     bundle: BundleDir = None,
-    port: Annotated[int | None, typer.Option()] = None,
+    port: Annotated[int | None, typer.Option(help="TCP port of the page")] = None,
 ) -> None:
     """Serve the page alone, for a line that runs already."""
     from edge.config import decision_rules
@@ -475,8 +490,13 @@ def panel(
 def export(
     state: Annotated[Path | None, typer.Option(**PATH, help="directory of the records")] = None,
     config: ConfigFile = None,
-    review: Annotated[Path | None, typer.Option(**PATH, help="folder for a dataset")] = None,
-    csv: Annotated[Path | None, typer.Option(**PATH, help="file for all records")] = None,
+    review: Annotated[
+        Path | None,
+        typer.Option(**PATH, help="folder to write the pictures to review to, as a dataset"),
+    ] = None,
+    csv: Annotated[
+        Path | None, typer.Option(**PATH, help="CSV file to write all records to")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Write the pictures to review as a dataset CLASS/*.jpg, or all records as a CSV file."""
@@ -534,8 +554,8 @@ def _settings(
     named = dict(zip(given, ("--bundle", "--port", "--camera", "--state"), strict=True))
     if camera == "simulated":
         given["simulated"] = True
-    wanted = {key: value for key, value in given.items() if value is not None}
-    return overruled(read_config(config), wanted, named)
+    changes = {key: value for key, value in given.items() if value is not None}
+    return overruled(read_config(config), changes, named)
 
 
 def _work(

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
@@ -49,6 +50,7 @@ from edge.limits import (
     Topic,
     bounded,
     folded,
+    is_local,
     nfc,
     whole,
     within,
@@ -79,6 +81,11 @@ class _Section(BaseModel):
     """Part of the configuration; a key that is not known is an error, not a silent default."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def _off_is_none(value: Any) -> Any:
+    """TOML has no None: `off` stands for it."""
+    return None if value == OFF else value
 
 
 def _unknown_threshold(value: Any) -> float | str | None:
@@ -281,7 +288,7 @@ class MqttConfig(_Section):
         password_file: a file with nothing but the password.
         tls: encrypt, and trust the broker only with a valid certificate.
         ca_file: the certificates to trust (PEM) instead of the system's.
-        discovery: the prefix that Home Assistant listens to; None: do not tell it.
+        discovery: the topic prefix that Home Assistant listens to; "off": do not tell it.
         queue: how many items wait while the broker is away.
         state_every_s: how often the state is published, s.
         keepalive_s: a connection that is silent for twice as long is lost, s.
@@ -295,7 +302,7 @@ class MqttConfig(_Section):
     password_file: AnyPath | None = None
     tls: bool = False
     ca_file: AnyPath | None = None
-    discovery: Topic | None = "homeassistant"
+    discovery: Annotated[Topic | None, BeforeValidator(_off_is_none)] = "homeassistant"
     queue: Annotated[int, whole(1, 100_000)] = 1000
     state_every_s: Annotated[float, within(0.2, 3600)] = 5.0
     keepalive_s: Annotated[int, whole(1, 3600)] = 10
@@ -351,7 +358,7 @@ class PanelConfig(_Section):
     """Where the page is served, and to whom.
 
     Attributes:
-        host, port: to listen on. Other than this machine only with a user.
+        host, port: address and TCP port to listen on. A host that others reach needs a user.
         hosts: further names that the page is asked by, such as that of a proxy in front of it.
         root_path: the path a proxy serves the page below, such as `/line1`, unless the proxy says
             so itself (X-Forwarded-Prefix).
@@ -370,6 +377,11 @@ class PanelConfig(_Section):
     def _check(self) -> "PanelConfig":
         if (self.user is None) != (self.password_file is None):
             raise ValueError("user and password_file need each other")
+        if self.user is None and not is_local(self.host):
+            raise ValueError(
+                f"host {self.host}: everybody on the network could see the page; set user and "
+                "password_file, or host 127.0.0.1 behind a proxy"
+            )
         return self
 
 
@@ -591,13 +603,13 @@ def readable_secrets(config: Config, path: Path | None) -> list[Path]:
     """
     source = config.camera.source
     secrets = [path] if shown_source(source) != source else []
-    secrets += [config.panel.password_file, config.mqtt and config.mqtt.password_file]
+    secrets += [config.panel.password_file, config.mqtt.password_file if config.mqtt else None]
     return [file for file in secrets if file and readable_by_others(file.expanduser())]
 
 
 def page_content(config: Config) -> bytes:
     """The configuration as its page needs it, JSON: without broker, PLC, camera or password."""
-    wanted = {
+    content: dict[str, Any] = {
         "classifier": {"bundle", "threads"},
         "trust": True,
         "decision": True,
@@ -607,7 +619,7 @@ def page_content(config: Config) -> bytes:
         "panel": True,
     }
     return json.dumps(
-        config.model_dump(exclude_unset=True, include=wanted), indent=2, default=str
+        config.model_dump(exclude_unset=True, include=content), indent=2, default=str
     ).encode()
 
 

@@ -1,5 +1,6 @@
 """What the values of a configuration may be: each kind with its range, told in the message."""
 
+import ipaddress
 import os
 import unicodedata
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from pydantic.functional_validators import PlainValidator, WrapValidator
 from edge.errors import one_line
 
 LONGEST_NAME, LONGEST_TOPIC, LONGEST_HOST, LONGEST_PATH = 100, 200, 253, 4096
+LOCAL = ("localhost", "127.0.0.1", "::1")
 Number = TypeVar("Number", int, float)
 
 
@@ -85,6 +87,16 @@ def _shown(value: Any) -> str:
         return one_line(str(value).lower() if isinstance(value, bool) else str(value), 40)
     except ValueError:  # more digits than Python writes out
         return "a number without end"
+
+
+def is_local(host: str) -> bool:
+    """Whether only this machine can reach what listens on `host`."""
+    if host in LOCAL:
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False  # a name may be of any address
 
 
 def nfc(text: str) -> str:

@@ -111,6 +111,7 @@ def with_encoder(config: Config, camera: Camera, clock: Clock) -> tuple[Camera, 
         return WatchedCamera(camera, odometer.see), odometer
     if not is_live(config.camera.source):
         raise BadInput('a recorded belt sends no pulses; set [belt] encoder = "camera"')
+    assert belt.mm_per_pulse is not None and belt.pulse_pin is not None, "the configuration says so"
     pulses = PulseEncoder(belt.mm_per_pulse, belt.limit_mm_s, clock.now())
     wires = GpioEncoder(belt.pulse_pin, belt.pulse_pin_b, pulses, clock, simulated=config.simulated)
     checked = CheckedEncoder(pulses, odometer)
@@ -325,7 +326,8 @@ class _Shown:
         self._publisher, self._writer, self._outputs = publisher, writer, outputs
         self._page, self._tried = page, tried
         self._status: Status | None = None
-        self._fault, self._fault_at = "", 0.0
+        self._fault: str | None = None
+        self._fault_at = 0.0
         self._belt = HEALTHY
         self._due_at = 0.0
         self._since, self._frames, self._belt_mm = time.monotonic(), 0, 0.0
@@ -370,7 +372,7 @@ class _Shown:
         pixels = step.frame.pixels if step.frame is not None else None
         self._publisher.offer(pixels, overlays(step, self._bundle), self._status)
 
-    def _tell_fault(self, fault: str, now: float) -> None:
+    def _tell_fault(self, fault: str | None, now: float) -> None:
         if fault:
             log.warning("%s; the gates are closed until it is back", fault)
             self._fault_at = now

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import functools
 import io
-import ipaddress
 import logging
 import os
 import shutil
@@ -28,9 +27,10 @@ from edge.errors import BadInput, EwasteError
 from edge.files import read_password
 from edge.inference.memory import return_freed_memory
 from edge.labels import DEFAULT_HAZARDS
+from edge.limits import is_local
 from edge.panel import fragments
 from edge.panel.fragments import STALE_SECONDS
-from edge.panel.guard import LOCAL, Access, Guard
+from edge.panel.guard import Access, Guard
 from edge.panel.listener import listen
 from edge.panel.live import LIVE_NAME, read_live
 from edge.panel.picture import check_picture
@@ -308,16 +308,6 @@ def live_picture(state_dir: Path, now: float) -> tuple[bytes, str]:
         return nothing
     jpeg = read_live(state_dir)
     return (jpeg, f'"{taken.st_ino}-{taken.st_mtime_ns}"') if jpeg else nothing
-
-
-def is_local(host: str) -> bool:
-    """Whether only this machine can reach what listens on `host`."""
-    if host in LOCAL:
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False  # a name may be of any address
 
 
 def open_to(panel: PanelConfig, host: str) -> Access:

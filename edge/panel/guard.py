@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+from edge.limits import LOCAL
+
 POLICY = (
     "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; "
     "base-uri 'self'; form-action 'self'; frame-ancestors 'self'; object-src 'none'"
@@ -26,7 +28,6 @@ HEADERS = (
 )
 _REPLACED = {name for name, _ in HEADERS} | {b"set-cookie"}
 
-LOCAL = ("localhost", "127.0.0.1", "::1")
 TRY, HEALTH = "/try", "/health"
 _OURS = ("/live.jpg", "/parts.json", "/about.json", "/panel.js", HEALTH)
 _GRADIO = ("/", "/theme.css", "/favicon.ico")

@@ -15,7 +15,8 @@ from PIL import Image
 
 from edge.config import PanelConfig
 from edge.errors import BadInput
-from edge.panel.app import is_local, open_to
+from edge.limits import is_local
+from edge.panel.app import open_to
 
 ROOT = Path(__file__).parents[3]
 CHROMIUM = Path("/usr/bin/chromium")
