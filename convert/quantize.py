@@ -518,7 +518,7 @@ def _figures(result: ConversionResult, options: ConversionOptions) -> dict:
 
 def _show(result: ConversionResult, options: ConversionOptions) -> None:
     if result.layers:
-        table = Table(title="layers by signal-to-quantization-noise ratio (SQNR), lowest first")
+        table = Table(title="layers by SQNR, lowest first")
         table.add_column("SQNR, dB", justify="right")
         table.add_column("layer")
         table.add_column("precision")
