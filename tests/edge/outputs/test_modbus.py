@@ -66,7 +66,7 @@ def test_the_heartbeat_stands_still_when_the_loop_does(plc, driven):
 def test_a_plc_that_dies_and_comes_back_gets_closed_gates_and_no_stale_opening(
     plc, driven, injected
 ):
-    gates, _, said = driven
+    gates, _, messages = driven
     wait_until(lambda: gates.fault() is None)
     open_until(gates, "boards", lambda: plc.coil(3))
     plc.kill()
@@ -87,7 +87,7 @@ def test_a_plc_that_dies_and_comes_back_gets_closed_gates_and_no_stale_opening(
     time.sleep(0.3)
     assert not any(any(values) for _, address, values in plc.writes if address in (3, 4))
     assert {address for _, address, _ in plc.writes} >= {3, 4}
-    assert len(said) == 2 and "line goes on" in said[0] and "back after" in said[1]
+    assert len(messages) == 2 and "line goes on" in messages[0] and "back after" in messages[1]
     assert back_s < 3 and gates.status.dropped >= 2
     injected("PLC killed, started again", "closed first, no stale opening", lost_s, back_s)
     open_until(gates, "small", lambda: plc.coil(4))

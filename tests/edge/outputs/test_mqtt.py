@@ -195,16 +195,16 @@ def test_the_broker_tells_that_the_line_died(broker, observer):
     wait_until(lambda: observer.last("plant/line-1/availability") == "offline")
 
 
-def test_a_wrong_password_and_a_strange_certificate_are_told(broker, tmp_path, logged):
+def test_a_wrong_password_and_an_unknown_certificate_are_logged(broker, tmp_path, logged):
     (tmp_path / "wrong").write_text("guessed")
-    for changes, told in (
+    for changes, expected in (
         ({"password_file": tmp_path / "wrong"}, "refuses the connection"),
         ({"ca_file": None}, "certificate verify failed"),
     ):
         logged.clear()
         thread, outbox = output_of(config_of(broker, **changes))
         wait_until(lambda: logged)
-        assert told in logged[0] and "\n" not in logged[0]
+        assert expected in logged[0] and "\n" not in logged[0]
         outbox.put(item(1))
         assert not thread.close(1.0)
         assert thread.status.sent == 0

@@ -39,8 +39,11 @@ def test_what_a_person_has_sorted_is_not_overwritten(tmp_path):
     (tmp_path / "out" / "PCB").mkdir(parents=True)
     with pytest.raises(BadInput, match="new or empty"):
         export_review([RECORD], tmp_path / "out", print)
-    for nothing, said in (([], "no picture"), ([replace(RECORD, label="")], "none has a class")):
-        with pytest.raises(BadInput, match=said):
+    for nothing, expected in (
+        ([], "no picture"),
+        ([replace(RECORD, label="")], "none has a class"),
+    ):
+        with pytest.raises(BadInput, match=expected):
             export_review(nothing, tmp_path / "other" / "deeper", lambda line: None)
     with pytest.raises(EwasteError, match="cannot be written"):
         export_csv([RECORD], tmp_path / "nowhere" / "records.csv")
@@ -172,13 +175,13 @@ def test_what_export_did_not_make_is_never_replaced(tmp_path):
     foreign.write_text("dear all")
     store.touch()
     (tmp_path / "round").symlink_to("round")
-    for path, said in (
+    for path, expected in (
         (foreign, "no export of records"),
         (store, "the records themselves"),
         (tmp_path, "is a folder"),
         (Path(), "is a folder"),
     ):
-        with pytest.raises(BadInput, match=said):
+        with pytest.raises(BadInput, match=expected):
             export_csv([RECORD], path, [store])
     for path in (tmp_path / "round", tmp_path / "none" / "x.csv", Path("/dev/full")):
         with pytest.raises(EwasteError, match="cannot be written") as caught:
@@ -218,14 +221,14 @@ def test_a_disk_that_is_full_leaves_nothing_behind(small_disk):
     assert export_review(records[:20], small_disk, print).pictures == 20, "a disk of its own"
 
 
-def test_two_records_of_one_id_keep_both_pictures_and_a_spoilt_one_has_a_name(tmp_path):
+def test_two_records_of_one_id_keep_both_pictures_and_a_corrupted_one_has_a_name(tmp_path):
     corrupted = replace(RECORD, item_id="x/" * 500, confidence=1e300)
     export_review([RECORD, RECORD, corrupted, corrupted], tmp_path / "out", print)
     assert len(list((tmp_path / "out").glob("*/*.jpg"))) == 4
 
 
 @pytest.mark.parametrize("content", ["a,b\n", "folder,label\nx\n", 'folder,label\n"x\n', "\0\0\0"])
-def test_a_list_of_folders_that_is_none_is_told(tmp_path, content):
+def test_a_list_of_folders_that_is_none_is_reported(tmp_path, content):
     (tmp_path / "x").mkdir()
     (tmp_path / "x" / "1.jpg").touch()
     (tmp_path / CLASS_FOLDERS).write_text(content)

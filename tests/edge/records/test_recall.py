@@ -90,7 +90,7 @@ def test_a_pair_that_lies_like_two_recorded_ones_but_looks_different_is_new():
     assert recognized(recall, lying, [120, 250, 200, 200]) == [True, False, False, False]
 
 
-def test_a_spoilt_crop_looks_like_nothing_and_asks_for_no_memory():
+def test_a_corrupted_crop_looks_like_nothing_and_asks_for_no_memory():
     """One byte of a record's crop, and it claims 65,000 points a side: 12 GB to decode."""
     whole = picture(60)
     at, before = whole.index(b"\xff\xc0") + 5, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

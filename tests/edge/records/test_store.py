@@ -140,12 +140,12 @@ def test_every_acknowledged_record_survives_kill_9(tmp_path):
             cwd=ROOT,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
         )
-        said = [child.stdout.readline()]  # it writes now
+        printed = [child.stdout.readline()]  # it writes now
         time.sleep(0.013 * attempt)
         child.send_signal(signal.SIGKILL)
-        said += child.communicate()[0].splitlines(keepends=True)
+        printed += child.communicate()[0].splitlines(keepends=True)
         # A line the kill cut in two was not received, so nothing was promised about it.
-        acknowledged += [line.decode().strip() for line in said if line.endswith(b"\n")]
+        acknowledged += [line.decode().strip() for line in printed if line.endswith(b"\n")]
         with sqlite3.connect(path) as database:
             assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         with Store(path, read_only=True) as store:
@@ -195,9 +195,9 @@ def test_other_databases_and_newer_versions_are_refused(tmp_path):
     with sqlite3.connect(newer) as database:
         database.execute("ALTER TABLE items ADD COLUMN weight_g REAL")
         database.execute("PRAGMA user_version = 4")
-    for path, said in ((other, "not a file of item records"), (newer, "version 4")):
+    for path, expected in ((other, "not a file of item records"), (newer, "version 4")):
         for open_it in (Store, StoreWriter, lambda path: Store(path, read_only=True)):
-            with pytest.raises(BadInput, match=said):
+            with pytest.raises(BadInput, match=expected):
                 open_it(path)
     with pytest.raises(BadInput, match="no records yet"):
         Store(tmp_path / "absent.db", read_only=True)
@@ -224,7 +224,7 @@ def test_a_locked_file_delays_the_writer_but_not_the_line(tmp_path, injected, lo
         90,
     )
     assert "locked" in status.error
-    assert logged == [status.error], "told once"
+    assert logged == [status.error], "logged once"
     blocker.close()
     back_s = wait_until(lambda: writer.status.error is None)
     injected("records locked by another program", "100 kept, 10 counted as lost", back_s=back_s)
@@ -322,7 +322,7 @@ def test_a_clock_that_is_set_back_a_day_changes_neither_order_nor_counts(tmp_pat
     injected("wall clock set back a day", "order, counts and retention as before")
 
 
-def test_the_file_stays_within_its_quota_and_gives_up_the_least_wanted_first(tmp_path):
+def test_the_file_stays_within_its_quota_and_gives_up_what_needs_no_review_first(tmp_path):
     path, quota = tmp_path / "records.db", 2.0
     with Store(path) as store:
         sizes = []
@@ -413,8 +413,8 @@ def sample(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def test_whatever_byte_is_spoilt_the_line_records_and_readers_tell_in_one_line(memory, logged):
-    """One byte at 1,000 places: told or set aside, never a traceback, never without end."""
+def test_whatever_byte_is_corrupted_the_line_records_and_readers_report_one_line(memory, logged):
+    """One byte at 1,000 places: reported or set aside, never a traceback or an endless loop."""
     path, draw = memory / "records.db", random.Random(36)
     whole = sample(path)
     seen, asides = Counter[str](), 0
@@ -434,7 +434,7 @@ def test_whatever_byte_is_spoilt_the_line_records_and_readers_tell_in_one_line(m
             seen["read"] += 1
         except EwasteError as error:
             assert str(error).isprintable()
-            seen["told"] += 1
+            seen["reported"] += 1
         logged.clear()
         for _ in range(2):
             try:
@@ -453,7 +453,7 @@ def test_whatever_byte_is_spoilt_the_line_records_and_readers_tell_in_one_line(m
     assert seen["read"] > 500 and asides > 50, "it was corrupted where it matters, too"
 
 
-def test_a_spoilt_journal_costs_at_most_what_was_in_it(memory, logged):
+def test_a_corrupted_journal_costs_at_most_what_was_in_it(memory, logged):
     path, draw = memory / "records.db", random.Random(37)
     journal = Path(f"{path}-wal")
     with Store(path) as store:
@@ -508,7 +508,7 @@ def test_a_page_of_zeros_costs_what_was_on_it_and_is_counted(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("corrupt", "said"),
+    ("corrupt", "expected"),
     [
         (lambda path: path.write_bytes(path.read_bytes()[:5000]), "is damaged"),
         (lambda path: path.write_bytes(bytes(20_000)), "is damaged"),
@@ -520,7 +520,7 @@ def test_a_page_of_zeros_costs_what_was_on_it_and_is_counted(tmp_path):
     ids=["cut off", "zeros", "noise", "a folder", "a pipe", "a folder for its journal"],
 )
 def test_what_lies_in_the_place_of_the_records_does_not_hold_up_the_line(
-    tmp_path, corrupt, said, injected, request, logged
+    tmp_path, corrupt, expected, injected, request, logged
 ):
     path = tmp_path / "records.db"
     sample(path)
@@ -529,7 +529,8 @@ def test_what_lies_in_the_place_of_the_records_does_not_hold_up_the_line(
     for record in records(20):
         assert writer.put(record)
     assert writer.close() and writer.status == WriterStatus(0, 20, 0, 0, None)
-    assert len(logged) == 1 and said in logged[0] and "set aside as records.damaged-" in logged[0]
+    assert len(logged) == 1 and expected in logged[0]
+    assert "set aside as records.damaged-" in logged[0]
     assert len(list(tmp_path.glob("records.damaged-*.db"))) == 1
     with Store(path, read_only=True) as store:
         assert count_of(store) == 20
@@ -537,7 +538,7 @@ def test_what_lies_in_the_place_of_the_records_does_not_hold_up_the_line(
         injected("records damaged at the start", "set aside, 20 of 20 records in a new file")
 
 
-def test_records_that_are_spoilt_while_the_line_runs_are_set_aside(tmp_path, injected, logged):
+def test_records_that_are_corrupted_while_the_line_runs_are_set_aside(tmp_path, injected, logged):
     path = tmp_path / "records.db"
     with Store(path) as store:
         store.append(records(100, crop=bytes(20_000)))
@@ -552,11 +553,11 @@ def test_records_that_are_spoilt_while_the_line_runs_are_set_aside(tmp_path, inj
     assert len(logged) == 1 and "set aside as records.damaged-" in logged[0], logged
     with Store(path, read_only=True) as store:
         assert [item.item_id for item in store.all()] == [f"late-{n}" for n in range(50)]
-    said = "set aside, 50 of 50 records in a new file"
-    injected("records damaged while running", said, noticed_s)
+    what = "set aside, 50 of 50 records in a new file"
+    injected("records damaged while running", what, noticed_s)
 
 
-def test_records_that_somebody_deletes_are_begun_anew_and_it_is_told(tmp_path, logged):
+def test_records_that_somebody_deletes_are_started_again_and_logged(tmp_path, logged):
     path = tmp_path / "records.db"
     writer = StoreWriter(path)
     writer.put(RECORD)
@@ -570,14 +571,14 @@ def test_records_that_somebody_deletes_are_begun_anew_and_it_is_told(tmp_path, l
         assert [item.item_id for item in store.all()] == ["after"]
 
 
-def test_a_disk_that_spoils_everything_is_not_filled_with_what_it_corrupted(tmp_path):
+def test_a_disk_that_corrupts_every_file_is_not_filled_by_them(tmp_path):
     path = tmp_path / "records.db"
     for number in range(MOST_SET_ASIDE + 4):
         path.write_bytes(b"x" * (1000 if number == 1 else 2000 + number))
-        said = set_aside(path, 1_700_000_000.0)
+        done = set_aside(path, 1_700_000_000.0)
     kept = sorted(file.stat().st_size for file in tmp_path.iterdir())
     assert len(kept) == MOST_SET_ASIDE and kept[-1] > 2000 and 1000 not in kept
-    assert "is deleted" in said and "set aside as records.damaged-" in said
+    assert "is deleted" in done and "set aside as records.damaged-" in done
 
 
 @pytest.mark.parametrize("value", [None, b"blob", 7])
@@ -642,5 +643,5 @@ def test_records_on_a_read_only_medium_are_read_and_waited_with(small_disk, inje
     assert writer.close() and not list(small_disk.glob("*damaged*"))
     with Store(path, read_only=True) as store:
         assert [item.item_id for item in store.recent(1)] == ["after"]
-    said = "the line runs, waiting records are kept"
-    injected("records on a read-only medium", said, noticed_s, back_s)
+    what = "the line runs, waiting records are kept"
+    injected("records on a read-only medium", what, noticed_s, back_s)

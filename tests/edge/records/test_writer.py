@@ -1,4 +1,4 @@
-"""The thread between the line and the disk, when things happen to it that nobody thought of."""
+"""The thread between the line and the disk, when unexpected exceptions reach it."""
 
 import sys
 
@@ -36,7 +36,7 @@ def test_what_would_end_the_thread_in_silence_is_said_and_it_goes_on(
         writer.put(record)
     assert writer.close() and writer.status.written == 5 and writer.status.dropped == 0
     assert logged[0] == "SystemExit: as a library may" and "recording again" in logged[-1]
-    injected("the records' thread is told to end", "5 of 5 records kept", noticed_s)
+    injected("the records' thread gets a SystemExit", "5 of 5 records kept", noticed_s)
 
 
 def test_a_record_that_always_fails_is_given_up_and_counted_and_the_others_are_kept(
