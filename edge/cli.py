@@ -34,10 +34,10 @@ from edge.terminal import ReaderGone, err, hold_streams, out, release_streams, s
 # What a command needs it imports itself: --help answers at once.
 if TYPE_CHECKING:
     from edge.config import Config
-    from edge.conveyor import Tally
     from edge.line import Source
     from edge.records.store import ItemRecord
     from edge.simulator.score import Score
+    from edge.tally import Tally
 
 log = logging.getLogger("edge.cli")  # also where this module is __main__
 

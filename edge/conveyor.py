@@ -9,94 +9,33 @@ import os
 import sys
 import time
 import uuid
-from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
-from edge.belt.detector import Detection
 from edge.belt.geometry import Geometry
 from edge.belt.observer import Observer
 from edge.belt.sighting import DetectionPass
-from edge.belt.tracker import TrackedItem
-from edge.belt.view import View, encoded
+from edge.belt.view import encoded
 from edge.cameras.camera import Camera, Frame, NoFrame
 from edge.clock import Clock
 from edge.decision.concluder import Circumstances, Concluder, ItemEvidence, Unsafe
 from edge.decision.decide import DecisionRules
 from edge.decision.voting import Voting
-from edge.encoders.encoder import HEALTHY, Encoder, EncoderHealth
+from edge.encoders.encoder import HEALTHY, Encoder
 from edge.gates.mover import GateMover, Passed
 from edge.gates.output import GateOutput
 from edge.gates.schedule import GateSchedule
 from edge.inference.dispatcher import Dispatcher, ModelAnswer
 from edge.inference.worker import Inference
 from edge.labels import MANUAL
-from edge.records.recall import FOUND_S, Recall
+from edge.records.recall import Recall, ViewAtStart
 from edge.records.store import ItemRecord
+from edge.tally import LineStep, Tally
 from edge.verdict import Reason, Verdict
 
-STAGES = ("detect", "classify", "verdict")
-LATENCIES_KEPT = 1000
 LINE_ENDED = Unsafe(Reason.LINE_ENDED, "the line ended")
 CAMERA_FAILED = Unsafe(Reason.CAMERA_FAULT, "the camera failed")
-
-
-@dataclass(frozen=True)
-class Step:
-    """What one frame, or the lack of one, brought: for the page and the tests.
-
-    Attributes:
-        frame: the frame; None while the camera is at fault.
-        encoder_mm: where the belt was.
-        seen: the items of the last detection pass with what was detected of each, and the verdict,
-            if there is one.
-        records: the verdicts that fell.
-        fault: what is wrong with the camera; None when nothing is.
-        belt: what is known of the encoder's positions.
-        moved_px: how far the belt has brought since what was seen, columns to the right.
-    """
-
-    frame: Frame | None
-    encoder_mm: float
-    seen: tuple[tuple[TrackedItem, Detection, Verdict | None], ...]
-    records: tuple[ItemRecord, ...]
-    fault: str | None = None
-    belt: EncoderHealth = HEALTHY
-    moved_px: int = 0
-
-
-@dataclass
-class Tally:
-    """Counts since the start, and the latest latencies by stage in ms.
-
-    `recalled` are items in view at the start that the run before had counted; `recorded` is false
-    when the disk took no record from the start on, which was said then.
-    """
-
-    items: int = 0
-    late: int = 0
-    recalled: int = 0
-    frames: int = 0
-    frames_dropped: int = 0
-    camera_faults: int = 0
-    encoder_faults: int = 0
-    model_faults: int = 0
-    records_lost: int = 0
-    recorded: bool = True
-    per_label: Counter[str] = field(default_factory=Counter)
-    per_bin: Counter[str] = field(default_factory=Counter)
-    latencies: dict[str, deque[float]] = field(
-        default_factory=lambda: {stage: deque(maxlen=LATENCIES_KEPT) for stage in STAGES}
-    )
-
-    def count(self, record: ItemRecord) -> None:
-        """Count an item."""
-        self.items += 1
-        self.late += record.late
-        self.per_label[record.label] += 1
-        self.per_bin[record.bin] += 1
-        self.latencies["verdict"].append(record.verdict_ms)
 
 
 class Conveyor:
@@ -138,7 +77,8 @@ class Conveyor:
                 since its gate was closed as it passed; without its picture.
         """
         self._camera, self._encoder, self._clock, self._geometry = camera, encoder, clock, geometry
-        self._record, self._recall, self._on_rerouted = record, recall, on_rerouted
+        self._record, self._on_rerouted = record, on_rerouted
+        self._at_start = ViewAtStart(recall, geometry)
         self.session = uuid.uuid4().hex[:12]
         self._observer = Observer(geometry)
         self._mover = GateMover(schedule, gates)
@@ -150,8 +90,6 @@ class Conveyor:
         )
         self._concluder = Concluder(rules=rules, voting=voting, bundle=bundle, session=self.session)
         self._next_frame = 0
-        self._started_at: float | None = None
-        self._view_mm = (0.0, 0.0)
         self._pass: DetectionPass | None = None
         self._stepped_to_mm: float | None = None
         self._step_mm = 0.0  # what the belt moves during a step
@@ -167,7 +105,7 @@ class Conveyor:
     def run(
         self,
         stopped: Callable[[], bool] = lambda: False,
-        on_step: Callable[[Step], None] = lambda step: None,
+        on_step: Callable[[LineStep], None] = lambda step: None,
     ) -> Tally:
         """Work until the camera ends or `stopped` says so; the gates are closed before and after.
 
@@ -205,7 +143,7 @@ class Conveyor:
             self._dispatcher.close()
         return self.tally
 
-    def step(self, frame: Frame) -> Step:
+    def step(self, frame: Frame) -> LineStep:
         """Take in one frame: find and follow items, classify one view, decide, move gates."""
         self.tally.frames += 1
         self._count_passed(frame.sequence)
@@ -223,7 +161,7 @@ class Conveyor:
         self._classify(lambda: self._dispatcher.dispatch(frame.captured_at))
         records += self._conclude_due(frame, encoder_mm)
         self._move_gates()
-        return Step(
+        return LineStep(
             frame=frame,
             encoder_mm=encoder_mm,
             seen=tuple(
@@ -235,7 +173,7 @@ class Conveyor:
             moved_px=round((encoder_mm - seen.encoder_mm) / self._geometry.mm_per_px),
         )
 
-    def step_blind(self, none: NoFrame) -> Step:
+    def step_blind(self, none: NoFrame) -> LineStep:
         """The camera is at fault: the gates are closed, and what is on the belt goes to manual."""
         self._mover.alive()
         encoder_mm = self._now_mm()
@@ -246,17 +184,11 @@ class Conveyor:
             records = self._conclude_all(encoder_mm, CAMERA_FAILED)
         self._sees, self._faulty, self._pass = False, True, None
         self._observer.interrupt()
-        return Step(None, encoder_mm, (), records, none.fault)
+        return LineStep(None, encoder_mm, (), records, none.fault)
 
     def _begin(self, frame: Frame, encoder_mm: float) -> None:
         """At the first frame, and the first after a fault: nobody saw what is past the view."""
-        if self._started_at is None:
-            self._started_at = frame.captured_at
-            # The belt coordinate grows upstream.
-            self._view_mm = (
-                self._geometry.belt_position(self._geometry.width_px, encoder_mm),
-                self._geometry.belt_position(0, encoder_mm),
-            )
+        self._at_start.begin(encoder_mm, frame.captured_at)
         if not self._sees:
             self._sees, self._faulty = True, False
             self._mover.unseen_before(self._border_mm(encoder_mm))
@@ -333,9 +265,9 @@ class Conveyor:
         views = self._dispatcher.views_of(number)
         if evidence.settled and views and views.last:
             captured_at = views.last.captured_at
-        jpeg = encoded(views.picture if views else None)
+        jpeg = self._jpeg(number)
         unanswered = self._unanswered(number)
-        if self._counted_before(item, jpeg):
+        if self._at_start.recognize(item, jpeg, self._concluder.items(), self._jpeg):
             # Its gate may be past, so none opens for it, nor for another one on it.
             self._concluder.recalled(evidence)
             self._dispatcher.conclude(number)
@@ -376,23 +308,10 @@ class Conveyor:
             return Unsafe(Reason.OUTPUT_FAULT, fault) if fault else None
         return unsafe
 
-    def _counted_before(self, item: TrackedItem, jpeg: bytes) -> bool:
-        """Whether the run before has recorded an item, seen in `jpeg`, that is in view again."""
-        if self._recall is None:
-            return False
-        until = (self._started_at or 0.0) + FOUND_S
-        lying = []
-        if item.first_seen_at <= until:
-            lying = [
-                (other, encoded(self._picture(other.number)))
-                for other in self._concluder.items()
-                if other.first_seen_at <= until
-            ]
-        return self._recall.recognize(item, jpeg, lying, self._view_mm)
-
-    def _picture(self, number: int) -> View | None:
+    def _jpeg(self, number: int) -> bytes:
+        """The best view of an item; empty when there is none."""
         views = self._dispatcher.views_of(number)
-        return views.picture if views else None
+        return encoded(views.picture if views else None)
 
     def _unanswered(self, number: int) -> bool:
         views = self._dispatcher.views_of(number)

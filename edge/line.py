@@ -26,7 +26,7 @@ from edge.config import (
     patience,
     proved_bundle,
 )
-from edge.conveyor import Conveyor, Step, Tally
+from edge.conveyor import Conveyor
 from edge.encoders.checked_encoder import CheckedEncoder
 from edge.encoders.encoder import HEALTHY, Encoder, EncoderHealth, TimedEncoder
 from edge.encoders.gpio_encoder import GpioEncoder
@@ -49,6 +49,7 @@ from edge.records.review import reviewer
 from edge.records.store import RECORDS_NAME, ItemRecord, Store
 from edge.records.writer import Retention, StoreWriter, WriterStatus
 from edge.status import NO_PICTURE, NO_POSITION, RUNNING, STATUS_NAME, Percentiles, Status
+from edge.tally import LineStep, Tally
 from edge.terminal import err, out, safe_line
 from edge.verdict import Reason
 
@@ -332,7 +333,7 @@ class _Shown:
         self._due_at = 0.0
         self._since, self._frames, self._belt_mm = time.monotonic(), 0, 0.0
 
-    def __call__(self, step: Step) -> None:
+    def __call__(self, step: LineStep) -> None:
         """Tell of a step; what fails is given up."""
         self._tried("the state cannot be told", self._show, step)
 
@@ -357,7 +358,7 @@ class _Shown:
         self._outputs.show(self._status)
         self._publisher.offer(None, [], self._status)
 
-    def _show(self, step: Step) -> None:
+    def _show(self, step: LineStep) -> None:
         now = time.monotonic()
         changed = bool(step.fault) != bool(self._fault)
         if changed:
@@ -401,7 +402,7 @@ class _Shown:
             err.trouble,
         ]
 
-    def _measure(self, step: Step, now: float) -> Status:
+    def _measure(self, step: LineStep, now: float) -> Status:
         tally, elapsed = self._conveyor.tally, max(1e-6, now - self._since)
         written: WriterStatus = self._writer.status
         outputs = self._outputs.statuses
@@ -442,7 +443,7 @@ def _joined(errors: Iterable[str | None]) -> str | None:
     return safe_line("; ".join(error for error in errors if error)) or None
 
 
-def overlays(step: Step, bundle: Bundle) -> list[Overlay]:
+def overlays(step: LineStep, bundle: Bundle) -> list[Overlay]:
     """The boxes and texts to draw on a step's frame."""
     drawn = []
     for item, detection, verdict in step.seen:

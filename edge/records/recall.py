@@ -6,12 +6,13 @@ item's position across the belt, its length, and its appearance do not change.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 
 import cv2
 import numpy as np
 
+from edge.belt.geometry import Geometry
 from edge.belt.tracker import TrackedItem
 from edge.errors import BadInput
 from edge.photos.reading import decode_photo
@@ -124,6 +125,62 @@ class Recall:
                     its_own.append(shift_mm)
         found = best is not None and any(abs(shift_mm - best) <= SHIFT_MM for shift_mm in its_own)
         return best if found else None
+
+
+class ViewAtStart:
+    """The items that lay in view when the line started, which may have been recorded before."""
+
+    def __init__(self, recall: Recall | None, geometry: Geometry) -> None:
+        """Prepare for the first frame.
+
+        Args:
+            recall: what the previous run recorded; None: nothing is recognized.
+            geometry: what the camera shows of the belt.
+        """
+        self._recall, self._geometry = recall, geometry
+        self._started_at: float | None = None
+        self._view_mm = (0.0, 0.0)
+
+    def begin(self, encoder_mm: float, captured_at: float) -> None:
+        """Note where the belt is at the first frame; later calls change nothing.
+
+        Args:
+            encoder_mm: reading of the encoder.
+            captured_at: when the frame was captured, seconds of the line's clock.
+        """
+        if self._started_at is not None:
+            return
+        self._started_at = captured_at
+        # The belt coordinate grows upstream.
+        self._view_mm = (
+            self._geometry.belt_position(self._geometry.width_px, encoder_mm),
+            self._geometry.belt_position(0, encoder_mm),
+        )
+
+    def recognize(
+        self,
+        item: TrackedItem,
+        crop: bytes,
+        items: Iterable[TrackedItem],
+        crop_of: Callable[[int], bytes],
+    ) -> bool:
+        """Return whether the previous run recorded an item.
+
+        Args:
+            item: the tracked item.
+            crop: its best view as JPEG; empty when there is none.
+            items: all items on the belt.
+            crop_of: number of an item -> its best view as JPEG.
+        """
+        if self._recall is None:
+            return False
+        until = (self._started_at or 0.0) + FOUND_S
+        lying = []
+        if item.first_seen_at <= until:
+            lying = [
+                (other, crop_of(other.number)) for other in items if other.first_seen_at <= until
+            ]
+        return self._recall.recognize(item, crop, lying, self._view_mm)
 
 
 def score_of(

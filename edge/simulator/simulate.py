@@ -13,7 +13,6 @@ from edge.cameras.camera import Camera, Frame
 from edge.cameras.watched import WatchedCamera
 from edge.clock import Clock, SystemClock, VirtualClock
 from edge.config import Config, bin_of, name_notes, proved_bundle
-from edge.conveyor import Tally
 from edge.encoders.checked_encoder import CheckedEncoder
 from edge.encoders.encoder import Encoder, EncoderHealth
 from edge.encoders.pulses import PulseEncoder
@@ -41,6 +40,7 @@ from edge.simulator.scenario import Load, Optics, Pulses, Scenario, StretchOfBel
 from edge.simulator.scene import Scene
 from edge.simulator.score import Score, score
 from edge.simulator.wheel import SimulatedWheel
+from edge.tally import Tally
 
 log = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from edge import cli
-from edge.conveyor import Tally
 from edge.logs import install_handler
+from edge.tally import Tally
 
 OPTIONS = (
     *("--config", "--bundle", "--state", "--camera", "--port", "--photos", "--seed", "--items"),
