@@ -27,7 +27,7 @@ class SystemClock:
 
 
 class VirtualClock:
-    """A clock that only moves when told to: sleeping advances it at once."""
+    """A clock that moves only on request: sleeping advances it at once."""
 
     def __init__(self, start: float = 0.0) -> None:
         self._now = start

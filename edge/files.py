@@ -39,7 +39,7 @@ def write_whole(
     Args:
         path: the file; a link of this name is replaced, not followed.
         content: all of it.
-        mode: its rights; None: those of the file that it replaces, else what the umask says.
+        mode: its rights; None: those of the file that it replaces, else those of the umask.
         durable: fsync it, so that it survives a power cut.
 
     Raises:

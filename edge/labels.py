@@ -105,7 +105,7 @@ def default_hazards(labels: Sequence[str]) -> tuple[str, ...]:
 
 
 def hazard_notes(labels: Sequence[str], hazards: Sequence[str]) -> list[str]:
-    """What a person must be told of the hazards of a model, a line each."""
+    """What the user must know about the hazards of a model, a line each."""
     notes = [
         f"the class {label} is taken for the hazard {' and '.join(sorted(DEFAULT_HAZARDS))}"
         for label in hazards

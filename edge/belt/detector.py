@@ -19,17 +19,20 @@ WORK_WIDTH_PX = 320
 CONTRAST = 5.0  # in units of the belt's own median difference
 LEAST_DIFFERENCE = 12.0  # gray levels; below it a very even belt would see its own noise
 MOST_DIFFERENCE = 28.0  # a black item on a dark belt differs by little more
-STRONG = 2.0  # somewhere an item differs by so many times what its faintest part does; stains don't
+STRONGEST_RATIO = 2.0
+"""Somewhere an item differs by so many times what its faintest part does; a stain does not."""
 SPECK_MM = 8.0
-FOLLOWED = 0.02  # share of a frame looked at in the belt's look: half of a change in 34 of them
+FOLLOW_WEIGHT = 0.02
+"""Weight of a frame in the reference image of the belt: 34 frames take in half of a change."""
 NEAR_CELLS = 7  # what lies nearer than half of this to an item is not followed: its soft edge
 FOLLOW_EVERY = 8  # of these frames: it costs half as much as all the rest
-UNCHANGED = 100  # the light as 8 bits: up to 2.5 times as bright
-LOST_SHARE = 0.6  # no load covers so much of the view: the light or the belt was changed
+UNIT_GAIN = 100  # the light as 8 bits: up to 2.5 times as bright
+MOST_COVERED_SHARE = 0.6  # no load covers so much of the view: the light or the belt was changed
 LOST_FRAMES = 15
 STUCK_ITEMS = 2.5  # longest items in a row; what covers a place for longer may hang before the lens
 STUCK_PROOFS = 3  # of them: what was there did not move on with the belt, as an item would have
-PROOF_MM = 160.0  # that the belt moves between two looks for one: further than dust is wide
+PROOF_INTERVAL_MM = 160.0
+"""The belt moves this far between two proofs that something is stuck: further than dust is wide."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,7 @@ class Detector:
                 but dust on the lens.
 
         Raises:
-            ValueError: the frame has another size than the geometry says.
+            ValueError: the frame has another size than the geometry states.
         """
         shape = (self._geometry.height_px, self._geometry.width_px, 3)
         if pixels.shape != shape:
@@ -116,12 +119,13 @@ class Detector:
             self._light = Illumination(*self._size)
             self._lost_frames = 0
         light = self._light.follow(small, self._belt)
-        expected = cv2.multiply(self._look, self._gain(light), scale=1 / UNCHANGED)
+        expected = cv2.multiply(self._look, self._gain(light), scale=1 / UNIT_GAIN)
         difference = furthest_channel(small, expected)
         least = min(MOST_DIFFERENCE, max(LEAST_DIFFERENCE, CONTRAST * self._variation))
         foreground = cv2.threshold(difference, least, 1, cv2.THRESH_BINARY)[1]
         covered = cv2.countNonZero(foreground)
-        self._lost_frames = self._lost_frames + 1 if covered > LOST_SHARE * foreground.size else 0
+        lost = covered > MOST_COVERED_SHARE * foreground.size
+        self._lost_frames = self._lost_frames + 1 if lost else 0
         self._frames += 1
         if self._frames % FOLLOW_EVERY == 0:
             self._follow(small, light, difference, foreground)
@@ -129,13 +133,13 @@ class Detector:
             self._covered.fill(0)
             return []
         self._covered &= foreground
-        if abs(belt_mm - self._then_mm) >= PROOF_MM:
+        if abs(belt_mm - self._then_mm) >= PROOF_INTERVAL_MM:
             self._learn_lens(small, light, foreground, belt_mm)
         closed = self._close_gaps(foreground)
         parts = [
             part
             for part in outlines(closed)
-            if max(part[2:]) >= self._speck and greatest(difference, part) > STRONG * least
+            if max(part[2:]) >= self._speck and greatest(difference, part) > STRONGEST_RATIO * least
         ]
         # Averaging has made everything one cell larger on each side.
         boxes = [box for box in joined(parts, self._join) if max(box[2:]) - 2 >= self._smallest]
@@ -163,8 +167,8 @@ class Detector:
         return cv2.blur(pixels, (3, 3))
 
     def _gain(self, light: np.ndarray) -> np.ndarray:
-        """A coarse light as uint8 [h, w, 3], in which `UNCHANGED` is 1."""
-        steps = cv2.convertScaleAbs(light, alpha=UNCHANGED)
+        """A coarse light as uint8 [h, w, 3], in which `UNIT_GAIN` is 1."""
+        steps = cv2.convertScaleAbs(light, alpha=UNIT_GAIN)
         return cv2.merge([cv2.resize(steps, self._size, interpolation=cv2.INTER_LINEAR)] * 3)
 
     def _close_gaps(self, foreground: np.ndarray) -> np.ndarray:
@@ -179,7 +183,7 @@ class Detector:
         """Let the belt's look follow the frame, in the first light, where no item is near."""
         assert self._belt is not None  # learned from the first frame
         free = 1 - cv2.dilate(foreground, self._near)
-        weight = 1 - (1 - FOLLOWED) ** FOLLOW_EVERY
+        weight = 1 - (1 - FOLLOW_WEIGHT) ** FOLLOW_EVERY
         gain = cv2.resize(cv2.merge([light] * 3), self._size, interpolation=cv2.INTER_LINEAR)
         first_light = cv2.divide(small, gain, dtype=cv2.CV_32F)
         cv2.accumulateWeighted(first_light, self._belt, weight, free)

@@ -7,9 +7,9 @@ colors. Items are none of it.
 import cv2
 import numpy as np
 
-STEP = 8  # every so manieth cell of the reduced frame is looked at
+STEP = 8  # only every eighth row and column of the reduced frame is used
 ALONG, ACROSS = 8, 1  # degrees of the polynomial in x and y that stands for the light
-NEAR = 0.08  # change of a cell's light, as a logarithm, that is not taken for an item
+NEAR_LOG_LIGHT = 0.08  # change of a cell's light, as a logarithm, that is not taken for an item
 LEAST_SHARE = 0.2  # of the cells must be belt, or the light stays as it was
 RIDGE = 0.005  # holds back terms that too little belt speaks for, toward what they were
 DARKEST, BRIGHTEST = 0.25, 2.5
@@ -52,7 +52,7 @@ class Illumination:
         off = change - expected
         # A lamp's flicker is the same everywhere, and may be large: it comes off first.
         common = _commonest(off[::2, ::2])
-        near = np.abs(off - common) < NEAR
+        near = np.abs(off - common) < NEAR_LOG_LIGHT
         if np.count_nonzero(near) >= LEAST_SHARE * near.size:
             terms, wanted = self._terms[near], off[near]
             normal = terms.T @ terms + len(wanted) * self._ridge
@@ -73,8 +73,8 @@ def _brightness(image: np.ndarray) -> np.ndarray:
 
 
 def _commonest(values: np.ndarray) -> float:
-    """Where the values, float of any shape, lie densest within a window of `NEAR`."""
+    """Where the values, float of any shape, lie densest within a window of `NEAR_LOG_LIGHT`."""
     ordered = np.sort(values, axis=None)
-    ends = ordered.searchsorted(ordered + np.float32(NEAR))
+    ends = ordered.searchsorted(ordered + np.float32(NEAR_LOG_LIGHT))
     place = int((ends - np.arange(len(ordered))).argmax())
     return float(ordered[(place + int(ends[place]) - 1) // 2])  # they are in order: the median

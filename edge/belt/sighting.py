@@ -1,4 +1,4 @@
-"""What one run of the detector and the tracker says about the items in a frame."""
+"""The result of one run of the detector and the tracker on a frame."""
 
 from dataclasses import dataclass
 

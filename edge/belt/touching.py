@@ -36,8 +36,8 @@ def multi_object_score(outline: Outline) -> float:
 
 
 def measure(outline: Outline) -> tuple[float, float, float]:
-    """The figures that tell: longest side, in decimeters; area over that of the smallest rectangle
-    around it, 0 to 1; and the deepest bay, over the square root of the area.
+    """The features of the score: longest side, in decimeters; area over that of the smallest
+    rectangle around it, 0 to 1; and the deepest bay, over the square root of the area.
     """
     body = body_of(outline)
     area = cv2.countNonZero(body)

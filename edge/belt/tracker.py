@@ -1,7 +1,7 @@
 """Which detections are the same item: each physical object is numbered exactly once.
 
-There is no motion model to tune: the encoder says how the belt moved, and in belt coordinates an
-object stands still. A detection that overlaps a known item there is that item, be it a fragment,
+There is no motion model to tune: the encoder measures how the belt moved, and in belt coordinates
+an object stands still. A detection that overlaps a known item there is that item, be it a fragment,
 a part cut off by the frame's border, or a view after the belt has jogged back.
 """
 
@@ -14,7 +14,7 @@ from edge.belt.geometry import Box, Geometry
 LEAST_OVERLAP = 0.3  # of the shorter of two extents, both widened by the slack
 SMOOTHING = 0.3  # weight of the newest sighting of an edge
 EDGE_TOLERANCE = 0.15  # of the length: more than this and one of two edges is not the object's
-PROOF_MM = 25.0  # that the belt must move to tell what lies on it from dust on the lens
+LEAST_TRAVEL_MM = 25.0  # that the belt must move to tell what lies on it from dust on the lens
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Extent:
 
     @property
     def length(self) -> float:
-        """Millimetres from end to end."""
+        """Millimeters from end to end."""
         return self.high - self.low
 
     @property
@@ -146,7 +146,7 @@ class Tracker:
         return [(item, detection) for item, detection in sightings if item.number]
 
     def left(self, encoder_mm: float) -> list[TrackedItem]:
-        """The items whose leading end has passed the view's downstream border; each is told once.
+        """The items whose leading end has passed the view's downstream border, each once.
 
         No whole view of them can come any more, so their verdict is due.
         """
@@ -303,7 +303,7 @@ def stays_behind(first: Extent, now: Extent, moved_mm: float) -> bool:
         went_mm = now.high - first.high
     else:
         went_mm = 0.0
-    return abs(moved_mm) < PROOF_MM or abs(moved_mm - went_mm) < abs(moved_mm) / 2
+    return abs(moved_mm) < LEAST_TRAVEL_MM or abs(moved_mm - went_mm) < abs(moved_mm) / 2
 
 
 def blended(known: Extent, seen: Extent, slack: float) -> Extent:

@@ -37,9 +37,9 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 DEFAULT_BUNDLE = Path(__file__).parent.parent / "models" / "ewaste-resnet50-int8"
-ASIDE = ".old"
+ASIDE_SUFFIX = ".old"
 """How the hidden folder ends that a bundle is in while another takes its place."""
-LARGEST: Mapping[str, int] = {
+MOST_FILE_BYTES: Mapping[str, int] = {
     MANIFEST: 2**20,
     SIGNATURE: 2**12,
     LABELS: 2**20,
@@ -60,7 +60,7 @@ class Bundle:
 
     Attributes:
         path: the directory.
-        manifest: what `manifest.json` says.
+        manifest: the content of `manifest.json`.
         labels: the classes, in the order of the model's outputs.
         digest: SHA-256 of `manifest.json`, hence of everything in the bundle.
         contents: the files by name, `manifest.json` and `manifest.sig` too.
@@ -112,7 +112,7 @@ def read_bundle(path: Path) -> Bundle:
     try:
         if path.is_symlink() and not path.exists():
             raise BadInput(
-                f"{path}: points to {path.readlink()}, which is not there; install a bundle anew, "
+                f"{path}: points to {path.readlink()}, which is not there; install a bundle again, "
                 "or remove the link for the one that comes with the program"
             )
         (path / MANIFEST).lstat()
@@ -185,11 +185,11 @@ def check_model_labels(bundle: Bundle) -> None:
     if LABELS not in archive.namelist():
         return
     try:
-        labels = read_member(archive, LABELS, LARGEST[LABELS])
+        labels = read_member(archive, LABELS, MOST_FILE_BYTES[LABELS])
     except ValueError as error:
         raise Refused(f"{path}: its labels cannot be read ({one_line(error)}); {REMEDY}") from None
     if labels != expected:
-        raise Refused(f"{path}: carries other labels than {MANIFEST} says; {REMEDY}")
+        raise Refused(f"{path}: carries other labels than {MANIFEST} states; {REMEDY}")
 
 
 def check_parity(bundle: Bundle) -> None:
@@ -200,7 +200,7 @@ def check_parity(bundle: Bundle) -> None:
     """
     if not bundle.manifest.parity.holds:
         raise Refused(
-            f"{bundle.path / MANIFEST}: the model did not pass parity; train and convert anew"
+            f"{bundle.path / MANIFEST}: the model did not pass parity; train and convert again"
         )
 
 
@@ -208,7 +208,7 @@ def open_classifier(bundle: Bundle, threads: int = 2) -> Classifier:
     """Load the model of a bundle, to run on `threads` threads.
 
     Raises:
-        Refused: the model takes another input than the manifest says.
+        Refused: the model takes another input than the manifest states.
         BadInput: the runtime cannot load the model.
     """
     manifest = bundle.manifest
@@ -228,7 +228,7 @@ def open_classifier(bundle: Bundle, threads: int = 2) -> Classifier:
 
 
 def open_detector(bundle: Bundle) -> OodDetector | None:
-    """Load what tells things of no known class; None for a bundle that has no such detector.
+    """Load the out-of-distribution detector; None for a bundle that has none.
 
     Raises:
         Refused: it is malformed.
@@ -268,7 +268,7 @@ def write_bundle(
     contents[MANIFEST] = sealed.model_dump_json(indent=2).encode() + b"\n"
     if key is not None:
         contents[SIGNATURE] = sign(key, contents[MANIFEST])
-    fresh, aside = temporary_beside(out), temporary_beside(out).with_suffix(ASIDE)
+    fresh, aside = temporary_beside(out), temporary_beside(out).with_suffix(ASIDE_SUFFIX)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         _clear(out)
@@ -307,7 +307,7 @@ def _read(folder: Path, name: str) -> bytes:
     """A file of a bundle, read once: what lies at its name may be another one the next time."""
     path = folder / name
     try:
-        return read_bounded(path, LARGEST[name])
+        return read_bounded(path, MOST_FILE_BYTES[name])
     except BadInput as error:
         raise Refused(f"{error}; {REMEDY}") from None
     except FileNotFoundError:
@@ -320,7 +320,7 @@ def _clear(out: Path) -> None:
     """Remove what a killed call left; if it was killed between the renames, undo the first."""
     ours = re.compile(rf"\.{re.escape(out.name)}\.[0-9a-f]{{16}}\.(new|old)")
     for left in [entry for entry in out.parent.iterdir() if ours.fullmatch(entry.name)]:
-        if left.suffix == ASIDE and not out.exists():
+        if left.suffix == ASIDE_SUFFIX and not out.exists():
             left.rename(out)
         else:
             shutil.rmtree(left, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Golden outputs: what the model said on the workstation, which it must say on the device too."""
+"""Golden outputs: the model's outputs on the workstation, which the device must reproduce."""
 
 import io
 import time
@@ -37,7 +37,7 @@ class GoldenCheck:
         inputs: how many were run.
         largest_difference: in steps of the outputs; 0 is bit-exact.
         median_ms: of one inference.
-        outputs: what it said to them, by name, as the model stores it: [inputs, values].
+        outputs: its outputs for them, by name, as the model stores it: [inputs, values].
     """
 
     inputs: int

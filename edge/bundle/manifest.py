@@ -29,7 +29,7 @@ one."""
 MANIFEST = "manifest.json"
 DEFAULT_HAZARD_THRESHOLD = 0.15
 """Of a hazard, where nothing was calibrated: what a few percent of all other items reach."""
-REMEDY = "copy the bundle again or convert it anew"
+REMEDY = "copy the bundle again or convert it again"
 
 MOST_LABELS, LONGEST_NAME = 1000, 255
 LARGEST_COUNT = 10**12
@@ -73,7 +73,7 @@ class ParityGate(_Record):
             not, net of those it gets right instead.
         kl: most Kullback-Leibler divergence of the quantized probabilities from Keras', mean over
             the images, in nats; thresholds are set by these probabilities.
-        training_drop: most accuracy that Keras may lack to what its training run says of itself;
+        training_drop: most accuracy that Keras may lack to what its training run reports;
             with more, labels or preprocessing are not those of training.
         training_changed: most of the run's own test photos, where they are judged on, that Keras
             may give another answer than in training (one always may).
@@ -121,7 +121,7 @@ class Drift(_Record):
     Attributes:
         kl: mean Kullback-Leibler divergence of the quantized probabilities from Keras', nats.
         ece_float, ece_quantized: expected calibration error, 0 to 1.
-        unknown_score: what tells unknown things, such as `confidence`.
+        unknown_score: the score that detects out-of-distribution items, such as `confidence`.
         unknown_mean: mean change of that score, quantized minus Keras.
         unknown_max: largest change of it on one image, without its sign.
         unknown_crossed: share of the images that it moves over the threshold, either way.
@@ -137,7 +137,7 @@ class Drift(_Record):
 
 
 class ParityVerdict(_Record):
-    """What the comparison of the quantized model with the float model said.
+    """The result of the comparison of the quantized model with the float model.
 
     Shares are 0 to 1, the intervals are Wilson's at 95 %. `agreement` is the share of the images
     that got the same top answer from the quantized model and from Keras, `agreement_fp32` from the
@@ -168,7 +168,7 @@ class ParityVerdict(_Record):
 
     @property
     def holds(self) -> bool:
-        """Whether it says "passed" and its own figures bear that out."""
+        """Whether it states "passed" and its own figures confirm it."""
         gate = self.gate
         return (
             self.passed
@@ -199,7 +199,7 @@ class DecisionParameters(_Record):
         thresholds: the same for single labels, where it is not `threshold`.
         hazard_thresholds: hazard -> the probability from which an item of any other label goes to
             `manual`; `DEFAULT_HAZARD_THRESHOLD` for a hazard that is not named.
-        unknown: how things of no known class are told; None where only thresholds do.
+        unknown: how out-of-distribution items are detected; None where only thresholds do it.
     """
 
     labels: Annotated[tuple[str, ...], Field(min_length=2, max_length=MOST_LABELS)]

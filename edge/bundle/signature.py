@@ -129,7 +129,7 @@ def check_signature(
     try:
         key.verify(_decode(signed), CONTEXT + manifest)
     except InvalidSignature:
-        raise Refused(f"{path}: not of this manifest; sign the bundle anew") from None
+        raise Refused(f"{path}: not of this manifest; sign the bundle again") from None
     return f"by {signer}"
 
 

@@ -10,7 +10,7 @@ from statistics import median
 
 GAPS_KEPT = 15
 PAUSE = 3.0  # times the usual gap between two frames
-BURST = 0.5  # ditto: what follows its predecessor faster was waiting
+BURST = 0.5  # of the usual gap: a frame that follows its predecessor faster was waiting
 LONGEST_S = 1.0  # a stream that always comes in bursts has to be lived with
 
 

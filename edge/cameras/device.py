@@ -4,7 +4,7 @@ A source is a name that a person typed, and is taken for the first of these that
 
 1. `SCHEME://...` with a scheme of `STREAMS`: an address. Any other scheme is refused, and so are
    FFmpeg's own (`file:`, `concat:`, `pipe:` and the like), which read what they name.
-2. What exists: a character device is a V4L2 camera, a folder holds pictures, a file is a film or a
+2. What exists: a character device is a V4L2 camera, a folder holds pictures, a file is a video or a
    picture, whatever its name. A file called `0`, `picamera2` or `a%03d.png` is that file.
 3. A path in /dev, or a link there: a V4L2 camera, which may be unplugged just now.
 4. `picamera2`, `picamera2:NUMBER`, or a number of up to three digits: that camera.
@@ -38,13 +38,13 @@ class DeviceSettings:
     Attributes:
         source: `picamera2`, `picamera2:1`, a V4L2 camera's number or device file, or an address.
         width, height: of a frame, px; a frame of another size is a fault.
-        fps: frames per second, as far as the camera lets itself be told.
+        fps: frames per second, as far as the camera accepts them.
         format: pixel format asked of the camera; None: what suits it best.
         exposure_us: exposure time, µs; None: automatic.
         gain: analog gain; None: automatic. picamera2 only.
         white_balance: gains of red and blue; None: automatic. picamera2 only.
         lock: keep what automatic exposure and white balance found after `SETTLE_S`.
-        latency_s: how old a picture is when it arrives, where the camera does not tell.
+        latency_s: how old a picture is when it arrives, where the camera does not report it.
         frozen_s: identical pictures for so long mean a frozen camera, s; 0: not checked.
         frozen_picture: checksum of the picture that the camera froze at before; None: it did not.
     """
@@ -141,8 +141,8 @@ def shown_source(source: str) -> str:
 
     Cameras take passwords and tokens before the host, in the query and in the path, so that of an
     address scheme, host and port are shown. Where a password holds a slash even those cannot be
-    told from it, and the scheme alone is shown. A path is shown as it is, unless nothing is there
-    and it looks like an address that was mistyped.
+    separated from it, and the scheme alone is shown. A path is shown as it is, unless nothing is
+    there and it looks like an address that was mistyped.
     """
     if source.startswith(FILM):
         return source

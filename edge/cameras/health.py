@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 STEP = 8
-"""Every so many rows and columns are looked at."""
+"""The distance of the rows and columns that are checked."""
 BLACK_LEVEL = 16  # of 255: black in limited-range video (ITU-R BT.601)
 BLACK_SHARE = 0.995  # so much of the picture is black; a hot pixel or a lamp is no light
 
@@ -37,7 +37,7 @@ class PictureCheck:
 
         Args:
             width: that the pictures should have, px.
-            height: ditto.
+            height: of the pictures, px.
             frozen_s: two alike are fine for so long, s; 0: for ever.
             frozen_picture: checksum of the picture that froze an earlier process; while it is the
                 same, the camera is still frozen.

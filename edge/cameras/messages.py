@@ -1,4 +1,4 @@
-"""What the process that reads a camera tells the line."""
+"""What the process that reads a camera sends to the line."""
 
 from dataclasses import dataclass
 

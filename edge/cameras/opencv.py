@@ -4,7 +4,7 @@ import os
 import re
 from pathlib import Path
 
-# Failures are told in one line of our own. OpenCV's FFmpeg reads this once, when it is first used.
+# Failures are reported in one line of our own. OpenCV's FFmpeg reads this once, at its first use.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 # By default a V4L2 read that gets nothing returns after 10 s.
 os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "3")
@@ -13,7 +13,7 @@ import cv2
 
 TIMEOUT_S = 3.0
 STREAM_OPTIONS = (
-    # FFmpeg looks at 5 s of a stream before it gives the first picture, then as old as that.
+    # FFmpeg analyzes 5 s of a stream before it gives the first picture, then as old as that.
     "rtsp_transport;tcp|analyzeduration;500000|fflags;nobuffer|flags;low_delay"
     # What comes over the network must not make FFmpeg read files of this machine.
     "|protocol_whitelist;rtsp,rtsps,rtmp,rtmps,rtp,srtp,srt,udp,tcp,tls,http,https,httpproxy,crypto"

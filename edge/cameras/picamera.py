@@ -34,7 +34,7 @@ class PicameraDevice:
             from picamera2 import Picamera2
         except ImportError as error:
             raise BadInput(
-                f"{settings.source}: picamera2 is not to be had ({error}); on a Raspberry Pi: apt "
+                f"{settings.source}: picamera2 is not available ({error}); on a Raspberry Pi: apt "
                 "install python3-picamera2, and a venv with --system-site-packages"
             ) from None
         pixel_format = settings.format or DEFAULT_FORMAT

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from enum import Enum
 
-FAILING = 4.0
-"""A process that tells of failures, and so does not hang, is replaced so many times later."""
-MOST_PAUSE = 8.0
+FAILING_FACTOR = 4.0
+"""A process that reports failures, and so does not hang, gets this many times as long."""
+LONGEST_PAUSE_FACTOR = 8.0
 """A new process gets up to so many times as long as the first one before it is replaced too."""
 LEAST_LIFE_S = 0.5
 """A process that ended by itself is replaced so long after its start, s; twice as long for the next
@@ -20,7 +20,7 @@ class Patience:
         stall_s: then it is a fault, and the gates close.
         restart_s: then the process that reads it, if it does not answer, is replaced; twice as
             long for the next one.
-        give_up_s: then the program ends, for systemd to start it anew; 0: never.
+        give_up_s: then the program ends, and systemd starts it again; 0: never.
     """
 
     stall_s: float = 1.0
@@ -76,10 +76,10 @@ class Recovery:
         if self._patience.give_up_s and now - self._alive_at >= self._patience.give_up_s:
             return RecoveryStep.GIVE_UP
         hangs = now - max(self._started_at, self._heard_at) >= self._pause_s
-        fails = now - max(self._started_at, self._alive_at) >= FAILING * self._pause_s
+        fails = now - max(self._started_at, self._alive_at) >= FAILING_FACTOR * self._pause_s
         if hangs or fails or (ended and now - self._started_at >= self._life_s):
             self._started_at = now
-            self._pause_s = min(2 * self._pause_s, MOST_PAUSE * self._patience.restart_s)
+            self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_FACTOR * self._patience.restart_s)
             self._life_s = min(2 * self._life_s, self._patience.restart_s)
             return RecoveryStep.RESTART
         return RecoveryStep.WAIT

@@ -17,7 +17,7 @@ class StreamDevice:
         """Connect.
 
         Raises:
-            BadInput: a setting that no stream can be told.
+            BadInput: a setting that cannot be sent to a stream.
             EwasteError: nobody answers with a video within a few seconds.
         """
         shown = shown_source(settings.source)
@@ -40,7 +40,7 @@ class StreamDevice:
         """The next picture, uint8 RGB [h, w, 3]; None when the stream broke off or timed out."""
         found, pixels = self._capture.read()
         if not found:
-            # A capture whose stream broke off never recovers, though it says that it is open.
+            # A capture whose stream broke off never recovers, though it reports that it is open.
             return None
         taken_at = time.monotonic() - self._latency_s
         return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), taken_at

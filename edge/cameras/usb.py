@@ -12,7 +12,7 @@ from edge.errors import BadInput, EwasteError
 DEFAULT_FORMAT = "MJPG"
 """Uncompressed, 1280x720 does not fit through USB 2 at 30 frames per second."""
 MANUAL_EXPOSURE = 1  # V4L2_EXPOSURE_MANUAL, <linux/v4l2-controls.h>
-EXPOSURE_UNIT_US = 100  # of V4L2_CID_EXPOSURE_ABSOLUTE, ditto
+EXPOSURE_UNIT_US = 100  # of V4L2_CID_EXPOSURE_ABSOLUTE, <linux/v4l2-controls.h>
 
 
 class UsbDevice:

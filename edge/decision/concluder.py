@@ -48,7 +48,7 @@ class ItemEvidence:
         failed: the model failed at a view of it.
         left: its leading end has left the view: there are no more whole views, as long as the belt
             does not jog back.
-        predictions: what the model said.
+        predictions: the model's answers.
         classify_ms: what its predictions took.
         settled: what its predictions say, once they are enough for a verdict.
         verdict: None while it is undecided.
@@ -116,7 +116,7 @@ class Concluder:
             self._evidence(item).left = True
 
     def answered(self, answers: Iterable[ModelAnswer]) -> None:
-        """Take in what the model said; an answer for a decided item changes nothing."""
+        """Take in the model's answers; an answer for a decided item changes nothing."""
         for answer in answers:
             evidence = self._items.get(answer.number)
             if evidence is None or evidence.verdict is not None:
@@ -155,7 +155,7 @@ class Concluder:
         ]
 
     def verdict(self, evidence: ItemEvidence) -> Verdict:
-        """What the evidence says, as long as nothing else speaks against it."""
+        """The verdict by the evidence, as long as nothing else rules it out."""
         if evidence.touching:
             return TOUCHING
         if evidence.failed and not evidence.predictions:

@@ -24,7 +24,7 @@ class Voting:
         error: how often, at most, a vote may be broken off with the wrong label, 0 to 1; None: all
             `views` are always taken.
         hazard_error: the same for breaking off with another label on a hazard.
-        correlation: of the views of one item, 0 (each tells something new) to 1 (all tell the
+        correlation: of the views of one item, 0 (each adds information) to 1 (all are the
             same).
     """
 

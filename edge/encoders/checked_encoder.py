@@ -8,16 +8,18 @@ from edge.encoders.encoder import HEALTHY, EncoderHealth
 from edge.encoders.pulses import PulseEncoder
 from edge.encoders.visual_odometer import Odometer
 
-OFF_MM = 30.0
-"""More than the two may drift apart within `OVER_MM`; less than the gates' lead, so that what is
-sorted before it is noticed is still sorted right."""
-OVER_MM = 1000.0
-AGREE_MM = 500.0
-"""Over so much belt they must agree, to `AGREE_OFF_MM`, until the pulses are believed again."""
-AGREE_OFF_MM = 15.0
-STEP_MM = 5.0
-SILENT = 0.2
-"""An encoder that tells less than this share of the way, or a belt that moves less, stands."""
+MOST_DRIFT_MM = 30.0
+"""The most that the two may drift apart within `DRIFT_WINDOW_MM`; less than the gates' lead, so
+that what is sorted before the drift is noticed is still sorted right."""
+DRIFT_WINDOW_MM = 1000.0
+AGREEMENT_MM = 500.0
+"""The way over which they must agree, to `MOST_AGREEING_DRIFT_MM`, before the pulses are used
+again."""
+MOST_AGREEING_DRIFT_MM = 15.0
+LEAST_STEP_MM = 5.0
+SILENT_SHARE = 0.2
+"""An encoder that measures less than this share of the way counts as silent; a belt that moves less
+counts as standing."""
 
 
 @dataclass(frozen=True)
@@ -33,14 +35,14 @@ class CheckedEncoder:
     """The pulses' position; the camera's, from where they part to where they agree again.
 
     The position never jumps at such a change: the motion since the frame before is replaced, and
-    what was told before stays. It is shown each frame before it is asked for the position there.
+    earlier positions stay. It gets each frame before it is asked for the position there.
     """
 
     def __init__(self, pulses: PulseEncoder, odometer: Odometer) -> None:
         """Begin by the pulses."""
         self._pulses, self._odometer = pulses, odometer
         self._by_camera = False
-        self._ahead_mm = 0.0  # of the source that is gone by
+        self._ahead_mm = 0.0  # of the source in use
         self._told: tuple[float, float] | None = None  # told, and the camera's, at the frame before
         self._compared: deque[Comparison] = deque()
         self._fault = ""
@@ -58,7 +60,7 @@ class CheckedEncoder:
         self._told = self.position_mm(at), now_mm[1]
 
     def position_mm(self, at_seconds: float) -> float:
-        """The position at a time since the last change of source, as told by the better one."""
+        """The position at a time since the last change of source, by the better source."""
         source = self._odometer if self._by_camera else self._pulses
         return source.position_mm(at_seconds) + self._ahead_mm
 
@@ -77,15 +79,15 @@ class CheckedEncoder:
             last = self._compared[-1]
             moved_mm = abs(pulses_mm - last.pulses_mm), abs(camera_mm - last.camera_mm)
             way_mm = last.way_mm + max(moved_mm)
-            if len(self._compared) > 1 and way_mm - self._compared[-2].way_mm < STEP_MM:
+            if len(self._compared) > 1 and way_mm - self._compared[-2].way_mm < LEAST_STEP_MM:
                 self._compared.pop()  # a belt that stands fills no memory
         self._compared.append(Comparison(pulses_mm, camera_mm, way_mm))
-        while self._compared[0].way_mm < way_mm - OVER_MM:
+        while self._compared[0].way_mm < way_mm - DRIFT_WINDOW_MM:
             self._compared.popleft()
 
     def _change_over(self, pulses_mm: float, camera_mm: float) -> None:
         now = self._compared[-1]
-        limit_mm = AGREE_OFF_MM if self._by_camera else OFF_MM
+        limit_mm = MOST_AGREEING_DRIFT_MM if self._by_camera else MOST_DRIFT_MM
         parted = next(
             (then for then in reversed(self._compared) if apart(then, now) > limit_mm), None
         )
@@ -95,7 +97,7 @@ class CheckedEncoder:
                 told_mm, seen_mm = self._told or (pulses_mm, camera_mm)
                 self._by_camera, self._ahead_mm = True, told_mm - seen_mm
             self._begin_anew()
-        elif self._by_camera and now.way_mm - self._compared[0].way_mm >= AGREE_MM:
+        elif self._by_camera and now.way_mm - self._compared[0].way_mm >= AGREEMENT_MM:
             self._by_camera, self._ahead_mm = False, self._ahead_mm + camera_mm - pulses_mm
             self._begin_anew()
 
@@ -114,11 +116,11 @@ def in_words(then: Comparison, now: Comparison, disbelieved: int) -> str:
     """What is wrong with the pulses between two comparisons."""
     told_mm, seen_mm = now.pulses_mm - then.pulses_mm, now.camera_mm - then.camera_mm
     noise = f" ({disbelieved} pulses came faster than any belt)" if disbelieved else ""
-    if abs(told_mm) < SILENT * abs(seen_mm):
+    if abs(told_mm) < SILENT_SHARE * abs(seen_mm):
         return "the encoder is silent while the belt moves: check its cable"
-    if abs(seen_mm) < SILENT * abs(told_mm):
+    if abs(seen_mm) < SILENT_SHARE * abs(told_mm):
         return f"the encoder counts while the belt stands{noise}: check its cable and its wheel"
     return (
-        f"the encoder told {told_mm:.0f} mm where the camera saw {seen_mm:.0f} mm{noise}: "
+        f"the encoder measured {told_mm:.0f} mm while the camera saw {seen_mm:.0f} mm{noise}: "
         "check its wheel, mm_per_pulse and mm_per_px"
     )

@@ -39,7 +39,7 @@ class TimedEncoder:
         self._started_at = started_at
 
     def position_mm(self, at_seconds: float) -> float:
-        """Millimetres since `started_at`."""
+        """Millimeters since `started_at`."""
         return (at_seconds - self._started_at) * self._speed_mm_s
 
     def health(self) -> EncoderHealth:

@@ -42,7 +42,7 @@ class GpioEncoder:
             simulated: whether pins are simulated on a machine that has none.
 
         Raises:
-            BadInput: gpiozero is not installed, this machine has no pins, or one is not to be had.
+            BadInput: gpiozero is not installed, this machine has no pins, or one is not available.
         """
         gpiozero = load_gpiozero("an encoder with pulse_pin", simulated=simulated)
         self._pulses, self._clock = pulses, clock
@@ -52,7 +52,7 @@ class GpioEncoder:
                 self._devices.append(gpiozero.DigitalInputDevice(number, pull_up=True))
             except (gpiozero.GPIOZeroError, OSError, ValueError) as error:
                 self.release()
-                raise BadInput(f"encoder: pin {number} is not to be had ({error})") from None
+                raise BadInput(f"encoder: pin {number} is not available ({error})") from None
         self._levels = tuple(int(device.pin.state) for device in self._devices)
         self._quarters = 0
         # At the pins, not at the devices: only these tell when the kernel saw the change.

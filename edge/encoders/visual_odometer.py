@@ -21,18 +21,20 @@ WORK_WIDTH_PX = 640
 SMOOTH_MM = 20.0  # what is longer than this along the belt is light, not belt
 REACH = 0.5  # of the view: the furthest motion that is looked for
 FINER = 4  # the correlation is interpolated so many times
-TAPERED = 0.25  # of a row: an edge cut hard would spread a periodic weave over all frequencies
-SURE = 6.5  # standard deviations; noise alone reaches about 4 somewhere among the shifts
-LIKELY = 5.0  # enough where the belt should be by now, and enough to doubt another peak
-EXPECTED = 0.5  # of the highest peak: a peak where the belt should be by now wins with so much
+TAPERED_SHARE = 0.25
+"""Of a row: an edge cut hard would spread a periodic weave over all frequencies."""
+SURE_DEVIATIONS = 6.5  # standard deviations; noise alone reaches about 4 somewhere among the shifts
+LIKELY_DEVIATIONS = 5.0  # enough where the belt should be by now, and enough to doubt another peak
+EXPECTED_SHARE = 0.5
+"""Of the highest peak: a peak where the belt should be by now wins with so much."""
 SWERVE_MM = 10.0  # how far from there that may be: what a belt that brakes hard does in a frame
-UNEXPLAINED = 0.25  # of the peak at 0: a peak elsewhere that a standing belt does not explain
+UNEXPLAINED_SHARE = 0.25  # of the peak at 0: a peak elsewhere that a standing belt does not explain
 KEY_SHARE = 0.08  # of the view: then the next frame is the key
 STILL_PX = 0.25  # less is no motion but noise
 LOOK_EVERY_MM = 20.0
 LOOKS_NEEDED = 25  # a mean over fewer frames would show their belt, which stands still in it
 LOOK_FOLLOWED = 0.02
-LOOK_MOST = 1.5  # times the mean: under more light, dust has more contrast
+LOOK_MOST_GAIN = 1.5  # times the mean: under more light, dust has more contrast
 LOOK_LIMIT = 20.0  # gray levels: an item that passes is not taken for dust on the lens
 SPEED_OVER_S = 0.1
 GOING_ON_S = 1.0  # how long after the last frame the belt is taken to go on as it did
@@ -188,12 +190,12 @@ def without(look: np.ndarray, rows: np.ndarray) -> np.ndarray:
     As much of the look is taken away as is there: none from a picture that shows nothing at all.
     """
     there = (rows * look).sum(1, keepdims=True) / ((look**2).sum(1, keepdims=True) + 1e-3)
-    return rows - there.clip(0, LOOK_MOST) * look
+    return rows - there.clip(0, LOOK_MOST_GAIN) * look
 
 
 def tapered(columns: int) -> np.ndarray:
     """A window that falls to 0 at both ends of a row, float32 [columns]."""
-    ramp = round(TAPERED * columns / 2)
+    ramp = round(TAPERED_SHARE * columns / 2)
     window = np.ones(columns, np.float32)
     window[:ramp] = 0.5 - 0.5 * np.cos(np.pi * (np.arange(ramp) + 0.5) / ramp)
     window[columns - ramp :] = window[:ramp][::-1]
@@ -248,17 +250,17 @@ def shift_of(
     peak = int(np.argmax(found))
     first = min(len(found), max(0, round((expected - slack) * FINER) + reach))
     near = found[first : max(0, round((expected + slack) * FINER) + reach + 1)]
-    if near.size and near.max() > max(LIKELY * spread, EXPECTED * found[peak]):
+    if near.size and near.max() > max(LIKELY_DEVIATIONS * spread, EXPECTED_SHARE * found[peak]):
         peak = first + int(np.argmax(near))
-    elif found[peak] <= SURE * spread:
+    elif found[peak] <= SURE_DEVIATIONS * spread:
         return None
     if abs(lags[peak]) <= FINER:
         itself = correlation((np.abs(before) ** 2).sum(0))
         moved = found - itself * (found[peak] / itself[reach])
         moved[reach - 2 * FINER : reach + 2 * FINER + 1] = 0
         other = int(np.argmax(moved))
-        if moved[other] > max(LIKELY * spread, UNEXPLAINED * found[peak]):
-            if moved[other] <= SURE * spread:
+        if moved[other] > max(LIKELY_DEVIATIONS * spread, UNEXPLAINED_SHARE * found[peak]):
+            if moved[other] <= SURE_DEVIATIONS * spread:
                 return None
             peak = other
     if not 0 < peak < len(found) - 1:

@@ -1,8 +1,8 @@
-"""How the gates should stand, as the line last said, and how they stand as far as is known.
+"""How the gates should stand by the last command of the line, and how they stand as far as known.
 
-Between the line, which says, and the thread of an output, which makes it so. Only the newest wish
-counts: a command that could not be carried out in time is not made up for later, when another item
-lies in front of the gate.
+Shared by the line, which commands, and the thread of an output, which carries it out. Only the
+newest command counts: one that could not be carried out in time is not made up for later, when
+another item lies in front of the gate.
 """
 
 import threading
@@ -15,11 +15,11 @@ LATEST_OPENING_S = 0.1
 """An opening that waited longer is given up: at 250 mm/s it comes 25 mm late, and by default the
 gates open 43 mm ahead of an item (`edge.config.Config.gate_lead_mm`)."""
 DEAD_MAN_S = 1.0
-"""When the line has said nothing for so long, all gates close."""
+"""All gates close when the line has been silent for this long."""
 
 
 class DesiredGates:
-    """The wishes of the line and what became of them; safe to use from several threads.
+    """The commands of the line and what became of them; safe to use from several threads.
 
     Times are monotonic seconds.
 
@@ -101,7 +101,7 @@ class DesiredGates:
                 self._asked_at.pop(command.bin, None)
 
     def forget(self) -> None:
-        """Nothing is known any more about the gates, so each is set anew, and closed.
+        """Forget the state of all gates, so that each is commanded again, and closed.
 
         An opening that was under way when the output was lost is given up with its item.
         """
@@ -113,7 +113,7 @@ class DesiredGates:
                     self.dropped += 1
 
     def doubt_closed(self) -> None:
-        """Have every gate that should be closed set anew: something else may have opened it."""
+        """Have gates that should be closed commanded again: something else may have opened them."""
         with self._lock:
             for bin_name, desired in self._desired.items():
                 if not desired:

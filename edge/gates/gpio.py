@@ -22,7 +22,7 @@ class GpioPins:
             simulated: whether pins are simulated on a machine that has none.
 
         Raises:
-            BadInput: gpiozero is not installed, this machine has no pins, or one is not to be had.
+            BadInput: gpiozero is not installed, this machine has no pins, or one is not available.
         """
         gpiozero = load_gpiozero("gates with pins", simulated=simulated)
         self._devices: dict[str, Any] = {}
@@ -31,7 +31,7 @@ class GpioPins:
                 self._devices[bin_name] = gpiozero.DigitalOutputDevice(pin, initial_value=False)
             except (gpiozero.GPIOZeroError, OSError, ValueError) as error:
                 self.release()
-                raise BadInput(f"gate {bin_name}: pin {pin} is not to be had ({error})") from None
+                raise BadInput(f"gate {bin_name}: pin {pin} is not available ({error})") from None
 
     def connect(self) -> None:
         """The pins were taken at the start and stay ours."""

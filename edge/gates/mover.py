@@ -1,4 +1,4 @@
-"""Moves the gates as the schedule says, and tells which items have come to their gate."""
+"""Move the gates by the schedule, and report which items have come to their gate."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ class GateMover:
     """The schedule and the actuators of one line.
 
     Attributes:
-        is_open: bin -> whether its gate was last told to open.
+        is_open: bin -> whether its gate was last commanded to open.
     """
 
     def __init__(self, schedule: GateSchedule, gates: GateOutput) -> None:

@@ -4,7 +4,7 @@ from typing import Protocol
 
 
 class GateOutput(Protocol):
-    """The actuators of the bins. Each gate is closed until it is told to open."""
+    """The actuators of the bins. Each gate is closed until it is commanded to open."""
 
     def open(self, bin_name: str) -> None:
         """Open the gate of `bin_name`.

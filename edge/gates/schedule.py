@@ -170,7 +170,7 @@ class GateSchedule:
         return [GateCommand(bin_name, open=False) for bin_name in self._distances]
 
     def _plan(self) -> None:
-        """Work out all windows anew, after the items on the way have changed."""
+        """Compute all windows again after the items on the way have changed."""
         self._furthest_mm = min((each.position_mm for each in self._passages), default=math.inf)
         self._windows = {bin_name: [] for bin_name in self._distances}
         for passage in self._passages:
@@ -183,7 +183,7 @@ class GateSchedule:
         """From where to where, in belt coordinates, a gate may be open for this item.
 
         Items of other bins clip it, midway between the two items but always between their
-        centers. None: their centers are so near that the gate cannot tell them apart.
+        centers. None: their centers are so near that the gate cannot separate them.
         """
         reach = passage.length_mm / 2 + self._lead_mm
         start, end = passage.position_mm - reach, passage.position_mm + reach

@@ -13,7 +13,7 @@ from edge.errors import BadInput, EwasteError, one_line
 from edge.inference.preprocess import LARGEST_SIZE, float_input, model_input
 from edge.quiet import quiet
 
-WIDEST = 2**16
+WIDEST_OUTPUT = 2**16
 """More values than any output of ours has."""
 OUTPUT_TYPES = ("int8", "uint8", "int16", "float32")
 EXPECTED = f"expected one of {', '.join(OUTPUT_TYPES)}"
@@ -167,7 +167,12 @@ def _width(model: Path, name: str, details: dict[str, Any]) -> int:
     shape = tuple(map(int, details["shape"]))
     kind = np.dtype(details["dtype"]).name
     scale, zero_point = details["quantization"]
-    if len(shape) != 2 or shape[0] != 1 or not 1 <= shape[1] <= WIDEST or _is_dynamic(details):
+    if (
+        len(shape) != 2
+        or shape[0] != 1
+        or not 1 <= shape[1] <= WIDEST_OUTPUT
+        or _is_dynamic(details)
+    ):
         raise BadInput(f"{model}: gives {name} of {shape}, not [1, n]")
     if kind not in OUTPUT_TYPES or not (np.isfinite(scale) and np.isfinite(zero_point)):
         raise BadInput(f"{model}: gives {name} as {kind}, scaled by {scale:g}; {EXPECTED}")

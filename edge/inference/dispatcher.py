@@ -14,14 +14,14 @@ HOLD_S = 0.05
 """A further view waits so long for a better one before it is classified: two frames at 30 a second.
 The first does not: what is not recorded yet is lost to the count when the power goes."""
 MODEL_FAULTS = 5
-"""A model that fails so many times in a row is of no use: the line ends, to be started anew."""
+"""A model that fails so many times in a row is of no use: the line ends and is started again."""
 ITEMS_REMEMBERED = 200
 """More than can be between the forgetting distances of the tracker at once."""
 
 
 @dataclass(frozen=True)
 class ModelAnswer:
-    """What the model says about one view of an item.
+    """The model's answer to one view of an item.
 
     Attributes:
         number: of the item.
@@ -104,7 +104,7 @@ class ItemViews:
         return self.at_work
 
     def answered(self, prediction: Prediction) -> None:
-        """Take in what the model says about the view at work."""
+        """Take in the model's answer to the view at work."""
         confidence = float(prediction.probabilities.max())
         if not self.answers or confidence > self.confidence:
             self.best, self.confidence = self.at_work, confidence

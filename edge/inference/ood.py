@@ -30,7 +30,7 @@ have no projection."""
 
 
 class OodRule(BaseModel):
-    """How an out-of-distribution item is told: its score is under the threshold.
+    """How an out-of-distribution item is detected: its score is under the threshold.
 
     Attributes:
         score: how the score is computed; what it compares with is in the bundle's `unknown.npz`.

@@ -1,4 +1,4 @@
-"""The model at work on one view at a time, beside the loop: a slow one holds up no gate."""
+"""Run the model on one view at a time, in a thread of its own: a slow model delays no gate."""
 
 import time
 from concurrent.futures import Future
@@ -12,7 +12,7 @@ import numpy as np
 from edge.errors import EwasteError
 from edge.inference.classifier import Prediction
 
-HANGS_S = 30.0
+LONGEST_INFERENCE_S = 30.0
 """A model that takes longer for one view does not come back."""
 Answer: TypeAlias = "Future[tuple[Prediction, float]]"
 
@@ -101,12 +101,14 @@ class ThreadedInference:
         """The prediction and what it took in ms.
 
         Raises:
-            Exception: whatever the model raised, or it took longer than `HANGS_S`.
+            Exception: whatever the model raised, or it took longer than `LONGEST_INFERENCE_S`.
         """
         try:
-            return self._taken(HANGS_S)
+            return self._taken(LONGEST_INFERENCE_S)
         except NotYet:
-            raise EwasteError(f"the model has said nothing for {HANGS_S:.0f} s") from None
+            raise EwasteError(
+                f"the model has not answered for {LONGEST_INFERENCE_S:.0f} s"
+            ) from None
 
     def close(self) -> None:
         """Give up what is under way; safe to call twice."""

@@ -1,7 +1,7 @@
 """Folders named after labels: any label has one, and reading them back gives the label.
 
 A label is a folder's name where that is safe everywhere. `CD/DVD` is not: its folder is `CD%2FDVD`,
-and `class-folders.csv` beside it (columns `folder`, `label`) says what the folder stands for.
+and `class-folders.csv` beside it (columns `folder`, `label`) names the class of the folder.
 """
 
 import csv

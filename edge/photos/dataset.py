@@ -186,7 +186,7 @@ def name_in_dataset(data: Path, photo: Path) -> str:
 
 
 def dataset_names(sources: Collection[Path]) -> dict[Path, str]:
-    """A name for each dataset: that of its folder or file, with as many parents as tell it apart.
+    """A name for each dataset: that of its folder or file, with as many parents as make it unique.
 
     Raises:
         BadInput: one dataset is given twice.
@@ -279,7 +279,7 @@ class _Walk:
         elif not os.access(path, os.R_OK | os.X_OK):
             self.leave_out(path, LeftOutReason.NOT_READABLE)
         else:
-            above.add(here)  # a folder that two links lead to is looked at once
+            above.add(here)  # a folder that two links lead to is visited once
             yield from self._within(path, above, depth + 1)
 
 

@@ -38,11 +38,11 @@ MOST_BYTES = 256 * 2**20
 class LeftOutReason(str, Enum):
     """Why a file or folder of a dataset is left out."""
 
-    ENDING = "with an ending that is not known"
+    ENDING = "with an unknown file extension"
     HIDDEN = "hidden"
     SYSTEM = "of the system"
     BROKEN_LINK = "broken links"
-    LINK_UP = "links to a folder that is looked at already"
+    LINK_UP = "links to a folder that is already included"
     NOT_A_FILE = "no regular files"
     NOT_READABLE = "that may not be read"
     TOO_DEEP = "too deep in folders"

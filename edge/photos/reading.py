@@ -44,7 +44,7 @@ LONGEST_SIDE = 65_535
 MOST_BYTES = 256 * 2**20
 """Of a file: 42 megapixels of 16-bit RGB, not compressed."""
 MOST_BYTES_WHOLE = 64 * 2**20
-"""Of a file whose decoder reads all of it before it says how large the picture is."""
+"""Of a file whose decoder reads all of it before it reports how large the picture is."""
 MOST_SCANS = 50
 """Of a progressive JPEG. Ten are usual; each takes time, and a small file has room for millions."""
 MOST_RLE_BYTES = 4 * 2**20
@@ -234,7 +234,7 @@ def decode_photo(
 
     Args:
         content: of the file.
-        formats: names from FORMATS that are accepted; those not to be had here are ignored.
+        formats: names from FORMATS that are accepted; those not available here are ignored.
         most_megapixels: a larger picture is refused, a JPEG from eight times as many on.
         full_megapixels: a larger picture is reduced.
 
@@ -333,13 +333,13 @@ def _check_size(image: ImageFile.ImageFile, file: BinaryIO, most_megapixels: flo
         if not _in_many_scans(file):
             most *= JPEG_FACTOR
         elif _count_scans(file) > MOST_SCANS:
-            raise BadInput(f"not read, since it has more than {MOST_SCANS} scans; save it anew")
+            raise BadInput(f"not read, since it has more than {MOST_SCANS} scans; save it again")
     if max(width, height) > LONGEST_SIDE or width * height > 1e6 * most:
         raise BadInput(
             f"not read, since it is too large ({shown}); {most:g} megapixels of this kind are read"
         )
     if image.tile and image.tile[0][0] == "bmp_rle" and _bytes_of(file) > MOST_RLE_BYTES:
-        raise BadInput("not read, since it is a long run-length coded BMP; save it anew")
+        raise BadInput("not read, since it is a long run-length coded BMP; save it again")
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         tile = [image.tag_v2.get(tag, 0) for tag in (322, 323)]  # TileWidth, TileLength
         if math.prod(tile) > 1e6 * most:
@@ -415,7 +415,7 @@ def _forget_all_but_orientation(image: ImageFile.ImageFile) -> None:
 
 
 def _orientation(image: ImageFile.ImageFile) -> int:
-    """1 to 8, of EXIF or XMP, after loading; TIFF is upright by then, and says so."""
+    """1 to 8, of EXIF or XMP, after loading; TIFF is upright by then, and states so."""
     exif = image.info.get("exif")
     found = _stated_orientation(exif) if isinstance(exif, bytes) else None
     if found is None:
@@ -427,7 +427,7 @@ def _orientation(image: ImageFile.ImageFile) -> int:
 
 
 def _stated_orientation(exif: bytes) -> int | None:
-    """What EXIF says of the orientation, whatever its other tags are like; None: nothing.
+    """The orientation by EXIF, whatever its other tags are like; None: not stated.
 
     Pillow stops at a tag whose value lies beyond the end, and the orientation may come after it.
     """

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge.bundle.bundle import LARGEST, load_bundle, read_bundle, sha256
+from edge.bundle.bundle import MOST_FILE_BYTES, load_bundle, read_bundle, sha256
 from edge.bundle.golden import pack_golden, verify_preprocessing
 from edge.bundle.manifest import FILES
 from edge.bundle.verify import verify
@@ -97,7 +97,7 @@ def put_memory(path: Path) -> None:
 
 def put_sparse(path: Path) -> None:
     with path.open("wb") as file:
-        file.truncate(LARGEST[path.name] + 1)
+        file.truncate(MOST_FILE_BYTES[path.name] + 1)
 
 
 @pytest.mark.parametrize("name", [*FILES, "unknown.npz", "manifest.json", "manifest.sig"])
@@ -413,7 +413,7 @@ def test_any_bytes_as_model_are_run_or_refused(copy: Path) -> None:
 def test_the_limits_leave_room_for_the_shipped_bundle() -> None:
     from edge.bundle.bundle import DEFAULT_BUNDLE
 
-    for name, most in LARGEST.items():
+    for name, most in MOST_FILE_BYTES.items():
         if (DEFAULT_BUNDLE / name).exists():
             found = (DEFAULT_BUNDLE / name).stat()
             assert stat.S_ISREG(found.st_mode) and found.st_size * 4 < most

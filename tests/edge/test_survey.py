@@ -80,7 +80,7 @@ def test_what_is_left_out_is_named_with_its_reason(photos):
         ("lost+found", LeftOutReason.SYSTEM),
     }
     (note,) = survey(photos).notes()
-    assert "13 left out" in note and "1 with an ending that is not known (.txt 1)" in note
+    assert "13 left out" in note and "1 with an unknown file extension (.txt 1)" in note
     assert counted(photos) == {"Battery": 2, "Mouse": 2}
 
 

@@ -56,7 +56,7 @@ def test_what_is_left_out_is_in_the_page_and_its_json(own_data, tmp_path):
     report = json.loads(done.stdout)
     assert report["left_out_by_reason"] == {
         "of the system": 1,
-        "with an ending that is not known": 1,
+        "with an unknown file extension": 1,
     }
     assert {Path(left["path"]).name for left in report["left_out"]} == {"__MACOSX", "<b>.xcf"}
     page = (tmp_path / "audit.html").read_text()

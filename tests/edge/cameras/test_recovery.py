@@ -3,7 +3,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.cameras.recovery import FAILING, Patience, Recovery, RecoveryStep
+from edge.cameras.recovery import FAILING_FACTOR, Patience, Recovery, RecoveryStep
 
 PATIENCE = Patience(stall_s=1, restart_s=5, give_up_s=60)
 
@@ -25,11 +25,11 @@ def test_silence_is_a_fault_then_a_new_process_then_the_end():
 
 def test_a_process_that_tells_of_failures_is_given_more_time():
     recovery = Recovery(PATIENCE, 0.0)
-    for second in range(int(FAILING * 5)):
+    for second in range(int(FAILING_FACTOR * 5)):
         recovery.heard(second)
         assert recovery.due(second, False) is RecoveryStep.WAIT
         assert recovery.is_fault(second) is (second >= 1)
-    assert recovery.due(FAILING * 5, False) is RecoveryStep.RESTART
+    assert recovery.due(FAILING_FACTOR * 5, False) is RecoveryStep.RESTART
 
 
 def test_a_black_picture_is_a_fault_that_no_restart_helps():

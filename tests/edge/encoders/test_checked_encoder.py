@@ -11,7 +11,7 @@ from edge.cameras.watched import WatchedCamera
 from edge.clock import VirtualClock
 from edge.conveyor import Conveyor
 from edge.decision.voting import Voting
-from edge.encoders.checked_encoder import AGREE_MM, OFF_MM, CheckedEncoder
+from edge.encoders.checked_encoder import AGREEMENT_MM, MOST_DRIFT_MM, CheckedEncoder
 from edge.encoders.pulses import PulseEncoder
 from edge.encoders.visual_odometer import Odometer
 from edge.gates.schedule import GateSchedule
@@ -168,11 +168,13 @@ def test_a_cut_cable_is_noticed_and_the_camera_takes_over_without_a_jump(told):
     ran = run(STEADY, lambda at, count: [] if cut[0] < at < cut[1] else [count])
     told("cable cut", ran, *cut)
     assert ran.times(lambda health: "silent" in health.message)
-    assert ran.times(lambda health: health.message)[0] - cut[0] < (OFF_MM + 20) / 250 + 2 / FPS
+    assert (
+        ran.times(lambda health: health.message)[0] - cut[0] < (MOST_DRIFT_MM + 20) / 250 + 2 / FPS
+    )
     back_s = ran.times(lambda health: health.message)[-1] - cut[1]
-    assert back_s < (AGREE_MM + 60) / 250 + 2 / FPS
+    assert back_s < (AGREEMENT_MM + 60) / 250 + 2 / FPS
     assert largest_jump(ran) < 250 / FPS + 3, "it only stands while the silence is not noticed"
-    assert max(abs(mm) for _, mm in ran.off_mm) < OFF_MM + 250 / FPS + 5
+    assert max(abs(mm) for _, mm in ran.off_mm) < MOST_DRIFT_MM + 250 / FPS + 5
     assert (ran.score.counted, ran.score.duplicates, ran.score.false_positives) == (16, 0, 0)
     assert ran.encoder_faults == 0 and wrong_gate(ran) == 0
 
@@ -198,7 +200,7 @@ def test_an_encoder_that_misses_every_tenth_pulse_is_told_from_the_camera(told):
     ran = run(STEADY, missing)
     told("misses every tenth pulse", ran, 0.0)
     (first,) = {health.message for _, health in ran.health if health.message}
-    assert "told" in first and "mm_per_pulse" in first and wrong_gate(ran) == 0
+    assert "measured" in first and "mm_per_pulse" in first and wrong_gate(ran) == 0
     assert (ran.score.counted, ran.score.duplicates, ran.score.false_positives) == (16, 0, 0)
 
 

@@ -70,9 +70,9 @@ def test_a_model_that_hangs_or_is_ended_is_no_success_and_keeps_nothing_from_end
         inference.start(VIEW)
         with pytest.raises(EwasteError, match="SystemExit"):
             inference.answer()
-    monkeypatch.setattr("edge.inference.worker.HANGS_S", 0.1)
+    monkeypatch.setattr("edge.inference.worker.LONGEST_INFERENCE_S", 0.1)
     inference = ThreadedInference(Waiting(), patience_s=0.01)
     inference.start(VIEW)
-    with pytest.raises(EwasteError, match="has said nothing for"):
+    with pytest.raises(EwasteError, match="has not answered for"):
         inference.wait()
     assert inference._thread.daemon

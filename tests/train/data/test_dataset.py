@@ -212,5 +212,5 @@ def test_what_is_left_out_is_told_before_the_photos_are_read(own_data):
     said = []
     read_dataset([own_data], 64, 0, said.append)
     assert said == [
-        f"{own_data}: 1 left out: 1 with an ending that is not known (.xcf 1)",
+        f"{own_data}: 1 left out: 1 with an unknown file extension (.xcf 1)",
     ]
