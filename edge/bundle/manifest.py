@@ -287,6 +287,9 @@ def parse_manifest(path: Path, content: bytes) -> Manifest:
     """
     try:
         read = to_format_2(from_json(content))
+        if isinstance(read, dict) and read.get("format", 2) != 2:
+            # First of all: the keys of another format mean nothing here.
+            raise Refused(f"{path}: format: {str(read['format'])[:40]} is not 1 or 2; {REMEDY}")
         # As JSON again: only from JSON are times and lists taken strictly and still understood.
         manifest = Manifest.model_validate_json(json.dumps(read))
         # Only now: the parser above bounds depth, which this one does not.
