@@ -1,10 +1,12 @@
 """Keeping the chatter of native libraries off the terminal."""
 
 import fcntl
+import importlib
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from types import ModuleType
 
 
 @contextmanager
@@ -31,6 +33,19 @@ def quiet() -> Iterator[None]:
             else:
                 os.dup2(handle, number)
                 os.close(handle)
+
+
+def import_quietly(name: str) -> ModuleType:
+    """Import a module whose native code prints while it is loaded, as TensorFlow's does.
+
+    Args:
+        name: dotted name of the module.
+
+    Raises:
+        ImportError: it cannot be imported.
+    """
+    with quiet():
+        return importlib.import_module(name)
 
 
 def _duplicate(number: int) -> int | None:

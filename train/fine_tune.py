@@ -11,7 +11,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+from edge.process_setup import silence_tensorflow
+from edge.quiet import import_quietly
+
+silence_tensorflow()
+import_quietly("tensorflow")
 
 import keras
 import numpy as np

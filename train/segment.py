@@ -4,13 +4,16 @@ What is found on plain backgrounds teaches a network to find items on any
 (`train.learning.segmenter`).
 """
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+from edge.process_setup import silence_tensorflow
+from edge.quiet import import_quietly
+
+silence_tensorflow()
+import_quietly("tensorflow")
 
 import cv2
 import numpy as np

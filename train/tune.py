@@ -4,7 +4,6 @@ The photos are read and the frozen part's features computed once; a trial is a t
 """
 
 import json
-import os
 import shutil
 import sys
 from collections.abc import Sequence
@@ -12,7 +11,11 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+from edge.process_setup import silence_tensorflow
+from edge.quiet import import_quietly
+
+silence_tensorflow()
+import_quietly("tensorflow")
 
 import keras
 import typer

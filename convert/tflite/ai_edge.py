@@ -1,8 +1,8 @@
 """Quantize a float .tflite file with Google's ai-edge-quantizer."""
 
-import os
+from edge.process_setup import silence_tensorflow
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+silence_tensorflow()
 
 import re
 from collections.abc import Sequence

@@ -3,9 +3,11 @@
 Importing this module imports TensorFlow, which takes seconds and prints to stderr.
 """
 
-import os
+from edge.process_setup import silence_tensorflow
+from edge.quiet import import_quietly
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+silence_tensorflow()
+import_quietly("tensorflow")
 
 import math
 import re

@@ -1,6 +1,5 @@
 """A model to be judged, Keras or TFLite, behind one function: pixels in, answers out."""
 
-import os
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from edge.bundle.verify import verify
 from edge.decision.decide import DecisionRules, rules_for
 from edge.errors import BadInput, first_problem
 from edge.inference.preprocess import float_input
+from edge.process_setup import silence_tensorflow
 from edge.quiet import quiet
 from train.evaluation.calibration import read_calibration
 
@@ -131,7 +131,7 @@ class _RunConfig(BaseModel):
 def _open_run(path: Path) -> Predictor:
     config = _parse(path / RUN_CONFIG, _RunConfig)
     found = read_calibration(path, config.labels)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    silence_tensorflow()
     with quiet():
         import keras  # takes seconds, and bundles do without
 
