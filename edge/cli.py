@@ -505,7 +505,7 @@ def export(
 
     if review is None and csv is None:
         raise BadInput("nothing to export; give --review DIR or --csv FILE")
-    path = _settings(config, None, state, None, None).state.expanduser() / RECORDS_NAME
+    path = _settings(config, None, state, None, None).state_folder / RECORDS_NAME
     figures: dict[str, int] = {}
     unread: list[int] = []
     with Store(path, read_only=True) as store:
@@ -575,7 +575,7 @@ def _work(
     if tally.records_lost and tally.recorded:
         raise EwasteError(
             f"{tally.records_lost} records of {tally.items} items are lost; "
-            f"check the disk of {settings.state.expanduser()}"
+            f"check the disk of {settings.state_folder}"
         )
 
 

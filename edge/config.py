@@ -443,16 +443,32 @@ class Config(_Section):
     @property
     def bundles(self) -> Path:
         """Where bundles are installed (`edge.bundle.install`)."""
-        return self.state.expanduser() / "bundles"
+        return self.state_folder / "bundles"
+
+    @property
+    def state_folder(self) -> Path:
+        """The directory for the records and what the page shows.
+
+        Raises:
+            BadInput: it is to be in a home folder, and the user has none.
+        """
+        try:
+            return self.state.expanduser()
+        except RuntimeError:
+            raise BadInput(
+                f"{self.state}: there is no such home folder; set another --state"
+            ) from None
 
     @property
     def bundle(self) -> Path:
         """The bundle to run: the one that is named, else the installed, else the shipped one."""
-        installed = self.bundles / CURRENT
         if "bundle" in self.classifier.model_fields_set:
             return self.classifier.bundle
         try:
+            installed = self.bundles / CURRENT
             installed.lstat()
+        except BadInput:
+            return self.classifier.bundle  # a user without a home folder has installed none
         except (FileNotFoundError, NotADirectoryError):
             return self.classifier.bundle
         except OSError:

@@ -249,3 +249,8 @@ def readable_by_others(path: Path) -> bool:
         return bool(path.stat().st_mode & 0o044)
     except OSError:
         return False
+
+
+def leads_nowhere(path: Path) -> bool:
+    """Whether a path is a link to what is not there, such as a disk that is not plugged in."""
+    return path.is_symlink() and not path.exists()

@@ -33,7 +33,7 @@ from edge.encoders.gpio_encoder import GpioEncoder
 from edge.encoders.pulses import PulseEncoder
 from edge.encoders.visual_odometer import Odometer
 from edge.errors import BadInput
-from edge.files import make_private_folder
+from edge.files import leads_nowhere, make_private_folder
 from edge.folder_lock import folder_lock
 from edge.gates.output import GateOutput
 from edge.gates.schedule import GateSchedule
@@ -190,7 +190,7 @@ def run_line(
     if panel and not page_installed():
         log.warning("the page needs Gradio; %s; the line runs without it", PAGE_REMEDY)
         panel = False
-    state = config.state.expanduser()
+    state = config.state_folder
     _make_state(state)
     with ExitStack() as ending:
         ending.enter_context(folder_lock(state))
@@ -231,7 +231,8 @@ def run_line(
         gates, wired = source.gates or outputs.gates, outputs.wired or source.gates is not None
         if not wired:
             log.warning("no gate is wired: %s", UNWIRED_REMEDY)
-        recall = _recall_from(state / RECORDS_NAME)
+        # A film that is played again is not a line that starts again: its items are counted anew.
+        recall = _recall_from(state / RECORDS_NAME) if is_live(config.camera.source) else None
         conveyor = build_conveyor(config, source, gates, proved, record, recall, moved=hand_over)
         publisher = LivePublisher(state)
         at_end("the live view", publisher.close)
@@ -266,6 +267,12 @@ def _make_state(state: Path) -> None:
         make_private_folder(state, STATE_FILES)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
+        if leads_nowhere(state):
+            target = state.readlink()
+            log.warning(
+                "%s: leads to %s, which is not there; the line goes on without", state, target
+            )
+            return
         if getattr(error, "errno", None) in DISK_FAULTS:
             log.warning("%s: cannot be made (%s); the line goes on without", state, reason)
             return

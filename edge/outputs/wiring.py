@@ -54,7 +54,7 @@ class Outputs:
             self.gates = self._driven[0 if pins else -1]
         if config.mqtt is not None:
             self._outbox = Outbox(config.mqtt.queue)
-            remembered = config.state.expanduser() / ANNOUNCED
+            remembered = config.state_folder / ANNOUNCED
             link = MqttLink(config.mqtt, self._outbox, bins, remembered)
             name = f"MQTT {config.mqtt.host}:{config.mqtt.tcp_port}"
             self._mqtt = OutputThread(name, link, MQTT_LONGEST_PAUSE_S)

@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         end_with_stdin()
     try:
         config = read_config(given.config)
-        state = (given.state or config.state).expanduser()
+        state = given.state.expanduser() if given.state else config.state_folder
         serve(
             state,
             given.records or state / RECORDS_NAME,

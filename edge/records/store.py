@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Any, get_type_hints
 
 from edge.errors import BadInput, EwasteError
+from edge.files import leads_nowhere
 from edge.records.former_reasons import reason_of
 from edge.records.schema import (
     APPLICATION_ID,
@@ -40,7 +41,7 @@ BUSY_SECONDS = 2.0
 BATCH = 100
 DAY_S, MEGABYTE = 86400.0, 1e6
 PRUNE_ROWS, PRUNE_ROUNDS = 200, 20
-JOURNALS = ("-wal", "-shm")
+JOURNALS = ("-wal", "-shm", "-journal")
 """Ends of the names of the files that SQLite keeps beside its own."""
 LONGEST_VALUE = 32 * 2**20
 """Longest text or crop, bytes; a damaged length may claim more than the memory holds."""
@@ -297,7 +298,10 @@ class Store:
             # SQLite would let everybody read it. Its journals get the same mode.
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
         except FileExistsError:
-            pass
+            if leads_nowhere(self.path):
+                raise EwasteError(
+                    f"{self.path}: leads to {self.path.readlink()}, which is not there"
+                ) from None
         except OSError as error:
             kind = EwasteError if error.errno in PASSING_ERRNOS else BadInput
             raise kind(

@@ -149,3 +149,46 @@ def test_a_killed_line_leaves_no_page_and_no_lock_and_a_hang_up_is_an_end(fake_p
         injected("the terminal is closed", "a clean end, exit 0", time.monotonic() - started)
         assert read_status(state).state == "stopped"
         assert not answers("127.0.0.1", port, 1)
+
+
+def test_a_film_that_is_played_again_is_counted_again(film, tmp_path):
+    """Only a line that starts again knows what it had counted before."""
+    for counted in (4, 8):
+        assert run(film, tmp_path, capture_output=True).returncode == 0
+        assert recorded(tmp_path) == counted
+
+
+@pytest.mark.parametrize("linked", ["state", RECORDS_NAME])
+def test_records_on_a_disk_that_is_not_there_do_not_keep_the_line_from_starting(
+    film, tmp_path, injected, linked
+):
+    state = tmp_path / "state"
+    if linked == RECORDS_NAME:
+        state.mkdir()
+    link = state if linked == "state" else state / RECORDS_NAME
+    link.symlink_to(tmp_path / "unplugged" / linked)
+    done = run(film, state, capture_output=True)
+    assert done.returncode == 0 and "4 items: " in done.stdout, done.stderr
+    assert "which is not there" in done.stderr and "Traceback" not in done.stderr
+    assert not (tmp_path / "unplugged").exists()
+    injected(
+        f"the disk of {linked} is not plugged in", "4 items sorted, said that none is recorded"
+    )
+
+
+def test_a_folder_in_the_place_of_a_journal_loses_no_record(film, tmp_path):
+    (tmp_path / f"{RECORDS_NAME}-journal").mkdir()
+    done = run(film, tmp_path, capture_output=True)
+    assert done.returncode == 0 and recorded(tmp_path) == 4, done.stderr
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root to become a user without a home")
+@pytest.mark.parametrize(("given", "exit_code"), [(["verify", "--help"], 0), (["export"], 2)])
+def test_a_user_without_a_home_gets_one_line(tmp_path, given, exit_code):
+    environment = {name: value for name, value in os.environ.items() if name != "HOME"}
+    command = [*COMMAND, *given, *(["--csv", "records.csv"] if given == ["export"] else [])]
+    done = subprocess.run(
+        command, text=True, capture_output=True, timeout=120, user=12345, env=environment
+    )
+    assert done.returncode == exit_code, done.stderr
+    assert "Traceback" not in done.stderr and "fault of the program" not in done.stderr
