@@ -1,12 +1,14 @@
 # make demo: the conveyor on a simulated belt and its page. make test: the tests. make wheel: the
-# device's part as one file to install, in dist/. All need only make and python3 with venv.
+# device's part as one file to install, in dist/. make test-device: the device's tests in a venv
+# without the workstation's packages. All need only make and python3 with venv.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+DEVICE := .venv-device
 PORT ?= 7860
 
-.PHONY: demo test test-slow lint wheel clean
+.PHONY: demo test test-slow test-device lint wheel clean
 
 demo: $(VENV)/.edge
 	@$(BIN)/ewaste-edge demo --port $(PORT) $(if $(PHOTOS),--photos "$(PHOTOS)")
@@ -16,6 +18,9 @@ test: $(VENV)/.dev
 
 test-slow: $(VENV)/.dev
 	$(BIN)/python -m pytest -m slow
+
+test-device: $(DEVICE)/.installed
+	$(DEVICE)/bin/python -m pytest -m "not slow" tests/edge
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -44,5 +49,11 @@ $(VENV)/.dev: $(VENV)/bin/python setup.py
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@ $(VENV)/.edge
 
+$(DEVICE)/.installed: setup.py
+	@$(PYTHON) -m venv $(DEVICE)
+	@$(DEVICE)/bin/python -m pip install --quiet --disable-pip-version-check --editable \
+		'.[panel,mqtt,modbus]' gpiozero pytest hypothesis psutil
+	@touch $@
+
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(DEVICE) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -23,3 +24,10 @@ def test_the_device_runs_without_tensorflow_and_the_line_without_gradio():
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_the_devices_tests_need_no_workstation():
+    pattern = re.compile(r"^\s*(from|import) (keras|tensorflow|train|convert|benchmarks)\b", re.M)
+    for path in (ROOT / "tests" / "edge").rglob("*.py"):
+        found = pattern.search(path.read_text(encoding="utf-8"))
+        assert not found, f"{path}: {found and found[0].strip()}"

@@ -364,10 +364,9 @@ def test_gates_that_do_not_exist_are_an_error_or_said(tmp_path, simulated, pin, 
 def test_a_record_on_a_line_without_gates_claims_no_sorting():
     from dataclasses import replace
 
-    from tests.records import RECORD
-
     from edge.line import without_gates
     from edge.verdict import Reason
+    from tests.support.records import RECORD
 
     told = without_gates(replace(RECORD, bin="boards", reason=Reason.SORTED, detail="sure"))
     assert (told.bin, told.reason) == ("boards", Reason.NO_GATE)
