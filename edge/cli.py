@@ -241,7 +241,7 @@ def simulate(
             seed=seed,
             pictures=pictures,
             video=video,
-            recorded=show,
+            on_record=show,
         ).score
     if as_json:
         out.print(json.dumps(_figures(score)))

@@ -1,4 +1,4 @@
-"""A film of a simulated belt (`edge.simulator.filming`), shown again as a camera would."""
+"""Play a film of a simulated belt (`edge.simulator.filming`) as a camera."""
 
 import json
 import time

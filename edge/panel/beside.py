@@ -1,6 +1,6 @@
-"""The page beside a line, in a process of its own: started, watched, replaced, and ended with it.
+"""Run the page of a line in a process of its own: start, watch, restart, and end it.
 
-Nothing that happens to the page reaches the line, and a page never outlives its line.
+No failure of the page reaches the line, and the page never outlives its line.
 """
 
 import http.client
@@ -23,23 +23,24 @@ from edge.panel.listener import listen
 log = logging.getLogger(__name__)
 
 EFFECTIVE = "config.json"
-"""What the page needs of the configuration that a line runs with."""
+"""The file of the line's configuration that the page needs."""
 PORT_WAIT_S = 6.0
-"""A page whose line was killed has gone by then."""
+"""The time after which a page whose line was killed has ended, s."""
 END_S = 5.0
 EVERYWHERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
 @dataclass(frozen=True)
 class Care:
-    """How a page is looked after, s.
+    """The intervals of the supervision of a page, s.
 
     Attributes:
-        every_s: between two looks.
-        start_s: a new page that has not answered for so long hangs.
-        hung_s: so does one that has answered before.
-        first_pause_s, longest_pause_s: before it is started again, twice as long each time.
-        healthy_s: a page that has lived for so long is paused for as the first one.
+        every_s: the time between two checks.
+        start_s: a new page that does not answer within this time hangs.
+        hung_s: a page that has answered before hangs after this time without an answer.
+        first_pause_s: the pause before the first restart; it doubles each time.
+        longest_pause_s: the maximum pause.
+        healthy_s: after a page has run this long, the next pause is the first one again.
     """
 
     every_s: float = 2.0
@@ -51,15 +52,15 @@ class Care:
 
 
 def page_address(host: str, port: int) -> str:
-    """The address to type into a browser."""
+    """Return the URL of the page."""
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def await_port(host: str, port: int, seconds: float = PORT_WAIT_S) -> None:
-    """Wait for a port that a page of a line that was killed may still have.
+    """Wait for a port that the page of a killed line may still hold.
 
     Raises:
-        BadInput: another program keeps it. (What else may be wrong, the page meets again.)
+        BadInput: another program holds it. (Other errors are left to the page.)
     """
     give_up_at = time.monotonic() + seconds
     while True:
@@ -76,10 +77,10 @@ def await_port(host: str, port: int, seconds: float = PORT_WAIT_S) -> None:
 
 
 class PageBeside:
-    """Keeps one page up, by a thread of its own."""
+    """Keeps one page running, in a thread of its own."""
 
     def __init__(self, config: Config, state: Path, care: Care | None = None) -> None:
-        """Start the page, or go on trying to.
+        """Start the page, or keep trying.
 
         Args:
             config: of the line.
@@ -98,13 +99,13 @@ class PageBeside:
 
     @property
     def error(self) -> str | None:
-        """Why there is no page at the moment, one line; None: there is, as far as is known."""
+        """Why there is no page at the moment, one line; None: there is one, as far as is known."""
         if not self._thread.is_alive() and not self._closing.is_set():
-            return "the page is not looked after any more"
+            return "the page is no longer supervised"
         return self._error
 
     def close(self) -> None:
-        """End the page and all that it has started, within seconds; safe to call twice."""
+        """End the page and all processes it started, within seconds; safe to call twice."""
         self._closing.set()
         with self._lock:
             if self._process is not None:
@@ -139,10 +140,10 @@ class PageBeside:
         self._error = why
 
     def _start(self) -> subprocess.Popen:
-        """Start the page; it ends when our end of its standard input is closed, however we end.
+        """Start the page; it ends when our end of its standard input closes, however we end.
 
         Raises:
-            EwasteError: its port is not to be had, or its configuration cannot be written.
+            EwasteError: its port is not available, or its configuration cannot be written.
         """
         listen(self._config.panel.host, self._config.panel.port).close()
         path = self._state / EFFECTIVE
@@ -164,7 +165,7 @@ class PageBeside:
             return self._process
 
     def _watch(self, process: subprocess.Popen) -> str:
-        """Look after a page until it is of no use or we close; why it is of no use."""
+        """Watch a page until it fails or we close; return why it failed, else an empty text."""
         care = self._care
         give_up_at, look_at = time.monotonic() + care.start_s, 0.0
         while not self._closing.wait(min(0.5, care.every_s)):
@@ -184,7 +185,7 @@ class PageBeside:
 
 
 def answers(host: str, port: int, timeout_s: float) -> bool:
-    """Whether a page answers there, and does not say that it hangs."""
+    """Return whether a page answers there and does not report that it hangs."""
     connection = http.client.HTTPConnection(EVERYWHERE.get(host, host), port, timeout=timeout_s)
     try:
         connection.request("GET", "/health")
@@ -196,7 +197,7 @@ def answers(host: str, port: int, timeout_s: float) -> bool:
 
 
 def _end(process: subprocess.Popen, patience_s: float) -> None:
-    """End a process that leads a group: itself, in order if it has time, then all that is left."""
+    """End a process and its group: the process first, orderly if it has time, then the rest."""
     if process.poll() is None and patience_s:
         process.send_signal(signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):

@@ -1,6 +1,6 @@
-"""A loop of simulated belt rendered to a film, for runs in real time.
+"""Render a loop of simulated belt to a film, for runs in real time.
 
-Rendering while the line runs would take the time that it is to be measured by.
+Rendering while the line runs would take the time that is to be measured.
 """
 
 import json
@@ -28,25 +28,28 @@ def render_film(
     seed: int,
     pictures: PhotoFolders,
 ) -> Film:
-    """Render a loop of belt at an even speed.
+    """Render a loop of belt at a constant speed.
 
     Args:
-        folder: to write; 2.8 MB a picture at 1280x720.
+        folder: the folder to write; 2.8 MB per frame at 1280x720.
         config: the line.
-        scenario: the load, the camera and the greatest speed are taken from it; without items the
-            belt is empty.
-        textures: the loop's length, in lengths of the belt's own pattern.
+        scenario: its load, camera, and nominal speed are used; without items the belt is empty.
+        textures: the length of the loop, in lengths of the belt's texture.
         seed: of what lies on the belt and where.
-        pictures: to lay down.
+        pictures: the photos to lay down.
+
+    Returns:
+        What the film shows.
 
     Raises:
-        BadInput: the photos cannot be used, or the speed does not fit whole pictures in a loop.
+        BadInput: the photos cannot be used, or a loop at this speed is not a whole number of
+            frames.
     """
     geometry, fps, speed_mm_s = config.geometry, scenario.camera.fps, scenario.nominal_mm_s
     loop_mm = textures * TEXTURE_MM
     count = round(loop_mm / speed_mm_s * fps)
     if abs(count * speed_mm_s / fps - loop_mm) > geometry.mm_per_px:
-        raise BadInput(f"{loop_mm:g} mm at {speed_mm_s:g} mm/s are no whole number of pictures")
+        raise BadInput(f"{loop_mm:g} mm at {speed_mm_s:g} mm/s is not a whole number of frames")
     placed = _loop(config, scenario, loop_mm, seed, pictures) if scenario.items else []
     scene = Scene(
         [
@@ -72,7 +75,7 @@ def render_film(
 def _loop(
     config: Config, scenario: Scenario, loop_mm: float, seed: int, pictures: PhotoFolders
 ) -> list[PlacedItem]:
-    """The items that fit in a loop, with the least gap between the last one and the first."""
+    """Place items in a loop, with the minimum gap between the last one and the first."""
     load = scenario.load
     longest = round(loop_mm / max(1.0, load.gap_mm[0] + 50.0))
     placed = place_items(

@@ -1,4 +1,4 @@
-"""Where things lie on the simulated belt: apart, against each other, or over each other."""
+"""Place items on the simulated belt: apart, touching, or overlapping."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,20 +10,21 @@ from edge.belt.geometry import Geometry
 from edge.simulator.pieces import Piece
 
 MARGIN_MM = 12.0  # between an item and the border of the view
-OVERLAP = (0.1, 0.3)  # share of the shorter item that lies over the other
-ASIDE = 0.3  # of the narrower width: how far two items that touch lie beside one line
+OVERLAP = (0.1, 0.3)  # share of the shorter item that overlaps the other
+ASIDE = 0.3  # largest offset between the centers of two touching items, in narrower widths
 
 
 @dataclass(frozen=True)
 class PlacedItem:
-    """A piece at its place on the belt.
+    """A piece at its position on the belt.
 
     Attributes:
         label: its true class.
         position_mm: the belt coordinate of its center.
-        offset_mm: its center across the belt, from the middle of the view, downwards positive.
-        length_mm, width_mm: its extents along and across the belt.
-        draw: makes its picture, uint8 RGBA [h, w, 4] at belt resolution, cropped to what shows.
+        offset_mm: its center across the belt, from the middle of the view, down is positive.
+        length_mm: its extent along the belt.
+        width_mm: its extent across the belt.
+        draw: draws it, uint8 RGBA [h, w, 4] at belt resolution, cropped to its visible pixels.
     """
 
     label: str
@@ -45,18 +46,18 @@ def place_items(
     touching: float = 0.0,
     overlapping: float = 0.0,
 ) -> list[PlacedItem]:
-    """Lay `count` pieces on the belt, one behind the other, at random distances and offsets.
+    """Place `count` pieces on the belt, one behind the other, at random distances and offsets.
 
     Args:
-        pieces: what to lay down, in order.
-        count: how many.
+        pieces: the pieces, in order.
+        count: the number of items.
         seed: of the distances and offsets.
-        geometry: the view, whose width across the belt every item keeps within.
-        gap_mm: least and greatest distance between the ends of two neighbors.
-        start_mm: the belt coordinate from which on items lie; by default they are just out of
-            view, upstream, when the encoder reads 0.
-        touching: share of the items that lie against the one before them, in pairs.
-        overlapping: share of the items that lie partly over the one before them, in pairs.
+        geometry: the view; every item stays within it across the belt.
+        gap_mm: the minimum and maximum distance between the ends of two neighbors.
+        start_mm: the belt coordinate after which items lie; by default they are just out of view,
+            upstream, when the encoder reads 0.
+        touching: the share of items that touch the one before them, in pairs.
+        overlapping: the share of items that partly overlap the one before them, in pairs.
 
     Returns:
         The items, first on the belt first.
@@ -69,7 +70,7 @@ def place_items(
         chance = rng.uniform() if touching + overlapping else 1.0
         if not paired and chance < touching + overlapping:
             overlap = rng.uniform(*OVERLAP) if chance < overlapping else 0.0
-            item = _laid_against(placed[-1], piece, overlap, rng, geometry)
+            item = _place_against(placed[-1], piece, overlap, rng, geometry)
             paired = True
         else:
             begin_mm = end_mm + rng.uniform(*gap_mm)
@@ -94,20 +95,20 @@ def _placed(piece: Piece, position_mm: float, offset_mm: float) -> PlacedItem:
 
 
 def _room_mm(piece: Piece, geometry: Geometry) -> float:
-    """How far a piece may lie from the middle of the view."""
+    """The maximum offset of a piece from the middle of the view."""
     return max(0.0, (geometry.height_mm - piece.width_mm) / 2 - MARGIN_MM)
 
 
-def _laid_against(
+def _place_against(
     before: PlacedItem, piece: Piece, overlap: float, rng: np.random.Generator, geometry: Geometry
 ) -> PlacedItem:
-    """A piece pushed down the belt until it meets the item before it, and `overlap` further.
+    """Push a piece down the belt until it meets the item before it, and `overlap` farther.
 
     Args:
         before: the item.
         piece: the piece.
-        overlap: of the shorter one's length, 0 to 1.
-        rng: of how far beside each other they lie.
+        overlap: a share of the shorter one's length, 0 to 1.
+        rng: of the offset between them.
         geometry: the view.
     """
     aside_mm = ASIDE * min(before.width_mm, piece.width_mm)
@@ -121,14 +122,18 @@ def _laid_against(
 
 
 def gap(ahead: np.ndarray, behind: np.ndarray, lower_px: float) -> int:
-    """How far two pictures whose bounds meet can be pushed together before their items meet, px.
+    """Measure how far two pictures whose bounds meet can be pushed together until the items meet.
 
     Args:
-        ahead: further down the belt, so to the right; uint8 RGBA [h, w, 4], straight alpha.
-        behind: the one to its left, likewise.
-        lower_px: how much lower than `ahead` the middle of `behind` lies.
+        ahead: the picture farther down the belt, on the right; uint8 RGBA [h, w, 4], straight
+            alpha.
+        behind: the picture on its left, likewise.
+        lower_px: how much lower than the middle of `ahead` the middle of `behind` is.
+
+    Returns:
+        The distance, px.
     """
-    # Rows of `ahead` and of `behind` that lie beside each other.
+    # The rows that `ahead` and `behind` share.
     shift = round(lower_px + (ahead.shape[0] - behind.shape[0]) / 2)
     first, last = max(0, shift), min(ahead.shape[0], shift + behind.shape[0])
     if first >= last:

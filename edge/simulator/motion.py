@@ -1,4 +1,4 @@
-"""How the simulated belt really moves, whatever an encoder says of it."""
+"""The true motion of the simulated belt, independent of any encoder."""
 
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -10,12 +10,12 @@ from edge.encoders.encoder import HEALTHY, EncoderHealth
 
 @dataclass(frozen=True)
 class Stretch:
-    """A stretch of time at one speed.
+    """A period at one speed.
 
     Attributes:
-        seconds: how long, > 0.
-        speed_mm_s: 0 is a stop, negative a jog back.
-        ramp_s: in so many of its first seconds the speed changes evenly from the one before.
+        seconds: its duration, > 0.
+        speed_mm_s: the belt speed; 0 is a stop, negative is a jog back.
+        ramp_s: the first seconds, in which the speed changes linearly from the one before.
     """
 
     seconds: float
@@ -25,7 +25,7 @@ class Stretch:
 
 @dataclass(frozen=True)
 class _Leg:
-    """Even acceleration from one speed to another."""
+    """Constant acceleration from one speed to another."""
 
     seconds: float
     from_mm_s: float
@@ -39,7 +39,7 @@ class _Leg:
 
 
 class BeltMotion:
-    """The belt's true position; it may stand in for a perfect encoder (`edge.encoders.encoder`)."""
+    """The true position of the belt; also a perfect encoder (`edge.encoders.encoder`)."""
 
     def __init__(
         self, stretches: Sequence[Stretch], repeated: bool = True, started_at: float = 0.0
@@ -47,38 +47,38 @@ class BeltMotion:
         """Start at 0 mm at `started_at`, at the first stretch's speed.
 
         Args:
-            stretches: one after the other.
-            repeated: from the beginning after the last one; else the last one goes on for ever.
-            started_at: seconds of the clock.
+            stretches: the stretches, in order.
+            repeated: repeat them after the last one; else the last one continues forever.
+            started_at: the start, seconds of the clock.
 
         Raises:
-            ValueError: there is no stretch, or one is no longer than its ramp.
+            ValueError: there is no stretch, or one is not longer than its ramp.
         """
         if not stretches:
             raise ValueError("a motion needs at least one stretch")
         if any(not 0 <= each.ramp_s < each.seconds for each in stretches):
             raise ValueError("each stretch must be longer than its ramp")
         self._repeated, self._started_at = repeated, started_at
-        # The first time the belt runs already; a repetition ramps from the last speed.
+        # In the first round the belt already runs; a repetition ramps from the last speed.
         self._first = _Round(_legs(stretches, stretches[0].speed_mm_s))
         self._again = _Round(_legs(stretches, stretches[-1].speed_mm_s))
 
     def position_mm(self, at_seconds: float) -> float:
-        """The belt's position; 0 at `started_at`."""
+        """Return the belt position, mm; 0 at `started_at`."""
         during, before_mm, after_s = self._round(at_seconds)
         return before_mm + during.way_mm(after_s)
 
     def speed_mm_s(self, at_seconds: float) -> float:
-        """How fast it moves."""
+        """Return the belt speed, mm/s."""
         during, _, after_s = self._round(at_seconds)
         return during.speed_mm_s(after_s)
 
     def health(self) -> EncoderHealth:
-        """A perfect encoder has no fault."""
+        """Return that a perfect encoder has no fault."""
         return HEALTHY
 
     def _round(self, at_seconds: float) -> "tuple[_Round, float, float]":
-        """The round of stretches at a time, where it began, and how long ago."""
+        """Find the round of stretches at a time, the position where it began, and how long ago."""
         first, again = self._first, self._again
         after_s = at_seconds - self._started_at
         if after_s < first.seconds or not self._repeated:
@@ -88,7 +88,7 @@ class BeltMotion:
 
 
 class _Round:
-    """All legs once."""
+    """One round of all legs."""
 
     def __init__(self, legs: Sequence[_Leg]) -> None:
         self._legs = legs

@@ -1,4 +1,4 @@
-"""Things to lay on the simulated belt: drawn items, photos, what is cut out of photos, debris."""
+"""Pieces for the simulated belt: drawn items, photos as cards, segmented items, debris."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -14,23 +14,24 @@ from edge.synthetic.items import CLASSES, SIZE_MM, draw_item
 from edge.synthetic.segmentation import segment_item
 
 DEBRIS = "debris"
-"""The true class of what is no electronic waste."""
+"""The true class of objects that are not electronic waste."""
 CARD_MM = (120.0, 200.0)
 CARD_TURN_DEGREES = 10.0
 DEBRIS_MM = (60.0, 180.0)
 SPRITE_SIDE = 1024
-"""px; items of larger photos are cut out of them reduced. They are kept, and turned before they get
-their size on the belt, which shows fewer pixels of them."""
+"""The maximum side of a segmented item, px. Items are kept at this size and turned before they are
+scaled to the belt, which shows fewer pixels of them."""
 
 
 @dataclass(frozen=True)
 class Piece:
-    """Something to lay on the belt.
+    """An object to place on the belt.
 
     Attributes:
         label: its true class.
-        length_mm, width_mm: its extents along and across the belt.
-        draw: makes its picture, uint8 RGBA [h, w, 4] at belt resolution, cropped to what shows.
+        length_mm: its extent along the belt.
+        width_mm: its extent across the belt.
+        draw: draws it, uint8 RGBA [h, w, 4] at belt resolution, cropped to its visible pixels.
     """
 
     label: str
@@ -40,7 +41,7 @@ class Piece:
 
 
 def drawn_pieces(seed: int, geometry: Geometry, labels: Sequence[str] = CLASSES) -> Iterator[Piece]:
-    """Drawn items without end: each class once, in random order, then each once again."""
+    """Yield drawn items endlessly: each class once, in random order, then each once again."""
     rng = np.random.default_rng(seed)
     while True:
         for index in rng.permutation(len(labels)):
@@ -50,8 +51,8 @@ def drawn_pieces(seed: int, geometry: Geometry, labels: Sequence[str] = CLASSES)
 
 
 def drawn_piece(label: str, seed: int, longest_mm: float, geometry: Geometry) -> Piece:
-    """One drawn item whose longest side is `longest_mm`."""
-    # Drawn small first, for its extents; then so large that what shows of it has the wanted size.
+    """Make a drawn item whose longest side is `longest_mm`."""
+    # Drawn small first for its extents, then so large that it has the right visible size.
     trial = 128
     height, width = cropped(draw_item(label, seed, trial)).shape[:2]
     size = round(trial * longest_mm / geometry.mm_per_px / max(height, width))
@@ -65,7 +66,7 @@ def drawn_piece(label: str, seed: int, longest_mm: float, geometry: Geometry) ->
 
 
 def photo_pieces(photos: Sequence[LabeledPhoto], seed: int, geometry: Geometry) -> Iterator[Piece]:
-    """Photos as cards, without end: each photo once, in random order, then each once again.
+    """Yield photos as cards endlessly: each once, in random order, then each once again.
 
     Raises:
         BadInput: a photo cannot be read (when its turn comes).
@@ -81,7 +82,7 @@ def photo_pieces(photos: Sequence[LabeledPhoto], seed: int, geometry: Geometry) 
 def photo_piece(
     photo: LabeledPhoto, longest_mm: float, turn_degrees: float, geometry: Geometry
 ) -> Piece:
-    """One photo as a card of `longest_mm`, turned, with the photo's own background.
+    """Make a card of `longest_mm` from a photo with its own background, turned.
 
     Raises:
         BadInput: the photo cannot be read.
@@ -103,7 +104,7 @@ def photo_piece(
 
 
 def card(photo: np.ndarray, longest_px: float, turn_degrees: float) -> np.ndarray:
-    """A photo, uint8 RGB [height, width, 3], scaled and turned: uint8 RGBA [h, w, 4]."""
+    """Scale and turn a photo, uint8 RGB [height, width, 3]; returns uint8 RGBA [h, w, 4]."""
     scale = longest_px / max(photo.shape[:2])
     if scale < 0.5:
         photo, scale = _shrunk(photo, scale), 1.0
@@ -118,7 +119,7 @@ def _shrunk(pixels: np.ndarray, scale: float) -> np.ndarray:
 
 
 def turned_sprite(sprite: np.ndarray, turn_degrees: float, scale: float = 1.0) -> np.ndarray:
-    """A picture, uint8 RGBA [h, w, 4], turned and scaled, with all of it in the new one."""
+    """Turn and scale a picture, uint8 RGBA [h, w, 4]; the result holds all of it."""
     height, width = sprite.shape[:2]
     turn = cv2.getRotationMatrix2D((width / 2, height / 2), turn_degrees, scale)
     turned_width = int(np.ceil(width * abs(turn[0, 0]) + height * abs(turn[0, 1])))
@@ -128,7 +129,11 @@ def turned_sprite(sprite: np.ndarray, turn_degrees: float, scale: float = 1.0) -
 
 
 def cropped(sprite: np.ndarray) -> np.ndarray:
-    """A picture, uint8 RGBA [h, w, 4], without its transparent margins."""
+    """Crop a picture, uint8 RGBA [h, w, 4], to its visible pixels.
+
+    Raises:
+        ValueError: it has none.
+    """
     left, top, width, height = cv2.boundingRect((sprite[..., 3] > 64).astype(np.uint8))
     if not width:
         raise ValueError("the picture is transparent everywhere")
@@ -138,9 +143,9 @@ def cropped(sprite: np.ndarray) -> np.ndarray:
 def segmented_pieces(
     photos: Sequence[LabeledPhoto], turn_degrees: float, seed: int, geometry: Geometry
 ) -> Iterator[Piece]:
-    """The items of photos without their backgrounds, without end; in random order, then again.
+    """Yield segmented items of photos endlessly: each once, in random order, then again.
 
-    Photos whose item cannot be told from its background are left out.
+    Photos whose item cannot be segmented are left out.
 
     Raises:
         BadInput: a photo cannot be read (when its turn comes).
@@ -163,7 +168,7 @@ def segmented_pieces(
 
 
 def debris_pieces(photos: Sequence[LabeledPhoto], seed: int, geometry: Geometry) -> Iterator[Piece]:
-    """Things that are no electronic waste, without end: cut out of photos, or drawn.
+    """Yield debris endlessly: segmented from photos, or drawn.
 
     Raises:
         BadInput: a photo cannot be read (when its turn comes).
@@ -181,7 +186,7 @@ def debris_pieces(photos: Sequence[LabeledPhoto], seed: int, geometry: Geometry)
 def sprite_piece(
     label: str, sprite: np.ndarray, longest_mm: float, turn_degrees: float, geometry: Geometry
 ) -> Piece:
-    """A picture, uint8 RGBA [h, w, 4], turned, its longest side then `longest_mm`."""
+    """Make a piece of `longest_mm` from a picture, uint8 RGBA [h, w, 4], turned."""
 
     def draw() -> np.ndarray:
         turned = cropped(turned_sprite(sprite, turn_degrees))
@@ -195,7 +200,7 @@ def sprite_piece(
 
 
 def mixed(sources: Sequence[tuple[float, Iterator[Piece]]], seed: int) -> Iterator[Piece]:
-    """Pieces of several sources, each drawn with a given weight, until one of them ends."""
+    """Yield pieces of several sources, chosen by weight, until one of them ends."""
     rng = np.random.default_rng(seed)
     weights = np.array([weight for weight, _ in sources])
     while True:

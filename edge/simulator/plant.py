@@ -1,4 +1,4 @@
-"""The simulated sorting line behind the camera: gates that divert what lies in front of them."""
+"""The simulated sorting line after the camera: gates that divert the items in front of them."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -16,11 +16,11 @@ HALF_OPEN = 0.5
 
 @dataclass(frozen=True)
 class Swing:
-    """A gate that starts to move.
+    """The start of a gate's motion.
 
     Attributes:
         at: seconds of the clock.
-        from_share: how far open it is then, 0 to 1.
+        from_share: how far open the gate is then, 0 to 1.
         open: whether it opens.
     """
 
@@ -29,7 +29,7 @@ class Swing:
     open: bool
 
     def share(self, at: float, travel_s: float) -> float:
-        """How far open it is at a later time."""
+        """Return how far open the gate is at a later time, 0 to 1."""
         moved = (at - self.at) / travel_s if travel_s else 1.0
         return min(1.0, self.from_share + moved) if self.open else max(0.0, self.from_share - moved)
 
@@ -37,32 +37,32 @@ class Swing:
 class SimulatedPlant:
     """Belt, items and gates; also a gate output (`edge.gates.output`).
 
-    A gate takes its time to swing, and diverts what passes it while it is at least half open. What
-    lies before the belt's end, `RUN_OUT_MM` behind the last gate, may still
-    come back when the belt jogs back; what falls off there is in `manual`.
+    A gate takes time to swing, and diverts items that pass it while it is at least half open. The
+    belt ends `RUN_OUT_MM` after the last gate: until there an item may come back when the belt
+    jogs back; there it falls into `manual`.
     """
 
     def __init__(
         self,
         items: Sequence[PlacedItem],
         gates: Sequence[GateSpec],
-        removed: Callable[[int], None] = lambda index: None,
+        on_removed: Callable[[int], None] = lambda index: None,
         travel_s: float = 0.0,
         now: Callable[[], float] = lambda: 0.0,
     ) -> None:
         """Start with all gates closed.
 
         Args:
-            items: what lies on the belt.
+            items: the items on the belt.
             gates: one per bin.
-            removed: told the index of each item that is no longer on the belt (`Scene.remove`).
-            travel_s: how long a gate swings from closed to open.
-            now: seconds of the clock.
+            on_removed: called with the index of each item that leaves the belt (`Scene.remove`).
+            travel_s: the time that a gate takes from closed to open, s.
+            now: the clock, s.
         """
         self._positions = np.array([item.position_mm for item in items], np.float64)
         self._gates = sorted(gates, key=lambda gate: gate.distance_mm)
         self._end_mm = max((gate.distance_mm for gate in gates), default=0.0) + RUN_OUT_MM
-        self._removed = removed
+        self._on_removed = on_removed
         self._encoder_mm: float | None = None
         self._travel_s, self._now, self._moved_at = travel_s, now, now()
         closed = Swing(-np.inf, 0.0, open=False)
@@ -97,14 +97,14 @@ class SimulatedPlant:
             self._swing(gate.bin, open=False)
 
     def alive(self) -> None:
-        """Simulated gates know no dead-man timer."""
+        """Do nothing: simulated gates have no dead-man timer."""
 
     def fault(self) -> str | None:
-        """Simulated gates always move."""
+        """Return None: simulated gates always move."""
         return None
 
     def advance(self, belt_mm: float) -> None:
-        """Move the belt to a position, which it has now; the gates were as they were told to be.
+        """Move the belt to its present position.
 
         An item whose center passes an open gate, either way, falls into that bin.
         """
@@ -121,7 +121,7 @@ class SimulatedPlant:
         self._drop(MANUAL, self._among(-np.inf, belt_mm - self._end_mm))
 
     def _pass(self, gate: GateSpec, from_mm: float, to_mm: float, began_at: float) -> None:
-        """Let the items that pass a gate on this way fall where it is open at their moment."""
+        """Drop the items that pass a gate on this way if it is open at that moment."""
         low, high = sorted((from_mm, to_mm))
         among = self._among(low - gate.distance_mm, high - gate.distance_mm)
         if not len(among):
@@ -147,12 +147,12 @@ class SimulatedPlant:
             self._swings[bin_name].append(Swing(now, last.share(now, self._travel_s), open))
 
     def _among(self, after_mm: float, up_to_mm: float) -> np.ndarray:
-        """The indices of the items on the belt between two belt coordinates."""
+        """Find the items on the belt between two belt coordinates, by index."""
         return np.flatnonzero((self._positions > after_mm) & (self._positions <= up_to_mm))
 
     def _drop(self, bin_name: str, indices: Iterable[int]) -> None:
-        """Let items fall into a bin."""
+        """Drop items into a bin."""
         for index in indices:
             self.routed[index] = bin_name
             self._positions[index] = np.nan
-            self._removed(int(index))
+            self._on_removed(int(index))

@@ -1,7 +1,7 @@
-"""What the camera over the simulated belt sees: rubber that scrolls, and items that lie on it.
+"""Render what the camera over the simulated belt sees: scrolling rubber with items on it.
 
-Nothing is kept that is not in view: an item's picture is made when it comes into view and dropped
-when it has left, so that a belt of thousands of items takes the memory of four.
+Only the pictures of items in view are kept, so a belt of thousands of items takes the memory of
+four.
 """
 
 from bisect import bisect_left, bisect_right
@@ -25,10 +25,10 @@ DEFAULT_OPTICS = Optics()
 
 @dataclass(frozen=True)
 class ItemLayer:
-    """An item's picture, ready to be laid over the belt: `belt * keep / 255 + paint`.
+    """The picture of an item, ready to be blended with the belt: `belt * keep / 255 + paint`.
 
     Attributes:
-        keep: uint8 [h, w, 3], what remains of the belt under the item and its shadow.
+        keep: uint8 [h, w, 3], the share of the belt that remains under the item and its shadow.
         paint: uint8 [h, w, 3], the item, premultiplied by its opacity.
     """
 
@@ -37,7 +37,7 @@ class ItemLayer:
 
 
 class Scene:
-    """The belt, the items on it, and a camera straight above."""
+    """The belt, the items on it, and a camera above."""
 
     def __init__(
         self,
@@ -70,16 +70,16 @@ class Scene:
         )
 
     def remove(self, index: int) -> None:
-        """Take the item at `index` of `items` off the belt."""
+        """Remove the item at `index` of `items` from the belt."""
         self._removed.add(index)
 
     def render(self, belt_mm: float, at: float = 0.0, speed_mm_s: float = 0.0) -> np.ndarray:
-        """What the camera sees, uint8 RGB [H, W, 3].
+        """Render a frame, uint8 RGB [H, W, 3].
 
         Args:
-            belt_mm: where the belt is.
-            at: seconds of the clock, for what changes with time.
-            speed_mm_s: of the belt.
+            belt_mm: the belt position.
+            at: seconds of the clock, for effects that change with time.
+            speed_mm_s: the belt speed.
         """
         width = self.geometry.width_px
         # Column x shows the belt at encoder - (x - width/2): the rubber is laid down mirrored.
@@ -116,7 +116,7 @@ class Scene:
 
 
 def item_layer(sprite: np.ndarray, shadow_px: float) -> ItemLayer:
-    """An item's picture, uint8 RGBA [h, w, 4], with a soft contact shadow around it."""
+    """Prepare the picture of an item, uint8 RGBA [h, w, 4], with a soft contact shadow."""
     pad = round(3 * shadow_px)
     sprite = cv2.copyMakeBorder(sprite, pad, pad, pad, pad, cv2.BORDER_CONSTANT, value=(0,) * 4)
     opacity = sprite[..., 3:].astype(np.float32) / 255

@@ -1,4 +1,4 @@
-"""How well the line did, against what really lay on the simulated belt."""
+"""Score a line's records and gates against the true items on the simulated belt."""
 
 from bisect import bisect_left
 from collections import defaultdict
@@ -13,7 +13,7 @@ from edge.verdict import Reason
 
 
 class Record(Protocol):
-    """What the line wrote down about one item."""
+    """The line's record of one item."""
 
     @property
     def label(self) -> str:
@@ -21,7 +21,7 @@ class Record(Protocol):
 
     @property
     def bin(self) -> str:
-        """Where it says that the item went."""
+        """The bin of the record."""
 
     @property
     def position_mm(self) -> float:
@@ -29,21 +29,21 @@ class Record(Protocol):
 
     @property
     def reason(self) -> str:
-        """Why, in words."""
+        """The reason, a value of `edge.verdict.Reason`."""
 
     @property
     def late(self) -> bool:
-        """Whether the verdict came after its gate's moment."""
+        """Whether the verdict came too late for the gate."""
 
 
 @dataclass(frozen=True)
 class BinScore:
-    """What came into a bin.
+    """The score of a bin.
 
     Attributes:
-        fed: items that belong there.
-        got: items that ended there.
-        right: items that belong there and ended there.
+        fed: items that belong in the bin.
+        got: items that ended in the bin.
+        right: items that belong in the bin and ended in it.
     """
 
     fed: int
@@ -52,12 +52,12 @@ class BinScore:
 
     @property
     def purity(self) -> float:
-        """The share of its content that belongs there, 0 to 1; NaN when it is empty."""
+        """The share of the bin's items that belong in it, 0 to 1; NaN if it is empty."""
         return self.right / self.got if self.got else float("nan")
 
     @property
     def recovery(self) -> float:
-        """The share of what belongs there that ended there; NaN when nothing does."""
+        """The share of the items that belong in the bin that ended in it; NaN if there are none."""
         return self.right / self.fed if self.fed else float("nan")
 
 
@@ -66,25 +66,26 @@ class Score:
     """Counts; `items` = `counted` + `missed`, and `counted` = `right` + `wrong` + `unknown`.
 
     Attributes:
-        items: what lay on the belt.
+        items: items on the belt.
         counted: items with a record.
-        right, wrong, unknown: counted items by their record's label. Of debris, which is of no
-            class, `unknown` is right and counted as such.
+        right: counted items whose record has the right label; for debris, `unknown` is right.
+        wrong: counted items whose record has another label.
+        unknown: counted items whose record is `unknown`, without debris.
         missed: items without a record.
         duplicates: records beyond the first of an item.
-        false_positives: records where no item was.
-        miscounted: `missed`, `duplicates` and `false_positives`, but for items that touch another
-            one and were recognized as touching: those are counted by hand.
-        touching: items that lay against another one.
-        touching_recognized: those that were recorded as touching, alone or with their neighbor.
-        touching_false: items that touch nothing, but were recorded as touching.
+        false_positives: records at positions without an item.
+        miscounted: `missed`, `duplicates`, and `false_positives`, without items that were
+            recognized as touching: those are counted by hand.
+        touching: items that touch another one.
+        touching_recognized: touching items that were recorded as touching, or whose neighbor was.
+        touching_false: items that touch no other but were recorded as touching.
         misrecorded: items that ended in another bin than their record says.
         routed_right: items that ended in the bin of their true label.
         hazards: items of a hazardous label.
-        hazard_leaks: those that ended in another label's bin.
+        hazard_leaks: hazards that ended in another label's bin.
         deadlines_missed: items whose verdict came too late for their gate.
-        late_misrouted: those that ended in another bin than `manual`.
-        bins: what came into each bin.
+        late_misrouted: late items that ended in another bin than `manual`.
+        bins: the score of each bin.
     """
 
     items: int
@@ -118,11 +119,11 @@ def score(
     """Score a run.
 
     Args:
-        placed: what lay on the belt.
-        records: what the line wrote down, in the order of writing. A record belongs to the item
-            whose center is nearest, if that is within half of the item's length; a record that
-            also has an `offset_mm` must be within half of its width too.
-        routed: the bin each placed item ended in (`SimulatedPlant.routed`).
+        placed: the items on the belt.
+        records: the line's records, oldest first. A record belongs to the item whose center is
+            nearest, if that is within half of the item's length; a record with an `offset_mm`
+            must also be within half of its width.
+        routed: the bin that each placed item ended in (`SimulatedPlant.routed`).
         bins: the bin of each label; a label without one belongs in `manual`.
         hazards: labels that must never reach another label's bin.
     """
@@ -191,7 +192,7 @@ def score(
 def bin_scores(
     routed: Sequence[str | None], targets: Sequence[str], bins: Collection[str]
 ) -> dict[str, BinScore]:
-    """What came into each bin, from where each item ended and where it belongs."""
+    """Score each bin, from where each item ended and where it belongs."""
     ended = list(zip(routed, targets, strict=True))
     return {
         bin_name: BinScore(
@@ -209,12 +210,12 @@ def is_right(truth: str, label: str) -> bool:
 
 
 def says_touching(record: Record) -> bool:
-    """Whether a record says that its item touches another one."""
+    """Return whether a record says that its item touches another one."""
     return record.reason == Reason.TOUCHING
 
 
 class _Finder:
-    """Finds the item that a record is about."""
+    """Finds the item of a record."""
 
     def __init__(self, placed: Sequence[PlacedItem]) -> None:
         self._placed = placed
@@ -223,7 +224,7 @@ class _Finder:
         self._reach_mm = max((item.length_mm for item in placed), default=0.0) / 2
 
     def item_of(self, record: Record) -> int | None:
-        """The index of the item; None: no item was there."""
+        """Return the index of the item; None: there is none."""
         offset_mm = getattr(record, "offset_mm", None)
 
         def within(item: PlacedItem) -> bool:
@@ -241,7 +242,7 @@ class _Finder:
 
 
 def touching_groups(placed: Sequence[PlacedItem]) -> list[set[int]]:
-    """The groups of items that touch each other, by index; items that touch none are in none."""
+    """Group the items that touch each other, by index; other items are in no group."""
     order = sorted(range(len(placed)), key=lambda index: placed[index].position_mm)
     longest_mm = max((item.length_mm for item in placed), default=0.0)
     groups: list[set[int]] = []
@@ -259,7 +260,7 @@ def touching_groups(placed: Sequence[PlacedItem]) -> list[set[int]]:
 
 
 def touch(first: PlacedItem, second: PlacedItem) -> bool:
-    """Whether two items' extents meet."""
+    """Return whether the extents of two items meet."""
     along = abs(first.position_mm - second.position_mm) - (first.length_mm + second.length_mm) / 2
     across = abs(first.offset_mm - second.offset_mm) - (first.width_mm + second.width_mm) / 2
     return max(along, across) <= 0

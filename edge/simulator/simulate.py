@@ -1,4 +1,4 @@
-"""A whole line on a simulated belt: live for a demonstration, or headless with a score."""
+"""Run a line on a simulated belt: live for a demonstration, or headless with a score."""
 
 import itertools
 import logging
@@ -46,17 +46,17 @@ log = logging.getLogger(__name__)
 
 DEMO_PIECES = 60
 DEMO_ITEMS = 20_000
-"""About seven hours of belt; the pieces come round again and again, which costs no memory."""
+"""About seven hours of belt; the same pieces are repeated, which costs no memory."""
 
 
 @dataclass(frozen=True)
 class PhotoFolders:
-    """Folders of photos to lay on the belt; None: things are drawn.
+    """Folders of photos to lay on the belt; None: the objects are drawn.
 
     Attributes:
-        items: CLASS/*.jpg, of electronic waste.
-        debris: of other things.
-        cards: the photos of items are laid down whole, as cards; else their items are cut out.
+        items: photos of electronic waste, CLASS/*.jpg.
+        debris: photos of other objects.
+        cards: lay down whole photos, as cards; else their segmented items.
     """
 
     items: Path | None = None
@@ -66,14 +66,14 @@ class PhotoFolders:
 
 @dataclass(frozen=True)
 class SimulationResult:
-    """What a simulated run brought.
+    """The result of a simulated run.
 
     Attributes:
-        score: against what lay on the belt.
+        score: the line's results against what lay on the belt.
         tally: the line's own counts.
-        records: of the items, at their true places on the belt, without pictures.
-        belt_s: how long the belt ran.
-        inferences: how often the model was asked.
+        records: the item records, at the items' true positions on the belt, without pictures.
+        belt_s: the simulated time, s.
+        inferences: the number of views that the model classified.
     """
 
     score: Score
@@ -84,7 +84,7 @@ class SimulationResult:
 
 
 def plain_scenario(config: Config, *, fps: float, items: int, photos: bool) -> Scenario:
-    """The configured line at its speed, without faults, and a model that takes no time.
+    """Make the scenario of the configured line, without faults, and a model that takes no time.
 
     Args:
         config: the line.
@@ -109,7 +109,13 @@ def pieces_of(
     seed: int,
     config: Config,
 ) -> Iterator[Piece]:
-    """What a load is made of, without end.
+    """Yield the pieces of a load, endlessly.
+
+    Args:
+        load: what lies on the belt.
+        pictures: the photos to lay down.
+        seed: of the pieces and their order.
+        config: the line.
 
     Raises:
         BadInput: a folder has no photo that can be read.
@@ -140,7 +146,12 @@ def _photos(folder: Path | None) -> list[LabeledPhoto]:
 
 
 def demo_source(config: Config, photos: Path | None, seed: int) -> Source:
-    """A belt in real time that never ends within a working day.
+    """Make a belt in real time that does not end within a working day.
+
+    Args:
+        config: the line.
+        photos: photos to lay down; None: the items are drawn.
+        seed: of what lies on the belt and where.
 
     Raises:
         BadInput: the folder of photos cannot be used.
@@ -162,17 +173,17 @@ def simulate(
     seed: int,
     pictures: PhotoFolders = PhotoFolders(),
     video: Path | None = None,
-    recorded: Callable[[ItemRecord], None] = lambda record: None,
+    on_record: Callable[[ItemRecord], None] = lambda record: None,
 ) -> SimulationResult:
     """Run a scenario on a virtual clock, as fast as this machine can, and score it.
 
     Args:
-        config: the line; its speed, camera rate and gates are those of the scenario.
+        config: the line; its speed, frame rate, and gates are set to those of the scenario.
         scenario: the plant.
         seed: of what lies on the belt and where.
-        pictures: to lay down.
-        video: also write what the camera sees to this file.
-        recorded: gets each record as it falls.
+        pictures: the photos to lay down.
+        video: a file to write the frames of the camera to.
+        on_record: called with each record when it is made.
 
     Raises:
         Refused: the bundle cannot be proved.
@@ -201,11 +212,11 @@ def simulate(
     paced: list[PacedInference] = []
 
     def record(item: ItemRecord) -> None:
-        # An encoder that misses pulses shifts all positions, so the true place is kept.
+        # An encoder that misses pulses shifts all positions, so the true position is kept.
         now = clock.now()
         slipped_mm = motion.position_mm(now) - source.encoder.position_mm(now)
         records.append(replace(item, position_mm=item.position_mm + slipped_mm, crop=b""))
-        recorded(item)
+        on_record(item)
 
     def move(item: ItemRecord) -> None:
         place = next(n for n, each in enumerate(records) if each.item_id == item.item_id)
@@ -247,7 +258,7 @@ def simulate(
 
 
 def config_for_scenario(config: Config, scenario: Scenario) -> Config:
-    """The configuration as it would be set up for a plant like this."""
+    """Set the speed, the frame rate, and the gate travel of a configuration to a plant's."""
     return config.model_copy(
         update={
             "belt": config.belt.model_copy(update={"speed_mm_s": scenario.nominal_mm_s}),
@@ -258,33 +269,40 @@ def config_for_scenario(config: Config, scenario: Scenario) -> Config:
 
 
 class PacedInference:
-    """A model that takes its time on a virtual clock, beside the loop."""
+    """A model that takes a fixed time on a virtual clock, beside the loop."""
 
     def __init__(
         self, classifier: Predicting, clock: Clock, takes_s: float, patience_s: float
     ) -> None:
-        """Set up; `patience_s` is how long `answer` waits."""
+        """Set up.
+
+        Args:
+            classifier: the model.
+            clock: the virtual clock.
+            takes_s: the time of one classification, s.
+            patience_s: how long `answer` waits, s.
+        """
         self._classifier, self._clock = classifier, clock
         self._takes_s, self._patience_s = takes_s, patience_s
         self._prediction: Prediction | None = None
         self._done_at = 0.0
         self.asked = 0
-        """How many views it was given."""
+        """The number of views so far."""
 
     def start(self, view: np.ndarray) -> None:
-        """Begin with a view."""
+        """Start to classify a view, uint8 RGB [H, W, 3]."""
         self.asked += 1
         self._prediction = self._classifier.predict(view)
         self._done_at = self._clock.now() + self._takes_s
 
     def answer(self) -> tuple[Prediction, float] | None:
-        """The prediction and what it took in ms; None: not yet."""
+        """Return the prediction and its time in ms; None: not ready."""
         left_s = self._done_at - self._clock.now()
         self._clock.sleep(min(left_s, self._patience_s))
         return None if left_s > self._patience_s else self.wait()
 
     def wait(self) -> tuple[Prediction, float]:
-        """The prediction and what it took in ms, however long that is."""
+        """Wait for the prediction; return it and its time in ms."""
         if self._prediction is None:
             raise ValueError("nothing was started")
         self._clock.sleep(self._done_at - self._clock.now())
@@ -292,7 +310,7 @@ class PacedInference:
         return prediction, 1000 * self._takes_s
 
     def close(self) -> None:
-        """Nothing is under way."""
+        """Do nothing: there is no thread."""
 
 
 @dataclass(frozen=True)
@@ -312,16 +330,16 @@ def plant_source(
     realtime: bool,
     video: Path | None = None,
 ) -> PlantSource:
-    """Camera, encoder and gates of a simulated plant.
+    """Make the camera, encoder, and gates of a simulated plant.
 
     Args:
         config: the line.
         scenario: the plant.
         placed: the items on the belt.
-        seed: of noise and faults.
-        clock: of the line; the belt starts now.
-        realtime: leave out the frames that the line was too slow for.
-        video: also write what the camera sees to this file.
+        seed: of the noise and the faults.
+        clock: the clock of the line; the belt starts now.
+        realtime: skip the frames that the line is too slow for.
+        video: a file to write the frames of the camera to.
 
     Raises:
         BadInput: the video file cannot be written.
@@ -352,7 +370,7 @@ def _with_encoder(
     clock: Clock,
     seed: int,
 ) -> tuple[Camera, Encoder]:
-    """The scenario's encoder, and the camera, whose frames it sees if it measures by them."""
+    """Make the scenario's encoder; if it measures by frames, the camera shows them to it."""
     kind, nominal_mm_s = scenario.encoder.kind, scenario.nominal_mm_s
     if kind == "exact":
         return camera, motion
@@ -368,28 +386,28 @@ def _with_encoder(
 
 @dataclass(frozen=True)
 class TurnedEncoder:
-    """An encoder whose wheel turns before anybody asks it."""
+    """An encoder whose simulated wheel turns before each reading."""
 
     encoder: CheckedEncoder
     wheel: SimulatedWheel
 
     def see(self, frame: Frame) -> None:
-        """Show it a frame."""
+        """Show the encoder a frame."""
         self.wheel.turn()
         self.encoder.see(frame)
 
     def position_mm(self, at_seconds: float) -> float:
-        """The belt's position at a time."""
+        """Return the belt position at a time, mm."""
         self.wheel.turn()
         return self.encoder.position_mm(at_seconds)
 
     def health(self) -> EncoderHealth:
-        """Whether its positions can be relied on."""
+        """Return whether its positions are reliable."""
         return self.encoder.health()
 
 
 def _recorded(camera: Camera, video: Path, fps: float, config: Config) -> Camera:
-    """The same camera, whose frames are also written to a file."""
+    """Wrap a camera so that its frames are also written to a file."""
     size = (config.camera.width, config.camera.height)
     # Motion JPEG is what most USB cameras send.
     codec = "MJPG" if video.suffix == ".avi" else "mp4v"

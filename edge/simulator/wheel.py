@@ -1,4 +1,4 @@
-"""The wheel that sends pulses as the simulated belt turns: some jitter, are lost, or invented."""
+"""The encoder wheel of the simulated belt, with jitter, lost pulses, and spurious pulses."""
 
 from math import floor
 
@@ -9,11 +9,11 @@ from edge.encoders.pulses import PulseEncoder
 from edge.simulator.motion import BeltMotion
 from edge.simulator.scenario import Pulses
 
-STEP_S = 0.01  # within it the belt's speed is taken to be even
+STEP_S = 0.01  # within a step the belt speed is taken as constant
 
 
 class SimulatedWheel:
-    """Sends pulses up to the present whenever it is asked to turn."""
+    """Sends the pulses up to the present when it is turned."""
 
     def __init__(
         self, motion: BeltMotion, encoder: PulseEncoder, faults: Pulses, clock: Clock, seed: int
@@ -21,20 +21,20 @@ class SimulatedWheel:
         """Set up.
 
         Args:
-            motion: of the belt.
-            encoder: what counts the pulses.
-            faults: what goes wrong with them.
-            clock: of the line.
+            motion: the motion of the belt.
+            encoder: the encoder that counts the pulses.
+            faults: the faults of the pulses.
+            clock: the clock of the line.
             seed: of the faults.
         """
         self._motion, self._encoder, self._faults, self._clock = motion, encoder, faults, clock
         self._rng = np.random.default_rng(seed)
         self._began_at = self._turned_at = clock.now()
         self.sent = 0
-        """Pulses so far, those that were lost not among them."""
+        """The pulses so far, without the lost ones."""
 
     def turn(self) -> None:
-        """Send the pulses of the time since it was last asked."""
+        """Send the pulses since the last turn."""
         now = self._clock.now()
         while self._turned_at < now:
             until = min(now, self._turned_at + STEP_S)
@@ -44,7 +44,7 @@ class SimulatedWheel:
             self._turned_at = until
 
     def _pulses(self, since: float, until: float) -> list[tuple[float, int]]:
-        """When pulses come, and which way they say the belt goes."""
+        """List the times and directions of the pulses between two times."""
         if any(first <= since - self._began_at < last for first, last in self._faults.silent_s):
             return []
         per_pulse = self._faults.mm_per_pulse

@@ -1,11 +1,14 @@
-"""Drawn things that are no electronic waste: cardboard, bottles, cans, paper, wood and bags."""
+"""Drawn debris, which is not electronic waste: cardboard, bottles, cans, paper, wood, bags."""
 
 import cv2
 import numpy as np
 
 
 def draw_debris(seed: int, size: int = 256) -> np.ndarray:
-    """Draw one thing: uint8 RGBA [size, size, 4], straight alpha; the same seed, the same bytes."""
+    """Draw one piece of debris: uint8 RGBA [size, size, 4], straight alpha.
+
+    The same arguments give the same bytes.
+    """
     rng = np.random.default_rng((10_000, seed))
     color, mask = _DRAWINGS[int(rng.integers(len(_DRAWINGS)))](rng, size)
     grain = rng.normal(0, 3, (size, size, 1)).astype(np.float32)
@@ -19,7 +22,7 @@ def _polygon(size: int, points: np.ndarray) -> np.ndarray:
 
 
 def _outline(rng: np.random.Generator, size: int, corners: int, rough: float) -> np.ndarray:
-    """A closed outline of `corners` around the middle, float [corners, 2]."""
+    """A closed random outline around the middle, float [corners, 2], px."""
     angles = np.sort(rng.uniform(0, 2 * np.pi, corners))
     reach = size * 0.45 * (1 - rough * rng.uniform(0, 1, corners))
     return size / 2 + reach[:, np.newaxis] * np.stack([np.cos(angles), np.sin(angles)], axis=1)

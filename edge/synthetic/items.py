@@ -1,4 +1,4 @@
-"""Drawn items: pictures of electronic waste with a true mask, for a clone without any photos."""
+"""Drawn items: pictures of electronic waste with true masks, for a clone without photos."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -49,20 +49,26 @@ SIZE_MM: Mapping[str, tuple[float, float]] = {
     "Television": (150, 220),
     "Washing Machine": (150, 210),
 }
-"""Least and greatest longest side of an item on the simulated belt. Small items are about true to
-life; machines are scaled down so that each fits the camera's view."""
+"""The minimum and maximum longest side of an item on the simulated belt, mm. Small items have about
+their real size; machines are scaled down so that each fits in the camera's view."""
 
 LIES_FLAT = frozenset({"Battery", "Keyboard", "Mobile", "Mouse", "PCB", "Player"})
 MARGIN = 0.03
 
 
 def draw_item(label: str, seed: int, size: int = 256) -> np.ndarray:
-    """Draw one item: uint8 RGBA [size, size, 4], straight alpha, 0 outside it and 255 inside.
+    """Draw one item, which fills most of the square; the same arguments give the same bytes.
 
-    The item fills most of the square and is all inside. The same arguments give the same bytes.
+    Args:
+        label: its class.
+        seed: of its looks.
+        size: width and height, px.
+
+    Returns:
+        uint8 RGBA [size, size, 4], straight alpha, 0 outside the item and 255 inside.
 
     Raises:
-        ValueError: no such class.
+        ValueError: there is no such class.
     """
     if label not in DRAWINGS:
         raise ValueError(f"no drawing of {label!r}; the classes are {', '.join(CLASSES)}")
@@ -73,9 +79,7 @@ def draw_item(label: str, seed: int, size: int = 256) -> np.ndarray:
 
 
 def draw_on_background(label: str, seed: int, size: int = 224) -> np.ndarray:
-    """Draw one item on a random background, turned and scaled a little: uint8 RGB [size, size,
-    3].
-    """
+    """Draw one item on a random background: uint8 RGB [size, size, 3]."""
     rng = np.random.default_rng((len(CLASSES) + CLASSES.index(label), seed))
     side = int(size * rng.uniform(0.7, 0.97))
     item = draw_item(label, seed, side).astype(np.float32)
@@ -92,12 +96,12 @@ def draw_on_background(label: str, seed: int, size: int = 224) -> np.ndarray:
 
 
 def write_dataset(out: Path, per_class: Mapping[str, int], seed: int, size: int = 224) -> None:
-    """Write drawn items as an ImageFolder, `out/SPLIT/CLASS/NNNN.jpg`, whole or not at all.
+    """Write drawn items as an ImageFolder, `out/SPLIT/CLASS/NNNN.jpg`, completely or not at all.
 
     Args:
         out: a folder that does not exist yet or is empty.
-        per_class: split name -> number of pictures of each class. No picture is in two splits.
-        seed: another seed gives other pictures.
+        per_class: the number of pictures per class of each split; no picture is in two splits.
+        seed: of the pictures.
         size: width and height, px.
 
     Raises:
@@ -121,10 +125,10 @@ def write_dataset(out: Path, per_class: Mapping[str, int], seed: int, size: int 
 
 
 def _tilt(drawn: np.ndarray, rng: np.random.Generator, flat: bool) -> np.ndarray:
-    """Look at it from a slight angle, turned: any way for what lies flat, else by up to 20 degrees.
+    """View an item from a slight angle, turned: flat items by any angle, others by at most 20°.
 
-    Takes and returns uint8 RGBA of the same size, colors premultiplied so that no dark fringe
-    grows at the edge.
+    Takes and returns uint8 RGBA of the same size, with premultiplied colors, so that the edge gets
+    no dark fringe.
     """
     side = drawn.shape[0]
     turn = rng.uniform(-180, 180) if flat and rng.random() < 0.5 else rng.uniform(-20, 20)
@@ -136,9 +140,9 @@ def _tilt(drawn: np.ndarray, rng: np.random.Generator, flat: bool) -> np.ndarray
 
 
 def _fit(drawn: np.ndarray, size: int) -> np.ndarray:
-    """Cut the item out and scale it to fill a square of `size` but for a margin.
+    """Crop an item and scale it to fill a square of `size` px except for a margin.
 
-    Takes premultiplied colors and returns straight ones.
+    Takes premultiplied colors and returns straight colors.
     """
     solid = drawn[..., 3] > 8
     rows, columns = np.flatnonzero(solid.any(axis=1)), np.flatnonzero(solid.any(axis=0))
@@ -155,14 +159,14 @@ def _fit(drawn: np.ndarray, size: int) -> np.ndarray:
 
 
 def _wear(item: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Scratches and dust on an item, uint8 RGBA in and out."""
+    """Add scratches and dust to an item, uint8 RGBA in and out."""
     size = item.shape[0]
     marks = np.zeros((size, size), np.float32)
     for _ in range(int(rng.integers(0, 14))):
         start = rng.uniform(0, size, 2)
         angle, length = rng.uniform(0, math.tau), rng.uniform(0.03, 0.35) * size
         end = start + length * np.array([math.cos(angle), math.sin(angle)])
-        # Thinner than a pixel of a small picture: its strength stands for its width.
+        # A scratch is thinner than a pixel of a small picture: its strength stands for its width.
         strength = float(rng.uniform(-35, 50)) * min(1, size / 400)
         (x0, y0), (x1, y1) = start.astype(int).tolist(), end.astype(int).tolist()
         cv2.line(marks, (x0, y0), (x1, y1), strength, 1, cv2.LINE_8)
@@ -180,7 +184,7 @@ def _wear(item: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _light(item: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Light that falls from one side, more or less of it, warm or cold; uint8 RGBA in and out."""
+    """Light an item from one side, warm or cold; uint8 RGBA in and out."""
     size = item.shape[0]
     y, x = np.mgrid[-1 : 1 : size * 1j, -1 : 1 : size * 1j]
     angle = rng.uniform(0, math.tau)

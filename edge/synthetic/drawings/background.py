@@ -1,12 +1,18 @@
-"""What a drawn item lies on."""
+"""The backgrounds of drawn items."""
 
 import cv2
 import numpy as np
 
 
 def draw_background(rng: np.random.Generator, size: int) -> np.ndarray:
-    """A random background, uint8 RGB [size, size, 3]: belt, white, black, plain, wood or
-    clutter.
+    """Draw a random background: belt, white, black, plain, wood, or clutter.
+
+    Args:
+        rng: the source of chance.
+        size: width and height, px.
+
+    Returns:
+        uint8 RGB [size, size, 3].
     """
     backgrounds = (_belt, _belt, _white, _black, _plain, _wood, _clutter)
     return backgrounds[int(rng.integers(len(backgrounds)))](rng, size)
