@@ -18,7 +18,7 @@ import numpy as np
 import typer
 
 from edge.errors import EwasteError
-from train.augmentation.augment import plain_variation
+from train.augmentation.augment import plain_augmenter
 from train.command import command
 from train.data.dataset import Split, read_dataset
 from train.learning.features import Batches, cache_features, from_cache, from_photos
@@ -49,7 +49,7 @@ def measure(data: Path, weights: str, photos: int, epochs: int) -> dict[str, flo
     network = build_network(int(split.classes.max()) + 1, 224, weights)
     if not network.pretrained:
         raise EwasteError("nothing is frozen with these weights, so there is nothing to compare")
-    vary, rows = plain_variation(split.pixels, 0), np.arange(len(split.classes))
+    augmenter, rows = plain_augmenter(split.pixels, 0), np.arange(len(split.classes))
     trained = behind_boundary(network.model, LAST_FROZEN)
     frozen = before_boundary(network.model, LAST_FROZEN)
     frozen.trainable = False
@@ -58,15 +58,15 @@ def measure(data: Path, weights: str, photos: int, epochs: int) -> dict[str, flo
     with tempfile.TemporaryDirectory() as scratch:
         started = time.perf_counter()
         path = Path(scratch) / "features.npy"
-        features = cache_features(frozen, vary, rows, 1, path, lambda count: None)
-        seconds["caching, once per copy"] = (time.perf_counter() - started) / len(rows)
+        features = cache_features(frozen, augmenter, rows, 1, path, lambda count: None)
+        seconds["caching, once per view"] = (time.perf_counter() - started) / len(rows)
         cached = _batches(from_cache([features], rows), split)
         seconds["cached"] = _epoch(trained, cached, epochs) / len(rows)
-    varied = _batches(from_photos(vary), split)
-    seconds["whole, frozen"] = _epoch(network.model, varied, epochs) / len(rows)
+    augmented = _batches(from_photos(augmenter), split)
+    seconds["whole, frozen"] = _epoch(network.model, augmented, epochs) / len(rows)
     for layer in network.model.layers:
         layer.trainable = True
-    seconds["whole, all"] = _epoch(network.model, varied, epochs) / len(rows)
+    seconds["whole, all"] = _epoch(network.model, augmented, epochs) / len(rows)
     return seconds
 
 

@@ -145,14 +145,14 @@ def audit(data: Sequence[Path], out: Path, skipped: Callable[[str], None] = say)
     for note in notes:
         skipped(note)
     photos, unreadable = [], []
-    with bar("reading", len(listed)) as advanced:
+    with bar("reading", len(listed)) as on_step:
         for photo, split in listed:
             try:
                 photos.append(examine(photo, split))
             except BadInput as error:
                 unreadable.append(str(error))
                 skipped(f"skipped {error}")
-            advanced(1)
+            on_step(1)
     if not photos:
         raise BadInput("none of the photos could be read; check the dataset")
     if unreadable:

@@ -11,6 +11,8 @@ from pathlib import Path
 from rich.console import Console
 
 from edge.errors import EwasteError
+from edge.process_setup import silence_tensorflow
+from edge.quiet import import_quietly
 from edge.terminal import ReaderGone, hold_streams, out, release_streams
 from train.learning.progress import say
 
@@ -22,7 +24,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 
 @contextmanager
 def command(written: Path = STDOUT, once_there_is_room: str = "make room") -> Iterator[None]:
-    """Within: an error is told in one line, and ends the program with its exit code.
+    """Print an error of the block in one line and exit with its code.
 
     Args:
         written: what the command writes, for errors that name no file.
@@ -41,6 +43,13 @@ def command(written: Path = STDOUT, once_there_is_room: str = "make room") -> It
         _fail(f"{written}: the memory is not enough for so many or so large photos", 1)
     finally:
         release_streams()
+
+
+def load_tensorflow() -> None:
+    """Import TensorFlow and Keras without the lines that they print while they start."""
+    silence_tensorflow()
+    import_quietly("tensorflow")
+    import_quietly("keras")
 
 
 def problem(error: OSError, written: Path, once_there_is_room: str = "make room") -> str:

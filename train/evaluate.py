@@ -1,467 +1,57 @@
-"""Judge a run or a bundle: python train/evaluate.py --model RUN|BUNDLE --data DIR --out DIR."""
+"""Evaluate a run or a bundle: python train/evaluate.py --model RUN|BUNDLE --data DIR --out DIR."""
 
-import json
-import time
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
 
-from edge.errors import BadInput, EwasteError
-from edge.files import write_whole
-from edge.inference.classifier import softmax
-from edge.inference.ood import energy
-from edge.inference.preprocess import model_input
-from edge.labels import UNKNOWN, also_called
-from edge.photos.dataset import Survey, name_in_dataset, of_split, survey, survey_photos
-from edge.photos.listing import UNSPLIT, split_named
-from edge.photos.reading import LabeledPhoto, read_photos
-from train.augmentation.corruptions import CORRUPTIONS, SEVERITIES, corrupt
 from train.command import command, print_json
-from train.evaluation.background_swap import (
-    BACKGROUNDS,
-    SegmentedItem,
-    on_background,
-    segment_items,
-)
-from train.evaluation.decisions import judge_decisions, share, verdicts
-from train.evaluation.metrics import (
-    measure,
-)
-from train.evaluation.ood_detectors import max_softmax, rejection, threshold_keeping
-from train.evaluation.predictor import Answers, Predictor, answer_all, open_predictor
-from train.evaluation.reliability import calibration_error, calibration_error_by_chance, reliability
-from train.evaluation.report import Example, Mistake, render_report
-from train.learning.progress import bar, say
-
-WORST = 12
-SEED = 0
-
-Say = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Request:
-    """What to judge, and on what.
-
-    Attributes:
-        model: directory of a run or of a bundle.
-        data: dataset folder.
-        splits: which of its splits, judged together.
-        unknown: folder of CATEGORY/* photos of things of no known class; None leaves them out.
-        leaked: file that lists, one path a line, photos the model has seen in training; they are
-            left out of `accuracy_clean`.
-        corruption_photos: how many photos, evenly over the classes, are corrupted; 0 leaves it out.
-        background: whether items are laid on other backgrounds.
-        masks: the photos' items (`train.data.masks`); None: they are cut out here.
-        threads: of the TFLite runtime.
-    """
-
-    model: Path
-    data: Path
-    splits: tuple[str, ...] = ("test",)
-    unknown: Path | None = None
-    leaked: Path | None = None
-    corruption_photos: int = 300
-    background: bool = True
-    masks: Path | None = None
-    threads: int = 2
-
-
-@dataclass(frozen=True)
-class Pictures:
-    """Photos at the model's size.
-
-    Attributes:
-        photos: where each lies and what is on it.
-        pixels: uint8 RGB [photos, S, S, 3].
-        skipped: how many could not be read.
-    """
-
-    photos: tuple[LabeledPhoto, ...]
-    pixels: np.ndarray
-    skipped: int
-
-    @property
-    def labels(self) -> list[str]:
-        """What is on each."""
-        return [photo.label for photo in self.photos]
-
-
-def evaluate(request: Request, say: Say) -> tuple[dict, str]:
-    """Judge a model.
-
-    Returns the figures (what `evaluate.json` holds) and the report (HTML).
-
-    Raises:
-        EwasteError: the model or the photos cannot be used.
-    """
-    started = time.monotonic()
-    predictor = open_predictor(request.model, request.threads)
-    found = _find_known(request, predictor.labels, say)
-    strangers = []
-    if request.unknown:
-        strangers = _surveyed(survey_photos(request.unknown), say).listing[UNSPLIT]
-    pictures = _read(found, predictor.size, say)
-    classes = np.array([predictor.labels.index(label) for label in pictures.labels])
-    answers = _answer(predictor, "classifying", pictures.pixels)
-    probabilities = softmax(answers.logits, predictor.temperature)
-    parts = reliability(classes, probabilities)
-    raw = reliability(classes, softmax(answers.logits))
-    by_chance, by_chance_high = calibration_error_by_chance(probabilities)
-    figures = {
-        "model": _described(predictor),
-        "data": request.data.name,
-        "split": "+".join(request.splits),
-        "skipped": pictures.skipped,
-        **measure(classes, probabilities, predictor.labels),
-        "accuracy_clean": _accuracy_clean(request, pictures, classes, probabilities),
-        "ece": calibration_error(parts),
-        "ece_uncalibrated": calibration_error(raw),
-        "ece_by_chance": by_chance,
-        "ece_by_chance_high": by_chance_high,
-        "reliability": parts,
-        "decisions": judge_decisions(answers, classes, predictor.temperature, predictor.rules),
-        "unknown_auroc": None,
-        "unknown_accepted_at_95": None,
-        "unknown_accepted_at_95_low": None,
-        "unknown_accepted_at_95_high": None,
-        "unknown": None,
-        "corruptions": None,
-        "background": None,
-    }
-    if strangers:
-        unknown = judge_unknown(predictor, answers, _read(strangers, predictor.size, say))
-        figures["unknown"] = unknown
-        for figure in ("auroc", "accepted_at_95", "accepted_at_95_low", "accepted_at_95_high"):
-            figures[f"unknown_{figure}"] = unknown["scores"][unknown["score"]][figure]
-    if request.corruption_photos:
-        chosen = _evenly(classes, request.corruption_photos)
-        figures["corruptions"] = judge_corruptions(
-            predictor, pictures.pixels[chosen], classes[chosen]
-        )
-    examples: list[Example] = []
-    if request.background:
-        figures["background"], examples = judge_background(
-            predictor, pictures, classes, probabilities, request.masks
-        )
-    mistakes = worst_mistakes(predictor, pictures, classes, probabilities)
-    figures["worst"] = [
-        {
-            "photo": name_in_dataset(request.data, mistake.photo),
-            "truth": mistake.truth,
-            "answer": mistake.answer,
-            "confidence": mistake.confidence,
-        }
-        for mistake in mistakes
-    ]
-    figures["seconds"] = round(time.monotonic() - started, 1)
-    return figures, render_report(figures, mistakes, examples)
-
-
-def judge_unknown(predictor: Predictor, known: Answers, pictures: Pictures) -> dict:
-    """How well things of no known class are told from known items, by score and by category.
-
-    The `score` in use is that of the device's detector, or without one the confidence. `kept` and
-    `accepted` are the known items and the other things that the device gives a label.
-    """
-    others = _answer(predictor, "unknown things", pictures.pixels)
-    scores = {
-        "max_softmax": [
-            max_softmax(each.logits, predictor.temperature) for each in (known, others)
-        ],
-        "energy": [energy(each.logits, predictor.temperature) for each in (known, others)],
-    }
-    detector, used = predictor.rules.ood_detector, "max_softmax"
-    if detector is not None:
-        used = detector.rule.score
-        scores[used] = [detector.score(each.logits, each.embeddings) for each in (known, others)]
-    of_known, of_others = scores[used]
-    limit = threshold_keeping(of_known)
-    categories = np.array(pictures.labels)
-    labeled = [
-        share(
-            [
-                made.label != UNKNOWN
-                for made in verdicts(each, predictor.temperature, predictor.rules)
-            ]
-        )
-        for each in (known, others)
-    ]
-    return {
-        "images": len(categories),
-        "skipped": pictures.skipped,
-        "score": used,
-        "scores": {name: rejection(*both) for name, both in scores.items()},
-        "accepted_by_category": {
-            category: share(of_others[categories == category] >= limit)
-            for category in sorted(set(pictures.labels))
-        },
-        "kept": labeled[0],
-        "accepted": labeled[1],
-    }
-
-
-def judge_corruptions(predictor: Predictor, pixels: np.ndarray, classes: np.ndarray) -> dict:
-    """Accuracy on corrupted photos, by kind and severity; `mean` is over the kinds."""
-    kinds = {}
-    for kind in CORRUPTIONS:
-        accuracy = []
-        for severity in range(1, SEVERITIES + 1):
-            corrupted = (
-                corrupt(each, kind, severity, SEED + index) for index, each in enumerate(pixels)
-            )
-            answers = _answer(predictor, f"{kind} {severity}", corrupted, len(pixels))
-            accuracy.append(float((answers.logits.argmax(axis=1) == classes).mean()))
-        kinds[kind] = {"accuracy": accuracy, "mean": float(np.mean(accuracy))}
-    return {
-        "images": len(classes),
-        "mean": float(np.mean([kind["mean"] for kind in kinds.values()])),
-        "kinds": kinds,
-    }
-
-
-def judge_background(
-    predictor: Predictor,
-    pictures: Pictures,
-    classes: np.ndarray,
-    probabilities: np.ndarray,
-    masks: Path | None,
-) -> tuple[dict, list[Example]]:
-    """Figures (`train.evaluation.metrics.measure`) of the same items on other backgrounds, and
-    examples.
-
-    Photos whose item cannot be cut out are left out everywhere, the original pictures included.
-    """
-    with bar("cutting out", len(pictures.photos)) as advanced:
-        items = []
-        for item in segment_items(pictures.photos, predictor.size, masks):
-            items += [item] if item else []
-            advanced(1)
-    result: dict = {
-        "images": len(items),
-        "left_out": len(pictures.photos) - len(items),
-        "backgrounds": {},
-    }
-    if not items:
-        return result, []
-    chosen = [item.index for item in items]
-    of_items = classes[chosen]
-    measured = {"original": probabilities[chosen]}
-    for background in BACKGROUNDS:
-        laid = on_background(items, items, background, predictor.size, SEED)
-        answers = _answer(predictor, f"on {background}", laid, len(items))
-        measured[background] = softmax(answers.logits, predictor.temperature)
-    for background, answered in measured.items():
-        figures = measure(of_items, answered, predictor.labels)
-        del figures["confusion"]
-        result["backgrounds"][background] = figures
-    examples = []
-    for place in _one_of_each(items):
-        views = {"original": pictures.pixels[items[place].index]}
-        for background in BACKGROUNDS:
-            (views[background],) = on_background(
-                [items[place]], items, background, predictor.size, SEED
-            )
-        said = {
-            background: predictor.labels[int(measured[background][place].argmax())]
-            for background in measured
-        }
-        examples.append(Example(items[place].label, views, said))
-    return result, examples
-
-
-def worst_mistakes(
-    predictor: Predictor, pictures: Pictures, classes: np.ndarray, probabilities: np.ndarray
-) -> list[Mistake]:
-    """The wrong answers that were given most confidently."""
-    predicted = probabilities.argmax(axis=1)
-    confidence = probabilities.max(axis=1)
-    wrong = np.flatnonzero(predicted != classes)
-    return [
-        Mistake(
-            photo=pictures.photos[index].path,
-            truth=predictor.labels[classes[index]],
-            answer=predictor.labels[predicted[index]],
-            confidence=float(confidence[index]),
-            pixels=pictures.pixels[index],
-            activation=(
-                predictor.activation(pictures.pixels[index], int(predicted[index]))
-                if predictor.activation
-                else None
-            ),
-        )
-        for index in wrong[np.argsort(-confidence[wrong], kind="stable")][:WORST]
-    ]
-
-
-def _find_known(request: Request, labels: Sequence[str], say: Say) -> list[LabeledPhoto]:
-    photos: list[LabeledPhoto] = []
-    surveyed = None
-    for split in request.splits:
-        if split_named(split) is None and request.data.is_dir():
-            photos += _surveyed(survey_photos(request.data / split), say).listing[UNSPLIT]
-            continue
-        surveyed = surveyed or _surveyed(survey(request.data), say)
-        photos += of_split(request.data, surveyed.listing, split_named(split) or split)
-    strange = sorted({photo.label for photo in photos} - set(labels))
-    if strange:
-        named = ", ".join(f"{label}{also_called(label, labels)}" for label in strange)
-        raise BadInput(f"{request.data}: classes that the model does not know: {named}")
-    return photos
-
-
-def _surveyed(found: Survey, say: Say) -> Survey:
-    for note in found.notes():
-        say(note)
-    return found
-
-
-def _read(photos: Sequence[LabeledPhoto], size: int, say: Say) -> Pictures:
-    kept, pixels = [], []
-    for photo, image in read_photos(photos, say):
-        kept.append(photo)
-        pixels.append(model_input(image, size))
-    return Pictures(tuple(kept), np.stack(pixels), len(photos) - len(kept))
-
-
-def _answer(
-    predictor: Predictor, what: str, pictures: Iterable[np.ndarray], total: int | None = None
-) -> Answers:
-    with bar(what, len(pictures) if total is None else total) as advanced:
-        return answer_all(predictor, pictures, advanced)
-
-
-def _described(predictor: Predictor) -> dict:
-    names = ("name", "kind", "labels", "size", "temperature")
-    rules, detector = predictor.rules, predictor.rules.ood_detector
-    return {
-        **{name: getattr(predictor, name) for name in names},
-        "thresholds": dict(rules.thresholds),
-        "hazard_thresholds": dict(rules.hazard_thresholds),
-        "unknown": None if detector is None else detector.rule.model_dump(),
-    }
-
-
-def _accuracy_clean(
-    request: Request, pictures: Pictures, classes: np.ndarray, probabilities: np.ndarray
-) -> float | None:
-    """Accuracy without the photos that `leaked` lists; None when there is no list."""
-    if request.leaked is None:
-        return None
-    try:
-        lines = request.leaked.read_bytes().decode("utf-8-sig", "surrogateescape").splitlines()
-    except OSError as error:
-        raise BadInput(f"{request.leaked}: not a readable list of photos ({error})") from None
-    leaked = {(_folder(request.data) / line.strip()).resolve() for line in lines if line.strip()}
-    clean = np.array([photo.path.resolve() not in leaked for photo in pictures.photos])
-    if not clean.any():
-        raise BadInput(f"{request.leaked}: lists every photo; nothing is left to judge on")
-    return float((probabilities.argmax(axis=1) == classes)[clean].mean())
-
-
-def _folder(data: Path) -> Path:
-    """Where a dataset lies: the folder itself, or that of a CSV file."""
-    return data.parent if data.is_file() else data
-
-
-def _evenly(classes: np.ndarray, most: int) -> np.ndarray:
-    """Indices of at most `most` photos, the first of each class before the second of any."""
-    seen: dict[int, int] = defaultdict(int)
-    rank = []
-    for each in classes.tolist():
-        rank.append(seen[each])
-        seen[each] += 1
-    return np.sort(np.argsort(rank, kind="stable")[:most])
-
-
-def _one_of_each(items: Sequence[SegmentedItem]) -> list[int]:
-    """Place of the first item of each class."""
-    first: dict[str, int] = {}
-    for place, item in enumerate(items):
-        first.setdefault(item.label, place)
-    return sorted(first.values())
-
-
-def write_evaluation(out: Path, figures: dict, report: str) -> None:
-    """Write `evaluate.json` and `report.html` into the folder `out`, which is made.
-
-    Raises:
-        EwasteError: they cannot be written.
-    """
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        write_whole(out / "evaluate.json", (json.dumps(figures, indent=2) + "\n").encode())
-        write_whole(out / "report.html", report.encode("utf-8", "backslashreplace"))
-    except OSError as error:
-        raise EwasteError(f"{out}: cannot be written ({error.strerror}); choose another") from None
-
-
-def _print(figures: dict, out: Path) -> None:
-    say(
-        f"accuracy {figures['accuracy']:.1%} ({figures['accuracy_low']:.1%} to "
-        f"{figures['accuracy_high']:.1%}) over {figures['images']} images, "
-        f"calibration error {figures['ece']:.1%} (up to {figures['ece_by_chance_high']:.1%} by "
-        "chance)"
-    )
-    for hazard, each in figures["decisions"]["hazards"].items():
-        say(
-            f"{hazard}: {each['recall']['count']} of {each['recall']['of']} found, "
-            f"{each['safe']['count']} in no other bin; for that {each['suspected']['count']} of "
-            f"{each['suspected']['of']} others go to manual"
-        )
-    if figures["background"]:
-        backgrounds = figures["background"]["backgrounds"].items()
-        say(
-            f"{figures['background']['images']} items on other backgrounds: "
-            + ", ".join(f"{background} {each['accuracy']:.1%}" for background, each in backgrounds)
-        )
-    if figures["unknown"]:
-        say(
-            f"unknown things: AUROC {figures['unknown_auroc']:.3f}, "
-            f"{figures['unknown_accepted_at_95']:.1%} accepted when 95% of items are kept"
-        )
-    if figures["corruptions"]:
-        say(f"corrupted pictures: mean accuracy {figures['corruptions']['mean']:.1%}")
-    say(f"report: {out / 'report.html'}")
+from train.evaluation.options import EvaluationRequest
+from train.learning.progress import say
 
 
 def main(
-    model: Annotated[Path, typer.Option(help="directory of a run or of a bundle")],
-    data: Annotated[Path, typer.Option(help="dataset folder, with a folder for the split")],
+    model: Annotated[Path, typer.Option(help="run or bundle directory")],
+    data: Annotated[Path, typer.Option(help="dataset folder with a subfolder per split")],
     out: Annotated[Path, typer.Option(help="folder for evaluate.json and report.html")],
     split: Annotated[
-        list[str] | None, typer.Option(help="split to judge on; repeatable; without it test")
+        list[str] | None, typer.Option(help="split to evaluate on, by default test; repeatable")
     ] = None,
     unknown: Annotated[
-        Path | None, typer.Option(help="CATEGORY/* photos of things of no known class")
+        Path | None, typer.Option(help="folder CATEGORY/* of out-of-distribution photos")
     ] = None,
     leaked: Annotated[
-        Path | None, typer.Option(help="list of photos, one a line, that training has seen")
+        Path | None, typer.Option(help="file that lists photos seen in training, one per line")
     ] = None,
     corruption_photos: Annotated[
-        int, typer.Option(min=0, help="how many photos to corrupt, evenly over the classes")
+        int, typer.Option(min=0, help="number of photos to corrupt, balanced over the classes")
     ] = 300,
-    background: Annotated[bool, typer.Option(help="lay items on other backgrounds")] = True,
+    background: Annotated[bool, typer.Option(help="paste items on other backgrounds")] = True,
     masks: Annotated[
-        Path | None, typer.Option(help="the photos' items, as of segment.py; without, cut out here")
+        Path | None,
+        typer.Option(help="folder of masks by segment.py; without it photos are segmented here"),
     ] = None,
-    threads: Annotated[int, typer.Option(min=1, help="of the TFLite runtime")] = 2,
-    as_json: Annotated[bool, typer.Option("--json", help="figures as JSON on stdout")] = False,
+    threads: Annotated[int, typer.Option(min=1, help="threads of the TFLite runtime")] = 2,
+    as_json: Annotated[bool, typer.Option("--json", help="print figures as JSON")] = False,
 ) -> None:
-    """Judge a run or a bundle. Exit codes: 0 done, 1 failed, 2 bad input, 3 bundle refused."""
-    splits = tuple(split or ("test",))
-    request = Request(
-        *(model, data, splits, unknown, leaked, corruption_photos, background, masks, threads)
+    """Evaluate a run or a bundle. Exit codes: 0 done, 1 failed, 2 bad input, 3 bundle refused."""
+    request = EvaluationRequest(
+        model=model,
+        data=data,
+        splits=tuple(split or ("test",)),
+        unknown=unknown,
+        leaked=leaked,
+        corruption_photos=corruption_photos,
+        background=background,
+        masks=masks,
+        threads=threads,
     )
     with command(out):
+        from train.evaluation.evaluate import evaluate, print_summary, write_evaluation
+
         figures, report = evaluate(request, say)
         write_evaluation(out, figures, report)
-        _print(figures, out)
+        print_summary(figures, out)
         if as_json:
             print_json(figures)
 

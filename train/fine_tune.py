@@ -1,324 +1,117 @@
 """Fine-tune ResNet50 on labeled photos: python train/fine_tune.py --data DIR --out RUN."""
 
-import json
 import os
-import resource
-import shutil
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
-from edge.process_setup import silence_tensorflow
-from edge.quiet import import_quietly
-
-silence_tensorflow()
-import_quietly("tensorflow")
-
-import keras
-import numpy as np
-import tensorflow as tf
 import typer
 
 from edge.errors import BadInput, EwasteError
-from edge.files import write_whole
-from edge.inference.preprocess import float_input
-from edge.photos.dataset import dataset_names
-from edge.photos.listing import SPLIT_FILE, listing_text
-from train.calibrate import Costs, calibrate_run, describe
-from train.command import command, print_json
-from train.data.dataset import Dataset
-from train.evaluation.metrics import measure, plot_confusion, plot_history
-from train.learning.cross_validation import cross_validate
-from train.learning.distribute import Distribute, find_worker, open_strategy
-from train.learning.fit import CHECKPOINT, Material, Report, fit
-from train.learning.job import (
-    CONFIG,
-    FEATURES,
-    MODEL,
-    Job,
-    build,
-    described,
-    job_of_run,
-    material_of,
-    read,
-)
-from train.learning.model import Network, in_float32
-from train.learning.precision import Precision, choose_policy, set_policy
-from train.learning.progress import bars, say
-from train.learning.recipe import Augmentation, Recipe, Thaw
-from train.learning.tracking import find_mlflow, log_to_mlflow
-
-METRICS = "metrics.json"
-
-
-def fine_tune(job: Job, out: Path) -> dict | None:
-    """Train on the train splits of the data, choose the epoch on val, look at test once.
-
-    Writes the run directory `out`: `model.keras`, `config.json`, `metrics.json`, `history.csv`,
-    `split.csv` (the photos used and for what; a dataset itself), `plots/`, `tensorboard/`, and what
-    `train.calibrate` finds. What lies there of the same job, killed, is continued. Of several
-    workers the first alone writes and judges.
-
-    Returns what `metrics.json` holds; None from the other workers.
-
-    Raises:
-        BadInput: the data, the weights or the output directory cannot be used.
-        EwasteError: something cannot be written; `out` stays good to be continued.
-    """
-    strategy = open_strategy(job.distribute)
-    worker = find_worker(job.distribute, os.environ)
-    policy = choose_policy(job.precision)
-    set_policy(policy, job.recipe.seed)
-    seconds: dict[str, float] = {}
-    with _timed(seconds, "reading"):
-        dataset = read(job, say)
-        network = build(job, dataset.labels)
-    say(f"start without pretrained weights: {_listed(network.fresh) or 'none'}")
-    out.mkdir(parents=True, exist_ok=True)
-    if worker.rank == 0:
-        _write_json(out / CONFIG, described(job, dataset, network, policy))
-        _write_split(out, dataset)
-    with _timed(seconds, "cutting out"):
-        material = replace(material_of(job, dataset, out), worker=worker)
-    with bars() as advanced:
-        report = Report(advanced, say)
-        folds = None
-        if job.folds:
-            with _timed(seconds, "folds"):
-                folds = _cross_validate(job, dataset, material, out, report)
-        history, of_phases = fit(network, material, job.recipe, out, report, strategy)
-    if worker.rank:
-        return None
-    seconds |= of_phases
-    model = in_float32(network.model, job.dropout)
-    with _timed(seconds, "judging"):
-        metrics = _judge(model, dataset, job.data)
-        val = measure(dataset.val.classes, _answers(model, dataset.val.pixels), dataset.labels)
-    metrics["folds"] = folds
-    metrics["left_out"] = dict(dataset.left_out)
-    metrics["epochs"] = len(history)
-    metrics["val_accuracy"] = val["accuracy"]
-    (out / "plots").mkdir(exist_ok=True)
-    plot_history(history, out / "plots" / "history.png")
-    plot_confusion(metrics, dataset.labels, out / "plots" / "confusion.png")
-    partial = out / f"partial-{MODEL}"
-    model.save(partial)
-    partial.replace(out / MODEL)
-    with _timed(seconds, "calibrating"):
-        found = calibrate_run(
-            *(out, dataset.train, dataset.val, None, Costs(), job.recipe.seed, job.masks)
-        )
-    for line in describe(found):
-        say(line)
-    metrics["temperature"] = found.parameters.temperature
-    metrics["val_ece"] = found.figures["ece"]
-    metrics["seconds_by_phase"] = seconds
-    metrics["seconds"] = round(sum(seconds.values()), 1)
-    metrics["peak_memory_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    _write_json(out / METRICS, metrics)
-    _clear(out)
-    return metrics
-
-
-def _clear(out: Path) -> None:
-    """Remove what only an unfinished run needs."""
-    shutil.rmtree(out / FEATURES, ignore_errors=True)
-    (out / CHECKPOINT).unlink(missing_ok=True)
-
-
-def _cross_validate(
-    job: Job, dataset: Dataset, material: Material, out: Path, report: Report
-) -> dict:
-    groups = np.concatenate([dataset.groups["train"], dataset.groups["val"]])
-
-    def start() -> Network:
-        return build(job, dataset.labels)
-
-    result = cross_validate(start, material, groups, job.recipe, job.folds, out, report)
-    say(
-        f"{job.folds} folds: accuracy {result['accuracy_mean']:.1%} "
-        f"+- {result['accuracy_deviation']:.1%}"
-    )
-    return result
-
-
-def _answers(model: keras.Model, pixels: np.ndarray) -> np.ndarray:
-    """Probabilities float32 [photos, classes] of uint8 [photos, S, S, 3]."""
-    return np.concatenate(
-        [
-            model.predict_on_batch(float_input(pixels[start : start + 32]))
-            for start in range(0, len(pixels), 32)
-        ]
-    )
-
-
-def _judge(model: keras.Model, dataset: Dataset, data: tuple[Path, ...]) -> dict:
-    """Figures over all test photos, over those without a copy elsewhere, and of each dataset."""
-    test, labels = dataset.test, dataset.labels
-    probabilities = _answers(model, test.pixels)
-    metrics = measure(test.classes, probabilities, labels)
-    metrics["images_clean"] = int(dataset.clean.sum())
-    metrics["accuracy_clean"] = None
-    if dataset.clean.any():
-        clean = measure(test.classes[dataset.clean], probabilities[dataset.clean], labels)
-        for figure in ("accuracy", "accuracy_low", "accuracy_high"):
-            metrics[figure.replace("accuracy", "accuracy_clean")] = clean[figure]
-    metrics["datasets"] = {}
-    for folder, name in dataset_names(data).items():
-        chosen = [index for index, source in enumerate(test.sources) if source == folder]
-        if not chosen:
-            continue
-        figures = measure(test.classes[chosen], probabilities[chosen], labels)
-        unseen = [index for index in chosen if dataset.clean[index]]
-        figures["images_clean"] = len(unseen)
-        figures["accuracy_clean"] = (
-            float((probabilities[unseen].argmax(axis=1) == test.classes[unseen]).mean())
-            if unseen
-            else None
-        )
-        metrics["datasets"][name] = figures
-        say(
-            f"test photos of {name}: accuracy {figures['accuracy']:.1%} "
-            f"({figures['accuracy_low']:.1%} to {figures['accuracy_high']:.1%}) "
-            f"over {figures['images']}"
-        )
-    if metrics["accuracy_clean"] is not None and not dataset.clean.all():
-        say(
-            f"test photos without a copy in train or val: accuracy "
-            f"{metrics['accuracy_clean']:.1%} over {metrics['images_clean']}"
-        )
-    return metrics
-
-
-def _write_split(out: Path, dataset: Dataset) -> None:
-    """Write `split.csv`, which `edge.photos.dataset.find_dataset` reads; paths are relative to the
-    run.
-
-    Raises:
-        BadInput: a run that is continued was begun with other photos.
-    """
-    path = out / SPLIT_FILE
-    content = listing_text(
-        (os.path.relpath(photo.resolve(), out.resolve()), dataset.labels[number], name)
-        for name, split in dataset.splits.items()
-        for photo, number in zip(split.paths, split.classes, strict=True)
-    )
-    if path.exists() and path.read_bytes() != content:
-        raise BadInput(f"{path}: the photos are not those this run began with; start a new run")
-    write_whole(path, content)
-
-
-def _listed(names: tuple[str, ...], most: int = 24) -> str:
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if names[most:] else "")
-
-
-@contextmanager
-def _timed(seconds: dict[str, float], what: str) -> Iterator[None]:
-    started = time.monotonic()
-    yield
-    seconds[what] = round(time.monotonic() - started, 1)
-
-
-def _write_json(path: Path, content: dict) -> None:
-    write_whole(path, (json.dumps(content, indent=2) + "\n").encode())
-
-
-def _check_out(out: Path, resume: bool) -> None:
-    if resume:
-        if (out / METRICS).exists():
-            _clear(out)  # what a kill just before its end left
-            raise BadInput(f"{out}: the run is finished; --init {out} continues from it")
-    elif (out / METRICS).exists():
-        raise BadInput(f"{out}: holds a finished run already; choose another --out")
-    elif (out / CONFIG).exists():
-        raise BadInput(
-            f"{out}: holds an unfinished run; --resume continues it, or choose another --out"
-        )
-
-
-def _given(context: typer.Context) -> list[str]:
-    """Options of the command line that --resume does not go with."""
-    compatible = {"out", "resume", "as_json", "mlflow"}
-    return [
-        name
-        for name in context.params
-        if name not in compatible and context.get_parameter_source(name).name == "COMMANDLINE"
-    ]
-
+from train.command import command, load_tensorflow, print_json
+from train.learning.recipe import Augmentation, Distribute, Precision, Recipe, UnfreezeStage
 
 DEFAULT = Recipe()
 
 
 def main(
     context: typer.Context,
-    out: Annotated[Path, typer.Option(help="the run directory to write")],
+    out: Annotated[Path, typer.Option(help="run directory to write")],
     data: Annotated[
         list[Path] | None,
         typer.Option(
-            help="folder SPLIT/CLASS/*.jpg or CLASS/*.jpg, or a CSV file path,label[,split]; "
-            "repeatable"
+            help="dataset: a folder SPLIT/CLASS/*.jpg or CLASS/*.jpg, or a CSV file "
+            "path,label[,split]; repeatable"
         ),
     ] = None,
-    weights: Annotated[str, typer.Option(help="imagenet, none, or a file of Keras")] = "imagenet",
-    init: Annotated[Path | None, typer.Option(help="an earlier run to continue from")] = None,
-    image_size: Annotated[int, typer.Option(min=32, max=512)] = 160,
+    weights: Annotated[
+        str, typer.Option(help="initial weights: imagenet, none, or a Keras file")
+    ] = "imagenet",
+    init: Annotated[Path | None, typer.Option(help="earlier run to continue from")] = None,
+    image_size: Annotated[
+        int, typer.Option(min=32, max=512, help="side of the model's input, px")
+    ] = 160,
     epochs: Annotated[
-        int, typer.Option(min=1, help="passes over the photos, for the fresh layers")
+        int, typer.Option(min=1, help="epochs that train the new layers")
     ] = DEFAULT.epochs,
     unfreeze_epochs: Annotated[
-        int, typer.Option(min=0, help="further passes, for pretrained stages too")
+        int, typer.Option(min=0, help="further epochs that train unfrozen stages as well")
     ] = DEFAULT.unfreeze_epochs,
     unfreeze: Annotated[
-        Thaw, typer.Option(help="the first stage that learns in them")
+        UnfreezeStage, typer.Option(help="first stage to unfreeze")
     ] = DEFAULT.unfreeze,
-    copies: Annotated[int, typer.Option(min=1, help="varied copies of each photo")] = (
-        DEFAULT.copies
-    ),
+    views: Annotated[
+        int, typer.Option(min=1, help="number of augmented views of each photo")
+    ] = DEFAULT.views,
+    copies: Annotated[
+        int | None, typer.Option(min=1, hidden=True, help="earlier name of --views")
+    ] = None,
     augmentation: Annotated[
-        Augmentation, typer.Option(help="belt lays items on other backgrounds")
+        Augmentation,
+        typer.Option(help="kind of augmented views; belt pastes items on other backgrounds"),
     ] = DEFAULT.augmentation,
-    rate: Annotated[float, typer.Option(min=1e-6, help="peak learning rate")] = DEFAULT.rate,
+    learning_rate: Annotated[
+        float, typer.Option(min=1e-6, help="peak learning rate of the new layers")
+    ] = DEFAULT.learning_rate,
     unfreeze_learning_rate: Annotated[
-        float, typer.Option(min=1e-6)
+        float, typer.Option(min=1e-6, help="peak learning rate with unfrozen stages")
     ] = DEFAULT.unfreeze_learning_rate,
-    dropout: Annotated[float, typer.Option(min=0, max=0.9)] = 0.4,
-    label_smoothing: Annotated[float, typer.Option(min=0, max=0.5)] = DEFAULT.label_smoothing,
-    mixup: Annotated[float, typer.Option(min=0, help="alpha; 0: none")] = DEFAULT.mixup,
-    ema: Annotated[float, typer.Option(min=0, max=0.9999, help="0: none")] = DEFAULT.ema,
-    batch: Annotated[int, typer.Option(min=1)] = DEFAULT.batch,
-    patience: Annotated[int, typer.Option(min=1)] = DEFAULT.patience,
-    precision: Annotated[Precision, typer.Option(help="what to compute in")] = "auto",
+    dropout: Annotated[
+        float, typer.Option(min=0, max=0.9, help="share of the embedding dropped in training")
+    ] = 0.4,
+    label_smoothing: Annotated[
+        float, typer.Option(min=0, max=0.5, help="share of a label spread over all classes")
+    ] = DEFAULT.label_smoothing,
+    mixup: Annotated[
+        float, typer.Option(min=0, help="alpha of the mixup distribution; 0 disables mixup")
+    ] = DEFAULT.mixup,
+    ema: Annotated[
+        float,
+        typer.Option(
+            min=0, max=0.9999, help="decay per step of the weights' moving average; 0 disables it"
+        ),
+    ] = DEFAULT.ema,
+    batch: Annotated[int, typer.Option(min=1, help="photos per step")] = DEFAULT.batch,
+    patience: Annotated[
+        int, typer.Option(min=1, help="epochs without improvement before a phase stops")
+    ] = DEFAULT.patience,
+    precision: Annotated[Precision, typer.Option(help="number format to train in")] = "auto",
     distribute: Annotated[
         Distribute | None,
-        typer.Option(help="over all GPUs here, or over the machines that TF_CONFIG names"),
+        typer.Option(help="devices to train on: all local GPUs, or the machines in TF_CONFIG"),
     ] = None,
-    seed: int = 0,
+    seed: Annotated[int, typer.Option(help="seed of all random numbers")] = DEFAULT.seed,
     keep_duplicates: Annotated[
-        bool, typer.Option("--keep-duplicates", help="train on copies of val and test photos too")
+        bool, typer.Option("--keep-duplicates", help="keep duplicates of val and test photos")
     ] = False,
     masks: Annotated[
-        Path | None, typer.Option(help="the photos' items, as of segment.py; without, cut out here")
+        Path | None,
+        typer.Option(help="folder of masks by segment.py; without it photos are segmented here"),
     ] = None,
     folds: Annotated[
-        int | None, typer.Option(min=2, help="cross-validate the recipe before")
+        int | None, typer.Option(min=2, help="number of folds to cross-validate the recipe in")
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="continue a killed run; takes its options from it")
+        bool, typer.Option("--resume", help="continue an interrupted run with its own options")
     ] = False,
-    mlflow: Annotated[bool, typer.Option("--mlflow", help="log to MLflow too")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="figures as JSON on stdout")] = False,
+    mlflow: Annotated[bool, typer.Option("--mlflow", help="log the run to MLflow")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print metrics as JSON")] = False,
 ) -> None:
     """Fine-tune ResNet50 on labeled photos. Exit codes: 0 done, 1 failed, 2 bad input."""
     with command(out, "make room, then --resume"):
+        load_tensorflow()
+        import tensorflow as tf
+
+        from train.learning.distribute import find_worker
+        from train.learning.job import Job, job_of_run
+        from train.learning.tracking import find_mlflow, log_to_mlflow
+        from train.learning.training import check_out, error_cause, fine_tune
+
         if mlflow:
             find_mlflow()
         if not find_worker(distribute, os.environ).rank:
-            _check_out(out, resume)
+            check_out(out, resume)
         if resume:
-            if given := _given(context):
+            if given := _given_options(context):
                 named = ", ".join("--" + name.replace("_", "-") for name in given)
                 raise BadInput(f"--resume takes its options from the run; leave out {named}")
             job = job_of_run(out)
@@ -326,27 +119,39 @@ def main(
             raise BadInput("--data: missing; name a folder of photos or a CSV file")
         else:
             recipe = Recipe(
-                *(
-                    epochs,
-                    unfreeze_epochs,
-                    unfreeze,
-                    copies,
-                    augmentation,
-                    rate,
-                    unfreeze_learning_rate,
-                ),
-                *(label_smoothing, mixup, ema, batch, patience, seed),
+                epochs=epochs,
+                unfreeze_epochs=unfreeze_epochs,
+                unfreeze=unfreeze,
+                views=copies or views,
+                augmentation=augmentation,
+                learning_rate=learning_rate,
+                unfreeze_learning_rate=unfreeze_learning_rate,
+                label_smoothing=label_smoothing,
+                mixup=mixup,
+                ema=ema,
+                batch=batch,
+                patience=patience,
+                seed=seed,
             )
             job = Job(
-                *(tuple(data), weights, init, image_size, dropout, precision, distribute),
-                *(keep_duplicates, masks, folds, recipe),
+                data=tuple(data),
+                weights=weights,
+                init=init,
+                image_size=image_size,
+                dropout=dropout,
+                precision=precision,
+                distribute=distribute,
+                keep_duplicates=keep_duplicates,
+                masks=masks,
+                folds=folds,
+                recipe=recipe,
             )
         if folds and distribute:
             raise BadInput("--folds: goes without --distribute")
         try:
             metrics = fine_tune(job, out)
         except tf.errors.OpError as error:
-            cause = _cause(error.message)
+            cause = error_cause(error.message)
             raise EwasteError(f"{out}: TensorFlow failed ({cause}); see --resume") from None
         if mlflow and metrics:
             log_to_mlflow(out, metrics)
@@ -354,11 +159,15 @@ def main(
             print_json(metrics)
 
 
-def _cause(message: str) -> str:
-    """What went wrong, of what TensorFlow says: where in the graph comes before and behind it."""
-    aside = ("\t", " ", "Hint:")
-    told = [line for line in message.splitlines() if line and not line.startswith(aside)]
-    return told[-1] if told else message
+def _given_options(context: typer.Context) -> list[str]:
+    """Options of the command line that --resume excludes."""
+    compatible = {"out", "resume", "as_json", "mlflow"}
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    return [
+        name
+        for name, source in sources.items()
+        if name not in compatible and source is not None and source.name == "COMMANDLINE"
+    ]
 
 
 if __name__ == "__main__":

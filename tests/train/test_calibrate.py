@@ -14,11 +14,10 @@ from edge.decision.decide import rules_for
 from edge.errors import BadInput
 from edge.inference.classifier import softmax
 from edge.inference.ood import OodDetector, OodRule
-from train.calibrate import (
-    MISSED,
-    MOST_SUSPECTED,
-    QUANTIZED,
-    Costs,
+from train.evaluation.calibrate import (
+    MAX_HAZARD_MISS_RATE,
+    MAX_SUSPECTED_SHARE,
+    QUANTIZATION_MARGIN,
     LabeledAnswers,
     calibrate_run,
     find_hazards,
@@ -30,6 +29,7 @@ from train.evaluation.calibration import read_calibration, write_calibration
 from train.evaluation.decisions import judge_decisions
 from train.evaluation.ood_detectors import compare_detectors
 from train.evaluation.ood_samples import drawn_debris, shuffled
+from train.evaluation.options import Costs
 from train.evaluation.predictor import Answers, open_predictor
 
 SCRIPT = Path(__file__).parents[2] / "train" / "calibrate.py"
@@ -64,7 +64,7 @@ def test_of_fresh_hazards_as_many_are_found_as_was_asked_for():
     )
     fresh = drawn_answers(2, 6000, spread=30)
     reached = softmax(fresh.answers.logits)[fresh.classes == 0, 0] >= level
-    assert 1 - 2.5 * MISSED <= reached.mean() < 1
+    assert 1 - 2.5 * MAX_HAZARD_MISS_RATE <= reached.mean() < 1
 
 
 def test_every_hazard_of_a_few_is_found_and_the_price_has_a_limit():
@@ -72,9 +72,9 @@ def test_every_hazard_of_a_few_is_found_and_the_price_has_a_limit():
     probabilities = softmax(views.answers.logits)[:, 0]
     ours = views.classes == 0
     level = fit_hazard_thresholds(0, {"photographed": views}, 1.0, CHEAP)
-    capped = float(np.quantile(probabilities[~ours], 1 - MOST_SUSPECTED, method="higher"))
-    assert level == max(QUANTIZED * float(probabilities[ours].min()), capped)
-    assert (probabilities[~ours] > level).mean() <= MOST_SUSPECTED
+    capped = float(np.quantile(probabilities[~ours], 1 - MAX_SUSPECTED_SHARE, method="higher"))
+    assert level == max(QUANTIZATION_MARGIN * float(probabilities[ours].min()), capped)
+    assert (probabilities[~ours] > level).mean() <= MAX_SUSPECTED_SHARE
 
 
 def test_a_dear_hazard_is_suspected_where_a_look_by_hand_costs_less():
@@ -82,7 +82,7 @@ def test_a_dear_hazard_is_suspected_where_a_look_by_hand_costs_less():
     seen = {"photographed": views}
     level = fit_hazard_thresholds(0, seen, 1.0, Costs(hazard=1e4))
     others = softmax(views.answers.logits)[views.classes != 0, 0]
-    capped = float(np.quantile(others, 1 - MOST_SUSPECTED, method="higher"))
+    capped = float(np.quantile(others, 1 - MAX_SUSPECTED_SHARE, method="higher"))
     assert level == max(1e-4, capped) < fit_hazard_thresholds(0, seen, 1.0, CHEAP)
 
 
@@ -157,8 +157,8 @@ def test_detectors_are_compared_on_what_they_never_saw():
 
     references, (known, _) = items(90), items(60)
     strange = rng.normal(0, 0.5, (40, 16)) + np.eye(1, 16, 9) * 4
-    strangers = {"strange": Answers(strange[:, :3], strange)}
-    compared = compare_detectors(*references, known, strangers, 1.0)
+    ood_samples = {"strange": Answers(strange[:, :3], strange)}
+    compared = compare_detectors(*references, known, ood_samples, 1.0)
     assert set(compared) == {"energy", "mahalanobis", "neighbors", "max_softmax"}
     for score, each in compared.items():
         assert set(each["kinds"]) == {"strange"}
@@ -275,7 +275,7 @@ def test_a_bundle_takes_over_what_its_run_was_calibrated_to(calibrated, drawn_da
 def test_a_hazard_that_is_no_label_gets_one_line(calibrated):
     run, _ = calibrated
     with pytest.raises(BadInput, match="Toaster is none of its labels"):
-        calibrate_run(run, None, None, ["Battery", "Toaster"], Costs(), 0)
+        calibrate_run(run, None, None, ["Battery", "Toaster"])
 
 
 def test_hazards_are_found_by_their_names_or_refused_with_a_hint(tmp_path):

@@ -63,11 +63,11 @@ def figures_in(out: Path) -> dict:
 
 
 @pytest.fixture(scope="module")
-def strangers(tmp_path_factory) -> Path:
+def ood_photos(tmp_path_factory) -> Path:
     """Pictures of nothing in particular."""
     from PIL import Image
 
-    folder = tmp_path_factory.mktemp("strangers")
+    folder = tmp_path_factory.mktemp("ood_photos")
     rng = np.random.default_rng(0)
     for category in ("noise", "stripes"):
         (folder / category).mkdir()
@@ -89,9 +89,9 @@ def corrupted_data(drawn_data, tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def of_bundle(tiny_bundle, corrupted_data, strangers, tmp_path_factory):
+def of_bundle(tiny_bundle, corrupted_data, ood_photos, tmp_path_factory):
     out = tmp_path_factory.mktemp("judged") / "bundle"
-    given = ("--model", tiny_bundle, "--data", corrupted_data, "--unknown", strangers)
+    given = ("--model", tiny_bundle, "--data", corrupted_data, "--unknown", ood_photos)
     more = ("--corruption-photos", 8, "--threads", 1, "--json")
     return out, script(*given, *more, "--out", out)
 
@@ -166,8 +166,9 @@ def test_the_same_evaluation_gives_the_same_figures(
 
 def test_judging_a_bundle_does_without_tensorflow(tiny_bundle, drawn_data, tmp_path):
     program = (
-        "import sys; from pathlib import Path; from train.evaluate import Request, evaluate; "
-        f"evaluate(Request(Path({str(tiny_bundle)!r}), Path({str(drawn_data)!r}), "
+        "import sys; from pathlib import Path; from train.evaluation.evaluate import evaluate; "
+        "from train.evaluation.options import EvaluationRequest; "
+        f"evaluate(EvaluationRequest(Path({str(tiny_bundle)!r}), Path({str(drawn_data)!r}), "
         "corruption_photos=0, background=False), print); "
         "print(sorted({name.partition('.')[0] for name in sys.modules} & {'tensorflow', 'keras'}))"
     )

@@ -14,7 +14,7 @@ from edge.inference.preprocess import float_input, model_input
 from edge.photos.dataset import find_dataset, find_photos
 from edge.photos.reading import read_photo
 from tests.support.legacy_weights import write_legacy
-from train.fine_tune import _cause
+from train.learning.training import error_cause
 
 SCRIPT = Path(__file__).parents[2] / "train" / "fine_tune.py"
 
@@ -36,7 +36,7 @@ def tiny(weights):
             1,
             "--unfreeze-epochs",
             0,
-            "--copies",
+            "--views",
             1,
             "--seed",
             1,
@@ -60,7 +60,7 @@ def test_of_what_tensorflow_says_the_user_is_told_what_went_wrong():
     with pytest.raises(tf.errors.OpError) as failed:
         beyond(tf.zeros(3))
     assert "\n" in failed.value.message
-    cause = _cause(failed.value.message)
+    cause = error_cause(failed.value.message)
     assert "is not in [0, 3)" in cause and "\n" not in cause
 
 

@@ -20,8 +20,8 @@ SCRIPT = Path(__file__).parents[2] / "train" / "fine_tune.py"
 MOMENTS = {
     "reading": lambda run, said: "classes;" in said,
     "caching": lambda run, said: any(run.glob("features/*/1.npy")),
-    "fresh layers": lambda run, said: "fresh layers, epoch 2" in said,
-    "between phases": lambda run, said: "fresh layers, epoch 3" in said,
+    "new layers": lambda run, said: "new layers, epoch 2" in said,
+    "between phases": lambda run, said: "new layers, epoch 3" in said,
     "unfrozen": lambda run, said: "unfrozen, epoch 4" in said,
     "judging": lambda run, said: "test photos of" in said,
 }
@@ -41,7 +41,7 @@ def begin(data, weights, out):
             2,
             "--unfreeze",
             "conv4",
-            "--copies",
+            "--views",
             2,
             "--batch",
             8,

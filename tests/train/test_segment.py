@@ -16,7 +16,7 @@ from edge.errors import BadInput
 from edge.photos.reading import LabeledPhoto
 from edge.synthetic.drawings import background as background
 from edge.synthetic.segmentation import segment_item
-from train.augmentation.augment import belt_variation
+from train.augmentation.augment import belt_augmenter
 from train.data.masks import mask_path, read_masks, squared, unsquared
 from train.evaluation.background_swap import segment_items
 from train.learning.job import Job, described, job_of_run, material_of, read
@@ -27,7 +27,7 @@ SIDE = 96
 
 def machine(rng: np.random.Generator, under: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """A pale machine with a dark window on a background, uint8 [S, S, 3], and its mask."""
-    photo, mask = under.copy(), np.zeros(under.shape[:2], np.uint8)
+    photo, mask = under.view(), np.zeros(under.shape[:2], np.uint8)
     width, height = rng.integers(44, 62, 2)
     left, top = rng.integers(10, SIDE - 10 - width), rng.integers(10, SIDE - 10 - height)
     mask[top : top + height, left : left + width] = 255
@@ -58,7 +58,7 @@ def segmenter():
     plain = [machine(rng, np.full((SIDE, SIDE, 3), 255, np.uint8))[0] for _ in range(40)]
     crowded = [machine(rng, background._clutter(rng, SIDE))[0] for _ in range(10)]
     pixels = np.stack(plain + crowded)
-    return train_segmenter(pixels, np.arange(50) % 2, "none", steps=60, seed=1)
+    return train_segmenter(pixels, np.arange(50) % 2, weights="none", steps=60, seed=1)
 
 
 def test_what_is_learned_on_plain_backgrounds_finds_whole_machines_before_a_wall(segmenter):
@@ -79,7 +79,9 @@ def test_the_same_seed_learns_the_same():
     white = np.full((SIDE, SIDE, 3), 255, np.uint8)
     pixels = np.stack([machine(rng, white)[0] for _ in range(24)])
     once, again = (
-        predict_masks(train_segmenter(pixels, np.arange(24) % 2, "none", steps=3, seed=1), pixels)
+        predict_masks(
+            train_segmenter(pixels, np.arange(24) % 2, weights="none", steps=3, seed=1), pixels
+        )
         for _ in range(2)
     )
     np.testing.assert_array_equal(once, again)
@@ -89,7 +91,7 @@ def test_without_plain_backgrounds_there_is_nothing_to_learn_from():
     rng = np.random.default_rng(0)
     pixels = np.stack([machine(rng, background._clutter(rng, SIDE))[0] for _ in range(25)])
     with pytest.raises(BadInput, match="photos to train on show their item on a plain background"):
-        train_segmenter(pixels, np.arange(25) % 2, "none", steps=1, seed=0)
+        train_segmenter(pixels, np.arange(25) % 2, weights="none", steps=1, seed=0)
 
 
 @pytest.mark.parametrize(("height", "width"), [(80, 120), (120, 80), (64, 64)])
@@ -154,12 +156,12 @@ def test_a_training_takes_its_masks_and_one_continued_takes_them_again(cut, tmp_
     whole = np.full((96, 90), 255, np.uint8)
     whole[:, :12] = 0
     cv2.imwrite(str(mask_path(cut / "masks", paths[0])), whole)
-    vary = material_of(job, dataset, tmp_path).vary
-    by_itself = material_of(replace(job, masks=None), dataset, tmp_path).vary
-    copies = range(1, 13)
-    differing = [np.any(vary(0, copy) != by_itself(0, copy)) for copy in copies]
-    assert 3 <= sum(differing) < len(copies)  # those laid on another background
-    network = SimpleNamespace(fresh=())
+    augmenter = material_of(job, dataset, tmp_path).augmenter
+    by_itself = material_of(replace(job, masks=None), dataset, tmp_path).augmenter
+    views = range(1, 13)
+    differing = [np.any(augmenter(0, view) != by_itself(0, view)) for view in views]
+    assert 3 <= sum(differing) < len(views)  # those laid on another background
+    network = SimpleNamespace(new_layers=())
     (tmp_path / "config.json").write_text(json.dumps(described(job, dataset, network, "float32")))
     assert job_of_run(tmp_path) == replace(job, precision="float32")
 
@@ -186,10 +188,10 @@ def test_training_lays_down_what_the_given_masks_say():
     pixels, classes = np.stack([photo] * 2), np.array([0, 1])
 
     def red_alone(mask: np.ndarray) -> int:
-        vary = belt_variation(pixels, classes, 0, [mask, mask])
-        copies = [vary(0, copy).astype(int) for copy in range(1, 31)]
-        red = [np.count_nonzero(copy[..., 0] - copy[..., 2] > 80) > 100 for copy in copies]
-        blue = [np.count_nonzero(copy[..., 2] - copy[..., 0] > 80) > 100 for copy in copies]
+        augmenter = belt_augmenter(pixels, classes, 0, [mask, mask])
+        views = [augmenter(0, view).astype(int) for view in range(1, 31)]
+        red = [np.count_nonzero(view[..., 0] - view[..., 2] > 80) > 100 for view in views]
+        blue = [np.count_nonzero(view[..., 2] - view[..., 0] > 80) > 100 for view in views]
         return np.count_nonzero(np.array(red) & ~np.array(blue))
 
     both = mask | np.roll(mask, 28, axis=1)

@@ -12,7 +12,7 @@ import optuna
 import pytest
 
 from edge.errors import BadInput
-from train.tune import STUDY, _open_study
+from train.learning.search import STUDY, _open_study
 
 SCRIPT = Path(__file__).parents[2] / "train" / "tune.py"
 
@@ -20,9 +20,9 @@ SCRIPT = Path(__file__).parents[2] / "train" / "tune.py"
 def test_a_killed_trial_is_tried_again_and_another_job_is_refused(tmp_path):
     study = _open_study(tmp_path, {"epochs": 3, "labels": ("a", "b")})
     trial = study.ask()
-    rate = trial.suggest_float("rate", 1e-5, 1e-2, log=True)
+    rate = trial.suggest_float("learning_rate", 1e-5, 1e-2, log=True)
     again = _open_study(tmp_path, {"epochs": 3, "labels": ("a", "b")}).ask()
-    assert again.suggest_float("rate", 1e-5, 1e-2, log=True) == rate
+    assert again.suggest_float("learning_rate", 1e-5, 1e-2, log=True) == rate
     with pytest.raises(BadInput, match="a study with another epochs; choose another --out"):
         _open_study(tmp_path, {"epochs": 4, "labels": ("a", "b")})
 
@@ -33,7 +33,7 @@ def test_a_killed_search_keeps_its_trials_and_goes_on(three_classes, weights, tm
     command = [
         *(sys.executable, SCRIPT, "--data", three_classes, "--weights", weights),
         *("--out", out, "--trials", "3", "--image-size", "32", "--epochs", "2"),
-        *("--copies", "1", "--augmentation", "plain", "--json"),
+        *("--views", "1", "--augmentation", "plain", "--json"),
     ]
     log = tmp_path / "log"
     with log.open("wb") as file:

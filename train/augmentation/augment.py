@@ -1,4 +1,4 @@
-"""Varied copies of a photo: what a camera over a belt may make of the same item."""
+"""Augmented views of a photo: the same item as a camera over a belt may see it."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -9,15 +9,15 @@ import numpy as np
 from edge.synthetic.drawings.background import draw_background
 from edge.synthetic.segmentation import PasteJitter, paste, segment_item
 from train.augmentation import backgrounds as backgrounds
-from train.learning.features import Variation
+from train.learning.features import Augmenter
 
 MILD = 1 / 3
-"""Share of the copies that stay near the photo as it was taken: the model is to know those too."""
+"""Share of the views that stay close to the photo: the model must know those too."""
 
 PASTED = 0.55
-"""Share of the other copies, of photos whose item can be cut out, that lie on another background.
+"""Share of the other views, of photos whose item can be segmented, with another background.
 
-With 0.9 (8 copies, a third of the backgrounds white or black) the network was worse on the
+With 0.9 (8 views, a third of the backgrounds white or black) the network was worse on the
 simulated belt, and lost more by quantizing.
 """
 
@@ -32,25 +32,24 @@ BACKGROUNDS_KEPT = 400
 """How many foreign backgrounds, painted over once, are kept for the next item."""
 
 
-def plain_variation(pixels: np.ndarray, seed: int) -> Variation:
-    """Copies of photos, uint8 RGB [photos, S, S, 3], each with the background it was taken on."""
+def plain_augmenter(pixels: np.ndarray, seed: int) -> Augmenter:
+    """Augment photos, uint8 RGB [photos, S, S, 3], on their own backgrounds."""
 
-    def vary(photo: int, copy: int) -> np.ndarray:
-        if not copy:
+    def augment_view(photo: int, view: int) -> np.ndarray:
+        if not view:
             return pixels[photo]
-        return augment(pixels[photo], np.random.default_rng((seed, copy - 1, photo)))
+        return augment(pixels[photo], np.random.default_rng((seed, view - 1, photo)))
 
-    return vary
+    return augment_view
 
 
-def belt_variation(
+def belt_augmenter(
     pixels: np.ndarray,
     classes: np.ndarray,
     seed: int,
     masks: Sequence[np.ndarray | None] | None = None,
-) -> Variation:
-    """Copies of which more than a third show the item, where it can be cut out, on another
-    background.
+) -> Augmenter:
+    """Augment photos; more than a third of the views show the item on another background.
 
     A model that may look at the background learns the background: phones photographed on tables,
     machines on white. So items are laid on belts, plain, drawn and other photos' backgrounds; the
@@ -61,19 +60,19 @@ def belt_variation(
         pixels: uint8 RGB [photos, S, S, 3].
         classes: int [photos]; a foreign background comes from a photo of another class.
         seed: of everything.
-        masks: the photos' items, uint8 [S, S] 0 or 255, None where one cannot be cut out; without
-            it they are cut out here.
+        masks: the photos' items, uint8 [S, S] 0 or 255, None where none was found; without
+            `masks` they are segmented here.
     """
     if masks is None:
         with ThreadPoolExecutor() as pool:
             masks = list(pool.map(segment_item, pixels))
     foreign_background = foreign_backgrounds(pixels, masks, classes)
 
-    def vary(photo: int, copy: int) -> np.ndarray:
+    def augment_view(photo: int, view: int) -> np.ndarray:
         image, mask = pixels[photo], masks[photo]
-        if not copy:
+        if not view:
             return image
-        rng = np.random.default_rng((seed, copy, photo))
+        rng = np.random.default_rng((seed, view, photo))
         if rng.random() < MILD:
             return augment(image, rng)
         if rng.random() < 0.5:
@@ -87,7 +86,7 @@ def belt_variation(
             image = _jitter(image, rng)
         return _cover(_grain(expose(image, rng), rng), rng)
 
-    return vary
+    return augment_view
 
 
 def foreign_backgrounds(
@@ -96,7 +95,7 @@ def foreign_backgrounds(
     """(photo, rng) -> the background of a photo of another class, any way round; None: none lends
     its.
 
-    Arguments as of `belt_variation`.
+    Arguments as of `belt_augmenter`.
     """
     lenders = _lenders(pixels, masks)
     lent: dict[int, np.ndarray] = {}
@@ -109,7 +108,9 @@ def foreign_backgrounds(
         if lender not in lent:
             if len(lent) >= BACKGROUNDS_KEPT:
                 lent.clear()
-            lent[lender] = backgrounds.emptied(pixels[lender], masks[lender], pixels.shape[1])
+            mask = masks[lender]
+            assert mask is not None  # a lender has one
+            lent[lender] = backgrounds.emptied(pixels[lender], mask, pixels.shape[1])
         return np.ascontiguousarray(np.rot90(lent[lender], int(rng.integers(4))))
 
     return foreign_background
@@ -153,7 +154,8 @@ def _jitter(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     size = image.shape[0]
     scale = rng.uniform(0.65, 1.0) if rng.random() < 0.35 else rng.uniform(1.0, 1.4)
     turn = rng.uniform(-180, 180) if rng.random() < SHARE_TURNED_FREELY else rng.normal(0, 10)
-    placed = cv2.getRotationMatrix2D(((size - 1) / 2, (size - 1) / 2), turn, scale)
+    middle = (size - 1) / 2, (size - 1) / 2
+    placed = np.asarray(cv2.getRotationMatrix2D(middle, turn, scale), np.float64)
     room = abs(1 - scale) * size / 2
     placed[:, 2] += rng.uniform(-room, room, 2)
     placed[0, :2] *= rng.uniform(0.9, 1.1)
@@ -205,12 +207,13 @@ def _place(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     if rng.random() < 0.5:
         image = image[:, ::-1]
     scale = rng.uniform(0.65, 1.0) if rng.random() < 0.4 else rng.uniform(1.0, 1.35)
-    turn = cv2.getRotationMatrix2D((size / 2, size / 2), rng.normal(0, 10), scale)
+    middle = size / 2, size / 2
+    turn = np.asarray(cv2.getRotationMatrix2D(middle, rng.normal(0, 10), scale), np.float64)
     room = abs(1 - scale) * size / 2
     turn[:, 2] += rng.uniform(-room, room, 2)
     turn[0, :2] *= rng.uniform(0.9, 1.1)
     if rng.random() < 0.4:
-        border, background = cv2.BORDER_REPLICATE, 0
+        border, background = cv2.BORDER_REPLICATE, (0.0, 0.0, 0.0)
     else:
         border, background = cv2.BORDER_CONSTANT, _background(rng)
     return cv2.warpAffine(
@@ -239,7 +242,6 @@ def expose(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.5, 1.5))
     if rng.random() < 0.25:
         quality = int(rng.uniform(30, 90))
-        image = cv2.imdecode(
-            cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_COLOR
-        )
+        packed = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+        image = np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR))
     return image

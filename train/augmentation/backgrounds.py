@@ -78,8 +78,8 @@ def emptied(pixels: np.ndarray, mask: np.ndarray, size: int) -> np.ndarray:
     painted = cv2.inpaint(coarse, coarse_hole, 5, cv2.INPAINT_TELEA)
     painted = cv2.resize(painted, (size, size), interpolation=cv2.INTER_CUBIC)
     share = cv2.resize(hole, (size, size), interpolation=cv2.INTER_LINEAR).astype(np.float32)
-    share = cv2.GaussianBlur(share, (0, 0), size / 60)[..., np.newaxis] / 255
-    return np.rint(photo * (1 - share) + painted * share).astype(np.uint8)
+    soft = cv2.GaussianBlur(share, (0, 0), size / 60)[..., np.newaxis] / 255
+    return np.rint(photo * (1 - soft) + painted * soft).astype(np.uint8)
 
 
 @lru_cache(maxsize=1)

@@ -52,7 +52,8 @@ def _brighter(pixels: np.ndarray, level: float, rng: np.random.Generator) -> np.
 def _jpeg(pixels: np.ndarray, level: float, rng: np.random.Generator) -> np.ndarray:
     quality = [cv2.IMWRITE_JPEG_QUALITY, int(level)]
     packed = cv2.imencode(".jpg", pixels[..., ::-1], quality)[1]
-    return np.ascontiguousarray(cv2.imdecode(packed, cv2.IMREAD_COLOR)[..., ::-1])
+    decoded = np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR))
+    return np.ascontiguousarray(decoded[..., ::-1])
 
 
 def _occlusion(pixels: np.ndarray, level: float, rng: np.random.Generator) -> np.ndarray:

@@ -131,13 +131,15 @@ def similarity(first: np.ndarray, second: np.ndarray) -> float:
         return as_they_are
     try:
         half = SIZE // 2
-        correlation, warp = cv2.findTransformECC(
-            *(_shrink(gray, half) for gray in (first, second)), upright, *_until(40, 1e-3), None, 3
+        correlation, warp = cv2.findTransformECC(  # type: ignore[call-overload]
+            _shrink(first, half), _shrink(second, half), upright, *_until(40, 1e-3), None, 3
         )
         warp[:, 2] *= SIZE / half
         if correlation < CORRELATED or _structure(base, other, warp) < ALIKE_ROUGHLY:
             return as_they_are
-        _, warp = cv2.findTransformECC(base, other, warp, *_until(50, 1e-5), None, 5)
+        _, warp = cv2.findTransformECC(  # type: ignore[call-overload]
+            base, other, warp, *_until(50, 1e-5), None, 5
+        )
     except cv2.error:  # it does not converge: they have nothing in common
         return as_they_are
     longest, shortest = np.linalg.svd(warp[:, :2])[1]

@@ -42,7 +42,9 @@ def stored_detector(
     score: str, arrays: Mapping[str, np.ndarray], classes: np.ndarray
 ) -> OodDetector:
     """A detector with the rounding of its file, so that thresholds fit what the device has."""
-    detector = OodDetector(OodRule(score=score, threshold=0.0), MappingProxyType(arrays))
+    detector = OodDetector(
+        OodRule.model_validate({"score": score, "threshold": 0.0}), MappingProxyType(arrays)
+    )
     return unpack_detector(pack_detector(detector), detector.rule, len(np.unique(classes)))
 
 

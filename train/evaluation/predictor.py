@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import numpy as np
 from pydantic import BaseModel, Field, ValidationError
@@ -21,6 +21,7 @@ from edge.quiet import quiet
 from train.evaluation.calibration import read_calibration
 
 BATCH = 32
+Model = TypeVar("Model", bound=BaseModel)
 RUN_MODEL, RUN_CONFIG = "model.keras", "config.json"
 
 
@@ -78,9 +79,9 @@ def open_predictor(path: Path, threads: int) -> Predictor:
 
 
 def answer_all(
-    predictor: Predictor, pictures: Iterable[np.ndarray], advanced: Callable[[int], None]
+    predictor: Predictor, pictures: Iterable[np.ndarray], on_step: Callable[[int], None]
 ) -> Answers:
-    """Answer pictures, uint8 RGB [size, size, 3] each; `advanced` gets the number just done.
+    """Answer pictures, uint8 RGB [size, size, 3] each; `on_step` gets the number just done.
 
     Raises:
         ValueError: there are no pictures.
@@ -88,7 +89,7 @@ def answer_all(
     answers = []
     for batch in _batches(pictures):
         answers.append(predictor.answer(np.stack(batch)))
-        advanced(len(batch))
+        on_step(len(batch))
     return Answers(
         np.concatenate([each.logits for each in answers]),
         np.concatenate([each.embeddings for each in answers]),
@@ -172,7 +173,7 @@ def _open_run(path: Path) -> Predictor:
     )
 
 
-def _parse(path: Path, kind: type[BaseModel]) -> BaseModel:
+def _parse(path: Path, kind: type[Model]) -> Model:
     try:
         return kind.model_validate_json(path.read_bytes())
     except OSError as error:

@@ -103,7 +103,7 @@ def render_report(figures: dict, mistakes: Sequence[Mistake], examples: Sequence
     )
     environment.filters["percent"] = percent
     environment.filters["interval"] = interval
-    with plt.rc_context(STYLE):
+    with plt.rc_context(STYLE):  # type: ignore[arg-type]
         plots = {
             "reliability": _svg(_reliability_plot(figures["reliability"])),
             "corruptions": figures["corruptions"] and _svg(_corruption_plot(figures)),

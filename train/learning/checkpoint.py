@@ -25,7 +25,8 @@ def save_checkpoint(path: Path, arrays: dict[str, list[np.ndarray]], state: dict
         for name, each in arrays.items()
         for place, array in enumerate(each)
     }
-    np.savez(packed, state=np.frombuffer(json.dumps(state).encode(), np.uint8), **named)
+    named["state"] = np.frombuffer(json.dumps(state).encode(), np.uint8)
+    np.savez(packed, **named)  # type: ignore[arg-type]
     content = packed.getvalue()
     write_whole(path, hashlib.sha256(content).digest() + content)
 

@@ -13,7 +13,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from edge.errors import BadInput
 from edge.files import write_whole
 from train.evaluation.intervals import wilson
-from train.learning.fit import Material, Report, fit
+from train.learning.fit import Material, ProgressReporter, fit
 from train.learning.model import Network
 from train.learning.recipe import Recipe
 
@@ -27,7 +27,7 @@ def cross_validate(
     recipe: Recipe,
     folds: int,
     out: Path,
-    report: Report,
+    report: ProgressReporter,
 ) -> dict:
     """Train on all but one part of the photos and judge on that part, for each of `folds` parts.
 
@@ -41,7 +41,7 @@ def cross_validate(
         recipe: how to train.
         folds: how many parts, 2 or more.
         out: folder for `folds.json`.
-        report: where progress is told.
+        report: callbacks of the progress.
 
     Returns what `folds.json` holds: mean and deviation of the accuracy, and each fold's accuracy
     with its Wilson interval.
@@ -62,10 +62,12 @@ def cross_validate(
     for number, (train, val) in enumerate(parts.split(everything, material.classes, groups)):
         if number < len(rows):
             continue
-        report.said(f"fold {number + 1} of {folds}: {len(train)} to train, {len(val)} to judge")
+        report.on_message(
+            f"fold {number + 1} of {folds}: {len(train)} to train, {len(val)} to judge"
+        )
         keras.utils.set_random_seed(recipe.seed)
         network = build()
-        part = replace(material, train=train, val=val, varied=everything, plain=everything)
+        part = replace(material, train=train, val=val, augmented=everything, plain=everything)
         history, _ = fit(network, part, recipe, out / f"fold-{number + 1}", report)
         right = round(history[-1]["val_accuracy"] * len(val))
         low, high = wilson(right, len(val))

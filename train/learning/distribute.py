@@ -17,8 +17,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from edge.errors import BadInput
 from train.learning.precision import on_gpu
-
-Distribute = Literal["mirrored", "multiworker"]
+from train.learning.recipe import Distribute
 
 TF_CONFIG = "TF_CONFIG"
 """TensorFlow's environment variable: {"cluster": {"worker": ["host:port", ...]},
@@ -109,11 +108,11 @@ class Replicas:
     def epoch(
         self,
         batches: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]],
-        advanced: Callable[[int], None],
+        on_step: Callable[[int], None],
     ) -> dict[str, float]:
         """Take a step for each batch (inputs, targets, weights) and leave the part where it led.
 
-        A batch too small to give each replica a photo is left out. `advanced` gets the number of
+        A batch too small to give each replica a photo is left out. `on_step` gets the number of
         batches done. Returns the mean loss and accuracy over the photos.
         """
         self._hand_over(self._part, self._twin, self._part.optimizer, self._optimizer)
@@ -128,7 +127,7 @@ class Replicas:
                 mean, hits = self._step(*shared, tf.constant(count, tf.float32))
                 photos += count
                 loss, right = loss + float(mean) * count, right + float(hits)
-            advanced(done)
+            on_step(done)
         self._agree(self._statistics())
         self._hand_over(self._twin, self._part, self._optimizer, self._part.optimizer)
         return {"loss": loss / photos, "accuracy": right / photos}

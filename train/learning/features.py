@@ -1,4 +1,4 @@
-"""The frozen part's output for varied copies of the photos, computed once, on disk."""
+"""Cache the frozen part's features of augmented views of the photos on disk."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -12,8 +12,8 @@ from edge.inference.preprocess import float_input
 
 CACHING_BATCH = 32
 
-Variation = Callable[[int, int], np.ndarray]
-"""(photo, copy) -> uint8 RGB [S, S, 3]; copy 0 is the photo as it is. See
+Augmenter = Callable[[int, int], np.ndarray]
+"""(photo, view) -> uint8 RGB [S, S, 3]; view 0 is the photo as it is. See
 `train.augmentation.augment`."""
 
 
@@ -69,9 +69,9 @@ def mixed(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Mirror half of the features, then mix each photo's with another's, and their targets too.
 
-    The larger share stays with the photo. A mirrored feature map stands for a mirrored photo. What
-    is trained on few cached copies learns them by heart otherwise. Source: Verma et al., "Manifold
-    mixup: better representations by interpolating hidden states", ICML 2019.
+    The larger share stays with the photo. A mirrored feature map stands for a mirrored photo.
+    Otherwise the network memorizes the few cached views. Source: Verma et al., "Manifold mixup:
+    better representations by interpolating hidden states", ICML 2019.
 
     Args:
         inputs: float32 [B, h, w, c].
@@ -94,33 +94,33 @@ def mixed(
 def from_cache(
     caches: Sequence[np.ndarray], rows: np.ndarray
 ) -> Callable[[np.ndarray, int], np.ndarray]:
-    """For `Batches`: features of the photos `rows` out of caches, one a copy, shown in turn."""
+    """For `Batches`: features of the photos `rows` from one cache per view, used in turn."""
     places = np.full(rows.max() + 1, -1)
     places[rows] = np.arange(len(rows))
     return lambda chosen, epoch: caches[epoch % len(caches)][places[chosen]].astype(np.float32)
 
 
-def from_photos(vary: Variation) -> Callable[[np.ndarray, int], np.ndarray]:
-    """For `Batches`: freshly varied photos (`RGB - 117`), for a network without a frozen part."""
+def from_photos(augmenter: Augmenter) -> Callable[[np.ndarray, int], np.ndarray]:
+    """For `Batches`: newly augmented photos (`RGB - 117`), for a network without a frozen part."""
     return lambda chosen, epoch: float_input(
-        np.stack([vary(int(photo), epoch + 1) for photo in chosen])
+        np.stack([augmenter(int(photo), epoch + 1) for photo in chosen])
     )
 
 
 def cache_features(
     frozen: keras.Model,
-    vary: Variation,
+    augmenter: Augmenter,
     rows: np.ndarray,
-    copy: int,
+    view: int,
     path: Path,
-    advanced: Callable[[int], None],
+    on_step: Callable[[int], None],
     rank: int = 0,
 ) -> np.ndarray:
-    """Run the frozen part over one copy of the photos `rows`, unless `path` holds that already.
+    """Run the frozen part over one view of the photos `rows`, unless `path` holds that already.
 
     The features are kept as float16 in the file `path` (half the disk; the features of ResNet50's
     stages are far inside its range) and read from there batch by batch. It is written under another
-    name first, so that a killed run never leaves half of one. `advanced` gets the number of
+    name first, so that a killed run never leaves half of one. `on_step` gets the number of
     pictures just done; `rank` tells apart the workers that may write the same file.
 
     Returns float16 [rows, h, w, c].
@@ -129,7 +129,7 @@ def cache_features(
         OSError: the file cannot be written; nothing is left behind.
     """
     if path.exists():
-        advanced(len(rows))
+        on_step(len(rows))
         return np.load(path, mmap_mode="r")
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(f".{rank}.partial")
@@ -141,10 +141,10 @@ def cache_features(
             np.lib.format.write_array_header_2_0(file, described)
             for start in range(0, len(rows), CACHING_BATCH):
                 chosen = rows[start : start + CACHING_BATCH]
-                pixels = np.stack([vary(int(photo), copy) for photo in chosen])
+                pixels = np.stack([augmenter(int(photo), view) for photo in chosen])
                 features = np.asarray(frozen.predict_on_batch(float_input(pixels)))
                 file.write(features.astype("<f2").tobytes())
-                advanced(len(chosen))
+                on_step(len(chosen))
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)

@@ -1,4 +1,4 @@
-"""The phases of training: the fresh layers on frozen features, then more stages as well."""
+"""The phases of training: the new layers on frozen features, then more stages as well."""
 
 import csv
 import io
@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -16,16 +17,17 @@ from edge.files import write_whole
 from edge.inference.preprocess import float_input
 from train.learning.checkpoint import load_checkpoint, save_checkpoint
 from train.learning.distribute import Replicas, Worker
-from train.learning.features import Batches, Variation, cache_features, from_cache, from_photos
+from train.learning.features import Augmenter, Batches, cache_features, from_cache, from_photos
 from train.learning.model import Network, before_boundary, behind_boundary, set_trainable
 from train.learning.recipe import Phase, Recipe, plan_phases
 
 IMBALANCE, WEIGHT_CAP = 1.5, 10.0
 VALIDATION_BATCH = 32
 CHECKPOINT, HISTORY, TENSORBOARD = "checkpoint.npz", "history.csv", "tensorboard"
+EARLIER_PHASE_NAMES = {"fresh layers": "new layers", "thawed": "unfrozen"}
 
-Advanced = Callable[[str, int, int], None]
-Row = dict[str, float | str]
+OnStep = Callable[[str, int, int], None]
+Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -35,29 +37,29 @@ class Material:
     Attributes:
         classes: int [photos].
         train, val: int, which of the photos to train on and to choose the best epoch by.
-        vary: makes the copies of a photo.
+        augmenter: makes the augmented views of a photo.
         cache: folder for the features; those that lie there already are used.
-        varied, plain: int, the photos to cache copies of, and to cache as they are: all of `train`
-            and of `val`, or more, where several trainings share the cache.
+        augmented, plain: int, the photos whose augmented views are cached, and those cached as they
+            are: all of `train` and of `val`, or more, where several trainings share the cache.
         worker: who makes the features; several workers share them out among themselves.
     """
 
     classes: np.ndarray
     train: np.ndarray
     val: np.ndarray
-    vary: Variation
+    augmenter: Augmenter
     cache: Path
-    varied: np.ndarray
+    augmented: np.ndarray
     plain: np.ndarray
     worker: Worker = field(default_factory=Worker)
 
 
 @dataclass(frozen=True)
-class Report:
-    """Where progress is told: `advanced` gets (what, done, total), `said` a line."""
+class ProgressReporter:
+    """Callbacks of a training: `on_step` gets (what, done, total), `on_message` a line."""
 
-    advanced: Advanced
-    said: Callable[[str], None]
+    on_step: OnStep
+    on_message: Callable[[str], None]
 
 
 def class_weights(classes: np.ndarray) -> dict[int, float] | None:
@@ -82,7 +84,7 @@ def fit(
     material: Material,
     recipe: Recipe,
     out: Path,
-    report: Report,
+    report: ProgressReporter,
     strategy: tf.distribute.Strategy | None = None,
 ) -> tuple[list[Row], dict[str, float]]:
     """Train `network` in place and leave it at its best epoch (least validation loss).
@@ -99,8 +101,16 @@ def fit(
     """
     out.mkdir(parents=True, exist_ok=True)
     loaded = load_checkpoint(out / CHECKPOINT)
-    fresh = {"phase": 0, "epoch": 0, "history": [], "least": None, "seconds_caching": 0.0}
-    arrays, state = loaded or ({}, fresh)
+    new: dict[str, Any] = {
+        "phase": 0,
+        "epoch": 0,
+        "history": [],
+        "least": None,
+        "seconds_caching": 0.0,
+    }
+    arrays, state = loaded or ({}, new)
+    for row in state["history"]:  # of a run begun by an earlier version
+        row["phase"] = EARLIER_PHASE_NAMES.get(row["phase"], row["phase"])
     writer = None
     if material.worker.rank == 0:
         writer = tf.summary.create_file_writer(str(out / TENSORBOARD))
@@ -155,7 +165,7 @@ class _Trainer:
     def _compile(self) -> None:
         steps = self.phase.epochs * -(-len(self._rows) // self.recipe.batch)
         schedule = keras.optimizers.schedules.CosineDecay(
-            0.0, steps, warmup_target=self.phase.rate, warmup_steps=max(1, steps // 20)
+            0.0, steps, warmup_target=self.phase.learning_rate, warmup_steps=max(1, steps // 20)
         )
         average = self.recipe.ema > 0
         optimizer = keras.optimizers.Adam(
@@ -170,7 +180,7 @@ class _Trainer:
         self._optimizer = self.part.optimizer
         self._optimizer.build(self.part.trainable_variables)
 
-    def epoch(self, epoch: int, advanced: Advanced) -> dict[str, float]:
+    def epoch(self, epoch: int, on_step: OnStep) -> dict[str, float]:
         """Pass over the photos once, then judge the averaged weights on the validation photos."""
         batches = Batches(
             self._take,
@@ -186,11 +196,11 @@ class _Trainer:
         if self._replicas:
             figures = self._replicas.epoch(
                 (batches[index] for index in range(len(batches))),
-                lambda done: advanced(what, done, len(batches)),
+                lambda done: on_step(what, done, len(batches)),
             )
         else:
-            told = _Steps(what, advanced)
-            fitted = self.part.fit(batches, verbose=0, shuffle=False, callbacks=[told]).history
+            steps = _Steps(what, on_step)
+            fitted = self.part.fit(batches, verbose=0, shuffle=False, callbacks=[steps]).history
             figures = {name: fitted[name][-1] for name in ("loss", "accuracy")}
         with self._averaged():
             figures["val_loss"], figures["val_accuracy"] = self._judge()
@@ -258,20 +268,20 @@ class _Trainer:
 
 
 class _Steps(keras.callbacks.Callback):
-    """Tells each step of an epoch."""
+    """Report each step of an epoch."""
 
-    def __init__(self, what: str, advanced: Advanced) -> None:
+    def __init__(self, what: str, on_step: OnStep) -> None:
         super().__init__()
-        self._what, self._advanced = what, advanced
+        self._what, self._advanced = what, on_step
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         self._advanced(self._what, batch + 1, self.params["steps"])
 
 
-def _train_epoch(trainer: _Trainer, state: dict, report: Report) -> None:
+def _train_epoch(trainer: _Trainer, state: dict, report: ProgressReporter) -> None:
     """Run the next epoch and enter it into `state`."""
     started = time.monotonic()
-    measured = trainer.epoch(state["epoch"], report.advanced)
+    measured = trainer.epoch(state["epoch"], report.on_step)
     if state["least"] is None or measured["val_loss"] < state["least"]:
         state["least"] = measured["val_loss"]
         trainer.keep_best()
@@ -283,7 +293,7 @@ def _train_epoch(trainer: _Trainer, state: dict, report: Report) -> None:
         "seconds": round(time.monotonic() - started, 1),
     }
     state["history"].append(row)
-    report.said(
+    report.on_message(
         f"{row['phase']}, epoch {row['epoch']}: loss {row['loss']:.3f}, "
         f"accuracy {row['accuracy']:.1%}, val loss {row['val_loss']:.3f}, "
         f"val accuracy {row['val_accuracy']:.1%}, {row['seconds']} s"
@@ -298,34 +308,35 @@ def _seconds(state: dict) -> dict[str, float]:
 
 
 def _sources(
-    network: Network, phase: Phase, material: Material, recipe: Recipe, report: Report
+    network: Network, phase: Phase, material: Material, recipe: Recipe, report: ProgressReporter
 ) -> tuple[Callable[[np.ndarray, int], np.ndarray], tuple[np.ndarray, np.ndarray]]:
     """Where the batches of a phase come from, and its validation inputs and classes."""
     classes = material.classes[material.val]
     if phase.boundary is None:
-        pixels = np.stack([material.vary(int(photo), 0) for photo in material.val])
-        return from_photos(material.vary), (float_input(pixels), classes)
-    frozen = before_boundary(network.model, phase.boundary)
-    total = len(material.plain) + recipe.copies * len(material.varied)
+        pixels = np.stack([material.augmenter(int(photo), 0) for photo in material.val])
+        return from_photos(material.augmenter), (float_input(pixels), classes)
+    boundary = phase.boundary
+    frozen = before_boundary(network.model, boundary)
+    total = len(material.plain) + recipe.views * len(material.augmented)
     done = 0
 
-    def advanced(count: int) -> None:
+    def on_step(count: int) -> None:
         nonlocal done
         done += count
-        report.advanced(f"features for the phase {phase.name}", done, total)
+        report.on_step(f"features for the phase {phase.name}", done, total)
 
-    def cached(rows: np.ndarray, copy: int) -> np.ndarray:
-        path = material.cache / phase.boundary / f"{copy}.npy"
+    def cached(rows: np.ndarray, view: int) -> np.ndarray:
+        path = material.cache / boundary / f"{view}.npy"
         rank = material.worker.rank
-        return cache_features(frozen, material.vary, rows, copy, path, advanced, rank)
+        return cache_features(frozen, material.augmenter, rows, view, path, on_step, rank)
 
     plain = from_cache([cached(material.plain, 0)], material.plain)
-    # Each worker begins at another copy, and finds those of the others when it comes to them.
-    first = recipe.copies * material.worker.rank // material.worker.count
-    turns = [(first + turn) % recipe.copies for turn in range(recipe.copies)]
-    caches = {copy: cached(material.varied, copy + 1) for copy in turns}
-    copies = [caches[copy] for copy in sorted(caches)]
-    return from_cache(copies, material.varied), (plain(material.val, 0), classes)
+    # Each worker begins at another view, and finds those of the others when it comes to them.
+    first = recipe.views * material.worker.rank // material.worker.count
+    turns = [(first + turn) % recipe.views for turn in range(recipe.views)]
+    caches = {view: cached(material.augmented, view + 1) for view in turns}
+    views = [caches[view] for view in sorted(caches)]
+    return from_cache(views, material.augmented), (plain(material.val, 0), classes)
 
 
 def _write_history(out: Path, rows: list[Row], writer: tf.summary.SummaryWriter) -> None:

@@ -10,14 +10,12 @@ import numpy as np
 
 from edge.errors import BadInput
 from edge.labels import normalized
-from train.augmentation.augment import belt_variation, plain_variation
+from train.augmentation.augment import belt_augmenter, plain_augmenter
 from train.data.dataset import Dataset, read_dataset
 from train.data.masks import read_masks, squared
-from train.learning.distribute import Distribute
 from train.learning.fit import Material
 from train.learning.model import Network, build_network, continue_from
-from train.learning.precision import Precision
-from train.learning.recipe import Recipe
+from train.learning.recipe import Distribute, Precision, Recipe, recipe_of
 
 CONFIG, MODEL, FEATURES = "config.json", "model.keras", "features"
 
@@ -53,17 +51,19 @@ class Job:
     recipe: Recipe = field(default_factory=Recipe)
 
 
-def read(job: Job, said: Callable[[str], None]) -> Dataset:
-    """The photos, and a few lines on them to `said`; raises as
+def read(job: Job, on_message: Callable[[str], None]) -> Dataset:
+    """The photos, and a few lines on them to `on_message`; raises as
     `train.data.dataset.read_dataset`.
     """
-    dataset = read_dataset(job.data, job.image_size, job.recipe.seed, said, job.keep_duplicates)
-    said(
+    dataset = read_dataset(
+        job.data, job.image_size, job.recipe.seed, on_message, job.keep_duplicates
+    )
+    on_message(
         f"{len(dataset.labels)} classes; {len(dataset.train.classes)} photos to train, "
         f"{len(dataset.val.classes)} to choose, {len(dataset.test.classes)} to judge"
     )
     if any(dataset.left_out.values()):
-        said(
+        on_message(
             f"left out for a copy in a later split: {dataset.left_out['train']} photos of train, "
             f"{dataset.left_out['val']} of val (--keep-duplicates keeps them)"
         )
@@ -101,13 +101,13 @@ def _places_there(init: Path, labels: Sequence[str]) -> list[int]:
         differing += [f"knows {', '.join(surplus)}, which the photos lack"] if surplus else []
         raise BadInput(
             f"--init {init}: is of other classes: it {' and '.join(differing)}; "
-            f"--weights {init / MODEL} takes all of it but the last layer, which starts afresh"
+            f"--weights {init / MODEL} takes all of it but the last layer, which starts anew"
         )
     return [theirs.index(label) for label in labels]
 
 
 def material_of(job: Job, dataset: Dataset, out: Path) -> Material:
-    """The photos of train and val, to be varied as the recipe says; features are kept in `out`."""
+    """The photos of train and val, augmented by the recipe; features are cached in `out`."""
     pixels = np.concatenate([dataset.train.pixels, dataset.val.pixels])
     classes = np.concatenate([dataset.train.classes, dataset.val.classes])
     train = np.arange(len(dataset.train.classes))
@@ -118,11 +118,19 @@ def material_of(job: Job, dataset: Dataset, out: Path) -> Material:
             paths = (*dataset.train.paths, *dataset.val.paths)
             found = read_masks(job.masks, paths)
             masks = [mask if mask is None else squared(mask, job.image_size) for mask in found]
-        vary = belt_variation(pixels, classes, job.recipe.seed, masks)
+        augmenter = belt_augmenter(pixels, classes, job.recipe.seed, masks)
     else:
-        vary = plain_variation(pixels, job.recipe.seed)
-    varied, plain = (np.arange(len(classes)),) * 2 if job.folds else (train, val)
-    return Material(classes, train, val, vary, out / FEATURES, varied, plain)
+        augmenter = plain_augmenter(pixels, job.recipe.seed)
+    augmented, plain = (np.arange(len(classes)),) * 2 if job.folds else (train, val)
+    return Material(
+        classes=classes,
+        train=train,
+        val=val,
+        augmenter=augmenter,
+        cache=out / FEATURES,
+        augmented=augmented,
+        plain=plain,
+    )
 
 
 def described(job: Job, dataset: Dataset, network: Network, policy: str) -> dict:
@@ -133,7 +141,7 @@ def described(job: Job, dataset: Dataset, network: Network, policy: str) -> dict
         "data": [str(folder) for folder in job.data],
         "weights": job.weights,
         "init": None if job.init is None else str(job.init),
-        "fresh_layers": network.fresh,
+        "new_layers": network.new_layers,
         "dropout": job.dropout,
         "keep_duplicates": job.keep_duplicates,
         "masks": None if job.masks is None else str(job.masks),
@@ -156,7 +164,7 @@ def job_of_run(run: Path) -> Job:
         raise BadInput(f"{run}: no run to continue (no {CONFIG}); start it without --resume")
     try:
         config = json.loads(path.read_bytes())
-        recipe = Recipe(**{name: config[name] for name in Recipe.__dataclass_fields__})
+        recipe = recipe_of(config)
         return Job(
             data=tuple(Path(folder) for folder in config["data"]),
             weights=config["weights"],

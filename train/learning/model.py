@@ -9,19 +9,14 @@ import numpy as np
 
 from edge.errors import BadInput, EwasteError
 from edge.inference.preprocess import INPUT_OFFSET
+from train.learning.recipe import LAST_FROZEN
 from train.learning.weights import UNREADABLE, read_weights
 
 IMAGENET_MEAN_RGB = (123.68, 116.779, 103.939)
 """Per-channel means that Keras' "caffe" preprocessing subtracts (keras.applications.resnet)."""
 
-LAST_FROZEN = "conv4_block6_out"
-"""Where the frozen part ends: everything behind it is the last stage (conv5) and the head."""
-
 HEAD = "logits"
 """The last layer with weights, one output for each class."""
-
-BOUNDARIES = {"conv5": LAST_FROZEN, "conv4": "conv3_block4_out", "conv3": "conv2_block3_out"}
-"""The layer before each stage of ResNet50."""
 
 
 @dataclass(frozen=True)
@@ -31,12 +26,12 @@ class Network:
     Attributes:
         model: float32 [N, S, S, 3] `RGB - 117` -> probabilities [N, classes].
         pretrained: whether all that comes before the last stage is.
-        fresh: names of the layers that start without pretrained weights.
+        new_layers: names of the layers that start without pretrained weights.
     """
 
     model: keras.Model
     pretrained: bool
-    fresh: tuple[str, ...]
+    new_layers: tuple[str, ...]
 
 
 def build_network(classes: int, size: int, weights: str, dropout: float = 0.4) -> Network:
@@ -52,18 +47,18 @@ def build_network(classes: int, size: int, weights: str, dropout: float = 0.4) -
     if "conv1_conv" in base.loaded and not base.folded:
         _fold_normalization(base.model.get_layer("conv1_conv"))
     model = _with_head(base.model, classes, dropout)
-    fresh = tuple(
+    new_layers = tuple(
         layer.name for layer in model.layers if layer.weights and layer.name not in base.loaded
     )
-    for name in fresh:
+    for name in new_layers:
         if isinstance(model.get_layer(name), keras.layers.BatchNormalization):
             # The default of 0.99 takes 500 steps to follow; a whole training here has few more.
             model.get_layer(name).momentum = 0.9
     before = {layer.name for layer in before_boundary(model, LAST_FROZEN).layers}
-    if before & set(fresh):
-        return Network(model, False, fresh)
-    _pass_features_on(model, fresh)
-    return Network(model, True, fresh)
+    if before & set(new_layers):
+        return Network(model, False, new_layers)
+    _pass_features_on(model, new_layers)
+    return Network(model, True, new_layers)
 
 
 def before_boundary(model: keras.Model, boundary: str) -> keras.Model:
@@ -104,7 +99,7 @@ def _with_head(backbone: keras.Model, classes: int, dropout: float) -> keras.Mod
 
 
 def continue_from(network: Network, model_path: Path, order: Sequence[int]) -> Network:
-    """The network with the weights of an earlier run's `model.keras`; nothing in it is fresh.
+    """The network with the weights of an earlier run's `model.keras`; no layer in it is new.
 
     Args:
         network: to continue with.
@@ -124,18 +119,18 @@ def continue_from(network: Network, model_path: Path, order: Sequence[int]) -> N
         raise BadInput(f"{model_path}: cannot be continued from ({reason})") from None
     head = network.model.get_layer(HEAD)
     head.set_weights([weight[..., list(order)] for weight in head.get_weights()])
-    return replace(network, fresh=())
+    return replace(network, new_layers=())
 
 
 def set_trainable(network: Network, part: keras.Model, unfrozen: bool) -> None:
-    """Choose what learns of a part of the network: its fresh layers, or all of it.
+    """Choose what learns of a part of the network: its new layers, or all of it.
 
     Pretrained batch normalization keeps its statistics: the batches are too small to improve them.
     """
     for layer in part.layers:
-        fresh = layer.name in network.fresh
+        new = layer.name in network.new_layers
         normalizes = isinstance(layer, keras.layers.BatchNormalization)
-        layer.trainable = fresh or (unfrozen and not (normalizes and network.pretrained))
+        layer.trainable = new or (unfrozen and not (normalizes and network.pretrained))
 
 
 @dataclass(frozen=True)
@@ -186,15 +181,15 @@ def _load_base(size: int, weights: str) -> Base:
     return Base(model, frozenset(stored.layers), folded=HEAD in stored.others)
 
 
-def _pass_features_on(model: keras.Model, fresh: Sequence[str]) -> None:
-    """Let a fresh last stage start by passing on what the pretrained part gives it.
+def _pass_features_on(model: keras.Model, new_layers: Sequence[str]) -> None:
+    """Let a new last stage start by passing on what the pretrained part gives it.
 
     With few photos a random start throws the pretrained features away. So the residual branches
     start at zero (Goyal et al. 2017, arXiv:1706.02677, 5.1), and the shortcut that doubles the
     channels gives them once as they are and once negated, of which the ReLU behind it keeps all
     (Shang et al. 2016, arXiv:1603.05201): training starts as a linear probe on these features.
     """
-    for name in fresh:
+    for name in new_layers:
         layer = model.get_layer(name)
         if name.endswith("_3_bn"):
             gamma, *others = layer.get_weights()

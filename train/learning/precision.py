@@ -2,12 +2,12 @@
 
 import os
 from pathlib import Path
-from typing import Literal
 
 import keras
 import tensorflow as tf
 
-Precision = Literal["auto", "float32", "bfloat16", "float16"]
+from train.learning.recipe import Precision
+
 CPU_FLAGS = Path("/proc/cpuinfo")
 XLA_DETERMINISTIC = "--xla_gpu_deterministic_ops=true"
 

@@ -9,6 +9,7 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -65,18 +66,18 @@ def say(text: object, style: str | None = None) -> None:
 @contextmanager
 def bars() -> Iterator[Callable[[str, int, int], None]]:
     """Bars with the time left; the function gets (what, done, total)."""
-    tasks: dict[str, int] = {}
+    tasks: dict[str, TaskID] = {}
     columns = TextColumn("{task.description:32}", markup=False), BarColumn(), MofNCompleteColumn()
     with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as progress:
 
-        def advanced(what: str, done: int, total: int) -> None:
+        def on_step(what: str, done: int, total: int) -> None:
             if what not in tasks:
                 for task in tasks.values():
                     progress.update(task, visible=False)
                 tasks[what] = progress.add_task(what, total=total)
             progress.update(tasks[what], completed=done)
 
-        yield advanced
+        yield on_step
 
 
 @contextmanager

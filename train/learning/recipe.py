@@ -1,12 +1,23 @@
 """How to train: the settings of a run, and the phases that follow from them."""
 
-from dataclasses import dataclass
-from typing import Literal
+from __future__ import annotations
 
-from train.learning.model import BOUNDARIES, LAST_FROZEN, Network
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
 
-Thaw = Literal["conv5", "conv4", "conv3"]
+if TYPE_CHECKING:
+    from train.learning.model import Network
+
+UnfreezeStage = Literal["conv5", "conv4", "conv3"]
 Augmentation = Literal["belt", "plain"]
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
+Distribute = Literal["mirrored", "multiworker"]
+
+LAST_FROZEN = "conv4_block6_out"
+"""The last frozen layer: the last stage (conv5) and the head come after it."""
+
+BOUNDARIES = {"conv5": LAST_FROZEN, "conv4": "conv3_block4_out", "conv3": "conv2_block3_out"}
+"""The layer before each stage of ResNet50."""
 
 
 @dataclass(frozen=True)
@@ -15,28 +26,29 @@ class Recipe:
 
     Attributes:
         epochs: passes over the photos that train the layers without pretrained weights; each pass
-            sees one varied copy of every photo.
+            sees one augmented view of every photo.
         unfreeze_epochs: further passes, in which the stages from `unfreeze` on learn as well.
         unfreeze: the first of these stages.
-        copies: varied copies of each photo, shown in turn.
-        augmentation: what a copy may be, see `train.augmentation.augment`.
-        rate, unfreeze_learning_rate: peak learning rate of Adam in the two phases.
+        views: augmented views of each photo, used in turn.
+        augmentation: kind of the views, see `train.augmentation.augment`.
+        learning_rate: peak learning rate of Adam for the new layers.
+        unfreeze_learning_rate: peak learning rate of Adam for the unfrozen stages.
         label_smoothing: share of the label that is spread evenly over all classes, 0 to 1.
         mixup: alpha of the Beta distribution by which the features of two photos are mixed, with
             their labels; 0 mixes none (`train.learning.features.mixed`).
-        ema: decay a step of the moving average of the weights that is judged and kept; 0 keeps the
-            weights themselves.
-        batch: photos a step.
+        ema: decay per step of the moving average of the weights that is judged and kept; 0 keeps
+            the weights themselves.
+        batch: photos per step.
         patience: epochs without a better validation loss after which a phase stops early.
-        seed: of the order of photos, their variation and the fresh weights.
+        seed: of the order of photos, their augmentation and the initial weights of new layers.
     """
 
     epochs: int = 20
     unfreeze_epochs: int = 0
-    unfreeze: Thaw = "conv5"
-    copies: int = 6
+    unfreeze: UnfreezeStage = "conv5"
+    views: int = 6
     augmentation: Augmentation = "belt"
-    rate: float = 1e-3
+    learning_rate: float = 1e-3
     unfreeze_learning_rate: float = 1e-4
     label_smoothing: float = 0.1
     mixup: float = 0.0
@@ -46,45 +58,61 @@ class Recipe:
     seed: int = 0
 
 
+EARLIER_NAMES = {
+    "views": "copies",
+    "learning_rate": "rate",
+    "unfreeze": "thaw",
+    "unfreeze_epochs": "thaw_epochs",
+    "unfreeze_learning_rate": "thaw_rate",
+}
+"""Field of `Recipe` -> its key in the `config.json` of earlier versions."""
+
+
+def recipe_of(config: dict) -> Recipe:
+    """The recipe in the `config.json` of a run, by its keys or by those of earlier versions.
+
+    Raises:
+        KeyError: a setting is missing.
+    """
+    named = {}
+    for name in Recipe.__dataclass_fields__:
+        key = name if name in config else EARLIER_NAMES.get(name, name)
+        named[name] = config[key]
+    return Recipe(**named)
+
+
 @dataclass(frozen=True)
 class Phase:
-    """A stretch of epochs at one learning rate that rises at first and falls along a cosine.
+    """A number of epochs at one learning rate that rises at first and falls along a cosine.
 
     Attributes:
         name: in words.
-        boundary: what comes before this layer runs once for each copy of a photo, what comes behind
-            it learns; None: all learns, from freshly varied photos.
-        epochs: passes over the photos, at most.
-        rate: peak learning rate.
+        boundary: the layers before this one run once for each view of a photo, those after it
+            learn; None: all layers learn, from newly augmented photos.
+        epochs: largest number of passes over the photos.
+        learning_rate: peak learning rate.
         unfrozen: whether pretrained layers behind the boundary learn too.
     """
 
     name: str
     boundary: str | None
     epochs: int
-    rate: float
+    learning_rate: float
     unfrozen: bool
 
 
 def plan_phases(recipe: Recipe, network: Network) -> tuple[Phase, ...]:
-    """The phases for this network: one only when there is nothing to freeze, or nothing fresh."""
-    if not network.pretrained:
-        return (Phase("whole network", None, recipe.epochs, recipe.rate, unfrozen=True),)
-    boundary = BOUNDARIES[recipe.unfreeze]
-    if not network.fresh:
-        return (
-            Phase(
-                "unfrozen", boundary, recipe.epochs, recipe.unfreeze_learning_rate, unfrozen=True
-            ),
-        )
-    phases = (
-        Phase("fresh layers", LAST_FROZEN, recipe.epochs, recipe.rate, unfrozen=False),
-        Phase(
-            "unfrozen",
-            boundary,
-            recipe.unfreeze_epochs,
-            recipe.unfreeze_learning_rate,
-            unfrozen=True,
-        ),
+    """The phases for this network: one only where no layer is frozen, or none is new."""
+    new = Phase("new layers", LAST_FROZEN, recipe.epochs, recipe.learning_rate, unfrozen=False)
+    unfrozen = Phase(
+        name="unfrozen",
+        boundary=BOUNDARIES[recipe.unfreeze],
+        epochs=recipe.unfreeze_epochs,
+        learning_rate=recipe.unfreeze_learning_rate,
+        unfrozen=True,
     )
-    return tuple(phase for phase in phases if phase.epochs)
+    if not network.pretrained:
+        return (replace(new, name="whole network", boundary=None, unfrozen=True),)
+    if not network.new_layers:
+        return (replace(unfrozen, epochs=recipe.epochs),)
+    return tuple(phase for phase in (new, unfrozen) if phase.epochs)

@@ -1,11 +1,11 @@
-"""A network that says where the item of a photo is, learned from photos whose item is known.
+"""A segmenter: a network that finds the item of a photo, trained without masks drawn by hand.
 
-On a plain background an item can be cut out for certain. Laid on all sorts of other backgrounds,
-such items show what an item looks like there; no mask has to be drawn by hand. The pretrained part
-stays as it is, and a small head learns on what three of its stages say.
+On a plain background an item can be segmented reliably. Pasted on many other backgrounds, such
+items show what items look like there. The pretrained part stays frozen, and a small head learns
+from the features of three of its stages.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 
@@ -31,34 +31,35 @@ WIDTHS = (48, 96, 128)
 """Channels of the head at each stage."""
 
 BATCH = 32
-RATE, WEIGHT_DECAY = 2e-3, 1e-4
-AS_IT_IS = 0.1
+LEARNING_RATE, WEIGHT_DECAY = 2e-3, 1e-4
+UNCHANGED_SHARE = 0.1
 """Share of the pictures in which an item stays on its own background."""
 
-FOREIGN = 0.45
+FOREIGN_SHARE = 0.45
 """Share of the others that lie on another photo's background for certain; the rest on any."""
 
-TURNS = (180.0, 15.0, 15.0)
+TURN_DEGREES = (180.0, 15.0, 15.0)
 """Degrees, one drawn for each item, by which it is turned at most."""
 
 SCALES, SHIFT, SHADOW = (0.5, 1.5), 0.12, 0.6
 """As of `edge.synthetic.segmentation.PasteJitter`."""
 
-FEWEST = 20
+MIN_PLAIN_PHOTOS = 20
 """Photos with a plain background that are needed to learn from."""
 
-Advanced = Callable[[int], None]
+OnStep = Callable[[int], None]
 
 
 def train_segmenter(
     pixels: np.ndarray,
     classes: np.ndarray,
+    *,
     weights: str,
     steps: int,
     seed: int,
-    advanced: Advanced = lambda steps: None,
+    on_step: OnStep = lambda steps: None,
 ) -> keras.Model:
-    """Learn where items are.
+    """Train a segmenter.
 
     Args:
         pixels: photos to learn from, uint8 RGB [photos, S, S, 3].
@@ -66,7 +67,7 @@ def train_segmenter(
         weights: of the part that stays as it is, see `train.learning.model.build_network`.
         steps: batches of `BATCH` pictures.
         seed: of the pictures, and of what the head starts from.
-        advanced: gets the number of steps done.
+        on_step: gets the number of steps done.
 
     Returns a model for `predict_masks`.
 
@@ -76,7 +77,7 @@ def train_segmenter(
     set_policy("float32", seed)
     backbone, head = _build(pixels.shape[1], weights)
     optimizer = keras.optimizers.AdamW(
-        keras.optimizers.schedules.CosineDecay(RATE, steps), weight_decay=WEIGHT_DECAY
+        keras.optimizers.schedules.CosineDecay(LEARNING_RATE, steps), weight_decay=WEIGHT_DECAY
     )
 
     @tf.function
@@ -91,15 +92,20 @@ def train_segmenter(
     for done in range(steps):
         images, shares = next(pictures)
         step(tf.constant(float_input(images)), tf.constant(shares))
-        advanced(done + 1)
+        on_step(done + 1)
     pictures.close()
     return keras.Model(backbone.input, head(backbone.outputs))
 
 
 def predict_masks(segmenter: keras.Model, pixels: np.ndarray) -> np.ndarray:
-    """How likely each place of uint8 RGB [photos, S, S, 3] is item: float32 [photos, s, s], 0 to 1.
+    """Predict the probability that each place is item, averaged over a photo and its mirror image.
 
-    The mean over a photo and its mirror image.
+    Args:
+        segmenter: the model of `train_segmenter`.
+        pixels: photos, uint8 RGB [photos, S, S, 3].
+
+    Returns:
+        Probabilities float32 [photos, s, s], 0 to 1.
     """
 
     @tf.function(reduce_retracing=True)
@@ -134,14 +140,14 @@ def _build(size: int, weights: str) -> tuple[keras.Model, keras.Model]:
 def _loss(shares: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     """Cross-entropy and Dice loss (Milletari, Navab, Ahmadi, "V-Net", 3DV 2016), added up."""
     entropy = tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(shares, logits))
-    said = tf.sigmoid(logits)
-    common = 2 * tf.reduce_sum(said * shares, (1, 2)) + 1
-    return entropy + 1 - tf.reduce_mean(common / (tf.reduce_sum(said + shares, (1, 2)) + 1))
+    predicted = tf.sigmoid(logits)
+    common = 2 * tf.reduce_sum(predicted * shares, (1, 2)) + 1
+    return entropy + 1 - tf.reduce_mean(common / (tf.reduce_sum(predicted + shares, (1, 2)) + 1))
 
 
 def _pictures(
     pixels: np.ndarray, classes: np.ndarray, side: int, seed: int
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+) -> Generator[tuple[np.ndarray, np.ndarray], None, None]:
     """Batches of pictures, uint8 RGB [B, S, S, 3], and the share of item, float32 [B, s, s]."""
     with ThreadPoolExecutor() as pool:
         certain = list(pool.map(segment_on_plain_background, pixels))
@@ -151,10 +157,10 @@ def _pictures(
             )
         )
         known = np.array([place for place, mask in enumerate(certain) if mask is not None], int)
-        if len(known) < FEWEST:
+        if len(known) < MIN_PLAIN_PHOTOS:
             raise BadInput(
                 f"{len(known)} photos to train on show their item on a plain background; "
-                f"{FEWEST} are needed to learn to cut out the others"
+                f"{MIN_PLAIN_PHOTOS} are needed to learn to segment the others"
             )
         foreign_background = foreign_backgrounds(pixels, masks, classes)
         chance = _chance(classes[known])
@@ -163,25 +169,26 @@ def _pictures(
             rng = np.random.default_rng((seed, number))
             photo = int(rng.choice(known, p=chance))
             image, mask = pixels[photo], certain[photo]
+            assert mask is not None  # `known` holds only such photos
             if rng.random() < 0.5:
                 image, mask = (np.ascontiguousarray(each[:, ::-1]) for each in (image, mask))
             share = mask.astype(np.float32) / 255
-            if rng.random() >= AS_IT_IS:
-                lent = foreign_background(photo, rng) if rng.random() < FOREIGN else None
+            if rng.random() >= UNCHANGED_SHARE:
+                lent = foreign_background(photo, rng) if rng.random() < FOREIGN_SHARE else None
                 if lent is None:
                     size = image.shape[0]
                     lent = any_background(rng, size, lambda: foreign_background(photo, rng))
-                jitter = PasteJitter(float(rng.choice(TURNS)), SCALES, SHIFT, SHADOW)
+                jitter = PasteJitter(float(rng.choice(TURN_DEGREES)), SCALES, SHIFT, SHADOW)
                 image, share = paste_and_mask(image, mask, lent, rng, jitter)
             small = cv2.resize(share, (side, side), interpolation=cv2.INTER_AREA)
             return expose(image, rng), small
 
-        def begun(batch: int) -> list:
+        def submit_batch(batch: int) -> list:
             return [pool.submit(picture, batch * BATCH + place) for place in range(BATCH)]
 
-        ahead = begun(0)
+        ahead = submit_batch(0)
         for batch in count(1):
-            made, ahead = [each.result() for each in ahead], begun(batch)
+            made, ahead = [each.result() for each in ahead], submit_batch(batch)
             yield np.stack([image for image, _ in made]), np.stack([share for _, share in made])
 
 

@@ -49,7 +49,7 @@ def command(photos, out, *more):
         *(sys.executable, ROOT / "train" / "fine_tune.py", "--data", photos, "--out", out),
         *("--weights", WEIGHTS, "--image-size", "64"),
         *("--epochs", "8", "--unfreeze-epochs", "1", "--unfreeze", "conv4", "--ema", "0"),
-        *("--copies", "2", "--batch", "16", "--augmentation", "plain", "--json", *more),
+        *("--views", "2", "--batch", "16", "--augmentation", "plain", "--json", *more),
     ]
 
 

@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from train.augmentation.augment import augment, belt_variation, plain_variation
+from train.augmentation.augment import augment, belt_augmenter, plain_augmenter
 from train.learning.features import Batches, cache_features, from_cache, mixed
 
 
@@ -16,20 +16,20 @@ def frozen():
     return keras.Model(image, keras.layers.AveragePooling2D(4)(image))
 
 
-def test_the_cache_holds_what_the_frozen_part_makes_of_each_varied_copy(frozen, tmp_path):
-    vary, done = plain_variation(photos_of(5), 7), []
+def test_the_cache_holds_the_frozen_parts_features_of_each_augmented_view(frozen, tmp_path):
+    augmenter, done = plain_augmenter(photos_of(5), 7), []
     rows = np.array([0, 2, 4])
-    features = cache_features(frozen, vary, rows, 2, tmp_path / "f.npy", done.append)
+    features = cache_features(frozen, augmenter, rows, 2, tmp_path / "f.npy", done.append)
     assert features.shape == (3, 8, 8, 3) and sum(done) == 3
-    copies = np.stack([vary(row, 2) for row in rows])
-    expected = (copies.astype(np.float32) - 117).reshape(3, 8, 4, 8, 4, 3).mean(axis=(2, 4))
+    views = np.stack([augmenter(row, 2) for row in rows])
+    expected = (views.astype(np.float32) - 117).reshape(3, 8, 4, 8, 4, 3).mean(axis=(2, 4))
     np.testing.assert_allclose(features, expected, atol=0.1)
     taken = from_cache([features], rows)(np.array([4, 0]), 0)
     np.testing.assert_allclose(taken, expected[[2, 0]], atol=0.1)
 
 
 def test_a_cache_that_is_there_is_read_and_half_of_one_never_is(frozen, tmp_path):
-    def fails(photo, copy):
+    def fails(photo, view):
         if photo == 40:
             raise OSError(28, "No space left on device")
         return photos_of(1)[0]
@@ -38,8 +38,8 @@ def test_a_cache_that_is_there_is_read_and_half_of_one_never_is(frozen, tmp_path
     with pytest.raises(OSError, match="No space"):
         cache_features(frozen, fails, rows, 1, tmp_path / "f.npy", lambda count: None)
     assert list(tmp_path.iterdir()) == []
-    vary = plain_variation(photos_of(2), 0)
-    first = cache_features(frozen, vary, rows[:2], 1, tmp_path / "f.npy", lambda count: None)
+    augmenter = plain_augmenter(photos_of(2), 0)
+    first = cache_features(frozen, augmenter, rows[:2], 1, tmp_path / "f.npy", lambda count: None)
     again = cache_features(frozen, fails, rows[:2], 1, tmp_path / "f.npy", lambda count: None)
     np.testing.assert_array_equal(first, again)
 
@@ -63,8 +63,8 @@ def test_batches_bring_every_photo_once_an_epoch_in_another_order_each_time():
 def test_mixing_keeps_most_of_each_photo_and_mixes_the_targets_alike():
     rng = np.random.default_rng(0)
     inputs, targets = np.repeat(np.eye(6, dtype=np.float32), 4, axis=0).reshape(24, 1, 1, 6), None
-    targets = inputs[:, 0, 0].copy()
-    blended, labels = mixed(inputs.copy(), targets, 0.4, rng)
+    targets = inputs[:, 0, 0].view()
+    blended, labels = mixed(inputs.view(), targets, 0.4, rng)
     np.testing.assert_allclose(blended[:, 0, 0], labels, atol=1e-6)
     np.testing.assert_allclose(labels.sum(axis=1), 1, atol=1e-6)
     assert (labels[targets > 0] >= 0.5 - 1e-6).all() and (labels[targets > 0] < 1).any()
@@ -79,14 +79,14 @@ def test_a_variation_keeps_shape_and_type_and_depends_on_its_seed_alone():
 
 
 def test_the_belt_variation_takes_items_off_their_background_and_copy_0_as_it_is():
-    """A dark item in the middle of white; half of the copies must have lost the white."""
+    """A dark item in the middle of white; half of the views must have lost the white."""
     pixels = np.full((6, 96, 96, 3), 250, np.uint8)
     pixels[:, 30:66, 24:72] = (20, 60, 120)
     pixels[:, 40:50, 30:40] = (230, 30, 30)
-    vary = belt_variation(pixels, np.arange(6) % 2, seed=0)
-    np.testing.assert_array_equal(vary(0, 0), pixels[0])
-    copies = [vary(photo, copy) for photo in range(6) for copy in range(1, 9)]
-    np.testing.assert_array_equal(copies[0], vary(0, 1))
-    assert {(copy.shape, copy.dtype) for copy in copies} == {((96, 96, 3), np.dtype(np.uint8))}
-    bright = [np.median(copy[[0, -1]]) > 170 for copy in copies]
+    augmenter = belt_augmenter(pixels, np.arange(6) % 2, seed=0)
+    np.testing.assert_array_equal(augmenter(0, 0), pixels[0])
+    views = [augmenter(photo, view) for photo in range(6) for view in range(1, 9)]
+    np.testing.assert_array_equal(views[0], augmenter(0, 1))
+    assert {(view.shape, view.dtype) for view in views} == {((96, 96, 3), np.dtype(np.uint8))}
+    bright = [np.median(view[[0, -1]]) > 170 for view in views]
     assert 0.1 < np.mean(bright) < 0.8

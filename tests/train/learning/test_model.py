@@ -48,15 +48,15 @@ def test_folding_the_normalisation_into_conv1_changes_nothing_but_the_padding(pr
 
 def test_missing_layers_start_fresh_and_train_from_the_start(pretrained):
     network = build_network(3, 64, str(pretrained[1] / "partial.h5"))
-    assert "logits" in network.fresh and "conv5_block3_3_conv" in network.fresh
-    assert "conv5_block1_1_conv" not in network.fresh
-    assert not any(name.startswith(("conv1", "conv4")) for name in network.fresh)
+    assert "logits" in network.new_layers and "conv5_block3_3_conv" in network.new_layers
+    assert "conv5_block1_1_conv" not in network.new_layers
+    assert not any(name.startswith(("conv1", "conv4")) for name in network.new_layers)
     assert network.pretrained
     part = behind_boundary(network.model, LAST_FROZEN)
     set_trainable(network, part, unfrozen=False)
-    assert _learning(part) == set(network.fresh)
+    assert _learning(part) == set(network.new_layers)
     set_trainable(network, part, unfrozen=True)
-    assert _learning(part) == set(network.fresh) | {"conv5_block1_1_conv"}
+    assert _learning(part) == set(network.new_layers) | {"conv5_block1_1_conv"}
     deeper = behind_boundary(network.model, "conv3_block4_out")
     set_trainable(network, deeper, unfrozen=True)
     assert "conv4_block1_1_conv" in _learning(deeper)
@@ -78,7 +78,7 @@ def test_the_two_parts_are_the_whole(pretrained):
 def test_without_weights_everything_is_fresh_and_nothing_frozen():
     network = build_network(3, 32, "none")
     assert not network.pretrained
-    assert "conv1_conv" in network.fresh
+    assert "conv1_conv" in network.new_layers
 
 
 def test_a_run_can_be_continued_from_with_nothing_fresh(pretrained, tmp_path):
@@ -90,7 +90,7 @@ def test_a_run_can_be_continued_from_with_nothing_fresh(pretrained, tmp_path):
     continued = continue_from(second, tmp_path / "model.keras", order)
     expected = first.model(pixels).numpy()[:, order]
     np.testing.assert_allclose(continued.model(pixels), expected, atol=1e-6)
-    assert continued.fresh == ()
+    assert continued.new_layers == ()
     part = behind_boundary(continued.model, LAST_FROZEN)
     set_trainable(continued, part, unfrozen=True)
     learning = _learning(part)

@@ -13,12 +13,12 @@ def finished(tmp_path):
     run = tmp_path / "first"
     run.mkdir()
     (run / "config.json").write_text(
-        json.dumps({"rate": 0.001, "unfreeze": "conv5", "labels": ["a"]})
+        json.dumps({"learning_rate": 0.001, "unfreeze": "conv5", "labels": ["a"]})
     )
     with (run / "history.csv").open("w", newline="") as file:
         table = csv.DictWriter(file, ["phase", "epoch", "loss", "val_loss"])
         table.writeheader()
-        table.writerow({"phase": "fresh layers", "epoch": 1, "loss": 0.9, "val_loss": 0.8})
+        table.writerow({"phase": "new layers", "epoch": 1, "loss": 0.9, "val_loss": 0.8})
         table.writerow({"phase": "unfrozen", "epoch": 2, "loss": 0.5, "val_loss": 0.6})
     return run
 
@@ -33,7 +33,7 @@ def test_a_run_is_found_in_mlflow_with_its_settings_epochs_and_figures(
     client = mlflow.MlflowClient()
     (logged,) = client.search_runs(["0"])
     assert logged.info.run_name == "first"
-    assert logged.data.params == {"rate": "0.001", "unfreeze": "conv5"}
+    assert logged.data.params == {"learning_rate": "0.001", "unfreeze": "conv5"}
     assert logged.data.metrics["accuracy"] == 0.97
     history = client.get_metric_history(logged.info.run_id, "val_loss")
     assert [(point.step, point.value) for point in history] == [(1, 0.8), (2, 0.6)]
