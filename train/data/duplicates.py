@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 
 import cv2
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 SIZE = 96
 """Pictures are compared at this width and height, px; a silhouette alone is a small part of it."""
@@ -41,28 +43,30 @@ def find_groups(pixels: Sequence[np.ndarray]) -> np.ndarray:
     Returns int64 [pictures]: the index of the first picture of the group each belongs to, its own
     where it has no copy. Copies of copies are one group.
     """
-    parents = list(range(len(pixels)))
-
-    def root(index: int) -> int:
-        while parents[index] != index:
-            parents[index] = parents[parents[index]]
-            index = parents[index]
-        return index
-
-    def unite(first: int, second: int) -> None:
-        low, high = sorted((root(first), root(second)))
-        parents[high] = low
-
-    digests: dict[str, int] = {}
-    for index, picture in enumerate(pixels):
-        unite(digests.setdefault(digest(picture), index), index)
+    count = len(pixels)
+    first_of: dict[str, int] = {}
+    pairs = [
+        (first_of.setdefault(digest(picture), index), index) for index, picture in enumerate(pixels)
+    ]
+    found = _components(count, pairs)
     grays = np.stack([_gray(picture) for picture in pixels])
     for first, second, mirrored in candidates(grays):
-        if root(first) != root(second):
-            other = grays[second][:, ::-1] if mirrored else grays[second]
-            if similarity(grays[first], other) >= SAME:
-                unite(first, second)
-    return np.array([root(index) for index in range(len(grays))], dtype=np.int64)
+        if found[first] == found[second]:
+            continue
+        other = grays[second][:, ::-1] if mirrored else grays[second]
+        if similarity(grays[first], other) >= SAME:
+            pairs.append((first, second))
+            found = _components(count, pairs)
+    return found
+
+
+def _components(count: int, pairs: Sequence[tuple[int, int]]) -> np.ndarray:
+    """The first index of the connected component of each of `count` nodes, int64 [count]."""
+    first, second = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+    edges = coo_array((np.ones(len(first), bool), (first, second)), shape=(count, count))
+    _, component = connected_components(edges, directed=False)
+    _, representative = np.unique(component, return_index=True)
+    return representative[component].astype(np.int64)
 
 
 def digest(picture: np.ndarray) -> str:

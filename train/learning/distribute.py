@@ -25,7 +25,7 @@ TF_CONFIG = "TF_CONFIG"
 
 
 @dataclass(frozen=True)
-class Worker:
+class TrainingWorker:
     """One of the processes that train together.
 
     Attributes:
@@ -51,14 +51,14 @@ class _Config(BaseModel):
     task: _Task
 
 
-def find_worker(distribute: Distribute | None, environment: Mapping[str, str]) -> Worker:
+def find_worker(distribute: Distribute | None, environment: Mapping[str, str]) -> TrainingWorker:
     """Which worker this process is.
 
     Raises:
         BadInput: "multiworker" without a usable TF_CONFIG.
     """
     if distribute != "multiworker":
-        return Worker()
+        return TrainingWorker()
     hint = '{"cluster": {"worker": ["host:port", ...]}, "task": {"type": "worker", "index": 0}}'
     if not environment.get(TF_CONFIG):
         raise BadInput(f"--distribute multiworker: set {TF_CONFIG} on each machine to {hint}")
@@ -70,7 +70,7 @@ def find_worker(distribute: Distribute | None, environment: Mapping[str, str]) -
         raise BadInput(
             f"{TF_CONFIG}: {where or 'not JSON'}: {problem['msg']}; expected {hint}"
         ) from None
-    worker = Worker(config.task.index, len(config.cluster.worker))
+    worker = TrainingWorker(config.task.index, len(config.cluster.worker))
     if worker.rank >= worker.count:
         raise BadInput(f"{TF_CONFIG}: task.index is {worker.rank} of {worker.count} workers")
     return worker

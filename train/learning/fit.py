@@ -16,7 +16,7 @@ import tensorflow as tf
 from edge.files import write_whole
 from edge.inference.preprocess import float_input
 from train.learning.checkpoint import load_checkpoint, save_checkpoint
-from train.learning.distribute import Replicas, Worker
+from train.learning.distribute import Replicas, TrainingWorker
 from train.learning.features import Augmenter, Batches, cache_features, from_cache, from_photos
 from train.learning.model import Network, before_boundary, behind_boundary, set_trainable
 from train.learning.recipe import Phase, Recipe, plan_phases
@@ -51,7 +51,7 @@ class Material:
     cache: Path
     augmented: np.ndarray
     plain: np.ndarray
-    worker: Worker = field(default_factory=Worker)
+    worker: TrainingWorker = field(default_factory=TrainingWorker)
 
 
 @dataclass(frozen=True)

@@ -46,9 +46,9 @@ def fine_tune(job: Job, out: Path) -> dict | None:
     """Train on the train splits of the data, choose the epoch on val, look at test once.
 
     Writes the run directory `out`: `model.keras`, `config.json`, `metrics.json`, `history.csv`,
-    `split.csv` (the photos used and for what; a dataset itself), `plots/`, `tensorboard/`, and what
-    `train.evaluation.calibrate` finds. What lies there of the same job, killed, is continued. Of several
-    workers the first alone writes and judges.
+    `split.csv` (the photos used and for what; a dataset itself), `plots/`, `tensorboard/`, and the
+    calibration (`train.evaluation.calibrate`). An interrupted run of the same job is continued. Of
+    several workers only the first writes and evaluates.
 
     Returns what `metrics.json` holds; None from the other workers.
 

@@ -11,7 +11,7 @@ import pytest
 
 from edge.errors import BadInput
 from edge.synthetic.items import write_dataset
-from train.learning.distribute import Worker, find_worker
+from train.learning.distribute import TrainingWorker, find_worker
 
 ROOT = Path(__file__).parents[3]
 SHARED = Path(os.environ.get("EWASTE_SHARED", ROOT.parent / "shared"))
@@ -25,8 +25,8 @@ def test_a_worker_finds_its_place_and_a_wrong_cluster_gets_one_line():
         config = {"cluster": cluster, "task": {"type": "worker", "index": index}}
         return find_worker("multiworker", {"TF_CONFIG": json.dumps(config)})
 
-    assert place(1) == Worker(1, 2)
-    assert find_worker("mirrored", {}) == find_worker(None, {}) == Worker(0, 1)
+    assert place(1) == TrainingWorker(1, 2)
+    assert find_worker("mirrored", {}) == find_worker(None, {}) == TrainingWorker(0, 1)
     with pytest.raises(BadInput, match="set TF_CONFIG on each machine"):
         find_worker("multiworker", {})
     with pytest.raises(BadInput, match=r"task.index is 2 of 2 workers"):
