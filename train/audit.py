@@ -1,4 +1,4 @@
-"""What is wrong with a dataset: python train/audit.py --data DIR --out AUDIT [--strict]."""
+"""Audit a dataset: python train/audit.py --data DIR --out AUDIT [--strict]."""
 
 import base64
 import json
@@ -58,7 +58,7 @@ class Examined:
 
 @dataclass(frozen=True)
 class Group:
-    """Copies of one picture.
+    """Duplicates of one picture.
 
     Attributes:
         members: two photos or more.
@@ -75,7 +75,7 @@ class Group:
     @property
     def title(self) -> str:
         """In words."""
-        kind = "exact copies" if self.exact else "near copies"
+        kind = "exact duplicates" if self.exact else "near duplicates"
         splits = sorted({member.split for member in self.members if member.split})
         where = f"across {' and '.join(splits)}" if self.leak else "within a split"
         labels = sorted({member.photo.label for member in self.members})
@@ -104,20 +104,20 @@ def examine(photo: LabeledPhoto, split: str) -> Examined:
     )
 
 
-def group_copies(photos: Sequence[Examined]) -> list[Group]:
-    """The groups of copies, those that do most harm first."""
+def group_duplicates(photos: Sequence[Examined]) -> list[Group]:
+    """The groups of duplicates, the most harmful first."""
     members: dict[int, list[Examined]] = {}
     for number, photo in zip(find_groups([photo.small for photo in photos]), photos, strict=True):
         members.setdefault(int(number), []).append(photo)
     groups = [
         Group(
-            tuple(copies),
-            exact=len({copy.digest for copy in copies}) == 1,
-            leak=len({copy.split for copy in copies}) > 1,
-            conflict=len({copy.photo.label for copy in copies}) > 1,
+            tuple(duplicates),
+            exact=len({duplicate.digest for duplicate in duplicates}) == 1,
+            leak=len({duplicate.split for duplicate in duplicates}) > 1,
+            conflict=len({duplicate.photo.label for duplicate in duplicates}) > 1,
         )
-        for copies in members.values()
-        if len(copies) > 1
+        for duplicates in members.values()
+        if len(duplicates) > 1
     ]
     return sorted(groups, key=lambda group: (not group.conflict, not group.leak, not group.exact))
 
@@ -157,7 +157,7 @@ def audit(data: Sequence[Path], out: Path, skipped: Callable[[str], None] = say)
         raise BadInput("none of the photos could be read; check the dataset")
     if unreadable:
         skipped(count_unreadable(len(unreadable), len(listed)))
-    groups = group_copies(photos)
+    groups = group_duplicates(photos)
     left_out = [left for each in surveys for left in each.left_out]
     report = {
         "data": [str(source) for source in data],
@@ -254,10 +254,10 @@ def _summary(report: dict) -> str:
     found = report["duplicates"]
     return (
         f"{report['photos']} photos, {len(report['unreadable'])} unreadable, "
-        f"{len(report['left_out'])} left out; {found['groups']} "
-        f"groups of copies ({found['exact']} exact, {found['near']} near) with {found['photos']} "
-        f"photos: {found['across_splits']} groups across splits, {found['label_conflicts']} with "
-        "more than one label"
+        f"{len(report['left_out'])} left out; {found['groups']} groups of duplicates "
+        f"({found['exact']} exact, {found['near']} near) with {found['photos']} photos: "
+        f"{found['across_splits']} groups across splits, {found['label_conflicts']} with more than "
+        "one label"
     )
 
 
@@ -268,9 +268,9 @@ def main(
     ],
     out: Annotated[Path, typer.Option(help="folder for audit.json and audit.html")],
     strict: Annotated[
-        bool, typer.Option("--strict", help="fail on copies across splits or labels")
+        bool, typer.Option("--strict", help="fail on duplicates across splits or labels")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="the report as JSON on stdout")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print the report as JSON")] = False,
 ) -> None:
     """Audit photos. Exit codes: 0 done, 1 failed, 2 bad input, 3 leaks found (--strict)."""
     with command(out):
@@ -282,7 +282,7 @@ def main(
         found = report["duplicates"]
         if strict and (found["across_splits"] or found["label_conflicts"]):
             raise Refused(
-                f"{found['across_splits']} groups of copies across splits and "
+                f"{found['across_splits']} groups of duplicates across splits and "
                 f"{found['label_conflicts']} label conflicts; see {out / 'audit.html'}"
             )
 

@@ -42,13 +42,13 @@ def download(out: Path, fetch: Callable[[str], str]) -> dict[str, int]:
         ) from None
     splits = find_splits(fetched)
     try:
-        with folder_beside(out) as fresh:
+        with folder_beside(out) as staging:
             for split, folder in splits.items():
-                shutil.copytree(folder, fresh / split)
-            counts = {split: len(photos) for split, photos in find_dataset(fresh).items()}
+                shutil.copytree(folder, staging / split)
+            counts = {split: len(photos) for split, photos in find_dataset(staging).items()}
             if out.exists():
                 out.rmdir()
-            fresh.replace(out)
+            staging.replace(out)
     except OSError as error:
         raise EwasteError(f"{out}: cannot be written ({error})") from None
     return counts
@@ -79,8 +79,8 @@ def main(
                 "kagglehub is not installed; pip install 'ewaste-edge[train,kaggle]'"
             ) from None
         counts = download(out, kagglehub.dataset_download)
-        told = ", ".join(f"{count} photos to {split}" for split, count in counts.items())
-        results.print(f"{out}: {told}")
+        counted = ", ".join(f"{count} photos to {split}" for split, count in counts.items())
+        results.print(f"{out}: {counted}")
 
 
 if __name__ == "__main__":

@@ -70,13 +70,13 @@ def test_the_page_shows_the_pictures_and_needs_nothing_else(corrupted, tmp_path)
     assert all(source.startswith("data:image/jpeg;base64,") for source in sources)
     assert "http" not in page.replace(str(corrupted), "")
     assert "&lt;b&gt;&amp;.jpg" in page and "<b>&.jpg" not in page
-    assert "exact copies across test and train" in page
+    assert "exact duplicates across test and train" in page
 
 
 def test_strict_fails_on_leaks_and_passes_clean_photos(corrupted, own_data, tmp_path):
     result = audit(corrupted, tmp_path, "--strict")
     assert result.exit_code == 3
-    assert "2 groups of copies across splits and 1 label conflicts" in result.stderr
+    assert "2 groups of duplicates across splits and 1 label conflicts" in result.stderr
     assert (tmp_path / "audit.html").is_file()
 
 
@@ -85,7 +85,7 @@ def test_strict_passes_copies_within_a_split(three_classes, tmp_path):
     shutil.copy(data / "train" / "PCB" / "0000.jpg", data / "train" / "PCB" / "copy.jpg")
     result = audit(data, tmp_path / "audit", "--strict")
     assert result.exit_code == 0, result.stderr
-    assert "1 groups of copies (1 exact, 0 near)" in result.stdout
+    assert "1 groups of duplicates (1 exact, 0 near)" in result.stdout
 
 
 def test_nothing_to_audit_is_one_line(tmp_path):

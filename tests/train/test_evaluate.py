@@ -218,7 +218,7 @@ def test_the_report_on_a_run_shows_where_it_looked_in_each_mistake(tiny_run, dra
     assert evaluate(tiny_run, swapped.parent, tmp_path / "out").code == 0
     report = (tmp_path / "out" / "report.html").read_text()
     shown = len(figures_in(tmp_path / "out")["worst"])
-    assert shown == 12 and report.count('alt="where it looked"') == shown
+    assert shown == 12 and report.count('alt="activation map"') == shown
 
 
 def test_leaked_photos_are_left_out_of_the_clean_accuracy(tiny_bundle, drawn_data, tmp_path):
@@ -274,7 +274,7 @@ def test_a_run_with_another_models_configuration_is_bad_input(tiny_run, drawn_da
     assert done.code == 2 and "has 4 classes, but config.json names 2" in done.stderr
     (run / "model.keras").write_bytes(b"no model")
     done = evaluate(run, drawn_data, tmp_path / "out")
-    assert done.code == 2 and "not a model of ours" in done.stderr
+    assert done.code == 2 and "not a model of this project" in done.stderr
 
 
 def test_classes_that_the_model_does_not_know_are_bad_input(tiny_bundle, drawn_data, tmp_path):

@@ -76,26 +76,26 @@ def read_dataset(
     sources: Sequence[Path],
     size: int,
     seed: int,
-    skipped: Callable[[str], None],
+    on_message: Callable[[str], None],
     keep_duplicates: bool = False,
 ) -> Dataset:
     """Read photos, find the copies among them, and see that none is in two splits.
 
     A photo of train with a copy in val or test is left out, and one of val with a copy in test,
     unless `keep_duplicates`. A source without splits is split by `seed` (`split_photos`).
-    Unreadable photos are named to `skipped`.
+    Unreadable photos are named to `on_message`.
 
     Raises:
         BadInput: a source cannot be used, one class only, a class in val or test that train lacks,
             or nothing of a class is left to train on.
     """
     dataset_names(sources)  # refuses one that is given twice
-    listed = _list_photos(sources, skipped)
+    listed = _list_photos(sources, on_message)
     labels = _labels(listed)
     # Not by equality: one file may be listed in two splits.
     origins = {id(photo): (source, split) for source, split, photo in listed}
     photos, pixels = [], []
-    for photo, image in read_photos((photo for *_, photo in listed), skipped):
+    for photo, image in read_photos((photo for *_, photo in listed), on_message):
         photos.append(photo)
         pixels.append(model_input(image, size))
     origin = [origins[id(photo)] for photo in photos]
@@ -175,23 +175,23 @@ def split_photos(
             )
         total = sizes[members].sum()
         held_back = max(1, round(HELD_BACK * total))
-        wanted = {"train": total - 2 * held_back, "val": held_back, "test": held_back}
+        needed = {"train": total - 2 * held_back, "val": held_back, "test": held_back}
         for group in sorted(members, key=lambda group: -sizes[group]):
-            split = max(SPLITS, key=lambda name: wanted[name])
+            split = max(SPLITS, key=lambda name: needed[name])
             of_group[group] = split
-            wanted[split] -= sizes[group]
+            needed[split] -= sizes[group]
     return of_group[of_photo]
 
 
 def _list_photos(
-    sources: Sequence[Path], said: Callable[[str], None]
+    sources: Sequence[Path], on_message: Callable[[str], None]
 ) -> list[tuple[Path, str, LabeledPhoto]]:
     """All photos as (source, split, photo); the split is UNSPLIT throughout a source or nowhere."""
     listed = []
     for source in sources:
         surveyed = survey(source)
         for note in surveyed.notes():
-            said(note)
+            on_message(note)
         listing = surveyed.listing
         splits = [UNSPLIT] if UNSPLIT in listing else SPLITS
         for split in splits:

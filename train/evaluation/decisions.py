@@ -1,4 +1,4 @@
-"""What the device's own decision code makes of a model's answers."""
+"""Evaluate the device's own decisions on a model's answers."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -38,7 +38,7 @@ def judge_decisions(
     and called `unknown`; and for each of the `hazards`:
 
     - `recall`: of its items, those so called, or sent to `manual` as perhaps one;
-    - `safe`: of its items, those in no other label's bin, whyever;
+    - `safe`: of its items, those in no other label's bin, for any reason;
     - `precision`: of what lands in its bin, its own items;
     - `suspected`: of all other items, those that go to `manual` only for looking like it.
     """
@@ -78,17 +78,17 @@ def _judge_hazard(
     bin.
     """
     place = rules.labels.index(hazard)
-    ours, in_its_bin, manual = truths == hazard, bins == hazard, bins == MANUAL
-    noticed = probabilities[:, place] >= rules.hazard_thresholds[hazard]
-    noticed |= probabilities.argmax(axis=1) == place
-    suspected = manual & noticed & sorted_without
+    of_hazard, in_its_bin, manual = truths == hazard, bins == hazard, bins == MANUAL
+    suspicious = probabilities[:, place] >= rules.hazard_thresholds[hazard]
+    suspicious |= probabilities.argmax(axis=1) == place
+    suspected = manual & suspicious & sorted_without
     return {
         "level": rules.hazard_thresholds[hazard],
-        "labeled": int((ours & in_its_bin).sum()),
-        "recall": share((in_its_bin | (manual & noticed))[ours]),
-        "safe": share((in_its_bin | manual)[ours]),
-        "precision": share(ours[in_its_bin]),
-        "suspected": share(suspected[~ours]),
+        "labeled": int((of_hazard & in_its_bin).sum()),
+        "recall": share((in_its_bin | (manual & suspicious))[of_hazard]),
+        "safe": share((in_its_bin | manual)[of_hazard]),
+        "precision": share(of_hazard[in_its_bin]),
+        "suspected": share(suspected[~of_hazard]),
     }
 
 

@@ -1,6 +1,4 @@
-"""Detectors of things of no known class, fitted on known items and judged; see
-`edge.inference.ood`.
-"""
+"""Fit OOD detectors on known items, and evaluate them; see `edge.inference.ood`."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -77,19 +75,19 @@ def compare_detectors(
     references: Answers,
     reference_classes: np.ndarray,
     known: Answers,
-    strangers: Mapping[str, Answers],
+    ood_samples: Mapping[str, Answers],
     temperature: float,
 ) -> dict[str, dict]:
-    """How well each score tells known items from stand-ins for unknown things.
+    """Measure how well each score separates known items from OOD samples.
 
-    A class that the detector never saw is no good stand-in: the model has learned it, and its
-    answers point away from all the other classes.
+    A class that the detector has not seen is no good OOD sample: the model has learned it, and its
+    answers point away from all other classes.
 
     Args:
         references: the known items that the detectors compare with.
         reference_classes: int, of each.
         known: other known items, those of val.
-        strangers: kind -> stand-ins of that kind.
+        ood_samples: kind -> answers to samples of that kind.
         temperature: the calibrated one.
 
     Returns score -> kind -> `rejection`, and the mean AUROC over the kinds as `mean_auroc`; the
@@ -100,10 +98,10 @@ def compare_detectors(
     scores["max_softmax"] = lambda logits, embeddings: max_softmax(logits, temperature)
     compared = {}
     for score, of in scores.items():
-        ours = of(known.logits, known.embeddings)
+        of_known = of(known.logits, known.embeddings)
         kinds = {
-            kind: rejection(ours, of(each.logits, each.embeddings))
-            for kind, each in strangers.items()
+            kind: rejection(of_known, of(each.logits, each.embeddings))
+            for kind, each in ood_samples.items()
         }
         mean = float(np.mean([each["auroc"] for each in kinds.values()]))
         compared[score] = {"mean_auroc": mean, "kinds": kinds}

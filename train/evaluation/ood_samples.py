@@ -1,4 +1,4 @@
-"""Stand-ins for things of no known class: drawn, or made from the known photos."""
+"""OOD samples: drawn, or made from the known photos."""
 
 from collections.abc import Iterator, Sequence
 

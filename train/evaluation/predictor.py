@@ -1,4 +1,4 @@
-"""A model to be judged, Keras or TFLite, behind one function: pixels in, answers out."""
+"""Open a model, Keras or TFLite, behind one function: pixels in, answers out."""
 
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
@@ -27,11 +27,11 @@ RUN_MODEL, RUN_CONFIG = "model.keras", "config.json"
 
 @dataclass(frozen=True)
 class Answers:
-    """What a model says to some pictures.
+    """Answers of a model to some pictures.
 
     Attributes:
         logits: float32 [n, classes].
-        embeddings: float32 [n, features], what the last layer sees.
+        embeddings: float32 [n, features], the input of the last layer.
     """
 
     logits: np.ndarray
@@ -44,14 +44,14 @@ class Predictor:
 
     Attributes:
         name: of its directory.
-        kind: what it is, in words.
+        kind: description of the model.
         labels: its classes, in the order of the logits.
         size: height and width of its input, px.
         temperature: the logits are divided by it before the softmax.
-        rules: what the device decides by, but for the bins.
+        rules: the device's decision rules, except the bins.
         answer: uint8 RGB [n, size, size, 3] -> Answers.
-        activation: (uint8 RGB [size, size, 3], class) -> float32 [h, w], how much each place spoke
-            for the class, 0 to 1; None when the model does not tell.
+        activation: (uint8 RGB [size, size, 3], class) -> float32 [h, w], activation of
+            each place for the class, 0 to 1; None where the model has no activation map.
     """
 
     name: str
@@ -142,7 +142,7 @@ def _open_run(path: Path) -> Predictor:
         pooled, head = model.get_layer("embedding"), model.get_layer("logits")
     except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise BadInput(f"{path / RUN_MODEL}: not a model of ours ({reason})") from None
+        raise BadInput(f"{path / RUN_MODEL}: not a model of this project ({reason})") from None
     if model.output_shape[-1] != len(config.labels):
         raise BadInput(
             f"{path / RUN_MODEL}: has {model.output_shape[-1]} classes, but {RUN_CONFIG} names "
@@ -158,8 +158,8 @@ def _open_run(path: Path) -> Predictor:
     def activation(pixels: np.ndarray, class_index: int) -> np.ndarray:
         """Class activation map: Zhou et al., CVPR 2016; exact, as one layer follows the pooling."""
         features = outputs.predict_on_batch(float_input(pixels[np.newaxis]))[2]
-        spoken = np.maximum(np.asarray(features)[0] @ kernel[:, class_index], 0)
-        return spoken / max(float(spoken.max()), 1e-12)
+        activation_map = np.maximum(np.asarray(features)[0] @ kernel[:, class_index], 0)
+        return activation_map / max(float(activation_map.max()), 1e-12)
 
     return Predictor(
         name=path.resolve().name,

@@ -52,11 +52,11 @@ class Mistake:
 
     Attributes:
         photo: its file.
-        truth: what is on it.
-        answer: what the model said.
-        confidence: how sure it was, 0 to 1.
-        pixels: what it saw, uint8 RGB [S, S, 3].
-        activation: float32 [h, w], where it looked, 0 to 1; None when it does not tell.
+        truth: its label.
+        answer: the model's answer.
+        confidence: of the answer, 0 to 1.
+        pixels: the model's input, uint8 RGB [S, S, 3].
+        activation: activation map, float32 [h, w], 0 to 1; None without one.
     """
 
     photo: Path
@@ -74,7 +74,7 @@ class Example:
     Attributes:
         label: what it is.
         views: background -> uint8 RGB [S, S, 3].
-        answers: background -> what the model said.
+        answers: background -> the model's answer.
     """
 
     label: str
@@ -170,7 +170,7 @@ def _about_accuracy(figures: dict) -> Finding:
         answer += f" Without photos that training has seen: {percent(clean)}."
     accuracy = figures["accuracy"] if clean is None else clean
     goal = f"at least {_goal('accuracy')}"
-    return Finding("Does it know the items?", answer, goal, accuracy >= GOALS["accuracy"])
+    return Finding("Does it recognize the items?", answer, goal, accuracy >= GOALS["accuracy"])
 
 
 def _about_calibration(figures: dict) -> Finding:
@@ -184,7 +184,7 @@ def _about_calibration(figures: dict) -> Finding:
         f"{chance} points by chance, and more than {high} in 1 of 20 cases."
     )
     goal = f"at most {100 * GOALS['ece']:.0f} points"
-    return Finding("Can its confidence be believed?", answer, goal, figures["ece"] <= GOALS["ece"])
+    return Finding("Is its confidence calibrated?", answer, goal, figures["ece"] <= GOALS["ece"])
 
 
 def _about_hazard(hazard: str, figures: dict) -> Finding:
@@ -198,7 +198,10 @@ def _about_hazard(hazard: str, figures: dict) -> Finding:
     )
     met = recall["share"] is None or recall["share"] >= GOALS["hazard_recall"]
     return Finding(
-        f"Is a {hazard} ever let through?", answer, f"at least {_goal('hazard_recall')} found", met
+        f"Does every {hazard} stay out of other bins?",
+        answer,
+        f"at least {_goal('hazard_recall')} found",
+        met,
     )
 
 
@@ -220,19 +223,19 @@ def _about_background(background: dict) -> Finding:
         else "It reads the background as well as the item: retrain with pasted backgrounds first."
     )
     answer = (
-        f"The same {background['images']} items, cut out: {percent(original)} right as "
+        f"The same {background['images']} segmented items: {percent(original)} right as "
         f"photographed, {percent(backgrounds['belt']['accuracy'])} on a belt, "
         f"{percent(backgrounds['white']['accuracy'])} on white, "
         f"{percent(backgrounds['black']['accuracy'])} on black, "
-        f"{percent(backgrounds['foreign']['accuracy'])} on another class's background. Cutting "
-        f"out alone costs something: {percent(backgrounds['own']['accuracy'])} back on their own "
-        f"background. Weakest: {where}, {percent(recall)} found. {judgment}"
+        f"{percent(backgrounds['foreign']['accuracy'])} on another class's background. "
+        f"Segmentation alone has a cost: {percent(backgrounds['own']['accuracy'])} back on their "
+        f"own background. Weakest: {where}, {percent(recall)} found. {judgment}"
     )
     goal = (
         f"at most {100 * GOALS['background_drop']:.0f} points lost on white, black and belt, "
         f"each class found at least {_goal('background_recall')}"
     )
-    return Finding("Does it look at the item or at what lies under it?", answer, goal, met)
+    return Finding("Does it look at the item or at the background?", answer, goal, met)
 
 
 def _about_unknown(figures: dict) -> Finding:
@@ -247,7 +250,7 @@ def _about_unknown(figures: dict) -> Finding:
     )
     goal = f"at most {_goal('unknown_accepted_at_95')}, AUROC at least {_goal('unknown_auroc')}"
     met = accepted <= GOALS["unknown_accepted_at_95"] and auroc >= GOALS["unknown_auroc"]
-    return Finding("Does it notice what is no electronic item?", answer, goal, met)
+    return Finding("Does it reject out-of-distribution items?", answer, goal, met)
 
 
 def _goal(name: str) -> str:

@@ -32,7 +32,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Material:
-    """What is learned from.
+    """The photos of a training.
 
     Attributes:
         classes: int [photos].

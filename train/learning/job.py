@@ -1,4 +1,4 @@
-"""What a training is given: its settings, and the photos and the network that follow from them."""
+"""The job of a training: its settings, and the photos and the network that follow from them."""
 
 import json
 from collections.abc import Callable, Sequence

@@ -55,8 +55,8 @@ class Stored:
         return sorted(name for name in self.others if BLOCK.fullmatch(name))
 
 
-def read_weights(path: Path, wanted: Mapping[str, Shapes]) -> Stored:
-    """Read the weights of the layers `wanted`, name -> shapes; others are not even loaded.
+def read_weights(path: Path, expected: Mapping[str, Shapes]) -> Stored:
+    """Read the weights of the layers `expected`, name -> shapes; others are not even loaded.
 
     Takes the three formats of Keras: .h5 (a group per layer), .weights.h5 and .keras (of Keras 3).
 
@@ -67,7 +67,7 @@ def read_weights(path: Path, wanted: Mapping[str, Shapes]) -> Stored:
         raise BadInput(f"{path}: {_no_file(path)}")
     _look_first(path)
     try:
-        return _read(path, wanted)
+        return _read(path, expected)
     except UNREADABLE as error:
         kind = _kind(path)
         if kind is None:
@@ -76,15 +76,15 @@ def read_weights(path: Path, wanted: Mapping[str, Shapes]) -> Stored:
         raise BadInput(f"{path}: {kind}; {TAKEN}") from None
 
 
-def _read(path: Path, wanted: Mapping[str, Shapes]) -> Stored:
+def _read(path: Path, expected: Mapping[str, Shapes]) -> Stored:
     if not zipfile.is_zipfile(path):
-        return _read_h5(path, wanted)
+        return _read_h5(path, expected)
     with zipfile.ZipFile(path) as archive:
         if INSIDE not in archive.namelist():
             raise BadInput(f"{path}: {_kind(path) or 'no file of Keras'}; {TAKEN}")
         if archive.getinfo(INSIDE).file_size > MOST_BYTES:
             raise BadInput(f"{path}: holds more than {MOST_BYTES >> 30} GB of weights")
-        return _read_h5(io.BytesIO(archive.read(INSIDE)), wanted)
+        return _read_h5(io.BytesIO(archive.read(INSIDE)), expected)
 
 
 def _look_first(path: Path) -> None:
@@ -110,7 +110,7 @@ def _look_first(path: Path) -> None:
         raise BadInput(f"{path}: damaged: reading it crashes; {TAKEN}")
 
 
-def _read_h5(source: Path | io.BytesIO, wanted: Mapping[str, Shapes]) -> Stored:
+def _read_h5(source: Path | io.BytesIO, expected: Mapping[str, Shapes]) -> Stored:
     with h5py.File(source, "r") as file:
         found: dict[str, list[h5py.Dataset]] = {}
         for name, weights in (*_legacy(file), *_of_keras_3(file)):
@@ -118,7 +118,7 @@ def _read_h5(source: Path | io.BytesIO, wanted: Mapping[str, Shapes]) -> Stored:
         fitting = {
             name: [np.asarray(weight) for weight in weights]
             for name, weights in found.items()
-            if [tuple(weight.shape) for weight in weights] == list(wanted.get(name, ()))
+            if [tuple(weight.shape) for weight in weights] == list(expected.get(name, ()))
             and all(weight.dtype.kind == "f" for weight in weights)
         }
     return Stored(fitting, frozenset(found) - frozenset(fitting))
