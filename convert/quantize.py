@@ -33,7 +33,6 @@ from convert.proof.evaluator import (
     predict_all,
 )
 from convert.proof.golden import make_golden
-from convert.proof.layers import LayerSqnr, fewest_float_layers
 from convert.proof.model_card import write_card
 from convert.proof.parity import (
     FP32,
@@ -47,9 +46,10 @@ from convert.proof.parity import (
     tflite_predictor,
 )
 from convert.proof.parity_report import write_report
-from convert.proof.run import Run, read_run
 from convert.proof.timing import interleaved_median_ms
 from convert.proof.variants import VariantRow, variants_table
+from convert.run import Run, read_run
+from convert.tflite.layers import LayerSqnr, fewest_float_layers
 from edge.bundle.bundle import Bundle, check_replaceable, write_bundle
 from edge.bundle.manifest import (
     CARD,

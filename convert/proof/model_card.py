@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from convert.proof.run import Run
+from convert.run import Run
 from edge.bundle.manifest import DatasetParity, Manifest
 
 CARD = """\

@@ -9,8 +9,8 @@ from edge.bundle.manifest import ClassParity, DatasetParity, Drift, ParityGate, 
 from edge.errors import BadInput, Refused
 from edge.inference.classifier import Classifier, softmax
 from edge.inference.preprocess import float_input
-from train.evaluation.intervals import mcnemar, paired_difference, wilson
 from train.evaluation.reliability import calibration_error, reliability
+from train.intervals import mcnemar, paired_difference, wilson
 
 KERAS, FP32 = "keras", "fp32"
 MIN_PROBABILITY = 1e-9

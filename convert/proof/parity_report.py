@@ -6,8 +6,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from convert.proof.evaluator import EvaluatedVariant
-from convert.proof.layers import LayerSqnr
 from convert.proof.variants import VariantRow
+from convert.tflite.layers import LayerSqnr
 from edge.files import write_whole
 from train.pages import jpeg_data_url, template_environment
 

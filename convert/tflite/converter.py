@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from convert.proof.layers import FusedLayer, LayerSqnr, rank_layers, read_layers
 from convert.tflite import tensorflow_converter as tflite
+from convert.tflite.layers import FusedLayer, LayerSqnr, rank_layers, read_layers
 from convert.tflite.metadata import add_metadata
 
 SQNR_IMAGES = 16

@@ -21,9 +21,9 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.lite.python.convert import mlir_quantize
 
-from convert.proof.layers import MAX_SQNR_DB
-from convert.proof.run import Run
+from convert.run import Run
 from convert.tflite.flatbuffer import use_raw_rgb_input
+from convert.tflite.layers import MAX_SQNR_DB
 from edge.errors import BadInput, EwasteError, Refused
 from edge.inference.classifier import load_runtime
 from edge.inference.preprocess import INPUT_OFFSET, float_input

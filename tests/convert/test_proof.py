@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from convert import quantize as command
-from convert.proof.layers import FusedLayer, LayerSqnr, fewest_float_layers, rank_layers
 from convert.quantize import ConversionOptions, ConversionResult, quantize
+from convert.tflite.layers import FusedLayer, LayerSqnr, fewest_float_layers, rank_layers
 from edge.bundle.bundle import load_bundle, sha256
 from edge.bundle.manifest import ParityGate
 from edge.bundle.verify import verify

@@ -359,7 +359,7 @@ def test_the_same_weights_at_another_size(tiny_run: Path, drawn_data: Path, tmp_
 def test_a_network_of_one_size_only_is_bad_input(tiny_run: Path, tmp_path: Path) -> None:
     import keras
 
-    from convert.proof.run import read_run
+    from convert.run import read_run
     from convert.tflite import tensorflow_converter as tflite
 
     image = keras.Input((SIZE, SIZE, 3))
@@ -384,7 +384,7 @@ def test_a_place_that_cannot_be_written_to_is_one_line(
 
 
 def test_a_failing_converter_is_one_line(tiny_run: Path, tmp_path: Path) -> None:
-    from convert.proof.run import read_run
+    from convert.run import read_run
     from convert.tflite import tensorflow_converter as tflite
 
     tflite.export_graph(tflite.load_model(read_run(tiny_run)), tmp_path / "graph")

@@ -87,7 +87,7 @@ def write_run(run: Path, model, data: Path) -> None:
 
 def write_fp32(run: Path, path: Path) -> None:
     """The model of a run as unquantized TFLite."""
-    from convert.proof.run import read_run
+    from convert.run import read_run
     from convert.tflite import tensorflow_converter as tflite
 
     with tempfile.TemporaryDirectory() as folder:

@@ -9,7 +9,9 @@ import numpy as np
 from edge.synthetic.drawings.background import draw_background
 from edge.synthetic.segmentation import PasteJitter, paste, segment_item
 from train.augmentation import backgrounds as backgrounds
-from train.learning.features import Augmenter
+
+Augmenter = Callable[[int, int], np.ndarray]
+"""(photo, view) -> uint8 RGB [S, S, 3]; view 0 is the photo as it is."""
 
 MILD = 1 / 3
 """Share of the views that stay close to the photo: the model must know those too."""

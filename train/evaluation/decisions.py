@@ -9,8 +9,8 @@ from edge.decision.decide import DecisionRules, decide
 from edge.inference.classifier import Prediction, softmax
 from edge.labels import MANUAL, UNKNOWN
 from edge.verdict import Verdict
-from train.evaluation.intervals import wilson
 from train.evaluation.predictor import Answers
+from train.intervals import wilson
 
 
 def verdicts(answers: Answers, temperature: float, rules: DecisionRules) -> list[Verdict]:

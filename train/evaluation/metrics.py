@@ -16,7 +16,7 @@ from sklearn.metrics import (
     precision_recall_fscore_support,
 )
 
-from train.evaluation.intervals import wilson
+from train.intervals import wilson
 
 
 def measure(classes: np.ndarray, probabilities: np.ndarray, labels: Sequence[str]) -> dict:

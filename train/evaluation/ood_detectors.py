@@ -8,8 +8,8 @@ from sklearn.metrics import roc_auc_score
 
 from edge.inference.classifier import softmax
 from edge.inference.ood import OodDetector, OodRule, pack_detector, unit, unpack_detector
-from train.evaluation.intervals import wilson
 from train.evaluation.predictor import Answers
+from train.intervals import wilson
 
 DIMENSIONS = 256
 """Of the space in which Mahalanobis distances are measured, at most."""

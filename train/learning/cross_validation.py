@@ -12,7 +12,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from edge.errors import BadInput
 from edge.files import write_whole
-from train.evaluation.intervals import wilson
+from train.intervals import wilson
 from train.learning.fit import Material, ProgressReporter, fit
 from train.learning.model import Network
 from train.learning.recipe import Recipe

@@ -9,12 +9,9 @@ import numpy as np
 
 from edge.files import sync_folder
 from edge.inference.preprocess import float_input
+from train.augmentation.augment import Augmenter
 
 CACHING_BATCH = 32
-
-Augmenter = Callable[[int, int], np.ndarray]
-"""(photo, view) -> uint8 RGB [S, S, 3]; view 0 is the photo as it is. See
-`train.augmentation.augment`."""
 
 
 class Batches(keras.utils.PyDataset):

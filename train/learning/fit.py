@@ -15,9 +15,10 @@ import tensorflow as tf
 
 from edge.files import write_whole
 from edge.inference.preprocess import float_input
+from train.augmentation.augment import Augmenter
 from train.learning.checkpoint import load_checkpoint, save_checkpoint
 from train.learning.distribute import Replicas, TrainingWorker
-from train.learning.features import Augmenter, Batches, cache_features, from_cache, from_photos
+from train.learning.features import Batches, cache_features, from_cache, from_photos
 from train.learning.model import Network, before_boundary, behind_boundary, set_trainable
 from train.learning.recipe import Phase, Recipe, plan_phases
 

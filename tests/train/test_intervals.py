@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from train.evaluation.intervals import mcnemar, paired_difference, wilson
+from train.intervals import mcnemar, paired_difference, wilson
 
 
 def test_published_values() -> None:
