@@ -72,7 +72,7 @@ from edge.photos.reading import read_photos
 from edge.quiet import quiet
 from edge.terminal import out as results
 from train.command import command, print_json, print_table, problem
-from train.learning.progress import say
+from train.progress import say
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey

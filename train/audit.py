@@ -22,7 +22,7 @@ from edge.photos.reading import LabeledPhoto, count_unreadable, read_photo, stor
 from edge.terminal import out as results
 from train.command import command, print_json
 from train.data.duplicates import SIZE, digest, find_groups
-from train.learning.progress import bar, say
+from train.progress import bar, say
 
 TEMPLATE = Path(__file__).with_name("audit.html")
 EXTREMES = 8

@@ -9,7 +9,7 @@ from edge.errors import BadInput
 from edge.photos.listing import SPLIT_FILE
 from train.command import command, load_tensorflow, print_json
 from train.evaluation.options import CalibrationOptions, Costs
-from train.learning.progress import say
+from train.progress import say
 
 DEFAULT = Costs()
 

@@ -14,7 +14,7 @@ from edge.errors import EwasteError
 from edge.process_setup import silence_tensorflow
 from edge.quiet import import_quietly
 from edge.terminal import ReaderGone, hold_streams, out, release_streams
-from train.learning.progress import say
+from train.progress import say
 
 WIDTH = 120
 """Columns of a table that is no terminal's."""

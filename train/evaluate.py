@@ -7,7 +7,7 @@ import typer
 
 from train.command import command, print_json
 from train.evaluation.options import EvaluationRequest
-from train.learning.progress import say
+from train.progress import say
 
 
 def main(

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from train.command import command, load_tensorflow
-from train.learning.progress import say
+from train.progress import say
 
 
 def main(

@@ -22,7 +22,7 @@ from convert.proof.variants import VariantRow, make_row
 from edge.bundle.manifest import ParityGate
 from edge.inference.classifier import Classifier
 from edge.quiet import quiet
-from train.learning.progress import bar
+from train.progress import bar
 
 VARIANTS = (FP32, "fp16", "dynamic", "int8", "int16x8")
 INT8, SELECTIVE = "int8", "int8+float"

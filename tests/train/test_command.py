@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from train.audit import main as audit_main
 from train.command import command, problem
-from train.learning.progress import say
+from train.progress import say
 
 ROOT = Path(__file__).parents[2]
 

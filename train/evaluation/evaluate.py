@@ -32,7 +32,7 @@ from train.evaluation.options import EvaluationRequest
 from train.evaluation.predictor import Answers, Predictor, answer_all, open_predictor
 from train.evaluation.reliability import calibration_error, calibration_error_by_chance, reliability
 from train.evaluation.report import Example, Mistake, render_report
-from train.learning.progress import bar, say
+from train.progress import bar, say
 
 MAX_MISTAKES = 12
 SEED = 0

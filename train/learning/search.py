@@ -19,7 +19,7 @@ from edge.files import write_whole
 from train.learning.fit import Material, ProgressReporter, fit
 from train.learning.job import FEATURES, Job, build, described, material_of, read
 from train.learning.precision import choose_policy, set_policy
-from train.learning.progress import bars, say
+from train.progress import bars, say
 
 STUDY, TRIAL, RESULT = "study.db", "trial", "tune.json"
 

@@ -15,8 +15,8 @@ from edge.photos.listing import SPLITS, UNSPLIT
 from edge.photos.reading import LabeledPhoto, read_photos
 from edge.synthetic.segmentation import reduced, segment_item, segment_on_plain_background
 from train.data.masks import mask_path, unsquared
-from train.learning.progress import bars, say
 from train.learning.segmenter import predict_masks, train_segmenter
+from train.progress import bars, say
 
 TRAINING_SPLITS = ("train", UNSPLIT)
 

@@ -37,7 +37,7 @@ from train.learning.job import (
 )
 from train.learning.model import Network, in_float32
 from train.learning.precision import choose_policy, set_policy
-from train.learning.progress import bars, say
+from train.progress import bars, say
 
 METRICS = "metrics.json"
 
