@@ -42,7 +42,7 @@ def recognized(recall: Recall, items, views) -> list[bool]:
     return [recall.recognize(each, view, lying, VIEW) for each, view in lying]
 
 
-def test_items_that_lay_in_view_are_recognised_once_and_new_ones_are_not():
+def test_items_that_lay_in_view_are_recognized_once_and_new_ones_are_not():
     recall = Recall([record(2, 5200, 80), record(1, 5000)], NOW)
     lying = [item(1, -100), item(2, 100, 80), item(3, 300, -80)]
     assert recognized(recall, lying, [60, 120, 60]) == [True, True, False]
@@ -63,7 +63,7 @@ def test_what_was_recorded_long_ago_or_in_the_future_is_not_looked_for():
         assert recognized(recall, [item(1, 0)], [60]) == [False]
 
 
-def test_one_that_the_belt_brings_back_later_is_recognised_by_its_place():
+def test_one_that_the_belt_brings_back_later_is_recognized_by_its_place():
     recall = Recall([record(2, 5200, 80), record(1, 4700)], NOW)
     assert recognized(recall, [item(2, 100, 80)], [120]) == [True]
     assert recall.recognize(item(3, -400), picture(60), [], VIEW)
