@@ -75,9 +75,7 @@ def main(
         try:
             import kagglehub
         except ImportError:
-            raise BadInput(
-                "kagglehub is not installed; pip install 'ewaste-edge[train,kaggle]'"
-            ) from None
+            raise BadInput("kagglehub is not installed; pip install '.[train,kaggle]'") from None
         counts = download(out, kagglehub.dataset_download)
         counted = ", ".join(f"{count} photos to {split}" for split, count in counts.items())
         results.print(f"{out}: {counted}")

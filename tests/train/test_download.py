@@ -61,4 +61,4 @@ def test_without_the_package_the_command_says_which(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.returncode == 2
-    assert done.stderr.count("\n") == 1 and "pip install 'ewaste-edge[train,kaggle]'" in done.stderr
+    assert done.stderr.count("\n") == 1 and "pip install '.[train,kaggle]'" in done.stderr

@@ -18,7 +18,7 @@ def find_mlflow() -> ModuleType:
     try:
         return importlib.import_module("mlflow")
     except ModuleNotFoundError:
-        raise BadInput("--mlflow: run: pip install 'ewaste-edge[mlflow]'") from None
+        raise BadInput("--mlflow: run: pip install '.[mlflow]'") from None
 
 
 def log_to_mlflow(run: Path, metrics: dict) -> None:

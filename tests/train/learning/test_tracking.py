@@ -41,5 +41,5 @@ def test_a_run_is_found_in_mlflow_with_its_settings_epochs_and_figures(
 
 def test_without_mlflow_one_line_says_what_to_install(finished, monkeypatch):
     monkeypatch.setitem(sys.modules, "mlflow", None)
-    with pytest.raises(BadInput, match=r"pip install 'ewaste-edge\[mlflow\]'"):
+    with pytest.raises(BadInput, match=r"pip install '\.\[mlflow\]'"):
         log_to_mlflow(finished, {})
