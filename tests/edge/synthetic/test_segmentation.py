@@ -30,14 +30,14 @@ def overlap(mask: np.ndarray, truth: np.ndarray) -> float:
 
 @pytest.mark.parametrize("color", [(255, 255, 255), (8, 8, 8), (70, 130, 200)])
 @pytest.mark.parametrize("label", ["Battery", "Mobile", "PCB", "Keyboard"])
-def test_an_item_on_a_plain_background_is_cut_out(label, color):
+def test_an_item_on_a_plain_background_is_segmented(label, color):
     photo, truth = lay(draw_item(label, 4, 120), plain(color))
     mask = segment_item(photo)
     assert mask.dtype == np.uint8 and set(np.unique(mask)) == {0, 255}
     assert overlap(mask, truth) > 0.85
 
 
-def test_items_on_wood_are_cut_out_mostly():
+def test_items_on_wood_are_mostly_segmented():
     rng, overlaps = np.random.default_rng(2), []
     for seed, label in enumerate(["Battery", "Mobile", "PCB", "Printer", "Mouse", "Television"]):
         photo, truth = lay(draw_item(label, seed, 120), background._wood(rng, SIDE))

@@ -78,7 +78,7 @@ def test_a_variation_keeps_shape_and_type_and_depends_on_its_seed_alone():
     assert np.abs(first.astype(int) - other).mean() > 1
 
 
-def test_the_belt_variation_takes_items_off_their_background_and_copy_0_as_it_is():
+def test_the_belt_augmenter_takes_items_off_their_background_and_keeps_view_0():
     """A dark item in the middle of white; half of the views must have lost the white."""
     pixels = np.full((6, 96, 96, 3), 250, np.uint8)
     pixels[:, 30:66, 24:72] = (20, 60, 120)
