@@ -7,6 +7,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Collection
+from typing import Literal
 
 import numpy as np
 
@@ -94,6 +95,6 @@ def _parse(name: str, stored: bytes) -> np.ndarray:
     shape = tuple(int(part) for part in listed.replace(" ", "").split(",") if part)
     data = stored[10 + length :]
     if len(shape) > 4 or math.prod(shape) * dtype.itemsize != len(data):
-        raise ValueError(f"{name} is not of the shape that it says")
-    order = "F" if by_columns == "True" else "C"
+        raise ValueError(f"{name} is not of the shape that it states")
+    order: Literal["F", "C"] = "F" if by_columns == "True" else "C"
     return np.frombuffer(bytearray(data), dtype).reshape(shape, order=order)
