@@ -41,7 +41,7 @@ RETIRED = (
     r"\bWanted",
     r"noise_share",
     r"(?i)UnwiredGates|wanted_gates",
-    r"(?i)\bthaw_|levels\.json|write_levels",
+    r"\bwrite_levels\b",
 )
 
 
