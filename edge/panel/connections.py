@@ -3,7 +3,10 @@
 import asyncio
 from typing import Any
 
+import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from edge.panel.guard import HEADERS
 
 MAX_CONNECTIONS = 128
 HEAD_SECONDS = 8.0
@@ -13,7 +16,54 @@ REQUEST_SECONDS = 45.0
 BACKLOG = 64
 """The maximum of pending connections; the process must not run out of open files."""
 HEAD_BYTES = 16 * 1024
+SLACK_BYTES, SLACK_SECONDS = 32 << 20, 2.0
+"""The bytes and seconds of a refused request's body that are read and discarded, unparsed, so that
+a client that is still sending can read the answer."""
 _WATCH_SECONDS = 1.0
+_NO_LENGTH = b"Send a Content-Length; a body in chunks is not taken.\n"
+
+
+class _Requests(h11.Connection):
+    """Requests whose body, if any, has a known length.
+
+    A body in chunks may come in chunks of one byte, each of which costs as much as a large one.
+    """
+
+    lacks_length = False
+
+    def next_event(self) -> Any:
+        """Return the next event.
+
+        Raises:
+            RemoteProtocolError: what came is no HTTP, or a request with a body in chunks.
+        """
+        event = super().next_event()
+        if isinstance(event, h11.Request) and any(
+            name == b"transfer-encoding" for name, _ in event.headers
+        ):
+            self.lacks_length = True
+            raise h11.RemoteProtocolError("a body without a length")
+        return event
+
+
+class _Transport:
+    """The transport of a connection, which decides when it closes."""
+
+    def __init__(self, transport: asyncio.Transport, connection: "BoundedConnection") -> None:
+        self._transport, self._connection = transport, connection
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def is_closing(self) -> bool:
+        """Whether nothing may be sent any more."""
+        return self._connection.is_leaving or self._transport.is_closing()
+
+    def close(self) -> None:
+        """Close at once, or after discarding the rest of the request."""
+        if not self._connection.is_leaving and self._connection.leave(self._transport):
+            return
+        self._transport.close()
 
 
 class BoundedConnection(H11Protocol):
@@ -26,11 +76,14 @@ class BoundedConnection(H11Protocol):
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
+        limit = self.config.h11_max_incomplete_event_size or HEAD_BYTES
+        self.conn: _Requests = _Requests(h11.SERVER, limit)
         self._since, self._lost = self.loop.time(), False
+        self.is_leaving, self._thrown_away = False, 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start to watch the connection; drop another if there are too many."""
-        super().connection_made(transport)
+        super().connection_made(_Transport(transport, self))  # type: ignore[arg-type]
         self._since = self.loop.time()
         self.loop.call_later(_WATCH_SECONDS, self._watch)
         if len(self.connections) > MAX_CONNECTIONS:
@@ -43,7 +96,12 @@ class BoundedConnection(H11Protocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Note the time when a request begins."""
+        """Note the time when a request begins; discard what follows the last answer."""
+        if self.is_leaving:
+            self._thrown_away += len(data)
+            if self._thrown_away > SLACK_BYTES:
+                self.transport.close()
+            return
         before = self.cycle
         super().data_received(data)
         if self.cycle is not before:
@@ -53,6 +111,33 @@ class BoundedConnection(H11Protocol):
         """Note the time when the wait for the next request begins."""
         self._since = self.loop.time()
         super().on_response_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse invalid HTTP, and a body of unknown length."""
+        if not self.conn.lacks_length:
+            super().send_400_response(msg)
+            return
+        headers = [
+            (b"content-type", b"text/plain; charset=utf-8"),
+            (b"content-length", b"%d" % len(_NO_LENGTH)),
+            (b"connection", b"close"),
+            *HEADERS,
+        ]
+        answer = h11.Response(status_code=411, headers=headers, reason=b"Length Required")
+        for event in (answer, h11.Data(data=_NO_LENGTH), h11.EndOfMessage()):
+            self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
+
+    def leave(self, transport: asyncio.Transport) -> bool:
+        """Send the end of the stream and discard what still comes; False if nothing is to come."""
+        sends = self.conn.their_state in (h11.SEND_BODY, h11.ERROR) or self.conn.lacks_length
+        if not sends or transport.is_closing() or not transport.can_write_eof():
+            return False
+        self.is_leaving = True
+        transport.write_eof()
+        transport.resume_reading()
+        self.loop.call_later(SLACK_SECONDS, transport.close)
+        return True
 
     def drop(self) -> None:
         """Close the connection at once."""

@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import binascii
-import contextlib
 import hmac
 import re
 from dataclasses import dataclass, field
@@ -44,9 +43,6 @@ _PASSED_ON = (
 UNAUTHORIZED = 401
 _GUESS_SECONDS = 0.5
 """The delay of the answer to a wrong password, s."""
-_SLACK_BYTES, _SLACK_SECONDS = 32 << 20, 2.0
-"""The bytes and seconds of a refused request's body that are read and discarded, so that a client
-that is still sending can read the answer."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +96,7 @@ class Guard:
         if refusal is not None:
             if refusal.status == UNAUTHORIZED and b"authorization" in headers:
                 await asyncio.sleep(_GUESS_SECONDS)
-            await _answer(refusal, receive, with_headers)
+            await _answer(refusal, with_headers)
             return
         await self._app(_reduced(self._access, scope, headers), receive, with_headers)
 
@@ -220,7 +216,7 @@ def _adding_headers(send: Any) -> Any:
     return send_with_headers
 
 
-async def _answer(refusal: Refusal, receive: Any, send: Any) -> None:
+async def _answer(refusal: Refusal, send: Any) -> None:
     text = refusal.text.encode() + b"\n"
     headers = [
         (b"content-type", b"text/plain; charset=utf-8"),
@@ -229,21 +225,4 @@ async def _answer(refusal: Refusal, receive: Any, send: Any) -> None:
         *refusal.headers,
     ]
     await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
-    await send({"type": "http.response.body", "body": text, "more_body": True})
-    await throw_away(receive)
-    await send({"type": "http.response.body", "body": b""})
-
-
-async def throw_away(receive: Any) -> None:
-    """Read and discard what a client is still sending, within limits."""
-
-    async def take() -> None:
-        taken = 0
-        while taken < _SLACK_BYTES:
-            message = await receive()
-            taken += len(message.get("body", b""))
-            if message["type"] == "http.disconnect" or not message.get("more_body"):
-                break
-
-    with contextlib.suppress(asyncio.TimeoutError):
-        await asyncio.wait_for(take(), _SLACK_SECONDS)
+    await send({"type": "http.response.body", "body": text})

@@ -472,14 +472,15 @@ def test_a_slow_or_endless_body_ends(page, injected):
 
     def dripping(done: threading.Event) -> None:
         drips = [page.connect() for _ in range(80)]
-        head = f"POST /try HTTP/1.1\r\nHost: localhost\r\n{endless}\r\n".encode()
+        slow = f"Content-Type: {BYTES['Content-Type']}\r\nContent-Length: {MAX_BYTES}\r\n"
+        head = f"POST /try HTTP/1.1\r\nHost: localhost\r\n{slow}\r\n".encode()
         for drip in drips:
             with suppress(OSError):
-                drip.sendall(head + b"1\r\n\xff\r\n")
+                drip.sendall(head + b"\xff")
         while not done.wait(0.2):
             for drip in drips:
                 with suppress(OSError):
-                    drip.sendall(b"1\r\n\xff\r\n")
+                    drip.sendall(b"\xff")
         for drip in drips:
             drip.close()
 
@@ -491,6 +492,26 @@ def test_a_slow_or_endless_body_ends(page, injected):
     ):
         slowest += [page.visit() for _ in range(4)]
     assert max(sent.values()) < 100 << 20, f"taken before it was cut off: {sent}"
+
+
+@pytest.mark.parametrize("path", ["/try", "/nothing"])
+def test_a_body_in_chunks_of_one_byte_is_not_parsed(page, injected, path):
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with page.connect() as connection:
+        connection.sendall(head.encode() + b"1\r\nx\r\n" * 10_000)
+        assert connection.recv(100).startswith(b"HTTP/1.1 411 Length Required")
+
+    def flood(done: threading.Event) -> None:
+        with page.connect() as connection:
+            connection.sendall(head.encode())
+            while not done.is_set():
+                connection.sendall(b"1\r\nx\r\n" * 3000)
+
+    with (
+        measured(page, f"12 bodies in chunks of one byte to {path}", injected) as slowest,
+        meanwhile(*[flood] * 12),
+    ):
+        slowest += [page.visit() for _ in range(2)]
 
 
 def test_two_thousand_joins_of_the_queue_find_none(page, injected):
