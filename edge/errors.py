@@ -1,9 +1,18 @@
 """The errors a user sees as one line, each with its documented exit code."""
 
+import re
+import unicodedata
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
+
+
+NOT_SHOWN = "(not shown)"
+_SECRET = re.compile(
+    r"[@?=&]|//|%(25)*(40|3a)|:[^:]*/|\b(rtsps?|rtmps?|https?|rtp|srt|udp):", re.IGNORECASE
+)
+"""Signs of an address, of parts of one or of one that is mistyped."""
 
 
 class EwasteError(Exception):
@@ -37,9 +46,18 @@ class CameraLost(EwasteError):
 def first_problem(error: "ValidationError") -> str:
     """Where what came from outside is wrong first, and how; one line, whatever its keys hold."""
     first = error.errors(include_url=False, include_input=False)[0]
-    where = ".".join(str(part) for part in first["loc"]) or "the file"
+    parts = (str(part) for part in first["loc"])
+    where = (
+        ".".join(NOT_SHOWN if may_hold_secret(part[:1000]) else part for part in parts)
+        or "the file"
+    )
     said = first["msg"].splitlines()[0].removeprefix("Value error, ")
     return f"{one_line(where)}: {one_line(said, 500)}"
+
+
+def may_hold_secret(text: str) -> bool:
+    """Whether a text looks like the address of a camera, however mistyped, with its password."""
+    return _SECRET.search(unicodedata.normalize("NFKC", text)) is not None
 
 
 def one_line(text: object, longest: int = 120) -> str:

@@ -21,11 +21,12 @@ from typing import Protocol
 
 import numpy as np
 
+from edge.errors import may_hold_secret
+
 FILM = "film://"
 """Of a film of a simulated belt, for measurements in real time; its folder follows."""
 STREAMS = ("rtsp", "rtsps", "rtmp", "rtmps", "http", "https", "rtp", "srt", "udp")
 """The schemes of addresses that FFmpeg may be given."""
-_MISTYPED = rf"({'|'.join(STREAMS)}):|[a-z][a-z0-9+.-]*:/"
 HIDDEN = "(address not shown)"
 SETTLE_S = 2.0
 """How long automatic exposure and white balance run before they are locked."""
@@ -149,9 +150,8 @@ def shown_source(source: str) -> str:
     scheme, found, rest = source.partition("://")
     if not found:
         # Such as rtsp:/user:password@host, user:password@host/1 or host/video?password=secret.
-        address = "@" in source or "?" in source or re.match(_MISTYPED, source, re.IGNORECASE)
-        is_path = kind_of(source) is Kind.PATH
-        return HIDDEN if address and is_path and not os.path.lexists(source) else source
+        is_path = may_hold_secret(source) and kind_of(source) is Kind.PATH
+        return HIDDEN if is_path and not os.path.lexists(source) else source
     if _scheme(source) not in STREAMS:
         return HIDDEN
     authority = re.split(r"[/?#\\]", rest, maxsplit=1)[0]

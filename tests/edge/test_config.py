@@ -37,6 +37,7 @@ def test_a_file_changes_what_it_names_and_nothing_else(tmp_path):
         ("[belt]\nspeed = 3", "belt.speed"),
         ("[belt]\nspeed_mm_s = -3", "belt.speed_mm_s"),
         ("[belt", "not valid TOML"),
+        ('[camera]\n"rtsp://u:s3cret@h" = 1', "camera.(not shown): "),
         ("bins = {manual = ['PCB']}\ngates = [{bin = 'manual', distance_mm = 700}]", "manual"),
         ("bins = {a = ['PCB'], b = ['PCB']}", "two bins"),
         ("bins = {a = ['PCB']}\ngates = []", "exactly one gate"),

@@ -156,6 +156,12 @@ def test_the_waits_must_grow():
         ("me:s3cret@camera/1", HIDDEN),
         ("camera/video.cgi?user=me&pwd=s3cret", HIDDEN),
         ("/dev/video0", "/dev/video0"),
+        ("10.0.0.7:554/user=admin&password=s3cret&channel=1.sdp", HIDDEN),
+        ("rtsp//10.0.0.7/user=admin_password=s3cret", HIDDEN),
+        ("rtsp;//admin:s3cret", HIDDEN),
+        ("admin:s3cret%40h/1", HIDDEN),
+        ("admin:s3cret\uff2010.0.0.7", HIDDEN),
+        ("cam.lan:8080/video/token/s3cret", HIDDEN),
         ("belt at 10:30.mp4", "belt at 10:30.mp4"),
     ],
 )
