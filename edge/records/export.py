@@ -37,7 +37,9 @@ CSV_BEGINNING = ",".join(COLUMN_NAMES[:5]).encode()
 """The beginning of every CSV file of records, also of earlier versions."""
 LONGEST_ID = 100
 """Most characters of an item's id in the name of its picture."""
-OWN_DESCRIPTOR = re.compile(r"/dev/(?:fd/(\d+)|std(?:in|out|err))|/proc/self/fd/(\d+)")
+LONGEST_DESCRIPTOR = 9
+"""Most digits of the number of an open file, which is a C int."""
+OWN_DESCRIPTOR = re.compile(r"/dev/(?:fd/([0-9]+)|std(?:in|out|err))|/proc/self/fd/([0-9]+)")
 
 
 @dataclass(frozen=True)
@@ -55,12 +57,20 @@ class Exported:
 
 
 def own_descriptor(path: Path) -> int | None:
-    """Return the open file of this process that a path such as /dev/stdout names, or None."""
+    """Return the open file of this process that a path such as /dev/stdout names, or None.
+
+    Raises:
+        BadInput: no file can have that number.
+    """
     named = OWN_DESCRIPTOR.fullmatch(str(path))
     if named is None:
         return None
     number = named[1] or named[2]
-    return ("in", "out", "err").index(path.name[3:]) if number is None else int(number)
+    if number is None:
+        return ("in", "out", "err").index(path.name[3:])
+    if len(number) > LONGEST_DESCRIPTOR:
+        raise BadInput(f"{path}: there is no such open file")
+    return int(number)
 
 
 def export_csv(records: Iterable[ItemRecord], path: Path, sources: Sequence[Path] = ()) -> int:

@@ -170,6 +170,11 @@ def test_what_is_no_file_is_written_to_and_links_are_followed(tmp_path):
     assert not [name for name in left if name.startswith(".")]
 
 
+def test_a_number_that_no_open_file_can_have_is_bad_input():
+    with pytest.raises(BadInput, match="there is no such open file"):
+        export_csv([], Path("/dev/fd/99999999999999999999"))
+
+
 def test_what_export_did_not_make_is_never_replaced(tmp_path):
     foreign, store = tmp_path / "letter.txt", tmp_path / "records.db-wal"
     foreign.write_text("dear all")
