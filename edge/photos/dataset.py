@@ -3,9 +3,10 @@
 import os
 import stat
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from edge.errors import BadInput
 from edge.labels import label_problem, normalized, shown
@@ -16,6 +17,7 @@ from edge.photos.listing import (
     LeftOut,
     LeftOutReason,
     Listing,
+    is_doubtful_split,
     read_listing,
     split_named,
 )
@@ -50,6 +52,11 @@ class Survey:
         if self.renamed:
             taken = (f"{shown(name)} is taken as {split}" for name, split in self.renamed)
             notes.append(f"{name}: {', '.join(taken)}")
+        if alike := _alike(photo.label for photos in self.listing.values() for photo in photos):
+            notes.append(
+                f"{name}: classes that differ only in how they are written: {'; '.join(alike)}; "
+                "give them one name if they are one"
+            )
         if self.nested:
             count = sum(count for _, count in self.nested)
             notes.append(
@@ -106,7 +113,8 @@ def survey(data: Path) -> Survey:
     splits = _split_folders(data)
     if not splits:
         return survey_photos(data)
-    surveys = {split: survey_photos(data / name) for split, name in splits.items()}
+    labels = read_class_folders(data)
+    surveys = {split: survey_photos(data / name, labels) for split, name in splits.items()}
     others = _beside_splits(data, splits)
     return Survey(
         data,
@@ -117,22 +125,27 @@ def survey(data: Path) -> Survey:
     )
 
 
-def survey_photos(folder: Path) -> Survey:
+def survey_photos(folder: Path, labels: Mapping[str, str] = MappingProxyType({})) -> Survey:
     """Look through a folder `CLASS/`: all photos below it, in folders of its own too, are of CLASS.
 
     Names are taken in Unicode's composed form, so that two folders of one name are one class.
     `class-folders.csv` names the labels of folders that are called otherwise. Hidden folders and
     those of the system are no classes.
 
+    Args:
+        folder: holds the class folders.
+        labels: folder -> label, of a `class-folders.csv` beside the folder; its own goes before.
+
     Raises:
-        BadInput: the folder is missing, has no class folder, or a class folder holds no image.
+        BadInput: the folder is missing, has no class folder, a class folder holds no image, or what
+            should be classes holds the classes.
     """
     if not _is_folder(folder):
         raise BadInput(
             f"{shown(str(folder))}: no such folder of photos (expected one subfolder per class)"
         )
     walk = _Walk()
-    labels = read_class_folders(folder)
+    labels = {**labels, **read_class_folders(folder)}
     photos: list[LabeledPhoto] = []
     nested: list[tuple[Path, int]] = []
     for entry in _entries(folder):
@@ -160,6 +173,7 @@ def survey_photos(folder: Path) -> Survey:
         raise BadInput(
             f"{shown(str(folder))}: holds no class folder with images (expected CLASS/*.jpg)"
         )
+    _check_not_splits(folder, photos)
     return Survey(folder, {UNSPLIT: photos}, tuple(walk.left_out), tuple(nested))
 
 
@@ -208,6 +222,38 @@ def dataset_names(sources: Collection[Path]) -> dict[Path, str]:
         )
         names[source] = shown("/".join(own[-length:]))
     return names
+
+
+def _check_not_splits(folder: Path, photos: Sequence[LabeledPhoto]) -> None:
+    """Refuse folders that hold the same folders and no photo: those within are the classes.
+
+    Raises:
+        BadInput: it is so.
+    """
+    holding: dict[str, set[str]] = {}  # folder within a class folder -> class folders
+    for photo in photos:
+        first, *rest = photo.path.relative_to(folder).parts[:-1]
+        if not rest:
+            return
+        holding.setdefault(rest[0], set()).add(first)
+    for name, outer in sorted(holding.items()):
+        if len(outer) > 1:
+            raise BadInput(
+                f"{shown(str(folder))}: {_some(sorted(outer))} each hold a folder {shown(name)} "
+                f"and no photo; if they are splits, name them {', '.join(SPLITS)}; if they are "
+                "classes, move the photos up into them"
+            )
+
+
+def _alike(labels: Iterable[str]) -> list[str]:
+    """Labels that differ only in case, spaces and signs, as `PCB and pcb`."""
+    forms: dict[str, set[str]] = {}
+    for label in labels:
+        signs = [each for each in label.casefold() if each not in " _-"]
+        forms.setdefault("".join(signs), set()).add(label)
+    return [
+        " and ".join(map(shown, sorted(form))) for _, form in sorted(forms.items()) if len(form) > 1
+    ]
 
 
 class _Walk:
@@ -328,12 +374,18 @@ def _split_folders(data: Path) -> dict[str, str]:
     """The folders of a dataset that are splits: split -> name, in the order of SPLITS.
 
     Raises:
-        BadInput: two folders are the same split, or lie beside class folders.
+        BadInput: two folders are the same split, or nobody can say which one a folder is.
     """
     found: dict[str, str] = {}
     for entry in _entries(data):
         split = split_named(entry.name)
-        if split is None or not _is_folder(Path(entry.path)):
+        path = Path(entry.path)
+        if split is None and is_doubtful_split(entry.name) and _holds_folder(path):
+            raise BadInput(
+                f"{shown(str(path))}: holds folders, and may be for training or for testing; "
+                f"rename it to one of {', '.join(SPLITS)}, or move it away"
+            )
+        if split is None or not _is_folder(path):
             continue
         if split in found:
             raise BadInput(
@@ -368,6 +420,10 @@ def _beside_splits(data: Path, splits: dict[str, str]) -> list[LeftOut]:
             f"{' and '.join(splits.values())}"
         )
     return left_out
+
+
+def _holds_folder(path: Path) -> bool:
+    return _is_folder(path) and any(_is_folder(Path(entry.path)) for entry in _entries(path))
 
 
 def _holds_photo(left: LeftOut) -> bool:

@@ -3,6 +3,7 @@
 import csv
 import io
 import os
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,12 +25,23 @@ UNSPLIT = ""
 Listing = Mapping[str, list[LabeledPhoto]]
 """The photos of a dataset by split: some of SPLITS, or UNSPLIT alone."""
 
-SPLIT_NAMES = {
-    **{name: "train" for name in ("train", "training", "train_set", "trainset")},
-    **{name: "val" for name in ("val", "valid", "validation", "validate", "dev", "val_set")},
-    **{name: "test" for name in ("test", "testing", "test_set", "testset")},
+_WORDS = {
+    "train": ("train", "training"),
+    "val": ("val", "valid", "validation", "validate", "dev"),
+    "test": ("test", "testing"),
 }
-"""What collections call their splits, and what we do."""
+_ADDED = "set|split|data|dataset|images?|imgs?|pics|pictures?|photos?"
+_SPLIT = re.compile(
+    rf"(?:(?:{_ADDED}))?"
+    + "(?:"
+    + "|".join(f"(?P<{split}>{'|'.join(words)})" for split, words in _WORDS.items())
+    + rf")(?:{_ADDED})?"
+)
+"""What collections call their splits, without spaces and signs: `trainset`, `validationimages`."""
+_DOUBTFUL = re.compile(
+    rf"(?:eval|evaluation|heldout|holdout|(?:cv)?folds?[0-9]+|k?split[0-9]+)(?:{_ADDED})?"
+)
+_SEPARATORS = re.compile(r"[\s_.-]+")
 
 MOST_BYTES = 256 * 2**20
 """Of a CSV file: a million photos take less than half of it."""
@@ -60,7 +72,13 @@ class LeftOut:
 
 def split_named(name: str) -> str | None:
     """The split that a folder or a column calls `name`, such as `valid`; None: it is none."""
-    return SPLIT_NAMES.get(name.strip().casefold())
+    found = _SPLIT.fullmatch(_SEPARATORS.sub("", name.casefold()))
+    return found and found.lastgroup
+
+
+def is_doubtful_split(name: str) -> bool:
+    """Whether a name is of a part of a collection of which only its owner knows what it is for."""
+    return _DOUBTFUL.fullmatch(_SEPARATORS.sub("", name.casefold())) is not None
 
 
 def read_listing(path: Path) -> tuple[Listing, tuple[LeftOut, ...]]:

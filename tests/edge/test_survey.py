@@ -108,7 +108,10 @@ def test_endless_folders_end(photos):
     assert {reason for _, reason in left_out(photos)} == {LeftOutReason.TOO_DEEP}
 
 
-@pytest.mark.parametrize("name", ["valid", "validation", "Val", "VALIDATION"])
+@pytest.mark.parametrize(
+    "name",
+    ["valid", "validation", "Val", "VALIDATION", "val_images", "validation set", "val-data"],
+)
 def test_splits_are_taken_by_their_usual_names_and_that_is_told(photos, tmp_path, name):
     data = tmp_path / "data"
     for split in ("Training", name, "TEST"):
@@ -116,6 +119,34 @@ def test_splits_are_taken_by_their_usual_names_and_that_is_told(photos, tmp_path
     assert list(find_dataset(data)) == ["train", "val", "test"]
     (note,) = survey(data).notes()
     assert f"{name} is taken as val" in note and "TEST is taken as test" in note
+
+
+@pytest.mark.parametrize("name", ["eval", "Evaluation", "holdout", "hold-out", "fold1"])
+def test_a_part_that_may_be_for_anything_is_refused(photos, tmp_path, name):
+    shutil.copytree(photos, tmp_path / "data" / "train")
+    shutil.copytree(photos, tmp_path / "data" / name)
+    with pytest.raises(BadInput, match=rf"{name}: holds folders.*rename it to one of train"):
+        survey(tmp_path / "data")
+
+
+def test_folders_that_hold_the_classes_are_no_classes(photos, tmp_path):
+    for name in ("first", "second"):
+        shutil.copytree(photos, tmp_path / "data" / name)
+    with pytest.raises(BadInput, match="first, second each hold a folder Battery and no photo"):
+        survey(tmp_path / "data")
+
+
+def test_names_of_class_folders_hold_for_all_splits(photos, tmp_path):
+    for split in ("train", "test"):
+        shutil.copytree(photos, tmp_path / "data" / split)
+    (tmp_path / "data" / "class-folders.csv").write_text("folder,label\nMouse,A/B\n")
+    for listed in find_dataset(tmp_path / "data").values():
+        assert {photo.label for photo in listed} == {"A/B", "Battery"}
+
+
+def test_classes_that_differ_in_case_alone_are_told(photos):
+    shutil.copytree(photos / "Mouse", photos / "mouse")
+    assert "Mouse and mouse; give them one name" in survey(photos).notes()[0]
 
 
 def test_two_folders_that_are_one_split_are_refused(photos, tmp_path):
