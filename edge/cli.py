@@ -81,6 +81,12 @@ def _finite(value: float | None) -> float | None:
     return value
 
 
+def _json_alone(as_json: bool) -> bool:
+    """With --json nothing else goes to stdout."""
+    out.for_people = not as_json
+    return as_json
+
+
 PATH: dict[str, Any] = {"parser": _path, "metavar": "PATH"}
 ConfigFile = Annotated[
     Path | None,
@@ -91,7 +97,10 @@ StateDir = Annotated[
     Path | None,
     typer.Option("--state", **PATH, help="directory of the records and the installed bundles"),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object on stdout")]
+AsJson = Annotated[
+    bool,
+    typer.Option("--json", callback=_json_alone, help="print one JSON object on stdout"),
+]
 Photos = Annotated[
     Path | None,
     typer.Option(**PATH, help="folder with CLASS/*.jpg, photos of the items on the belt"),
@@ -113,6 +122,11 @@ def _run_command() -> int:
         return app(standalone_mode=False) or 0
     except ReaderGone:
         return 0
+    except SystemExit as error:
+        # Typer and Rich exit with 1 when the reader of the help closes its pipe.
+        if isinstance(error.__context__, BrokenPipeError) and "--help" in sys.argv:
+            return 0
+        raise
     except EwasteError as error:
         return _failed(str(error), error.exit_code)
     except ClickException as error:
@@ -164,12 +178,13 @@ def run(
     from edge.config import readable_secrets
     from edge.line import open_source
 
-    settings = _settings(config, bundle, state, port, camera)
-    for path in readable_secrets(settings, config if camera is None else None):
-        log.warning("%s: others on this machine can read the secret in it; chmod 600 it", path)
-    if settings.camera.source == "simulated":
-        raise BadInput("no camera is configured; give --camera, or try: ewaste-edge demo")
-    _work(settings, open_source, panel, as_json)
+    with err.beside():
+        settings = _settings(config, bundle, state, port, camera)
+        for path in readable_secrets(settings, config if camera is None else None):
+            log.warning("%s: others on this machine can read the secret in it; chmod 600 it", path)
+        if settings.camera.source == "simulated":
+            raise BadInput("no camera is configured; give --camera, or try: ewaste-edge demo")
+        _work(settings, open_source, panel, as_json)
 
 
 @app.command()

@@ -18,7 +18,9 @@ from edge.errors import EwasteError
 QUEUE = 1000
 """Lines that wait for a slow terminal, at most; then the newest are given up."""
 PATIENCE_S = 1.0
-"""A stream that takes nothing for so long is taken for stuck."""
+"""A stream that takes nothing for so long is taken for stuck, where work waits for it."""
+LONG_PATIENCE_S = 10.0
+"""The limit for a command without such work: a pager may be reading its output."""
 PIECE = 512
 """Bytes written at a time: what `poll` promises that a pipe takes without waiting (POSIX)."""
 JOINERS = "\u200c\u200d"
@@ -55,14 +57,18 @@ class Printer:
     Attributes:
         lost: lines that the stream did not take.
         error: why, in a few words; None: it takes them.
+        for_people: it may carry messages besides the result of the command.
     """
 
     def __init__(self, name: str) -> None:
         """Print to `sys.stdout` or `sys.stderr`; the other is told, once, when that fails."""
         self._name = name
         self._waiting: deque[str] | None = None  # while a thread prints
+        self._patience_s = LONG_PATIENCE_S
+        self._teller: threading.Thread | None = None
         self._changed = threading.Condition()
         self.lost = 0
+        self.for_people = True
         self.error: str | None = None
 
     @property
@@ -87,7 +93,10 @@ class Printer:
             raise EwasteError(f"{self._name}: cannot be written ({_reason(error)})") from None
 
     def tell(self, text: object) -> None:
-        """Print a line that nothing depends on; never raises. `beside` it returns at once, too."""
+        """Print a line that nothing depends on; never raises, and waits only for seconds.
+
+        `beside` it returns at once.
+        """
         line = safe_line(text)
         with self._changed:
             if self._waiting is not None:
@@ -97,14 +106,30 @@ class Printer:
                 else:
                     self.lost += 1
                 return
-        self._attempt(line)
+        # In a thread: os.write may block although poll reports that the stream is writable.
+        if self._teller is not None and self._teller.is_alive():
+            self.lost += 1
+            return
+        patience_s = self._patience_s if self.error is None else 0.0
+        arguments = (line, self._patience_s)
+        self._teller = threading.Thread(target=self._attempt, args=arguments, daemon=True)
+        self._teller.start()
+        self._teller.join(patience_s + PATIENCE_S)
+        if self._teller.is_alive():
+            self.lost += 1
+            self.error = "nobody reads it"
 
     @contextmanager
     def beside(self) -> Iterator[None]:
         """Within: a thread prints what is told, so that a slow or stuck terminal holds up nothing.
 
-        At the end what still waits is printed as long as the stream takes it.
+        At the end what still waits is printed as long as the stream takes it. Later
+        lines wait as briefly.
         """
+        if self._waiting is not None:  # within another such block
+            yield
+            return
+        self._patience_s = PATIENCE_S
         self._waiting = deque()
         thread = threading.Thread(target=self._print_waiting, name=self._name, daemon=True)
         thread.start()
@@ -130,7 +155,7 @@ class Printer:
                 line = waiting.popleft()
             self._attempt(line, PATIENCE_S)
 
-    def _attempt(self, line: str, patience_s: float | None = None) -> None:
+    def _attempt(self, line: str, patience_s: float) -> None:
         """Print a line; what fails is counted, and said once."""
         # A stream that was stuck once is not waited for again, until it moves.
         try:
@@ -140,8 +165,9 @@ class Printer:
             is_new, self.error = self.error is None, _reason(error)
         else:
             is_new, self.error = False, None
-        if is_new:
-            (out if self is err else err).tell(f"{self._name}: cannot be written ({self.error})")
+        other = out if self is err else err
+        if is_new and other.for_people:
+            other.tell(f"{self._name}: cannot be written ({self.error})")
 
     def _write(self, line: str, patience_s: float | None) -> None:
         """Write a line at once, unbuffered.

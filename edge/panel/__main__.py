@@ -18,6 +18,7 @@ from edge.config import decision_rules, read_config
 from edge.errors import EwasteError
 from edge.panel.app import serve
 from edge.records.store import RECORDS_NAME
+from edge.terminal import err
 
 END_SECONDS = 3.0
 """The time that a page without a line has for an orderly end, s."""
@@ -76,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             trust=config.trust,
         )
     except EwasteError as error:
-        print(f"error: {error}", file=sys.stderr)
+        err.tell(f"error: {error}")
         return error.exit_code
     return 0
 

@@ -38,6 +38,7 @@ from edge.panel.trial import Classify, Trial
 from edge.panel.uploads import Busy, TooLarge, Uploads
 from edge.records.store import ItemRecord, Store
 from edge.status import read_status
+from edge.terminal import err, out
 
 RECENT_ITEMS = 12
 FIGURES_SECONDS, ABOUT_SECONDS = 0.5, 5.0
@@ -372,15 +373,14 @@ def serve(
         # While it stops, it logs only requests that it aborts.
         logging.getLogger("uvicorn.error").addFilter(lambda record: not server.should_exit)
         shown = f"[{host}]" if ":" in host else host
-        print(f"panel: http://{shown}:{listener.getsockname()[1]}", flush=True)
-        if access.user is not None and not is_local(host):
-            print(
-                "warning: the page is open to the network; passwords and pictures go over it "
-                "unencrypted (a proxy with TLS in front helps)",
-                file=sys.stderr,
-                flush=True,
-            )
-        server.run(sockets=[listener])
+        with out.beside(), err.beside():  # whether or not somebody reads them
+            out.tell(f"panel: http://{shown}:{listener.getsockname()[1]}")
+            if access.user is not None and not is_local(host):
+                err.tell(
+                    "warning: the page is open to the network; passwords and pictures go over it "
+                    "unencrypted (a proxy with TLS in front helps)"
+                )
+            server.run(sockets=[listener])
 
 
 def server_of(app: Any) -> Any:

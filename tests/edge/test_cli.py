@@ -67,6 +67,14 @@ def test_classify_answers_for_every_readable_picture_and_names_the_others(tiny_b
     assert done.stderr.endswith("2 of 6 pictures could not be read\n")
 
 
+def test_classify_goes_on_when_nobody_hears_what_it_skips(tiny_bundle, pictures):
+    command = [*COMMAND, "classify", pictures / "empty.jpg", pictures / "gray.jpg", "--json"]
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        command += ["--bundle", tiny_bundle]
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=full, cwd=ROOT)
+    assert done.returncode == 0 and len(json.loads(done.stdout)) == 1
+
+
 def test_classify_with_nothing_readable_is_bad_input(tiny_bundle, pictures):
     done = ewaste("classify", pictures / "empty.jpg", "--bundle", tiny_bundle)
     assert done.returncode == 2
@@ -323,6 +331,14 @@ def test_help_needs_neither_numpy_nor_opencv_and_prints_nothing_else(verb):
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0 and done.stderr == ""
     assert "Usage:" in done.stdout and done.stdout.endswith("\n[]\n"), done.stdout
+
+
+def test_help_that_nobody_reads_to_its_end_is_no_failure():
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run([*COMMAND, "--help"], stdout=writing, stderr=subprocess.PIPE, cwd=ROOT)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_importing_the_package_changes_nothing_in_the_process():

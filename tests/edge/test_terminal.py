@@ -54,6 +54,7 @@ def test_a_stuck_reader_holds_up_nothing_and_gets_what_fits_when_it_goes_on(pipe
             started = time.perf_counter()
             printer.tell("x" * 999)
             slowest = max(slowest, time.perf_counter() - started)
+            time.sleep(0.0005)  # the thread gets to fill the pipe
         time.sleep(1.5)
         assert printer.error == "nobody reads it"
         assert os.read(pipe, 100_000).count(b"\n") >= 40
@@ -90,3 +91,34 @@ def test_a_closed_stream_does_not_give_its_number_to_the_next_file(tmp_path):
     command = f'exec "{sys.executable}" -c "$1" <&- >&- 2>&-'
     done = subprocess.run(["sh", "-c", command, "sh", code])
     assert done.returncode == 0 and (tmp_path / "records").read_text() == ""
+
+
+def test_a_stuck_stream_holds_up_what_is_told_for_seconds_at_most(pipe, monkeypatch):
+    _, stream = pipe
+    monkeypatch.setattr(sys, "stdout", stream)
+    monkeypatch.setattr("edge.terminal.PATIENCE_S", 0.2)
+    monkeypatch.setattr("edge.terminal.LONG_PATIENCE_S", 0.2)
+    printer, started = Printer("stdout"), time.monotonic()
+    for _ in range(5):
+        printer.tell("x" * 100_000)
+    assert printer.lost == 5 and time.monotonic() - started < 5
+    with printer.beside(), printer.beside():
+        printer.tell("within a block within another")
+    assert time.monotonic() - started < 10
+
+
+def test_the_line_waits_for_no_terminal_before_it_begins(pipe, tmp_path):
+    _, stream = pipe
+    os.set_blocking(stream.fileno(), False)
+    while True:
+        try:
+            os.write(stream.fileno(), b"x")
+        except BlockingIOError:
+            break
+    os.set_blocking(stream.fileno(), True)
+    config = tmp_path / "line.toml"
+    config.write_text('[camera]\nsource = "rtsp://me:s3cret@127.0.0.1:1/x"\ngive_up_s = 1\n')
+    config.chmod(0o644)
+    command = [sys.executable, "-m", "edge.cli", "run", "--config", str(config), "--no-panel"]
+    command += ["--state", str(tmp_path / "state"), "--port", "99999"]
+    assert subprocess.run(command, stderr=stream, timeout=60).returncode == 2

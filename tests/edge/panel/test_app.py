@@ -19,6 +19,7 @@ from PIL import Image
 from edge.decision.decide import DecisionRules
 from edge.inference.classifier import Prediction
 from edge.panel import app as panel
+from edge.panel.beside import answers
 from edge.panel.fragments import crop_address
 from edge.panel.live import LivePublisher, Overlay
 from edge.records.store import Store
@@ -314,6 +315,19 @@ def test_the_page_ends_with_the_pipe_that_its_line_holds(tmp_path):
     process.stdin.close()
     assert process.wait(8) == 0
     assert "Traceback" not in process.stderr.read()
+
+
+@pytest.mark.parametrize("closed", [">/dev/full", ">&- 2>&-"])
+def test_the_page_serves_although_nobody_can_read_where(tmp_path, closed):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    command = f'exec "{sys.executable}" -m edge.cli panel --state "$1" --port "$2" {closed}'
+    process = subprocess.Popen(["sh", "-c", command, "sh", str(tmp_path), port], cwd=ROOT)
+    try:
+        wait_until(lambda: answers("127.0.0.1", int(port), 5), 60)
+    finally:
+        process.terminate()
+    assert process.wait(15) == 0
 
 
 def test_a_port_in_use_gets_one_line_and_exit_code_2(tmp_path):
