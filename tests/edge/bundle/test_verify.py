@@ -101,7 +101,8 @@ def test_each_check_refuses_by_its_name(copy: Path, tmp_path: Path) -> None:
 def test_another_way_from_frame_to_input_is_refused(
     copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from edge import golden, preprocess
+    from edge.bundle import golden
+    from edge.inference import preprocess
 
     def nearest(image: np.ndarray, size: int) -> np.ndarray:
         return cv2.resize(image, (size, size), interpolation=cv2.INTER_NEAREST)
@@ -167,7 +168,7 @@ def test_what_is_no_public_key_is_not_trusted(text: str) -> None:
 
 
 def test_the_published_schema_is_current() -> None:
-    published = (ROOT / "edge" / "manifest.schema.json").read_text()
+    published = (ROOT / "edge/bundle/manifest.schema.json").read_text()
     assert published == manifest_schema(), (
         "run: ewaste-edge schema > edge/bundle/manifest.schema.json"
     )
@@ -231,7 +232,7 @@ def test_a_line_runs_what_is_installed_unless_another_is_named(copy: Path, tmp_p
 # Installs again and again, and is killed before its first effect on the file system, its second...
 KILLED = """
 import os, pathlib, shutil, signal, sys
-from edge import install, verify
+from edge.bundle import install, verify
 from edge.bundle.bundle import load_bundle
 
 store, new = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
@@ -290,8 +291,8 @@ def test_killed_at_any_moment_an_install_leaves_a_whole_bundle_in_use(
     assert script.returncode == 0, script.stderr
     states = [line.split() for line in script.stdout.splitlines()]
     killed = [state[0] for state in states]
-    assert len(states) > 10 and set(killed) == {"tiny-int8", "new"}
-    assert killed == sorted(killed, key=["tiny-int8", "new"].index)
+    assert len(states) > 10 and set(killed) == {"tiny-bundle", "new"}
+    assert killed == sorted(killed, key=["tiny-bundle", "new"].index)
     assert {state[1] for state in states} == {"new"}
     assert all(len(state) == 5 and "current" in state for state in states)
 
@@ -395,9 +396,9 @@ def test_two_installs_at_once_are_one_after_the_other_or_refused(
 
     monkeypatch.setattr(installing, "_copy", interrupted)
     install(copy, store, threads=1)
-    assert names(store) == {"1": "tiny-int8"}
+    assert names(store) == {"1": "tiny-bundle"}
     install(second, store, threads=1)
-    assert names(store) == {"1": "tiny-int8", "2": "second"}
+    assert names(store) == {"1": "tiny-bundle", "2": "second"}
 
 
 def test_what_lies_in_wait_under_a_temporary_name_is_never_written_through(
