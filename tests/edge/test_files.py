@@ -221,9 +221,14 @@ def test_a_folder_is_whole_or_not_there_and_what_the_killed_left_is_removed(tmp_
         folder.mkdir()
         (folder / "b").touch()
     os.utime(killed[0], (0, 0))
-    with pytest.raises(KeyError), folder_beside(out):
-        assert not killed[0].exists() and killed[1].exists(), "the second may just be begun"
-        raise KeyError
+
+    def fail() -> None:
+        with folder_beside(out):
+            assert not killed[0].exists() and killed[1].exists(), "the second may just be begun"
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
     left = {path.name for path in tmp_path.iterdir()}
     assert left == {
         "out",

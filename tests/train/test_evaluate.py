@@ -238,7 +238,7 @@ def test_leaked_photos_are_left_out_of_the_clean_accuracy(tiny_bundle, drawn_dat
 
 
 @pytest.mark.parametrize(
-    "given, named, code",
+    ("given", "named", "code"),
     [
         ({"model": "nowhere"}, "neither a run", 2),
         ({"split": ["exam"]}, "exam", 2),

@@ -184,8 +184,7 @@ def test_what_never_comes_back_ends_the_program_with_its_own_exit_code(fake_pica
     began_at = time.monotonic()
     fake_picamera("hang")
     with pytest.raises(CameraLost, match="did not come back in 4 s") as lost:
-        while True:
-            camera.read()
+        Watcher(camera).until(lambda got: False)
     assert lost.value.exit_code == 4
     assert 3.5 < time.monotonic() - began_at < 15 and camera.restarts >= 1
     processes = [camera._process, *camera._discarded]

@@ -106,7 +106,7 @@ def test_an_item_that_has_left_waits_for_the_model_but_not_beyond_its_deadline()
 
 
 @pytest.mark.parametrize(
-    "touching, mouse, reason",
+    ("touching", "mouse", "reason"),
     [(True, 0.9, Reason.TOUCHING), (False, None, Reason.MODEL_FAULT)],
 )
 def test_what_touches_or_cannot_be_classified_goes_to_manual(touching, mouse, reason):
@@ -120,7 +120,7 @@ def test_what_touches_or_cannot_be_classified_goes_to_manual(touching, mouse, re
 
 
 @pytest.mark.parametrize(
-    "opening, reason, late",
+    ("opening", "reason", "late"),
     [
         (Opening.LATE, Reason.TOO_LATE, True),
         (Opening.BESIDE, Reason.NEIGHBOR_TOO_NEAR, False),

@@ -139,7 +139,7 @@ def test_without_its_memory_it_asks_the_broker_and_leaves_other_lines_alone(open
 def test_a_broker_that_was_never_reached_is_asked_later(tmp_path):
     path = tmp_path / "announced.json"
     link = MqttLink(MqttConfig(host="127.0.0.1", port=free_port()), Outbox(1), ["a"], path)
-    with pytest.raises(OSError):
+    with pytest.raises(ConnectionRefusedError):
         link.connect()
     link.disconnect()
     assert not path.exists()

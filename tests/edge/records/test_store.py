@@ -30,6 +30,12 @@ from tests.support.waiting import wait_until
 ROOT = Path(__file__).parents[3]
 
 
+def write_endlessly(path: Path) -> None:
+    with path.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+
+
 def comparable(record: ItemRecord) -> list:
     """NaN equals nothing, not even itself."""
     return [None if value != value else value for value in astuple(record)]
@@ -241,9 +247,8 @@ def test_a_full_disk_delays_the_writer_and_loses_nothing(small_disk, injected, l
     writer = StoreWriter(path)
     wait_until(lambda: writer.put(RECORD) and writer.status.written)
     filler = small_disk / "filler"
-    with pytest.raises(OSError, match="No space"), filler.open("wb", buffering=0) as file:
-        while True:
-            file.write(bytes(4096))
+    with pytest.raises(OSError, match="No space"):
+        write_endlessly(filler)
     for record in records(60, crop=bytes(2000)):
         assert writer.put(record)
     lost_s = wait_until(lambda: writer.status.error)
@@ -371,9 +376,8 @@ def test_a_disk_that_stays_full_costs_counted_records_then_goes_on(small_disk, i
     path = small_disk / "records.db"
     writer = StoreWriter(path, capacity=5)
     filler = small_disk / "filler"
-    with pytest.raises(OSError, match="No space"), filler.open("wb", buffering=0) as file:
-        while True:
-            file.write(bytes(4096))
+    with pytest.raises(OSError, match="No space"):
+        write_endlessly(filler)
     took = []
     for record in records(80, crop=bytes(2000)):
         started = time.perf_counter()
