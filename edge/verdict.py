@@ -53,3 +53,11 @@ class Verdict:
     reason: Reason
     detail: str
     disputed: bool = True
+
+
+@dataclass(frozen=True)
+class Unsafe:
+    """Why an item goes to `manual` whatever it is."""
+
+    reason: Reason
+    detail: str

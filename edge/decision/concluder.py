@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
+from edge.belt.detector import Detection
 from edge.belt.sighting import Sighting
 from edge.belt.tracker import TrackedItem
 from edge.decision.decide import DecisionRules, decide, vote
@@ -13,7 +14,7 @@ from edge.inference.classifier import Prediction
 from edge.inference.dispatcher import ModelAnswer
 from edge.labels import MANUAL, UNKNOWN
 from edge.records.store import ItemRecord
-from edge.verdict import Reason, Verdict
+from edge.verdict import Reason, Unsafe, Verdict
 
 ITEMS_REMEMBERED = 200
 """More than can be between the forgetting distances of the tracker at once."""
@@ -28,14 +29,6 @@ NO_OPENING = {
     Opening.UNSEEN: Reason.NOT_SEEN_WHOLE,
     Opening.NO_GATE: Reason.NO_GATE,
 }
-
-
-@dataclass(frozen=True)
-class Unsafe:
-    """Why an item goes to `manual` whatever it is."""
-
-    reason: Reason
-    detail: str
 
 
 @dataclass
@@ -166,6 +159,14 @@ class Concluder:
         """The verdict that an item has got; None when it has none."""
         evidence = self._items.get(number)
         return evidence.verdict if evidence else None
+
+    def with_verdicts(
+        self, sightings: Iterable[Sighting]
+    ) -> tuple[tuple[TrackedItem, Detection, Verdict | None], ...]:
+        """Each sighting's item, what was detected of it, and its verdict, if it has one."""
+        return tuple(
+            (each.item, each.detection, self.verdict_of(each.item.number)) for each in sightings
+        )
 
     def name_of(self, item: TrackedItem) -> str:
         """The name of an item, unique over all runs."""

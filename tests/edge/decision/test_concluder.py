@@ -8,7 +8,7 @@ from edge.belt.geometry import Box
 from edge.belt.sighting import Sighting
 from edge.belt.tracker import Extent, TrackedItem
 from edge.cameras.camera import Frame
-from edge.decision.concluder import Circumstances, Concluder, Unsafe
+from edge.decision.concluder import Circumstances, Concluder
 from edge.decision.decide import DecisionRules
 from edge.decision.voting import Voting
 from edge.gates.mover import Passed
@@ -16,7 +16,7 @@ from edge.gates.schedule import Opening
 from edge.inference.classifier import Prediction
 from edge.inference.dispatcher import ModelAnswer
 from edge.labels import MANUAL, UNKNOWN
-from edge.verdict import Reason
+from edge.verdict import Reason, Unsafe
 
 RULES = DecisionRules(
     labels=("Mouse", "Phone"),
