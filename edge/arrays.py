@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 
 LARGEST_BYTES = 96 * 2**20
-"""Of all wanted arrays together; the largest honest ones take a third of it."""
+"""Of all arrays asked for together; the largest honest ones take a third of it."""
 MOST_MEMBERS = 64
 END, END_64 = b"PK\x05\x06", b"PK\x06\x07"
 HEADER = re.compile(
@@ -22,15 +22,15 @@ HEADER = re.compile(
 """What NumPy writes for plain numbers; anything else is none of ours."""
 
 
-def read_arrays(content: bytes, wanted: Collection[str]) -> dict[str, np.ndarray]:
-    """Those of the `wanted` arrays that an npz file holds, by name; the others are not looked at.
+def read_arrays(content: bytes, names: Collection[str]) -> dict[str, np.ndarray]:
+    """Those of the arrays `names` that an npz file holds, by name; the others are not looked at.
 
     Raises:
         ValueError: it is no npz file, or one of plain numbers only that fit into memory.
     """
     arrays, left = {}, LARGEST_BYTES
     with open_zip(content) as archive:
-        for name in wanted:
+        for name in names:
             if f"{name}.npy" in archive.namelist():
                 stored = read_member(archive, f"{name}.npy", left)
                 left -= len(stored)

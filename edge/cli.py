@@ -43,7 +43,7 @@ log = logging.getLogger("edge.cli")  # also where this module is __main__
 
 app = typer.Typer(
     help="Sort electronic waste on a conveyor. Exit codes: 0 done, 1 failed, 2 bad usage or input, "
-    "3 a verification said no, 4 the camera did not come back.",
+    "3 a verification failed, 4 the camera did not come back.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -117,7 +117,7 @@ def main() -> None:
 
 
 def _run_command() -> int:
-    """The exit code; whatever went wrong has been said in one line."""
+    """The exit code; whatever went wrong has been reported in one line."""
     try:
         return app(standalone_mode=False) or 0
     except ReaderGone:
@@ -261,7 +261,7 @@ def simulate(
     if as_json:
         out.print(json.dumps(_figures(score)))
         return
-    names = {"duplicates": "counted twice", "routed_right": "routed to the right bin"}
+    names = {"duplicates": "duplicate records", "routed_right": "routed to the right bin"}
     figures = _figures(score)
     bins = figures.pop("bins")
     rows = [(names.get(key, key.replace("_", " ")), str(value)) for key, value in figures.items()]
@@ -390,14 +390,14 @@ def verify(
     found = verify_bundle(settings.bundle, trust.keys, threads, slowest_ms, trust.demands)
     if as_json:
         checks = {
-            check.name: {"passed": check.passed, "said": check.said} for check in found.checks
+            check.name: {"passed": check.passed, "message": check.message} for check in found.checks
         }
         digest = None if found.bundle is None else found.bundle.digest
         out.print(json.dumps({"ok": found.ok, "checks": checks, "digest": digest}))
     else:
         for check in found.checks:
             mark = "passed" if check.passed else "REFUSED"
-            out.print(f"{check.name:15} {mark:8} {check.said if check.passed else ''}".rstrip())
+            out.print(f"{check.name:15} {mark:8} {check.message if check.passed else ''}".rstrip())
     proved, _ = found.require()
     _warn_all(name_notes(settings, proved))
     if not as_json:

@@ -278,7 +278,7 @@ class GateConfig(_Section):
 
 
 class MqttConfig(_Section):
-    """The MQTT broker that is told of items and state (`edge.outputs.mqtt`).
+    """The MQTT broker that gets items and state (`edge.outputs.mqtt`).
 
     Attributes:
         host, port: of the broker; the port is by default 8883 with TLS and 1883 without.
@@ -418,7 +418,7 @@ class Config(_Section):
         simulated: whether pins of gates and encoder are simulated on a machine that has none;
             otherwise such a pin is an error at the start.
         state: directory for the records and what the page shows.
-        mqtt: None: no broker is told.
+        mqtt: None: nothing is published.
         modbus: None: there is no PLC.
     """
 
@@ -608,8 +608,8 @@ def overruled(config: Config, given: Mapping[str, Any], named: Mapping[str, str]
     try:
         return Config.model_validate(content)
     except ValidationError as error:
-        key, _, said = first_problem(error).partition(": ")
-        raise BadInput(f"{named.get(key, key)}: {said}") from None
+        key, _, message = first_problem(error).partition(": ")
+        raise BadInput(f"{named.get(key, key)}: {message}") from None
 
 
 def readable_secrets(config: Config, path: Path | None) -> list[Path]:
@@ -669,7 +669,7 @@ def proved_bundle(config: Config) -> tuple[Bundle, Classifier]:
 
 
 def name_notes(config: Config, bundle: Bundle) -> list[str]:
-    """What must be told of a bundle's labels that are nearly, but not, what the line goes by."""
+    """Warnings about a bundle's labels that are nearly, but not, what the line goes by."""
     notes = hazard_notes(bundle.labels, bundle.manifest.hazards)
     configured = not bundle.manifest.bins or "bins" in config.model_fields_set
     for label, bin_name in config.bin_of.items() if configured else ():

@@ -32,13 +32,13 @@ class PortInUse(BadInput):
 
 
 class Refused(EwasteError):
-    """A gate said no: parity, accuracy or the verification of a bundle. Exit code 3."""
+    """A gate refused: parity, accuracy, or the verification of a bundle. Exit code 3."""
 
     exit_code = 3
 
 
 class CameraLost(EwasteError):
-    """The camera did not come back, whatever was tried; a fresh start may help. Exit code 4."""
+    """The camera did not come back, whatever was tried; a restart may help. Exit code 4."""
 
     exit_code = 4
 
@@ -51,8 +51,8 @@ def first_problem(error: "ValidationError") -> str:
         ".".join(NOT_SHOWN if may_hold_secret(part[:1000]) else part for part in parts)
         or "the file"
     )
-    said = first["msg"].splitlines()[0].removeprefix("Value error, ")
-    return f"{one_line(where)}: {one_line(said, 500)}"
+    message = first["msg"].splitlines()[0].removeprefix("Value error, ")
+    return f"{one_line(where)}: {one_line(message, 500)}"
 
 
 def may_hold_secret(text: str) -> bool:

@@ -50,9 +50,9 @@ def write_whole(
             found = path.lstat()
             mode = stat.S_IMODE(found.st_mode) if stat.S_ISREG(found.st_mode) else None
     _sweep_once(path.parent)
-    fresh = temporary_beside(path)
+    staged = temporary_beside(path)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    handle = os.open(fresh, flags, 0o666 if mode is None else mode & 0o600)
+    handle = os.open(staged, flags, 0o666 if mode is None else mode & 0o600)
     try:
         with os.fdopen(handle, "wb") as file:
             if mode is not None:
@@ -61,9 +61,9 @@ def write_whole(
             file.flush()
             if durable:
                 os.fsync(handle)
-        fresh.replace(path)
+        staged.replace(path)
     except BaseException:
-        fresh.unlink(missing_ok=True)
+        staged.unlink(missing_ok=True)
         raise
     if durable:
         sync_folder(path.parent)
@@ -116,16 +116,16 @@ def folder_beside(path: Path) -> Iterator[Path]:
     first. (Who writes holds a lock on his folder, which ends with his process.)
     """
     _sweep_folders(path)
-    fresh = temporary_beside(path)
-    fresh.mkdir(parents=True)
-    handle = os.open(fresh, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    staged = temporary_beside(path)
+    staged.mkdir(parents=True)
+    handle = os.open(staged, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         with suppress(OSError):  # not every network's file system has locks
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield fresh
+        yield staged
     finally:
         os.close(handle)
-        shutil.rmtree(fresh, ignore_errors=True)
+        shutil.rmtree(staged, ignore_errors=True)
 
 
 def _sweep_folders(path: Path) -> None:

@@ -79,14 +79,14 @@ def labels_problem(labels: Iterable[str]) -> str | None:
     return None
 
 
-def find_label(wanted: str, labels: Sequence[str]) -> str | None:
+def find_label(name: str, labels: Sequence[str]) -> str | None:
     """The label of this name, however its accents are typed."""
-    return next((label for label in labels if normalized(label) == normalized(wanted)), None)
+    return next((label for label in labels if normalized(label) == normalized(name)), None)
 
 
-def near_labels(wanted: str, labels: Sequence[str]) -> list[str]:
+def near_labels(name: str, labels: Sequence[str]) -> list[str]:
     """Labels that a person may have meant: the same but for case, spaces or plural."""
-    return [label for label in labels if alike(label) == alike(wanted)]
+    return [label for label in labels if alike(label) == alike(name)]
 
 
 def also_called(label: str, others: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""What the values of a configuration may be: each kind with its range, told in the message."""
+"""What the values of a configuration may be: each kind with its range, which messages name."""
 
 import ipaddress
 import os
@@ -56,17 +56,17 @@ def whole(low: int, high: int) -> Range:
     return _ranged(low, high, f"a whole number from {low:,} to {high:,}")
 
 
-def _ranged(low: float, high: float, said: str) -> Range:
+def _ranged(low: float, high: float, expected: str) -> Range:
     def check(value: Any, accept: Any) -> Any:
         try:
-            return bounded(accept(value), low, high, said, value)
+            return bounded(accept(value), low, high, expected, value)
         except ValidationError:
-            raise ValueError(f"{_shown(value)}; must be {said}") from None
+            raise ValueError(f"{_shown(value)}; must be {expected}") from None
 
     return Range(WrapValidator(check), low, high)
 
 
-def bounded(number: Any, low: float, high: float, said: str, given: Any = None) -> Any:
+def bounded(number: Any, low: float, high: float, expected: str, given: Any = None) -> Any:
     """A number that lies in its range; `given` is what it was made from.
 
     Raises:
@@ -75,7 +75,7 @@ def bounded(number: Any, low: float, high: float, said: str, given: Any = None) 
     value = number if given is None else given
     numeric = isinstance(number, int | float) and not isinstance(value, bool)
     if not numeric or not low <= number <= high:  # NaN is not
-        raise ValueError(f"{_shown(value)}; must be {said}")
+        raise ValueError(f"{_shown(value)}; must be {expected}")
     return number
 
 

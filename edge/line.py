@@ -170,7 +170,7 @@ def run_line(
     stopped: Callable[[], bool],
     decided: Callable[[ItemRecord], None],
 ) -> Tally:
-    """Run a line with its records and, if wanted, its page, until it is stopped.
+    """Run a line with its records and, if asked for, its page, until it is stopped.
 
     Args:
         config: the configuration.
@@ -219,8 +219,8 @@ def run_line(
 
         def hand_over(item: ItemRecord) -> None:
             writer.put(item)
-            tried("an item cannot be told", outputs.item, item)
-            tried("an item cannot be told", decided, item)
+            tried("an item cannot be published", outputs.item, item)
+            tried("an item cannot be printed", decided, item)
 
         def record(item: ItemRecord) -> None:
             item = replace(item, review=review(item))
@@ -289,7 +289,7 @@ def _recall_from(path: Path) -> Recall | None:
 
 
 class Tried:
-    """Does what the line can do without; what fails is counted, and said once of each kind.
+    """Does what the line can do without; what fails is counted, and reported once of each kind.
 
     Attributes:
         failures: how many times something failed.
@@ -342,7 +342,7 @@ class _Shown:
 
     def __call__(self, step: LineStep) -> None:
         """Tell of a step; what fails is given up."""
-        self._tried("the state cannot be told", self._show, step)
+        self._tried("the state cannot be published", self._show, step)
 
     def end(self) -> None:
         """Write what waits, and say what was lost: to the person, the page and the outputs."""

@@ -61,7 +61,7 @@ class Printer:
     """
 
     def __init__(self, name: str) -> None:
-        """Print to `sys.stdout` or `sys.stderr`; the other is told, once, when that fails."""
+        """Print to `sys.stdout` or `sys.stderr`; the other reports it, once, when that fails."""
         self._name = name
         self._waiting: deque[str] | None = None  # while a thread prints
         self._patience_s = LONG_PATIENCE_S
@@ -121,7 +121,7 @@ class Printer:
 
     @contextmanager
     def beside(self) -> Iterator[None]:
-        """Within: a thread prints what is told, so that a slow or stuck terminal holds up nothing.
+        """Within: a thread prints the lines, so that a slow or stuck terminal holds up nothing.
 
         At the end what still waits is printed as long as the stream takes it. Later
         lines wait as briefly.
@@ -156,7 +156,7 @@ class Printer:
             self._attempt(line, PATIENCE_S)
 
     def _attempt(self, line: str, patience_s: float) -> None:
-        """Print a line; what fails is counted, and said once."""
+        """Print a line; what fails is counted, and reported once."""
         # A stream that was stuck once is not waited for again, until it moves.
         try:
             self._write(line, patience_s if self.error is None else 0.0)

@@ -49,9 +49,11 @@ def test_a_drawn_belt_is_counted_and_named_by_it():
 @pytest.mark.skipif(not PHOTOS.is_dir(), reason="the shared photos are not on this machine")
 def test_its_accuracy_on_the_photos_is_what_its_manifest_says():
     parity = load_bundle(DEFAULT_BUNDLE).manifest.parity
-    said = parity.datasets["ewaste"]
+    claimed = parity.datasets["ewaste"]
     each = [evaluate(DEFAULT_BUNDLE, PHOTOS / split) for split in parity.split.split("+")]
     right = sum(figures["accuracy"] * figures["images"] for figures in each)
     # Without bit-exact XNNPACK, as on other processors, a photo or two may change sides.
-    assert right / said.images == pytest.approx(said.accuracy_quantized, abs=2 / said.images)
-    assert sum(figures["images"] for figures in each) == said.images
+    assert right / claimed.images == pytest.approx(
+        claimed.accuracy_quantized, abs=2 / claimed.images
+    )
+    assert sum(figures["images"] for figures in each) == claimed.images

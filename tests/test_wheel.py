@@ -58,15 +58,17 @@ def link_requirements(names: list[str], target: Path) -> None:
     """Link the installed distributions that are required, and those that they require."""
     waiting, done = [Requirement(name) for name in names], set()
     while waiting:
-        wanted = waiting.pop()
-        if wanted.name in done or (wanted.marker and not wanted.marker.evaluate({"extra": ""})):
+        requirement = waiting.pop()
+        if requirement.name in done or (
+            requirement.marker and not requirement.marker.evaluate({"extra": ""})
+        ):
             continue
-        done.add(wanted.name)
+        done.add(requirement.name)
         try:
-            found = distribution(wanted.name)
+            found = distribution(requirement.name)
         except PackageNotFoundError:
-            pytest.fail(f"{wanted.name} is not installed")
-        assert wanted.specifier.contains(found.version, prereleases=True), wanted
+            pytest.fail(f"{requirement.name} is not installed")
+        assert requirement.specifier.contains(found.version, prereleases=True), requirement
         for top in {file.parts[0] for file in found.files or () if ".." not in file.parts}:
             source, copy = Path(found.locate_file(top)), target / top
             if source.is_dir() and not copy.exists() and top != "__pycache__":

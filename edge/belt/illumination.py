@@ -54,9 +54,9 @@ class Illumination:
         common = _commonest(off[::2, ::2])
         near = np.abs(off - common) < NEAR_LOG_LIGHT
         if np.count_nonzero(near) >= LEAST_SHARE * near.size:
-            terms, wanted = self._terms[near], off[near]
-            normal = terms.T @ terms + len(wanted) * self._ridge
-            moment = (terms.T @ wanted)[:, np.newaxis]
+            terms, target = self._terms[near], off[near]
+            normal = terms.T @ terms + len(target) * self._ridge
+            moment = (terms.T @ target)[:, np.newaxis]
             # OpenCV's, as it takes half of the time of NumPy's for so few unknowns.
             solved, factors = cv2.solve(normal, moment, flags=cv2.DECOMP_CHOLESKY)
             if solved:

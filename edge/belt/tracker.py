@@ -94,7 +94,7 @@ class Tracker:
 
         Args:
             forget_mm: an item is remembered until it is this far out of view, on either side; the
-                belt may jog back by as much without an item being counted twice.
+                belt may jog back by as much without a duplicate record.
             slack_mm: what boxes and encoder may be wrong by.
         """
         self._forget_mm = forget_mm

@@ -268,22 +268,22 @@ def write_bundle(
     contents[MANIFEST] = sealed.model_dump_json(indent=2).encode() + b"\n"
     if key is not None:
         contents[SIGNATURE] = sign(key, contents[MANIFEST])
-    fresh, aside = temporary_beside(out), temporary_beside(out).with_suffix(ASIDE_SUFFIX)
+    staged, aside = temporary_beside(out), temporary_beside(out).with_suffix(ASIDE_SUFFIX)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         _clear(out)
-        fresh.mkdir()
+        staged.mkdir()
         for name, content in contents.items():
-            write_whole(fresh / name, content)
-        load_bundle(fresh)
+            write_whole(staged / name, content)
+        load_bundle(staged)
         if out.exists():
             out.rename(aside)
-        fresh.rename(out)
+        staged.rename(out)
         sync_folder(out.parent)
     except OSError as error:
         raise EwasteError(f"{out}: cannot be written ({error}); check space and rights") from None
     finally:
-        shutil.rmtree(fresh, ignore_errors=True)
+        shutil.rmtree(staged, ignore_errors=True)
     shutil.rmtree(aside, ignore_errors=True)
     return load_bundle(out)
 

@@ -51,17 +51,17 @@ def install(
             before = current_number(store)
             number = (before or 0) + 1
             _clear(store)
-            fresh = temporary_beside(store / str(number))
+            staged = temporary_beside(store / str(number))
             try:
-                _copy(proved, fresh)
-                if load_bundle(fresh).digest != proved.digest:
-                    raise Refused(f"{fresh}: not what was verified; install it again")
+                _copy(proved, staged)
+                if load_bundle(staged).digest != proved.digest:
+                    raise Refused(f"{staged}: not what was verified; install it again")
                 # What a killed install left, or what was rolled back from.
                 shutil.rmtree(store / str(number), ignore_errors=True)
-                fresh.rename(store / str(number))
+                staged.rename(store / str(number))
                 sync_folder(store)
             finally:
-                shutil.rmtree(fresh, ignore_errors=True)
+                shutil.rmtree(staged, ignore_errors=True)
             _point(store, number)
             _remove_all_but(store, {before, number})
     except OSError as error:
@@ -147,11 +147,11 @@ def _clear(store: Path) -> None:
             shutil.rmtree(left, ignore_errors=True)
 
 
-def _copy(bundle: Bundle, fresh: Path) -> None:
+def _copy(bundle: Bundle, staged: Path) -> None:
     """Write what was verified, and nothing else that lies beside it."""
-    fresh.mkdir()
+    staged.mkdir()
     for name, content in bundle.contents.items():
-        write_whole(fresh / name, content)
+        write_whole(staged / name, content)
 
 
 def _point(store: Path, number: int) -> None:

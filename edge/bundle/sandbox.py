@@ -41,11 +41,11 @@ CHILD = (
 _tried: set[str] = set()
 
 
-Said = tuple[str, bool, str]
+CheckRow = tuple[str, bool, str]
 """A check: its name, whether it passed, and what was found."""
 
 
-def try_apart(bundle: Bundle) -> list[Said]:
+def try_apart(bundle: Bundle) -> list[CheckRow]:
     """Make the checks that run the model in a child process, once for each bundle.
 
     Returns the checks up to the one that failed; nothing, if all passed.
@@ -88,7 +88,7 @@ def try_apart(bundle: Bundle) -> list[Said]:
     return made
 
 
-def _understood(bundle: Bundle, code: int, answer: bytes) -> list[Said]:
+def _understood(bundle: Bundle, code: int, answer: bytes) -> list[CheckRow]:
     """The checks that the child made."""
     path = bundle.path / MODEL
     if code in (-signal.SIGALRM, -signal.SIGXCPU, -signal.SIGKILL):
@@ -99,7 +99,8 @@ def _understood(bundle: Bundle, code: int, answer: bytes) -> list[Said]:
         reason = f"ended the program that tried it (exit code {code})"
         with suppress(ValueError, TypeError):
             made = [
-                (str(name), passed is True, str(said)) for name, passed, said in json.loads(answer)
+                (str(name), passed is True, str(message))
+                for name, passed, message in json.loads(answer)
             ]
             if made:
                 return made
@@ -120,14 +121,14 @@ def main() -> int:
     answer = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="ascii")
     load_runtime()
     _limit()
-    made: list[Said] = []
+    made: list[CheckRow] = []
     try:
         bundle = _unpacked()
-        made += [(each.name, each.passed, each.said) for each in run_checks(bundle, threads=1)]
+        made += [(each.name, each.passed, each.message) for each in run_checks(bundle, threads=1)]
     # Whatever comes out of native code: a bundle that is not proved is refused.
     except Exception as error:
-        said = one_line(f"{type(error).__name__}: {error}")
-        made.append(("model", False, f"cannot be run ({said}); {REMEDY}"))
+        message = one_line(f"{type(error).__name__}: {error}")
+        made.append(("model", False, f"cannot be run ({message}); {REMEDY}"))
     with answer:
         json.dump(made, answer)
     return 0

@@ -42,7 +42,7 @@ class Check:
 
     name: str
     passed: bool
-    said: str
+    message: str
 
 
 @dataclass
@@ -74,7 +74,7 @@ class Verification:
         """
         for check in self.checks:
             if not check.passed:
-                raise Refused(f"refused by the check {check.name!r}: {check.said}")
+                raise Refused(f"refused by the check {check.name!r}: {check.message}")
         if self.bundle is None or self.classifier is None:
             raise Refused(f"{self.path}: not verified")
         return self.bundle, self.classifier
@@ -126,21 +126,21 @@ def run_checks(bundle: Bundle, threads: int) -> list[Check]:
 
 
 def _verify_files(found: Verification, trusted: Sequence[str], demands: Demands) -> None:
-    with _check(found, "schema") as said:
+    with _check(found, "schema") as report:
         found.bundle = bundle = read_bundle(found.path)
-        said(f"format {bundle.manifest.format}, {len(bundle.labels)} classes")
-    with _check(found, "digests") as said:
+        report(f"format {bundle.manifest.format}, {len(bundle.labels)} classes")
+    with _check(found, "digests") as report:
         found.bundle = bundle = read_files(bundle)
-        said(f"{len(bundle.manifest.files)} files")
-    with _check(found, "signature") as said:
-        said(check_trust(bundle, trusted))
-    with _check(found, "parity") as said:
+        report(f"{len(bundle.manifest.files)} files")
+    with _check(found, "signature") as report:
+        report(check_trust(bundle, trusted))
+    with _check(found, "parity") as report:
         check_parity(bundle)
         parity = bundle.manifest.parity
-        said(f"{parity.agreement:.2%} as Keras on {parity.images} {parity.split} images")
+        report(f"{parity.agreement:.2%} as Keras on {parity.images} {parity.split} images")
     if demands != Demands():
-        with _check(found, "demands") as said:
-            said(check_demands(bundle, demands))
+        with _check(found, "demands") as report:
+            report(check_demands(bundle, demands))
 
 
 def check_demands(bundle: Bundle, demands: Demands) -> str:
@@ -168,20 +168,20 @@ def check_demands(bundle: Bundle, demands: Demands) -> str:
 def _verify_runs(found: Verification, threads: int, slowest_ms: float | None) -> None:
     bundle = found.bundle
     assert bundle is not None
-    with _check(found, "model") as said:
+    with _check(found, "model") as report:
         found.classifier = classifier = _open(bundle, threads)
         detector = open_detector(bundle)
         check_model_labels(bundle)
-        said(f"{classifier.runtime}, {classifier.size} px, {threads} threads")
-    with _check(found, "preprocessing") as said:
+        report(f"{classifier.runtime}, {classifier.size} px, {threads} threads")
+    with _check(found, "preprocessing") as report:
         off = verify_preprocessing(bundle)
-        said("no frame in this bundle" if off is None else f"at most {off} levels off")
-    with _check(found, "golden outputs") as said:
+        report("no frame in this bundle" if off is None else f"at most {off} levels off")
+    with _check(found, "golden outputs") as report:
         golden = verify_golden(bundle, classifier)
         verify_answers(bundle, classifier, detector, golden)
-        said(f"{golden.inputs} inputs, at most {golden.largest_difference} steps off")
-    with _check(found, "speed") as said:
-        said(f"{golden.median_ms:.1f} ms an image")
+        report(f"{golden.inputs} inputs, at most {golden.largest_difference} steps off")
+    with _check(found, "speed") as report:
+        report(f"{golden.median_ms:.1f} ms an image")
         if slowest_ms is not None and golden.median_ms > slowest_ms:
             raise Refused(
                 f"{found.path}: {golden.median_ms:.1f} ms an image on this machine, at most "

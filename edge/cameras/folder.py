@@ -47,7 +47,7 @@ class PictureFolder:
         self._started_at = clock.now()
         self._frame_s, self._size = 1 / fps, size
         self._sequence = self._unreadable = 0
-        self._told_shape = False
+        self._shape_reported = False
 
     def read(self) -> Frame | NoFrame | None:
         """The next picture, or None after the last; one that cannot be read is a dropped frame.
@@ -68,16 +68,16 @@ class PictureFolder:
             due_at = self._started_at + sequence * self._frame_s
             self._clock.sleep(max(0.0, due_at - self._clock.now()))
             if self._size is not None and pixels.shape[1::-1] != self._size:
-                self._tell_shape(self._paths[sequence], pixels.shape[1::-1], self._size)
+                self._report_shape(self._paths[sequence], pixels.shape[1::-1], self._size)
                 pixels = cv2.resize(pixels, self._size, interpolation=cv2.INTER_AREA)
             return Frame(pixels, due_at, sequence)
         self._end()
         return None
 
-    def _tell_shape(self, path: Path, size: tuple[int, int], wanted: tuple[int, int]) -> None:
-        if not self._told_shape and (note := stretched(size, wanted)):
+    def _report_shape(self, path: Path, size: tuple[int, int], frame_size: tuple[int, int]) -> None:
+        if not self._shape_reported and (note := stretched(size, frame_size)):
             log.warning("%s: %s", path, note)
-            self._told_shape = True
+            self._shape_reported = True
 
     def _end(self) -> None:
         """Count what could not be read, once."""

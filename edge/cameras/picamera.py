@@ -48,7 +48,7 @@ class PicameraDevice:
         try:
             self._camera = Picamera2(int(number))
             self._offered = set(self._camera.camera_controls)
-            controls = self._wanted(settings)
+            controls = self._desired_controls(settings)
             main = {"size": (settings.width, settings.height), "format": pixel_format}
             configuration = self._camera.create_video_configuration(main=main, controls=controls)
             self._camera.configure(configuration)
@@ -66,7 +66,7 @@ class PicameraDevice:
             raise EwasteError(f"{settings.source}: the camera does not start ({error})") from None
         self._lock_at = time.monotonic() + SETTLE_S if settings.lock else None
 
-    def _wanted(self, settings: DeviceSettings) -> dict[str, object]:
+    def _desired_controls(self, settings: DeviceSettings) -> dict[str, object]:
         """The controls to start with; picamera2 refuses those that a camera does not offer.
 
         Raises:

@@ -7,20 +7,20 @@ LONGEST_PX = 4096
 """The longest side that [camera] takes."""
 
 
-def stretched(size: tuple[int, int], wanted: tuple[int, int]) -> str:
-    """What is said of pictures of `size` (width, height) that are scaled to `wanted`, px.
+def stretched(size: tuple[int, int], frame_size: tuple[int, int]) -> str:
+    """The remark on pictures of `size` (width, height) that are scaled to `frame_size`, px.
 
     Empty if they keep their shape. Otherwise items look wider or narrower than they are, and are
     not known.
     """
-    (width, height), (wanted_width, wanted_height) = size, wanted
-    ratio = (width * wanted_height) / (height * wanted_width)
+    (width, height), (frame_width, frame_height) = size, frame_size
+    ratio = (width * frame_height) / (height * frame_width)
     if abs(ratio - 1) <= TOLERANCE:
         return ""
     scale = min(1.0, LONGEST_PX / max(size))
     fits = f"{round(width * scale)} and {round(height * scale)}"
     return (
-        f"its pictures of {width}x{height} px are stretched to the {wanted_width}x{wanted_height} "
+        f"its pictures of {width}x{height} px are stretched to the {frame_width}x{frame_height} "
         f"of [camera], which have another shape; set width and height to {fits}, and mm_per_px to "
         "what a pixel then shows"
     )

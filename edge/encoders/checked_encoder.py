@@ -43,7 +43,9 @@ class CheckedEncoder:
         self._pulses, self._odometer = pulses, odometer
         self._by_camera = False
         self._ahead_mm = 0.0  # of the source in use
-        self._told: tuple[float, float] | None = None  # told, and the camera's, at the frame before
+        self._given: tuple[float, float] | None = (
+            None  # given out, and the camera's, at the last frame
+        )
         self._compared: deque[Comparison] = deque()
         self._fault = ""
 
@@ -57,7 +59,7 @@ class CheckedEncoder:
             self._change_over(*now_mm)
         else:
             self._compared.clear()  # a guessed motion accuses nobody
-        self._told = self.position_mm(at), now_mm[1]
+        self._given = self.position_mm(at), now_mm[1]
 
     def position_mm(self, at_seconds: float) -> float:
         """The position at a time since the last change of source, by the better source."""
@@ -94,8 +96,8 @@ class CheckedEncoder:
         if parted is not None:
             if not self._by_camera:
                 self._fault = in_words(parted, now, self._pulses.disbelieved)
-                told_mm, seen_mm = self._told or (pulses_mm, camera_mm)
-                self._by_camera, self._ahead_mm = True, told_mm - seen_mm
+                given_mm, seen_mm = self._given or (pulses_mm, camera_mm)
+                self._by_camera, self._ahead_mm = True, given_mm - seen_mm
             self._begin_anew()
         elif self._by_camera and now.way_mm - self._compared[0].way_mm >= AGREEMENT_MM:
             self._by_camera, self._ahead_mm = False, self._ahead_mm + camera_mm - pulses_mm
@@ -114,13 +116,13 @@ def apart(then: Comparison, now: Comparison) -> float:
 
 def in_words(then: Comparison, now: Comparison, disbelieved: int) -> str:
     """What is wrong with the pulses between two comparisons."""
-    told_mm, seen_mm = now.pulses_mm - then.pulses_mm, now.camera_mm - then.camera_mm
+    pulses_mm, seen_mm = now.pulses_mm - then.pulses_mm, now.camera_mm - then.camera_mm
     noise = f" ({disbelieved} pulses came faster than any belt)" if disbelieved else ""
-    if abs(told_mm) < SILENT_SHARE * abs(seen_mm):
+    if abs(pulses_mm) < SILENT_SHARE * abs(seen_mm):
         return "the encoder is silent while the belt moves: check its cable"
-    if abs(seen_mm) < SILENT_SHARE * abs(told_mm):
+    if abs(seen_mm) < SILENT_SHARE * abs(pulses_mm):
         return f"the encoder counts while the belt stands{noise}: check its cable and its wheel"
     return (
-        f"the encoder measured {told_mm:.0f} mm while the camera saw {seen_mm:.0f} mm{noise}: "
+        f"the encoder measured {pulses_mm:.0f} mm while the camera saw {seen_mm:.0f} mm{noise}: "
         "check its wheel, mm_per_pulse and mm_per_px"
     )

@@ -49,7 +49,7 @@ class ItemViews:
         best: the view with the most confident prediction.
         confidence: of that prediction, 0 to 1.
         answers: how many views were classified.
-        concluded: the item has its verdict; no further view is wanted.
+        concluded: the item has its verdict; no further view is needed.
     """
 
     item: TrackedItem
@@ -161,8 +161,8 @@ class Dispatcher:
             views = self._items.setdefault(item.number, ItemViews(item))
             views.item, views.touching = item, sighting.touching
             classify = not (sighting.detection.touching or sighting.touching)
-            wanted = views.wants_view(sighting.encoder_mm, self._spacing_mm)
-            if not sighting.whole or not wanted or (not classify and views.picture):
+            due = views.wants_view(sighting.encoder_mm, self._spacing_mm)
+            if not sighting.whole or not due or (not classify and views.picture):
                 continue
             if classify:
                 views.offer(sighting.view())

@@ -36,8 +36,8 @@ def resize_square(image: np.ndarray, size: int) -> np.ndarray:
     frame is slow; so large pictures go to twice the size bilinearly, then are averaged in pairs.
     """
     if image.shape[0] >= 2 * size:
-        doubled = cv2.resize(image, (2 * size, 2 * size), interpolation=cv2.INTER_LINEAR)
-        return cv2.resize(doubled, (size, size), interpolation=cv2.INTER_AREA)
+        enlarged = cv2.resize(image, (2 * size, 2 * size), interpolation=cv2.INTER_LINEAR)
+        return cv2.resize(enlarged, (size, size), interpolation=cv2.INTER_AREA)
     return cv2.resize(image, (size, size), interpolation=cv2.INTER_LINEAR)
 
 

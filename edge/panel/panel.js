@@ -115,7 +115,7 @@
 					});
 					answer = await reply.json();
 					if (reply.status !== 503) break;
-				} catch { /* said at the end */ }
+				} catch { /* reported at the end */ }
 				await sleep(REST_MS);
 			}
 		}

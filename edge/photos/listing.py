@@ -232,19 +232,19 @@ def _is_file(path: Path) -> bool:
 
 def _why_no_file(folder: Path, named: str) -> str:
     path = folder / named
-    told = shown(str(path))
+    name = shown(str(path))
     try:
         path.stat()
     except FileNotFoundError:
         if path.is_symlink():
-            return f"{told} is a broken link"
+            return f"{name} is a broken link"
         if "\\" in named:
-            return f"there is no file {told}; write folders with /"
-        if told.isascii() and "\\x" in told:
-            return f"there is no file {told}; save the list as UTF-8"
-        return f"there is no file {told}"
+            return f"there is no file {name}; write folders with /"
+        if name.isascii() and "\\x" in name:
+            return f"there is no file {name}; save the list as UTF-8"
+        return f"there is no file {name}"
     except OSError as error:
-        if len(told) > 200:
-            told = f"{told[:100]}..."
-        return f"{told} cannot be read ({error.strerror})"
-    return f"{told} is no file"
+        if len(name) > 200:
+            name = f"{name[:100]}..."
+        return f"{name} cannot be read ({error.strerror})"
+    return f"{name} is no file"

@@ -212,7 +212,7 @@ def _of_file(path: Path, read: Callable[[BinaryIO], Read]) -> Read:
     except BadInput as error:
         raise BadInput(f"{path}: {error}") from None
     except Exception as error:
-        raise BadInput(f"{path}: {_said(error)}") from None
+        raise BadInput(f"{path}: {_message(error)}") from None
 
 
 def stored_mode(path: Path) -> str:
@@ -249,10 +249,10 @@ def decode_photo(
     except BadInput:
         raise
     except Exception as error:
-        raise BadInput(_said(error)) from None
+        raise BadInput(_message(error)) from None
 
 
-def _said(error: Exception) -> str:
+def _message(error: Exception) -> str:
     """What a decoder raised, in one line."""
     if isinstance(error, MemoryError):
         return "not a readable image (it takes more memory than there is)"
@@ -451,7 +451,7 @@ def _stated_orientation(exif: bytes) -> int | None:
 def _pixels(
     image: Image.Image, orientation: int, full_megapixels: float, background: str
 ) -> np.ndarray:
-    """A loaded picture as uint8 RGB [height, width, 3], upright, not larger than wanted.
+    """A loaded picture as uint8 RGB [height, width, 3], upright, not larger than asked for.
 
     In bands, so that no second copy of the whole lies in memory.
     """

@@ -166,9 +166,9 @@ def _replacing(target: Path, found: os.stat_result | None) -> Iterator[TextIO]:
     """Within: a file under a temporary name. At the end it is renamed, or copied into the existing
     file if that has further names.
     """
-    fresh = temporary_beside(target)
+    staged = temporary_beside(target)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    handle = os.open(fresh, flags, 0o666)
+    handle = os.open(staged, flags, 0o666)
     try:
         with _text(handle) as file:
             if found is not None:
@@ -177,12 +177,12 @@ def _replacing(target: Path, found: os.stat_result | None) -> Iterator[TextIO]:
             file.flush()
             os.fsync(handle)
         if found is not None and found.st_nlink > 1:
-            shutil.copyfile(fresh, target)
+            shutil.copyfile(staged, target)
         else:
-            fresh.replace(target)
+            staged.replace(target)
             sync_folder(target.parent)
     finally:
-        fresh.unlink(missing_ok=True)
+        staged.unlink(missing_ok=True)
 
 
 def _copy_owner(handle: int, found: os.stat_result) -> None:
@@ -215,8 +215,8 @@ def export_review(
     try:
         target = folder.resolve()
         found = _empty_folder(folder)
-        with _filled(target, found) as fresh:
-            return _write_pictures(records, fresh, on_skipped)
+        with _filled(target, found) as staged:
+            return _write_pictures(records, staged, on_skipped)
     except (OSError, RuntimeError) as error:  # a link that leads to itself is a RuntimeError
         reason = getattr(error, "strerror", None) or error
         raise EwasteError(f"{folder}: cannot be written ({reason})") from None
@@ -248,31 +248,31 @@ def _filled(target: Path, found: os.stat_result | None) -> Iterator[Path]:
     another disk, or where nothing may be written beside it.
     """
     made = _make_parents(target.parent)
-    fresh = temporary_beside(target)
+    staged = temporary_beside(target)
     try:
         within = found is not None and os.path.ismount(target)
         if not within:
             try:
-                fresh.mkdir()
+                staged.mkdir()
             except PermissionError:
                 if found is None:
                     raise
                 within = True
         if within:
-            fresh = target / fresh.name
-            fresh.mkdir()
-        yield fresh
+            staged = target / staged.name
+            staged.mkdir()
+        yield staged
         if within:
-            _move_up(fresh)
+            _move_up(staged)
         else:
             if found is not None:
-                handle = os.open(fresh, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+                handle = os.open(staged, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
                 _copy_owner(handle, found)
                 os.close(handle)
-            fresh.rename(target)  # an empty folder may be there
+            staged.rename(target)  # an empty folder may be there
             sync_folder(target.parent)
     except BaseException:
-        shutil.rmtree(fresh, ignore_errors=True)
+        shutil.rmtree(staged, ignore_errors=True)
         for parent in made:
             with suppress(OSError):
                 parent.rmdir()
@@ -286,22 +286,22 @@ def _make_parents(folder: Path) -> list[Path]:
     return missing
 
 
-def _move_up(fresh: Path) -> None:
+def _move_up(staged: Path) -> None:
     """Move the content of a folder to its parent, all of it or nothing."""
     moved: list[Path] = []
     try:
-        for entry in sorted(fresh.iterdir()):
-            moved.append(entry.rename(fresh.parent / entry.name))
-        fresh.rmdir()
+        for entry in sorted(staged.iterdir()):
+            moved.append(entry.rename(staged.parent / entry.name))
+        staged.rmdir()
     except BaseException:
         for entry in moved:
             with suppress(OSError):
-                entry.rename(fresh / entry.name)
+                entry.rename(staged / entry.name)
         raise
 
 
 def _write_pictures(
-    records: Iterable[ItemRecord], fresh: Path, on_skipped: Callable[[str], None]
+    records: Iterable[ItemRecord], staged: Path, on_skipped: Callable[[str], None]
 ) -> Exported:
     folders: dict[str, str] = {}  # folder -> label
     named: dict[str, str] = {}  # label -> folder
@@ -316,11 +316,11 @@ def _write_pictures(
         if label not in named:
             named[label] = folder_name(label, folders)
             folders[named[label]] = label
-            (fresh / named[label]).mkdir()
-        place = _write_picture(record, fresh / named[label])
+            (staged / named[label]).mkdir()
+        place = _write_picture(record, staged / named[label])
         listed.append(
             {
-                "path": place.relative_to(fresh).as_posix(),
+                "path": place.relative_to(staged).as_posix(),
                 "label": label,
                 "reviewed": bool(record.reviewed),
                 "predicted": record.label,
@@ -335,10 +335,10 @@ def _write_pictures(
         raise BadInput(f"{without} pictures wait for review, but none has a class to put it under")
     if not listed:
         raise BadInput("no picture waits for review")
-    with (fresh / LISTING).open("x", encoding="utf-8", newline="") as file:
+    with (staged / LISTING).open("x", encoding="utf-8", newline="") as file:
         write_rows(file, LISTING_COLUMNS, listed)
     if text := class_folders_text(folders):
-        (fresh / CLASS_FOLDERS).write_text(text, encoding="utf-8")
+        (staged / CLASS_FOLDERS).write_text(text, encoding="utf-8")
     return Exported(len(listed), sum(bool(row["reviewed"]) for row in listed))
 
 

@@ -109,11 +109,11 @@ def write_dataset(out: Path, per_class: Mapping[str, int], seed: int, size: int 
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise FileExistsError(f"{out}: is not empty; choose another folder")
-    with folder_beside(out) as fresh:
+    with folder_beside(out) as staged:
         number = seed * 1_000_000
         for split, count in per_class.items():
             for label in CLASSES:
-                folder = fresh / split / label
+                folder = staged / split / label
                 folder.mkdir(parents=True)
                 for place in range(count):
                     picture = Image.fromarray(draw_on_background(label, number + place, size))
@@ -121,7 +121,7 @@ def write_dataset(out: Path, per_class: Mapping[str, int], seed: int, size: int 
             number += count
         if out.exists():
             out.rmdir()
-        fresh.replace(out)
+        staged.replace(out)
 
 
 def _tilt(drawn: np.ndarray, rng: np.random.Generator, flat: bool) -> np.ndarray:

@@ -245,7 +245,9 @@ def test_a_flipped_bit_in_the_weights(tiny_bundle: Path, tmp_path: Path) -> None
     content[bytes(content).index(weights) + len(weights) // 2] ^= 0x80
     model.write_bytes(content)
     found = verify(bundle, threads=1)
-    assert found.checks[-1].name == "digests" and "model.tflite: altered" in found.checks[-1].said
+    assert (
+        found.checks[-1].name == "digests" and "model.tflite: altered" in found.checks[-1].message
+    )
 
 
 def test_golden_outputs_of_another_model(

@@ -95,7 +95,7 @@ ODD = {
     "big-endian numbers": saved(a=np.zeros(3, ">f4")),
     "long doubles": saved(a=np.zeros(3, np.longdouble)),
     "half of the data": array(header() + bytes(6)),
-    "more data than said": array(header() + bytes(13)),
+    "more data than declared": array(header() + bytes(13)),
     "an enormous shape": array(header(shape="(1000000000, 1000000000)") + bytes(12)),
     "a shape of ten digits": array(header(shape="(9999999999,)") + bytes(12)),
     "a negative shape": array(header(shape="(-3, -4)") + bytes(12)),

@@ -136,7 +136,7 @@ def test_what_cannot_be_used_is_named_in_one_line(tiny_bundle, tmp_path, argumen
     assert named in complaint(done)
 
 
-def test_a_port_in_use_is_told_before_the_line_starts(tiny_bundle, tmp_path):
+def test_a_port_in_use_is_reported_before_the_line_starts(tiny_bundle, tmp_path):
     film = tmp_path / "belt.mp4"
     made = ewaste("simulate", "--items", 1, "--video", film, "--bundle", tiny_bundle)
     assert made.returncode == 0, made.stderr
@@ -178,7 +178,7 @@ def test_make_shows_the_demo_and_ends_well_on_ctrl_c(tmp_path):
     assert b" items: " in shown and b"Traceback" not in shown
 
 
-def test_a_service_that_is_told_to_stop_closes_down_and_keeps_its_records(tiny_bundle, tmp_path):
+def test_a_service_that_is_asked_to_stop_closes_down_and_keeps_its_records(tiny_bundle, tmp_path):
     from edge.records.store import Store
 
     command = [*COMMAND, "demo", "--no-panel"]
@@ -237,8 +237,8 @@ def test_a_folder_of_bad_pictures_is_an_error_and_a_few_are_dropped_frames(tiny_
     assert done.returncode == 0, done.stderr
     figures = json.loads(done.stdout)
     assert (figures["frames"], figures["frames_dropped"]) == (1, 2)
-    for told in ("skipped", "2 of 3 pictures could not be read", "640x480 px are stretched"):
-        assert told in done.stderr
+    for message in ("skipped", "2 of 3 pictures could not be read", "640x480 px are stretched"):
+        assert message in done.stderr
 
 
 def test_export_of_damaged_records_writes_what_it_can_and_says_so(tmp_path):
@@ -309,9 +309,9 @@ def test_what_may_not_be_read_or_written_is_named_in_one_line(locked):
         (("keygen", "--out", "locked/key"), "locked/key"),
     ):
         done = locked(*arguments)
-        said = f"{arguments}: {done.returncode} {done.stderr}"
-        assert "Traceback" not in done.stderr and done.returncode in (1, 2, 3), said
-        assert named in done.stderr and os.strerror(errno.EACCES) in done.stderr, said
+        outcome = f"{arguments}: {done.returncode} {done.stderr}"
+        assert "Traceback" not in done.stderr and done.returncode in (1, 2, 3), outcome
+        assert named in done.stderr and os.strerror(errno.EACCES) in done.stderr, outcome
 
 
 @pytest.mark.parametrize(
@@ -361,7 +361,7 @@ GATE = '[bins]\nboards = ["PCB"]\n[[gates]]\nbin = "boards"\ndistance_mm = 700\n
 
 
 @pytest.mark.parametrize(
-    ("simulated", "pin", "code", "said"),
+    ("simulated", "pin", "code", "message"),
     [
         ("", "pin = 17\n", 2, "error: gates with pins: this machine is no Raspberry Pi"),
         ("simulated = true\n", "pin = 17\n", 0, "the GPIO pins are only simulated"),
@@ -369,11 +369,11 @@ GATE = '[bins]\nboards = ["PCB"]\n[[gates]]\nbin = "boards"\ndistance_mm = 700\n
     ],
 )
 @pytest.mark.skipif(DEVICE_TREE.exists(), reason="this may be a Raspberry Pi")
-def test_gates_that_do_not_exist_are_an_error_or_said(tmp_path, simulated, pin, code, said):
+def test_gates_that_do_not_exist_are_an_error_or_reported(tmp_path, simulated, pin, code, message):
     command = write_belt(tmp_path, simulated + GATE + pin)
     clean = {key: each for key, each in os.environ.items() if key != "GPIOZERO_PIN_FACTORY"}
     done = subprocess.run(command, capture_output=True, text=True, env=clean)
-    assert done.returncode == code and said in done.stderr, done.stderr
+    assert done.returncode == code and message in done.stderr, done.stderr
     assert done.stderr.count("\n") == 1
 
 
@@ -384,8 +384,8 @@ def test_a_record_on_a_line_without_gates_claims_no_sorting():
     from edge.verdict import Reason
     from tests.support.records import RECORD
 
-    told = without_gates(replace(RECORD, bin="boards", reason=Reason.SORTED, detail="sure"))
-    assert (told.bin, told.reason) == ("boards", Reason.NO_GATE)
-    assert told.detail == "sure; no gate is wired"
+    record = without_gates(replace(RECORD, bin="boards", reason=Reason.SORTED, detail="sure"))
+    assert (record.bin, record.reason) == ("boards", Reason.NO_GATE)
+    assert record.detail == "sure; no gate is wired"
     unsure = replace(RECORD, bin="manual", reason=Reason.UNSURE)
     assert without_gates(unsure) == unsure

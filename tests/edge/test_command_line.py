@@ -78,7 +78,7 @@ def check(code: int, out: str, err: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (("run", "--state", ""), "empty name"),
         (("run", "--bundle", "", "--camera", "film.mp4"), "empty name"),
@@ -99,12 +99,12 @@ def check(code: int, out: str, err: str) -> None:
         (("keygen", "--out", "/dev/full/x"), "/dev/full/x"),
     ],
 )
-def test_what_cannot_be_meant_is_named_with_exit_code_2(typed, arguments, said):
+def test_what_cannot_be_meant_is_named_with_exit_code_2(typed, arguments, message):
     Path("deep.toml").write_text("x = " + "[" * 100_000)
     code, out, err = typed(*arguments)
     check(code, out, err)
     assert code in ((1, 2) if arguments[0] == "keygen" else (2,))
-    assert said in err and err.count("\n") == 1 and len(err) < 1000
+    assert message in err and err.count("\n") == 1 and len(err) < 1000
 
 
 def test_any_command_line_ends_with_a_documented_code_and_no_traceback(typed):

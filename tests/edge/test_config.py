@@ -65,7 +65,7 @@ def test_a_wrong_file_is_named_in_one_line(tmp_path, content, named):
 
 @pytest.fixture
 def calibrated(tmp_path) -> Bundle:
-    """A bundle with levels of its own, as far as rules need one."""
+    """A bundle with thresholds of its own, as far as rules need one."""
     rule = OodRule(score="neighbors", threshold=0.8)
     detector = OodDetector(rule, {"projection": np.eye(4), "references": np.eye(1, 4)})
     contents = {"unknown.npz": pack_detector(detector)}
@@ -79,10 +79,10 @@ def test_the_levels_are_the_bundles_unless_the_configuration_says_others(calibra
     rules = decision_rules(Config(), calibrated)
     assert rules.thresholds == {"Battery": 0.5, "Mouse": 0.7}
     assert rules.hazard_thresholds == {"Battery": 0.02} and rules.ood_detector.rule.threshold == 0.8
-    said = DecisionConfig(
+    configured = DecisionConfig(
         threshold=0.4, thresholds={"Battery": 0.3}, hazard_threshold=0.2, unknown_threshold=0.1
     )
-    rules = decision_rules(Config(decision=said), calibrated)
+    rules = decision_rules(Config(decision=configured), calibrated)
     assert rules.thresholds == {"Battery": 0.3, "Mouse": 0.4}
     assert rules.hazard_thresholds == {"Battery": 0.2} and rules.ood_detector.rule.threshold == 0.1
 
@@ -112,8 +112,8 @@ def test_a_label_that_differs_only_in_how_it_is_written_is_hinted_at(
 
 def test_the_unknown_detector_can_be_turned_off(calibrated):
     for off in ("off", float("-inf")):  # -inf was the documented word before
-        said = DecisionConfig(unknown_threshold=off)
-        assert decision_rules(Config(decision=said), calibrated).ood_detector is None
+        configured = DecisionConfig(unknown_threshold=off)
+        assert decision_rules(Config(decision=configured), calibrated).ood_detector is None
 
 
 def test_a_missing_file_is_named(tmp_path):

@@ -293,7 +293,7 @@ def test_while_the_camera_is_away_the_gates_are_closed_and_what_was_on_the_belt_
         seen_after = item.position_mm > failed_mm + GEOMETRY.width_mm / 2
         assert routed == (own_bin if sorted_before or seen_after else MANUAL), item.position_mm
     assert line.plant.routed.count(MANUAL) == 5
-    # What had been bound for a gate is said to have gone to manual after all.
+    # What had been bound for a gate is reported as gone to manual after all.
     by_place = sorted(zip(line.records, line.bins(), strict=True), key=lambda r: r[0].position_mm)
     assert [bin_name for _, bin_name in by_place] == line.plant.routed
     assert len(line.moved) == 4 and all("was closed" in each.detail for each in line.moved)
@@ -387,7 +387,7 @@ def test_a_model_that_only_fails_ends_the_line_with_all_items_recorded_and_gates
     assert not any(line.conveyor.gates_open.values())
 
 
-def test_what_ended_the_line_first_is_what_is_told_and_everything_is_closed():
+def test_what_ended_the_line_first_is_what_is_reported_and_everything_is_closed():
     closed = []
 
     class Inference(InlineInference):

@@ -100,7 +100,7 @@ def test_what_killed_processes_left_is_swept_and_nothing_else(tmp_path: Path) ->
     others = [
         tmp_path / ".mine.new",
         tmp_path / ".notes.0123456789abcdef.new.txt",
-        temporary_beside(tmp_path / "fresh"),
+        temporary_beside(tmp_path / "new"),
     ]
     folder = temporary_beside(tmp_path / "folder")
     for path in (left, *others):
@@ -126,7 +126,7 @@ def test_a_pipe_a_device_and_an_endless_file_are_refused_at_once(tmp_path: Path)
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "great").write_bytes(b"x" * 101)
     started = time.monotonic()
-    for path, said in (
+    for path, message in (
         (tmp_path / "pipe", "no regular file"),
         (Path("/dev/zero"), "no regular file"),
         (tmp_path, "no regular file"),
@@ -134,7 +134,7 @@ def test_a_pipe_a_device_and_an_endless_file_are_refused_at_once(tmp_path: Path)
         (tmp_path / "nothing", "No such file"),
         (tmp_path / "great" / "below", "Not a directory"),
     ):
-        with pytest.raises(BadInput, match=said):
+        with pytest.raises(BadInput, match=message):
             read_text(path, 100)
     assert time.monotonic() - started < 1
 
@@ -164,8 +164,8 @@ def test_a_folder_of_ours_is_made_private_and_no_other(tmp_path: Path) -> None:
     def rights(folder: Path) -> int:
         return stat.S_IMODE(folder.stat().st_mode)
 
-    make_private_folder(tmp_path / "a" / "fresh")
-    assert rights(tmp_path / "a" / "fresh") == 0o700
+    make_private_folder(tmp_path / "a" / "new")
+    assert rights(tmp_path / "a" / "new") == 0o700
     for name, inside in (("empty", None), ("ours", "records.db"), ("home", "letters")):
         folder = tmp_path / name
         folder.mkdir()
@@ -208,13 +208,13 @@ def test_a_password_is_the_whole_of_its_file_but_the_mark_and_the_end_of_the_lin
 
 def test_a_folder_is_whole_or_not_there_and_what_the_killed_left_is_removed(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    with folder_beside(out) as fresh:
-        (fresh / "a").touch()
+    with folder_beside(out) as staged:
+        (staged / "a").touch()
         for name in ("left", "other"):
             (tmp_path / f".{name}.0123456789abcdef.new").mkdir()
         with folder_beside(out) as another:  # at the same time: neither removes the other's
-            assert fresh.exists() and another != fresh
-        fresh.replace(out)
+            assert staged.exists() and another != staged
+        staged.replace(out)
     assert (out / "a").exists()
     killed = [temporary_beside(out), temporary_beside(out)]
     for folder in killed:

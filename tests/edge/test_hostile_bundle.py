@@ -57,7 +57,7 @@ def refusal(bundle: Path) -> tuple[str, str]:
     return found.checks[-1].name, str(refused.value)
 
 
-# In a process of its own: what is started from a large one is said to be as large.
+# In a process of its own: what is started from a large one counts as equally large.
 MEASURED = """
 import resource, subprocess, sys
 code = subprocess.run([sys.executable, "-m", "edge.cli", *sys.argv[1:]], stdout=subprocess.DEVNULL)
@@ -191,8 +191,8 @@ def test_an_absurd_manifest_is_refused_in_one_line(
 def test_a_manifest_of_100_megabytes_is_refused_unread(copy: Path) -> None:
     with (copy / "manifest.json").open("wb") as file:
         file.truncate(100 * 2**20)
-    code, said, megabytes = ewaste("verify", copy)
-    assert code == 3 and said.count("\n") == 1 and "manifest.json" in said
+    code, output, megabytes = ewaste("verify", copy)
+    assert code == 3 and output.count("\n") == 1 and "manifest.json" in output
     assert megabytes < 200
 
 
@@ -241,9 +241,9 @@ def test_a_broken_model_is_refused(copy: Path) -> None:
 
 def test_an_endless_model_is_ended(copy: Path, injected: Callable[..., None]) -> None:
     put_model(copy, odd_model("endless"))
-    code, said, megabytes = ewaste("verify", copy)
-    assert code == 3 and said.count("\n") == 1 and megabytes < MEGABYTES
-    assert "model.tflite: takes too long to run" in said
+    code, output, megabytes = ewaste("verify", copy)
+    assert code == 3 and output.count("\n") == 1 and megabytes < MEGABYTES
+    assert "model.tflite: takes too long to run" in output
     injected("bundle: its model never ends", f"refused within {SECONDS} s of processor time")
 
 
@@ -251,8 +251,8 @@ def test_an_enormous_model_takes_a_gigabyte_at_most(
     copy: Path, injected: Callable[..., None]
 ) -> None:
     put_model(copy, odd_model("enormous"))
-    code, said, megabytes = ewaste("verify", copy)
-    assert code == 3 and said.count("\n") == 1 and "'model'" in said
+    code, output, megabytes = ewaste("verify", copy)
+    assert code == 3 and output.count("\n") == 1 and "'model'" in output
     assert megabytes < MEGABYTES
     injected("bundle: its model takes 14 GB", f"refused, {megabytes:.0f} MB taken")
 
@@ -281,8 +281,8 @@ def test_a_golden_bomb_is_refused_within_memory(copy: Path) -> None:
         archive.writestr("inputs.npy", bytes(300 << 20))
     (copy / "golden.npz").write_bytes(packed.getvalue())
     sealed(copy)
-    code, said, megabytes = ewaste("verify", copy)
-    assert code == 3 and said.count("\n") == 1 and "golden.npz: not a golden file" in said
+    code, output, megabytes = ewaste("verify", copy)
+    assert code == 3 and output.count("\n") == 1 and "golden.npz: not a golden file" in output
     assert megabytes < MEGABYTES
 
 
@@ -405,7 +405,7 @@ def test_any_bytes_as_model_are_run_or_refused(copy: Path) -> None:
         path.write_bytes(changed + good[6000:] if head else good[:-12_000] + changed)
         sealed(copy)
         found = verify(copy, threads=1)
-        assert found.ok or found.checks[-1].said.isprintable()
+        assert found.ok or found.checks[-1].message.isprintable()
         assert [check.passed for check in found.checks[:-1]] == [True] * (len(found.checks) - 1)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300 * 1024
 

@@ -39,9 +39,9 @@ def test_names_of_things_are_labels(label):
         ("manual", "manual is what"),
     ],
 )
-def test_what_is_no_label_is_told_why(label, problem):
-    told = labels_problem(("PCB", label))
-    assert told and told.isprintable() and problem in told
+def test_what_is_no_label_is_reported_with_the_reason(label, problem):
+    found = labels_problem(("PCB", label))
+    assert found and found.isprintable() and problem in found
 
 
 def test_labels_that_differ_only_in_case_or_accents_are_no_two_labels():
@@ -54,11 +54,11 @@ def test_labels_that_differ_only_in_case_or_accents_are_no_two_labels():
 @pytest.mark.parametrize("label", ["Battery", "battery", "BATTERIES", "batteries", " Battery_"])
 def test_a_battery_is_a_hazard_however_it_is_written(label):
     assert default_hazards(("mouse", label)) == (label,)
-    told = hazard_notes(("mouse", label), (label,))
-    assert bool(told) == (label != "Battery") and not any("warning" in line for line in told)
+    found = hazard_notes(("mouse", label), (label,))
+    assert bool(found) == (label != "Battery") and not any("warning" in line for line in found)
 
 
-def test_a_model_without_a_hazard_is_told_of_loudly():
+def test_a_model_without_a_hazard_is_warned_of_loudly():
     assert default_hazards(("mouse", "pcb")) == ()
     (line,) = hazard_notes(("mouse", "pcb"), ())
     assert line.startswith("warning: none of the classes (mouse, pcb) is a hazard")
@@ -75,7 +75,7 @@ def test_a_label_is_found_however_its_accents_are_typed_and_nothing_else_is():
 
 @given(st.text(max_size=20))
 def test_any_text_is_a_label_or_a_reason(name):
-    told = labels_problem((name,))
-    assert told is None or told.isprintable()
-    if told is None:
+    found = labels_problem((name,))
+    assert found is None or found.isprintable()
+    if found is None:
         assert name.encode() and name == name.strip()

@@ -92,10 +92,10 @@ def test_every_number_is_finite_and_bounded_and_the_message_names_its_range(
             path.write_text(json.dumps(content_with(schema, keys, value, beside)))
             with pytest.raises(BadInput) as caught:
                 read_toml(path, schema)
-            said = str(caught.value)
-            assert said.startswith(f"{path}: {named}: "), said
-            assert "must be " in said and " from " in said and " to " in said, said
-            assert "\n" not in said and len(said) < 300
+            message = str(caught.value)
+            assert message.startswith(f"{path}: {named}: "), message
+            assert "must be " in message and " from " in message and " to " in message, message
+            assert "\n" not in message and len(message) < 300
 
 
 def test_the_message_is_the_documented_one(tmp_path: Path) -> None:
@@ -131,12 +131,12 @@ def test_bins_are_named_in_a_few_printable_letters(name: str, tmp_path: Path) ->
     )
     with pytest.raises(BadInput) as caught:
         read_config(path)
-    said = str(caught.value)
-    assert said.isprintable() and len(said) < 400 and "bin" in said
+    message = str(caught.value)
+    assert message.isprintable() and len(message) < 400 and "bin" in message
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         ({"bins": {"Small": ["PCB"], "small": ["Mouse"]}}, "two bins differ only"),
         ({"bins": {"caf\u00e9": ["PCB"], "cafe\u0301": ["Mouse"]}}, "two bins differ only"),
@@ -164,13 +164,13 @@ def test_bins_are_named_in_a_few_printable_letters(name: str, tmp_path: Path) ->
         ({f"k{n}": n for n in range(60_000)}, "k0"),
     ],
 )
-def test_what_cannot_be_meant_is_refused_in_one_line(content, said: str, tmp_path: Path) -> None:
+def test_what_cannot_be_meant_is_refused_in_one_line(content, message: str, tmp_path: Path) -> None:
     path = tmp_path / "line.json"
     path.write_text(json.dumps(content))
     started = time.monotonic()
     with pytest.raises(BadInput) as caught:
         read_config(path)
-    assert said in str(caught.value) and str(caught.value).isprintable()
+    assert message in str(caught.value) and str(caught.value).isprintable()
     assert "s3cret" not in str(caught.value) and len(str(caught.value)) < 800
     assert time.monotonic() - started < 5
 
@@ -215,7 +215,7 @@ def test_a_byte_order_mark_and_windows_line_ends_are_read(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["run", "--port", "99999", "--camera", "0"], "--port: 99999; must be"),
         (["run", "--camera", ""], "--camera"),
@@ -227,11 +227,11 @@ def test_a_byte_order_mark_and_windows_line_ends_are_read(tmp_path: Path) -> Non
         (["simulate", ""], "SCENARIO"),
     ],
 )
-def test_what_the_command_line_overrules_is_checked_too(arguments: list[str], said: str) -> None:
+def test_what_the_command_line_overrules_is_checked_too(arguments: list[str], message: str) -> None:
     result = CliRunner().invoke(app, arguments)
     assert isinstance(result.exception, BadInput | SystemExit)
-    told = str(result.exception) if isinstance(result.exception, BadInput) else result.output
-    assert said in told
+    output = str(result.exception) if isinstance(result.exception, BadInput) else result.output
+    assert message in output
 
 
 def test_what_overrules_keeps_the_rest_as_it_was_given() -> None:
@@ -269,7 +269,7 @@ def test_the_page_gets_what_it_needs_and_no_secret(tmp_path: Path) -> None:
     assert "bins" not in read_config(path).model_fields_set
 
 
-def test_files_with_a_password_that_others_can_read_are_told(tmp_path: Path) -> None:
+def test_files_with_a_password_that_others_can_read_are_reported(tmp_path: Path) -> None:
     files = {name: tmp_path / name for name in ("line.toml", "mqtt", "page")}
     for path in files.values():
         path.touch(0o644)

@@ -79,7 +79,7 @@ def test_records_that_are_lost_are_an_exit_code_and_an_alarm(film, tmp_path, inj
     status = read_status(state)
     assert status.dropped_records == lost
     assert status.message.startswith(f"records lost: {lost} (")
-    injected("no room for records from a moment on", f"{lost} of 4 lost, said; exit 1")
+    injected("no room for records from a moment on", f"{lost} of 4 lost, reported; exit 1")
 
 
 INSIDE = """
@@ -91,7 +91,7 @@ shift; exec "$@"
 
 
 @pytest.mark.parametrize("disk", ["full", "read-only"])
-def test_a_disk_that_takes_nothing_at_the_start_is_said_and_the_line_runs(
+def test_a_disk_that_takes_nothing_at_the_start_is_reported_and_the_line_runs(
     disk, film, fake_page, injected
 ):
     script = fake_page / "inside.sh"
@@ -108,7 +108,7 @@ def test_a_disk_that_takes_nothing_at_the_start_is_said_and_the_line_runs(
     assert "nothing is recorded until it can be" in done.stderr
     assert "there is no page: " in done.stderr
     assert "records lost: 4 (" in done.stderr and "Traceback" not in done.stderr
-    injected(f"disk {disk} at the start", "4 of 4 items sorted; said: not recorded, no page")
+    injected(f"disk {disk} at the start", "4 of 4 items sorted; reported: not recorded, no page")
 
 
 def line_of(fake_page: Path, url: str, port: int) -> list[str]:
@@ -174,7 +174,7 @@ def test_records_on_a_disk_that_is_not_there_do_not_keep_the_line_from_starting(
     assert "which is not there" in done.stderr and "Traceback" not in done.stderr
     assert not (tmp_path / "unplugged").exists()
     injected(
-        f"the disk of {linked} is not plugged in", "4 items sorted, said that none is recorded"
+        f"the disk of {linked} is not plugged in", "4 items sorted, reported that none is recorded"
     )
 
 

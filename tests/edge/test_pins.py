@@ -14,14 +14,16 @@ def unset(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("board", "chosen", "told"),
+    ("board", "chosen", "warnings"),
     [("Raspberry Pi 5 Model B Rev 1.0\0", "lgpio", 0), ("Some PC", "mock", 1), (None, "mock", 1)],
 )
-def test_lgpio_on_a_pi_and_simulated_pins_elsewhere(unset, tmp_path, logged, board, chosen, told):
+def test_lgpio_on_a_pi_and_simulated_pins_elsewhere(
+    unset, tmp_path, logged, board, chosen, warnings
+):
     if board is not None:
         (tmp_path / "model").write_text(board)
     choose_factory("gates", simulated=True, device_tree=tmp_path / "model")
-    assert os.environ["GPIOZERO_PIN_FACTORY"] == chosen and len(logged) == told
+    assert os.environ["GPIOZERO_PIN_FACTORY"] == chosen and len(logged) == warnings
     choose_factory("gates", simulated=False, device_tree=tmp_path / "other")
     assert os.environ["GPIOZERO_PIN_FACTORY"] == chosen, "what is set stays"
 

@@ -28,14 +28,21 @@ print("after")
 @pytest.mark.parametrize("ending", ["", ">/dev/full", "2>/dev/full", ">&-", "2>&-", ">&- 2>&-"])
 def test_quiet_asks_for_no_terminal_and_no_disk(tmp_path: Path, ending: str) -> None:
     done = subprocess.run(
-        ["sh", "-c", f'exec "$0" -c "$1" "$2" {ending}', sys.executable, SCRIPT, tmp_path / "told"],
+        [
+            "sh",
+            "-c",
+            f'exec "$0" -c "$1" "$2" {ending}',
+            sys.executable,
+            SCRIPT,
+            tmp_path / "written",
+        ],
         capture_output=True,
         text=True,
         check=False,
         cwd=ROOT,
         env={**os.environ, "TMPDIR": "/no/such/folder"},
     )
-    assert (tmp_path / "told").read_text() == "done", done.stderr
+    assert (tmp_path / "written").read_text() == "done", done.stderr
     assert "chatter" not in done.stdout + done.stderr
     if not ending:
         assert done.stdout == "after\n"

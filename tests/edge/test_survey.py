@@ -34,7 +34,7 @@ def counted(data):
     return {label: labels.count(label) for label in sorted(set(labels))}
 
 
-def test_photos_in_folders_within_a_class_are_of_the_class_and_that_is_told(photos):
+def test_photos_in_folders_within_a_class_are_of_the_class_and_that_is_reported(photos):
     (photos / "Battery" / "AA" / "front").mkdir(parents=True)
     shutil.copy(photos / "Battery" / "0.jpg", photos / "Battery" / "AA")
     shutil.copy(photos / "Battery" / "0.jpg", photos / "Battery" / "AA" / "front" / "b.JPG")
@@ -112,7 +112,7 @@ def test_endless_folders_end(photos):
     "name",
     ["valid", "validation", "Val", "VALIDATION", "val_images", "validation set", "val-data"],
 )
-def test_splits_are_taken_by_their_usual_names_and_that_is_told(photos, tmp_path, name):
+def test_splits_are_taken_by_their_usual_names_and_that_is_reported(photos, tmp_path, name):
     data = tmp_path / "data"
     for split in ("Training", name, "TEST"):
         shutil.copytree(photos, data / split)
@@ -144,7 +144,7 @@ def test_names_of_class_folders_hold_for_all_splits(photos, tmp_path):
         assert {photo.label for photo in listed} == {"A/B", "Battery"}
 
 
-def test_classes_that_differ_in_case_alone_are_told(photos):
+def test_classes_that_differ_in_case_alone_are_reported(photos):
     shutil.copytree(photos / "Mouse", photos / "mouse")
     assert "Mouse and mouse; give them one name" in survey(photos).notes()[0]
 
@@ -156,7 +156,7 @@ def test_two_folders_that_are_one_split_are_refused(photos, tmp_path):
         find_dataset(tmp_path / "data")
 
 
-def test_splits_and_class_folders_mixed_are_told_apart(photos, tmp_path):
+def test_splits_and_class_folders_mixed_are_distinguished(photos, tmp_path):
     shutil.copytree(photos, tmp_path / "whole" / "train")
     shutil.copytree(photos / "Mouse", tmp_path / "whole" / "PCB")
     with pytest.raises(BadInput, match="holds the split train and beside it folders of photos"):
@@ -194,7 +194,7 @@ def test_file_names_of_any_bytes_are_carried(photos):
     assert raw in [os.fsencode(photo.path) for photo in find_photos(photos)]
 
 
-def test_what_may_not_be_read_is_said_so(photos, monkeypatch):
+def test_what_may_not_be_read_is_reported_as_such(photos, monkeypatch):
     def refuse(folder):  # root may read everything, so this is played
         if Path(folder).name == "Mouse":
             raise PermissionError(13, "Permission denied", folder)

@@ -73,9 +73,9 @@ def pair(tiny_bundle: Path, tmp_path: Path) -> tuple[Path, Path, str]:
 def place(source: Path, target: Path) -> None:
     """Put the files of `source` in the place of those of `target`, each in one step."""
     for entry in source.iterdir():
-        fresh = target.with_name("placed")
-        shutil.copyfile(entry, fresh)
-        fresh.replace(target / entry.name)
+        staged = target.with_name("placed")
+        shutil.copyfile(entry, staged)
+        staged.replace(target / entry.name)
 
 
 def answers(classifier: Classifier) -> dict[str, list]:
@@ -99,7 +99,7 @@ def test_what_a_line_runs_is_what_was_signed_whenever_the_files_are_exchanged(
     live = Path(shutil.copytree(good, tmp_path / "live"))
     config = configured(live, key)
     expected, classifier, rules = opened_as_a_line(config)
-    said = answers(classifier)
+    before = answers(classifier)
     assert rules.thresholds["PCB"] == 0.9
     with before_each_open(live, lambda number: None) as names:
         opened_as_a_line(config)
@@ -121,7 +121,7 @@ def test_what_a_line_runs_is_what_was_signed_whenever_the_files_are_exchanged(
                 refused += 1
                 continue
         assert bundle.digest == expected.digest and bundle.manifest.name == expected.manifest.name
-        assert answers(classifier) == said and rules.thresholds["PCB"] == 0.9
+        assert answers(classifier) == before and rules.thresholds["PCB"] == 0.9
         assert rules.hazard_thresholds == {"Battery": 0.2}
     # Wherever the two differ: manifest, model and card (and signature, unless it is put back).
     assert refused >= 3
@@ -140,10 +140,10 @@ def test_what_is_written_over_a_file_later_never_runs(
     good, _, key = pair
     live = Path(shutil.copytree(good, tmp_path / "live"))
     bundle, classifier, _ = opened_as_a_line(configured(live, key))
-    said = answers(classifier)
+    before = answers(classifier)
     with (live / changed).open("r+b") as file:
         file.write(bytes(len(bundle.contents[changed])))
-    assert answers(classifier) == said
+    assert answers(classifier) == before
     assert decision_rules(configured(live, key), bundle).thresholds["PCB"] == 0.9
 
 

@@ -93,7 +93,7 @@ def test_a_closed_stream_does_not_give_its_number_to_the_next_file(tmp_path):
     assert done.returncode == 0 and (tmp_path / "records").read_text() == ""
 
 
-def test_a_stuck_stream_holds_up_what_is_told_for_seconds_at_most(pipe, monkeypatch):
+def test_a_stuck_stream_holds_up_the_lines_for_seconds_at_most(pipe, monkeypatch):
     _, stream = pipe
     monkeypatch.setattr(sys, "stdout", stream)
     monkeypatch.setattr("edge.terminal.PATIENCE_S", 0.2)

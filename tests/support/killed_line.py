@@ -96,14 +96,14 @@ def live(clock, scene, belt, path, plc_port, pipe) -> None:
 
     def shown(step) -> None:
         written = writer.status.written
-        for item_id in put[shown.told : written]:
+        for item_id in put[shown.written : written]:
             acknowledge({"item": item_id, "zero_mm": encoder.zero_mm})
-        shown.told = written
+        shown.written = written
         acknowledge({"frame": step.frame.sequence})
         time.sleep(max(0.0, shown.next_at - time.monotonic()))
         shown.next_at = time.monotonic() + 1 / FPS
 
-    shown.told, shown.next_at = 0, time.monotonic()
+    shown.written, shown.next_at = 0, time.monotonic()
     camera = SimulatedCamera(scene, belt, clock, FPS, scene.end_mm + 300)
     conveyor = Conveyor(
         camera=camera,
@@ -134,7 +134,7 @@ def main(kills: int, seed: int, folder: Path, plc_port: int) -> None:
     belt = BeltMotion([*(BELT * (2 + kills)), Stretch(1e9, 500)], repeated=False)
     clock = SharedClock()
     path = folder / "records.db"
-    told, lives, damaged = [], [], 0
+    heard, lives, damaged = [], [], 0
     for life in range(kills + 1):
         reading, writing = os.pipe()
         child = os.fork()
@@ -148,7 +148,7 @@ def main(kills: int, seed: int, folder: Path, plc_port: int) -> None:
         with os.fdopen(reading, "rb") as pipe:
             for line in pipe:
                 # A line that the kill cut in two was not received.
-                told += [json.loads(line)] if line.endswith(b"\n") else []
+                heard += [json.loads(line)] if line.endswith(b"\n") else []
                 frames += b"frame" in line
                 if frames == last:
                     time.sleep(dice.uniform(0, 1 / FPS))
@@ -159,14 +159,14 @@ def main(kills: int, seed: int, folder: Path, plc_port: int) -> None:
         lives.append((began, time.monotonic()))
         with sqlite3.connect(path) as database:
             damaged += database.execute("PRAGMA integrity_check").fetchone() != ("ok",)
-    zeros = {line["session"]: line["zero_mm"] for line in told if "session" in line}
+    zeros = {line["session"]: line["zero_mm"] for line in heard if "session" in line}
     with Store(path, read_only=True) as store:
         kept = [
             (r.item_id, r.position_mm + zeros[r.item_id.split("-")[0]], r.offset_mm, r.label)
             for r in store.all()
         ]
     result = {
-        "acknowledged": [line["item"] for line in told if "item" in line],
+        "acknowledged": [line["item"] for line in heard if "item" in line],
         "placed": [(item.position_mm, item.offset_mm, item.label) for item in placed],
         "lives": lives,
         "damaged": damaged,

@@ -38,7 +38,7 @@ class Program:
     def __init__(self, command, ready) -> None:
         self._command, self._ready = command, ready
         self.process: subprocess.Popen | None = None
-        self.said: list = []
+        self.printed: list = []
 
     def start(self) -> None:
         self.process = subprocess.Popen(
@@ -49,7 +49,7 @@ class Program:
 
     def _listen(self, process) -> None:
         for line in process.stdout:
-            self.said.append(line.strip())
+            self.printed.append(line.strip())
 
     def kill(self) -> None:
         self.process.kill()
@@ -66,13 +66,13 @@ class Plc(Program):
     def __init__(self) -> None:
         self.port = free_port()
         command = [sys.executable, str(FOLDER / "plc.py"), str(self.port)]
-        super().__init__(command, lambda plc: '["ready"]' in plc.said)
+        super().__init__(command, lambda plc: '["ready"]' in plc.printed)
 
     @property
     def writes(self) -> list:
         """(monotonic seconds, address, values) of all writes since the start."""
         return [
-            json.loads(line) for line in list(self.said) if line.startswith("[1") or "," in line
+            json.loads(line) for line in list(self.printed) if line.startswith("[1") or "," in line
         ]
 
     def coil(self, address: int) -> bool | None:

@@ -33,7 +33,7 @@ def test_an_unchanged_light_is_left_alone():
     item_x=st.integers(0, WIDTH - 90),
     gray=st.floats(0.0, 0.5) | st.floats(1.5, 2.8),
 )
-def test_a_shadow_that_wanders_and_a_lamp_that_flickers_are_told_from_an_item(
+def test_a_shadow_that_wanders_and_a_lamp_that_flickers_are_distinguished_from_an_item(
     depth, flicker, item_x, gray
 ):
     light = Illumination(WIDTH, HEIGHT)

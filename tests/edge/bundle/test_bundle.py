@@ -223,7 +223,7 @@ JSON = st.recursive(
 )
 
 
-def test_a_wrong_manifest_is_told_in_one_line_whatever_its_keys(plain_bundle: Bundle) -> None:
+def test_a_wrong_manifest_is_reported_in_one_line_whatever_its_keys(plain_bundle: Bundle) -> None:
     wrong = {**plain_bundle.manifest.model_dump(mode="json"), "bins": {"a\nb": None}}
     with pytest.raises(Refused, match=r"^manifest\.json: bins\.a b: Input should be"):
         parse_manifest(Path("manifest.json"), json.dumps(wrong).encode())

@@ -57,7 +57,7 @@ def test_a_whole_bundle_passes_every_check(copy: Path, key: Path) -> None:
     assert found.ok and [check.name for check in found.checks] == ALL
     bundle, classifier = found.require()
     assert bundle.path == copy and classifier.labels == bundle.labels
-    assert trusted in found.checks[2].said and "0 steps off" in found.checks[6].said
+    assert trusted in found.checks[2].message and "0 steps off" in found.checks[6].message
 
 
 def test_each_check_refuses_by_its_name(copy: Path, tmp_path: Path) -> None:
@@ -331,7 +331,7 @@ def test_an_older_bundle_is_refused_unless_forced(copy: Path, key: Path, tmp_pat
     store = tmp_path / "bundles"
     new = dated(copy, tmp_path / "new", "2026-06-01T12:00:00Z")
     old = dated(copy, tmp_path / "old", "2026-06-01T11:59:59Z")
-    # The same moment, told in another zone, is not older.
+    # The same moment, written in another zone, is not older.
     again = dated(copy, tmp_path / "again", "2026-06-01T14:00:00+02:00")
     keys = [sign_bundle(each, key) for each in (new, old, again)][:1]
     install(old, store, keys, threads=1)
@@ -384,7 +384,7 @@ def test_two_installs_at_once_are_one_after_the_other_or_refused(
     store, second = tmp_path / "bundles", other_bundle(copy, tmp_path / "second")
     copying = installing._copy
 
-    def interrupted(bundle: object, fresh: Path) -> None:
+    def interrupted(bundle: object, staged: Path) -> None:
         monkeypatch.setattr(installing, "_copy", copying)
         for at_once in (
             lambda: install(second, store, threads=1),
@@ -392,7 +392,7 @@ def test_two_installs_at_once_are_one_after_the_other_or_refused(
         ):
             with pytest.raises(EwasteError, match="another install is at work"):
                 at_once()
-        copying(bundle, fresh)
+        copying(bundle, staged)
 
     monkeypatch.setattr(installing, "_copy", interrupted)
     install(copy, store, threads=1)
@@ -423,13 +423,13 @@ def test_a_device_asks_for_its_hazards_and_a_gate(copy: Path) -> None:
     assert asked(require_hazards=["Battery"], minimum_agreement=0.9).ok
     found = asked(require_hazards=["Battery", "PCB", "Lamp"])
     assert [check.name for check in found.checks] == [*ALL[:4], "demands"] and not found.ok
-    assert "PCB, Lamp must be a hazard here" in found.checks[-1].said
+    assert "PCB, Lamp must be a hazard here" in found.checks[-1].message
     # A bundle that reached all, but was asked for little, is no proof either.
     parity = json.loads((copy / "manifest.json").read_text())["parity"]
     lax = parity | {"gate": parity["gate"] | {"agreement": 0.5}}
     reseal(copy, parity=lax)
     found = asked(minimum_agreement=0.99)
-    assert not found.ok and "50.00%" in found.checks[-1].said
+    assert not found.ok and "50.00%" in found.checks[-1].message
     with pytest.raises(Refused, match="'demands'"):
         found.require()
     for wrong in ({"minimum_agreement": 1.5}, {"minimum_agreement": float("nan")}):
@@ -437,11 +437,11 @@ def test_a_device_asks_for_its_hazards_and_a_gate(copy: Path) -> None:
             asked(**wrong)
 
 
-def test_a_line_is_told_of_labels_that_are_nearly_its_own(copy: Path) -> None:
+def test_a_line_is_warned_of_labels_that_are_nearly_its_own(copy: Path) -> None:
     labels = ["battery", "Keyboard", "PCBs", "Washing Machine"]
     bundle = load_bundle(copy)
-    levels = {"labels": labels, "hazards": (), "thresholds": {}, "hazard_thresholds": {}}
-    manifest = bundle.manifest.model_copy(update={**levels, "bins": {}})
+    parameters = {"labels": labels, "hazards": (), "thresholds": {}, "hazard_thresholds": {}}
+    manifest = bundle.manifest.model_copy(update={**parameters, "bins": {}})
     strange = replace(bundle, manifest=manifest, labels=tuple(labels))
     notes = name_notes(Config(), strange)
     assert any("battery: by the name a hazard" in note for note in notes)

@@ -27,7 +27,7 @@ def test_pictures_come_in_the_order_of_their_numbers_and_a_broken_one_is_a_gap(t
     camera.close()
 
 
-def test_a_folder_without_pictures_is_told(tmp_path):
+def test_a_folder_without_pictures_is_reported(tmp_path):
     with pytest.raises(BadInput, match="holds no pictures"):
         PictureFolder(tmp_path, VirtualClock(), fps=4)
 
@@ -66,7 +66,7 @@ def test_a_folder_none_of_which_can_be_read_is_an_error(tmp_path):
     assert camera.read() is None
 
 
-def test_pictures_of_another_shape_are_told_once_with_what_to_do(tmp_path, logged):
+def test_pictures_of_another_shape_are_reported_once_with_what_to_do(tmp_path, logged):
     for name, size in {"1.png": (160, 90), "2.png": (80, 60), "3.png": (96, 72)}.items():
         save(tmp_path, name, size)
     read_all(PictureFolder(tmp_path, VirtualClock(), 4, (1280, 720)))

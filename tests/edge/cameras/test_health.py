@@ -30,12 +30,12 @@ def test_pictures_without_one_change_are_frozen_until_one_changes():
 
 
 @pytest.mark.parametrize(("width", "height"), [(160, 120), (640, 240), (240, 320)])
-def test_another_size_is_told_with_both_sizes(width, height):
+def test_another_size_is_reported_with_both_sizes(width, height):
     fault = PictureCheck(320, 240, 2.0).fault(picture(width=width, height=height), 0.0)
     assert f"{width}x{height}" in fault.reason and "320x240" in fault.reason
 
 
-def test_black_is_told_but_a_dark_belt_is_none():
+def test_black_is_reported_but_a_dark_belt_is_none():
     check = PictureCheck(320, 240, 2.0)
     black = picture(0, 12)
     black[8, 8] = 255  # a hot pixel

@@ -30,8 +30,8 @@ def test_the_line_goes_on_in_place_and_ends_with_4_when_the_camera_is_lost(tmp_p
             text=True,
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
         )
-        said: list[str] = []
-        listener = threading.Thread(target=lambda: said.extend(line.stderr), daemon=True)
+        lines: list[str] = []
+        listener = threading.Thread(target=lambda: lines.extend(line.stderr), daemon=True)
         listener.start()
         status = state / "status.json"
         await_(lambda: status.exists() and shown(status)["state"] == "running")
@@ -44,17 +44,17 @@ def test_the_line_goes_on_in_place_and_ends_with_4_when_the_camera_is_lost(tmp_p
         server.kill()
         assert line.wait(90) == 4
         listener.join()
-    assert len([text for text in said if "the gates are closed until it is back" in text]) == 2
-    assert len([text for text in said if "the line goes on" in text]) == 1
-    assert "did not come back in 20 s" in said[-1] and "Traceback" not in "".join(said)
+    assert len([text for text in lines if "the gates are closed until it is back" in text]) == 2
+    assert len([text for text in lines if "the line goes on" in text]) == 1
+    assert "did not come back in 20 s" in lines[-1] and "Traceback" not in "".join(lines)
 
 
 def shown(status: Path) -> dict:
     return json.loads(status.read_text())
 
 
-def await_(wanted) -> None:
+def await_(condition) -> None:
     give_up_at = time.monotonic() + 60
-    while not wanted():
+    while not condition():
         assert time.monotonic() < give_up_at
         time.sleep(0.05)

@@ -40,12 +40,12 @@ class Watcher:
             self.sequence, self.captured_at = got.sequence, got.captured_at
         return got
 
-    def until(self, wanted) -> tuple[float, Frame | NoFrame]:
-        """How long it took until something `wanted` was read, and that."""
+    def until(self, condition) -> tuple[float, Frame | NoFrame]:
+        """How long it took until something `condition` was read, and that."""
         began_at = time.monotonic()
         while time.monotonic() - began_at < LONGEST_S:
             got = self.read()
-            if wanted(got):
+            if condition(got):
                 return time.monotonic() - began_at, got
         raise AssertionError(f"not within {LONGEST_S} s")
 
@@ -161,7 +161,7 @@ def test_a_capture_process_that_crashes_or_stops_is_replaced(
 
 
 @pytest.mark.parametrize(
-    ("mode", "name", "told"),
+    ("mode", "name", "message"),
     [
         ("silent", "bounded wait runs out", "no"),
         ("frozen", "picture frozen", "frozen"),
@@ -169,13 +169,13 @@ def test_a_capture_process_that_crashes_or_stops_is_replaced(
         ("black", "picture black", "black"),
     ],
 )
-def test_a_fault_of_the_picture_is_told_and_ends_with_its_cause(
-    go_through, picamera, fake_picamera, mode, name, told
+def test_a_fault_of_the_picture_is_reported_and_ends_with_its_cause(
+    go_through, picamera, fake_picamera, mode, name, message
 ):
     fault, new = go_through(
         name, picamera, lambda: fake_picamera(mode), lambda: fake_picamera("good"), away_s=2.5
     )
-    assert told in fault
+    assert message in fault
     assert mode == "silent" or new == 0
 
 
@@ -211,10 +211,12 @@ def test_frames_are_timed_by_the_cameras_own_stamps(picamera):
     assert 0.08 < statistics.median(gaps) < 0.2  # 10 frames per second, taken one at a time
 
 
-@pytest.mark.parametrize(("mode", "told"), [("absent", "does not start"), ("small", "160x120 px")])
-def test_a_camera_that_cannot_be_used_is_told_at_the_start(fake_picamera, mode, told):
+@pytest.mark.parametrize(
+    ("mode", "message"), [("absent", "does not start"), ("small", "160x120 px")]
+)
+def test_a_camera_that_cannot_be_used_is_reported_at_the_start(fake_picamera, mode, message):
     fake_picamera(mode)
-    with pytest.raises(BadInput, match=told) as refused:
+    with pytest.raises(BadInput, match=message) as refused:
         open_live("picamera2")
     assert "\n" not in str(refused.value)
 

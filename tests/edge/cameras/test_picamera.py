@@ -63,7 +63,7 @@ def test_exposure_and_colors_are_fixed_or_locked_as_configured(good, monkeypatch
     assert locked_controls({}) == {"AeEnable": False, "AwbEnable": False}
 
 
-def test_a_camera_without_controls_is_read_as_it_is_and_what_it_lacks_is_told(good, tmp_path):
+def test_a_camera_without_controls_is_read_as_it_is_and_what_it_lacks_is_reported(good, tmp_path):
     (tmp_path / "mode").write_text("plain")
     device = PicameraDevice(SETTINGS)
     assert device.read()[0].shape == (240, 320, 3) and device._camera.controls == {}
@@ -103,12 +103,12 @@ def test_a_camera_that_goes_while_a_picture_is_taken_over_gives_none(good, monke
 
 
 @pytest.mark.parametrize("changes", [{"format": "YUV420"}, {"source": "picamera2:front"}])
-def test_what_the_camera_cannot_do_is_told(good, changes):
+def test_what_the_camera_cannot_do_is_reported(good, changes):
     with pytest.raises(BadInput, match="picamera2 or picamera2:NUMBER"):
         PicameraDevice(settings(**changes))
 
 
-def test_without_picamera2_the_user_is_told_how_to_install_it(monkeypatch):
+def test_without_picamera2_the_user_learns_how_to_install_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "picamera2", None)
     with pytest.raises(BadInput, match="apt install python3-picamera2"):
         PicameraDevice(SETTINGS)

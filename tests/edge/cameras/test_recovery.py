@@ -47,7 +47,7 @@ def test_a_process_that_ends_at_once_is_replaced_less_and_less_often():
     assert max(b - a for a, b in pairwise(times)) <= 5.1
 
 
-def test_it_never_gives_up_if_told_so():
+def test_it_never_gives_up_if_configured_so():
     done = steps(Recovery(Patience(1, 5, 0), 0.0), 500)
     assert {step for _, step in done} == {RecoveryStep.RESTART}
 

@@ -93,7 +93,7 @@ def test_which_sources_are_live(source, live):
     assert is_live(source) is live
 
 
-def test_a_folder_is_a_camera_and_what_is_nothing_is_told(tmp_path):
+def test_a_folder_is_a_camera_and_what_is_nothing_is_reported(tmp_path):
     Image.fromarray(np.zeros((240, 320, 3), np.uint8)).save(tmp_path / "1.png")
     camera = opened(CameraConfig(source=str(tmp_path)))
     assert isinstance(camera, PictureFolder) and camera.read().pixels.shape == (720, 1280, 3)
@@ -241,14 +241,14 @@ def test_a_list_that_names_other_files_or_addresses_is_no_film(tmp_path, film):
 @pytest.mark.parametrize(
     "source", ["foo://me:s3cret@camera", "file:///etc/me:s3cret@x", "s3cret@x", " "]
 )
-def test_what_is_no_camera_is_told_without_its_secret(source):
+def test_what_is_no_camera_is_reported_without_its_secret(source):
     with pytest.raises(BadInput) as caught:
         opened(CameraConfig(source=source))
     assert "s3cret" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"source": "rtsp://camera", "lock": True}, "set in a network camera itself"),
         ({"source": "rtsp://camera", "exposure_us": 900}, "set in a network camera itself"),
@@ -256,6 +256,6 @@ def test_what_is_no_camera_is_told_without_its_secret(source):
         ({"source": "0", "format": "BGR888"}, "four letters"),
     ],
 )
-def test_what_a_kind_of_camera_cannot_be_told_is_refused(changes, told):
-    with pytest.raises(BadInput, match=told):
+def test_what_a_kind_of_camera_cannot_be_set_is_refused(changes, message):
+    with pytest.raises(BadInput, match=message):
         open_device(DeviceSettings(**{"width": 320, "height": 240, **changes}))

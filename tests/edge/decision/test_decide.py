@@ -74,7 +74,7 @@ def test_what_is_like_nothing_known_is_unknown_however_sure_the_label():
     assert "out of distribution" in strange.detail and "PCB 100%" in strange.detail
 
 
-def test_a_suspected_battery_is_told_even_when_it_is_like_nothing_known():
+def test_a_suspected_battery_is_reported_even_when_it_is_like_nothing_known():
     verdict = decide(
         [looking([0, 1, 0, 0], 0.3, 0, 0.7)], replace(RULES, ood_detector=detector(0.8))
     )
@@ -94,14 +94,14 @@ def test_each_label_has_its_own_threshold():
 
 
 def test_what_was_not_calibrated_gets_the_defaults():
-    levels = DecisionParameters(
+    parameters = DecisionParameters(
         labels=LABELS,
         hazards=("Battery", "PCB"),
         threshold=0.4,
         thresholds={"PCB": 0.7},
         hazard_thresholds={"PCB": 0.01},
     )
-    rules = rules_for(levels, {}, None)
+    rules = rules_for(parameters, {}, None)
     assert rules.thresholds == {"Battery": 0.4, "Mobile": 0.4, "PCB": 0.7}
     assert rules.hazard_thresholds == {"Battery": DEFAULT_HAZARD_THRESHOLD, "PCB": 0.01}
 

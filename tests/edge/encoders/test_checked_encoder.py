@@ -71,8 +71,8 @@ class Ran:
     open_untrusted: int = 0
     encoder_faults: int = 0
 
-    def times(self, wanted: Callable) -> list[float]:
-        return [at for at, health in self.health if wanted(health)]
+    def times(self, condition: Callable) -> list[float]:
+        return [at for at, health in self.health if condition(health)]
 
 
 def run(profile, corrupted, labels=MIXED * 2, blind=lambda at: False) -> Ran:
@@ -134,13 +134,13 @@ def largest_jump(ran: Ran) -> float:
 
 
 @pytest.fixture
-def told(injected):
+def in_table(injected):
     """Enters what an encoder's fault did into the table."""
 
     def enter(name: str, ran: Ran, began_s: float, ended_s: float | None = None) -> None:
         noticed = ran.times(lambda health: health.message)
         worst = max(abs(mm) for _, mm in ran.off_mm)
-        counts = f"{ran.score.duplicates} counted twice, {wrong_gate(ran)} to a wrong gate"
+        counts = f"{ran.score.duplicates} duplicates, {wrong_gate(ran)} to a wrong gate"
         injected(
             f"encoder: {name}",
             f"{worst:.0f} mm off at most, {counts}",
@@ -163,10 +163,10 @@ def test_a_healthy_encoder_raises_no_fault(profile):
     assert (ran.score.counted, ran.score.duplicates, ran.score.false_positives) == (16, 0, 0)
 
 
-def test_a_cut_cable_is_noticed_and_the_camera_takes_over_without_a_jump(told):
+def test_a_cut_cable_is_noticed_and_the_camera_takes_over_without_a_jump(in_table):
     cut = (6.0, 12.0)
     ran = run(STEADY, lambda at, count: [] if cut[0] < at < cut[1] else [count])
-    told("cable cut", ran, *cut)
+    in_table("cable cut", ran, *cut)
     assert ran.times(lambda health: "silent" in health.message)
     assert (
         ran.times(lambda health: health.message)[0] - cut[0] < (MOST_DRIFT_MM + 20) / 250 + 2 / FPS
@@ -179,18 +179,18 @@ def test_a_cut_cable_is_noticed_and_the_camera_takes_over_without_a_jump(told):
     assert ran.encoder_faults == 0 and wrong_gate(ran) == 0
 
 
-def test_an_encoder_that_counts_while_the_belt_stands(told):
+def test_an_encoder_that_counts_while_the_belt_stands(in_table):
     def noise(at, count):
         return [1] if 4.2 < at < 4.9 else [count]
 
     ran = run(STOP_AND_GO, noise)
-    told("counts while the belt stands", ran, 4.2, 4.9)
+    in_table("counts while the belt stands", ran, 4.2, 4.9)
     assert ran.times(lambda health: "while the belt stands" in health.message)
     assert wrong_gate(ran) == 0
     assert (ran.score.counted, ran.score.duplicates, ran.score.false_positives) == (16, 0, 0)
 
 
-def test_an_encoder_that_misses_every_tenth_pulse_is_told_from_the_camera(told):
+def test_an_encoder_that_misses_every_tenth_pulse_is_found_by_the_camera(in_table):
     seen = []
 
     def missing(at, count):
@@ -198,25 +198,25 @@ def test_an_encoder_that_misses_every_tenth_pulse_is_told_from_the_camera(told):
         return [] if count and len(seen) % 10 == 0 else [count]
 
     ran = run(STEADY, missing)
-    told("misses every tenth pulse", ran, 0.0)
+    in_table("misses every tenth pulse", ran, 0.0)
     (first,) = {health.message for _, health in ran.health if health.message}
     assert "measured" in first and "mm_per_pulse" in first and wrong_gate(ran) == 0
     assert (ran.score.counted, ran.score.duplicates, ran.score.false_positives) == (16, 0, 0)
 
 
-def test_bursts_of_noise_on_the_cable_move_no_item(told):
+def test_bursts_of_noise_on_the_cable_move_no_item(in_table):
     def bursts(at, count):
         return [count, *[1] * 200] if round(at * 500) % 400 == 0 else [count]
 
     ran = run(STEADY, bursts)
-    told("bursts of 200 pulses", ran, 0.0)
+    in_table("bursts of 200 pulses", ran, 0.0)
     assert (ran.score.counted, ran.score.duplicates, ran.score.false_positives) == (16, 0, 0)
     assert wrong_gate(ran) == 0 and ran.score.routed_right == 16
 
 
-def test_when_neither_is_sure_the_gates_close_and_items_go_to_manual(told):
+def test_when_neither_is_sure_the_gates_close_and_items_go_to_manual(in_table):
     ran = run(STEADY, lambda at, count: [] if at > 6 else [count], blind=lambda at: 9 < at < 11)
-    told("cable cut, then the camera blind", ran, 6.0)
+    in_table("cable cut, then the camera blind", ran, 6.0)
     untrusted = ran.times(lambda health: not health.trusted)
     assert 9.0 < untrusted[0] < 9.6 and 10.9 < untrusted[-1] < 11.2
     assert ran.encoder_faults == 1 and not ran.open_untrusted

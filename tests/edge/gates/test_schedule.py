@@ -74,12 +74,12 @@ def test_it_tells_whether_an_item_found_its_gate_open():
     for item, at_mm in (("first", 1000.0), ("second", 1400.0)):
         gates.schedule(at_mm, 100.0, "a", 1000.0, item)
     gates.schedule(1300.0, 100.0, "manual", 1000.0, "nowhere")
-    told = []
+    reported = []
     for at_mm, now in [(1599, 1), (1600, 1.1), (1700, 1.5), (1950, 2), (1950, 5), (2000, 6)]:
         gates.due(at_mm, now)
-        told.append(gates.passed())
+        reported.append(gates.passed())
     # The belt stopped before the second one for longer than the gate may be open.
-    assert told == [[], [("first", True)], [], [], [], [("second", False)]]
+    assert reported == [[], [("first", True)], [], [], [], [("second", False)]]
 
 
 def test_stopped_belt_closes_the_gate_for_good():
@@ -139,7 +139,7 @@ def test_no_center_bound_elsewhere_passes_an_open_gate(items, steps, lead_mm, ma
         for index, (at, length, bin_name) in enumerate(items)
         if gates.schedule(at, length, bin_name, 0, str(index)) is Opening.PLANNED
     }
-    encoder, now, opened_at, passed, told = 400.0, 0.0, {}, set(), []
+    encoder, now, opened_at, passed, reported = 400.0, 0.0, {}, set(), []
     backwards = sum(max(0, -step) * count for step, count in steps)
     for step, count in [*steps, (5, 700 + backwards // 5)]:
         for _ in range(count):
@@ -155,9 +155,9 @@ def test_no_center_bound_elsewhere_passes_an_open_gate(items, steps, lead_mm, ma
                     opened_at[command.bin] = now
                 else:
                     del opened_at[command.bin]
-            told += gates.passed()
+            reported += gates.passed()
             assert all(now - since <= max_open_s + 0.021 for since in opened_at.values())
     assert not opened_at
     assert passed <= accepted
-    assert sorted(item for item, _ in told) == sorted(map(str, accepted)), "each once"
-    assert passed >= {int(item) for item, was_open in told if was_open}
+    assert sorted(item for item, _ in reported) == sorted(map(str, accepted)), "each once"
+    assert passed >= {int(item) for item, was_open in reported if was_open}

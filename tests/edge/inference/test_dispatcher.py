@@ -91,15 +91,15 @@ def test_first_view_is_ready_at_once_and_a_further_one_is_held():
     assert views.ready(1.0 + HOLD_S)
 
 
-def test_another_view_is_wanted_only_from_some_way_on():
+def test_another_view_is_needed_only_from_some_way_on():
     views = ItemViews(item(1))
     assert views.wants_view(0.0, spacing_mm=60)
     views.offer(view(1.0))
     assert views.take().captured_at == 1.0 and views.in_work and not views.answers
     views.answered(prediction(0.7, 0.3))
     assert not views.in_work and views.answers == 1
-    wanted = [views.wants_view(mm, spacing_mm=60) for mm in (250, 309, 310, 190)]
-    assert wanted == [False, False, True, True]
+    needed = [views.wants_view(mm, spacing_mm=60) for mm in (250, 309, 310, 190)]
+    assert needed == [False, False, True, True]
 
 
 def test_best_view_has_the_most_confident_prediction():

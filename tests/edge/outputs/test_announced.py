@@ -60,10 +60,10 @@ def run_once(port: int, bins: list[str], state: Path | None, **changes) -> None:
     outbox = Outbox(10)
     outbox.show(Status(updated_at=0, state="running"))
     announced = None if state is None else state / "announced.json"
-    fresh = announced is None or not announced.exists()
+    is_new = announced is None or not announced.exists()
     thread = OutputThread("MQTT", MqttLink(config, outbox, bins, announced), 1.0)
     wait_until(lambda: thread.status.connected)
-    time.sleep(0.5 if fresh else 0.0)  # what the broker still has comes after that
+    time.sleep(0.5 if is_new else 0.0)  # what the broker still has comes after that
     assert thread.close() and thread.status.outages == 0
 
 

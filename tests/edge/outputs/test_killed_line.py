@@ -41,7 +41,7 @@ def test_a_killed_line_loses_no_record_and_counts_nothing_twice(kills, plc, tmp_
         times[place] += 1
     duplicates = sum(count - 1 for count in times.values())
     missed = len(placed) - len(times)
-    counts = f"{duplicates} counted twice, {missed} missed"
+    counts = f"{duplicates} duplicates, {missed} missed"
     injected(f"kill -9, {kills} times", f"{len(placed)} items: {counts}; no record lost")
     assert duplicates == 0
     # What nobody looked at while it passed, or what was taken for another one, went to manual.

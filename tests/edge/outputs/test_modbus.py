@@ -81,7 +81,7 @@ def test_a_plc_that_dies_and_comes_back_gets_closed_gates_and_no_stale_opening(
     assert median(took) < 0.005, "the line does not wait"
     gates.open("small")
     time.sleep(0.5)
-    plc.said.clear()
+    plc.printed.clear()
     plc.start()
     back_s = wait_until(lambda: gates.fault() is None)
     time.sleep(0.3)

@@ -165,8 +165,8 @@ def measured(page: Page, name: str, injected) -> Iterator[None]:
         watcher.join()
     peak[0] = max(peak[0], page.peak())
     assert peak[0] < MEMORY_BYTES, f"{peak[0] / 1e6:.0f} MB"
-    said = page.stderr.read_text()
-    assert "Traceback" not in said and said.count("\n") < 20, said[:2000]
+    logged = page.stderr.read_text()
+    assert "Traceback" not in logged and logged.count("\n") < 20, logged[:2000]
     for left in page.temporary.iterdir():
         kept = [file.stat().st_size for file in left.rglob("*") if file.is_file()]
         assert sum(kept) < 100_000, f"on the disk: {kept}"

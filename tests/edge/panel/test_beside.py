@@ -63,7 +63,7 @@ def test_a_page_that_dies_or_hangs_is_replaced_with_all_its_children(fake_page, 
     ]
 
 
-def test_a_page_that_cannot_be_started_is_said_once_and_tried_again(fake_page, logged):
+def test_a_page_that_cannot_be_started_is_reported_once_and_tried_again(fake_page, logged):
     port = free_port()
     config = Config.model_validate({"panel": {"port": port}})
     state = fake_page / "state"
@@ -95,7 +95,7 @@ def test_the_page_ends_with_a_line_that_was_killed(fake_page):
     os.kill(pids(fake_page)[0][1], signal.SIGKILL)  # the page's child is its own to mind
 
 
-def test_a_port_that_another_program_keeps_is_told_and_one_that_gets_free_is_waited_for():
+def test_a_port_that_another_program_keeps_is_reported_and_one_that_gets_free_is_waited_for():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(BadInput, match=str(port)):
@@ -108,5 +108,5 @@ def test_a_port_that_another_program_keeps_is_told_and_one_that_gets_free_is_wai
     ("host", "shown"),
     [("127.0.0.1", "http://127.0.0.1:80"), ("::1", "http://[::1]:80"), ("belt", "http://belt:80")],
 )
-def test_the_address_that_is_told_is_one(host, shown):
+def test_the_address_that_is_reported_is_one(host, shown):
     assert page_address(host, 80) == shown

@@ -134,9 +134,9 @@ def test_the_line_never_loads_gradio():
 
 
 def test_a_camera_whose_file_name_is_no_text_is_shown_all_the_same(tmp_path):
-    said = Status(updated_at=0, state="running", camera="film\udcff.mp4", message="a\udcff: gone")
+    status = Status(updated_at=0, state="running", camera="film\udcff.mp4", message="a\udcff: gone")
     publisher = LivePublisher(tmp_path / "state")
-    publisher.offer(None, [], said)
+    publisher.offer(None, [], status)
     publisher.close()
     assert publisher.failures == 0
     assert read_status(tmp_path / "state").camera == "film?.mp4"

@@ -51,7 +51,7 @@ def test_a_bad_file_gets_one_line(bundle, content):
     assert "\n" not in str(caught.value)
 
 
-def test_a_bundle_that_cannot_be_used_is_told_each_time(tmp_path, picture, make_bundle):
+def test_a_bundle_that_cannot_be_used_is_reported_each_time(tmp_path, picture, make_bundle):
     trial = Trial(tmp_path / "bundle", rules)
     with pytest.raises(BadInput, match="not a bundle"):
         trial(picture)

@@ -24,7 +24,7 @@ def listed(tmp_path):
     return write
 
 
-def told(path):
+def message_about(path):
     with pytest.raises(BadInput) as caught:
         read_listing(path)
     message = str(caught.value)
@@ -62,20 +62,20 @@ def told(path):
     ],
 )
 def test_a_fault_is_one_line_that_names_the_line(listed, content, line):
-    assert line in told(listed(content))
+    assert line in message_about(listed(content))
 
 
 def test_a_broken_link_is_named(listed, tmp_path):
     (tmp_path / "gone.jpg").symlink_to("nowhere.jpg")
-    assert "line 2: labeled Mouse, but" in told(listed("path,label\ngone.jpg,Mouse\n"))
-    assert "is a broken link" in told(listed("path,label\ngone.jpg,Mouse\n"))
+    assert "line 2: labeled Mouse, but" in message_about(listed("path,label\ngone.jpg,Mouse\n"))
+    assert "is a broken link" in message_about(listed("path,label\ngone.jpg,Mouse\n"))
 
 
 def test_a_list_of_absurd_size_is_not_read(listed, tmp_path):
     path = listed("path,label\na.jpg,Mouse\n")
     os.truncate(path, 2**40)
     started = time.monotonic()
-    assert "larger than 256 MB" in told(path) and time.monotonic() - started < 1
+    assert "larger than 256 MB" in message_about(path) and time.monotonic() - started < 1
 
 
 def test_headers_and_splits_are_taken_as_they_are_usually_written(listed):
@@ -84,7 +84,7 @@ def test_headers_and_splits_are_taken_as_they_are_usually_written(listed):
     assert {split: len(photos) for split, photos in listing.items()} == {"train": 1, "val": 1}
 
 
-def test_a_photo_listed_twice_counts_once_and_that_is_told(listed):
+def test_a_photo_listed_twice_counts_once_and_that_is_reported(listed):
     listing, left_out = read_listing(listed("path,label\na.jpg,Mouse\na.jpg,Mouse\n"))
     assert len(listing[UNSPLIT]) == 1
     assert [left.reason for left in left_out] == [LeftOutReason.TWICE]

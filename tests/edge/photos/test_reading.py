@@ -67,10 +67,10 @@ def test_one_bad_photo_among_good_ones_is_skipped(tmp_path):
     (tmp_path / "PCB").mkdir()
     Image.new("RGB", (4, 4)).save(tmp_path / "PCB" / "good.png")
     (tmp_path / "PCB" / "bad.png").write_bytes(b"")
-    said = []
-    readable = list(read_photos(find_photos(tmp_path), said.append))
+    messages = []
+    readable = list(read_photos(find_photos(tmp_path), messages.append))
     assert [photo.path.name for photo, _ in readable] == ["good.png"]
-    assert "bad.png" in said[0] and said[1:] == ["1 of 2 pictures could not be read"]
+    assert "bad.png" in messages[0] and messages[1:] == ["1 of 2 pictures could not be read"]
 
 
 def test_folders_without_photos_are_refused(tmp_path):
@@ -116,8 +116,8 @@ def test_every_orientation_is_set_upright_as_pillow_does_it(tmp_path, kind, orie
     path = tmp_path / f"photo.{kind}"
     Image.fromarray(noise()).save(path, exif=exif)
     with Image.open(path) as image:
-        wanted = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
-    np.testing.assert_array_equal(read_photo(path), wanted)
+        expected = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+    np.testing.assert_array_equal(read_photo(path), expected)
 
 
 def exif_jpeg(*entries, count=None):
@@ -222,7 +222,7 @@ def test_of_an_animation_the_first_picture_is_read(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["pipe.jpg", "folder.jpg", "null.jpg", "gone.jpg", "a\0b.jpg"])
-def test_what_is_no_regular_file_is_told_at_once(tmp_path, name):
+def test_what_is_no_regular_file_is_reported_at_once(tmp_path, name):
     os.mkfifo(tmp_path / "pipe.jpg")
     (tmp_path / "folder.jpg").mkdir()
     (tmp_path / "null.jpg").symlink_to("/dev/zero")

@@ -243,7 +243,7 @@ def test_a_damaged_file_of_version_2_is_set_aside(tmp_path, logged):
         ("", Reason.UNRECORDED),
     ],
 )
-def test_what_the_versions_before_said_becomes_a_reason(sentence, reason):
+def test_what_the_versions_before_recorded_becomes_a_reason(sentence, reason):
     bin_name = "small" if reason is Reason.SORTED else "manual"
     assert reason_of(sentence, bin_name) == reason.value
 

@@ -16,7 +16,7 @@ def fast(monkeypatch):
     monkeypatch.setattr("edge.records.writer.LONGEST_RETRY_SECONDS", 0.01)
 
 
-def test_what_would_end_the_thread_in_silence_is_said_and_it_goes_on(
+def test_what_would_end_the_thread_in_silence_is_reported_and_it_goes_on(
     fast, tmp_path, monkeypatch, injected, logged
 ):
     append, ended = Store.append, []

@@ -15,7 +15,7 @@ def test_there_are_at_least_twenty_and_each_says_what_it_is_about():
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         ("belt = []", "move it onwards"),
         ("belt = [{ seconds = 1, speed_mm_s = -5 }]", "move it onwards"),
@@ -28,10 +28,10 @@ def test_there_are_at_least_twenty_and_each_says_what_it_is_about():
         ("= 3", "TOML"),
     ],
 )
-def test_a_malformed_scenario_is_told_in_one_line(tmp_path, content, said):
+def test_a_malformed_scenario_is_reported_in_one_line(tmp_path, content, message):
     path = tmp_path / "mine.toml"
     path.write_text(content)
-    with pytest.raises(BadInput, match=said) as error:
+    with pytest.raises(BadInput, match=message) as error:
         read_scenario(str(path))
     assert "\n" not in str(error.value)
 
@@ -41,7 +41,7 @@ def test_an_unknown_name_lists_those_there_are():
         read_scenario("never-heard-of")
 
 
-def test_a_load_has_its_share_of_debris_and_only_the_wanted_labels():
+def test_a_load_has_its_share_of_debris_and_only_the_chosen_labels():
     load = Scenario.model_validate({"load": {"debris": 0.5, "labels": ["Mouse"]}}).load
     pieces = pieces_of(load, PhotoFolders(), 3, Config())
     labels = [next(pieces).label for _ in range(60)]

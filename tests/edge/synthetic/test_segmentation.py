@@ -62,7 +62,9 @@ def test_a_machine_that_fills_the_photo_is_more_than_its_dark_window(body):
 
 def test_a_white_machine_on_white_keeps_its_body():
     photo = plain((255, 255, 255))
-    photo[20:140, 40:120] = 253  # hardly to be told from the background, but for its door and panel
+    photo[20:140, 40:120] = (
+        253  # hardly distinguishable from the background, but for its door and panel
+    )
     cv2.circle(photo, (80, 90), 28, (60, 60, 70), 4)
     photo[24:34, 46:114] = 150
     truth = np.zeros((SIDE, SIDE), bool)
