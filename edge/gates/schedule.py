@@ -150,16 +150,6 @@ class GateSchedule:
                 self._passed.append((item, bin_name in were_open))
         return commands
 
-    def next_change_mm(self, encoder_mm: float) -> float | None:
-        """The next reading after this one at which a gate opens or closes; None: none is planned.
-
-        A caller whose steps are coarse calls `due` at these readings in between.
-        """
-        edges = (
-            edge for windows in self._windows.values() for window in windows for edge in window
-        )
-        return min((edge for edge in edges if edge > encoder_mm), default=None)
-
     def close_all(self) -> list[GateCommand]:
         """Close every gate and give up every opening: what is on its way goes to `manual`."""
         self._passages = [replace(passage, bin=None) for passage in self._passages]
