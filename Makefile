@@ -1,14 +1,16 @@
 # make demo: the conveyor on a simulated belt and its page. make test: the tests. make wheel: the
 # device's part as one file to install, in dist/. make test-device: the device's tests in a venv
-# without the workstation's packages. All need only make and python3 with venv.
+# without the workstation's packages. make test-slow: the slow tests. make coverage: make test, and
+# which lines it ran. All need only make and python3 with venv.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEVICE := .venv-device
 PORT ?= 7860
+SLOW ?= slow
 
-.PHONY: demo test test-slow test-device lint wheel clean
+.PHONY: demo test coverage test-slow test-device lint wheel clean
 
 demo: $(VENV)/.edge
 	@$(BIN)/ewaste-edge demo --port $(PORT) $(if $(PHOTOS),--photos "$(PHOTOS)")
@@ -16,8 +18,12 @@ demo: $(VENV)/.edge
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -m "not slow"
 
+coverage: $(VENV)/.dev
+	$(BIN)/python -m pytest -m "not slow" --cov=edge --cov=train --cov=convert \
+		--cov-report=term:skip-covered
+
 test-slow: $(VENV)/.dev
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m "$(SLOW)" --timeout 1200
 
 test-device: $(DEVICE)/.installed
 	$(DEVICE)/bin/python -m pytest -m "not slow" tests/edge
@@ -53,8 +59,8 @@ $(VENV)/.dev: $(VENV)/bin/python setup.py
 $(DEVICE)/.installed: setup.py
 	@$(PYTHON) -m venv $(DEVICE)
 	@$(DEVICE)/bin/python -m pip install --quiet --disable-pip-version-check --editable \
-		'.[panel,mqtt,modbus]' gpiozero pytest hypothesis psutil
+		'.[panel,mqtt,modbus]' gpiozero pytest pytest-timeout hypothesis psutil
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(DEVICE) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(DEVICE) build dist *.egg-info .coverage .pytest_cache .ruff_cache .hypothesis

@@ -51,6 +51,8 @@ TUNE = ["optuna>=4"]
 BENCHMARKS = ["psutil>=5.9"]
 DEV = [
     "pytest>=8",
+    "pytest-timeout>=2.3",
+    "pytest-cov>=5",
     "hypothesis>=6.100",
     "ruff>=0.9",
     "mypy>=1.15",

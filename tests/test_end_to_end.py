@@ -11,6 +11,7 @@ from edge.records.store import Store
 from tests.support.records import labels_in
 
 ROOT = Path(__file__).parents[1]
+pytestmark = pytest.mark.slow  # trains and converts a whole ResNet50
 
 
 def run(*command: object, timeout: float = 400) -> subprocess.CompletedProcess:

@@ -72,6 +72,7 @@ def test_the_line_keeps_up_with_a_film_of_a_fast_belt():
 
 
 @pytest.mark.slow
+@pytest.mark.soak
 def test_hours_of_belt_leak_no_handles_or_threads():
     notes = benchmark("endurance", "--hours", 0.15, "--megabytes", 10)["notes"]
     assert notes[-1]["items"] > 50

@@ -15,7 +15,9 @@ from tests.support.waiting import wait_until
 ROOT = Path(__file__).parents[3]
 
 
-@pytest.mark.parametrize("kills", [20, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "kills", [20, pytest.param(200, marks=[pytest.mark.slow, pytest.mark.soak])]
+)
 def test_a_killed_line_loses_no_record_and_counts_nothing_twice(kills, plc, tmp_path, injected):
     command = [sys.executable, str(FOLDER / "killed_line.py"), str(kills), "2"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}

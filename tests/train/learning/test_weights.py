@@ -105,6 +105,7 @@ def test_a_file_that_is_cut_off_is_named(stored, tmp_path, name):
 
 
 @pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.parametrize("name", ["legacy.h5", "keras3.weights.h5", "keras3.keras"])
 def test_corrupted_files_are_read_or_named_and_nothing_else(stored, tmp_path, monkeypatch, name):
     """Some of these keep HDF5 busy for ever."""
