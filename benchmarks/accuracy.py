@@ -1,7 +1,6 @@
 """Accuracy of a bundle on labeled photos, without TensorFlow: python benchmarks/accuracy.py."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -29,7 +28,7 @@ def evaluate(bundle_path: Path, photos: Path) -> dict:
     unknown = sorted({photo.label for photo in found} - set(bundle.labels))
     if unknown:
         raise BadInput(f"{photos}: classes that the model does not know: {', '.join(unknown)}")
-    readable = read_photos(found, lambda line: print(line, file=sys.stderr))
+    readable = read_photos(found)
     classes, probabilities = [], []
     for photo, image in track(readable, "classifying", len(found), transient=True):
         classes.append(bundle.labels.index(photo.label))

@@ -43,7 +43,7 @@ def measure(data: Path, weights: str, photos: int, epochs: int) -> dict[str, flo
     Raises:
         EwasteError: the data or the weights cannot be used.
     """
-    dataset = read_dataset([data], 224, 0, lambda line: None, keep_duplicates=True)
+    dataset = read_dataset([data], 224, 0, keep_duplicates=True)
     chosen = np.random.default_rng(0).permutation(len(dataset.train.classes))[:photos]
     split = dataset.train.take(chosen)
     network = build_network(int(split.classes.max()) + 1, 224, weights)

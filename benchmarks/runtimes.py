@@ -128,7 +128,7 @@ def read_images(bundle: Bundle, photos: Path | None, images: int) -> np.ndarray:
         drawn = [draw_input(labels[n % len(labels)], n, size) for n in range(images)]
         return np.stack(drawn)
     chosen = stratify(find_photos(photos), 0)[:images]
-    read = read_photos(chosen, lambda line: print(line, file=sys.stderr))
+    read = read_photos(chosen)
     return np.stack([model_input(pixels, size) for _, pixels in read])
 
 

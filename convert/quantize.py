@@ -1,9 +1,10 @@
 """Convert a training run to a bundle: python convert/quantize.py --run RUN --data DIR --out OUT."""
 
+import logging
 import os
 import platform
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timezone
 from importlib.metadata import version
@@ -72,19 +73,18 @@ from edge.photos.reading import read_photos
 from edge.quiet import quiet
 from edge.terminal import out as results
 from train.command import command, print_json, print_table, problem
-from train.progress import say
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     from convert.tflite.converter import Converter
 
+log = logging.getLogger("convert.quantize")  # also where this module is __main__
+
 VERSIONED = ("tensorflow", "keras", "numpy", "ai-edge-litert")
 QUANTIZERS = ("tflite", "ai-edge")
 SHOWN_LAYERS = 12
 """Rows of the layer table on the terminal."""
-
-OnMessage = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,7 @@ def read_gate(path: Path | None) -> ParityGate:
     return ParityGate() if path is None else read_toml(path, ParityGate)
 
 
-def quantize(options: ConversionOptions, on_message: OnMessage = say) -> ConversionResult:
+def quantize(options: ConversionOptions) -> ConversionResult:
     """Convert the model of a run to some variants and, if int8 passes the gate, write its bundle.
 
     The parity report is written next to the bundle in any case: `OUT.parity.json`, and
@@ -172,7 +172,6 @@ def quantize(options: ConversionOptions, on_message: OnMessage = say) -> Convers
 
     Args:
         options: what to convert, and how.
-        on_message: receives a line for each step.
 
     Raises:
         BadInput: the run, the data or `out` cannot be used.
@@ -185,7 +184,7 @@ def quantize(options: ConversionOptions, on_message: OnMessage = say) -> Convers
     key = None if options.sign is None else read_key(options.sign)
     run = read_run(options.run).at_size(options.image_size)
     titles = dataset_names(options.data)
-    listed = {data: find_splits(data, run.path, on_message) for data in titles}
+    listed = {data: find_splits(data, run.path) for data in titles}
     train = [
         find_split(data, listing, "train", run.labels, titles[data])
         for data, listing in listed.items()
@@ -193,20 +192,18 @@ def quantize(options: ConversionOptions, on_message: OnMessage = say) -> Convers
     compared = [
         split
         for data, listing in listed.items()
-        for split in find_comparison_splits(
-            data, listing, options.splits, run.labels, titles[data], on_message
-        )
+        for split in find_comparison_splits(data, listing, options.splits, run.labels, titles[data])
     ]
     for note in hazard_notes(run.labels, run.calibration.parameters.hazards):
-        on_message(note)
+        log.warning(note)
     if unbinned := _unbinned_note(options.line, run.labels):
-        on_message(unbinned)
+        log.warning(unbinned)
     if not run.calibration.calibrated:
-        on_message(
+        log.warning(
             f"{run.path}: not calibrated (train/calibrate.py); the bundle gets default thresholds"
         )
     elif run.size != run.trained_size:
-        on_message(
+        log.warning(
             f"thresholds and temperature were fitted at {run.trained_size} px, not {run.size} px"
         )
     try:
@@ -217,26 +214,23 @@ def quantize(options: ConversionOptions, on_message: OnMessage = say) -> Convers
                 compared=compared,
                 options=options,
                 scratch=Path(scratch),
-                on_message=on_message,
             )
             variants = []
             for name in options.variants:
                 variants.append(evaluator.evaluate(name, converter.convert(name)))
                 row = variants[-1].row
-                on_message(
+                log.info(
                     f"{name}: agreement with Keras {row.agreement:.2%}, accuracy "
                     f"{row.accuracy:.2%}, gate {row.gate}"
                 )
-            layers, chosen = _quantize_selectively(
-                converter, evaluator, variants, options, on_message
-            )
+            layers, chosen = _quantize_selectively(converter, evaluator, variants, options)
             if chosen not in variants:
                 variants.append(chosen)
-            rows = _write_reports(options, variants, chosen, layers, on_message)
+            rows = _write_reports(options, variants, chosen, layers)
             bundle = None
             if chosen.row.variant in (INT8, SELECTIVE) and not chosen.failed:
                 bundle = _write_bundle(run, options, chosen, converter.calibration, layers, key)
-                on_message(f"wrote {options.out}, digest {bundle.digest[:12]}")
+                log.info(f"wrote {options.out}, digest {bundle.digest[:12]}")
             return ConversionResult(chosen, rows, layers, bundle)
     except OSError as error:
         hint = "check space and rights, there and in the temporary folder"
@@ -250,23 +244,22 @@ def _prepare(
     compared: Sequence[PhotoSplit],
     options: ConversionOptions,
     scratch: Path,
-    on_message: OnMessage,
 ) -> tuple["Converter", VariantEvaluator]:
     """Load the model, and run Keras and unquantized TFLite on the images of the comparison."""
-    on_message("loading TensorFlow and the model")
+    log.info("loading TensorFlow and the model")
     with quiet():  # imported here since it takes seconds: bad input is reported before
         from convert.tflite import tensorflow_converter as tflite
         from convert.tflite.converter import Converter
     model = tflite.load_model(run)
-    inputs = _calibration_inputs(train, run, options, on_message)
-    on_message(f"converting, calibrated on {len(inputs)} training photos")
+    inputs = _calibration_inputs(train, run, options)
+    log.info(f"converting, calibrated on {len(inputs)} training photos")
     graph = scratch / "graph"
     tflite.export_graph(model, graph)
     fp32 = tflite.convert_fp32(graph)
     converter = Converter(graph, fp32, inputs, options.quantizer, run.labels)
-    images = _read_images(compared, run, on_message)
+    images = _read_images(compared, run)
     names = ", ".join(dict.fromkeys(("Keras", FP32, *options.variants)))
-    on_message(f"comparing {names} on {len(images.names)} photos")
+    log.info(f"comparing {names} on {len(images.names)} photos")
     predict = tflite.float_outputs(model)
     temperature = run.calibration.parameters.temperature
     keras = predict_all(keras_predictor(predict, temperature), images.pixels, "running Keras")
@@ -280,7 +273,7 @@ def _prepare(
             threads=options.threads,
             slow_images=options.slow_images,
             scratch=scratch,
-            claim=_training_claim(run, images, keras, on_message),
+            claim=_training_claim(run, images, keras),
         ),
     )
     fp32_predictor = tflite_predictor(evaluator.load(fp32))
@@ -289,7 +282,7 @@ def _prepare(
 
 
 def _training_claim(
-    run: Run, images: ComparisonImages, keras: ModelOutputs, on_message: OnMessage
+    run: Run, images: ComparisonImages, keras: ModelOutputs
 ) -> TrainingClaim | None:
     """What the run claims of its model; None: nothing, or nothing for this input size."""
     if run.accuracy is None or run.size != run.trained_size:
@@ -299,7 +292,7 @@ def _training_claim(
     if run.confusion is not None:
         changed = least_changed(run.confusion, images.classes[tested], keras.top[tested])
         if changed is None:
-            on_message(
+            log.warning(
                 "the test photos are not those of the training run: only the accuracy is compared"
             )
     if changed is None:
@@ -321,7 +314,7 @@ def _ood_score(run: Run) -> OodScore:
 
 
 def _calibration_inputs(
-    train: Sequence[PhotoSplit], run: Run, options: ConversionOptions, on_message: OnMessage
+    train: Sequence[PhotoSplit], run: Run, options: ConversionOptions
 ) -> np.ndarray:
     """The calibration images, with the classes as even as possible: uint8 RGB [images, S, S, 3].
 
@@ -331,7 +324,7 @@ def _calibration_inputs(
     photos = stratify([photo for split in train for photo in split.photos], options.seed)
     inputs: list[np.ndarray] = []
     seen = set()
-    for photo, pixels in read_photos(photos[: options.calibration], on_message):
+    for photo, pixels in read_photos(photos[: options.calibration]):
         inputs.append(model_input(pixels, run.size))
         seen.add(photo.label)
     missing = [label for label in run.labels if label not in seen]
@@ -343,12 +336,10 @@ def _calibration_inputs(
     return np.stack(inputs)
 
 
-def _read_images(
-    compared: Sequence[PhotoSplit], run: Run, on_message: OnMessage
-) -> ComparisonImages:
+def _read_images(compared: Sequence[PhotoSplit], run: Run) -> ComparisonImages:
     names, splits, classes, images, datasets = [], [], [], [], []
     for split in compared:
-        for photo, pixels in read_photos(split.photos, on_message):
+        for photo, pixels in read_photos(split.photos):
             names.append(split.name_of(photo))
             splits.append(split.name)
             datasets.append(split.title)
@@ -369,7 +360,6 @@ def _quantize_selectively(
     evaluator: VariantEvaluator,
     variants: Sequence[EvaluatedVariant],
     options: ConversionOptions,
-    on_message: OnMessage,
 ) -> tuple[tuple[LayerSqnr, ...], EvaluatedVariant]:
     """Rank the layers by SQNR and keep some of them in float, as far as the options ask for it.
 
@@ -380,7 +370,7 @@ def _quantize_selectively(
     failing = chosen.row.variant == INT8 and bool(chosen.failed)
     if not options.explain and not (options.keep_float and failing):
         return (), chosen
-    on_message("ranking the layers by SQNR")
+    log.info("ranking the layers by SQNR")
     selective = converter.selective()
     ranked = selective.rank()
     if not (options.keep_float and failing):
@@ -391,12 +381,12 @@ def _quantize_selectively(
         note = f"{len(names)} of {len(ranked)} layers in float"
         found = evaluator.evaluate(SELECTIVE, selective.convert(names), names, note)
         tried[tuple(names)] = found
-        on_message(f"{note}: agreement with Keras {found.row.agreement:.2%}, gate {found.row.gate}")
+        log.info(f"{note}: agreement with Keras {found.row.agreement:.2%}, gate {found.row.gate}")
         return not found.failed
 
     kept = fewest_float_layers(ranked, passes)
     if kept is None:
-        on_message("the gate refuses the model even with all layers in float")
+        log.info("the gate refuses the model even with all layers in float")
         return tuple(ranked), chosen
     return tuple(ranked), tried[kept]
 
@@ -406,7 +396,6 @@ def _write_reports(
     variants: Sequence[EvaluatedVariant],
     chosen: EvaluatedVariant,
     layers: Sequence[LayerSqnr],
-    on_message: OnMessage,
 ) -> tuple[VariantRow, ...]:
     """Write the models and the parity report; returns the table with latencies."""
     options.out.resolve().parent.mkdir(parents=True, exist_ok=True)
@@ -419,7 +408,7 @@ def _write_reports(
         replace(each.row, median_ms=round(ms, 2)) for each, ms in zip(variants, times, strict=True)
     )
     write_report(options.beside("parity"), options.out.name, chosen, rows, layers)
-    on_message(f"wrote the comparison: {options.beside('parity')}.json and .html")
+    log.info(f"wrote the comparison: {options.beside('parity')}.json and .html")
     return rows
 
 

@@ -26,14 +26,17 @@ class _Kept(logging.Handler):
 
 @pytest.fixture
 def logged() -> Iterator[list[str]]:
-    """What the device's modules log while a test runs, from INFO on, line by line."""
-    handler, log = _Kept(), logging.getLogger("edge")
-    log.addHandler(handler)
-    level = log.level
-    log.setLevel(logging.INFO)
+    """What our modules log while a test runs, from INFO on, line by line."""
+    handler = _Kept()
+    loggers = [logging.getLogger(name) for name in ("edge", "train", "convert")]
+    levels = [log.level for log in loggers]
+    for log in loggers:
+        log.addHandler(handler)
+        log.setLevel(logging.INFO)
     yield handler.lines
-    log.setLevel(level)
-    log.removeHandler(handler)
+    for log, level in zip(loggers, levels, strict=True):
+        log.setLevel(level)
+        log.removeHandler(handler)
 
 
 FAULTS: list[tuple[str, str, str, str]] = []
@@ -92,9 +95,7 @@ def tiny_bundle(tiny_run: Path, drawn_data: Path, tmp_path_factory: pytest.TempP
     from convert.quantize import ConversionOptions, quantize
 
     out = tmp_path_factory.mktemp("bundles") / "tiny-int8"
-    outcome = quantize(
-        ConversionOptions(tiny_run, (drawn_data,), out, calibration=40), lambda line: None
-    )
+    outcome = quantize(ConversionOptions(tiny_run, (drawn_data,), out, calibration=40))
     assert outcome.chosen.failed == ()
     return out
 

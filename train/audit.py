@@ -2,8 +2,9 @@
 
 import base64
 import json
+import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -22,7 +23,9 @@ from edge.photos.reading import LabeledPhoto, count_unreadable, read_photo, stor
 from edge.terminal import out as results
 from train.command import command, print_json
 from train.data.duplicates import SIZE, digest, find_groups
-from train.progress import bar, say
+from train.progress import bar
+
+log = logging.getLogger("train.audit")  # also where this module is __main__
 
 TEMPLATE = Path(__file__).with_name("audit.html")
 EXTREMES = 8
@@ -122,10 +125,10 @@ def group_duplicates(photos: Sequence[Examined]) -> list[Group]:
     return sorted(groups, key=lambda group: (not group.conflict, not group.leak, not group.exact))
 
 
-def audit(data: Sequence[Path], out: Path, skipped: Callable[[str], None] = say) -> dict:
+def audit(data: Sequence[Path], out: Path) -> dict:
     """Examine datasets and write `audit.json` and the page `audit.html` into `out`.
 
-    Returns what `audit.json` holds. Unreadable photos are named to `skipped`.
+    Returns what `audit.json` holds. Logs each unreadable photo.
 
     Raises:
         BadInput: a dataset cannot be listed, or none of its photos read.
@@ -143,7 +146,7 @@ def audit(data: Sequence[Path], out: Path, skipped: Callable[[str], None] = say)
     if problem := labels_problem(dict.fromkeys(photo.label for photo, _ in listed)):
         notes.append(f"not to be trained on: {problem}")
     for note in notes:
-        skipped(note)
+        log.warning(note)
     photos, unreadable = [], []
     with bar("reading", len(listed)) as on_step:
         for photo, split in listed:
@@ -151,12 +154,12 @@ def audit(data: Sequence[Path], out: Path, skipped: Callable[[str], None] = say)
                 photos.append(examine(photo, split))
             except BadInput as error:
                 unreadable.append(str(error))
-                skipped(f"skipped {error}")
+                log.warning(f"skipped {error}")
             on_step(1)
     if not photos:
         raise BadInput("none of the photos could be read; check the dataset")
     if unreadable:
-        skipped(count_unreadable(len(unreadable), len(listed)))
+        log.warning(count_unreadable(len(unreadable), len(listed)))
     groups = group_duplicates(photos)
     left_out = [left for each in surveys for left in each.left_out]
     report = {

@@ -1,5 +1,6 @@
 """Calibrate a run on its val photos: python train/calibrate.py --run RUN [--data DIR]."""
 
+import logging
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,8 @@ from edge.errors import BadInput
 from edge.photos.listing import SPLIT_FILE
 from train.command import command, load_tensorflow, print_json
 from train.evaluation.options import CalibrationOptions, Costs
-from train.progress import say
+
+log = logging.getLogger("train.calibrate")  # also where this module is __main__
 
 DEFAULT = Costs()
 
@@ -47,13 +49,13 @@ def main(
         predictor = open_predictor(run, threads=2)
         find_hazards(run, predictor.labels, hazard)
         sources = data or [run / SPLIT_FILE]
-        dataset = read_dataset(sources, predictor.size, seed, say, keep_duplicates=not data)
+        dataset = read_dataset(sources, predictor.size, seed, keep_duplicates=not data)
         if dataset.labels != predictor.labels:
             raise BadInput(f"{sources[0]}: other classes than the run's")
         options = CalibrationOptions(Costs(wrong_cost, hazard_cost), seed, masks)
         found = calibrate_run(run, dataset.train, dataset.val, hazard, options)
         for line in describe(found):
-            say(line)
+            log.info(line)
         if as_json:
             print_json({"parameters": found.parameters.model_dump(mode="json"), **found.figures})
 

@@ -3,6 +3,7 @@
 import errno
 import io
 import json
+import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,9 @@ from edge.errors import EwasteError
 from edge.process_setup import silence_tensorflow
 from edge.quiet import import_quietly
 from edge.terminal import ReaderGone, hold_streams, out, release_streams
-from train.progress import say
+from train.progress import install_handler
+
+log = logging.getLogger(__name__)
 
 WIDTH = 120
 """Columns of a table that is no terminal's."""
@@ -31,6 +34,7 @@ def command(written: Path = STDOUT, once_there_is_room: str = "make room") -> It
         once_there_is_room: what to do when the disk is full.
     """
     hold_streams()
+    install_handler()
     try:
         yield
     except ReaderGone:
@@ -75,5 +79,5 @@ def print_table(table: object) -> None:
 
 
 def _fail(message: str, code: int) -> None:
-    say(f"error: {message}", style="red")
+    log.error("error: %s", message)
     sys.exit(code)

@@ -7,7 +7,6 @@ import typer
 
 from train.command import command, print_json
 from train.evaluation.options import EvaluationRequest
-from train.progress import say
 
 
 def main(
@@ -47,11 +46,11 @@ def main(
         threads=threads,
     )
     with command(out):
-        from train.evaluation.evaluate import evaluate, print_summary, write_evaluation
+        from train.evaluation.evaluate import evaluate, log_summary, write_evaluation
 
-        figures, report = evaluate(request, say)
+        figures, report = evaluate(request)
         write_evaluation(out, figures, report)
-        print_summary(figures, out)
+        log_summary(figures, out)
         if as_json:
             print_json(figures)
 

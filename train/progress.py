@@ -1,5 +1,6 @@
-"""What a user sees of a long training: lines and bars on stderr."""
+"""What a user sees of a long training: log lines and bars on stderr."""
 
+import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -58,9 +59,24 @@ class _Stderr:
 console = Console(file=_Stderr(), highlight=False)  # type: ignore[arg-type]
 
 
-def say(text: object, style: str | None = None) -> None:
-    """A line on stderr that nothing depends on; names in it are no markup, and do no harm."""
-    console.print(safe_line(text), style=style, markup=False, soft_wrap=True)
+class ConsoleHandler(logging.Handler):
+    """Writes each record as one safe line to stderr, above a bar; errors are red."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record."""
+        style = "red" if record.levelno >= logging.ERROR else None
+        console.print(safe_line(record.getMessage()), style=style, markup=False, soft_wrap=True)
+
+
+HANDLER = ConsoleHandler()
+
+
+def install_handler() -> None:
+    """Show the log lines of training, conversion and benchmarks, and the device's warnings."""
+    for name in ("train", "convert", "benchmarks"):
+        logging.getLogger(name).addHandler(HANDLER)
+        logging.getLogger(name).setLevel(logging.INFO)
+    logging.getLogger("edge").addHandler(HANDLER)
 
 
 @contextmanager

@@ -4,13 +4,15 @@ Items found on plain backgrounds train a network that finds items on any backgro
 (`train.learning.segmenter`).
 """
 
+import logging
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from train.command import command, load_tensorflow
-from train.progress import say
+
+log = logging.getLogger("train.segment")  # also where this module is __main__
 
 
 def main(
@@ -33,7 +35,7 @@ def main(
         found = segment_all(
             data=data, weights=weights, size=image_size, steps=steps, seed=seed, out=out
         )
-    say(
+    log.info(
         f"{out}: {found.plain + found.learned} masks of {found.photos} photos: {found.plain} on a "
         f"plain background, {found.learned} by the trained network"
     )

@@ -1,7 +1,8 @@
 """The photos of a dataset that calibrate a model, and those that it is compared on."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain, zip_longest
 from pathlib import Path
@@ -13,6 +14,8 @@ from edge.labels import also_called, normalized
 from edge.photos.dataset import find_dataset, name_in_dataset, of_split, survey
 from edge.photos.listing import SPLIT_FILE, UNSPLIT, Listing
 from edge.photos.reading import LabeledPhoto
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -36,20 +39,19 @@ class PhotoSplit:
         return f"{self.title}/{name_in_dataset(self.data, photo.path)}"
 
 
-def find_splits(data: Path, run: Path, on_message: Callable[[str], None]) -> Listing:
+def find_splits(data: Path, run: Path) -> Listing:
     """List a dataset by split; a dataset without splits is split as it was for training.
 
     Args:
         data: the dataset, a folder or a CSV file.
         run: the training run directory.
-        on_message: receives a line for each kind of file that is left out.
 
     Raises:
         BadInput: the dataset cannot be listed, or the run does not know its photos.
     """
     surveyed = survey(data)
     for note in surveyed.notes():
-        on_message(note)
+        log.warning(note)
     listing = surveyed.listing
     if UNSPLIT not in listing:
         return listing
@@ -97,7 +99,6 @@ def find_comparison_splits(
     names: Sequence[str],
     labels: Sequence[str],
     title: str,
-    on_message: Callable[[str], None],
 ) -> list[PhotoSplit]:
     """The splits that models are compared on: those of `names` that the dataset has.
 
@@ -107,7 +108,6 @@ def find_comparison_splits(
         names: the requested splits.
         labels: the class names of the run.
         title: the unique name of the dataset.
-        on_message: receives a line for each missing split.
 
     Raises:
         BadInput: the dataset has none of them, or a class is not among `labels`.
@@ -119,7 +119,7 @@ def find_comparison_splits(
         )
     for name in names:
         if name not in present:
-            on_message(f"{data}: has no {name} split; comparing on {' and '.join(present)} only")
+            log.warning(f"{data}: has no {name} split; comparing on {' and '.join(present)} only")
     return [find_split(data, listing, name, labels, title) for name in present]
 
 

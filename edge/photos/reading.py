@@ -56,6 +56,7 @@ ORIENTATION = 0x0112  # EXIF tag
 Read = TypeVar("Read")
 
 # What decoders say is about pictures that are read, or named as unreadable, anyway.
+log = logging.getLogger(__name__)
 logging.getLogger("PIL").setLevel(logging.CRITICAL)
 with suppress(OSError, AttributeError):
     # libtiff, which Pillow brings along, prints past Python's stderr.
@@ -169,13 +170,11 @@ def read_photo(path: Path, background: str = "white") -> np.ndarray:
     )
 
 
-def read_photos(
-    photos: Iterable[LabeledPhoto], skipped: Callable[[str], None]
-) -> Iterator[tuple[LabeledPhoto, np.ndarray]]:
+def read_photos(photos: Iterable[LabeledPhoto]) -> Iterator[tuple[LabeledPhoto, np.ndarray]]:
     """Read photos one by one; unreadable ones are left out.
 
-    `skipped` gets a line for each, and at the end one that counts them. Yields pairs of the photo
-    and its uint8 RGB [height, width, 3] pixels; only one is in memory.
+    Logs each of those, and their number at the end. Yields pairs of the photo and its uint8 RGB
+    [height, width, 3] pixels; only one is in memory.
 
     Raises:
         BadInput: not one photo could be read (at the end).
@@ -185,7 +184,7 @@ def read_photos(
         try:
             pixels = read_photo(photo.path)
         except BadInput as error:
-            skipped(f"skipped {error}")
+            log.warning("skipped %s", error)
             unreadable += 1
             continue
         read += 1
@@ -193,7 +192,7 @@ def read_photos(
     if not read:
         raise BadInput("none of the photos could be read; check the dataset")
     if unreadable:
-        skipped(count_unreadable(unreadable, read + unreadable))
+        log.warning(count_unreadable(unreadable, read + unreadable))
 
 
 def count_unreadable(unreadable: int, of: int) -> str:

@@ -142,7 +142,7 @@ def pieces_of(
 def _photos(folder: Path | None) -> list[LabeledPhoto]:
     if folder is None:
         return []
-    return [photo for photo, _ in read_photos(find_photos(folder), log.warning)]
+    return [photo for photo, _ in read_photos(find_photos(folder))]
 
 
 def demo_source(config: Config, photos: Path | None, seed: int) -> Source:

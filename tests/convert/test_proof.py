@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[2]
 
 def converted(run: Path, data: Path, out: Path, **changes: object) -> ConversionResult:
     request = ConversionOptions(run, (data,), out, **{"calibration": 40, **changes})
-    return quantize(request, lambda line: None)
+    return quantize(request)
 
 
 @pytest.fixture(scope="module")

@@ -152,7 +152,7 @@ def test_a_refusal_leaves_the_bundle_that_was_there(
     out = Path(shutil.copytree(tiny_bundle, tmp_path / "out"))
     impossible = ParityGate(accuracy_drop=-1)
     request = ConversionOptions(tiny_run, (drawn_data,), out, calibration=40, gate=impossible)
-    failed = quantize(request, lambda line: None).chosen.failed
+    failed = quantize(request).chosen.failed
     assert len(failed) == 1 and "at most -100.00 allowed" in failed[0]
     assert load_bundle(out).digest == load_bundle(tiny_bundle).digest
 
@@ -320,7 +320,7 @@ def test_a_file_that_is_no_keras_model_is_bad_input(
     for content in (b"", b"PK\x03\x04 half a zip", (run / "model.keras").read_bytes()[:5000]):
         (run / "model.keras").write_bytes(content)
         with pytest.raises(BadInput, match="not a Keras model") as error:
-            quantize(request, lambda line: None)
+            quantize(request)
         assert "\n" not in str(error.value)
 
 
@@ -332,7 +332,7 @@ def test_labels_that_are_not_the_models_are_bad_input(
     config["labels"] = [*LABELS, "Printer"]
     (run / "config.json").write_text(json.dumps(config))
     with pytest.raises(BadInput, match="5 labels"):
-        quantize(ConversionOptions(run, (drawn_data,), tmp_path / "out"), lambda line: None)
+        quantize(ConversionOptions(run, (drawn_data,), tmp_path / "out"))
 
 
 def test_a_model_with_another_input_than_raw_rgb_is_refused(tiny_fp32: Path) -> None:

@@ -255,15 +255,15 @@ def test_a_run_is_calibrated_and_then_judged_by_what_was_found(calibrated):
     assert "Battery, suspected from" in done.stderr
 
 
-def test_a_bundle_takes_over_what_its_run_was_calibrated_to(calibrated, drawn_data, tmp_path):
+def test_a_bundle_takes_over_what_its_run_was_calibrated_to(
+    calibrated, drawn_data, tmp_path, logged
+):
     from convert.quantize import ConversionOptions, quantize
 
     run, _ = calibrated
-    said: list[str] = []
-    quantize(
-        ConversionOptions(run, (drawn_data,), tmp_path / "bundle", calibration=40), said.append
-    )
-    assert not any("not calibrated" in line for line in said)
+    quantize(ConversionOptions(run, (drawn_data,), tmp_path / "bundle", calibration=40))
+    assert logged
+    assert not any("not calibrated" in line for line in logged)
     of_bundle, of_run = (open_predictor(each, 1) for each in (tmp_path / "bundle", run))
     assert of_bundle.rules.thresholds == of_run.rules.thresholds
     assert of_bundle.temperature == of_run.temperature

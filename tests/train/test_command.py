@@ -1,6 +1,7 @@
 """The workstation's commands as processes: what they say, and what becomes of what they say."""
 
 import json
+import logging
 import os
 import shutil
 import subprocess
@@ -13,7 +14,7 @@ from typer.testing import CliRunner
 
 from train.audit import main as audit_main
 from train.command import command, problem
-from train.progress import say
+from train.progress import install_handler
 
 ROOT = Path(__file__).parents[2]
 
@@ -88,7 +89,8 @@ def test_a_line_that_no_terminal_takes_is_given_up(monkeypatch):
             return False
 
     monkeypatch.setattr(sys, "stderr", Closed())
-    say("Téléphone 手机")
+    install_handler()
+    logging.getLogger("train").info("Téléphone 手机")
 
 
 def test_a_permission_is_a_permission_and_a_full_disk_is_full(tmp_path, capsys):

@@ -169,7 +169,7 @@ def test_judging_a_bundle_does_without_tensorflow(tiny_bundle, drawn_data, tmp_p
         "import sys; from pathlib import Path; from train.evaluation.evaluate import evaluate; "
         "from train.evaluation.options import EvaluationRequest; "
         f"evaluate(EvaluationRequest(Path({str(tiny_bundle)!r}), Path({str(drawn_data)!r}), "
-        "corruption_photos=0, background=False), print); "
+        "corruption_photos=0, background=False)); "
         "print(sorted({name.partition('.')[0] for name in sys.modules} & {'tensorflow', 'keras'}))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)

@@ -1,7 +1,8 @@
 """Labeled photos become arrays ready for the model, no picture on both sides of a split."""
 
+import logging
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from edge.photos.dataset import dataset_names, of_split, survey
 from edge.photos.listing import SPLITS, UNSPLIT
 from edge.photos.reading import LabeledPhoto, read_photos
 from train.data.duplicates import find_groups
+
+log = logging.getLogger(__name__)
 
 HELD_BACK = 0.1
 """Share of a dataset without splits that goes to val, and again to test."""
@@ -76,26 +79,25 @@ def read_dataset(
     sources: Sequence[Path],
     size: int,
     seed: int,
-    on_message: Callable[[str], None],
     keep_duplicates: bool = False,
 ) -> Dataset:
     """Read photos, find the copies among them, and see that none is in two splits.
 
     A photo of train with a copy in val or test is left out, and one of val with a copy in test,
     unless `keep_duplicates`. A source without splits is split by `seed` (`split_photos`).
-    Unreadable photos are named to `on_message`.
+    Logs each unreadable photo, and what else a person should know of the sources.
 
     Raises:
         BadInput: a source cannot be used, one class only, a class in val or test that train lacks,
             or nothing of a class is left to train on.
     """
     dataset_names(sources)  # refuses one that is given twice
-    listed = _list_photos(sources, on_message)
+    listed = _list_photos(sources)
     labels = _labels(listed)
     # Not by equality: one file may be listed in two splits.
     origins = {id(photo): (source, split) for source, split, photo in listed}
     photos, pixels = [], []
-    for photo, image in read_photos((photo for *_, photo in listed), on_message):
+    for photo, image in read_photos((photo for *_, photo in listed)):
         photos.append(photo)
         pixels.append(model_input(image, size))
     origin = [origins[id(photo)] for photo in photos]
@@ -183,15 +185,13 @@ def split_photos(
     return of_group[of_photo]
 
 
-def _list_photos(
-    sources: Sequence[Path], on_message: Callable[[str], None]
-) -> list[tuple[Path, str, LabeledPhoto]]:
+def _list_photos(sources: Sequence[Path]) -> list[tuple[Path, str, LabeledPhoto]]:
     """All photos as (source, split, photo); the split is UNSPLIT throughout a source or nowhere."""
     listed = []
     for source in sources:
         surveyed = survey(source)
         for note in surveyed.notes():
-            on_message(note)
+            log.warning(note)
         listing = surveyed.listing
         splits = [UNSPLIT] if UNSPLIT in listing else SPLITS
         for split in splits:

@@ -1,9 +1,10 @@
 """Evaluate a run or a bundle, and write its report."""
 
 import json
+import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,12 +33,12 @@ from train.evaluation.options import EvaluationRequest
 from train.evaluation.predictor import Answers, Predictor, answer_all, open_predictor
 from train.evaluation.reliability import calibration_error, calibration_error_by_chance, reliability
 from train.evaluation.report import Example, Mistake, render_report
-from train.progress import bar, say
+from train.progress import bar
+
+log = logging.getLogger(__name__)
 
 MAX_MISTAKES = 12
 SEED = 0
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class EvaluationPhotos:
         return [photo.label for photo in self.photos]
 
 
-def evaluate(request: EvaluationRequest, say: Say) -> tuple[dict, str]:
+def evaluate(request: EvaluationRequest) -> tuple[dict, str]:
     """Judge a model.
 
     Returns the figures (what `evaluate.json` holds) and the report (HTML).
@@ -70,11 +71,11 @@ def evaluate(request: EvaluationRequest, say: Say) -> tuple[dict, str]:
     """
     started = time.monotonic()
     predictor = open_predictor(request.model, request.threads)
-    found = _find_known(request, predictor.labels, say)
+    found = _find_known(request, predictor.labels)
     ood_photos = []
     if request.unknown:
-        ood_photos = _surveyed(survey_photos(request.unknown), say).listing[UNSPLIT]
-    pictures = _read(found, predictor.size, say)
+        ood_photos = _surveyed(survey_photos(request.unknown)).listing[UNSPLIT]
+    pictures = _read(found, predictor.size)
     classes = np.array([predictor.labels.index(label) for label in pictures.labels])
     answers = _answer(predictor, "classifying", pictures.pixels, len(pictures.pixels))
     probabilities = softmax(answers.logits, predictor.temperature)
@@ -103,7 +104,7 @@ def evaluate(request: EvaluationRequest, say: Say) -> tuple[dict, str]:
         "background": None,
     }
     if ood_photos:
-        unknown = judge_unknown(predictor, answers, _read(ood_photos, predictor.size, say))
+        unknown = judge_unknown(predictor, answers, _read(ood_photos, predictor.size))
         figures["unknown"] = unknown
         for figure in ("auroc", "accepted_at_95", "accepted_at_95_low", "accepted_at_95_high"):
             figures[f"unknown_{figure}"] = unknown["scores"][unknown["score"]][figure]
@@ -267,14 +268,14 @@ def worst_mistakes(
     ]
 
 
-def _find_known(request: EvaluationRequest, labels: Sequence[str], say: Say) -> list[LabeledPhoto]:
+def _find_known(request: EvaluationRequest, labels: Sequence[str]) -> list[LabeledPhoto]:
     photos: list[LabeledPhoto] = []
     surveyed = None
     for split in request.splits:
         if split_named(split) is None and request.data.is_dir():
-            photos += _surveyed(survey_photos(request.data / split), say).listing[UNSPLIT]
+            photos += _surveyed(survey_photos(request.data / split)).listing[UNSPLIT]
             continue
-        surveyed = surveyed or _surveyed(survey(request.data), say)
+        surveyed = surveyed or _surveyed(survey(request.data))
         photos += of_split(request.data, surveyed.listing, split_named(split) or split)
     strange = sorted({photo.label for photo in photos} - set(labels))
     if strange:
@@ -283,15 +284,15 @@ def _find_known(request: EvaluationRequest, labels: Sequence[str], say: Say) -> 
     return photos
 
 
-def _surveyed(found: Survey, say: Say) -> Survey:
+def _surveyed(found: Survey) -> Survey:
     for note in found.notes():
-        say(note)
+        log.warning(note)
     return found
 
 
-def _read(photos: Sequence[LabeledPhoto], size: int, say: Say) -> EvaluationPhotos:
+def _read(photos: Sequence[LabeledPhoto], size: int) -> EvaluationPhotos:
     kept, pixels = [], []
-    for photo, image in read_photos(photos, say):
+    for photo, image in read_photos(photos):
         kept.append(photo)
         pixels.append(model_input(image, size))
     return EvaluationPhotos(tuple(kept), np.stack(pixels), len(photos) - len(kept))
@@ -370,31 +371,31 @@ def write_evaluation(out: Path, figures: dict, report: str) -> None:
         raise EwasteError(f"{out}: cannot be written ({error.strerror}); choose another") from None
 
 
-def print_summary(figures: dict, out: Path) -> None:
-    """Print the main figures of an evaluation on stderr."""
-    say(
+def log_summary(figures: dict, out: Path) -> None:
+    """Log the main figures of an evaluation."""
+    log.info(
         f"accuracy {figures['accuracy']:.1%} ({figures['accuracy_low']:.1%} to "
         f"{figures['accuracy_high']:.1%}) over {figures['images']} images, "
         f"calibration error {figures['ece']:.1%} (up to {figures['ece_by_chance_high']:.1%} by "
         "chance)"
     )
     for hazard, each in figures["decisions"]["hazards"].items():
-        say(
+        log.info(
             f"{hazard}: {each['recall']['count']} of {each['recall']['of']} found, "
             f"{each['safe']['count']} in no other bin; for that {each['suspected']['count']} of "
             f"{each['suspected']['of']} others go to manual"
         )
     if figures["background"]:
         backgrounds = figures["background"]["backgrounds"].items()
-        say(
+        log.info(
             f"{figures['background']['images']} items on other backgrounds: "
             + ", ".join(f"{background} {each['accuracy']:.1%}" for background, each in backgrounds)
         )
     if figures["unknown"]:
-        say(
+        log.info(
             f"out-of-distribution: AUROC {figures['unknown_auroc']:.3f}, "
             f"{figures['unknown_accepted_at_95']:.1%} accepted when 95% of items are kept"
         )
     if figures["corruptions"]:
-        say(f"corrupted pictures: mean accuracy {figures['corruptions']['mean']:.1%}")
-    say(f"report: {out / 'report.html'}")
+        log.info(f"corrupted pictures: mean accuracy {figures['corruptions']['mean']:.1%}")
+    log.info(f"report: {out / 'report.html'}")

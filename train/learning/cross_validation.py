@@ -1,6 +1,7 @@
 """K-fold cross-validation that shares the frozen features between the folds."""
 
 import json
+import logging
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,9 +14,11 @@ from sklearn.model_selection import StratifiedGroupKFold
 from edge.errors import BadInput
 from edge.files import write_whole
 from train.intervals import wilson
-from train.learning.fit import Material, ProgressReporter, fit
+from train.learning.fit import Material, OnStep, fit
 from train.learning.model import Network
 from train.learning.recipe import Recipe
+
+log = logging.getLogger(__name__)
 
 RESULT = "folds.json"
 
@@ -27,7 +30,7 @@ def cross_validate(
     recipe: Recipe,
     folds: int,
     out: Path,
-    report: ProgressReporter,
+    on_step: OnStep,
 ) -> dict:
     """Train on all but one part of the photos and judge on that part, for each of `folds` parts.
 
@@ -41,7 +44,7 @@ def cross_validate(
         recipe: how to train.
         folds: how many parts, 2 or more.
         out: folder for `folds.json`.
-        report: callbacks of the progress.
+        on_step: gets the progress.
 
     Returns what `folds.json` holds: mean and deviation of the accuracy, and each fold's accuracy
     with its Wilson interval.
@@ -62,13 +65,11 @@ def cross_validate(
     for number, (train, val) in enumerate(parts.split(everything, material.classes, groups)):
         if number < len(rows):
             continue
-        report.on_message(
-            f"fold {number + 1} of {folds}: {len(train)} to train, {len(val)} to judge"
-        )
+        log.info(f"fold {number + 1} of {folds}: {len(train)} to train, {len(val)} to judge")
         keras.utils.set_random_seed(recipe.seed)
         network = build()
         part = replace(material, train=train, val=val, augmented=everything, plain=everything)
-        history, _ = fit(network, part, recipe, out / f"fold-{number + 1}", report)
+        history, _ = fit(network, part, recipe, out / f"fold-{number + 1}", on_step)
         right = round(history[-1]["val_accuracy"] * len(val))
         low, high = wilson(right, len(val))
         rows.append(

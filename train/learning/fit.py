@@ -2,6 +2,7 @@
 
 import csv
 import io
+import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,12 +23,15 @@ from train.learning.features import Batches, cache_features, from_cache, from_ph
 from train.learning.model import Network, before_boundary, behind_boundary, set_trainable
 from train.learning.recipe import Phase, Recipe, plan_phases
 
+log = logging.getLogger(__name__)
+
 IMBALANCE, WEIGHT_CAP = 1.5, 10.0
 VALIDATION_BATCH = 32
 CHECKPOINT, HISTORY, TENSORBOARD = "checkpoint.npz", "history.csv", "tensorboard"
 EARLIER_PHASE_NAMES = {"fresh layers": "new layers", "thawed": "unfrozen"}
 
 OnStep = Callable[[str, int, int], None]
+"""Gets what is going on, how many steps of it are done, and of how many."""
 Row = dict[str, Any]
 
 
@@ -55,14 +59,6 @@ class Material:
     worker: TrainingWorker = field(default_factory=TrainingWorker)
 
 
-@dataclass(frozen=True)
-class ProgressReporter:
-    """Callbacks of a training: `on_step` gets (what, done, total), `on_message` a line."""
-
-    on_step: OnStep
-    on_message: Callable[[str], None]
-
-
 def class_weights(classes: np.ndarray) -> dict[int, float] | None:
     """Weights of the loss that make rare classes count as much as the common ones.
 
@@ -85,7 +81,7 @@ def fit(
     material: Material,
     recipe: Recipe,
     out: Path,
-    report: ProgressReporter,
+    on_step: OnStep,
     strategy: tf.distribute.Strategy | None = None,
 ) -> tuple[list[Row], dict[str, float]]:
     """Train `network` in place and leave it at its best epoch (least validation loss).
@@ -121,14 +117,14 @@ def fit(
         part = behind_boundary(network.model, phase.boundary)
         set_trainable(network, part, phase.unfrozen)
         started = time.monotonic()
-        take, validation = _sources(network, phase, material, recipe, report)
+        take, validation = _sources(network, phase, material, recipe, on_step)
         state["seconds_caching"] += time.monotonic() - started
         trainer = _Trainer(part, phase, take, validation, material, recipe, strategy)
         if arrays:
             trainer.restore(arrays)
         arrays = {}
         while not trainer.done(state):
-            _train_epoch(trainer, state, report)
+            _train_epoch(trainer, state, on_step)
             if material.worker.rank == 0:
                 _write_history(out, state["history"], writer)
                 save_checkpoint(out / CHECKPOINT, trainer.arrays(), state)
@@ -279,10 +275,10 @@ class _Steps(keras.callbacks.Callback):
         self._advanced(self._what, batch + 1, self.params["steps"])
 
 
-def _train_epoch(trainer: _Trainer, state: dict, report: ProgressReporter) -> None:
+def _train_epoch(trainer: _Trainer, state: dict, on_step: OnStep) -> None:
     """Run the next epoch and enter it into `state`."""
     started = time.monotonic()
-    measured = trainer.epoch(state["epoch"], report.on_step)
+    measured = trainer.epoch(state["epoch"], on_step)
     if state["least"] is None or measured["val_loss"] < state["least"]:
         state["least"] = measured["val_loss"]
         trainer.keep_best()
@@ -294,7 +290,7 @@ def _train_epoch(trainer: _Trainer, state: dict, report: ProgressReporter) -> No
         "seconds": round(time.monotonic() - started, 1),
     }
     state["history"].append(row)
-    report.on_message(
+    log.info(
         f"{row['phase']}, epoch {row['epoch']}: loss {row['loss']:.3f}, "
         f"accuracy {row['accuracy']:.1%}, val loss {row['val_loss']:.3f}, "
         f"val accuracy {row['val_accuracy']:.1%}, {row['seconds']} s"
@@ -309,7 +305,7 @@ def _seconds(state: dict) -> dict[str, float]:
 
 
 def _sources(
-    network: Network, phase: Phase, material: Material, recipe: Recipe, report: ProgressReporter
+    network: Network, phase: Phase, material: Material, recipe: Recipe, on_step: OnStep
 ) -> tuple[Callable[[np.ndarray, int], np.ndarray], tuple[np.ndarray, np.ndarray]]:
     """Where the batches of a phase come from, and its validation inputs and classes."""
     classes = material.classes[material.val]
@@ -321,15 +317,15 @@ def _sources(
     total = len(material.plain) + recipe.views * len(material.augmented)
     done = 0
 
-    def on_step(count: int) -> None:
+    def on_cached(count: int) -> None:
         nonlocal done
         done += count
-        report.on_step(f"features for the phase {phase.name}", done, total)
+        on_step(f"features for the phase {phase.name}", done, total)
 
     def cached(rows: np.ndarray, view: int) -> np.ndarray:
         path = material.cache / boundary / f"{view}.npy"
         rank = material.worker.rank
-        return cache_features(frozen, material.augmenter, rows, view, path, on_step, rank)
+        return cache_features(frozen, material.augmenter, rows, view, path, on_cached, rank)
 
     plain = from_cache([cached(material.plain, 0)], material.plain)
     # Each worker begins at another view, and finds those of the others when it comes to them.

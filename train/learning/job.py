@@ -1,7 +1,8 @@
 """The job of a training: its settings, and the photos and the network that follow from them."""
 
 import json
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -16,6 +17,8 @@ from train.data.masks import read_masks, squared
 from train.learning.fit import Material
 from train.learning.model import Network, build_network, continue_from
 from train.learning.recipe import Distribute, Precision, Recipe, recipe_of
+
+log = logging.getLogger(__name__)
 
 CONFIG, MODEL, FEATURES = "config.json", "model.keras", "features"
 
@@ -51,19 +54,15 @@ class Job:
     recipe: Recipe = field(default_factory=Recipe)
 
 
-def read(job: Job, on_message: Callable[[str], None]) -> Dataset:
-    """The photos, and a few lines on them to `on_message`; raises as
-    `train.data.dataset.read_dataset`.
-    """
-    dataset = read_dataset(
-        job.data, job.image_size, job.recipe.seed, on_message, job.keep_duplicates
-    )
-    on_message(
+def read(job: Job) -> Dataset:
+    """The photos; logs how many there are. Raises as `train.data.dataset.read_dataset`."""
+    dataset = read_dataset(job.data, job.image_size, job.recipe.seed, job.keep_duplicates)
+    log.info(
         f"{len(dataset.labels)} classes; {len(dataset.train.classes)} photos to train, "
         f"{len(dataset.val.classes)} to choose, {len(dataset.test.classes)} to judge"
     )
     if any(dataset.left_out.values()):
-        on_message(
+        log.info(
             f"left out for a copy in a later split: {dataset.left_out['train']} photos of train, "
             f"{dataset.left_out['val']} of val (--keep-duplicates keeps them)"
         )

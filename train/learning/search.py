@@ -4,6 +4,7 @@ The photos are read and the frozen part's features computed once; a trial is a t
 """
 
 import json
+import logging
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -16,10 +17,12 @@ from rich.table import Table
 
 from edge.errors import BadInput
 from edge.files import write_whole
-from train.learning.fit import Material, ProgressReporter, fit
+from train.learning.fit import Material, fit
 from train.learning.job import FEATURES, Job, build, described, material_of, read
 from train.learning.precision import choose_policy, set_policy
-from train.progress import bars, say
+from train.progress import bars
+
+log = logging.getLogger(__name__)
 
 STUDY, TRIAL, RESULT = "study.db", "trial", "tune.json"
 
@@ -40,7 +43,7 @@ def tune(job: Job, trials: int, out: Path) -> dict:
         EwasteError: something cannot be written; `out` stays good to be continued.
     """
     set_policy(policy := choose_policy(job.precision), job.recipe.seed)
-    dataset = read(job, say)
+    dataset = read(job)
     network = build(job, dataset.labels)
     if not network.pretrained:
         raise BadInput(f"--weights {job.weights}: without pretrained stages there is no cache")
@@ -52,7 +55,7 @@ def tune(job: Job, trials: int, out: Path) -> dict:
         study.sampler = optuna.samplers.TPESampler(seed=job.recipe.seed + finished)
         trial = study.ask()
         tried = _suggest(trial, job)
-        say(f"trial {finished + 1} of {trials}: {trial.params}")
+        log.info(f"trial {finished + 1} of {trials}: {trial.params}")
         row = _train(tried, material, dataset.labels, out / TRIAL)
         trial.set_user_attr("val_accuracy", row["val_accuracy"])
         trial.set_user_attr("epochs", row["epochs"])
@@ -107,8 +110,7 @@ def _train(job: Job, material: Material, labels: Sequence[str], folder: Path) ->
     write_whole(folder / "recipe.json", asked)
     keras.utils.set_random_seed(job.recipe.seed)
     with bars() as on_step:
-        report = ProgressReporter(on_step, say)
-        history, _ = fit(build(job, labels), material, job.recipe, folder, report)
+        history, _ = fit(build(job, labels), material, job.recipe, folder, on_step)
     best = min(history, key=lambda row: row["val_loss"])
     return {**best, "epochs": len(history)}
 

@@ -1,5 +1,6 @@
 """Segment the items of photos by a network trained on those with a plain background."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,9 @@ from edge.photos.reading import LabeledPhoto, read_photos
 from edge.synthetic.segmentation import reduced, segment_item, segment_on_plain_background
 from train.data.masks import mask_path, unsquared
 from train.learning.segmenter import predict_masks, train_segmenter
-from train.progress import bars, say
+from train.progress import bars
+
+log = logging.getLogger(__name__)
 
 TRAINING_SPLITS = ("train", UNSPLIT)
 
@@ -60,7 +63,7 @@ def segment_all(
     out.mkdir(parents=True, exist_ok=True)
     photos, learning = _list(data)
     kept, small, framed = [], [], []
-    for photo, image in read_photos(photos, say):
+    for photo, image in read_photos(photos):
         kept.append(photo)
         small.append(reduced(image))
         framed.append(model_input(image, size))
@@ -98,7 +101,7 @@ def _list(data: Sequence[Path]) -> tuple[list[LabeledPhoto], set[int]]:
     for source in data:
         surveyed = survey(source)
         for note in surveyed.notes():
-            say(note)
+            log.warning(note)
         listing = surveyed.listing
         for split in [UNSPLIT] if UNSPLIT in listing else SPLITS:
             of_this = of_split(source, listing, split)

@@ -1,6 +1,7 @@
 """A whole training: read the photos, train, judge, calibrate, and write the run."""
 
 import json
+import logging
 import os
 import resource
 import shutil
@@ -24,7 +25,7 @@ from train.evaluation.metrics import measure, plot_confusion, plot_history
 from train.evaluation.options import CalibrationOptions
 from train.learning.cross_validation import cross_validate
 from train.learning.distribute import find_worker, open_strategy
-from train.learning.fit import CHECKPOINT, Material, ProgressReporter, fit
+from train.learning.fit import CHECKPOINT, Material, OnStep, fit
 from train.learning.job import (
     CONFIG,
     FEATURES,
@@ -37,7 +38,9 @@ from train.learning.job import (
 )
 from train.learning.model import Network, in_float32
 from train.learning.precision import choose_policy, set_policy
-from train.progress import bars, say
+from train.progress import bars
+
+log = logging.getLogger(__name__)
 
 METRICS = "metrics.json"
 
@@ -62,9 +65,9 @@ def fine_tune(job: Job, out: Path) -> dict | None:
     set_policy(policy, job.recipe.seed)
     seconds: dict[str, float] = {}
     with _timed(seconds, "reading"):
-        dataset = read(job, say)
+        dataset = read(job)
         network = build(job, dataset.labels)
-    say(f"layers without pretrained weights: {_listed(network.new_layers) or 'none'}")
+    log.info(f"layers without pretrained weights: {_listed(network.new_layers) or 'none'}")
     out.mkdir(parents=True, exist_ok=True)
     if worker.rank == 0:
         _write_json(out / CONFIG, described(job, dataset, network, policy))
@@ -72,12 +75,11 @@ def fine_tune(job: Job, out: Path) -> dict | None:
     with _timed(seconds, "segmenting"):
         material = replace(material_of(job, dataset, out), worker=worker)
     with bars() as on_step:
-        report = ProgressReporter(on_step, say)
         folds = None
         if job.folds:
             with _timed(seconds, "folds"):
-                folds = _cross_validate(job, job.folds, dataset, material, out, report)
-        history, of_phases = fit(network, material, job.recipe, out, report, strategy)
+                folds = _cross_validate(job, job.folds, dataset, material, out, on_step)
+        history, of_phases = fit(network, material, job.recipe, out, on_step, strategy)
     if worker.rank:
         return None
     seconds |= of_phases
@@ -99,7 +101,7 @@ def fine_tune(job: Job, out: Path) -> dict | None:
     with _timed(seconds, "calibrating"):
         found = calibrate_run(out, dataset.train, dataset.val, options=options)
     for line in describe(found):
-        say(line)
+        log.info(line)
     metrics["temperature"] = found.parameters.temperature
     metrics["val_ece"] = found.figures["ece"]
     metrics["seconds_by_phase"] = seconds
@@ -122,15 +124,15 @@ def _cross_validate(
     dataset: Dataset,
     material: Material,
     out: Path,
-    report: ProgressReporter,
+    on_step: OnStep,
 ) -> dict:
     groups = np.concatenate([dataset.groups["train"], dataset.groups["val"]])
 
     def start() -> Network:
         return build(job, dataset.labels)
 
-    result = cross_validate(start, material, groups, job.recipe, folds, out, report)
-    say(
+    result = cross_validate(start, material, groups, job.recipe, folds, out, on_step)
+    log.info(
         f"{folds} folds: accuracy {result['accuracy_mean']:.1%} "
         f"+- {result['accuracy_deviation']:.1%}"
     )
@@ -172,13 +174,13 @@ def _judge(model: keras.Model, dataset: Dataset, data: tuple[Path, ...]) -> dict
             else None
         )
         metrics["datasets"][name] = figures
-        say(
+        log.info(
             f"test photos of {name}: accuracy {figures['accuracy']:.1%} "
             f"({figures['accuracy_low']:.1%} to {figures['accuracy_high']:.1%}) "
             f"over {figures['images']}"
         )
     if metrics["accuracy_clean"] is not None and not dataset.clean.all():
-        say(
+        log.info(
             f"test photos without a copy in train or val: accuracy "
             f"{metrics['accuracy_clean']:.1%} over {metrics['images_clean']}"
         )

@@ -63,14 +63,13 @@ def test_a_torn_jpeg_is_named(tmp_path):
         read_photo(path)
 
 
-def test_one_bad_photo_among_good_ones_is_skipped(tmp_path):
+def test_one_bad_photo_among_good_ones_is_skipped(tmp_path, logged):
     (tmp_path / "PCB").mkdir()
     Image.new("RGB", (4, 4)).save(tmp_path / "PCB" / "good.png")
     (tmp_path / "PCB" / "bad.png").write_bytes(b"")
-    messages = []
-    readable = list(read_photos(find_photos(tmp_path), messages.append))
+    readable = list(read_photos(find_photos(tmp_path)))
     assert [photo.path.name for photo, _ in readable] == ["good.png"]
-    assert "bad.png" in messages[0] and messages[1:] == ["1 of 2 pictures could not be read"]
+    assert "bad.png" in logged[0] and logged[1:] == ["1 of 2 pictures could not be read"]
 
 
 def test_folders_without_photos_are_refused(tmp_path):
@@ -83,7 +82,7 @@ def test_folders_without_photos_are_refused(tmp_path):
         find_photos(tmp_path)
     (tmp_path / "PCB" / "empty.jpg").write_bytes(b"")
     with pytest.raises(BadInput, match="none of the photos"):
-        list(read_photos(find_photos(tmp_path), lambda line: None))
+        list(read_photos(find_photos(tmp_path)))
 
 
 def noise(height=40, width=60, seed=0):

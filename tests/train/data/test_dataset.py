@@ -13,7 +13,7 @@ from train.learning.fit import class_weights
 
 
 def read(*sources, seed=0, **options):
-    return read_dataset(sources, 64, seed, lambda line: None, **options)
+    return read_dataset(sources, 64, seed, **options)
 
 
 def names(split):
@@ -207,10 +207,9 @@ def test_classes_that_differ_only_in_case_are_told_of(own_data, tmp_path):
         read(own_data, own_data)
 
 
-def test_what_is_left_out_is_told_before_the_photos_are_read(own_data):
+def test_what_is_left_out_is_logged(own_data, logged):
     (own_data / "train" / "PCB" / "board.xcf").write_bytes(b"")
-    said = []
-    read_dataset([own_data], 64, 0, said.append)
-    assert said == [
+    read_dataset([own_data], 64, 0)
+    assert logged == [
         f"{own_data}: 1 left out: 1 with an unknown file extension (.xcf 1)",
     ]
