@@ -24,30 +24,34 @@ def reseal(path: Path, **changes: object) -> None:
     (path / "manifest.json").write_text(json.dumps(manifest))
 
 
+def plain_verdict(**changes: object) -> ParityVerdict:
+    fields = {
+        "passed": True,
+        "gate": ParityGate(),
+        "datasets": {},
+        "split": "test",
+        "images": 3,
+        "agreement": 1.0,
+        "agreement_fp32": 1.0,
+        "accuracy_float": 1.0,
+        "accuracy_float_interval": (0.4, 1.0),
+        "accuracy_quantized": 1.0,
+        "accuracy_quantized_interval": (0.4, 1.0),
+        "accuracy_drop": 0.0,
+        "max_probability_difference": 0.0,
+        "mean_probability_difference": 0.0,
+    }
+    return ParityVerdict(**(fields | changes))
+
+
 def plain_manifest(**changes: object) -> Manifest:
-    parity = ParityVerdict(
-        passed=True,
-        gate=ParityGate(),
-        datasets={},
-        split="test",
-        images=3,
-        agreement=1.0,
-        agreement_fp32=1.0,
-        accuracy_float=1.0,
-        accuracy_float_interval=(0.4, 1.0),
-        accuracy_quantized=1.0,
-        accuracy_quantized_interval=(0.4, 1.0),
-        accuracy_drop=0.0,
-        max_probability_difference=0.0,
-        mean_probability_difference=0.0,
-    )
     fields = {
         "name": "plain",
         "created": datetime(2026, 1, 1, tzinfo=timezone.utc),
         "labels": ("Battery", "Mouse"),
         "hazards": ("Battery",),
         "input": InputContract(size=4),
-        "parity": parity,
+        "parity": plain_verdict(),
         "training": {"accuracy": 1.0},
         "dataset": "0" * 64,
         "calibration": Calibration(images=1, seed=0),

@@ -13,32 +13,24 @@ from edge.bundle.manifest import (
     MODEL,
     Calibration,
     InputContract,
-    Manifest,
-    ParityGate,
-    ParityVerdict,
 )
 from edge.records.store import ItemRecord
 from edge.verdict import Reason
+from tests.support.bundles import plain_manifest, plain_verdict
 
 LABELS = ("Battery", "Mouse", "<b>odd</b> & so on")
 
 
 def write_small_bundle(path: Path, name: str = "panel-test") -> Bundle:
     """A bundle that proves itself, but whose model no runtime can load."""
-    manifest = Manifest(
+    manifest = plain_manifest(
         name=name,
         created=datetime(2026, 1, 2, tzinfo=timezone.utc),
         labels=LABELS,
-        hazards=("Battery",),
         input=InputContract(size=32),
-        parity=ParityVerdict(
-            passed=True,
-            gate=ParityGate(),
-            datasets={},
-            split="test",
+        parity=plain_verdict(
             images=300,
             agreement=0.9925,
-            agreement_fp32=1.0,
             accuracy_float=0.95,
             accuracy_float_interval=(0.92, 0.97),
             accuracy_quantized=0.9475,
@@ -48,9 +40,7 @@ def write_small_bundle(path: Path, name: str = "panel-test") -> Bundle:
             mean_probability_difference=0.004,
         ),
         training={},
-        dataset="0" * 64,
         calibration=Calibration(images=100, seed=0),
-        versions={},
     )
     return write_bundle(path, manifest, {MODEL: b"no model", GOLDEN: b"", CARD: b"# Card\n"})
 
