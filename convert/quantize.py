@@ -31,7 +31,7 @@ from convert.proof.evaluator import (
     EvaluatedVariant,
     EvaluationOptions,
     VariantEvaluator,
-    predict_all,
+    run_model,
 )
 from convert.proof.golden import make_golden
 from convert.proof.model_card import write_card
@@ -42,9 +42,7 @@ from convert.proof.parity import (
     OodScore,
     TrainingClaim,
     confidence,
-    keras_predictor,
     least_changed,
-    tflite_predictor,
 )
 from convert.proof.parity_report import write_report
 from convert.proof.timing import interleaved_median_ms
@@ -73,6 +71,7 @@ from edge.photos.reading import read_photos
 from edge.quiet import quiet
 from edge.terminal import out as results
 from train.command import command, print_json, print_table, problem
+from train.evaluation.predictor import tflite_answers
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -260,9 +259,8 @@ def _prepare(
     images = _read_images(compared, run)
     names = ", ".join(dict.fromkeys(("Keras", FP32, *options.variants)))
     log.info(f"comparing {names} on {len(images.names)} photos")
-    predict = tflite.float_outputs(model)
     temperature = run.calibration.parameters.temperature
-    keras = predict_all(keras_predictor(predict, temperature), images.pixels, "running Keras")
+    keras = run_model(tflite.float_answers(model), images.pixels, temperature, "running Keras")
     evaluator = VariantEvaluator(
         images,
         keras,
@@ -276,8 +274,8 @@ def _prepare(
             claim=_training_claim(run, images, keras),
         ),
     )
-    fp32_predictor = tflite_predictor(evaluator.load(fp32))
-    evaluator.set_fp32(predict_all(fp32_predictor, images.pixels, "running fp32"))
+    fp32_answers = tflite_answers(evaluator.load(fp32))
+    evaluator.set_fp32(run_model(fp32_answers, images.pixels, temperature, "running fp32"))
     return converter, evaluator
 
 

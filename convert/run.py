@@ -4,26 +4,15 @@ import json
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
-from pydantic import BaseModel, Field, ValidationError
 
-from edge.errors import BadInput, first_problem
+from edge.errors import BadInput
 from edge.photos.dataset import dataset_names
 from train.evaluation.calibration import RunCalibration, read_calibration
+from train.evaluation.run_config import RUN_CONFIG, RUN_MODEL, read_run_config
 
-MODEL, CONFIG, METRICS = "model.keras", "config.json", "metrics.json"
-
-
-class RunConfig(BaseModel):
-    """The keys of a run's `config.json` that a conversion needs."""
-
-    labels: Annotated[tuple[str, ...], Field(min_length=2)]
-    image_size: Annotated[int, Field(ge=1)]
-    seed: int
-    data: tuple[str, ...]
-    weights: str
+METRICS = "metrics.json"
 
 
 @dataclass(frozen=True)
@@ -64,7 +53,7 @@ class Run:
     @property
     def model(self) -> Path:
         """Path of the Keras model."""
-        return self.path / MODEL
+        return self.path / RUN_MODEL
 
     def at_size(self, size: int | None) -> "Run":
         """The same weights for another input size, px; `figures` then holds `trained_size`."""
@@ -80,13 +69,10 @@ def read_run(path: Path) -> Run:
     Raises:
         BadInput: a file is missing or invalid.
     """
-    for name in (MODEL, CONFIG, METRICS):
+    for name in (RUN_MODEL, RUN_CONFIG, METRICS):
         if not (path / name).is_file():
             raise BadInput(f"{path / name}: missing; give the directory of a finished training run")
-    try:
-        config = RunConfig.model_validate_json((path / CONFIG).read_bytes())
-    except ValidationError as error:
-        raise BadInput(f"{path / CONFIG}: {first_problem(error)}") from None
+    config = read_run_config(path)
     try:
         metrics = json.loads((path / METRICS).read_bytes())
     except ValueError as error:

@@ -1,7 +1,5 @@
 """Audit a dataset: python train/audit.py --data DIR --out AUDIT [--strict]."""
 
-import base64
-import json
 import logging
 from collections import Counter
 from collections.abc import Sequence
@@ -10,12 +8,10 @@ from pathlib import Path
 from typing import Annotated
 
 import cv2
-import jinja2
 import numpy as np
 import typer
 
 from edge.errors import BadInput, EwasteError, Refused
-from edge.files import write_whole
 from edge.inference.preprocess import model_input
 from edge.labels import labels_problem
 from edge.photos.dataset import dataset_names, survey
@@ -23,11 +19,11 @@ from edge.photos.reading import LabeledPhoto, count_unreadable, read_photo, stor
 from edge.terminal import out as results
 from train.command import command, print_json
 from train.data.duplicates import SIZE, digest, find_groups
+from train.pages import jpeg_data_url, template_environment, write_figures_and_page
 from train.progress import bar
 
 log = logging.getLogger("train.audit")  # also where this module is __main__
 
-TEMPLATE = Path(__file__).with_name("audit.html")
 EXTREMES = 8
 MOST_SHOWN = 500
 """Groups with pictures in the page; all are in the JSON."""
@@ -169,21 +165,21 @@ def audit(data: Sequence[Path], out: Path) -> dict:
         "left_out_by_reason": dict(Counter(left.reason.value for left in left_out)),
         **_report(photos, unreadable, groups),
     }
-    page = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
-        TEMPLATE.read_text(encoding="utf-8")
-    )
-    html = page.render(
-        report=report,
-        labels=sorted({photo.photo.label for photo in photos}),
-        groups=groups,
-        most=MOST_SHOWN,
-        shown=_extremes(photos),
-        picture=_picture,
+    page = (
+        template_environment(Path(__file__).parent)
+        .get_template("audit.html")
+        .render(
+            report=report,
+            labels=sorted({photo.photo.label for photo in photos}),
+            groups=groups,
+            most=MOST_SHOWN,
+            shown=_extremes(photos),
+            picture=_picture,
+        )
     )
     try:
         out.mkdir(parents=True, exist_ok=True)
-        write_whole(out / "audit.json", (json.dumps(report, indent=2) + "\n").encode())
-        write_whole(out / "audit.html", html.encode("utf-8", "backslashreplace"))
+        write_figures_and_page(out / "audit.json", report, out / "audit.html", page)
     except OSError as error:
         raise EwasteError(f"{out}: the report cannot be written ({error.strerror})") from None
     return report
@@ -248,9 +244,7 @@ def _extremes(photos: Sequence[Examined]) -> dict[str, list[Examined]]:
 
 
 def _picture(photo: Examined) -> str:
-    """The small picture as a data URI."""
-    jpeg = cv2.imencode(".jpg", photo.small[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 80])[1]
-    return "data:image/jpeg;base64," + base64.b64encode(jpeg.tobytes()).decode()
+    return jpeg_data_url(photo.small, quality=80)
 
 
 def _summary(report: dict) -> str:

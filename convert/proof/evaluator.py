@@ -12,16 +12,16 @@ from convert.proof.parity import (
     ModelOutputs,
     OodScore,
     Parity,
-    PredictBatch,
     TrainingClaim,
     check_gate,
     compare,
-    tflite_predictor,
 )
 from convert.proof.variants import VariantRow, make_row
 from edge.bundle.manifest import ParityGate
 from edge.inference.classifier import Classifier
 from edge.quiet import quiet
+from train.data.balance import balanced_indices
+from train.evaluation.predictor import AnswerBatch, answer_all, tflite_answers
 from train.progress import bar
 
 VARIANTS = (FP32, "fp16", "dynamic", "int8", "int16x8")
@@ -30,7 +30,6 @@ INT8, SELECTIVE = "int8", "int8+float"
 some layers in float."""
 SLOW = frozenset({"int16x8"})
 """Variants without fast kernels in any runtime: seconds per image."""
-BATCH = 32
 
 
 @dataclass(frozen=True)
@@ -118,7 +117,12 @@ class VariantEvaluator:
         classifier = self.load(model)
         outputs = fp32
         if variant != FP32:
-            outputs = predict_all(tflite_predictor(classifier), images.pixels, f"running {variant}")
+            outputs = run_model(
+                tflite_answers(classifier),
+                images.pixels,
+                options.temperature,
+                f"running {variant}",
+            )
         parity = compare(
             images, variant, keras=keras, fp32=fp32, quantized=outputs, score=options.score
         )
@@ -148,35 +152,16 @@ class VariantEvaluator:
             )
 
 
-def predict_all(predict: PredictBatch, pixels: np.ndarray, description: str) -> ModelOutputs:
-    """Run a model on all images in batches, with a progress bar on a terminal.
+def run_model(
+    answer: AnswerBatch, pixels: np.ndarray, temperature: float, description: str
+) -> ModelOutputs:
+    """Run a model on all images, with a progress bar on a terminal.
 
     Args:
-        predict: the model.
+        answer: the model.
         pixels: uint8 RGB [n, S, S, 3].
+        temperature: the logits are divided by it before the softmax.
         description: text of the progress bar.
     """
-    parts = []
-    with bar(description, len(pixels)) as advance:
-        for start in range(0, len(pixels), BATCH):
-            batch = pixels[start : start + BATCH]
-            parts.append(predict(batch))
-            advance(len(batch))
-    return ModelOutputs(
-        logits=np.concatenate([part.logits for part in parts]),
-        probabilities=np.concatenate([part.probabilities for part in parts]),
-        embeddings=np.concatenate([part.embeddings for part in parts]),
-    )
-
-
-def balanced_indices(classes: np.ndarray, limit: int) -> np.ndarray:
-    """Indices of at most `limit` images, in order, with the classes as even as possible.
-
-    Args:
-        classes: int [n], the class of each image.
-        limit: how many to choose.
-    """
-    occurrence = np.zeros(len(classes), dtype=int)
-    for number in np.unique(classes):
-        occurrence[classes == number] = np.arange((classes == number).sum())
-    return np.sort(np.argsort(occurrence, kind="stable")[:limit])
+    with bar(description, len(pixels)) as on_step:
+        return ModelOutputs.of(answer_all(answer, pixels, on_step), temperature)

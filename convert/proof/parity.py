@@ -7,8 +7,8 @@ import numpy as np
 
 from edge.bundle.manifest import ClassParity, DatasetParity, Drift, ParityGate, ParityVerdict
 from edge.errors import BadInput, Refused
-from edge.inference.classifier import Classifier, softmax
-from edge.inference.preprocess import float_input
+from edge.inference.classifier import softmax
+from train.evaluation.predictor import Answers
 from train.evaluation.reliability import calibration_error, reliability
 from train.intervals import mcnemar, paired_difference, wilson
 
@@ -74,14 +74,16 @@ class ModelOutputs:
             embeddings=self.embeddings[indices],
         )
 
+    @classmethod
+    def of(cls, answers: Answers, temperature: float) -> "ModelOutputs":
+        """The outputs at a temperature, by which the logits are divided before the softmax."""
+        probabilities = softmax(answers.logits, temperature)
+        return cls(answers.logits, probabilities, answers.embeddings)
+
     @property
     def top(self) -> np.ndarray:
         """The most probable class of each image, int [n]."""
         return self.probabilities.argmax(axis=1)
-
-
-PredictBatch = Callable[[np.ndarray], ModelOutputs]
-"""uint8 RGB [n, S, S, 3] -> the outputs of a model."""
 
 
 @dataclass(frozen=True)
@@ -349,37 +351,6 @@ def compare(
         classes=_by_class(images, before, after),
         datasets=_by_dataset(images.datasets, before, after, keras.top == quantized.top),
     )
-
-
-def keras_predictor(
-    predict: Callable[[np.ndarray], Sequence[np.ndarray]], temperature: float
-) -> PredictBatch:
-    """The float model as a batch predictor.
-
-    Args:
-        predict: float32 [n, S, S, 3] `RGB - 117` -> (logits, embeddings).
-        temperature: the logits are divided by it before the softmax.
-    """
-
-    def predict_batch(pixels: np.ndarray) -> ModelOutputs:
-        logits, embeddings = predict(float_input(pixels))
-        return ModelOutputs(logits, softmax(logits, temperature), embeddings)
-
-    return predict_batch
-
-
-def tflite_predictor(classifier: Classifier) -> PredictBatch:
-    """A TFLite model as a batch predictor, through the code that runs on the device."""
-
-    def predict_batch(pixels: np.ndarray) -> ModelOutputs:
-        predictions = [classifier.predict_input(image) for image in pixels]
-        return ModelOutputs(
-            logits=np.stack([prediction.logits for prediction in predictions]),
-            probabilities=np.stack([prediction.probabilities for prediction in predictions]),
-            embeddings=np.stack([prediction.embedding for prediction in predictions]),
-        )
-
-    return predict_batch
 
 
 def confidence(threshold: float) -> OodScore:

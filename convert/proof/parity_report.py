@@ -1,6 +1,5 @@
 """The parity report: what quantization changed, as JSON and as one HTML page with photos."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -8,8 +7,7 @@ from pathlib import Path
 from convert.proof.evaluator import EvaluatedVariant
 from convert.proof.variants import VariantRow
 from convert.tflite.layers import LayerSqnr
-from edge.files import write_whole
-from train.pages import jpeg_data_url, template_environment
+from train.pages import jpeg_data_url, template_environment, write_figures_and_page
 
 
 def write_report(
@@ -38,9 +36,12 @@ def write_report(
         "rows": [asdict(row) for row in rows],
         "layers": [{"layer": each.layer.name, "sqnr_db": each.sqnr_db} for each in layers],
     }
-    write_whole(path.with_name(f"{path.name}.json"), json.dumps(report, indent=2).encode() + b"\n")
-    page = _render(name, chosen, rows, layers)
-    write_whole(path.with_name(f"{path.name}.html"), page.encode("utf-8", "backslashreplace"))
+    write_figures_and_page(
+        path.with_name(f"{path.name}.json"),
+        report,
+        path.with_name(f"{path.name}.html"),
+        _render(name, chosen, rows, layers),
+    )
 
 
 def _render(

@@ -28,6 +28,7 @@ from edge.errors import BadInput, EwasteError, Refused
 from edge.inference.classifier import load_runtime
 from edge.inference.preprocess import INPUT_OFFSET, float_input
 from edge.quiet import quiet
+from train.evaluation.predictor import AnswerBatch, Answers
 
 OUTPUTS = ("logits", "embedding")
 METRIC = "noise_to_signal"
@@ -71,10 +72,10 @@ def _resized(model: keras.Model, run: Run) -> keras.Model:
     return resized
 
 
-def float_outputs(model: keras.Model) -> Callable[[np.ndarray], list[np.ndarray]]:
-    """A function from a batch, float32 [N, S, S, 3] `RGB - 117`, to its logits and embeddings."""
+def float_answers(model: keras.Model) -> AnswerBatch:
+    """The float model before its softmax."""
     truncated = keras.Model(model.input, [model.get_layer(name).output for name in OUTPUTS])
-    return truncated.predict_on_batch
+    return lambda pixels: Answers(*truncated.predict_on_batch(float_input(pixels)))
 
 
 def export_graph(model: keras.Model, folder: Path) -> None:

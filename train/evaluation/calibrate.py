@@ -324,7 +324,7 @@ def _references(predictor: Predictor, train: Split, seed: int) -> LabeledAnswers
 
 
 def _ask(predictor: Predictor, pictures: Iterable[np.ndarray]) -> Answers:
-    return answer_all(predictor, pictures, lambda done: None)
+    return answer_all(predictor.answer, pictures)
 
 
 def _photos(split: Split, labels: Sequence[str]) -> list[LabeledPhoto]:

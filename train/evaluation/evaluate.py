@@ -1,9 +1,7 @@
 """Evaluate a run or a bundle, and write its report."""
 
-import json
 import logging
 import time
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from edge.errors import BadInput, EwasteError
-from edge.files import write_whole
 from edge.inference.classifier import softmax
 from edge.inference.ood import energy
 from edge.inference.preprocess import model_input
@@ -20,6 +17,7 @@ from edge.photos.dataset import Survey, name_in_dataset, of_split, survey, surve
 from edge.photos.listing import UNSPLIT, split_named
 from edge.photos.reading import LabeledPhoto, read_photos
 from train.augmentation.corruptions import CORRUPTIONS, SEVERITIES, corrupt
+from train.data.balance import balanced_indices
 from train.evaluation.background_swap import (
     BACKGROUNDS,
     SegmentedItem,
@@ -33,6 +31,7 @@ from train.evaluation.options import EvaluationRequest
 from train.evaluation.predictor import Answers, Predictor, answer_all, open_predictor
 from train.evaluation.reliability import calibration_error, calibration_error_by_chance, reliability
 from train.evaluation.report import Example, Mistake, render_report
+from train.pages import write_figures_and_page
 from train.progress import bar
 
 log = logging.getLogger(__name__)
@@ -109,7 +108,7 @@ def evaluate(request: EvaluationRequest) -> tuple[dict, str]:
         for figure in ("auroc", "accepted_at_95", "accepted_at_95_low", "accepted_at_95_high"):
             figures[f"unknown_{figure}"] = unknown["scores"][unknown["score"]][figure]
     if request.corruption_photos:
-        chosen = _evenly(classes, request.corruption_photos)
+        chosen = balanced_indices(classes, request.corruption_photos)
         figures["corruptions"] = judge_corruptions(
             predictor, pictures.pixels[chosen], classes[chosen]
         )
@@ -300,7 +299,7 @@ def _read(photos: Sequence[LabeledPhoto], size: int) -> EvaluationPhotos:
 
 def _answer(predictor: Predictor, what: str, pictures: Iterable[np.ndarray], total: int) -> Answers:
     with bar(what, total) as on_step:
-        return answer_all(predictor, pictures, on_step)
+        return answer_all(predictor.answer, pictures, on_step)
 
 
 def _described(predictor: Predictor) -> dict:
@@ -339,16 +338,6 @@ def _folder(data: Path) -> Path:
     return data.parent if data.is_file() else data
 
 
-def _evenly(classes: np.ndarray, most: int) -> np.ndarray:
-    """Indices of at most `most` photos, the first of each class before the second of any."""
-    seen: dict[int, int] = defaultdict(int)
-    rank = []
-    for each in classes.tolist():
-        rank.append(seen[each])
-        seen[each] += 1
-    return np.sort(np.argsort(rank, kind="stable")[:most])
-
-
 def _one_of_each(items: Sequence[SegmentedItem]) -> list[int]:
     """Place of the first item of each class."""
     first: dict[str, int] = {}
@@ -365,8 +354,7 @@ def write_evaluation(out: Path, figures: dict, report: str) -> None:
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
-        write_whole(out / "evaluate.json", (json.dumps(figures, indent=2) + "\n").encode())
-        write_whole(out / "report.html", report.encode("utf-8", "backslashreplace"))
+        write_figures_and_page(out / "evaluate.json", figures, out / "report.html", report)
     except OSError as error:
         raise EwasteError(f"{out}: cannot be written ({error.strerror}); choose another") from None
 

@@ -5,24 +5,22 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, TypeVar
 
 import numpy as np
-from pydantic import BaseModel, Field, ValidationError
 
 from edge.bundle.bundle import open_detector
 from edge.bundle.manifest import MANIFEST
 from edge.bundle.verify import verify
 from edge.decision.decide import DecisionRules, rules_for
-from edge.errors import BadInput, first_problem
+from edge.errors import BadInput
+from edge.inference.classifier import Classifier
 from edge.inference.preprocess import float_input
 from edge.process_setup import silence_tensorflow
 from edge.quiet import quiet
 from train.evaluation.calibration import read_calibration
+from train.evaluation.run_config import RUN_CONFIG, RUN_MODEL, read_run_config
 
 BATCH = 32
-Model = TypeVar("Model", bound=BaseModel)
-RUN_MODEL, RUN_CONFIG = "model.keras", "config.json"
 
 
 @dataclass(frozen=True)
@@ -36,6 +34,10 @@ class Answers:
 
     logits: np.ndarray
     embeddings: np.ndarray
+
+
+AnswerBatch = Callable[[np.ndarray], Answers]
+"""uint8 RGB [n, S, S, 3] -> the answers of a model."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ class Predictor:
     size: int
     temperature: float
     rules: DecisionRules
-    answer: Callable[[np.ndarray], Answers]
+    answer: AnswerBatch
     activation: Callable[[np.ndarray, int], np.ndarray] | None
 
 
@@ -79,21 +81,41 @@ def open_predictor(path: Path, threads: int) -> Predictor:
 
 
 def answer_all(
-    predictor: Predictor, pictures: Iterable[np.ndarray], on_step: Callable[[int], None]
+    answer: AnswerBatch,
+    pictures: Iterable[np.ndarray],
+    on_step: Callable[[int], None] = lambda done: None,
 ) -> Answers:
-    """Answer pictures, uint8 RGB [size, size, 3] each; `on_step` gets the number just done.
+    """Run a model on pictures in batches.
+
+    Args:
+        answer: the model.
+        pictures: uint8 RGB [S, S, 3] each, at the model's size.
+        on_step: gets the number of pictures just done.
 
     Raises:
         ValueError: there are no pictures.
     """
     answers = []
     for batch in _batches(pictures):
-        answers.append(predictor.answer(np.stack(batch)))
+        answers.append(answer(np.stack(batch)))
         on_step(len(batch))
     return Answers(
         np.concatenate([each.logits for each in answers]),
         np.concatenate([each.embeddings for each in answers]),
     )
+
+
+def tflite_answers(classifier: Classifier) -> AnswerBatch:
+    """A TFLite model, through the code that runs on the device."""
+
+    def answer(pixels: np.ndarray) -> Answers:
+        predictions = [classifier.predict_input(each) for each in pixels]
+        return Answers(
+            np.stack([prediction.logits for prediction in predictions]),
+            np.stack([prediction.embedding for prediction in predictions]),
+        )
+
+    return answer
 
 
 def _batches(pictures: Iterable[np.ndarray]) -> Iterator[list[np.ndarray]]:
@@ -104,14 +126,6 @@ def _batches(pictures: Iterable[np.ndarray]) -> Iterator[list[np.ndarray]]:
 
 def _open_bundle(path: Path, threads: int) -> Predictor:
     bundle, classifier = verify(path, threads=threads).require()
-
-    def answer(pixels: np.ndarray) -> Answers:
-        predictions = [classifier.predict_input(each) for each in pixels]
-        return Answers(
-            np.stack([prediction.logits for prediction in predictions]),
-            np.stack([prediction.embedding for prediction in predictions]),
-        )
-
     return Predictor(
         name=bundle.manifest.name,
         kind="the quantized model of a bundle, as it runs on the device",
@@ -119,18 +133,13 @@ def _open_bundle(path: Path, threads: int) -> Predictor:
         size=classifier.size,
         temperature=bundle.manifest.temperature,
         rules=rules_for(bundle.manifest, {}, open_detector(bundle)),
-        answer=answer,
+        answer=tflite_answers(classifier),
         activation=None,
     )
 
 
-class _RunConfig(BaseModel):
-    labels: Annotated[tuple[str, ...], Field(min_length=2)]
-    image_size: Annotated[int, Field(ge=1)]
-
-
 def _open_run(path: Path) -> Predictor:
-    config = _parse(path / RUN_CONFIG, _RunConfig)
+    config = read_run_config(path)
     found = read_calibration(path, config.labels)
     silence_tensorflow()
     with quiet():
@@ -171,12 +180,3 @@ def _open_run(path: Path) -> Predictor:
         answer=answer,
         activation=activation,
     )
-
-
-def _parse(path: Path, kind: type[Model]) -> Model:
-    try:
-        return kind.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise BadInput(f"{path}: cannot be read ({error.strerror})") from None
-    except ValidationError as error:
-        raise BadInput(f"{path}: {first_problem(error)}") from None

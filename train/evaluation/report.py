@@ -1,6 +1,5 @@
 """The figures of an evaluation as one page that a manager can read, offline and on paper."""
 
-import base64
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,11 +10,11 @@ import matplotlib
 
 matplotlib.use("Agg")
 
-import jinja2
 import matplotlib.pyplot as plt
 import numpy as np
 
 from train.augmentation.corruptions import CORRUPTIONS
+from train.pages import jpeg_data_url, svg_data_url, template_environment
 
 GOALS = {
     "accuracy": 0.97,
@@ -94,13 +93,7 @@ class Finding:
 
 def render_report(figures: dict, mistakes: Sequence[Mistake], examples: Sequence[Example]) -> str:
     """The report as HTML that holds all its pictures; `figures` is what `evaluate.json` holds."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
+    environment = template_environment(Path(__file__).parent)
     environment.filters["percent"] = percent
     environment.filters["interval"] = interval
     with plt.rc_context(STYLE):  # type: ignore[arg-type]
@@ -287,14 +280,13 @@ def _svg(figure: plt.Figure) -> str:
     content = io.BytesIO()
     figure.savefig(content, format="svg", metadata={"Date": None})
     plt.close(figure)
-    return "data:image/svg+xml;base64," + base64.b64encode(content.getvalue()).decode()
+    return svg_data_url(content.getvalue())
 
 
 def _jpeg(pixels: np.ndarray, size: int) -> str:
-    """A picture, uint8 RGB [S, S, 3], as a data URI, `size` px square."""
+    """A picture, uint8 RGB [S, S, 3], as a data URL, `size` px square."""
     small = cv2.resize(pixels, (size, size), interpolation=cv2.INTER_AREA)
-    packed = cv2.imencode(".jpg", small[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])[1]
-    return "data:image/jpeg;base64," + base64.b64encode(packed.tobytes()).decode()
+    return jpeg_data_url(small, quality=85)
 
 
 def _shown(mistake: Mistake) -> dict:

@@ -6,7 +6,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from convert.proof.evaluator import balanced_indices
 from convert.proof.parity import (
     FP32,
     KERAS,
@@ -187,11 +186,3 @@ def test_nothing_to_compare_on_is_bad_input() -> None:
             quantized=none,
             score=confidence(0.5),
         )
-
-
-def test_fewer_images_are_spread_over_the_classes() -> None:
-    classes = np.array([0] * 10 + [1] * 2 + [2] * 10)
-    chosen = balanced_indices(classes, 8)
-    assert len(chosen) == 8 and list(chosen) == sorted(set(chosen))
-    assert np.bincount(classes[chosen]).tolist() == [3, 2, 3]
-    assert balanced_indices(classes, 100).tolist() == list(range(22))
