@@ -37,6 +37,7 @@ def evaluate(bundle_path: Path, photos: Path) -> dict:
 
 
 def main(
+    *,
     photos: Annotated[Path, typer.Option(help="folder of photos, CLASS/*.jpg")],
     bundle: Annotated[Path, typer.Option(help="directory of the bundle")] = DEFAULT_BUNDLE,
     as_json: Annotated[bool, typer.Option("--json", help="print the figures as JSON")] = False,

@@ -91,20 +91,28 @@ def belts(config: Config, items: int, frames: int, per_minute: float, seed: int)
     speed_mm_s = per_minute / 60 * pitch_mm
     busy = f"{per_minute:.0f} items per minute"
     return [
-        measure("empty", config, [], speed_mm_s, seed, lambda scene: frames),
+        measure(
+            "empty",
+            config=config,
+            placed=[],
+            speed_mm_s=speed_mm_s,
+            seed=seed,
+            length=lambda scene: frames,
+        ),
         measure(
             busy,
-            config,
-            placed,
-            speed_mm_s,
-            seed,
-            lambda scene: int(scene.end_mm / speed_mm_s * FPS),
+            config=config,
+            placed=placed,
+            speed_mm_s=speed_mm_s,
+            seed=seed,
+            length=lambda scene: int(scene.end_mm / speed_mm_s * FPS),
         ),
     ]
 
 
 def measure(
     name: str,
+    *,
     config: Config,
     placed: list[PlacedItem],
     speed_mm_s: float,
@@ -168,6 +176,7 @@ def measure(
 
 
 def main(
+    *,
     items: Annotated[int, typer.Option(min=2, help="number of items on the busy belt")] = 120,
     frames: Annotated[int, typer.Option(min=30, help="number of frames of the empty belt")] = 300,
     per_minute: Annotated[

@@ -46,6 +46,7 @@ def measure(items: int) -> dict[str, float]:
 
 
 def main(
+    *,
     items: Annotated[int, typer.Option(min=1, help="number of items")] = 40,
     as_json: Annotated[bool, typer.Option("--json", help="print the figures as JSON")] = False,
 ) -> None:

@@ -113,6 +113,7 @@ def endure(hours: float, megabytes: float, photos: Path | None, state: Path) -> 
 
 
 def main(
+    *,
     hours: Annotated[float, typer.Option(min=0.01, help="simulated time, hours")] = 8.0,
     megabytes: Annotated[float, typer.Option(min=10, help="quota of the records, MB")] = 50.0,
     photos: Annotated[Path | None, typer.Option(help="folder of photos, CLASS/*.jpg")] = None,

@@ -58,7 +58,9 @@ def measure(data: Path, weights: str, photos: int, epochs: int) -> dict[str, flo
     with tempfile.TemporaryDirectory() as scratch:
         started = time.perf_counter()
         path = Path(scratch) / "features.npy"
-        features = cache_features(frozen, augmenter, rows, 1, path, lambda count: None)
+        features = cache_features(
+            frozen, augmenter, rows=rows, view=1, path=path, on_step=lambda count: None
+        )
         seconds["caching, once per view"] = (time.perf_counter() - started) / len(rows)
         cached = _batches(from_cache([features], rows), split)
         seconds["cached"] = _epoch(trained, cached, epochs) / len(rows)
@@ -73,7 +75,9 @@ def measure(data: Path, weights: str, photos: int, epochs: int) -> dict[str, flo
 def _batches(take: Callable[[np.ndarray, int], np.ndarray], split: Split) -> Batches:
     targets = np.eye(split.classes.max() + 1, dtype=np.float32)[split.classes]
     ones = np.ones(len(split.classes), np.float32)
-    return Batches(take, np.arange(len(ones)), targets, ones, BATCH, seed=0, epoch=0)
+    return Batches(
+        take, np.arange(len(ones)), targets=targets, weights=ones, batch=BATCH, seed=0, epoch=0
+    )
 
 
 def _epoch(model: keras.Model, batches: Batches, epochs: int) -> float:
@@ -87,6 +91,7 @@ def _epoch(model: keras.Model, batches: Batches, epochs: int) -> float:
 
 
 def main(
+    *,
     data: Annotated[Path, typer.Option(help="dataset, as for training")],
     weights: Annotated[
         str, typer.Option(help="initial weights: imagenet or an .h5 file")

@@ -81,6 +81,7 @@ def _timed(times: list[float], action: Callable, *arguments: object) -> Any:
 
 
 def main(
+    *,
     bundle: Annotated[Path, typer.Option(help="directory of the bundle")] = DEFAULT_BUNDLE,
     threads: Annotated[
         list[int], typer.Option(min=1, help="threads of an inference; repeatable")

@@ -60,6 +60,7 @@ def pooled_bins(scores: list[Score]) -> dict[str, BinScore]:
 
 def run_all(
     config: Config,
+    *,
     names: list[str],
     items: int,
     seed: int,
@@ -93,6 +94,7 @@ def run_all(
 
 
 def main(
+    *,
     scenarios: Annotated[
         list[str] | None, typer.Argument(help="names of scenarios; default: all")
     ] = None,
@@ -114,7 +116,9 @@ def main(
         if unknown:
             raise BadInput(f"no such scenario: {', '.join(unknown)}")
         pictures = PhotoFolders(photos, debris)
-        table, bins = run_all(read_config(config), names, items, seed, pictures, fps)
+        table, bins = run_all(
+            read_config(config), names=names, items=items, seed=seed, pictures=pictures, fps=fps
+        )
     total = table.sum()
     shares = {
         name: {"fed": each.fed, "got": each.got, "purity": each.purity, "recovery": each.recovery}

@@ -120,7 +120,7 @@ def figures_of(
 
 
 def measure(
-    scenario_name: str, minutes: float, photos: Path | None, empty: bool, threads: int
+    scenario_name: str, *, minutes: float, photos: Path | None, empty: bool, threads: int
 ) -> dict:
     """Render the film, run the line on it, and measure it.
 
@@ -152,6 +152,7 @@ def measure(
 
 
 def main(
+    *,
     scenario: Annotated[
         str, typer.Option(help="scenario that defines load, camera and speed")
     ] = "rush",
@@ -163,7 +164,7 @@ def main(
 ) -> None:
     """Run the line in real time. Exit codes: 0 done, 1 failed, 2 bad input."""
     with command():
-        figures = measure(scenario, minutes, photos, empty, threads)
+        figures = measure(scenario, minutes=minutes, photos=photos, empty=empty, threads=threads)
     if as_json:
         print(json.dumps(figures))
         return

@@ -133,6 +133,7 @@ def read_images(bundle: Bundle, photos: Path | None, images: int) -> np.ndarray:
 
 
 def main(
+    *,
     bundle: Annotated[Path, typer.Option(help="directory of the bundle")] = DEFAULT_BUNDLE,
     photos: Annotated[
         Path | None, typer.Option(help="folder of photos, CLASS/*.jpg; default: drawn items")

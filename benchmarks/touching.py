@@ -228,6 +228,7 @@ def sources(photos: Path | None, seed: int) -> dict[str, Iterator[Piece]]:
 
 
 def main(
+    *,
     count: Annotated[int, typer.Option(min=1, help="number of groups of each kind")] = 100,
     seed: Annotated[int, typer.Option(min=0, help="random seed")] = 0,
     photos: Annotated[Path | None, typer.Option(help="folder of photos, CLASS/*.jpg")] = None,

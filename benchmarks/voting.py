@@ -80,6 +80,7 @@ def _row(name: str, result: SimulationResult) -> VotingRow:
 
 
 def main(
+    *,
     items: Annotated[int, typer.Option(min=1, help="number of items")] = 200,
     seed: Annotated[int, typer.Option(min=0, help="random seed of the items")] = 0,
     photos: Annotated[

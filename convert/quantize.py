@@ -185,13 +185,15 @@ def quantize(options: ConversionOptions) -> ConversionResult:
     titles = dataset_names(options.data)
     listed = {data: find_splits(data, run.path) for data in titles}
     train = [
-        find_split(data, listing, "train", run.labels, titles[data])
+        find_split(data, listing, name="train", labels=run.labels, title=titles[data])
         for data, listing in listed.items()
     ]
     compared = [
         split
         for data, listing in listed.items()
-        for split in find_comparison_splits(data, listing, options.splits, run.labels, titles[data])
+        for split in find_comparison_splits(
+            data, listing, names=options.splits, labels=run.labels, title=titles[data]
+        )
     ]
     for note in hazard_notes(run.labels, run.calibration.parameters.hazards):
         log.warning(note)
@@ -228,7 +230,14 @@ def quantize(options: ConversionOptions) -> ConversionResult:
             rows = _write_reports(options, variants, chosen, layers)
             bundle = None
             if chosen.row.variant in (INT8, SELECTIVE) and not chosen.failed:
-                bundle = _write_bundle(run, options, chosen, converter.calibration, layers, key)
+                bundle = _write_bundle(
+                    run,
+                    options,
+                    chosen=chosen,
+                    calibration=converter.calibration,
+                    layers=layers,
+                    key=key,
+                )
                 log.info(f"wrote {options.out}, digest {bundle.digest[:12]}")
             return ConversionResult(chosen, rows, layers, bundle)
     except OSError as error:
@@ -413,6 +422,7 @@ def _write_reports(
 def _write_bundle(
     run: Run,
     options: ConversionOptions,
+    *,
     chosen: EvaluatedVariant,
     calibration: np.ndarray,
     layers: Sequence[LayerSqnr],
@@ -526,6 +536,7 @@ def _show(result: ConversionResult, options: ConversionOptions) -> None:
 
 
 def main(
+    *,
     run: Annotated[Path, typer.Option(help="directory of the training run")],
     data: Annotated[
         list[Path],

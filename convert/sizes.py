@@ -129,6 +129,7 @@ def _mark(point: SizePoint) -> str:
 
 
 def main(
+    *,
     bundles: Annotated[list[Path], typer.Option(help="directory of a bundle; repeatable")],
     out: Annotated[Path, typer.Option(help="image file of the curve, .png or .svg")],
     threads: Annotated[int, typer.Option(min=1, help="threads of an inference")] = 2,

@@ -259,6 +259,7 @@ def _summary(report: dict) -> str:
 
 
 def main(
+    *,
     data: Annotated[
         list[Path],
         typer.Option(help="folder SPLIT/CLASS/*.jpg or CLASS/*.jpg, or a CSV file; repeatable"),

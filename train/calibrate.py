@@ -17,6 +17,7 @@ DEFAULT = Costs()
 
 
 def main(
+    *,
     run: Annotated[Path, typer.Option(help="finished run to calibrate")],
     data: Annotated[
         list[Path] | None,

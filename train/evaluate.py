@@ -10,6 +10,7 @@ from train.evaluation.options import EvaluationRequest
 
 
 def main(
+    *,
     model: Annotated[Path, typer.Option(help="run or bundle directory")],
     data: Annotated[Path, typer.Option(help="dataset folder with a subfolder per split")],
     out: Annotated[Path, typer.Option(help="folder for evaluate.json and report.html")],

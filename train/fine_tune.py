@@ -14,6 +14,7 @@ DEFAULT = Recipe()
 
 
 def main(
+    *,
     context: typer.Context,
     out: Annotated[Path, typer.Option(help="run directory to write")],
     data: Annotated[

@@ -16,6 +16,7 @@ log = logging.getLogger("train.segment")  # also where this module is __main__
 
 
 def main(
+    *,
     data: Annotated[list[Path], typer.Option(help="dataset as for fine_tune.py; repeatable")],
     out: Annotated[Path, typer.Option(help="folder for the masks, new or empty")],
     weights: Annotated[

@@ -15,6 +15,7 @@ DEFAULT = Recipe()
 
 
 def main(
+    *,
     data: Annotated[list[Path], typer.Option(help="dataset as for fine_tune.py; repeatable")],
     out: Annotated[Path, typer.Option(help="folder of the study; an existing study is continued")],
     trials: Annotated[

@@ -69,7 +69,7 @@ def find_splits(data: Path, run: Path) -> Listing:
 
 
 def find_split(
-    data: Path, listing: Listing, name: str, labels: Sequence[str], title: str
+    data: Path, listing: Listing, *, name: str, labels: Sequence[str], title: str
 ) -> PhotoSplit:
     """One split of a listed dataset, with the class names of the run.
 
@@ -96,6 +96,7 @@ def find_split(
 def find_comparison_splits(
     data: Path,
     listing: Listing,
+    *,
     names: Sequence[str],
     labels: Sequence[str],
     title: str,
@@ -120,7 +121,7 @@ def find_comparison_splits(
     for name in names:
         if name not in present:
             log.warning(f"{data}: has no {name} split; comparing on {' and '.join(present)} only")
-    return [find_split(data, listing, name, labels, title) for name in present]
+    return [find_split(data, listing, name=name, labels=labels, title=title) for name in present]
 
 
 def stratify(photos: Sequence[LabeledPhoto], seed: int) -> list[LabeledPhoto]:

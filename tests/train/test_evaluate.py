@@ -52,7 +52,7 @@ def evaluate(model: Path, data: Path, out: Path, **options: object) -> Done:
     stdout, stderr, code = io.StringIO(), io.StringIO(), 0
     with redirect_stdout(stdout), redirect_stderr(stderr):
         try:
-            main(model, data, out, **(quick | options))
+            main(model=model, data=data, out=out, **(quick | options))
         except SystemExit as stopped:
             code = stopped.code
     return Done(code, stdout.getvalue(), stderr.getvalue())

@@ -92,6 +92,7 @@ def calibrate(
 
 
 def fit(
+    *,
     labels: tuple[str, ...],
     hazards: Sequence[str],
     views: Mapping[str, LabeledAnswers],

@@ -55,11 +55,11 @@ def judge_decisions(
         "hazards": {
             hazard: _judge_hazard(
                 hazard,
-                softmax(answers.logits, temperature),
-                truths,
-                bins,
-                np.array([verdict.bin != MANUAL for verdict in careless]),
-                rules,
+                probabilities=softmax(answers.logits, temperature),
+                truths=truths,
+                bins=bins,
+                sorted_without=np.array([verdict.bin != MANUAL for verdict in careless]),
+                rules=rules,
             )
             for hazard in rules.hazard_thresholds
         },
@@ -68,6 +68,7 @@ def judge_decisions(
 
 def _judge_hazard(
     hazard: str,
+    *,
     probabilities: np.ndarray,
     truths: np.ndarray,
     bins: np.ndarray,

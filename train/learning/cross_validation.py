@@ -26,6 +26,7 @@ RESULT = "folds.json"
 def cross_validate(
     build: Callable[[], Network],
     material: Material,
+    *,
     groups: np.ndarray,
     recipe: Recipe,
     folds: int,
@@ -69,7 +70,9 @@ def cross_validate(
         keras.utils.set_random_seed(recipe.seed)
         network = build()
         part = replace(material, train=train, val=val, augmented=everything, plain=everything)
-        history, _ = fit(network, part, recipe, out / f"fold-{number + 1}", on_step)
+        history, _ = fit(
+            network, part, recipe=recipe, out=out / f"fold-{number + 1}", on_step=on_step
+        )
         right = round(history[-1]["val_accuracy"] * len(val))
         low, high = wilson(right, len(val))
         rows.append(

@@ -24,6 +24,7 @@ class Batches(keras.utils.PyDataset):
         self,
         take: Callable[[np.ndarray, int], np.ndarray],
         rows: np.ndarray,
+        *,
         targets: np.ndarray,
         weights: np.ndarray,
         batch: int,
@@ -107,6 +108,7 @@ def from_photos(augmenter: Augmenter) -> Callable[[np.ndarray, int], np.ndarray]
 def cache_features(
     frozen: keras.Model,
     augmenter: Augmenter,
+    *,
     rows: np.ndarray,
     view: int,
     path: Path,

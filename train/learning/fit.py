@@ -79,6 +79,7 @@ def class_weights(classes: np.ndarray) -> dict[int, float] | None:
 def fit(
     network: Network,
     material: Material,
+    *,
     recipe: Recipe,
     out: Path,
     on_step: OnStep,
@@ -119,7 +120,15 @@ def fit(
         started = time.monotonic()
         take, validation = _sources(network, phase, material, recipe, on_step)
         state["seconds_caching"] += time.monotonic() - started
-        trainer = _Trainer(part, phase, take, validation, material, recipe, strategy)
+        trainer = _Trainer(
+            part,
+            phase,
+            take=take,
+            validation=validation,
+            material=material,
+            recipe=recipe,
+            strategy=strategy,
+        )
         if arrays:
             trainer.restore(arrays)
         arrays = {}
@@ -140,6 +149,7 @@ class _Trainer:
         self,
         part: keras.Model,
         phase: Phase,
+        *,
         take: Callable[[np.ndarray, int], np.ndarray],
         validation: tuple[np.ndarray, np.ndarray],
         material: Material,
@@ -182,12 +192,12 @@ class _Trainer:
         batches = Batches(
             self._take,
             self._rows,
-            self._targets,
-            self._weights,
-            self.recipe.batch,
-            self.recipe.seed,
-            epoch,
-            self.recipe.mixup if self.phase.boundary else 0.0,
+            targets=self._targets,
+            weights=self._weights,
+            batch=self.recipe.batch,
+            seed=self.recipe.seed,
+            epoch=epoch,
+            mixup=self.recipe.mixup if self.phase.boundary else 0.0,
         )
         what = f"{self.phase.name}, epoch {epoch + 1}"
         if self._replicas:
@@ -325,7 +335,15 @@ def _sources(
     def cached(rows: np.ndarray, view: int) -> np.ndarray:
         path = material.cache / boundary / f"{view}.npy"
         rank = material.worker.rank
-        return cache_features(frozen, material.augmenter, rows, view, path, on_cached, rank)
+        return cache_features(
+            frozen,
+            material.augmenter,
+            rows=rows,
+            view=view,
+            path=path,
+            on_step=on_cached,
+            rank=rank,
+        )
 
     plain = from_cache([cached(material.plain, 0)], material.plain)
     # Each worker begins at another view, and finds those of the others when it comes to them.

@@ -110,7 +110,9 @@ def _train(job: Job, material: Material, labels: Sequence[str], folder: Path) ->
     write_whole(folder / "recipe.json", asked)
     keras.utils.set_random_seed(job.recipe.seed)
     with bars() as on_step:
-        history, _ = fit(build(job, labels), material, job.recipe, folder, on_step)
+        history, _ = fit(
+            build(job, labels), material, recipe=job.recipe, out=folder, on_step=on_step
+        )
     best = min(history, key=lambda row: row["val_loss"])
     return {**best, "epochs": len(history)}
 

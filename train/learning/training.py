@@ -78,8 +78,17 @@ def fine_tune(job: Job, out: Path) -> dict | None:
         folds = None
         if job.folds:
             with _timed(seconds, "folds"):
-                folds = _cross_validate(job, job.folds, dataset, material, out, on_step)
-        history, of_phases = fit(network, material, job.recipe, out, on_step, strategy)
+                folds = _cross_validate(
+                    job,
+                    folds=job.folds,
+                    dataset=dataset,
+                    material=material,
+                    out=out,
+                    on_step=on_step,
+                )
+        history, of_phases = fit(
+            network, material, recipe=job.recipe, out=out, on_step=on_step, strategy=strategy
+        )
     if worker.rank:
         return None
     seconds |= of_phases
@@ -120,6 +129,7 @@ def _clear(out: Path) -> None:
 
 def _cross_validate(
     job: Job,
+    *,
     folds: int,
     dataset: Dataset,
     material: Material,
@@ -131,7 +141,9 @@ def _cross_validate(
     def start() -> Network:
         return build(job, dataset.labels)
 
-    result = cross_validate(start, material, groups, job.recipe, folds, out, on_step)
+    result = cross_validate(
+        start, material, groups=groups, recipe=job.recipe, folds=folds, out=out, on_step=on_step
+    )
     log.info(
         f"{folds} folds: accuracy {result['accuracy_mean']:.1%} "
         f"+- {result['accuracy_deviation']:.1%}"

@@ -71,17 +71,17 @@ def _cylinder(rng: np.random.Generator) -> Image.Image:
     ink = _ink(wrap)
     middle = (edge + bottom - 80) / 2
     size = min(half * 0.75, (bottom - edge) / 5.6)
-    canvas.write(image, (384, middle), canvas.made_up_name(rng), size, ink, 90)
+    canvas.write(image, (384, middle), canvas.made_up_name(rng), size=size, color=ink, turn=90)
     small = min(half * 0.3, (bottom - edge) / 14)
     canvas.write(
         image,
         (384 + half * 0.62, middle),
         f"{name}  {'3.7V  LI-ION' if name == '18650' else '1.5V  ALKALINE'}",
-        small,
-        ink,
-        90,
+        size=small,
+        color=ink,
+        turn=90,
     )
-    canvas.write(image, (384, top + 20 + half * 0.45), "+", half * 0.9, _ink(band))
+    canvas.write(image, (384, top + 20 + half * 0.45), "+", size=half * 0.9, color=_ink(band))
     pen.rectangle((384 - half / 4, bottom - 50, 384 + half / 4, bottom - 43), fill=(*ink, 255))
     if rng.random() < 0.2:
         _leak(image, rng, left, right, bottom)
@@ -112,12 +112,20 @@ def _block(rng: np.random.Generator) -> Image.Image:
     pen = ImageDraw.Draw(face)
     pen.rectangle((0, edge - 4, 420, edge + 5), fill=(236, 236, 236))
     for x, sign in ((105, "+"), (315, "-")):
-        canvas.write(face, (x, 55), sign, 80, _ink(band))
+        canvas.write(face, (x, 55), sign, size=80, color=_ink(band))
     ink = _ink(wrap)
-    canvas.write(face, (210, edge + 105), canvas.made_up_name(rng), 76, ink)
-    canvas.write(face, (210, edge + 235), "9V", 150, ink)
-    canvas.write(face, (210, 680), "6LR61", 36, ink)
-    box(image, view, (0, 0, 0), (width, height, depth), wrap, face, sheet(32, 16, (70, 70, 74)))
+    canvas.write(face, (210, edge + 105), canvas.made_up_name(rng), size=76, color=ink)
+    canvas.write(face, (210, edge + 235), "9V", size=150, color=ink)
+    canvas.write(face, (210, 680), "6LR61", size=36, color=ink)
+    box(
+        image,
+        view,
+        low=(0, 0, 0),
+        high=(width, height, depth),
+        color=wrap,
+        front=face,
+        top=sheet(32, 16, (70, 70, 74)),
+    )
     for share, wide in sorted(((0.27, 58), (0.73, 74)), reverse=bool(rng.random() < 0.5)):
         at, above = view.at(
             [(width * share, height, depth / 2), (width * share, height + 0.032, depth / 2)]
@@ -153,11 +161,26 @@ def _car(rng: np.random.Generator) -> Image.Image:
     yaw = rng.uniform(12, 35) * rng.choice((-1, 1))
     view = look_at([*corners_of(1, height, depth), lug], yaw, rng.uniform(14, 38))
     front = _car_front(rng, case, height - rim)
-    box(image, view, (0.02, 0, 0.02), (0.98, height - rim, depth - 0.02), case, front)
+    box(
+        image,
+        view,
+        low=(0.02, 0, 0.02),
+        high=(0.98, height - rim, depth - 0.02),
+        color=case,
+        front=front,
+    )
     top = sheet(600, 600 * depth, lighter(lid, 26), lighter(lid, 8), 60)
     _car_caps(top, rng, lid)
     low, high = (0.0, height - rim, 0.0), (1.0, height, depth)
-    box(image, view, low, high, lid, sheet(600, 54, lighter(lid, 16), lighter(lid, -12)), top)
+    box(
+        image,
+        view,
+        low=low,
+        high=high,
+        color=lid,
+        front=sheet(600, 54, lighter(lid, 16), lighter(lid, -12)),
+        top=top,
+    )
     covers = rng.random() < 0.6
     plus_left = bool(rng.random() < 0.5)
     away = depth * rng.choice((0.2, 0.78))
@@ -169,7 +192,7 @@ def _car(rng: np.random.Generator) -> Image.Image:
         cap = (foot[0] - wide, tip[1] - 13, foot[0] + wide, tip[1] + 15)
         ImageDraw.Draw(image).ellipse(cap, fill=(*lighter(tint, 40), 255))
         sign = view.at([(x, height - rim / 2, 0)])[0]
-        canvas.write(image, (sign[0], sign[1]), "+" if plus else "-", 58, _ink(lid))
+        canvas.write(image, (sign[0], sign[1]), "+" if plus else "-", size=58, color=_ink(lid))
     return image
 
 
@@ -194,9 +217,9 @@ def _car_front(rng: np.random.Generator, case: Color, height: float) -> Image.Im
             [(50, level + 30), (590, level - 20), (590, sticker[3]), (50, sticker[3])], stripe
         )
     middle = (sticker[1] + sticker[3]) / 2
-    canvas.write(face, (320, middle - down * 0.13), canvas.made_up_name(rng), 92, ink)
+    canvas.write(face, (320, middle - down * 0.13), canvas.made_up_name(rng), size=92, color=ink)
     rating = f"12V {int(rng.integers(35, 110))}Ah {int(rng.integers(30, 90)) * 10}A"
-    canvas.write(face, (320, middle + down * 0.16), rating, 48, ink)
+    canvas.write(face, (320, middle + down * 0.16), rating, size=48, color=ink)
     return face
 
 
@@ -240,9 +263,9 @@ def _cells(rng: np.random.Generator) -> Image.Image:
     canvas.paint(image, canvas.rounded_mask(label, 8), paper, 0.92)
     ink = _ink(paper)
     size = min(80.0, wide * count / 6)
-    canvas.write(image, (384, label[1] + 50), canvas.made_up_name(rng), size, ink)
+    canvas.write(image, (384, label[1] + 50), canvas.made_up_name(rng), size=size, color=ink)
     rating = f"{('3.6', '4.8', '7.2')[int(rng.integers(3))]}V {int(rng.integers(6, 30)) * 100}mAh"
-    canvas.write(image, (384, label[1] + 60 + size), rating, size * 0.62, ink)
+    canvas.write(image, (384, label[1] + 60 + size), rating, size=size * 0.62, color=ink)
     lines = (label[0] + 20, label[1] + 80 + size * 1.4, label[2] - 20, label[3] - 12)
     canvas.fine_print(image, rng, lines, ink, 18)
     return image
@@ -262,10 +285,10 @@ def _button(rng: np.random.Generator) -> Image.Image:
     pen.ellipse(face, outline=(*lighter(steel, -70), 255), width=5)
     code = ("CR2032", "CR2025", "CR2016", "CR2450")[int(rng.integers(4))]
     ink = lighter(steel, -110)
-    canvas.write(image, (384, 250), "+", 260, ink)
-    canvas.write(image, (384, 420), code, 128, ink)
-    canvas.write(image, (384, 530), canvas.made_up_name(rng), 76, ink)
-    canvas.write(image, (384, 615), "3V", 84, ink)
+    canvas.write(image, (384, 250), "+", size=260, color=ink)
+    canvas.write(image, (384, 420), code, size=128, color=ink)
+    canvas.write(image, (384, 530), canvas.made_up_name(rng), size=76, color=ink)
+    canvas.write(image, (384, 615), "3V", size=84, color=ink)
     return image
 
 
@@ -311,17 +334,17 @@ def _small_print(
     left, top, right, bottom = sheet
     middle = (left + right) / 2
     capacity = f"{int(rng.integers(80, 500)) * 10} mAh"
-    canvas.write(image, (middle, top + 60), canvas.made_up_name(rng), 64, ink)
-    canvas.write(image, (middle, top + 140), "Li-ion Battery 3.7V", 34, ink)
-    canvas.write(image, (middle, top + 205), capacity, 66, ink)
+    canvas.write(image, (middle, top + 60), canvas.made_up_name(rng), size=64, color=ink)
+    canvas.write(image, (middle, top + 140), "Li-ion Battery 3.7V", size=34, color=ink)
+    canvas.write(image, (middle, top + 205), capacity, size=66, color=ink)
     canvas.fine_print(image, rng, (left + 36, top + 260, right - 36, bottom - 150), ink, 22)
     pen = ImageDraw.Draw(image)
     cell = 9
     for row, column in np.argwhere(rng.random((11, 11)) < 0.5):
         x, y = right - 140 + column * cell, bottom - 125 + row * cell
         pen.rectangle((x, y, x + cell, y + cell), fill=(*ink, 255))
-    canvas.write(image, (left + 90, bottom - 72), "CE", 70, ink)
-    canvas.write(image, (left + 190, bottom - 72), "+  -", 60, ink)
+    canvas.write(image, (left + 90, bottom - 72), "CE", size=70, color=ink)
+    canvas.write(image, (left + 190, bottom - 72), "+  -", size=60, color=ink)
 
 
 def _laptop_pack(rng: np.random.Generator) -> Image.Image:
@@ -342,9 +365,9 @@ def _laptop_pack(rng: np.random.Generator) -> Image.Image:
     label = (begin, high * 0.14, begin + rng.uniform(380, 500), seam - 10)
     pen.rectangle(label, fill=paper)
     ink = _ink(paper)
-    canvas.write(face, (label[0] + 85, label[1] + 22), canvas.made_up_name(rng), 34, ink)
+    canvas.write(face, (label[0] + 85, label[1] + 22), canvas.made_up_name(rng), size=34, color=ink)
     volts = f"Li-ion {('10.8', '11.1', '14.8')[int(rng.integers(3))]}V"
-    canvas.write(face, (label[2] - 100, label[1] + 22), volts, 28, ink)
+    canvas.write(face, (label[2] - 100, label[1] + 22), volts, size=28, color=ink)
     lines = (label[0] + 12, label[1] + 46, label[2] - 14, label[3] - 4)
     canvas.fine_print(face, rng, lines, ink, 14)
     for x in (rng.uniform(20, 60), rng.uniform(600, 680)):
@@ -353,7 +376,7 @@ def _laptop_pack(rng: np.random.Generator) -> Image.Image:
     _contacts(front, rng.uniform(90, 420))
     spots = corners_of(1, thick, deep)
     view = look_at(spots, rng.uniform(-30, 30), rng.uniform(35, 72))
-    box(image, view, (0, 0, 0), (1, thick, deep), case, front, face)
+    box(image, view, low=(0, 0, 0), high=(1, thick, deep), color=case, front=front, top=face)
     return image
 
 

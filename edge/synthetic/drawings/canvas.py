@@ -217,6 +217,7 @@ def write(
     image: Image.Image,
     at: tuple[float, float],
     text: str,
+    *,
     size: float,
     color: Color,
     turn: float = 0,

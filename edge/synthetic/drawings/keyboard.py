@@ -149,7 +149,7 @@ def _straight(
             pen.rectangle(_inset(place, unit * 0.12), fill=lighter(colors.frame, -30))
             pen.ellipse(_about(place, unit * 0.2), fill=lighter(colors.frame, 50))
         else:
-            _cap(face, pen, place, key, unit, colors, low)
+            _cap(face, pen, place, key=key, unit=unit, colors=colors, low=low)
     _trim(face, pen, rng, (unit, above, below), colors)
     depth = down / across
     thick = rng.uniform(0.025, 0.06)
@@ -157,7 +157,14 @@ def _straight(
     image = canvas.blank()
     if rng.random() < 0.4:
         _cord(image, rng, tuple(view.at([(rng.uniform(0.3, 0.7), 0, depth)])[0].tolist()), colors)
-    box(image, view, (0, 0, 0), (1, thick, depth), lighter(colors.frame, -12), top=face)
+    box(
+        image,
+        view,
+        low=(0, 0, 0),
+        high=(1, thick, depth),
+        color=lighter(colors.frame, -12),
+        top=face,
+    )
     return image
 
 
@@ -180,6 +187,7 @@ def _cap(
     face: Image.Image,
     pen: ImageDraw.ImageDraw,
     place: canvas.Rectangle,
+    *,
     key: Key,
     unit: float,
     colors: Colors,
@@ -201,7 +209,7 @@ def _cap(
     pen.rounded_rectangle((left, top, right, bottom), unit * 0.12, fill=lighter(tone, 14))
     middle = ((left + right) / 2, (top + bottom) / 2)
     if len(key.text) == 1 and key.text.isalnum():
-        canvas.write(face, middle, key.text, unit * 0.5, colors.ink)
+        canvas.write(face, middle, key.text, size=unit * 0.5, color=colors.ink)
     elif key.width < 4:
         y = top + (bottom - top) * 0.4
         end = left + unit * (0.35 + 0.25 * (key.width > 1.2))
@@ -228,7 +236,7 @@ def _trim(
         for index in range(3):
             spot = (x + index * unit * 0.8, y - 3, x + index * unit * 0.8 + 8, y + 4)
             pen.ellipse(spot, fill=(90, 230, 110) if rng.random() < 0.5 else mark)
-        canvas.write(face, (unit * 2, y), canvas.made_up_name(rng), unit * 0.42, mark)
+        canvas.write(face, (unit * 2, y), canvas.made_up_name(rng), size=unit * 0.42, color=mark)
         if rng.random() < 0.4:
             for index in range(6):
                 start = unit * (5 + index * 0.9)
@@ -308,7 +316,9 @@ def _bent(
             corners = middle + away * (1 - inset / lengths) + (0, lift * unit)
             pen.polygon([tuple(spot) for spot in corners.tolist()], fill=shade)
         if key.text.isalnum():
-            canvas.write(image, (middle[0], middle[1]), key.text, unit * 0.46, colors.ink)
+            canvas.write(
+                image, (middle[0], middle[1]), key.text, size=unit * 0.46, color=colors.ink
+            )
     return image
 
 

@@ -45,13 +45,27 @@ def draw(rng: np.random.Generator) -> Image.Image:
     if feet:
         for z in (depth - 0.12, 0.05):
             for x in (0.08, 0.86):
-                box(image, view, (x, -feet, z), (x + 0.07, 0.01, z + 0.06), (30, 30, 32))
+                box(
+                    image,
+                    view,
+                    low=(x, -feet, z),
+                    high=(x + 0.07, 0.01, z + 0.06),
+                    color=(30, 30, 32),
+                )
     split = rng.uniform(0.7, 0.78)
     front = _front(rng, color, round(ACROSS * height), split)
     shell = lighter(color, -12) if rng.random() < 0.6 else canvas.pick(rng, BODIES[2:], 2)
-    box(image, view, (0, 0, 0), (1, height, depth), shell, front, _top(rng, shell, depth))
+    box(
+        image,
+        view,
+        low=(0, 0, 0),
+        high=(1, height, depth),
+        color=shell,
+        front=front,
+        top=_top(rng, shell, depth),
+    )
     if rng.random() < 0.7:
-        _handle(image, rng, view, split, height, color)
+        _handle(image, rng, view, split=split, height=height, body=color)
     return image
 
 
@@ -74,7 +88,9 @@ def _front(rng: np.random.Generator, body: Color, down: int, split: float) -> Im
     _window(face, rng, window)
     _panel(face, rng, (edge + 10, 12, ACROSS - 10, down - 12), body)
     mark = (60, 60, 64) if sum(door) > 330 else (200, 202, 206)
-    canvas.write(face, (edge / 2, down - 7 - margin / 2), canvas.made_up_name(rng), 26, mark)
+    canvas.write(
+        face, (edge / 2, down - 7 - margin / 2), canvas.made_up_name(rng), size=26, color=mark
+    )
     pen.rectangle((0, 0, ACROSS - 1, down - 1), outline=lighter(body, -50), width=3)
     return face
 
@@ -127,12 +143,12 @@ def _panel(face: Image.Image, rng: np.random.Generator, inside: Rectangle, body:
             for angle in np.linspace(0.75 * math.pi, 2.25 * math.pi, 11):
                 x, z = middle + radius * 1.4 * math.cos(angle), y + radius * 1.4 * math.sin(angle)
                 pen.ellipse(around(x, z, 3), fill=ink)
-            knob(face, middle, y, radius, dial, rng.uniform(0, math.tau))
+            knob(face, middle, y, radius=radius, color=dial, turn=rng.uniform(0, math.tau))
         return
     glow = canvas.pick(rng, ((60, 230, 120), (90, 200, 255), (255, 140, 60)), 8)
     pen.rectangle((left + 14, top + 16, right - 14, top + 74), fill=(10, 14, 14))
     clock = f"{int(rng.integers(1, 13))}:{int(rng.integers(60)):02d}"
-    canvas.write(face, (middle, top + 45), clock, 44, glow)
+    canvas.write(face, (middle, top + 45), clock, size=44, color=glow)
     _keys(face, rng, (left + 12, top + 90, right - 12, bottom - 66), plate, ink)
     start = canvas.pick(rng, ((60, 150, 80), (90, 92, 96), (200, 202, 206)), 6)
     button = (left + 16, bottom - 54, right - 16, bottom - 14)
@@ -153,7 +169,9 @@ def _keys(
         pen.rounded_rectangle((x + 3, y + 3, x + wide - 3, y + high - 4), radius, fill=key)
         if place // 3 >= rows - 4:
             digit = "123456789C0="[place - 3 * (rows - 4)]
-            canvas.write(face, (x + wide / 2, y + high / 2), digit, min(24, high * 0.7), ink)
+            canvas.write(
+                face, (x + wide / 2, y + high / 2), digit, size=min(24, high * 0.7), color=ink
+            )
         else:
             middle = y + high / 2
             pen.line((x + wide * 0.28, middle, x + wide * 0.72, middle), fill=ink, width=4)
@@ -175,6 +193,7 @@ def _handle(
     image: Image.Image,
     rng: np.random.Generator,
     view: Projection,
+    *,
     split: float,
     height: float,
     body: Color,
@@ -184,6 +203,6 @@ def _handle(
     x, far = split - 0.055, -rng.uniform(0.03, 0.06)
     low, high = height * rng.uniform(0.1, 0.2), height * rng.uniform(0.8, 0.9)
     for y in (low, high - 0.04):
-        box(image, view, (x, y, far), (x + 0.025, y + 0.04, 0.0), lighter(bar, -30))
+        box(image, view, low=(x, y, far), high=(x + 0.025, y + 0.04, 0.0), color=lighter(bar, -30))
     front = sheet(12, 64, lighter(bar, 40), lighter(bar, -30), 0)
-    box(image, view, (x, low, far - 0.02), (x + 0.032, high, far), bar, front)
+    box(image, view, low=(x, low, far - 0.02), high=(x + 0.032, high, far), color=bar, front=front)

@@ -80,7 +80,7 @@ def _icons(image: Image.Image, rng: np.random.Generator, box: Rectangle) -> None
     step = (right - left) / 4
     size = step * 0.3
     clock = f"{int(rng.integers(24)):02d}:{int(rng.integers(60)):02d}"
-    canvas.write(image, ((left + right) / 2, top + 110), clock, 84, (250, 250, 250))
+    canvas.write(image, ((left + right) / 2, top + 110), clock, size=84, color=(250, 250, 250))
     pen.rectangle((right - 62, top + 18, right - 30, top + 32), fill=(245, 245, 245, 255))
     rows = [
         *(top + 230 + step * row for row in range(int(rng.integers(1, 4)))),
@@ -196,7 +196,7 @@ def _front_with_button(rng: np.random.Generator) -> Image.Image:
             pen.arc((x - 18, y - 14, x + 18, y + 14), 20, 320, fill=(*mark, 255), width=5)
     if shape == 2:
         pen.rectangle((362, y - 16, 406, y + 16), outline=(*mark, 255), width=5)
-    canvas.write(image, (384, 96), canvas.made_up_name(rng), 22, mark)
+    canvas.write(image, (384, 96), canvas.made_up_name(rng), size=22, color=mark)
     return image
 
 
@@ -213,7 +213,7 @@ def _back(rng: np.random.Generator) -> Image.Image:
     _camera(image, rng, face, color)
     mark = canvas.lighter(color, 60 if sum(color) < 400 else -70)
     if rng.random() < 0.5:
-        canvas.write(image, (384, 420), canvas.made_up_name(rng), 46, mark)
+        canvas.write(image, (384, 420), canvas.made_up_name(rng), size=46, color=mark)
     else:
         ImageDraw.Draw(image).ellipse((350, 340, 418, 408), outline=(*mark, 255), width=12)
     canvas.fine_print(image, rng, (320, 655, 450, 685), mark, 12)
@@ -276,7 +276,9 @@ def _keypad(
             (cap[0], cap[1] + 4, cap[2], cap[3] + 4), radius, fill=(12, 12, 14, 255)
         )
         pen.rounded_rectangle(cap, radius, fill=(*key, 255))
-        canvas.write(image, (x + wide / 2, y + high / 2), "123456789*0#"[index], high * 0.62, ink)
+        canvas.write(
+            image, (x + wide / 2, y + high / 2), "123456789*0#"[index], size=high * 0.62, color=ink
+        )
 
 
 def _pad(image: Image.Image, at: tuple[float, float], size: float, body: Color) -> None:
@@ -325,7 +327,9 @@ def _small_screen(image: Image.Image, rng: np.random.Generator, box: Rectangle) 
     else:
         _wallpaper(image, rng, mask)
         middle = ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
-        canvas.write(image, middle, f"{int(rng.integers(10, 24))}:25", 64, (250, 250, 250))
+        canvas.write(
+            image, middle, f"{int(rng.integers(10, 24))}:25", size=64, color=(250, 250, 250)
+        )
     _reflection(image, rng, mask, box)
 
 
@@ -352,7 +356,9 @@ def _with_keys(rng: np.random.Generator) -> Image.Image:
     pen = ImageDraw.Draw(image)
     pen.rounded_rectangle((344, 40, 424, 50), 5, fill=(10, 10, 12, 255))
     _small_screen(image, rng, (panel[0] + 20, panel[1] + 44, panel[2] - 20, panel[3] - 18))
-    canvas.write(image, (384, panel[1] + 24), canvas.made_up_name(rng), 28, (226, 228, 232))
+    canvas.write(
+        image, (384, panel[1] + 24), canvas.made_up_name(rng), size=28, color=(226, 228, 232)
+    )
     _pad(image, (384, split + 62), half * 0.4, body)
     _keypad(image, rng, (384 - half + 20, split + 124, 384 + half - 20, 712), body)
     return image

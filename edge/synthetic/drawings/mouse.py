@@ -71,7 +71,9 @@ def _place(rng: np.random.Generator) -> tuple[float, float, bool]:
     return (rng.uniform(190, 270) if corded else 24.0), 744.0, corded
 
 
-def _wheel(image: Image.Image, x: float, top: float, long: float, wide: float, tone: Color) -> None:
+def _wheel(
+    image: Image.Image, *, x: float, top: float, long: float, wide: float, tone: Color
+) -> None:
     """A ribbed wheel in its slot."""
     pen = ImageDraw.Draw(image)
     slot = (x - wide * 0.72, top - 8, x + wide * 0.72, top + long + 8)
@@ -96,7 +98,7 @@ def _seam(image: Image.Image, spots: Outline, shell: Color, width: int = 6) -> N
 
 
 def _buttons(
-    image: Image.Image, body: Image.Image, shell: Color, top: float, end: float, bow: float
+    image: Image.Image, body: Image.Image, shell: Color, *, top: float, end: float, bow: float
 ) -> None:
     """The seams of the left and right buttons, which end at `end` px, bowed by `bow`."""
     layer = image.copy()
@@ -140,16 +142,25 @@ def _two_buttons(rng: np.random.Generator) -> Image.Image:
         body = ImageChops.multiply(body, canvas.polygon_mask(shape))
         canvas.dome(image, body, shell, rng.uniform(0.2, 0.6))
     end = top + long * rng.uniform(0.36, 0.46)
-    _buttons(image, body, shell, top, end, rng.uniform(-16, 34))
+    _buttons(image, body, shell, top=top, end=end, bow=rng.uniform(-16, 34))
     tone = (70, 72, 76) if rng.random() < 0.7 else canvas.pick(rng, LIGHTS, 20)
     wide = half * rng.uniform(0.2, 0.3)
     if rng.random() < 0.35:
         plate = canvas.pick(rng, ((24, 24, 26), (170, 172, 176)), 5)
         strip = (384 - wide, top + long * 0.05, 384 + wide, end + long * 0.05)
         canvas.shade(image, canvas.rounded_mask(strip, wide), lighter(plate, 25), plate, 0)
-    _wheel(image, 384, top + long * rng.uniform(0.11, 0.16), long * 0.17, wide, tone)
+    _wheel(
+        image,
+        x=384,
+        top=top + long * rng.uniform(0.11, 0.16),
+        long=long * 0.17,
+        wide=wide,
+        tone=tone,
+    )
     mark = lighter(shell, 100 if sum(shell) < 330 else -100)
-    canvas.write(image, (384, bottom - long * 0.2), canvas.made_up_name(rng), half * 0.24, mark)
+    canvas.write(
+        image, (384, bottom - long * 0.2), canvas.made_up_name(rng), size=half * 0.24, color=mark
+    )
     return image
 
 
@@ -171,7 +182,7 @@ def _gaming(rng: np.random.Generator) -> Image.Image:
     )
     canvas.dome(image, ridge, lighter(shell, 24), 0.5)
     end = top + long * rng.uniform(0.42, 0.5)
-    _buttons(image, ridge, shell, top, end, rng.uniform(15, 40))
+    _buttons(image, ridge, shell, top=top, end=end, bow=rng.uniform(15, 40))
     pen = ImageDraw.Draw(image)
     for side in (-1, 1):
         line = [
@@ -187,7 +198,7 @@ def _gaming(rng: np.random.Generator) -> Image.Image:
             y = top + long * share
             key = (384 - half * 0.82, y, 384 - half * 0.66, y + long * 0.1)
             pen.rounded_rectangle(key, 10, fill=(*lighter(shell, 46), 255))
-    _wheel(image, 384, top + long * 0.1, long * 0.17, half * 0.28, light)
+    _wheel(image, x=384, top=top + long * 0.1, long=long * 0.17, wide=half * 0.28, tone=light)
     key = (384 - 18, top + long * 0.34, 384 + 18, top + long * 0.4)
     pen.rounded_rectangle(key, 8, fill=(*lighter(shell, 60), 255))
     y = bottom - long * 0.2
@@ -217,10 +228,10 @@ def _smooth(rng: np.random.Generator) -> Image.Image:
         pen.ellipse((368, y - 16, 400, y + 16), fill=(140, 142, 148, 255))
         pen.ellipse((374, y - 11, 388, y + 2), fill=(206, 208, 212, 255))
     else:
-        _wheel(image, 384, y - 40, long * 0.13, 34, (160, 162, 166))
+        _wheel(image, x=384, top=y - 40, long=long * 0.13, wide=34, tone=(160, 162, 166))
     _seam(image, [(384, top + 14), (384, y - 50)], shell, 4)
     mark = lighter(shell, -50 if sum(shell) > 330 else 70)
-    canvas.write(image, (384, bottom - long * 0.17), canvas.made_up_name(rng), 40, mark)
+    canvas.write(image, (384, bottom - long * 0.17), canvas.made_up_name(rng), size=40, color=mark)
     return image
 
 
@@ -264,7 +275,14 @@ def _upright(rng: np.random.Generator) -> Image.Image:
     split = [(384 + mirror * half * x, top + long * y) for x, y in ((0.5, -0.05), (0.58, 0.5))]
     _seam(layer, split, shell)
     image.paste(layer, (0, 0), body)
-    _wheel(image, 384 + mirror * half * 0.53, top + long * 0.1, long * 0.16, 52, (90, 92, 96))
+    _wheel(
+        image,
+        x=384 + mirror * half * 0.53,
+        top=top + long * 0.1,
+        long=long * 0.16,
+        wide=52,
+        tone=(90, 92, 96),
+    )
     return image
 
 
@@ -305,5 +323,5 @@ def _box(rng: np.random.Generator) -> Image.Image:
             (cap[0] + 8, cap[1] + 6, cap[2] - 8, cap[1] + 14), fill=(*lighter(key, 30), 255)
         )
     mark = lighter(shell, -90 if sum(shell) > 330 else 80)
-    canvas.write(image, (384, bottom - 110), canvas.made_up_name(rng), 40, mark)
+    canvas.write(image, (384, bottom - 110), canvas.made_up_name(rng), size=40, color=mark)
     return image

@@ -66,16 +66,16 @@ def _digital(rng: np.random.Generator) -> Image.Image:
         _fingers(rng, board)
     if rng.random() < 0.5:
         _ports(rng, board)
-    _place(rng, board, _flat_pack, (1, 4), 90, 190)
-    _place(rng, board, _heatsink, (0, 2), 90, 150)
-    _place(rng, board, _slot, (0, 4), 170, 340)
-    _place(rng, board, _dual, (5, 12), 50, 120)
-    _place(rng, board, _header, (1, 4), 60, 170)
-    _place(rng, board, _capacitor, (3, 14), 26, 46)
-    _place(rng, board, _crystal, (1, 3), 46, 66)
-    _place(rng, board, _row, (16, 34), 50, 130)
-    _place(rng, board, _resistor, (0, 10), 56, 80)
-    _place(rng, board, _text, (2, 6), 60, 110)
+    _place(rng, board, _flat_pack, count=(1, 4), least=90, most=190)
+    _place(rng, board, _heatsink, count=(0, 2), least=90, most=150)
+    _place(rng, board, _slot, count=(0, 4), least=170, most=340)
+    _place(rng, board, _dual, count=(5, 12), least=50, most=120)
+    _place(rng, board, _header, count=(1, 4), least=60, most=170)
+    _place(rng, board, _capacitor, count=(3, 14), least=26, most=46)
+    _place(rng, board, _crystal, count=(1, 3), least=46, most=66)
+    _place(rng, board, _row, count=(16, 34), least=50, most=130)
+    _place(rng, board, _resistor, count=(0, 10), least=56, most=80)
+    _place(rng, board, _text, count=(2, 6), least=60, most=110)
     return _cut(rng, board)
 
 
@@ -83,16 +83,16 @@ def _power(rng: np.random.Generator) -> Image.Image:
     board = _board(rng, rng.uniform(0.55, 0.95), BROWNS if rng.random() < 0.6 else GREENS)
     _copper(rng, board, 12)
     _holes(board)
-    _place(rng, board, _transformer, (1, 3), 110, 190)
-    _place(rng, board, _heatsink, (1, 3), 90, 190)
-    _place(rng, board, _capacitor, (4, 9), 60, 110)
-    _place(rng, board, _coil, (0, 3), 70, 120)
-    _place(rng, board, _header, (2, 5), 60, 130)
-    _place(rng, board, _dual, (1, 4), 50, 110)
-    _place(rng, board, _capacitor, (5, 12), 28, 54)
-    _place(rng, board, _disc, (4, 10), 34, 56)
-    _place(rng, board, _resistor, (14, 30), 60, 92)
-    _place(rng, board, _text, (2, 6), 50, 90)
+    _place(rng, board, _transformer, count=(1, 3), least=110, most=190)
+    _place(rng, board, _heatsink, count=(1, 3), least=90, most=190)
+    _place(rng, board, _capacitor, count=(4, 9), least=60, most=110)
+    _place(rng, board, _coil, count=(0, 3), least=70, most=120)
+    _place(rng, board, _header, count=(2, 5), least=60, most=130)
+    _place(rng, board, _dual, count=(1, 4), least=50, most=110)
+    _place(rng, board, _capacitor, count=(5, 12), least=28, most=54)
+    _place(rng, board, _disc, count=(4, 10), least=34, most=56)
+    _place(rng, board, _resistor, count=(14, 30), least=60, most=92)
+    _place(rng, board, _text, count=(2, 6), least=50, most=90)
     return _cut(rng, board)
 
 
@@ -100,10 +100,10 @@ def _bare(rng: np.random.Generator) -> Image.Image:
     """A board without parts: tracks, rows of pads, white outlines."""
     board = _board(rng, rng.uniform(0.6, 1.0), GREENS if rng.random() < 0.75 else BROWNS)
     _copper(rng, board, 60)
-    _place(rng, board, _grid, (1, 4), 110, 230)
+    _place(rng, board, _grid, count=(1, 4), least=110, most=230)
     _holes(board)
-    _place(rng, board, _pads, (24, 44), 50, 150)
-    _place(rng, board, _text, (5, 12), 50, 110)
+    _place(rng, board, _pads, count=(24, 44), least=50, most=150)
+    _place(rng, board, _text, count=(5, 12), least=50, most=110)
     if rng.random() < 0.4:
         _fingers(rng, board)
     return _cut(rng, board)
@@ -131,7 +131,7 @@ def _card(rng: np.random.Generator) -> Image.Image:
         place = (left, height * 0.14, left + wide, height * 0.14 + tall)
         board.taken.append(place)
         _dual(rng, board, place)
-    _place(rng, board, _row, (8, 16), 30, 70)
+    _place(rng, board, _row, count=(8, 16), least=30, most=70)
     return _cut(rng, board, plain=True)
 
 
@@ -139,11 +139,11 @@ def _phone(rng: np.random.Generator) -> Image.Image:
     """A small dense board: metal shields, tiny parts, connectors, an outline with cut-outs."""
     board = _board(rng, rng.uniform(0.42, 0.6), [*GREENS, (22, 60, 90), (24, 40, 36)])
     _copper(rng, board, 16)
-    _place(rng, board, _shield, (1, 4), 110, 240)
-    _place(rng, board, _flat_pack, (2, 7), 70, 140)
-    _place(rng, board, _socket, (1, 3), 60, 110)
-    _place(rng, board, _row, (20, 36), 40, 110)
-    _place(rng, board, _gold_spot, (4, 10), 16, 34)
+    _place(rng, board, _shield, count=(1, 4), least=110, most=240)
+    _place(rng, board, _flat_pack, count=(2, 7), least=70, most=140)
+    _place(rng, board, _socket, count=(1, 3), least=60, most=110)
+    _place(rng, board, _row, count=(20, 36), least=40, most=110)
+    _place(rng, board, _gold_spot, count=(4, 10), least=16, most=34)
     return _cut(rng, board)
 
 
@@ -151,6 +151,7 @@ def _place(
     rng: np.random.Generator,
     board: Board,
     part: Callable[[np.random.Generator, Board, Rectangle], None],
+    *,
     count: tuple[int, int],
     least: float,
     most: float,
@@ -567,7 +568,14 @@ def _text(rng: np.random.Generator, board: Board, place: Rectangle) -> None:
     flat = right - left > bottom - top
     patch = Image.new("RGBA", (int(right - left) + 2, int(bottom - top) + 2), (*board.color, 255))
     size = 0.9 * min(right - left, bottom - top)
-    write(patch, (patch.width / 2, patch.height / 2), word, size, WHITE, 0 if flat else 90)
+    write(
+        patch,
+        (patch.width / 2, patch.height / 2),
+        word,
+        size=size,
+        color=WHITE,
+        turn=0 if flat else 90,
+    )
     board.face.paste(patch, (int(left), int(top)))
 
 

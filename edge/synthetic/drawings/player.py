@@ -123,9 +123,9 @@ def _turntable(rng: np.random.Generator) -> Image.Image:
         face,
         right,
         face.height * 0.86,
-        24,
-        pick(rng, [(205, 205, 208), (60, 60, 62)], 2),
-        rng.uniform(0, 6),
+        radius=24,
+        color=pick(rng, [(205, 205, 208), (60, 60, 62)], 2),
+        turn=rng.uniform(0, 6),
     )
     draw.rounded_rectangle(around(right, face.height * 0.66, 14, 40), 5, fill=lighter(plate, -60))
     draw.rounded_rectangle(
@@ -175,10 +175,10 @@ def _turntable(rng: np.random.Generator) -> Image.Image:
         front,
         (350, front.height / 2),
         made_up_name(rng),
-        min(50, front.height * 0.4),
-        lighter(case, 90),
+        size=min(50, front.height * 0.4),
+        color=lighter(case, 90),
     )
-    box(image, view, (0, 0, 0), (1, height, depth), case, front, face)
+    box(image, view, low=(0, 0, 0), high=(1, height, depth), color=case, front=front, top=face)
     return image
 
 
@@ -196,7 +196,7 @@ def _gramophone(rng: np.random.Generator) -> Image.Image:
     _record(rng, face, 240, 220, 190)
     front = sheet(500, 200, lighter(wood, 8), lighter(wood, -20))
     ImageDraw.Draw(front).rectangle((36, 36, 464, 164), outline=lighter(wood, -40), width=8)
-    box(image, view, (0, 0, 0), (1, 0.4, 0.9), wood, front, face)
+    box(image, view, low=(0, 0, 0), high=(1, 0.4, 0.9), color=wood, front=front, top=face)
     draw = ImageDraw.Draw(image)
     side = float(rng.choice([-1, 1]))
     pipe = [
@@ -228,7 +228,7 @@ def _gramophone(rng: np.random.Generator) -> Image.Image:
 
 
 def _handle(
-    image: Image.Image, left: float, right: float, top: float, bottom: float, color: Color
+    image: Image.Image, *, left: float, right: float, top: float, bottom: float, color: Color
 ) -> None:
     draw = ImageDraw.Draw(image)
     for tone, width in ((-45, 34), (0, 24), (22, 8)):
@@ -256,7 +256,14 @@ def _boombox(rng: np.random.Generator) -> Image.Image:
             fill=(175, 177, 180),
             width=9,
         )
-    _handle(image, left + 60, right - 60, top - rng.uniform(70, 120), top + 12, lighter(shell, -20))
+    _handle(
+        image,
+        left=left + 60,
+        right=right - 60,
+        top=top - rng.uniform(70, 120),
+        bottom=top + 12,
+        color=lighter(shell, -20),
+    )
     face = sheet(right - left, tall, lighter(shell, 16), lighter(shell, -24))
     draw = ImageDraw.Draw(face)
     across = face.width
@@ -268,7 +275,12 @@ def _boombox(rng: np.random.Generator) -> Image.Image:
         if square:
             draw.rounded_rectangle(around(x, y, radius + 12, tall * 0.4), 14, fill=dark)
         speaker(
-            face, x, y, radius, lighter(shell, -40) if not square else (150, 152, 156), (52, 53, 57)
+            face,
+            x,
+            y,
+            radius=radius,
+            rim=lighter(shell, -40) if not square else (150, 152, 156),
+            cone=(52, 53, 57),
         )
     low, high = 2 * radius + 50, across - 2 * radius - 50
     _tuner(rng, face, (low, 16, high, tall * 0.3), shell)
@@ -319,7 +331,14 @@ def _tuner(
     x = rng.uniform(left + 20, right - 20)
     draw.line([(x, top + 4), (x, bottom - 40)], fill=(240, 60, 40), width=5)
     for x in np.linspace(left + 18, right - 18, 5):
-        knob(face, float(x), bottom - 12, 13, (190, 192, 196), rng.uniform(0, math.tau))
+        knob(
+            face,
+            float(x),
+            bottom - 12,
+            radius=13,
+            color=(190, 192, 196),
+            turn=rng.uniform(0, math.tau),
+        )
 
 
 def _tape(
@@ -388,15 +407,15 @@ def _round_boombox(rng: np.random.Generator) -> Image.Image:
             image,
             MIDDLE + side * 220,
             center + tall * 0.18,
-            radius,
-            lighter(second, -10),
-            (60, 61, 65),
+            radius=radius,
+            rim=lighter(second, -10),
+            cone=(60, 61, 65),
         )
     panel = around(MIDDLE, center + tall * 0.3, 92, tall * 0.34)
     draw.rounded_rectangle(panel, 30, fill=second, outline=lighter(second, -50), width=3)
     screen = around(MIDDLE, center + tall * 0.12, 54, 26)
     draw.rectangle(screen, fill=(30, 16, 16))
-    write(image, (MIDDLE, center + tall * 0.12), "88", 44, pick(rng, INKS))
+    write(image, (MIDDLE, center + tall * 0.12), "88", size=44, color=pick(rng, INKS))
     for row in range(2):
         for column in (-1, 0, 1):
             spot = around(MIDDLE + 46 * column, center + tall * (0.34 + 0.17 * row), 17, 10)
@@ -405,8 +424,8 @@ def _round_boombox(rng: np.random.Generator) -> Image.Image:
         image,
         (MIDDLE, center + tall * 0.76),
         made_up_name(rng),
-        26,
-        lighter(shell, 110 if sum(shell) < 350 else -110),
+        size=26,
+        color=lighter(shell, 110 if sum(shell) < 350 else -110),
     )
     return image
 
@@ -469,7 +488,7 @@ def _disc_player(rng: np.random.Generator) -> Image.Image:
                 30,
                 fill=(40, 44, 52),
             )
-        write(image, (MIDDLE, MIDDLE + inner * 0.3), made_up_name(rng), 44, bright)
+        write(image, (MIDDLE, MIDDLE + inner * 0.3), made_up_name(rng), size=44, color=bright)
     low = MIDDLE + radius * 0.86
     screen = around(MIDDLE, low, 80, 27)
     draw.rounded_rectangle(
@@ -483,8 +502,10 @@ def _disc_player(rng: np.random.Generator) -> Image.Image:
         image,
         (MIDDLE, low),
         "12 03:45",
-        30,
-        (30, 34, 32) if rgb_at(image, int(screen[0]) + 12, int(low))[0] > 90 else (140, 220, 240),
+        size=30,
+        color=(30, 34, 32)
+        if rgb_at(image, int(screen[0]) + 12, int(low))[0] > 90
+        else (140, 220, 240),
     )
     for turn in (0.75, 1.0, 2.14, 2.39):
         spot = (MIDDLE + radius * 0.87 * math.cos(turn), MIDDLE + radius * 0.87 * math.sin(turn))
@@ -513,16 +534,23 @@ def _deck(rng: np.random.Generator) -> Image.Image:
         outline=lighter(shell, -28 if sum(shell) > 200 else 50),
         width=4,
     )
-    write(front, (165, down * 0.72), made_up_name(rng), min(34, down * 0.28), bright)
+    write(front, (165, down * 0.72), made_up_name(rng), size=min(34, down * 0.28), color=bright)
     screen = (310, down * 0.2, 520, down * 0.62)
     draw.rectangle(screen, fill=(10, 12, 18), outline=lighter(shell, -40), width=3)
-    write(front, (415, down * 0.41), "00:12:45", min(44, down * 0.34), pick(rng, INKS))
+    write(front, (415, down * 0.41), "00:12:45", size=min(44, down * 0.34), color=pick(rng, INKS))
     key = (180, 182, 186) if sum(shell) < 350 else (80, 82, 86)
     for number in range(5):
         draw.rounded_rectangle(
             around(330 + number * 42, down * 0.8, 15, max(6, down * 0.06)), 5, fill=key
         )
-    knob(front, 620, down * 0.5, min(54, down * 0.36), key, rng.uniform(0, math.tau))
+    knob(
+        front,
+        620,
+        down * 0.5,
+        radius=min(54, down * 0.36),
+        color=key,
+        turn=rng.uniform(0, math.tau),
+    )
     draw.ellipse(around(545, down * 0.4, 8), fill=(230, 60, 50))
     draw.rectangle((0, 0, 699, down - 1), outline=lighter(shell, 30), width=3)
     top = sheet(700, 700 * depth, lighter(shell, 8), lighter(shell, 24))
@@ -532,8 +560,8 @@ def _deck(rng: np.random.Generator) -> Image.Image:
             x, y = 200 + column * 22, top.height * 0.15 + row * 18
             draw.rectangle((x, y, x + 14, y + 5), fill=lighter(shell, -20))
     for foot in (0.08, 0.84):
-        box(image, view, (foot, -0.025, 0.03), (foot + 0.08, 0, 0.1), (24, 24, 25))
-    box(image, view, (0, 0, 0), (1, height, depth), shell, front, top)
+        box(image, view, low=(foot, -0.025, 0.03), high=(foot + 0.08, 0, 0.1), color=(24, 24, 25))
+    box(image, view, low=(0, 0, 0), high=(1, height, depth), color=shell, front=front, top=top)
     return image
 
 
@@ -584,7 +612,7 @@ def _pocket(rng: np.random.Generator) -> Image.Image:
         width=4,
     )
     mark = lighter(wheel, 110 if sum(wheel) < 350 else -110)
-    write(image, (MIDDLE, y - radius * 0.7), "MENU", radius * 0.2, mark)
+    write(image, (MIDDLE, y - radius * 0.7), "MENU", size=radius * 0.2, color=mark)
     tip = radius * 0.12
     for side in (-1, 1):
         x = MIDDLE + side * radius * 0.7
@@ -706,8 +734,8 @@ def _cassette(rng: np.random.Generator) -> Image.Image:
         face,
         (face.width * 0.42, face.height * 0.87),
         made_up_name(rng),
-        44,
-        lighter(dark, 110 if sum(dark) < 350 else -120),
+        size=44,
+        color=lighter(dark, 110 if sum(dark) < 350 else -120),
     )
     draw = ImageDraw.Draw(face)
     for row in range(5):

@@ -76,6 +76,7 @@ def _rear_tray(
     rng: np.random.Generator,
     image: Image.Image,
     view: Projection,
+    *,
     place: Point,
     rise: float,
     color: Color,
@@ -111,6 +112,7 @@ def _out_tray(
     rng: np.random.Generator,
     image: Image.Image,
     view: Projection,
+    *,
     reach: float,
     color: Color,
     paper: bool,
@@ -118,7 +120,7 @@ def _out_tray(
     """A tray that comes out of the front, with a printed page on it."""
     left, right = rng.uniform(0.14, 0.22), rng.uniform(0.78, 0.86)
     low = 0.05
-    box(image, view, (left, 0.0, -reach), (right, low, 0.0), lighter(color, -24))
+    box(image, view, low=(left, 0.0, -reach), high=(right, low, 0.0), color=lighter(color, -24))
     if paper:
         inner = rng.uniform(0.03, 0.07)
         out = reach * rng.uniform(0.75, 1.1)
@@ -199,14 +201,21 @@ def _inkjet(rng: np.random.Generator) -> Image.Image:
         (0.8, 0, -reach * 1.1),
     ]
     view = look_at(extent, _yaw(rng), rng.uniform(16, 34))
-    _rear_tray(rng, image, view, (rng.uniform(0.12, 0.2), height, depth * 0.8), rise, second)
+    _rear_tray(
+        rng,
+        image,
+        view,
+        place=(rng.uniform(0.12, 0.2), height, depth * 0.8),
+        rise=rise,
+        color=second,
+    )
     down = height * UNIT
     front = sheet(UNIT, down, lighter(body, 8), lighter(body, -16))
     draw = ImageDraw.Draw(front)
     if second != body:
         draw.rectangle((0, down * 0.42, UNIT, down), fill=second)
     _slot(front, (UNIT * 0.12, down * 0.5, UNIT * 0.88, down * 0.94), body)
-    write(front, (UNIT * 0.24, down * 0.2), made_up_name(rng), 28, _ink(body))
+    write(front, (UNIT * 0.24, down * 0.2), made_up_name(rng), size=28, color=_ink(body))
     for number in range(int(rng.integers(2, 5))):
         draw.ellipse(around(UNIT * 0.92 - number * 30, down * 0.22, 10), fill=_ink(body))
     draw.ellipse(around(UNIT * 0.92, down * 0.22, 5), fill=(70, 220, 90))
@@ -215,8 +224,8 @@ def _inkjet(rng: np.random.Generator) -> Image.Image:
     lid = (26, depth * UNIT * 0.28, UNIT - 26, depth * UNIT * 0.96)
     draw.rounded_rectangle(lid, 30, fill=lighter(second, 8), outline=lighter(body, -50), width=4)
     glare(top, [(60, lid[1]), (220, lid[1]), (130, lid[3]), (30, lid[3])], 0.12)
-    box(image, view, (0, 0, 0), (1, height, depth), body, front, top)
-    _out_tray(rng, image, view, reach, second, paper=rng.random() < 0.8)
+    box(image, view, low=(0, 0, 0), high=(1, height, depth), color=body, front=front, top=top)
+    _out_tray(rng, image, view, reach=reach, color=second, paper=rng.random() < 0.8)
     return image
 
 
@@ -240,7 +249,9 @@ def _all_in_one(rng: np.random.Generator) -> Image.Image:
         extent += [(x, total + 0.56, depth * 1.1) for x in (0, 1)]
     view = look_at(extent, _yaw(rng), rng.uniform(18, 40))
     if rise:
-        _rear_tray(rng, image, view, (0.16, height, depth * 0.97), rise + scanner, second)
+        _rear_tray(
+            rng, image, view, place=(0.16, height, depth * 0.97), rise=rise + scanner, color=second
+        )
     if opened:
         _open_lid(image, view, total, depth, second)
     down = height * UNIT
@@ -251,9 +262,9 @@ def _all_in_one(rng: np.random.Generator) -> Image.Image:
     _buttons(rng, front, panel, tone)
     draw = ImageDraw.Draw(front)
     draw.rectangle((0, 0, UNIT - 1, down - 1), outline=lighter(body, -35), width=3)
-    box(image, view, (0, 0, 0), (1, height, depth), body, front)
-    _scanner(rng, image, view, (height, total, depth), second, opened)
-    _out_tray(rng, image, view, reach, body, paper=rng.random() < 0.75)
+    box(image, view, low=(0, 0, 0), high=(1, height, depth), color=body, front=front)
+    _scanner(rng, image, view, place=(height, total, depth), color=second, opened=opened)
+    _out_tray(rng, image, view, reach=reach, color=body, paper=rng.random() < 0.75)
     return image
 
 
@@ -261,6 +272,7 @@ def _scanner(
     rng: np.random.Generator,
     image: Image.Image,
     view: Projection,
+    *,
     place: tuple[float, float, float],
     color: Color,
     opened: bool,
@@ -284,9 +296,17 @@ def _scanner(
         glare(top, [(120, 40), (260, 40), (160, top.height - 50), (60, top.height - 50)], 0.3)
     else:
         draw.rounded_rectangle(inside, 26, outline=lighter(color, -28), width=4)
-        write(top, (UNIT * 0.5, top.height * 0.82), made_up_name(rng), 36, _ink(color))
+        write(top, (UNIT * 0.5, top.height * 0.82), made_up_name(rng), size=36, color=_ink(color))
         glare(top, [(140, 24), (280, 24), (160, top.height - 24), (30, top.height - 24)], 0.08)
-    box(image, view, (-0.01, low, -0.02), (1.01, high, depth), color, rim, top)
+    box(
+        image,
+        view,
+        low=(-0.01, low, -0.02),
+        high=(1.01, high, depth),
+        color=color,
+        front=rim,
+        top=top,
+    )
 
 
 def _open_lid(
@@ -314,7 +334,7 @@ def _laser(rng: np.random.Generator) -> Image.Image:
     view = look_at(corners_of(1, height + rise, depth), _yaw(rng), rng.uniform(14, 34))
     front = _laser_front(rng, height, body, second)
     top = _hollow(rng, depth, body)
-    box(image, view, (0, 0, 0), (1, height, depth), body, front, top)
+    box(image, view, low=(0, 0, 0), high=(1, height, depth), color=body, front=front, top=top)
     page = [
         (0.24, height + 0.05, depth * 0.7),
         (0.72, height + 0.05, depth * 0.7),
@@ -323,11 +343,36 @@ def _laser(rng: np.random.Generator) -> Image.Image:
     ]
     if rng.random() < 0.6:
         _slab(image, view, page, _page(rng, 260, 240), lighter(PAPER, -70))
-    box(image, view, (0, height, depth * 0.72), (1, height + 0.1, depth), lighter(body, 2))
+    box(
+        image,
+        view,
+        low=(0, height, depth * 0.72),
+        high=(1, height + 0.1, depth),
+        color=lighter(body, 2),
+    )
     if scans:
-        box(image, view, (0, height, 0.1), (0.12, height + 0.14, depth), lighter(body, -6))
-        box(image, view, (0.88, height, 0.1), (1, height + 0.14, depth), lighter(body, -6))
-        _scanner(rng, image, view, (height + 0.14, height + rise, depth), second, opened=False)
+        box(
+            image,
+            view,
+            low=(0, height, 0.1),
+            high=(0.12, height + 0.14, depth),
+            color=lighter(body, -6),
+        )
+        box(
+            image,
+            view,
+            low=(0.88, height, 0.1),
+            high=(1, height + 0.14, depth),
+            color=lighter(body, -6),
+        )
+        _scanner(
+            rng,
+            image,
+            view,
+            place=(height + 0.14, height + rise, depth),
+            color=second,
+            opened=False,
+        )
     return image
 
 
@@ -380,7 +425,7 @@ def _laser_front(
     flap = (across * 0.1, down * 0.22, across * 0.9, down * levels[0] - 8)
     draw.rounded_rectangle(flap, 14, outline=line, width=4)
     draw.rounded_rectangle(around(across / 2, flap[1] + 8, across * 0.09, 7), 6, fill=line)
-    write(front, (across * 0.22, down * 0.12), made_up_name(rng), 34, _ink(body))
+    write(front, (across * 0.22, down * 0.12), made_up_name(rng), size=34, color=_ink(body))
     panel = (across * 0.56, down * 0.05, across * 0.96, down * 0.18)
     if rng.random() < 0.6:
         _buttons(rng, front, panel, pick(rng, [(60, 62, 66), (120, 124, 128)], 4))
@@ -404,7 +449,7 @@ def _receipt(rng: np.random.Generator) -> Image.Image:
     front = sheet(across, down, lighter(body, 8), lighter(body, -16))
     draw = ImageDraw.Draw(front)
     draw.line([(0, down * 0.42), (across, down * 0.42)], fill=lighter(body, -45), width=5)
-    write(front, (across * 0.3, down * 0.72), made_up_name(rng), 40, _ink(body))
+    write(front, (across * 0.3, down * 0.72), made_up_name(rng), size=40, color=_ink(body))
     for number, lamp in enumerate([(70, 210, 90), (240, 160, 40), (220, 60, 50)]):
         draw.ellipse(around(across * (0.7 + 0.09 * number), down * 0.22, 11), fill=lamp)
     draw.rounded_rectangle(around(across * 0.79, down * 0.72, 50, 20), 10, fill=lighter(body, 30))
@@ -416,7 +461,7 @@ def _receipt(rng: np.random.Generator) -> Image.Image:
     draw.rectangle(
         (across * 0.14, top.height * 0.7, across * 0.86, top.height * 0.78), fill=(14, 14, 15)
     )
-    box(image, view, (0, 0, 0), (1, height, depth), body, front, top)
+    box(image, view, low=(0, 0, 0), high=(1, height, depth), color=body, front=front, top=top)
     _strip(rng, image, view, (height, depth * 0.26), rise)
     return image
 
@@ -431,7 +476,7 @@ def _strip(
     """A receipt or labels, from its slot at (up, away), curling back over as it rises."""
     page = sheet(240, 320, lighter(PAPER, -6), PAPER)
     draw = ImageDraw.Draw(page)
-    write(page, (120, 36), made_up_name(rng), 40, (40, 40, 44))
+    write(page, (120, 36), made_up_name(rng), size=40, color=(40, 40, 44))
     for y in range(80, 230, 20):
         draw.line([(24, y), (24 + rng.uniform(40, 120), y)], fill=(90, 90, 94), width=5)
         draw.line([(180, y), (216, y)], fill=(90, 90, 94), width=5)

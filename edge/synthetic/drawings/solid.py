@@ -113,6 +113,7 @@ def lay(
 def box(
     image: Image.Image,
     view: Projection,
+    *,
     low: Point,
     high: Point,
     color: Color,
@@ -187,7 +188,9 @@ def glare(
     image.paste((*color, 255), (0, 0), mask)
 
 
-def knob(image: Image.Image, x: float, y: float, radius: float, color: Color, turn: float) -> None:
+def knob(
+    image: Image.Image, x: float, y: float, *, radius: float, color: Color, turn: float
+) -> None:
     """A dial with a mark at `turn` radians."""
     draw = ImageDraw.Draw(image)
     draw.ellipse(around(x, y, radius * 1.15), fill=lighter(color, -60))
@@ -197,7 +200,9 @@ def knob(image: Image.Image, x: float, y: float, radius: float, color: Color, tu
     draw.line([(x, y), tip], fill=mark, width=max(2, int(radius / 5)))
 
 
-def speaker(image: Image.Image, x: float, y: float, radius: float, rim: Color, cone: Color) -> None:
+def speaker(
+    image: Image.Image, x: float, y: float, *, radius: float, rim: Color, cone: Color
+) -> None:
     """A loudspeaker seen from ahead."""
     draw = ImageDraw.Draw(image)
     draw.ellipse(around(x, y, radius), fill=rim, outline=lighter(rim, -50), width=3)

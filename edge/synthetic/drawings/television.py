@@ -54,7 +54,7 @@ def _flat(rng: np.random.Generator) -> Image.Image:
             legs = [(x, foot, 0.02), (x + 0.03, 0, 0.17), (x - 0.03, 0, 0.17)]
             ImageDraw.Draw(image).polygon(_spots(view, legs), fill=stand)
     front = _bezel(rng, height, case, rng.uniform(0.012, 0.06), rng.uniform(0.02, 0.11))
-    box(image, view, (0, foot, 0), (1, foot + height, depth), case, front)
+    box(image, view, low=(0, foot, 0), high=(1, foot + height, depth), color=case, front=front)
     return image
 
 
@@ -77,7 +77,13 @@ def _foot(
             ]
         ImageDraw.Draw(image).polygon(_spots(view, ring), fill=lighter(color, tone))
     neck = rng.uniform(0.05, 0.12)
-    box(image, view, (0.5 - neck, 0.02, 0), (0.5 + neck, foot + 0.02, 0.06), lighter(color, -6))
+    box(
+        image,
+        view,
+        low=(0.5 - neck, 0.02, 0),
+        high=(0.5 + neck, foot + 0.02, 0.06),
+        color=lighter(color, -6),
+    )
 
 
 def _bezel(
@@ -94,7 +100,13 @@ def _bezel(
     draw.rectangle((0, 0, across - 1, int(down) - 1), outline=lighter(case, 45), width=2)
     if chin > 18:
         letters = lighter(case, 130 if sum(case) < 300 else -110)
-        write(face, (across / 2, down - chin / 2), made_up_name(rng), min(26, chin * 0.6), letters)
+        write(
+            face,
+            (across / 2, down - chin / 2),
+            made_up_name(rng),
+            size=min(26, chin * 0.6),
+            color=letters,
+        )
         draw.ellipse(around(across * 0.93, down - chin / 2, 4), fill=(220, 40, 40))
     if chin > 40 and rng.random() < 0.6:
         for y in np.arange(down - chin + 10, down - 8, 6):
@@ -274,7 +286,7 @@ def _tube(rng: np.random.Generator) -> Image.Image:
                 ]
                 draw.line(_spots(view, pair), fill=lighter(case, -30), width=3)
     front = _tube_front(rng, height, case)
-    box(image, view, (0, 0, 0), (1, height, ledge), case, front)
+    box(image, view, low=(0, 0, 0), high=(1, height, ledge), color=case, front=front)
     return image
 
 
@@ -304,7 +316,7 @@ def _tube_front(rng: np.random.Generator, height: float, case: Color) -> Image.I
                     draw.ellipse(around(x + shift, float(y), 3), fill=lighter(case, -60))
     middle = down - chin / 2
     letters = lighter(case, 120 if sum(case) < 330 else -120)
-    write(face, (across * 0.5, middle - 4), made_up_name(rng), 24, letters)
+    write(face, (across * 0.5, middle - 4), made_up_name(rng), size=24, color=letters)
     for number in range(int(rng.integers(3, 7))):
         draw.rounded_rectangle(
             around(across * 0.66 + number * 26, middle + 4, 9, 6), 3, fill=lighter(case, -45)
@@ -352,7 +364,15 @@ def _wooden(rng: np.random.Generator) -> Image.Image:
     front = _wooden_front(rng, height, wood)
     top = sheet(UNIT, depth * UNIT, lighter(wood, 10), lighter(wood, 30))
     _veins(rng, top, lighter(wood, 4))
-    box(image, view, (0, base, 0), (1, base + height, depth), wood, front, top)
+    box(
+        image,
+        view,
+        low=(0, base, 0),
+        high=(1, base + height, depth),
+        color=wood,
+        front=front,
+        top=top,
+    )
     return image
 
 
@@ -377,7 +397,14 @@ def _wooden_front(rng: np.random.Generator, height: float, wood: Color) -> Image
     x = (right + across - 26) / 2
     grip = pick(rng, [(200, 190, 165), (60, 56, 52), (180, 180, 182)], 6)
     for place in range(int(rng.integers(2, 4))):
-        knob(face, x, down * (0.17 + 0.16 * place), 29, grip, rng.uniform(0, math.tau))
+        knob(
+            face,
+            x,
+            down * (0.17 + 0.16 * place),
+            radius=29,
+            color=grip,
+            turn=rng.uniform(0, math.tau),
+        )
     for y in range(int(down * 0.66), down - 42, 11):
         draw.line(
             [(right + 10, y), (across - 38, y)],
@@ -388,8 +415,8 @@ def _wooden_front(rng: np.random.Generator, height: float, wood: Color) -> Image
         face,
         (x, down * 0.61),
         made_up_name(rng),
-        18,
-        lighter(plate, 110 if sum(plate) < 300 else -110),
+        size=18,
+        color=lighter(plate, 110 if sum(plate) < 300 else -110),
     )
     draw.rectangle((0, 0, across - 1, down - 1), outline=lighter(wood, -35), width=4)
     return face

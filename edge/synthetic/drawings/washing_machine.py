@@ -48,7 +48,7 @@ def _front_loader(rng: np.random.Generator) -> Image.Image:
     width, height, depth = 1.0, rng.uniform(1.25, 1.5), rng.uniform(0.75, 1.0)
     view = look_at(corners_of(width, height, depth), _yaw(rng), rng.uniform(4, 20))
     front = _front(rng, height, color)
-    box(image, view, (0, 0, 0), (width, height, depth), color, front)
+    box(image, view, low=(0, 0, 0), high=(width, height, depth), color=color, front=front)
     return image
 
 
@@ -66,7 +66,7 @@ def _front(rng: np.random.Generator, height: float, color: Color) -> Image.Image
         hatch = (left, low - 62, left + 76, low - 16)
         draw.rectangle(hatch, outline=lighter(color, -45), width=3)
     radius = across * rng.uniform(0.29, 0.4)
-    _door(rng, face, across / 2, (panel + low) / 2 - 4, radius, color)
+    _door(rng, face, x=across / 2, y=(panel + low) / 2 - 4, radius=radius, color=color)
     draw.rectangle((0, 0, across - 1, down - 1), outline=lighter(color, -40), width=3)
     return face
 
@@ -84,22 +84,22 @@ def _panel(rng: np.random.Generator, face: Image.Image, tall: float, color: Colo
     draw.rounded_rectangle(drawer, 8, fill=lighter(color, 2), outline=lighter(color, -60), width=3)
     middle = (drawer[0] + drawer[2]) / 2
     draw.rounded_rectangle(around(middle, tall * 0.68, 42, 9), 8, fill=lighter(color, -70))
-    write(face, (middle, tall * 0.32), made_up_name(rng), 18, lighter(color, -120))
+    write(face, (middle, tall * 0.32), made_up_name(rng), size=18, color=lighter(color, -120))
     place = across * (0.52 if rng.random() < 0.7 else 0.84)
     grip = pick(rng, [(200, 202, 205), (235, 235, 235), (90, 92, 96)], 3)
-    knob(face, place, tall / 2, tall * 0.33, grip, rng.uniform(0, math.tau))
+    knob(face, place, tall / 2, radius=tall * 0.33, color=grip, turn=rng.uniform(0, math.tau))
     start = across * (0.64 if place < across * 0.7 else 0.38)
     screen = (start, tall * 0.24, start + across * 0.15, tall * 0.6)
     draw.rectangle(screen, fill=(20, 22, 26), outline=(90, 92, 95), width=2)
     lit = pick(rng, [(255, 80, 60), (110, 220, 255), (120, 255, 140), (240, 240, 240)])
-    write(face, ((screen[0] + screen[2]) / 2, tall * 0.42), "0:45", 22, lit)
+    write(face, ((screen[0] + screen[2]) / 2, tall * 0.42), "0:45", size=22, color=lit)
     for number in range(int(rng.integers(2, 5))):
         spot = (start + 12 + number * 24, tall * 0.8)
         draw.ellipse(around(*spot, 8), fill=lighter(back, 40 if dark else -50))
 
 
 def _door(
-    rng: np.random.Generator, face: Image.Image, x: float, y: float, radius: float, color: Color
+    rng: np.random.Generator, face: Image.Image, *, x: float, y: float, radius: float, color: Color
 ) -> None:
     """A round glass door: ring, seal, glass with the drum behind, handle, reflection."""
     draw = ImageDraw.Draw(face)
@@ -113,7 +113,7 @@ def _door(
     tint = pick(rng, [(38, 42, 50), (28, 28, 32), (60, 70, 82), (80, 88, 96)], 3)
     dome(face, around(x, y, glass), lighter(tint, -20), lighter(tint, 35), lean=-0.2)
     if rng.random() < 0.7:
-        _drum(rng, draw, x, y, glass, tint)
+        _drum(rng, draw, x=x, y=y, glass=glass, tint=tint)
     _shine(face, x, y, glass)
     side = float(rng.choice([-1, 1]))
     grip = around(x + side * radius * 0.88, y, radius * 0.08, radius * 0.2)
@@ -123,6 +123,7 @@ def _door(
 def _drum(
     rng: np.random.Generator,
     draw: ImageDraw.ImageDraw,
+    *,
     x: float,
     y: float,
     glass: float,
@@ -164,7 +165,7 @@ def _top_loader(rng: np.random.Generator) -> Image.Image:
     front = sheet(UNIT, height * UNIT, lighter(color, 4), lighter(color, -22))
     _plain_front(rng, front, color)
     top = _lid(rng, depth, color, opened)
-    box(image, view, (0, 0, 0), (width, height, depth), color, front, top)
+    box(image, view, low=(0, 0, 0), high=(width, height, depth), color=color, front=front, top=top)
     if opened:
         _open_lid(image, view, height, depth, color)
     _console(rng, image, view, (height, rise, depth - behind, depth), color)
@@ -184,8 +185,8 @@ def _plain_front(rng: np.random.Generator, face: Image.Image, color: Color) -> N
         face,
         (across * rng.uniform(0.2, 0.8), down * 0.16),
         made_up_name(rng),
-        30,
-        lighter(color, -100),
+        size=30,
+        color=lighter(color, -100),
     )
     if rng.random() < 0.4:
         seal = pick(rng, [(60, 120, 190), (240, 200, 60), (70, 160, 90)])
@@ -261,22 +262,36 @@ def _console(
     draw = ImageDraw.Draw(face)
     grip = pick(rng, [(210, 212, 215), (60, 60, 64)], 3)
     for share in [0.12, 0.27, 0.85][: int(rng.integers(1, 4))]:
-        knob(face, share * UNIT, tall / 2, tall * 0.3, grip, rng.uniform(0, math.tau))
+        knob(
+            face,
+            share * UNIT,
+            tall / 2,
+            radius=tall * 0.3,
+            color=grip,
+            turn=rng.uniform(0, math.tau),
+        )
     if rng.random() < 0.6:
         draw.rectangle(around(UNIT * 0.55, tall * 0.45, 60, 22), fill=(18, 20, 24))
         lit = pick(rng, [(255, 110, 80), (110, 220, 255), (120, 255, 140)])
-        write(face, (UNIT * 0.55, tall * 0.45), "45", 30, lit)
+        write(face, (UNIT * 0.55, tall * 0.45), "45", size=30, color=lit)
         for number in range(5):
             key = around(UNIT * 0.45 + number * 24, tall * 0.8, 9, 6)
             draw.rounded_rectangle(key, 3, fill=(225, 225, 225))
     else:
-        knob(face, 0.55 * UNIT, tall / 2, tall * 0.34, grip, rng.uniform(0, math.tau))
+        knob(
+            face,
+            0.55 * UNIT,
+            tall / 2,
+            radius=tall * 0.34,
+            color=grip,
+            turn=rng.uniform(0, math.tau),
+        )
         write(
             face,
             (0.7 * UNIT, tall * 0.5),
             made_up_name(rng),
-            22,
-            lighter(back, 120 if sum(back) < 380 else -110),
+            size=22,
+            color=lighter(back, 120 if sum(back) < 380 else -110),
         )
     slope = near - 0.06
     for side in (0.0, 1.0):
@@ -353,6 +368,6 @@ def _twin_tub(rng: np.random.Generator) -> Image.Image:
             ],
             0.3,
         )
-    box(image, view, (0, 0, 0), (width, height, depth), color, front, top)
+    box(image, view, low=(0, 0, 0), high=(width, height, depth), color=color, front=front, top=top)
     _console(rng, image, view, (height, 0.16, depth * 0.74, depth), accent)
     return image

@@ -19,7 +19,9 @@ def frozen():
 def test_the_cache_holds_the_frozen_parts_features_of_each_augmented_view(frozen, tmp_path):
     augmenter, done = plain_augmenter(photos_of(5), 7), []
     rows = np.array([0, 2, 4])
-    features = cache_features(frozen, augmenter, rows, 2, tmp_path / "f.npy", done.append)
+    features = cache_features(
+        frozen, augmenter, rows=rows, view=2, path=tmp_path / "f.npy", on_step=done.append
+    )
     assert features.shape == (3, 8, 8, 3) and sum(done) == 3
     views = np.stack([augmenter(row, 2) for row in rows])
     expected = (views.astype(np.float32) - 117).reshape(3, 8, 4, 8, 4, 3).mean(axis=(2, 4))
@@ -36,11 +38,22 @@ def test_a_cache_that_is_there_is_read_and_half_of_one_never_is(frozen, tmp_path
 
     rows = np.arange(64)
     with pytest.raises(OSError, match="No space"):
-        cache_features(frozen, fails, rows, 1, tmp_path / "f.npy", lambda count: None)
+        cache_features(
+            frozen, fails, rows=rows, view=1, path=tmp_path / "f.npy", on_step=lambda count: None
+        )
     assert list(tmp_path.iterdir()) == []
     augmenter = plain_augmenter(photos_of(2), 0)
-    first = cache_features(frozen, augmenter, rows[:2], 1, tmp_path / "f.npy", lambda count: None)
-    again = cache_features(frozen, fails, rows[:2], 1, tmp_path / "f.npy", lambda count: None)
+    first = cache_features(
+        frozen,
+        augmenter,
+        rows=rows[:2],
+        view=1,
+        path=tmp_path / "f.npy",
+        on_step=lambda count: None,
+    )
+    again = cache_features(
+        frozen, fails, rows=rows[:2], view=1, path=tmp_path / "f.npy", on_step=lambda count: None
+    )
     np.testing.assert_array_equal(first, again)
 
 
@@ -48,7 +61,14 @@ def batches(epoch, mixup=0.0):
     inputs = np.arange(20, dtype=np.float32)[:, None, None, None] * np.ones((1, 2, 2, 1))
     take = from_cache([inputs], np.arange(20))
     return Batches(
-        take, np.arange(3, 13), np.eye(20)[:], np.ones(20), 4, seed=1, epoch=epoch, mixup=mixup
+        take,
+        np.arange(3, 13),
+        targets=np.eye(20)[:],
+        weights=np.ones(20),
+        batch=4,
+        seed=1,
+        epoch=epoch,
+        mixup=mixup,
     )
 
 
