@@ -3,32 +3,28 @@
 python benchmarks/frozen_phase.py --data DIR --weights FILE
 """
 
+from __future__ import annotations
+
 import json
-import os
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
-import keras
 import numpy as np
 import typer
 
 from edge.errors import EwasteError
 from train.augmentation.augment import plain_augmenter
-from train.command import command
+from train.command import command, load_tensorflow
 from train.data.dataset import Split, read_dataset
-from train.learning.features import Batches, cache_features, from_cache, from_photos
-from train.learning.model import (
-    LAST_FROZEN,
-    before_boundary,
-    behind_boundary,
-    build_network,
-    set_trainable,
-)
+from train.learning.recipe import LAST_FROZEN
+
+if TYPE_CHECKING:
+    import keras
+
+    from train.learning.features import Batches
 
 BATCH = 32
 
@@ -43,6 +39,10 @@ def measure(data: Path, weights: str, photos: int, epochs: int) -> dict[str, flo
     Raises:
         EwasteError: the data or the weights cannot be used.
     """
+    load_tensorflow()
+    from train.learning.features import cache_features, from_cache, from_photos
+    from train.learning.model import before_boundary, behind_boundary, build_network, set_trainable
+
     dataset = read_dataset([data], 224, 0, keep_duplicates=True)
     chosen = np.random.default_rng(0).permutation(len(dataset.train.classes))[:photos]
     split = dataset.train.take(chosen)
@@ -73,6 +73,8 @@ def measure(data: Path, weights: str, photos: int, epochs: int) -> dict[str, flo
 
 
 def _batches(take: Callable[[np.ndarray, int], np.ndarray], split: Split) -> Batches:
+    from train.learning.features import Batches
+
     targets = np.eye(split.classes.max() + 1, dtype=np.float32)[split.classes]
     ones = np.ones(len(split.classes), np.float32)
     return Batches(
@@ -81,6 +83,8 @@ def _batches(take: Callable[[np.ndarray, int], np.ndarray], split: Split) -> Bat
 
 
 def _epoch(model: keras.Model, batches: Batches, epochs: int) -> float:
+    import keras
+
     model.compile(keras.optimizers.Adam(1e-4), "categorical_crossentropy")
     times = []
     for _ in range(1 + epochs):
