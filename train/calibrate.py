@@ -10,6 +10,7 @@ from edge.errors import BadInput
 from edge.photos.listing import SPLIT_FILE
 from train.command import command, load_tensorflow, print_json
 from train.evaluation.options import CalibrationOptions, Costs
+from train.options import Masks
 
 log = logging.getLogger("train.calibrate")  # also where this module is __main__
 
@@ -33,10 +34,7 @@ def main(
     hazard_cost: Annotated[
         float, typer.Option(min=1, help="cost of a hazard in a wrong bin, in items sorted by hand")
     ] = DEFAULT.hazard,
-    masks: Annotated[
-        Path | None,
-        typer.Option(help="folder of masks by segment.py; without it photos are segmented here"),
-    ] = None,
+    masks: Masks = None,
     seed: Annotated[int, typer.Option(min=0, help="seed of all random numbers")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="print figures as JSON")] = False,
 ) -> None:

@@ -7,6 +7,7 @@ import typer
 
 from train.command import command, print_json
 from train.evaluation.options import EvaluationRequest
+from train.options import Masks
 
 
 def main(
@@ -27,10 +28,7 @@ def main(
         int, typer.Option(min=0, help="number of photos to corrupt, balanced over the classes")
     ] = 300,
     background: Annotated[bool, typer.Option(help="paste items on other backgrounds")] = True,
-    masks: Annotated[
-        Path | None,
-        typer.Option(help="folder of masks by segment.py; without it photos are segmented here"),
-    ] = None,
+    masks: Masks = None,
     threads: Annotated[int, typer.Option(min=1, help="threads of the TFLite runtime")] = 2,
     as_json: Annotated[bool, typer.Option("--json", help="print figures as JSON")] = False,
 ) -> None:

@@ -8,7 +8,19 @@ import typer
 
 from edge.errors import BadInput, EwasteError
 from train.command import command, load_tensorflow, print_json
-from train.learning.recipe import Augmentation, Distribute, Precision, Recipe, UnfreezeStage
+from train.learning.recipe import Distribute, Recipe
+from train.options import (
+    AugmentationKind,
+    EarlierViews,
+    Epochs,
+    ImageSize,
+    Masks,
+    NumberFormat,
+    Seed,
+    Unfreeze,
+    UnfreezeEpochs,
+    Views,
+)
 
 DEFAULT = Recipe()
 
@@ -28,28 +40,13 @@ def main(
         str, typer.Option(help="initial weights: imagenet, none, or a Keras file")
     ] = "imagenet",
     init: Annotated[Path | None, typer.Option(help="earlier run to continue from")] = None,
-    image_size: Annotated[
-        int, typer.Option(min=32, max=512, help="side of the model's input, px")
-    ] = 160,
-    epochs: Annotated[
-        int, typer.Option(min=1, help="epochs that train the new layers")
-    ] = DEFAULT.epochs,
-    unfreeze_epochs: Annotated[
-        int, typer.Option(min=0, help="further epochs that train unfrozen stages as well")
-    ] = DEFAULT.unfreeze_epochs,
-    unfreeze: Annotated[
-        UnfreezeStage, typer.Option(help="first stage to unfreeze")
-    ] = DEFAULT.unfreeze,
-    views: Annotated[
-        int, typer.Option(min=1, help="number of augmented views of each photo")
-    ] = DEFAULT.views,
-    copies: Annotated[
-        int | None, typer.Option(min=1, hidden=True, help="earlier name of --views")
-    ] = None,
-    augmentation: Annotated[
-        Augmentation,
-        typer.Option(help="kind of augmented views; belt pastes items on other backgrounds"),
-    ] = DEFAULT.augmentation,
+    image_size: ImageSize = 160,
+    epochs: Epochs = DEFAULT.epochs,
+    unfreeze_epochs: UnfreezeEpochs = DEFAULT.unfreeze_epochs,
+    unfreeze: Unfreeze = DEFAULT.unfreeze,
+    views: Views = DEFAULT.views,
+    copies: EarlierViews = None,
+    augmentation: AugmentationKind = DEFAULT.augmentation,
     learning_rate: Annotated[
         float, typer.Option(min=1e-6, help="peak learning rate of the new layers")
     ] = DEFAULT.learning_rate,
@@ -75,19 +72,16 @@ def main(
     patience: Annotated[
         int, typer.Option(min=1, help="epochs without improvement before a phase stops")
     ] = DEFAULT.patience,
-    precision: Annotated[Precision, typer.Option(help="number format to train in")] = "auto",
+    precision: NumberFormat = "auto",
     distribute: Annotated[
         Distribute | None,
         typer.Option(help="devices to train on: all local GPUs, or the machines in TF_CONFIG"),
     ] = None,
-    seed: Annotated[int, typer.Option(help="seed of all random numbers")] = DEFAULT.seed,
+    seed: Seed = DEFAULT.seed,
     keep_duplicates: Annotated[
         bool, typer.Option("--keep-duplicates", help="keep duplicates of val and test photos")
     ] = False,
-    masks: Annotated[
-        Path | None,
-        typer.Option(help="folder of masks by segment.py; without it photos are segmented here"),
-    ] = None,
+    masks: Masks = None,
     folds: Annotated[
         int | None, typer.Option(min=2, help="number of folds to cross-validate the recipe in")
     ] = None,

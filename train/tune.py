@@ -9,7 +9,18 @@ import typer
 
 from edge.errors import BadInput
 from train.command import command, load_tensorflow, print_json, print_table
-from train.learning.recipe import Augmentation, Precision, Recipe, UnfreezeStage
+from train.learning.recipe import Recipe
+from train.options import (
+    AugmentationKind,
+    EarlierViews,
+    Epochs,
+    ImageSize,
+    NumberFormat,
+    Seed,
+    Unfreeze,
+    UnfreezeEpochs,
+    Views,
+)
 
 DEFAULT = Recipe()
 
@@ -24,30 +35,15 @@ def main(
     weights: Annotated[
         str, typer.Option(help="initial weights: imagenet, or a Keras file")
     ] = "imagenet",
-    image_size: Annotated[
-        int, typer.Option(min=32, max=512, help="side of the model's input, px")
-    ] = 160,
-    epochs: Annotated[
-        int, typer.Option(min=1, help="epochs that train the new layers")
-    ] = DEFAULT.epochs,
-    unfreeze_epochs: Annotated[
-        int, typer.Option(min=0, help="further epochs that train unfrozen stages as well")
-    ] = DEFAULT.unfreeze_epochs,
-    unfreeze: Annotated[
-        UnfreezeStage, typer.Option(help="first stage to unfreeze")
-    ] = DEFAULT.unfreeze,
-    views: Annotated[
-        int, typer.Option(min=1, help="number of augmented views of each photo")
-    ] = DEFAULT.views,
-    copies: Annotated[
-        int | None, typer.Option(min=1, hidden=True, help="earlier name of --views")
-    ] = None,
-    augmentation: Annotated[
-        Augmentation,
-        typer.Option(help="kind of augmented views; belt pastes items on other backgrounds"),
-    ] = DEFAULT.augmentation,
-    precision: Annotated[Precision, typer.Option(help="number format to train in")] = "auto",
-    seed: Annotated[int, typer.Option(help="seed of all random numbers")] = DEFAULT.seed,
+    image_size: ImageSize = 160,
+    epochs: Epochs = DEFAULT.epochs,
+    unfreeze_epochs: UnfreezeEpochs = DEFAULT.unfreeze_epochs,
+    unfreeze: Unfreeze = DEFAULT.unfreeze,
+    views: Views = DEFAULT.views,
+    copies: EarlierViews = None,
+    augmentation: AugmentationKind = DEFAULT.augmentation,
+    precision: NumberFormat = "auto",
+    seed: Seed = DEFAULT.seed,
     as_json: Annotated[bool, typer.Option("--json", help="print the result as JSON")] = False,
 ) -> None:
     """Search the recipe on val. Exit codes: 0 done, 1 failed, 2 bad input."""
