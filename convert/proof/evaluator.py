@@ -65,7 +65,7 @@ class EvaluationOptions:
 
     Attributes:
         gate: the limits of the parity gate.
-        score: the score that separates known items from unknown things.
+        score: the score that separates known items from OOD samples.
         temperature: the logits are divided by it before the softmax.
         threads: threads of an inference.
         slow_images: number of images that the variants in `SLOW` are compared on.

@@ -88,7 +88,7 @@ class ModelOutputs:
 
 @dataclass(frozen=True)
 class OodScore:
-    """A score that separates items of a known class from unknown things; higher is more known.
+    """A score that separates items of a known class from OOD samples; higher is more known.
 
     Attributes:
         name: such as `confidence`.
@@ -322,7 +322,7 @@ def compare(
         keras: outputs of the Keras model.
         fp32: outputs of unquantized TFLite.
         quantized: outputs of the variant.
-        score: the score that separates known items from unknown things.
+        score: the score that separates known items from OOD samples.
 
     Raises:
         BadInput: there are no images.

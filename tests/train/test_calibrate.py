@@ -62,8 +62,8 @@ def test_of_fresh_hazards_as_many_are_found_as_was_asked_for():
     level = fit_hazard_thresholds(
         0, {"photographed": drawn_answers(1, 3000, spread=30)}, 1.0, CHEAP
     )
-    fresh = drawn_answers(2, 6000, spread=30)
-    reached = softmax(fresh.answers.logits)[fresh.classes == 0, 0] >= level
+    unseen = drawn_answers(2, 6000, spread=30)
+    reached = softmax(unseen.answers.logits)[unseen.classes == 0, 0] >= level
     assert 1 - 2.5 * MAX_HAZARD_MISS_RATE <= reached.mean() < 1
 
 

@@ -173,9 +173,9 @@ def test_one_corrupt_photo_is_named_and_skipped(tiny, own_data, tmp_path):
     torn.write_bytes(torn.read_bytes()[:300])
     done = tiny(own_data, tmp_path / "run")
     assert done.returncode == 0, done.stderr
-    said = done.stderr.replace("\n", "")
-    assert f"skipped {empty}" in said and f"skipped {torn}" in said
-    assert "22 photos to train" in said
+    messages = done.stderr.replace("\n", "")
+    assert f"skipped {empty}" in messages and f"skipped {torn}" in messages
+    assert "22 photos to train" in messages
 
 
 def test_copies_across_splits_are_left_out_and_the_rest_of_test_is_judged_apart(

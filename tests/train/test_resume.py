@@ -18,12 +18,12 @@ from train.learning.checkpoint import load_checkpoint, save_checkpoint
 
 SCRIPT = Path(__file__).parents[2] / "train" / "fine_tune.py"
 MOMENTS = {
-    "reading": lambda run, said: "classes;" in said,
-    "caching": lambda run, said: any(run.glob("features/*/1.npy")),
-    "new layers": lambda run, said: "new layers, epoch 2" in said,
-    "between phases": lambda run, said: "new layers, epoch 3" in said,
-    "unfrozen": lambda run, said: "unfrozen, epoch 4" in said,
-    "judging": lambda run, said: "test photos of" in said,
+    "reading": lambda run, messages: "classes;" in messages,
+    "caching": lambda run, messages: any(run.glob("features/*/1.npy")),
+    "new layers": lambda run, messages: "new layers, epoch 2" in messages,
+    "between phases": lambda run, messages: "new layers, epoch 3" in messages,
+    "unfrozen": lambda run, messages: "unfrozen, epoch 4" in messages,
+    "judging": lambda run, messages: "test photos of" in messages,
 }
 
 

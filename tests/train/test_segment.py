@@ -180,7 +180,7 @@ def test_masks_are_not_overwritten_nor_taken_for_other_photos(cut, tmp_path):
 
 
 def test_training_lays_down_what_the_given_masks_say():
-    """A photo red on the left, blue on the right, on white: only the red is said to be item."""
+    """A photo red on the left, blue on the right, on white: only the red counts as item."""
     photo = np.full((SIDE, SIDE, 3), 255, np.uint8)
     photo[30:66, 20:48], photo[30:66, 48:76] = (200, 20, 20), (20, 20, 200)
     mask = np.zeros((SIDE, SIDE), np.uint8)

@@ -1,6 +1,6 @@
 """Masks of photos in a folder, by `train/segment.py` or by hand: STEM-DIGEST.png, white the item.
 
-A photo without one has no item that could be cut out.
+A photo without one has no item that could be segmented.
 """
 
 import hashlib

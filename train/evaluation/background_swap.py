@@ -24,7 +24,7 @@ background."""
 
 @dataclass(frozen=True)
 class SegmentedItem:
-    """An item that could be cut out of its photo.
+    """An item that could be segmented in its photo.
 
     Attributes:
         index: of its photo among those given.

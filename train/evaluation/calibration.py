@@ -23,7 +23,7 @@ class RunCalibration:
 
     Attributes:
         parameters: temperature, thresholds and hazard thresholds.
-        detector: the detector of unknown things; None where there is none.
+        detector: the OOD detector; None where there is none.
         calibrated: whether the run was calibrated; otherwise these are the defaults.
     """
 

@@ -132,7 +132,7 @@ def threshold_keeping(known: np.ndarray, share: float = 0.95) -> float:
 def rejection(known: np.ndarray, unknown: np.ndarray) -> dict:
     """Figures of one score: `auroc`, and `accepted_at_95` with its Wilson 95 % interval.
 
-    The latter is the share of unknown things at or above the `threshold` that keeps 95 % of the
+    The latter is the share of OOD samples at or above the `threshold` that keeps 95 % of the
     known items.
     """
     threshold = threshold_keeping(known)

@@ -19,6 +19,7 @@ from edge.inference.preprocess import float_input
 from train.augmentation.augment import Augmenter
 from train.learning.checkpoint import load_checkpoint, save_checkpoint
 from train.learning.distribute import Replicas, TrainingWorker
+from train.learning.earlier_names import EARLIER_PHASE_NAMES
 from train.learning.features import Batches, cache_features, from_cache, from_photos
 from train.learning.model import Network, before_boundary, behind_boundary, set_trainable
 from train.learning.recipe import Phase, Recipe, plan_phases
@@ -28,7 +29,6 @@ log = logging.getLogger(__name__)
 IMBALANCE, WEIGHT_CAP = 1.5, 10.0
 VALIDATION_BATCH = 32
 CHECKPOINT, HISTORY, TENSORBOARD = "checkpoint.npz", "history.csv", "tensorboard"
-EARLIER_PHASE_NAMES = {"fresh layers": "new layers", "thawed": "unfrozen"}
 
 OnStep = Callable[[str, int, int], None]
 """Gets what is going on, how many steps of it are done, and of how many."""

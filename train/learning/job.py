@@ -36,7 +36,7 @@ class Job:
         precision: what to compute in, see `train.learning.precision`.
         distribute: over what, see `train.learning.distribute`; None: one device.
         keep_duplicates: see `train.data.dataset.read_dataset`.
-        masks: the photos' items (`train.data.masks`); None: they are cut out here.
+        masks: the photos' items (`train.data.masks`); None: they are segmented here.
         folds: in how many folds the recipe is cross-validated first; None: not at all.
         recipe: the rest.
     """

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
+from train.learning.earlier_names import EARLIER_SETTINGS
+
 if TYPE_CHECKING:
     from train.learning.model import Network
 
@@ -58,16 +60,6 @@ class Recipe:
     seed: int = 0
 
 
-EARLIER_NAMES = {
-    "views": "copies",
-    "learning_rate": "rate",
-    "unfreeze": "thaw",
-    "unfreeze_epochs": "thaw_epochs",
-    "unfreeze_learning_rate": "thaw_rate",
-}
-"""Field of `Recipe` -> its key in the `config.json` of earlier versions."""
-
-
 def recipe_of(config: dict) -> Recipe:
     """The recipe in the `config.json` of a run, by its keys or by those of earlier versions.
 
@@ -76,7 +68,7 @@ def recipe_of(config: dict) -> Recipe:
     """
     named = {}
     for name in Recipe.__dataclass_fields__:
-        key = name if name in config else EARLIER_NAMES.get(name, name)
+        key = name if name in config else EARLIER_SETTINGS.get(name, name)
         named[name] = config[key]
     return Recipe(**named)
 

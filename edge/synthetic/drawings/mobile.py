@@ -150,12 +150,12 @@ def _front(rng: np.random.Generator) -> Image.Image:
     _screen(image, rng, glass, radius - 12)
     pen = ImageDraw.Draw(image)
     black = (8, 8, 10, 255)
-    cutout = rng.integers(3)
-    if cutout == 0:
+    notch = rng.integers(3)
+    if notch == 0:
         notch = half * rng.uniform(0.4, 0.6)
         pen.rounded_rectangle((384 - notch, face[1], 384 + notch, glass[1] + 32), 18, fill=black)
         pen.rounded_rectangle((354, face[1] + 12, 414, face[1] + 20), 4, fill=(60, 62, 66, 255))
-    elif cutout == 1:
+    elif notch == 1:
         x = (384.0, glass[0] + 44)[int(rng.integers(2))]
         pen.ellipse((x - 15, glass[1] + 18, x + 15, glass[1] + 48), fill=black)
         pen.ellipse((x - 6, glass[1] + 27, x + 6, glass[1] + 39), fill=(40, 52, 80, 255))

@@ -124,7 +124,7 @@ def test_a_fresh_last_stage_starts_by_passing_the_features_on(pretrained):
     pixels = float_input(np.random.default_rng(3).integers(0, 256, (2, 64, 64, 3), np.uint8))
     features = before_boundary(network.model, LAST_FROZEN)(pixels).numpy()[:, ::2, ::2]
     both = np.concatenate([features, -features], axis=-1)
-    normalized = both / np.sqrt(1 + 1.001e-5)  # of a fresh batch normalization at inference
+    normalized = both / np.sqrt(1 + 1.001e-5)  # of a new batch normalization at inference
     expected = np.maximum(normalized, 0).mean(axis=(1, 2))
     embedding = keras.Model(network.model.input, network.model.get_layer("embedding").output)
     np.testing.assert_allclose(embedding(pixels).numpy(), expected, rtol=1e-3, atol=1e-4)

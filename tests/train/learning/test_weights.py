@@ -66,8 +66,8 @@ def test_every_format_gives_the_same_weights(stored, name):
 
 def test_layers_of_another_resnet_are_foreign(stored):
     model, folder = stored
-    wanted = {name: shape for name, shape in shapes(model).items() if "block" not in name}
-    assert read_weights(folder / "keras3.keras", wanted).foreign == ["conv2_block1_1_conv"]
+    expected = {name: shape for name, shape in shapes(model).items() if "block" not in name}
+    assert read_weights(folder / "keras3.keras", expected).foreign == ["conv2_block1_1_conv"]
 
 
 def test_what_keras_did_not_write_is_called_by_its_name(stored, tmp_path):
