@@ -5,6 +5,10 @@ Every module logs to its own logger. A program installs the one handler with `in
 
 import logging
 import os
+import threading
+import time
+import traceback
+from collections.abc import Callable
 
 from edge.terminal import err
 
@@ -16,6 +20,8 @@ PRIORITIES = (
     (logging.NOTSET, 7),
 )
 """Level -> priority of syslog (RFC 5424, section 6.2.1), as sd-daemon(3) reads it."""
+LINES_A_MINUTE = 300
+"""Lines a minute for a program whose clients can cause any number: room for some tracebacks."""
 
 
 class LineHandler(logging.Handler):
@@ -35,11 +41,80 @@ class LineHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a record."""
-        try:
-            text = record.getMessage()
-        except Exception:  # arguments that do not fit the text
-            text = str(record.msg)
+        text = text_of(record)
         err.tell(f"<{priority(record.levelno)}>{text}" if self._with_priority else text)
+
+
+class RateLimit(logging.Filter):
+    """Lets through a bounded number of lines in each period, tracebacks included.
+
+    The first record of a later period says how many were dropped. A traceback that is longer than
+    a whole period may take is left out, not its record.
+    """
+
+    def __init__(
+        self,
+        lines: int = LINES_A_MINUTE,
+        *,
+        period_s: float = 60.0,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Begin with a whole period.
+
+        Args:
+            lines: the most lines in a period.
+            period_s: length of a period, s.
+            now: the clock, s.
+        """
+        super().__init__()
+        self._lines, self._period_s, self._now = lines, period_s, now
+        self._lock = threading.RLock()
+        self._began_at, self._left, self._dropped = now(), lines, 0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record may be written."""
+        with self._lock:
+            if self._now() - self._began_at >= self._period_s:
+                self._began_at, self._left = self._now(), self._lines
+            if lines_of(record) > self._lines:
+                record.exc_info = record.exc_text = record.stack_info = None
+            needed = lines_of(record)
+            if needed > self._left:
+                self._dropped += 1
+                return False
+            self._left -= needed
+            dropped, self._dropped = self._dropped, 0
+        if dropped:
+            record.msg = f"{text_of(record)} ({dropped} earlier messages dropped)"
+            record.args = None
+        return True
+
+
+def text_of(record: logging.LogRecord) -> str:
+    """The message of a record, also when its arguments do not fit it."""
+    try:
+        return record.getMessage()
+    except Exception:
+        return str(record.msg)
+
+
+def lines_of(record: logging.LogRecord) -> int:
+    """How many lines a record takes, with its traceback."""
+    lines = text_of(record).count("\n") + 1
+    if record.exc_info:
+        lines += sum(part.count("\n") for part in traceback.format_exception(*record.exc_info))
+    return lines + (record.stack_info.count("\n") + 1 if record.stack_info else 0)
+
+
+def limit_lines(*loggers: str) -> None:
+    """Bound what these loggers, and libraries without a handler of their own, write in a minute."""
+    limit = RateLimit()
+    for name in loggers:
+        logging.getLogger(name).addFilter(limit)
+    handler = logging.StreamHandler()
+    handler.setLevel(logging.WARNING)
+    handler.addFilter(limit)
+    logging.getLogger().addHandler(handler)
 
 
 def priority(level: int) -> int:

@@ -28,6 +28,7 @@ from edge.files import read_password
 from edge.inference.memory import return_freed_memory
 from edge.labels import DEFAULT_HAZARDS
 from edge.limits import is_local
+from edge.logs import limit_lines
 from edge.panel import fragments
 from edge.panel.fragments import STALE_SECONDS
 from edge.panel.guard import Access, Guard
@@ -370,6 +371,7 @@ def serve(
         os.environ["GRADIO_TEMP_DIR"] = temporary
         app = build(state_dir, store_path, bundle_path, rules=rules, access=access, trust=trust)
         server = server_of(app)
+        limit_lines("uvicorn.error")
         # While it stops, it logs only requests that it aborts.
         logging.getLogger("uvicorn.error").addFilter(lambda record: not server.should_exit)
         shown = f"[{host}]" if ":" in host else host
