@@ -159,6 +159,7 @@ def _failed(reason: str, code: int) -> int:
 
 @app.command()
 def run(
+    *,
     camera: Annotated[
         str | None,
         typer.Option(
@@ -205,6 +206,7 @@ def demo(
 
 @app.command()
 def simulate(
+    *,
     scenario: Annotated[
         str | None,
         typer.Argument(
@@ -340,6 +342,7 @@ def classify(
 
 @app.command()
 def draw(
+    *,
     target: Annotated[
         Path, typer.Option("--out", **PATH, help="folder to write to; it must be empty")
     ],
@@ -422,7 +425,12 @@ def install(
     settings = _settings(config, None, state, None, None)
     trust, threads = settings.trust, settings.classifier.threads
     installed = install_bundle(
-        bundle, settings.bundles, trust.keys, threads, trust.demands, forced=force
+        bundle,
+        settings.bundles,
+        trust.keys,
+        threads=threads,
+        demands=trust.demands,
+        forced=force,
     )
     _warn_all(name_notes(settings, installed))
     out.print(f"{installed.path}: {installed.manifest.name}, in use at the next start")

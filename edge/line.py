@@ -125,6 +125,7 @@ def build_conveyor(
     gates: GateOutput,
     proved: tuple[Bundle, Classifier],
     record: Callable[[ItemRecord], object],
+    *,
     recall: Recall | None = None,
     inference: Callable[[Classifier], Inference] | None = None,
     moved: Callable[[ItemRecord], object] = lambda record: None,
@@ -233,13 +234,24 @@ def run_line(
             log.warning("no gate is wired: %s", UNWIRED_REMEDY)
         # A film that is played again is not a line that starts again: its items are counted anew.
         recall = _recall_from(state / RECORDS_NAME) if is_live(config.camera.source) else None
-        conveyor = build_conveyor(config, source, gates, proved, record, recall, moved=hand_over)
+        conveyor = build_conveyor(
+            config, source, gates, proved, record, recall=recall, moved=hand_over
+        )
         publisher = LivePublisher(state)
         at_end("the live view", publisher.close)
         page = PageBeside(config, state) if panel else None
         if page is not None:
             at_end("the page", page.close)
-        show = _Shown(config, bundle, conveyor, publisher, writer, outputs, page, tried)
+        show = _Shown(
+            config=config,
+            bundle=bundle,
+            conveyor=conveyor,
+            publisher=publisher,
+            writer=writer,
+            outputs=outputs,
+            page=page,
+            tried=tried,
+        )
         at_end("the last words", show.end)
         conveyor.run(stopped, show)
     return conveyor.tally
@@ -320,6 +332,7 @@ class _Shown:
 
     def __init__(
         self,
+        *,
         config: Config,
         bundle: Bundle,
         conveyor: Conveyor,

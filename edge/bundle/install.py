@@ -27,6 +27,7 @@ def install(
     bundle: Path,
     store: Path,
     trusted: Sequence[str] = (),
+    *,
     threads: int = 2,
     demands: Demands = Demands(),
     forced: bool = False,

@@ -41,7 +41,7 @@ def capture(
             fault = Fault(str(error))
         else:
             backlog = Backlog(settings.fps, time.monotonic())
-            sequence, fault = pump(device, check, backlog, ring, send, sequence)
+            sequence, fault = pump(device, check, backlog, ring, send=send, sequence=sequence)
             device.close()
         send(Trouble(fault, time.monotonic()))
         pause_s = LEAST_PAUSE_S if sequence > began_with else min(MOST_PAUSE_S, 2 * pause_s)
@@ -53,6 +53,7 @@ def pump(
     check: PictureCheck,
     backlog: Backlog,
     ring: FrameRing,
+    *,
     send: Callable[[Captured | Trouble], None],
     sequence: int,
 ) -> tuple[int, Fault]:

@@ -171,7 +171,14 @@ class Odometer:
         mm_per_column = self._binned * self._geometry.mm_per_px
         expected = (expected_mm - key.position_mm) / mm_per_column
         slack = SWERVE_MM / mm_per_column
-        shift = shift_of(key.spectra, spectra, self._overlap, self._bins, expected, slack)
+        shift = shift_of(
+            key.spectra,
+            spectra,
+            overlap=self._overlap,
+            bins=self._bins,
+            expected=expected,
+            slack=slack,
+        )
         return None if shift is None else key.position_mm + shift * mm_per_column
 
     def _follow_look(self, rows: np.ndarray, position_mm: float) -> None:
@@ -225,6 +232,7 @@ def spectra_of(rows: np.ndarray, bins: int) -> np.ndarray:
 def shift_of(
     before: np.ndarray,
     now: np.ndarray,
+    *,
     overlap: np.ndarray,
     bins: int,
     expected: float,

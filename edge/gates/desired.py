@@ -43,7 +43,7 @@ class DesiredGates:
         self._lock = threading.Lock()
         self.opened = self.dropped = 0
 
-    def want(self, bin_name: str, open: bool, now: float) -> None:
+    def want(self, bin_name: str, is_open: bool, now: float) -> None:
         """Take in a command of the line.
 
         Raises:
@@ -53,14 +53,14 @@ class DesiredGates:
             raise EwasteError(f"there is no gate for the bin {bin_name!r}; see [[gates]]")
         with self._lock:
             self._heard_at = now
-            if open and not self._desired[bin_name]:
+            if is_open and not self._desired[bin_name]:
                 self._asked_at[bin_name] = now
                 if self._known[bin_name]:
                     # Its closing is due or under way: the opening must be commanded again.
                     self._known[bin_name] = None
-            elif not open and self._asked_at.pop(bin_name, None) is not None:
+            elif not is_open and self._asked_at.pop(bin_name, None) is not None:
                 self.dropped += 1
-            self._desired[bin_name] = open
+            self._desired[bin_name] = is_open
 
     def want_all_closed(self) -> None:
         """Take back every opening."""

@@ -18,6 +18,7 @@ class SimulatedCamera:
         clock: Clock,
         fps: float,
         end_mm: float | None = None,
+        *,
         realtime: bool = False,
     ) -> None:
         """Set up; the first frame is due at once.

@@ -81,7 +81,7 @@ class SimulatedPlant:
         Raises:
             EwasteError: there is no such gate.
         """
-        self._swing(bin_name, open=True)
+        self._swing(bin_name, is_open=True)
 
     def close(self, bin_name: str) -> None:
         """Close the gate of `bin_name`.
@@ -89,12 +89,12 @@ class SimulatedPlant:
         Raises:
             EwasteError: there is no such gate.
         """
-        self._swing(bin_name, open=False)
+        self._swing(bin_name, is_open=False)
 
     def close_all(self) -> None:
         """Close every gate."""
         for gate in self._gates:
-            self._swing(gate.bin, open=False)
+            self._swing(gate.bin, is_open=False)
 
     def alive(self) -> None:
         """Do nothing: simulated gates have no dead-man timer."""
@@ -139,12 +139,12 @@ class SimulatedPlant:
         latest = [swing for swing in self._swings[bin_name] if swing.at <= at][-1]
         return latest.share(at, self._travel_s)
 
-    def _swing(self, bin_name: str, open: bool) -> None:
+    def _swing(self, bin_name: str, is_open: bool) -> None:
         if bin_name not in self._swings:
             raise EwasteError(f"the simulated line has no gate for the bin {bin_name!r}")
         last, now = self._swings[bin_name][-1], self._now()
-        if last.open != open:
-            self._swings[bin_name].append(Swing(now, last.share(now, self._travel_s), open))
+        if last.open != is_open:
+            self._swings[bin_name].append(Swing(now, last.share(now, self._travel_s), is_open))
 
     def _among(self, after_mm: float, up_to_mm: float) -> np.ndarray:
         """Find the items on the belt between two belt coordinates, by index."""

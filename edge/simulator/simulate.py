@@ -351,7 +351,9 @@ def plant_source(
     )
     last_gate_mm = max(gate.distance_mm for gate in config.gates)
     end_mm = scene.end_mm + last_gate_mm + RUN_OUT_MM
-    camera: Camera = SimulatedCamera(scene, motion, clock, scenario.camera.fps, end_mm, realtime)
+    camera: Camera = SimulatedCamera(
+        scene, motion, clock, scenario.camera.fps, end_mm, realtime=realtime
+    )
     if video is not None:
         camera = _recorded(camera, video, scenario.camera.fps, config)
     camera = WatchedCamera(camera, lambda frame: plant.advance(motion.position_mm(clock.now())))

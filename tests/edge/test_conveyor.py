@@ -76,6 +76,7 @@ class PlantCamera:
 def line_of(
     placed,
     segments=(Stretch(1e9, 250),),
+    *,
     takes_s=0.0,
     fps=15,
     end_mm=None,
@@ -236,7 +237,7 @@ def test_the_gates_are_closed_before_at_the_end_and_when_the_camera_fails():
 class FailingCamera:
     """Gives no frames from one time to another; `fault` says why, empty: they are merely late."""
 
-    def __init__(self, camera, clock, encoder, plant, away, fault) -> None:
+    def __init__(self, camera, clock, encoder, plant, *, away, fault) -> None:
         self._camera, self._clock, self._encoder, self._plant = camera, clock, encoder, plant
         self._away, self._fault = away, fault
         self.open_while_away: set[str] = set()
@@ -257,7 +258,7 @@ def failing(placed, away: tuple[float, float], fault: str) -> tuple[Line, Failin
     cameras = []
 
     def wrap(camera, plant, encoder, clock) -> FailingCamera:
-        cameras.append(FailingCamera(camera, clock, encoder, plant, away, fault))
+        cameras.append(FailingCamera(camera, clock, encoder, plant, away=away, fault=fault))
         return cameras[0]
 
     return line_of(placed, wrap=wrap, realtime=True), cameras[0]

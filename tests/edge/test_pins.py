@@ -18,7 +18,7 @@ def unset(monkeypatch, tmp_path):
     [("Raspberry Pi 5 Model B Rev 1.0\0", "lgpio", 0), ("Some PC", "mock", 1), (None, "mock", 1)],
 )
 def test_lgpio_on_a_pi_and_simulated_pins_elsewhere(
-    unset, tmp_path, logged, board, chosen, warnings
+    *, unset, tmp_path, logged, board, chosen, warnings
 ):
     if board is not None:
         (tmp_path / "model").write_text(board)

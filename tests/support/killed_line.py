@@ -70,7 +70,7 @@ class Travelled:
         return HEALTHY
 
 
-def live(clock, scene, belt, path, plc_port, pipe) -> None:
+def live(clock, scene, belt, path, *, plc_port, pipe) -> None:
     """One life of the line."""
 
     def acknowledge(what) -> None:
@@ -140,7 +140,7 @@ def main(kills: int, seed: int, folder: Path, plc_port: int) -> None:
         child = os.fork()
         if child == 0:
             os.close(reading)
-            live(clock, scene, belt, path, plc_port, writing)
+            live(clock, scene, belt, path, plc_port=plc_port, pipe=writing)
             os._exit(0)
         os.close(writing)
         began = time.monotonic()

@@ -64,7 +64,7 @@ def go_through(injected):
     return partial(faulted, injected)
 
 
-def faulted(injected, name, camera, cause, remedy=lambda: None, away_s=0.0) -> tuple[str, int]:
+def faulted(injected, name, camera, cause, remedy=lambda: None, *, away_s=0.0) -> tuple[str, int]:
     """What the fault was called, and how many new processes it took."""
     watcher, restarts = Watcher(camera), camera.restarts
     for _ in range(5):
@@ -170,7 +170,7 @@ def test_a_capture_process_that_crashes_or_stops_is_replaced(
     ],
 )
 def test_a_fault_of_the_picture_is_reported_and_ends_with_its_cause(
-    go_through, picamera, fake_picamera, mode, name, message
+    *, go_through, picamera, fake_picamera, mode, name, message
 ):
     fault, new = go_through(
         name, picamera, lambda: fake_picamera(mode), lambda: fake_picamera("good"), away_s=2.5

@@ -159,7 +159,7 @@ NOT_FINITE = st.sampled_from([np.nan, np.inf, -np.inf])
     likeness=st.sampled_from([None, -1e12, 0.5]),
 )
 def test_what_is_no_number_is_unknown_wherever_it_stands(
-    views, where, values, data, threshold, hazard_thresholds, likeness
+    *, views, where, values, data, threshold, hazard_thresholds, likeness
 ):
     """NaN passes no threshold, not even 0, and takes no item to a bin."""
     predictions = [looking([1, 0, 0, 0], 0.01, 0.01, 0.98) for _ in range(views)]

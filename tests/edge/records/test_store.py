@@ -524,7 +524,7 @@ def test_a_page_of_zeros_costs_what_was_on_it_and_is_counted(tmp_path):
     ids=["cut off", "zeros", "noise", "a folder", "a pipe", "a folder for its journal"],
 )
 def test_what_lies_in_the_place_of_the_records_does_not_hold_up_the_line(
-    tmp_path, corrupt, expected, injected, request, logged
+    *, tmp_path, corrupt, expected, injected, request, logged
 ):
     path = tmp_path / "records.db"
     sample(path)
