@@ -248,7 +248,7 @@ def test_leaked_photos_are_left_out_of_the_clean_accuracy(tiny_bundle, drawn_dat
     ],
 )
 def test_bad_input_gets_one_line_and_leaves_nothing(
-    tiny_bundle, drawn_data, tmp_path, given, named, code
+    *, tiny_bundle, drawn_data, tmp_path, given, named, code
 ):
     (tmp_path / "file").write_text("")
     options = {"model": tiny_bundle, "data": drawn_data, "out": tmp_path / "out"}
