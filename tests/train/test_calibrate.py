@@ -58,7 +58,7 @@ def test_the_temperature_that_was_put_in_is_found(temperature):
     assert found == pytest.approx(temperature, rel=0.06)
 
 
-def test_of_fresh_hazards_as_many_are_found_as_was_asked_for():
+def test_of_unseen_hazards_as_many_are_found_as_was_asked_for():
     level = fit_hazard_thresholds(
         0, {"photographed": drawn_answers(1, 3000, spread=30)}, 1.0, CHEAP
     )

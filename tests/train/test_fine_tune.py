@@ -52,7 +52,7 @@ def trained(tiny, three_classes, tmp_path_factory):
     return out, tiny(three_classes, out, "--json")
 
 
-def test_of_what_tensorflow_says_the_user_is_told_what_went_wrong():
+def test_of_what_tensorflow_says_the_user_learns_what_went_wrong():
     @tf.function(input_signature=[tf.TensorSpec([None])])
     def beyond(values: tf.Tensor) -> tf.Tensor:
         return tf.gather(values, tf.size(values))

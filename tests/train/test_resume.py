@@ -97,7 +97,7 @@ def test_a_training_killed_in_any_phase_ends_as_one_that_was_not(three_classes, 
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
-def test_a_full_disk_is_told_in_one_line_and_the_run_goes_on_with_more_room(
+def test_a_full_disk_is_reported_in_one_line_and_the_run_goes_on_with_more_room(
     three_classes, weights, tmp_path
 ):
     run = tmp_path / "disk" / "run"

@@ -134,7 +134,7 @@ def cache_features(
     partial = path.with_suffix(f".{rank}.partial")
     shape = (len(rows), *frozen.output_shape[1:])
     try:
-        # Written, not mapped: a full disk is then an error that can be told, not a dead process.
+        # Written, not mapped: a full disk is then an error to report, not a dead process.
         with partial.open("wb") as file:
             described = {"descr": "<f2", "fortran_order": False, "shape": shape}
             np.lib.format.write_array_header_2_0(file, described)

@@ -38,7 +38,7 @@ def set_policy(policy: str, seed: int) -> None:
     """Let layers that are made from now on compute in `policy`, the same way each time.
 
     Keras compiles with XLA on a GPU (not on a CPU, where that is slower), unless TensorFlow's own
-    operations are told to be deterministic; XLA has a switch of its own for that.
+    operations are set to be deterministic; XLA has a switch of its own for that.
     """
     keras.utils.set_random_seed(seed)
     if on_gpu():

@@ -194,7 +194,7 @@ def test_reviewed_pictures_of_a_few_classes_join_the_photos(own_data, tmp_path):
         read(own_data, reviewed)
 
 
-def test_classes_that_differ_only_in_case_are_told_of(own_data, tmp_path):
+def test_classes_that_differ_only_in_case_are_reported(own_data, tmp_path):
     for split in ("train", "val", "test"):
         shutil.copytree(own_data / split / "Mouse", own_data / split / "mouse")
     with pytest.raises(BadInput, match="'Mouse' and 'mouse' differ only in case"):

@@ -85,8 +85,10 @@ def test_two_workers_reach_the_accuracy_of_one(photos, tmp_path):
                 text=True,
             )
         )
-    (other, other_said), (first, first_said) = (each.communicate(timeout=1800) for each in workers)
-    assert [each.returncode for each in workers] == [0, 0], other_said + first_said
+    (other, other_output), (first, first_output) = (
+        each.communicate(timeout=1800) for each in workers
+    )
+    assert [each.returncode for each in workers] == [0, 0], other_output + first_output
     assert json.loads(other) is None
     one, two = json.loads(alone.stdout), json.loads(first)
     print({name: (one[name], two[name]) for name in ("accuracy", "val_accuracy", "epochs")})

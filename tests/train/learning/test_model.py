@@ -46,7 +46,7 @@ def test_folding_the_normalisation_into_conv1_changes_nothing_but_the_padding(pr
     )
 
 
-def test_missing_layers_start_fresh_and_train_from_the_start(pretrained):
+def test_missing_layers_start_new_and_train_from_the_start(pretrained):
     network = build_network(3, 64, str(pretrained[1] / "partial.h5"))
     assert "logits" in network.new_layers and "conv5_block3_3_conv" in network.new_layers
     assert "conv5_block1_1_conv" not in network.new_layers
@@ -75,13 +75,13 @@ def test_the_two_parts_are_the_whole(pretrained):
     np.testing.assert_allclose(through_parts, network.model(pixels).numpy(), atol=1e-5)
 
 
-def test_without_weights_everything_is_fresh_and_nothing_frozen():
+def test_without_weights_everything_is_new_and_nothing_frozen():
     network = build_network(3, 32, "none")
     assert not network.pretrained
     assert "conv1_conv" in network.new_layers
 
 
-def test_a_run_can_be_continued_from_with_nothing_fresh(pretrained, tmp_path):
+def test_a_run_can_be_continued_from_with_nothing_new(pretrained, tmp_path):
     first = build_network(3, 64, str(pretrained[1] / "partial.h5"))
     first.model.save(tmp_path / "model.keras")
     second = build_network(3, 64, str(pretrained[1] / "partial.h5"))
@@ -119,7 +119,7 @@ def test_other_classes_or_no_model_cannot_be_continued_from(pretrained, tmp_path
         continue_from(other, tmp_path / "nowhere.keras", range(4))
 
 
-def test_a_fresh_last_stage_starts_by_passing_the_features_on(pretrained):
+def test_a_new_last_stage_starts_by_passing_the_features_on(pretrained):
     network = build_network(3, 64, str(pretrained[1] / "partial.h5"))
     pixels = float_input(np.random.default_rng(3).integers(0, 256, (2, 64, 64, 3), np.uint8))
     features = before_boundary(network.model, LAST_FROZEN)(pixels).numpy()[:, ::2, ::2]
