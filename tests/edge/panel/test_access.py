@@ -69,9 +69,19 @@ def browser():
         browser.close()
 
 
+class QuietServer(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        """Browsers hang up.
+
+        A traceback printed by a thread while pytest prints another one ends Python 3.11 up to
+        3.11.8 in "AST constructor recursion depth mismatch".
+        """
+
+
 def serving(handler: type[http.server.BaseHTTPRequestHandler]):
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
+    server = QuietServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server
 
@@ -255,6 +265,7 @@ def test_the_page_works_below_a_path_behind_a_proxy(page, browser, tmp_path):
     proxy = serving(Proxy)
     Image.new("RGB", (60, 40), "red").save(tmp_path / "red.png")
     tab = browser.new_page()
+    tab.set_default_timeout(60_000)
     try:
         tab.goto(f"http://127.0.0.1:{proxy.server_address[1]}/line1/")
         tab.wait_for_selector(ITEMS)
