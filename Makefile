@@ -9,6 +9,7 @@ BIN := $(VENV)/bin
 DEVICE := .venv-device
 PORT ?= 7860
 SLOW ?= slow
+TESTS ?= tests
 
 .PHONY: demo test coverage test-slow test-device lint wheel clean
 
@@ -23,7 +24,7 @@ coverage: $(VENV)/.dev
 		--cov-report=term:skip-covered
 
 test-slow: $(VENV)/.dev
-	$(BIN)/python -m pytest -m "$(SLOW)" --timeout 1200
+	$(BIN)/python -m pytest -m "$(SLOW)" --timeout 1200 $(TESTS)
 
 test-device: $(DEVICE)/.installed
 	$(DEVICE)/bin/python -m pytest -m "not slow" tests/edge
