@@ -148,12 +148,14 @@ class PasteJitter:
         scales: least and greatest size, as a multiple of its size in its own photo.
         shift: largest shift of the center, as a share of the picture's side, each way.
         shadow: darkest shadow, 0 (none) to 1 (black).
+        stretch: largest factor by which width over height may grow or shrink; 1 keeps the shape.
     """
 
     turn_degrees: float
     scales: tuple[float, float]
     shift: float
     shadow: float
+    stretch: float = 1.0
 
 
 FREE_JITTER = PasteJitter(180, (0.6, 1.15), 0.12, 0.5)
@@ -194,7 +196,10 @@ def paste_and_mask(
     height, width = mask.shape
     scale = size / max(height, width) * rng.uniform(*jitter.scales)
     turn = rng.uniform(-jitter.turn_degrees, jitter.turn_degrees)
-    placed = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), turn, scale)
+    middle = (width - 1) / 2, (height - 1) / 2
+    placed = np.asarray(cv2.getRotationMatrix2D(middle, turn, scale), np.float64)
+    if jitter.stretch > 1:
+        placed = _stretched(placed, middle, rng.uniform(-1, 1) * np.log(jitter.stretch))
     placed[:, 2] += (size - 1) / 2 - np.array([width - 1, height - 1]) / 2
     placed[:, 2] += rng.uniform(-jitter.shift, jitter.shift, 2) * size
     item = cv2.warpAffine(pixels, placed, (size, size), borderMode=cv2.BORDER_REPLICATE)
@@ -206,6 +211,16 @@ def paste_and_mask(
     opaque = alpha[..., np.newaxis]
     laid = background * shade * (1 - opaque) + item * opaque
     return np.rint(laid).clip(0, 255).astype(np.uint8), alpha
+
+
+def _stretched(placed: np.ndarray, middle: tuple[float, float], logarithm: float) -> np.ndarray:
+    """The placement, float64 [2, 3], of an item that was stretched about its middle before.
+
+    The width over the height grows by exp(`logarithm`), the area stays.
+    """
+    stretch = np.diag([np.exp(logarithm / 2), np.exp(-logarithm / 2)])
+    turned = placed[:, :2] @ stretch
+    return np.column_stack([turned, placed[:, 2] + (placed[:, :2] - turned) @ np.array(middle)])
 
 
 def _soft(mask: np.ndarray) -> np.ndarray:

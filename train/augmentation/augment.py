@@ -8,7 +8,9 @@ import numpy as np
 
 from edge.synthetic.drawings.background import draw_background
 from edge.synthetic.segmentation import PasteJitter, paste, segment_item
-from train.augmentation import backgrounds as backgrounds
+from train.augmentation import backgrounds
+from train.augmentation.lighting import lit
+from train.augmentation.wear import worn
 
 Augmenter = Callable[[int, int], np.ndarray]
 """(photo, view) -> uint8 RGB [S, S, 3]; view 0 is the photo as it is."""
@@ -23,13 +25,32 @@ With 0.9 (8 views, a third of the backgrounds white or black) the network was wo
 simulated belt, and lost more by quantizing.
 """
 
-SHARE_TURNED_FREELY = 0.35
+SHARE_TURNED_FREELY = 0.5
 """Share of those on their own background that are turned by any angle; the rest a little."""
 
+TURNED = 0.75
+"""Share of the pasted items that are turned by any angle; the rest a little."""
+
+WORN, LIT = 0.15, 0.25
+"""Share of the views with dirt, scratches, or cracks, and of those in a difficult light."""
+
 TURNED_JITTER, UPRIGHT_JITTER = (
-    PasteJitter(180, (0.6, 1.25), 0.12, 0.5),
-    PasteJitter(20, (0.6, 1.25), 0.12, 0.5),
+    PasteJitter(180, (0.6, 1.3), 0.14, 0.5, 4 / 3),
+    PasteJitter(20, (0.6, 1.3), 0.14, 0.5, 4 / 3),
 )
+BACKGROUNDS = {
+    backgrounds.belt: 0.22,
+    backgrounds.white: 0.1,
+    backgrounds.black: 0.08,
+    backgrounds.gray: 0.1,
+    backgrounds.brown: 0.06,
+    backgrounds.textured: 0.08,
+    backgrounds.tinted: 0.1,
+    draw_background: 0.06,
+}
+FOREIGN = 0.2
+"""Share of the backgrounds of each kind; the last, of those of other photos."""
+
 BACKGROUNDS_KEPT = 400
 """How many foreign backgrounds, painted over once, are kept for the next item."""
 
@@ -81,11 +102,15 @@ def belt_augmenter(
             image = np.ascontiguousarray(image[:, ::-1])
             mask = None if mask is None else np.ascontiguousarray(mask[:, ::-1])
         if mask is not None and rng.random() < PASTED:
-            jitter = TURNED_JITTER if rng.random() < 0.5 else UPRIGHT_JITTER
+            jitter = TURNED_JITTER if rng.random() < TURNED else UPRIGHT_JITTER
             background = any_background(rng, image.shape[0], lambda: foreign_background(photo, rng))
             image = paste(image, mask, background, rng, jitter)
         else:
             image = _jitter(image, rng)
+        if rng.random() < WORN:
+            image = worn(image, rng)
+        if rng.random() < LIT:
+            image = lit(image, rng)
         return _cover(_grain(expose(image, rng), rng), rng)
 
     return augment_view
@@ -134,17 +159,9 @@ def any_background(
     """A belt, a plain background, a drawn one, or what `foreign` gives: uint8 RGB [size, size,
     3].
     """
-    kind = rng.random()
-    if kind < 0.25:
-        return backgrounds.belt(rng, size)
-    if kind < 0.37:
-        return backgrounds.white(rng, size)
-    if kind < 0.47:
-        return backgrounds.black(rng, size)
-    if kind < 0.6:
-        return backgrounds.tinted(rng, size)
-    if kind < 0.68:
-        return draw_background(rng, size)
+    drawn = rng.choice(len(BACKGROUNDS) + 1, p=[*BACKGROUNDS.values(), FOREIGN])
+    if drawn < len(BACKGROUNDS):
+        return list(BACKGROUNDS)[drawn](rng, size)
     lent = foreign()
     return backgrounds.tinted(rng, size) if lent is None else lent
 
@@ -160,7 +177,7 @@ def _jitter(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     placed = np.asarray(cv2.getRotationMatrix2D(middle, turn, scale), np.float64)
     room = abs(1 - scale) * size / 2
     placed[:, 2] += rng.uniform(-room, room, 2)
-    placed[0, :2] *= rng.uniform(0.9, 1.1)
+    placed[0, :2] *= np.exp(rng.uniform(-1, 1) * np.log(4 / 3) / 1)
     kind = rng.random()
     if kind < 0.75:
         border = cv2.BORDER_REPLICATE if kind < 0.5 else cv2.BORDER_REFLECT_101

@@ -28,6 +28,45 @@ def black(rng: np.random.Generator, size: int) -> np.ndarray:
     return np.full((size, size, 3), rng.integers(0, 20), np.uint8)
 
 
+def gray(rng: np.random.Generator, size: int) -> np.ndarray:
+    """An even gray background, as of a studio or a sheet of metal, brighter on one side."""
+    return _sloped(rng, np.full(3, rng.uniform(60, 235)) + rng.uniform(-6, 6, 3), size)
+
+
+def brown(rng: np.random.Generator, size: int) -> np.ndarray:
+    """Cardboard, wood, or earth: brown, with some texture."""
+    color = np.array([150, 110, 75]) * rng.uniform(0.4, 1.45) + rng.normal(0, 8, 3)
+    return _roughened(rng, _sloped(rng, color, size))
+
+
+def textured(rng: np.random.Generator, size: int) -> np.ndarray:
+    """Concrete, carpet, or fabric: any muted color with coarse and fine texture."""
+    color = np.full(3, rng.uniform(30, 220)) + rng.normal(0, 18, 3)
+    return _roughened(rng, _sloped(rng, color, size))
+
+
+def _sloped(rng: np.random.Generator, color: np.ndarray, size: int) -> np.ndarray:
+    """An even color, brighter on one side: uint8 RGB [size, size, 3]."""
+    slope = np.linspace(-1, 1, size, dtype=np.float32)[..., np.newaxis]
+    shade = slope[:, np.newaxis] * rng.uniform(-30, 30) + slope * rng.uniform(-30, 30)
+    return (color.astype(np.float32) + shade).clip(0, 255).astype(np.uint8)
+
+
+def _roughened(rng: np.random.Generator, background: np.ndarray) -> np.ndarray:
+    """Noise of two sizes on a background; a long grain now and then."""
+    size = background.shape[0]
+    coarse = int(rng.integers(8, 40))
+    cells = (coarse, max(2, coarse // int(rng.choice([1, 1, 6]))))
+    cloud = cv2.resize(
+        rng.normal(0, rng.uniform(4, 16), cells).astype(np.float32),
+        (size, size),
+        interpolation=cv2.INTER_CUBIC,
+    )
+    cloud += rng.normal(0, rng.uniform(2, 14), (size, size)).astype(np.float32)
+    rough = background + cloud[..., np.newaxis]
+    return np.rot90(rough.clip(0, 255).astype(np.uint8), int(rng.integers(4)))
+
+
 def belt(rng: np.random.Generator, size: int) -> np.ndarray:
     """A piece of the simulated belt's rubber, lit more or less, any way round."""
     strip = _strip()
