@@ -45,6 +45,7 @@ TRAIN = [
     "flatbuffers>=24",
     "ai-edge-quantizer>=0.10",
 ]
+TEACHER = ["onnxruntime>=1.17"]
 KAGGLE = ["kagglehub>=0.3"]
 MLFLOW = ["mlflow-skinny>=2.16", "sqlalchemy>=2", "alembic>=1.13"]
 TUNE = ["optuna>=4"]
@@ -59,6 +60,7 @@ DEV = [
     "import-linter>=2.0",
     "playwright>=1.45",
     "gpiozero>=2.0",
+    "onnx>=1.16",
     "nbclient>=0.10",
     "ipykernel>=6.29",
 ]
@@ -111,11 +113,12 @@ setup(
         "modbus": MODBUS,
         "tflite-runtime": TFLITE_RUNTIME,
         "train": TRAIN,
+        "teacher": [*TRAIN, *TEACHER],
         "kaggle": KAGGLE,
         "mlflow": MLFLOW,
         "tune": [*TRAIN, *TUNE],
         "benchmarks": [*TRAIN, *BENCHMARKS],
-        "dev": [*PANEL, *MQTT, *MODBUS, *TRAIN, *MLFLOW, *TUNE, *BENCHMARKS, *DEV],
+        "dev": [*PANEL, *MQTT, *MODBUS, *TRAIN, *TEACHER, *MLFLOW, *TUNE, *BENCHMARKS, *DEV],
     },
     entry_points={"console_scripts": ["ewaste-edge=edge.cli:main"]},
 )

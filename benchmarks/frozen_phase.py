@@ -40,7 +40,7 @@ def measure(data: Path, weights: str, photos: int, epochs: int) -> dict[str, flo
         EwasteError: the data or the weights cannot be used.
     """
     load_tensorflow()
-    from train.learning.features import cache_features, from_cache, from_photos
+    from train.learning.features import cache_features, features_of, from_cache, from_photos
     from train.learning.model import before_boundary, behind_boundary, build_network, set_trainable
 
     dataset = read_dataset([data], 224, 0, keep_duplicates=True)
@@ -59,7 +59,12 @@ def measure(data: Path, weights: str, photos: int, epochs: int) -> dict[str, flo
         started = time.perf_counter()
         path = Path(scratch) / "features.npy"
         features = cache_features(
-            frozen, augmenter, rows=rows, view=1, path=path, on_step=lambda count: None
+            features_of(frozen),
+            augmenter,
+            rows=rows,
+            view=1,
+            path=path,
+            on_step=lambda count: None,
         )
         seconds["caching, once per view"] = (time.perf_counter() - started) / len(rows)
         cached = _batches(from_cache([features], rows), split)

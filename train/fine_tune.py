@@ -85,6 +85,28 @@ def main(
     folds: Annotated[
         int | None, typer.Option(min=2, help="number of folds to cross-validate the recipe in")
     ] = None,
+    teacher: Annotated[
+        Path | None,
+        typer.Option(help="ONNX file of a trained network whose embedding is learned as well"),
+    ] = None,
+    distillation: Annotated[
+        float, typer.Option(min=0, max=100, help="weight of the teacher's loss")
+    ] = DEFAULT.distillation,
+    unlabeled: Annotated[
+        list[Path] | None,
+        typer.Option(help="folder of photos without labels for the teacher; repeatable"),
+    ] = None,
+    negatives: Annotated[
+        list[Path] | None,
+        typer.Option(help="folder of photos of things of no known class; repeatable"),
+    ] = None,
+    negative_weight: Annotated[
+        float, typer.Option(min=0, max=10, help="weight of a negative in the loss")
+    ] = DEFAULT.negative_weight,
+    leave_source_out: Annotated[
+        list[Path] | None,
+        typer.Option(help="dataset of --data to judge on instead of training; repeatable"),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="continue an interrupted run with its own options")
     ] = False,
@@ -124,6 +146,8 @@ def main(
                 label_smoothing=label_smoothing,
                 mixup=mixup,
                 ema=ema,
+                distillation=distillation,
+                negative_weight=negative_weight,
                 batch=batch,
                 patience=patience,
                 seed=seed,
@@ -139,10 +163,18 @@ def main(
                 keep_duplicates=keep_duplicates,
                 masks=masks,
                 folds=folds,
+                teacher=teacher,
+                unlabeled=tuple(unlabeled or ()),
+                negatives=tuple(negatives or ()),
+                left_out_sources=_left_out(data, leave_source_out or []),
                 recipe=recipe,
             )
         if folds and distribute:
             raise BadInput("--folds: goes without --distribute")
+        if teacher and distribute:
+            raise BadInput("--teacher: goes without --distribute")
+        if unlabeled and not teacher:
+            raise BadInput("--unlabeled: only a teacher says something of such photos; --teacher")
         try:
             metrics = fine_tune(job, out)
         except tf.errors.OpError as error:
@@ -152,6 +184,23 @@ def main(
             log_to_mlflow(out, metrics)
         if as_json:
             print_json(metrics)
+
+
+def _left_out(data: list[Path], named: list[Path]) -> tuple[Path, ...]:
+    """The datasets of --data that --leave-source-out names, by path or by folder name.
+
+    Raises:
+        BadInput: it names none of them, or all.
+    """
+    left_out = []
+    for name in named:
+        found = [each for each in data if each == name or each.name == str(name)]
+        if not found:
+            raise BadInput(f"--leave-source-out {name}: none of the datasets of --data")
+        left_out += found
+    if set(left_out) == set(data):
+        raise BadInput("--leave-source-out: no dataset is left to train on")
+    return tuple(dict.fromkeys(left_out))
 
 
 def _given_options(context: typer.Context) -> list[str]:

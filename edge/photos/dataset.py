@@ -77,6 +77,17 @@ def find_photos(folder: Path) -> list[LabeledPhoto]:
     return survey_photos(folder).listing[UNSPLIT]
 
 
+def photos_below(folder: Path) -> list[Path]:
+    """List the photos in a folder and in the folders within it, sorted; their names say nothing.
+
+    Raises:
+        BadInput: the folder is missing or cannot be read.
+    """
+    if not _is_folder(folder):
+        raise BadInput(f"{shown(str(folder))}: no such folder of photos")
+    return sorted(_Walk().photos_in(folder, splits=True))
+
+
 def find_dataset(data: Path) -> Listing:
     """List the photos of a dataset, as `survey` does.
 
@@ -274,13 +285,14 @@ class _Walk:
         elif _is_photo(path) and not _no_class(entry.name):
             self.leave_out(path, LeftOutReason.BESIDE)
 
-    def photos_in(self, class_folder: Path) -> list[Path]:
+    def photos_in(self, class_folder: Path, splits: bool = False) -> list[Path]:
         """The photos in a class folder and the folders within it.
 
         Raises:
-            BadInput: the class folder cannot be read, or holds splits.
+            BadInput: the class folder cannot be read, or holds splits, unless `splits` allows them.
         """
-        return list(self._within(class_folder, {_identity(class_folder)}, 0))
+        depth = 1 if splits else 0
+        return list(self._within(class_folder, {_identity(class_folder)}, depth))
 
     def _within(self, folder: Path, above: set[object], depth: int) -> Iterator[Path]:
         for entry in _entries(folder):

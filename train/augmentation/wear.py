@@ -17,9 +17,9 @@ def _dirty(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Patches of mud, soot, dust, or rust, denser here and thinner there."""
     size = image.shape[0]
     cells = int(rng.integers(3, 12))
-    cloud = rng.normal(0, 1, (cells, cells)).astype(np.float32)
-    cloud = cv2.resize(cloud, (size, size), interpolation=cv2.INTER_CUBIC)
-    cloud += rng.normal(0, 0.25, (size, size)).astype(np.float32)
+    coarse = rng.normal(0, 1, (cells, cells)).astype(np.float32)
+    cloud = np.asarray(cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC))
+    cloud = cloud + rng.normal(0, 0.25, (size, size)).astype(np.float32)
     share = 1 / (1 + np.exp(-4 * (cloud - rng.uniform(0.2, 1.4))))
     share = (share * rng.uniform(0.3, 0.85))[..., np.newaxis]
     color = DIRT_COLORS[int(rng.integers(len(DIRT_COLORS)))] * rng.uniform(0.6, 1.3)

@@ -18,6 +18,12 @@ from train.data.duplicates import find_groups
 
 log = logging.getLogger(__name__)
 
+OTHER = "other-"
+"""How the name of a class begins whose photos show something of no known class."""
+
+OUTSIDE = "outside"
+"""The split of sources that are left out of training to judge on."""
+
 HELD_BACK = 0.1
 """Share of a dataset without splits that goes to val, and again to test."""
 
@@ -59,6 +65,8 @@ class Dataset:
         clean: bool [test photos], False for those with a copy among the other splits' photos.
         left_out: of train and val, how many photos were left out for a copy in a later split.
         groups: of each split, int64 [photos], equal for copies of one picture.
+        outside: photos of the sources that were left out; None: none was.
+        negatives: files of the classes `other-NAME`, which are none of the labels.
     """
 
     labels: tuple[str, ...]
@@ -68,6 +76,8 @@ class Dataset:
     clean: np.ndarray
     left_out: Mapping[str, int]
     groups: Mapping[str, np.ndarray]
+    outside: Split | None = None
+    negatives: tuple[Path, ...] = ()
 
     @property
     def splits(self) -> dict[str, Split]:
@@ -80,11 +90,14 @@ def read_dataset(
     size: int,
     seed: int,
     keep_duplicates: bool = False,
+    left_out_sources: Sequence[Path] = (),
 ) -> Dataset:
     """Read photos, find the copies among them, and see that none is in two splits.
 
     A photo of train with a copy in val or test is left out, and one of val with a copy in test,
-    unless `keep_duplicates`. A source without splits is split by `seed` (`split_photos`).
+    unless `keep_duplicates`. A source without splits is split by `seed` (`split_photos`). All
+    photos of the sources that are left out are outside; one of train or val with a copy there is
+    left out too. Photos of classes `other-NAME` are no part of the splits.
     Logs each unreadable photo, and what else a person should know of the sources.
 
     Raises:
@@ -92,8 +105,15 @@ def read_dataset(
             or nothing of a class is left to train on.
     """
     dataset_names(sources)  # refuses one that is given twice
-    listed = _list_photos(sources)
-    labels = _labels(listed)
+    everything = _list_photos(sources)
+    listed = [each for each in everything if not each[2].label.startswith(OTHER)]
+    trained = [each for each in listed if each[0] not in left_out_sources]
+    labels = _labels(trained)
+    listed = [
+        (source, split if source not in left_out_sources else OUTSIDE, photo)
+        for source, split, photo in listed
+        if source not in left_out_sources or photo.label in labels
+    ]
     # Not by equality: one file may be listed in two splits.
     origins = {id(photo): (source, split) for source, split, photo in listed}
     photos, pixels = [], []
@@ -101,14 +121,15 @@ def read_dataset(
         photos.append(photo)
         pixels.append(model_input(image, size))
     origin = [origins[id(photo)] for photo in photos]
-    splits = np.array([split for _, split in origin], dtype="<U5")
+    splits = np.array([split for _, split in origin], dtype="<U7")
     classes = np.array([labels.index(photo.label) for photo in photos])
     groups = find_groups(pixels)
-    for source in sources:
+    _check_different(labels, classes, groups)
+    for source in dict.fromkeys(source for source, *_ in trained):
         unsplit = np.array([pair == (source, UNSPLIT) for pair in origin])
         if unsplit.any():
             splits[unsplit] = split_photos(
-                classes[unsplit], groups[unsplit], labels, seed, few_train=source != sources[0]
+                classes[unsplit], groups[unsplit], labels, seed, few_train=source != trained[0][0]
             )
     crossing = {split: find_crossing(groups, splits, split) for split in ("train", "val")}
     kept = np.ones(len(photos), dtype=bool)
@@ -128,15 +149,30 @@ def read_dataset(
 
     train, val, test = (part(name) for name in SPLITS)
     _check_classes(labels, train)
-    seen = np.isin(groups[splits == "test"], groups[splits != "test"])
+    learned = np.isin(splits, ("train", "val"))
+    seen = np.isin(groups[splits == "test"], groups[learned])
     left_out = {name: int((crossing[name] & ~kept).sum()) for name in crossing}
     grouped = {name: groups[kept & (splits == name)] for name in SPLITS}
-    return Dataset(labels, train, val, test, ~seen, left_out, grouped)
+    return Dataset(
+        labels=labels,
+        train=train,
+        val=val,
+        test=test,
+        clean=~seen,
+        left_out=left_out,
+        groups=grouped,
+        outside=part(OUTSIDE) if (splits == OUTSIDE).any() else None,
+        negatives=tuple(
+            photo.path
+            for source, _, photo in everything
+            if photo.label.startswith(OTHER) and source not in left_out_sources
+        ),
+    )
 
 
 def find_crossing(groups: np.ndarray, splits: np.ndarray, split: str) -> np.ndarray:
-    """Which photos of a split have a copy in a later one (train, val, test): bool [photos]."""
-    later = np.isin(splits, SPLITS[SPLITS.index(split) + 1 :])
+    """Which photos of a split have a copy in a later one (train, val, test, outside): bool."""
+    later = np.isin(splits, (*SPLITS[SPLITS.index(split) + 1 :], OUTSIDE))
     return (splits == split) & np.isin(groups, groups[later])
 
 
@@ -223,6 +259,24 @@ def _labels(listed: Sequence[tuple[Path, str, LabeledPhoto]]) -> tuple[str, ...]
     if problem := labels_problem(sorted(labels)):
         raise BadInput(f"{first}: {problem}; give it another name")
     return tuple(sorted(labels))
+
+
+def _check_different(labels: Sequence[str], classes: np.ndarray, groups: np.ndarray) -> None:
+    """Check that no two classes show the same pictures.
+
+    Raises:
+        BadInput: half of a class's pictures, or more, are also in another class.
+    """
+    for number, label in enumerate(labels):
+        own = np.unique(groups[classes == number])
+        for other in range(number + 1, len(labels)):
+            theirs = np.unique(groups[classes == other])
+            shared = len(np.intersect1d(own, theirs))
+            if 2 * shared >= max(1, min(len(own), len(theirs))):
+                raise BadInput(
+                    f"the classes {label} and {labels[other]} show the same photos ({shared} of "
+                    f"{min(len(own), len(theirs))}); remove one of them, or see train/audit.py"
+                )
 
 
 def _check_classes(labels: Sequence[str], train: Split) -> None:

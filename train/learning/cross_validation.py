@@ -40,8 +40,8 @@ def cross_validate(
 
     Args:
         build: makes the network as it is before training.
-        material: all photos; what it says of train and val is not used.
-        groups: int [photos], as of `train.data.duplicates.find_groups`.
+        material: all photos, those without a label last; all folds train on the latter.
+        groups: int [labeled photos], as of `train.data.duplicates.find_groups`.
         recipe: how to train.
         folds: how many parts, 2 or more.
         out: folder for `folds.json`.
@@ -53,23 +53,24 @@ def cross_validate(
     Raises:
         BadInput: a class has too few different photos for so many folds.
     """
-    least = min(
-        len(np.unique(groups[material.classes == each])) for each in np.unique(material.classes)
-    )
+    classes = material.classes[: len(groups)]
+    least = min(len(np.unique(groups[classes == each])) for each in np.unique(classes))
     if least < folds:
         raise BadInput(f"--folds {folds}: a class has only {least} different photos; use fewer")
     result = out / RESULT
     rows = json.loads(result.read_text())["folds"] if result.exists() else []
     everything = np.arange(len(material.classes))
+    labeled, others = everything[: len(groups)], everything[len(groups) :]
     parts = StratifiedGroupKFold(folds, shuffle=True, random_state=recipe.seed)
     recipe = replace(recipe, patience=recipe.epochs + recipe.unfreeze_epochs)
-    for number, (train, val) in enumerate(parts.split(everything, material.classes, groups)):
+    for number, (train, val) in enumerate(parts.split(labeled, classes, groups)):
         if number < len(rows):
             continue
         log.info(f"fold {number + 1} of {folds}: {len(train)} to train, {len(val)} to judge")
         keras.utils.set_random_seed(recipe.seed)
         network = build()
-        part = replace(material, train=train, val=val, augmented=everything, plain=everything)
+        learned = np.concatenate([train, np.intersect1d(others, material.train)])
+        part = replace(material, train=learned, val=val, augmented=everything, plain=everything)
         history, _ = fit(
             network, part, recipe=recipe, out=out / f"fold-{number + 1}", on_step=on_step
         )

@@ -13,6 +13,9 @@ from train.augmentation.augment import Augmenter
 
 CACHING_BATCH = 32
 
+Take = Callable[[np.ndarray, int], np.ndarray]
+"""(photos int [B], epoch) -> what is known of them in that epoch, float32 [B, ...]."""
+
 
 class Batches(keras.utils.PyDataset):
     """The batches of one epoch: inputs float32 [B, ...], targets float32 [B, classes], weights [B].
@@ -22,7 +25,7 @@ class Batches(keras.utils.PyDataset):
 
     def __init__(
         self,
-        take: Callable[[np.ndarray, int], np.ndarray],
+        take: Take,
         rows: np.ndarray,
         *,
         targets: np.ndarray,
@@ -31,6 +34,7 @@ class Batches(keras.utils.PyDataset):
         seed: int,
         epoch: int,
         mixup: float = 0.0,
+        teach: Take | None = None,
     ) -> None:
         """`take` gives float32 [B, ...] of photos in an epoch.
 
@@ -43,23 +47,33 @@ class Batches(keras.utils.PyDataset):
             seed: of the order and of what is mixed.
             epoch: counted from 0.
             mixup: alpha; 0 mixes none.
+            teach: the embeddings that a teacher gives of the same views, float32 [B, features]; the
+                targets and the weights are then pairs, of the classes and of the embeddings.
         """
         super().__init__(workers=1, use_multiprocessing=False)
         self._take, self._targets, self._weights = take, targets, weights
         self._batch, self._seed, self._epoch, self._mixup = batch, seed, epoch, mixup
+        self._teach = teach
         self._order = np.random.default_rng((seed, epoch)).permutation(rows)
 
     def __len__(self) -> int:
         return -(-len(self._order) // self._batch)
 
-    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def __getitem__(self, index: int) -> tuple:
         # Sorted within the batch: neighboring reads are kinder to a cache larger than the memory.
         chosen = np.sort(self._order[index * self._batch : (index + 1) * self._batch])
         inputs, targets = self._take(chosen, self._epoch), self._targets[chosen]
+        classes = targets.shape[1]
+        if self._teach:
+            targets = np.hstack([targets, self._teach(chosen, self._epoch)])
         if self._mixup:
             rng = np.random.default_rng((self._seed, self._epoch, index))
             inputs, targets = mixed(inputs, targets, self._mixup, rng)
-        return inputs, targets, self._weights[chosen]
+        weights = self._weights[chosen]
+        if not self._teach:
+            return inputs, targets, weights
+        pair = targets[:, :classes], targets[:, classes:]
+        return inputs, pair, (weights, np.ones_like(weights))
 
 
 def mixed(
@@ -89,24 +103,25 @@ def mixed(
     return inputs, targets
 
 
-def from_cache(
-    caches: Sequence[np.ndarray], rows: np.ndarray
-) -> Callable[[np.ndarray, int], np.ndarray]:
+def from_cache(caches: Sequence[np.ndarray], rows: np.ndarray) -> Take:
     """For `Batches`: features of the photos `rows` from one cache per view, used in turn."""
     places = np.full(rows.max() + 1, -1)
     places[rows] = np.arange(len(rows))
     return lambda chosen, epoch: caches[epoch % len(caches)][places[chosen]].astype(np.float32)
 
 
-def from_photos(augmenter: Augmenter) -> Callable[[np.ndarray, int], np.ndarray]:
+def from_photos(augmenter: Augmenter) -> Take:
     """For `Batches`: newly augmented photos (`RGB - 117`), for a network without a frozen part."""
-    return lambda chosen, epoch: float_input(
-        np.stack([augmenter(int(photo), epoch + 1) for photo in chosen])
-    )
+    return lambda chosen, epoch: float_input(views_of(augmenter, chosen, epoch + 1))
+
+
+def features_of(frozen: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
+    """For `cache_features`: uint8 RGB [n, S, S, 3] -> what the frozen part makes of them."""
+    return lambda pixels: np.asarray(frozen.predict_on_batch(float_input(pixels)))
 
 
 def cache_features(
-    frozen: keras.Model,
+    compute: Callable[[np.ndarray], np.ndarray],
     augmenter: Augmenter,
     *,
     rows: np.ndarray,
@@ -115,14 +130,22 @@ def cache_features(
     on_step: Callable[[int], None],
     rank: int = 0,
 ) -> np.ndarray:
-    """Run the frozen part over one view of the photos `rows`, unless `path` holds that already.
+    """Compute the features of one view of the photos `rows`, unless `path` holds them already.
 
     The features are kept as float16 in the file `path` (half the disk; the features of ResNet50's
     stages are far inside its range) and read from there batch by batch. It is written under another
-    name first, so that a killed run never leaves half of one. `on_step` gets the number of
-    pictures just done; `rank` tells apart the workers that may write the same file.
+    name first, so that a killed run never leaves half of one.
 
-    Returns float16 [rows, h, w, c].
+    Args:
+        compute: uint8 RGB [n, S, S, 3] -> float [n, ...]: the frozen part, or a teacher.
+        augmenter: makes the views.
+        rows: int [n], the photos.
+        view: which view of them.
+        path: the file.
+        on_step: gets the number of pictures just done.
+        rank: tells apart the workers that may write the same file.
+
+    Returns float16 [rows, ...].
 
     Raises:
         OSError: the file cannot be written; nothing is left behind.
@@ -132,7 +155,8 @@ def cache_features(
         return np.load(path, mmap_mode="r")
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(f".{rank}.partial")
-    shape = (len(rows), *frozen.output_shape[1:])
+    first = views_of(augmenter, rows[:1], view)
+    shape = (len(rows), *compute(first).shape[1:])
     try:
         # Written, not mapped: a full disk is then an error to report, not a dead process.
         with partial.open("wb") as file:
@@ -140,8 +164,7 @@ def cache_features(
             np.lib.format.write_array_header_2_0(file, described)
             for start in range(0, len(rows), CACHING_BATCH):
                 chosen = rows[start : start + CACHING_BATCH]
-                pixels = np.stack([augmenter(int(photo), view) for photo in chosen])
-                features = np.asarray(frozen.predict_on_batch(float_input(pixels)))
+                features = compute(views_of(augmenter, chosen, view))
                 file.write(features.astype("<f2").tobytes())
                 on_step(len(chosen))
             file.flush()
@@ -151,3 +174,8 @@ def cache_features(
         partial.unlink(missing_ok=True)
     sync_folder(path.parent)
     return np.load(path, mmap_mode="r")
+
+
+def views_of(augmenter: Augmenter, photos: np.ndarray, view: int) -> np.ndarray:
+    """One view of each of the photos: uint8 RGB [photos, S, S, 3]."""
+    return np.stack([augmenter(int(photo), view) for photo in photos])

@@ -20,14 +20,35 @@ from train.augmentation.augment import Augmenter
 from train.learning.checkpoint import load_checkpoint, save_checkpoint
 from train.learning.distribute import Replicas, TrainingWorker
 from train.learning.earlier_names import EARLIER_PHASE_NAMES
-from train.learning.features import Batches, cache_features, from_cache, from_photos
-from train.learning.model import Network, before_boundary, behind_boundary, set_trainable
+from train.learning.features import (
+    Batches,
+    Take,
+    cache_features,
+    features_of,
+    from_cache,
+    from_photos,
+    views_of,
+)
+from train.learning.model import (
+    Network,
+    before_boundary,
+    behind_boundary,
+    set_trainable,
+    with_teacher_output,
+)
 from train.learning.recipe import Phase, Recipe, plan_phases
+from train.learning.teacher import Teacher, centered_unit
 
 log = logging.getLogger(__name__)
 
+UNLABELED, NEGATIVE = -1, -2
+"""Classes of photos that bear no label, and of those that show something of no known class."""
+
 IMBALANCE, WEIGHT_CAP = 1.5, 10.0
 VALIDATION_BATCH = 32
+TEACHER_CACHE = "teacher"
+MEAN_SAMPLE = 256
+"""Views from which the mean of a teacher's embeddings is taken where they are not cached."""
 CHECKPOINT, HISTORY, TENSORBOARD = "checkpoint.npz", "history.csv", "tensorboard"
 
 OnStep = Callable[[str, int, int], None]
@@ -40,13 +61,14 @@ class Material:
     """The photos of a training.
 
     Attributes:
-        classes: int [photos].
+        classes: int [photos]; `UNLABELED` and `NEGATIVE` besides those of the labels.
         train, val: int, which of the photos to train on and to choose the best epoch by.
         augmenter: makes the augmented views of a photo.
         cache: folder for the features; those that lie there already are used.
         augmented, plain: int, the photos whose augmented views are cached, and those cached as they
             are: all of `train` and of `val`, or more, where several trainings share the cache.
         worker: who makes the features; several workers share them out among themselves.
+        teacher: whose embedding of each view is learned besides the labels; None: no one's.
     """
 
     classes: np.ndarray
@@ -57,6 +79,22 @@ class Material:
     augmented: np.ndarray
     plain: np.ndarray
     worker: TrainingWorker = field(default_factory=TrainingWorker)
+    teacher: Teacher | None = None
+
+
+@dataclass(frozen=True)
+class _Sources:
+    """Where the batches of a phase come from.
+
+    Attributes:
+        take: the inputs of photos.
+        teach: the teacher's embeddings of the same views; None without a teacher.
+        validation: inputs and classes of the validation photos.
+    """
+
+    take: Take
+    teach: Take | None
+    validation: tuple[np.ndarray, np.ndarray]
 
 
 def class_weights(classes: np.ndarray) -> dict[int, float] | None:
@@ -74,6 +112,50 @@ def class_weights(classes: np.ndarray) -> dict[int, float] | None:
     weights = np.minimum(counts.max() / counts, WEIGHT_CAP)
     weights *= len(classes) / (weights * counts).sum()
     return {number: float(weight) for number, weight in enumerate(weights)}
+
+
+def targets_of(classes: np.ndarray, count: int, smoothing: float) -> np.ndarray:
+    """What the probabilities of photos should be: float32 [photos, count].
+
+    A known class with `smoothing` spread over all; every class alike for a negative, so that the
+    network is not sure of it (Hendrycks, Mazeika, Dietterich, "Deep anomaly detection with outlier
+    exposure", ICLR 2019), and for an unlabeled photo, whose weight is 0.
+
+    Args:
+        classes: int [photos], 0 to count - 1, `UNLABELED` or `NEGATIVE`.
+        count: of the known classes.
+        smoothing: share of the label that is spread, 0 to 1.
+    """
+    targets = np.full((len(classes), count), 1 / count, np.float32)
+    known = np.flatnonzero(classes >= 0)
+    targets[known] = smoothing / count
+    targets[known, classes[known]] += 1 - smoothing
+    return targets
+
+
+def sample_weights(classes: np.ndarray, train: np.ndarray, negative: float) -> np.ndarray:
+    """Weights of the label's loss, float32 [photos]: `class_weights`, 0 for an unlabeled photo.
+
+    Args:
+        classes: int [photos], as of `Material`.
+        train: int, the photos to train on.
+        negative: weight of a negative.
+    """
+    weights = class_weights(classes[train][classes[train] >= 0]) or {}
+    of_class = {**weights, UNLABELED: 0.0, NEGATIVE: negative}
+    return np.array([of_class.get(int(each), 1.0) for each in classes], np.float32)
+
+
+class KnownAccuracy(keras.metrics.CategoricalAccuracy):
+    """The accuracy over the photos of known classes: those whose target has a largest class."""
+
+    def update_state(
+        self, y_true: tf.Tensor, y_pred: tf.Tensor, sample_weight: tf.Tensor | None = None
+    ) -> None:
+        """Count a batch; weights do not matter."""
+        largest = keras.ops.max(y_true, axis=-1)
+        known = largest > keras.ops.min(y_true, axis=-1) + 1e-6
+        super().update_state(y_true, y_pred, keras.ops.cast(known, "float32"))
 
 
 def fit(
@@ -118,13 +200,17 @@ def fit(
         part = behind_boundary(network.model, phase.boundary)
         set_trainable(network, part, phase.unfrozen)
         started = time.monotonic()
-        take, validation = _sources(network, phase, material, recipe, on_step)
+        sources = _sources(network, phase, material, recipe, on_step)
         state["seconds_caching"] += time.monotonic() - started
+        student = part
+        if material.teacher:
+            features = material.teacher.features
+            student = with_teacher_output(network.model, phase.boundary, features)
         trainer = _Trainer(
             part,
+            student,
             phase,
-            take=take,
-            validation=validation,
+            sources=sources,
             material=material,
             recipe=recipe,
             strategy=strategy,
@@ -148,23 +234,23 @@ class _Trainer:
     def __init__(
         self,
         part: keras.Model,
+        student: keras.Model,
         phase: Phase,
         *,
-        take: Callable[[np.ndarray, int], np.ndarray],
-        validation: tuple[np.ndarray, np.ndarray],
+        sources: _Sources,
         material: Material,
         recipe: Recipe,
         strategy: tf.distribute.Strategy | None,
     ) -> None:
-        self.part, self.phase, self.recipe = part, phase, recipe
-        self._take, self._validation, self._rows = take, validation, material.train
+        """`student` is what learns: the part itself, or with it a map to the teacher's embedding.
+
+        Both share their layers.
+        """
+        self.part, self.student, self.phase, self.recipe = part, student, phase, recipe
+        self._sources, self._rows = sources, material.train
         classes = part.output_shape[-1]
-        smoothed = np.eye(classes, dtype=np.float32) * (1 - recipe.label_smoothing)
-        self._targets = (smoothed + recipe.label_smoothing / classes)[material.classes]
-        weights = class_weights(material.classes[material.train])
-        self._weights = np.ones(len(material.classes), np.float32)
-        if weights:
-            self._weights = np.array([weights[each] for each in material.classes], np.float32)
+        self._targets = targets_of(material.classes, classes, recipe.label_smoothing)
+        self._weights = sample_weights(material.classes, material.train, recipe.negative_weight)
         self._compile()
         self._replicas = Replicas(part, strategy) if strategy else None
         self._best = [np.array(each) for each in part.get_weights()]
@@ -178,19 +264,22 @@ class _Trainer:
         optimizer = keras.optimizers.Adam(
             schedule, use_ema=average, ema_momentum=self.recipe.ema if average else 0.99
         )
-        self.part.compile(
-            optimizer,
-            keras.losses.CategoricalCrossentropy(),
-            metrics=["accuracy"],
-        )
+        losses = [keras.losses.CategoricalCrossentropy()]
+        metrics = [[KnownAccuracy(name="accuracy")]]
+        weights = [1.0]
+        if self.student is not self.part:
+            losses.append(keras.losses.CosineSimilarity())
+            metrics.append([])
+            weights.append(self.recipe.distillation)
+        self.student.compile(optimizer, losses, metrics=metrics, loss_weights=weights)
         # In float16, Keras wraps the optimizer in one that scales the loss.
-        self._optimizer = self.part.optimizer
-        self._optimizer.build(self.part.trainable_variables)
+        self._optimizer = self.student.optimizer
+        self._optimizer.build(self.student.trainable_variables)
 
     def epoch(self, epoch: int, on_step: OnStep) -> dict[str, float]:
         """Pass over the photos once, then judge the averaged weights on the validation photos."""
         batches = Batches(
-            self._take,
+            self._sources.take,
             self._rows,
             targets=self._targets,
             weights=self._weights,
@@ -198,6 +287,7 @@ class _Trainer:
             seed=self.recipe.seed,
             epoch=epoch,
             mixup=self.recipe.mixup if self.phase.boundary else 0.0,
+            teach=self._sources.teach,
         )
         what = f"{self.phase.name}, epoch {epoch + 1}"
         if self._replicas:
@@ -207,14 +297,17 @@ class _Trainer:
             )
         else:
             steps = _Steps(what, on_step)
-            fitted = self.part.fit(batches, verbose=0, shuffle=False, callbacks=[steps]).history
-            figures = {name: fitted[name][-1] for name in ("loss", "accuracy")}
+            fitted = self.student.fit(batches, verbose=0, shuffle=False, callbacks=[steps]).history
+            figures = {"loss": fitted["loss"][-1]}
+            figures["accuracy"] = next(
+                values[-1] for name, values in fitted.items() if name.endswith("accuracy")
+            )
         with self._averaged():
             figures["val_loss"], figures["val_accuracy"] = self._judge()
         return self._replicas.agreed(figures) if self._replicas else figures
 
     def _judge(self) -> tuple[float, float]:
-        inputs, classes = self._validation
+        inputs, classes = self._sources.validation
         probabilities = np.concatenate(
             [
                 np.asarray(self.part.predict_on_batch(inputs[start : start + VALIDATION_BATCH]))
@@ -236,12 +329,13 @@ class _Trainer:
         if not self.recipe.ema:
             yield
             return
-        trained = [np.array(variable) for variable in self.part.trainable_variables]
-        self._optimizer.finalize_variable_values(self.part.trainable_variables)
+        variables = self.student.trainable_variables
+        trained = [np.array(variable) for variable in variables]
+        self._optimizer.finalize_variable_values(variables)
         try:
             yield
         finally:
-            for variable, value in zip(self.part.trainable_variables, trained, strict=True):
+            for variable, value in zip(variables, trained, strict=True):
                 variable.assign(value)
 
     def done(self, state: dict) -> bool:
@@ -254,7 +348,7 @@ class _Trainer:
     def arrays(self) -> dict[str, list[np.ndarray]]:
         """All that the next epoch depends on, the states of random generators included."""
         return {
-            "part": [np.array(each) for each in self.part.variables],
+            "part": [np.array(each) for each in self.student.variables],
             "optimizer": [np.array(each) for each in self._optimizer.variables],
             "best": self._best,
         }
@@ -262,7 +356,7 @@ class _Trainer:
     def restore(self, arrays: dict[str, list[np.ndarray]]) -> None:
         """Go back to what `arrays` gave."""
         for variables, name in (
-            (self.part.variables, "part"),
+            (self.student.variables, "part"),
             (self._optimizer.variables, "optimizer"),
         ):
             for variable, value in zip(variables, arrays[name], strict=True):
@@ -316,42 +410,63 @@ def _seconds(state: dict) -> dict[str, float]:
 
 def _sources(
     network: Network, phase: Phase, material: Material, recipe: Recipe, on_step: OnStep
-) -> tuple[Callable[[np.ndarray, int], np.ndarray], tuple[np.ndarray, np.ndarray]]:
-    """Where the batches of a phase come from, and its validation inputs and classes."""
+) -> _Sources:
     classes = material.classes[material.val]
     if phase.boundary is None:
         pixels = np.stack([material.augmenter(int(photo), 0) for photo in material.val])
-        return from_photos(material.augmenter), (float_input(pixels), classes)
+        teach = _embedded_as_needed(material) if material.teacher else None
+        return _Sources(from_photos(material.augmenter), teach, (float_input(pixels), classes))
     boundary = phase.boundary
-    frozen = before_boundary(network.model, boundary)
-    total = len(material.plain) + recipe.views * len(material.augmented)
+    frozen = features_of(before_boundary(network.model, boundary))
+    makers = 2 if material.teacher else 1
+    total = len(material.plain) + makers * recipe.views * len(material.augmented)
     done = 0
 
-    def on_cached(count: int) -> None:
+    def on_step_of_all(count: int) -> None:
         nonlocal done
         done += count
         on_step(f"features for the phase {phase.name}", done, total)
 
-    def cached(rows: np.ndarray, view: int) -> np.ndarray:
-        path = material.cache / boundary / f"{view}.npy"
-        rank = material.worker.rank
+    def cached(
+        compute: Callable[[np.ndarray], np.ndarray], name: str, rows: np.ndarray, view: int
+    ) -> np.ndarray:
         return cache_features(
-            frozen,
+            compute,
             material.augmenter,
             rows=rows,
             view=view,
-            path=path,
-            on_step=on_cached,
-            rank=rank,
+            path=material.cache / name / f"{view}.npy",
+            on_step=on_step_of_all,
+            rank=material.worker.rank,
         )
 
-    plain = from_cache([cached(material.plain, 0)], material.plain)
-    # Each worker begins at another view, and finds those of the others when it comes to them.
-    first = recipe.views * material.worker.rank // material.worker.count
-    turns = [(first + turn) % recipe.views for turn in range(recipe.views)]
-    caches = {view: cached(material.augmented, view + 1) for view in turns}
-    views = [caches[view] for view in sorted(caches)]
-    return from_cache(views, material.augmented), (plain(material.val, 0), classes)
+    def of_all_views(compute: Callable[[np.ndarray], np.ndarray], name: str) -> list[np.ndarray]:
+        # Each worker begins at another view, and finds those of the others when it comes to them.
+        first = recipe.views * material.worker.rank // material.worker.count
+        turns = [(first + turn) % recipe.views for turn in range(recipe.views)]
+        caches = {view: cached(compute, name, material.augmented, view + 1) for view in turns}
+        return [caches[view] for view in sorted(caches)]
+
+    plain = from_cache([cached(frozen, boundary, material.plain, 0)], material.plain)
+    teach = None
+    if material.teacher:
+        embedded = of_all_views(material.teacher.embed, TEACHER_CACHE)
+        mean = np.mean([each.mean(axis=0, dtype=np.float64) for each in embedded], axis=0)
+        directions = [centered_unit(each, mean.astype(np.float32)) for each in embedded]
+        teach = from_cache(directions, material.augmented)
+    take = from_cache(of_all_views(frozen, boundary), material.augmented)
+    return _Sources(take, teach, (plain(material.val, 0), classes))
+
+
+def _embedded_as_needed(material: Material) -> Take:
+    """The teacher's embeddings of views that are not cached; their mean is that of a sample."""
+    teacher, augmenter = material.teacher, material.augmenter
+    assert teacher is not None
+    sample = material.train[:: -(-len(material.train) // MEAN_SAMPLE)]
+    mean = teacher.embed(views_of(augmenter, sample, 1)).mean(axis=0)
+    return lambda chosen, epoch: centered_unit(
+        teacher.embed(views_of(augmenter, chosen, epoch + 1)), mean
+    )
 
 
 def _write_history(out: Path, rows: list[Row], writer: tf.summary.SummaryWriter) -> None:

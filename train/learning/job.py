@@ -14,9 +14,11 @@ from edge.labels import normalized
 from train.augmentation.augment import belt_augmenter, plain_augmenter
 from train.data.dataset import Dataset, read_dataset
 from train.data.masks import read_masks, squared
-from train.learning.fit import Material
+from train.data.other_photos import read_other_photos
+from train.learning.fit import NEGATIVE, UNLABELED, Material
 from train.learning.model import Network, build_network, continue_from
 from train.learning.recipe import Distribute, Precision, Recipe, recipe_of
+from train.learning.teacher import open_teacher
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +40,10 @@ class Job:
         keep_duplicates: see `train.data.dataset.read_dataset`.
         masks: the photos' items (`train.data.masks`); None: they are segmented here.
         folds: in how many folds the recipe is cross-validated first; None: not at all.
+        teacher: ONNX file of a network to learn from besides the labels (`train.learning.teacher`).
+        unlabeled: folders of photos that the teacher alone says something of.
+        negatives: folders of photos that show something of no known class.
+        left_out_sources: datasets of `data` that are not trained on but judged.
         recipe: the rest.
     """
 
@@ -51,15 +57,26 @@ class Job:
     keep_duplicates: bool = False
     masks: Path | None = None
     folds: int | None = None
+    teacher: Path | None = None
+    unlabeled: tuple[Path, ...] = ()
+    negatives: tuple[Path, ...] = ()
+    left_out_sources: tuple[Path, ...] = ()
     recipe: Recipe = field(default_factory=Recipe)
 
 
 def read(job: Job) -> Dataset:
     """The photos; logs how many there are. Raises as `train.data.dataset.read_dataset`."""
-    dataset = read_dataset(job.data, job.image_size, job.recipe.seed, job.keep_duplicates)
+    dataset = read_dataset(
+        job.data,
+        job.image_size,
+        job.recipe.seed,
+        keep_duplicates=job.keep_duplicates,
+        left_out_sources=job.left_out_sources,
+    )
     log.info(
         f"{len(dataset.labels)} classes; {len(dataset.train.classes)} photos to train, "
         f"{len(dataset.val.classes)} to choose, {len(dataset.test.classes)} to judge"
+        + (f", {len(dataset.outside.classes)} of sources left out" if dataset.outside else "")
     )
     if any(dataset.left_out.values()):
         log.info(
@@ -106,29 +123,46 @@ def _places_there(init: Path, labels: Sequence[str]) -> list[int]:
 
 
 def material_of(job: Job, dataset: Dataset, out: Path) -> Material:
-    """The photos of train and val, augmented by the recipe; features are cached in `out`."""
-    pixels = np.concatenate([dataset.train.pixels, dataset.val.pixels])
-    classes = np.concatenate([dataset.train.classes, dataset.val.classes])
+    """The photos of train and val, and others to train on, augmented by the recipe.
+
+    Features are cached in `out`.
+
+    Raises:
+        BadInput: the teacher or a folder of other photos cannot be used.
+        EwasteError: ONNX Runtime is missing for the teacher.
+    """
+    teacher = open_teacher(job.teacher) if job.teacher else None
+    others = read_other_photos(dataset, job.image_size, job.unlabeled, job.negatives)
+    pixels = np.concatenate([dataset.train.pixels, dataset.val.pixels, others.pixels])
+    of_others = np.where(others.negative, NEGATIVE, UNLABELED)
+    classes = np.concatenate([dataset.train.classes, dataset.val.classes, of_others])
     train = np.arange(len(dataset.train.classes))
-    val = np.arange(len(train), len(classes))
+    val = np.arange(len(dataset.val.classes)) + len(train)
+    useful = np.flatnonzero(others.negative | (teacher is not None))
+    learned = np.concatenate([train, useful + len(train) + len(val)])
+    if len(others.paths):
+        log.info(
+            f"{others.negative.sum()} negatives and {(~others.negative).sum()} unlabeled photos"
+        )
     if job.recipe.augmentation == "belt":
         masks = None
         if job.masks is not None:
-            paths = (*dataset.train.paths, *dataset.val.paths)
+            paths = (*dataset.train.paths, *dataset.val.paths, *others.paths)
             found = read_masks(job.masks, paths)
             masks = [mask if mask is None else squared(mask, job.image_size) for mask in found]
         augmenter = belt_augmenter(pixels, classes, job.recipe.seed, masks)
     else:
         augmenter = plain_augmenter(pixels, job.recipe.seed)
-    augmented, plain = (np.arange(len(classes)),) * 2 if job.folds else (train, val)
+    augmented, plain = (np.arange(len(classes)),) * 2 if job.folds else (learned, val)
     return Material(
         classes=classes,
-        train=train,
+        train=learned,
         val=val,
         augmenter=augmenter,
         cache=out / FEATURES,
         augmented=augmented,
         plain=plain,
+        teacher=teacher,
     )
 
 
@@ -145,6 +179,10 @@ def described(job: Job, dataset: Dataset, network: Network, policy: str) -> dict
         "keep_duplicates": job.keep_duplicates,
         "masks": None if job.masks is None else str(job.masks),
         "folds": job.folds,
+        "teacher": None if job.teacher is None else str(job.teacher),
+        "unlabeled": [str(folder) for folder in job.unlabeled],
+        "negatives": [str(folder) for folder in job.negatives],
+        "left_out_sources": [str(folder) for folder in job.left_out_sources],
         "precision": policy.removeprefix("mixed_"),
         "distribute": job.distribute,
         **asdict(job.recipe),
@@ -175,7 +213,15 @@ def job_of_run(run: Path) -> Job:
             keep_duplicates=config["keep_duplicates"],
             masks=None if config.get("masks") is None else Path(config["masks"]),
             folds=config["folds"],
+            teacher=None if config.get("teacher") is None else Path(config["teacher"]),
+            unlabeled=_paths(config, "unlabeled"),
+            negatives=_paths(config, "negatives"),
+            left_out_sources=_paths(config, "left_out_sources"),
             recipe=recipe,
         )
     except (ValueError, KeyError) as error:
         raise BadInput(f"{path}: cannot be continued from ({error!r}); start anew") from None
+
+
+def _paths(config: dict, name: str) -> tuple[Path, ...]:
+    return tuple(Path(folder) for folder in config.get(name, ()))

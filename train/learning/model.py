@@ -15,6 +15,9 @@ from train.learning.weights import UNREADABLE, read_weights
 IMAGENET_MEAN_RGB = (123.68, 116.779, 103.939)
 """Per-channel means that Keras' "caffe" preprocessing subtracts (keras.applications.resnet)."""
 
+TAUGHT = "taught"
+"""The layer that maps the embedding to the teacher's, in training only."""
+
 HEAD = "logits"
 """The last layer with weights, one output for each class."""
 
@@ -71,6 +74,19 @@ def behind_boundary(model: keras.Model, boundary: str | None) -> keras.Model:
     if boundary is None:
         return model
     return keras.Model(model.get_layer(boundary).output, model.output, name="trained")
+
+
+def with_teacher_output(
+    model: keras.Model, boundary: str | None, teacher_features: int
+) -> keras.Model:
+    """As `behind_boundary`, with a second output: a linear map of the embedding.
+
+    It is `taught`, float32 [N, teacher_features], and learns to be the teacher's embedding.
+    """
+    first = model.input if boundary is None else model.get_layer(boundary).output
+    taught = keras.layers.Dense(teacher_features, use_bias=False, name=TAUGHT, dtype="float32")
+    outputs = [model.output, taught(model.get_layer("embedding").output)]
+    return keras.Model(first, outputs, name="student")
 
 
 def in_float32(model: keras.Model, dropout: float) -> keras.Model:

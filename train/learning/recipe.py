@@ -40,6 +40,10 @@ class Recipe:
             their labels; 0 mixes none (`train.learning.features.mixed`).
         ema: decay per step of the moving average of the weights that is judged and kept; 0 keeps
             the weights themselves.
+        distillation: weight of the teacher's loss beside that of the labels; without a teacher it
+            has no effect.
+        negative_weight: weight of a photo of no known class, which should be every class alike,
+            beside one of a known class.
         batch: photos per step.
         patience: epochs without a better validation loss after which a phase stops early.
         seed: of the order of photos, their augmentation and the initial weights of new layers.
@@ -55,9 +59,15 @@ class Recipe:
     label_smoothing: float = 0.1
     mixup: float = 0.0
     ema: float = 0.99
+    distillation: float = 5.0
+    negative_weight: float = 0.5
     batch: int = 64
     patience: int = 12
     seed: int = 0
+
+
+ADDED = ("distillation", "negative_weight")
+"""Settings that runs of earlier versions lack, and that changed nothing in them."""
 
 
 def recipe_of(config: dict) -> Recipe:
@@ -69,7 +79,8 @@ def recipe_of(config: dict) -> Recipe:
     named = {}
     for name in Recipe.__dataclass_fields__:
         key = name if name in config else EARLIER_SETTINGS.get(name, name)
-        named[name] = config[key]
+        if key in config or name not in ADDED:
+            named[name] = config[key]
     return Recipe(**named)
 
 

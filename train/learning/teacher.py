@@ -68,9 +68,7 @@ def open_teacher(path: Path, threads: int = 0) -> Teacher:
     options.intra_op_num_threads = threads
     options.log_severity_level = 4  # errors come as exceptions
     try:
-        session = runtime.InferenceSession(
-            str(path), options, providers=["CPUExecutionProvider"]
-        )
+        session = runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:
         # ONNX Runtime's exceptions have no common class but Exception.
         raise BadInput(f"--teacher {path}: not a usable ONNX model ({one_line(error)})") from None

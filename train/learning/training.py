@@ -23,6 +23,7 @@ from train.data.dataset import Dataset
 from train.evaluation.calibrate import calibrate_run, describe
 from train.evaluation.metrics import measure, plot_confusion, plot_history
 from train.evaluation.options import CalibrationOptions
+from train.intervals import wilson
 from train.learning.cross_validation import cross_validate
 from train.learning.distribute import find_worker, open_strategy
 from train.learning.fit import CHECKPOINT, Material, OnStep, fit
@@ -95,6 +96,7 @@ def fine_tune(job: Job, out: Path) -> dict | None:
     model = in_float32(network.model, job.dropout)
     with _timed(seconds, "judging"):
         metrics = _judge(model, dataset, job.data)
+        metrics["out_of_source"] = _judge_outside(model, dataset)
         val = measure(dataset.val.classes, _answers(model, dataset.val.pixels), dataset.labels)
     metrics["folds"] = folds
     metrics["left_out"] = dict(dataset.left_out)
@@ -197,6 +199,40 @@ def _judge(model: keras.Model, dataset: Dataset, data: tuple[Path, ...]) -> dict
             f"{metrics['accuracy_clean']:.1%} over {metrics['images_clean']}"
         )
     return metrics
+
+
+def _judge_outside(model: keras.Model, dataset: Dataset) -> dict | None:
+    """Figures over the photos of each source that was left out; None where none was.
+
+    The mean is over the classes of each source, so that none counts by its number of photos.
+    """
+    outside = dataset.outside
+    if outside is None:
+        return None
+    probabilities = _answers(model, outside.pixels)
+    right = probabilities.argmax(axis=1) == outside.classes
+    rows = []
+    for source in dict.fromkeys(outside.sources):
+        of_source = np.array([each == source for each in outside.sources])
+        for number in np.unique(outside.classes[of_source]):
+            chosen = of_source & (outside.classes == number)
+            low, high = wilson(int(right[chosen].sum()), int(chosen.sum()))
+            row = {
+                "source": source.name,
+                "label": dataset.labels[number],
+                "images": int(chosen.sum()),
+                "accuracy": float(right[chosen].mean()),
+                "accuracy_low": low,
+                "accuracy_high": high,
+            }
+            rows.append(row)
+            log.info(
+                f"left out, {row['source']}: {row['label']} {row['accuracy']:.1%} "
+                f"({low:.1%} to {high:.1%}) over {row['images']}"
+            )
+    mean = float(np.mean([row["accuracy"] for row in rows]))
+    log.info(f"sources left out: mean of their classes {mean:.1%}")
+    return {"accuracy_mean": mean, "rows": rows}
 
 
 def _write_split(out: Path, dataset: Dataset) -> None:

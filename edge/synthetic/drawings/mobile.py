@@ -152,8 +152,8 @@ def _front(rng: np.random.Generator) -> Image.Image:
     black = (8, 8, 10, 255)
     notch = rng.integers(3)
     if notch == 0:
-        notch = half * rng.uniform(0.4, 0.6)
-        pen.rounded_rectangle((384 - notch, face[1], 384 + notch, glass[1] + 32), 18, fill=black)
+        wide = half * rng.uniform(0.4, 0.6)
+        pen.rounded_rectangle((384 - wide, face[1], 384 + wide, glass[1] + 32), 18, fill=black)
         pen.rounded_rectangle((354, face[1] + 12, 414, face[1] + 20), 4, fill=(60, 62, 66, 255))
     elif notch == 1:
         x = (384.0, glass[0] + 44)[int(rng.integers(2))]

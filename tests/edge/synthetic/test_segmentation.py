@@ -4,7 +4,13 @@ import pytest
 
 from edge.synthetic.drawings import background as background
 from edge.synthetic.items import draw_item
-from edge.synthetic.segmentation import NO_JITTER, paste, segment_item
+from edge.synthetic.segmentation import (
+    NO_JITTER,
+    PasteJitter,
+    paste,
+    paste_and_mask,
+    segment_item,
+)
 
 SIDE = 160
 
@@ -113,3 +119,20 @@ def test_a_paste_depends_on_its_seed_alone():
     )
     np.testing.assert_array_equal(first, again)
     assert np.abs(first.astype(int) - other).mean() > 1
+
+
+def test_a_stretched_item_keeps_its_area_and_its_place():
+    photo = np.full((120, 120, 3), 255, np.uint8)
+    mask = np.zeros((120, 120), np.uint8)
+    mask[40:80, 40:80] = 255
+    background = np.zeros((120, 120, 3), np.uint8)
+    aspects = []
+    for seed in range(30):
+        jitter = PasteJitter(0, (1, 1), 0, 0, stretch=2)
+        rng = np.random.default_rng(seed)
+        _, alpha = paste_and_mask(photo, mask, background, rng, jitter)
+        rows, columns = np.nonzero(alpha > 0.5)
+        assert abs(alpha.sum() - 38 * 38) < 120
+        assert abs(rows.mean() - 59.5) < 1 and abs(columns.mean() - 59.5) < 1
+        aspects.append(np.ptp(columns) / np.ptp(rows))
+    assert min(aspects) < 0.7 and max(aspects) > 1.4 and max(aspects) < 2.2

@@ -20,6 +20,14 @@ def test_backgrounds_look_like_their_names():
     assert white.shape == black.shape == belt.shape == (96, 96, 3)
     assert white.min() >= 245 and black.max() < 20
     assert 30 < belt.mean() < 140 and belt.std() > 2
+    for _ in range(20):
+        gray, brown, rough = (
+            each(rng, 96) for each in (backgrounds.gray, backgrounds.brown, backgrounds.textured)
+        )
+        assert gray.shape == brown.shape == rough.shape == (96, 96, 3)
+        assert np.ptp(gray.mean(axis=(0, 1))) < 15
+        assert brown[..., 0].mean() > brown[..., 2].mean()
+        assert np.diff(rough.astype(int), axis=0).std() > np.diff(gray.astype(int), axis=0).std()
 
 
 def test_a_foreign_background_holds_nothing_of_its_item():

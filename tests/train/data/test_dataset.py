@@ -213,3 +213,36 @@ def test_what_is_left_out_is_logged(own_data, logged):
     assert logged == [
         f"{own_data}: 1 left out: 1 with an unknown file extension (.xcf 1)",
     ]
+
+
+def test_a_source_left_out_is_only_judged_on(own_data, unsplit):
+    pixels = Image.open(unsplit / "PCB" / "exact.jpg")
+    pixels.save(unsplit / "PCB" / "again.jpg", quality=80)
+    (unsplit / "Mouse").rename(unsplit / "other-mouse")
+    first = own_data.with_name("first")
+    for label in ("Battery", "PCB"):
+        for photo in sorted((unsplit / label).iterdir()):
+            (first / label).mkdir(parents=True, exist_ok=True)
+            Image.open(photo).rotate(180).save(first / label / photo.name)
+    shutil.copy(unsplit / "PCB" / "exact.jpg", first / "PCB" / "copied.jpg")
+    dataset = read(first, unsplit, left_out_sources=(unsplit,))
+    assert dataset.labels == ("Battery", "PCB")
+    assert dataset.outside is not None
+    assert set(dataset.outside.sources) == {unsplit}
+    assert not any(path.is_relative_to(unsplit) for path in dataset.train.paths)
+    assert "PCB/copied.jpg" not in names(dataset.train) | names(dataset.val)
+    assert dataset.negatives == ()
+
+
+def test_photos_of_other_things_are_negatives(unsplit):
+    (unsplit / "Mouse").rename(unsplit / "other-mouse")
+    dataset = read(unsplit)
+    assert dataset.labels == ("Battery", "PCB")
+    assert {path.parent.name for path in dataset.negatives} == {"other-mouse"}
+
+
+def test_two_classes_of_the_same_photos_are_refused(unsplit):
+    shutil.rmtree(unsplit / "Mouse")
+    shutil.copytree(unsplit / "PCB", unsplit / "Board")
+    with pytest.raises(BadInput, match="the classes Board and PCB show the same photos"):
+        read(unsplit)

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from train.augmentation.augment import augment, belt_augmenter, plain_augmenter
-from train.learning.features import Batches, cache_features, from_cache, mixed
+from train.learning.features import Batches, cache_features, features_of, from_cache, mixed
 
 
 def photos_of(count):
@@ -20,7 +20,12 @@ def test_the_cache_holds_the_frozen_parts_features_of_each_augmented_view(frozen
     augmenter, done = plain_augmenter(photos_of(5), 7), []
     rows = np.array([0, 2, 4])
     features = cache_features(
-        frozen, augmenter, rows=rows, view=2, path=tmp_path / "f.npy", on_step=done.append
+        features_of(frozen),
+        augmenter,
+        rows=rows,
+        view=2,
+        path=tmp_path / "f.npy",
+        on_step=done.append,
     )
     assert features.shape == (3, 8, 8, 3) and sum(done) == 3
     views = np.stack([augmenter(row, 2) for row in rows])
@@ -39,12 +44,17 @@ def test_a_cache_that_is_there_is_read_and_half_of_one_never_is(frozen, tmp_path
     rows = np.arange(64)
     with pytest.raises(OSError, match="No space"):
         cache_features(
-            frozen, fails, rows=rows, view=1, path=tmp_path / "f.npy", on_step=lambda count: None
+            features_of(frozen),
+            fails,
+            rows=rows,
+            view=1,
+            path=tmp_path / "f.npy",
+            on_step=lambda count: None,
         )
     assert list(tmp_path.iterdir()) == []
     augmenter = plain_augmenter(photos_of(2), 0)
     first = cache_features(
-        frozen,
+        features_of(frozen),
         augmenter,
         rows=rows[:2],
         view=1,
@@ -52,7 +62,12 @@ def test_a_cache_that_is_there_is_read_and_half_of_one_never_is(frozen, tmp_path
         on_step=lambda count: None,
     )
     again = cache_features(
-        frozen, fails, rows=rows[:2], view=1, path=tmp_path / "f.npy", on_step=lambda count: None
+        features_of(frozen),
+        fails,
+        rows=rows[:2],
+        view=1,
+        path=tmp_path / "f.npy",
+        on_step=lambda count: None,
     )
     np.testing.assert_array_equal(first, again)
 
