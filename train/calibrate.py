@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from edge.errors import BadInput
+from edge.photos.dataset import photos_below
 from edge.photos.listing import SPLIT_FILE
 from train.command import command, load_tensorflow, print_json
 from train.evaluation.options import CalibrationOptions, Costs
@@ -34,6 +35,12 @@ def main(
     hazard_cost: Annotated[
         float, typer.Option(min=1, help="cost of a hazard in a wrong bin, in items sorted by hand")
     ] = DEFAULT.hazard,
+    negatives: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="folder of photos of things of no known class, a folder for each kind; repeatable"
+        ),
+    ] = None,
     masks: Masks = None,
     seed: Annotated[int, typer.Option(min=0, help="seed of all random numbers")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="print figures as JSON")] = False,
@@ -51,7 +58,15 @@ def main(
         dataset = read_dataset(sources, predictor.size, seed, keep_duplicates=not data)
         if dataset.labels != predictor.labels:
             raise BadInput(f"{sources[0]}: other classes than the run's")
-        options = CalibrationOptions(Costs(wrong_cost, hazard_cost), seed, masks)
+        others = [photo for folder in negatives or [] for photo in photos_below(folder)]
+        if negatives and not others:
+            raise BadInput(f"--negatives {negatives[0]}: holds no photo")
+        options = CalibrationOptions(
+            costs=Costs(wrong_cost, hazard_cost),
+            seed=seed,
+            masks=masks,
+            negatives=(*dataset.negatives, *others),
+        )
         found = calibrate_run(run, dataset.train, dataset.val, hazard, options)
         for line in describe(found):
             log.info(line)

@@ -21,13 +21,13 @@ from train.evaluation.calibrate import (
     LabeledAnswers,
     calibrate_run,
     find_hazards,
-    fit_hazard_thresholds,
+    fit_hazard_threshold,
     fit_temperature,
     fit_thresholds,
 )
 from train.evaluation.calibration import read_calibration, write_calibration
 from train.evaluation.decisions import judge_decisions
-from train.evaluation.ood_detectors import compare_detectors
+from train.evaluation.ood_detectors import Negatives, compare_detectors
 from train.evaluation.ood_samples import drawn_debris, shuffled
 from train.evaluation.options import Costs
 from train.evaluation.predictor import Answers, open_predictor
@@ -58,40 +58,62 @@ def test_the_temperature_that_was_put_in_is_found(temperature):
     assert found == pytest.approx(temperature, rel=0.06)
 
 
-def test_of_unseen_hazards_as_many_are_found_as_was_asked_for():
-    level = fit_hazard_thresholds(
-        0, {"photographed": drawn_answers(1, 3000, spread=30)}, 1.0, CHEAP
-    )
-    unseen = drawn_answers(2, 6000, spread=30)
-    reached = softmax(unseen.answers.logits)[unseen.classes == 0, 0] >= level
-    assert 1 - 2.5 * MAX_HAZARD_MISS_RATE <= reached.mean() < 1
+def leaks(views: LabeledAnswers, level: float) -> np.ndarray:
+    """Whether each battery gets into another label's bin, if nothing else keeps it from there."""
+    of_hazards = softmax(views.answers.logits)[views.classes == 0]
+    return (of_hazards.argmax(axis=1) != 0) & (of_hazards[:, 0] < level)
 
 
-def test_every_hazard_of_a_few_is_found_and_the_price_has_a_limit():
+def test_of_unseen_hazards_no_more_get_into_a_wrong_bin_than_was_asked_for():
+    seen = {"photographed": drawn_answers(1, 3000, spread=12)}
+    level = fit_hazard_threshold(0, seen, 1.0, CHEAP)
+    unseen = drawn_answers(2, 6000, spread=12)
+    assert leaks(unseen, level).mean() <= 2.5 * MAX_HAZARD_MISS_RATE
+    assert leaks(unseen, 0.0).mean() == 0 < 0.03 < leaks(unseen, 1.1).mean()
+
+
+def test_one_of_a_few_hazards_that_would_leak_is_caught_and_the_price_has_a_limit():
     views = drawn_answers(3, 120)
-    probabilities = softmax(views.answers.logits)[:, 0]
-    ours = views.classes == 0
-    level = fit_hazard_thresholds(0, {"photographed": views}, 1.0, CHEAP)
-    capped = float(np.quantile(probabilities[~ours], 1 - MAX_SUSPECTED_SHARE, method="higher"))
-    assert level == max(QUANTIZATION_MARGIN * float(probabilities[ours].min()), capped)
-    assert (probabilities[~ours] > level).mean() <= MAX_SUSPECTED_SHARE
+    probabilities = softmax(views.answers.logits)
+    level = fit_hazard_threshold(0, {"photographed": views}, 1.0, CHEAP)
+    others = probabilities[views.classes != 0, 0]
+    capped = float(np.quantile(others, 1 - MAX_SUSPECTED_SHARE, method="higher"))
+    would = (views.classes == 0) & (probabilities.argmax(axis=1) != 0)
+    assert would.any()
+    assert level == max(QUANTIZATION_MARGIN * float(probabilities[would, 0].min()), capped)
+    assert (others > level).mean() <= MAX_SUSPECTED_SHARE
+
+
+def test_a_hazard_that_goes_to_manual_anyway_needs_no_suspicion_of_others():
+    views = drawn_answers(5, 3000, spread=12)
+    unsure = {"photographed": softmax(views.answers.logits).max(axis=1) >= 0.95}
+    seen = {"photographed": views}
+    careful = fit_hazard_threshold(0, seen, 1.0, CHEAP)
+    assert fit_hazard_threshold(0, seen, 1.0, CHEAP, accepted=unsure) > careful
 
 
 def test_a_dear_hazard_is_suspected_where_a_look_by_hand_costs_less():
-    views = drawn_answers(1, 3000, spread=30)
-    seen = {"photographed": views}
-    level = fit_hazard_thresholds(0, seen, 1.0, Costs(hazard=1e4))
-    others = softmax(views.answers.logits)[views.classes != 0, 0]
-    capped = float(np.quantile(others, 1 - MAX_SUSPECTED_SHARE, method="higher"))
-    assert level == max(1e-4, capped) < fit_hazard_thresholds(0, seen, 1.0, CHEAP)
+    seen = {"photographed": drawn_answers(1, 8000, spread=12)}
+    for price in (15, 20):
+        level = fit_hazard_threshold(0, seen, 1.0, Costs(hazard=price))
+        assert level <= 2 * QUANTIZATION_MARGIN / price
+        assert level < fit_hazard_threshold(0, seen, 1.0, CHEAP)
+
+
+def test_probabilities_that_are_all_too_large_are_no_reason_to_look():
+    views = drawn_answers(6, 8000)
+    stated = 0.9 * softmax(views.answers.logits) + np.array([0.1, 0, 0])
+    inflated = LabeledAnswers(Answers(np.log(stated), views.answers.embeddings), views.classes)
+    cost = Costs(hazard=8)
+    plain = fit_hazard_threshold(0, {"photographed": views}, 1.0, cost)
+    assert fit_hazard_threshold(0, {"photographed": inflated}, 1.0, cost) > plain + 0.05
 
 
 def test_a_hazard_that_val_lacks_gets_the_default():
     views = drawn_answers(4, 60)
     without = LabeledAnswers(views.answers, np.where(views.classes == 0, 1, views.classes))
     assert (
-        fit_hazard_thresholds(0, {"photographed": without}, 1.0, Costs())
-        == DEFAULT_HAZARD_THRESHOLD
+        fit_hazard_threshold(0, {"photographed": without}, 1.0, Costs()) == DEFAULT_HAZARD_THRESHOLD
     )
 
 
@@ -158,11 +180,42 @@ def test_detectors_are_compared_on_what_they_never_saw():
     references, (known, _) = items(90), items(60)
     strange = rng.normal(0, 0.5, (40, 16)) + np.eye(1, 16, 9) * 4
     ood_samples = {"strange": Answers(strange[:, :3], strange)}
-    compared = compare_detectors(*references, known, ood_samples, 1.0)
-    assert set(compared) == {"energy", "mahalanobis", "neighbors", "max_softmax"}
+    compared = compare_detectors(*references, known=known, ood_samples=ood_samples, temperature=1.0)
+    singles = {"energy", "entropy", "mahalanobis", "neighbors", "collapse"}
+    assert set(compared) == singles | {"neighbors+energy", "neighbors+collapse", "max_softmax"}
     for score, each in compared.items():
         assert set(each["kinds"]) == {"strange"}
-        assert each["mean_auroc"] > (0.5 if score == "max_softmax" else 0.9)
+        assert each["mean_auroc"] > (0.5 if score in ("max_softmax", "entropy") else 0.9)
+
+
+def test_negatives_help_and_are_judged_by_kinds_that_were_not_seen():
+    rng = np.random.default_rng(1)
+    centers = np.eye(3, 24) * 4
+
+    def answers(embeddings: np.ndarray) -> Answers:
+        return Answers(embeddings[:, :3], embeddings)
+
+    def items(count: int) -> tuple[Answers, np.ndarray]:
+        classes = np.arange(count) % 3
+        return answers(centers[classes] + rng.normal(0, 0.7, (count, 24))), classes
+
+    # Other things look like a known class each, but all have one thing in common.
+    groups = np.arange(120) % 6
+    strange = centers[groups % 3] + rng.normal(0, 0.7, (120, 24)) + 1.5 * np.eye(1, 24, 20)
+    seen = {"negatives": Negatives(answers(strange), groups)}
+    references, (known, _) = items(300), items(90)
+    compared = compare_detectors(
+        *references, known=known, ood_samples={}, temperature=1.0, negatives=seen
+    )
+    best = max(compared, key=lambda score: compared[score]["mean_auroc"])
+    assert "discriminant" in best
+    figures = compared["discriminant"]["kinds"]["negatives"]
+    assert figures["auroc"] > 0.85 > compared["energy"]["kinds"]["negatives"]["auroc"]
+    by_chance = {"negatives": Negatives(items(120)[0], groups)}
+    alike = compare_detectors(
+        *references, known=known, ood_samples={}, temperature=1.0, negatives=by_chance
+    )
+    assert 0.35 < alike["discriminant"]["kinds"]["negatives"]["auroc"] < 0.65
 
 
 def test_shuffled_pieces_are_the_same_pixels_elsewhere():
@@ -245,9 +298,10 @@ def test_a_run_is_calibrated_and_then_judged_by_what_was_found(calibrated):
     assert parameters.model_dump(mode="json") == figures["parameters"]
     assert predictor.temperature == parameters.temperature
     assert predictor.rules.hazard_thresholds.keys() == {"Battery"}
+    compared = figures["detectors"]
     assert predictor.rules.ood_detector.rule.score == max(
-        ("energy", "mahalanobis", "neighbors"),
-        key=lambda score: figures["detectors"][score]["mean_auroc"],
+        (score for score in compared if score != "max_softmax"),
+        key=lambda score: compared[score]["mean_auroc"],
     )
     photographed = figures["decisions"]["photographed"]
     assert photographed["hazards"]["Battery"]["recall"]["share"] >= 0.9

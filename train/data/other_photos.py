@@ -49,16 +49,16 @@ def read_other_photos(
             if not found:
                 raise BadInput(f"--{option} {folder}: holds no photo")
             listed += [(path, option == "negatives") for path in found]
+    if not listed:
+        return OtherPhotos(np.zeros((0, size, size, 3), np.uint8), np.zeros(0, bool), ())
     is_negative = dict(listed)
     pixels, paths = [], []
     for photo, image in read_photos(LabeledPhoto(path, "") for path in is_negative):
         pixels.append(model_input(image, size))
         paths.append(photo.path)
-    if listed and not pixels:
-        raise BadInput(f"{listed[0][0].parent}: none of its photos can be read")
     judged = [split.pixels for split in (dataset.val, dataset.test, dataset.outside) if split]
     fixed = [picture for part in judged for picture in part]
-    groups = find_groups([*fixed, *pixels]) if pixels else np.zeros(0, np.int64)
+    groups = find_groups([*fixed, *pixels])
     kept = np.flatnonzero(~np.isin(groups[len(fixed) :], groups[: len(fixed)]))
     if len(kept) < len(pixels):
         log.info(f"left out for a copy in val or test: {len(pixels) - len(kept)} other photos")

@@ -3,23 +3,33 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from scipy.optimize import minimize_scalar
+from sklearn.linear_model import LogisticRegression
 
 from edge.bundle.manifest import DEFAULT_HAZARD_THRESHOLD, DecisionParameters
 from edge.decision.decide import rules_for
 from edge.errors import BadInput, EwasteError
 from edge.inference.classifier import softmax
 from edge.inference.ood import OodDetector
+from edge.inference.preprocess import model_input
 from edge.labels import default_hazards, find_label, hazard_notes, near_labels
-from edge.photos.reading import LabeledPhoto
+from edge.photos.reading import LabeledPhoto, read_photos
+from edge.synthetic.segmentation import segment_item
 from train.augmentation.augment import augment
 from train.data.dataset import Split
 from train.evaluation.background_swap import SegmentedItem, on_background, segment_items
 from train.evaluation.calibration import write_calibration
 from train.evaluation.decisions import judge_decisions
-from train.evaluation.ood_detectors import compare_detectors, fit_detectors, threshold_keeping
+from train.evaluation.ood_detectors import (
+    Negatives,
+    compare_detectors,
+    fit_detectors,
+    pooled_answers,
+    threshold_keeping,
+)
 from train.evaluation.ood_samples import drawn_debris, empty_backgrounds, shuffled
 from train.evaluation.options import CalibrationOptions, Costs
 from train.evaluation.predictor import Answers, Predictor, answer_all, open_predictor
@@ -79,6 +89,7 @@ def calibrate(
     }
     if items:
         ood_samples["empty backgrounds"] = _ask(predictor, empty_backgrounds(items, predictor.size))
+    negatives = _classify_negatives(predictor, options) if options.negatives else {}
     views = _classify_views(predictor, val, items, options.seed)
     references = _references(predictor, train, options.seed)
     return fit(
@@ -88,6 +99,7 @@ def calibrate(
         references=references,
         ood_samples=ood_samples,
         costs=options.costs,
+        negatives=negatives,
     )
 
 
@@ -99,6 +111,7 @@ def fit(
     references: LabeledAnswers,
     ood_samples: Mapping[str, Answers],
     costs: Costs,
+    negatives: Mapping[str, Negatives] = MappingProxyType({}),
 ) -> CalibrationResult:
     """Fit temperature, unknown detector, hazard_thresholds and thresholds to a model's answers.
 
@@ -109,26 +122,27 @@ def fit(
         references: training items that the detector compares with.
         ood_samples: kind -> answers to samples of no known class.
         costs: of wrong decisions.
+        negatives: condition -> the same things of no known class under it.
     """
     photographed = views["photographed"]
     temperature = fit_temperature(photographed.answers.logits, photographed.classes)
     compared = compare_detectors(
         references.answers,
         references.classes,
-        photographed.answers,
-        ood_samples,
-        temperature,
+        known=photographed.answers,
+        ood_samples=ood_samples,
+        temperature=temperature,
+        negatives=negatives,
     )
-    detector = _fit_detector(compared, references, views, temperature)
-    hazard_thresholds = {
-        hazard: fit_hazard_thresholds(labels.index(hazard), views, temperature, costs)
-        for hazard in hazards
-    }
+    detector = _fit_detector(compared, references, views, temperature, negatives)
+    thresholds, hazard_thresholds = _fit_decisions(
+        labels, hazards, views, detector=detector, temperature=temperature, costs=costs
+    )
     parameters = DecisionParameters(
         labels=labels,
         hazards=tuple(hazards),
         temperature=temperature,
-        thresholds=fit_thresholds(labels, views, temperature, hazard_thresholds, costs),
+        thresholds=thresholds,
         hazard_thresholds=hazard_thresholds,
         unknown=detector.rule,
     )
@@ -151,6 +165,40 @@ def fit(
     return CalibrationResult(parameters, detector, figures)
 
 
+def _fit_decisions(
+    labels: tuple[str, ...],
+    hazards: Sequence[str],
+    views: Mapping[str, LabeledAnswers],
+    *,
+    detector: OodDetector,
+    temperature: float,
+    costs: Costs,
+) -> tuple[dict[str, float], dict[str, float]]:
+    """The thresholds of the labels, and those of the hazards.
+
+    Each depends on what the other leaves to it: first the hazards' as if all views went to a bin,
+    then the labels', then the hazards' for what the labels and the detector let through.
+    """
+
+    def of_hazards(accepted: Mapping[str, np.ndarray]) -> dict[str, float]:
+        return {
+            hazard: fit_hazard_threshold(
+                labels.index(hazard), views, temperature, costs, accepted=accepted
+            )
+            for hazard in hazards
+        }
+
+    thresholds = fit_thresholds(labels, views, temperature, of_hazards({}), costs)
+    least = np.array([thresholds[label] for label in labels])
+    accepted = {}
+    for way, each in views.items():
+        probabilities = softmax(each.answers.logits, temperature)
+        sure = probabilities.max(axis=1) >= least[probabilities.argmax(axis=1)]
+        scores = detector.score(each.answers.logits, each.answers.embeddings)
+        accepted[way] = sure & (scores >= detector.rule.threshold)
+    return thresholds, of_hazards(accepted)
+
+
 def fit_temperature(logits: np.ndarray, classes: np.ndarray) -> float:
     """The temperature, 0.05 to 20, at which the truth is most likely (least mean log loss).
 
@@ -165,29 +213,54 @@ def fit_temperature(logits: np.ndarray, classes: np.ndarray) -> float:
     return float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x))
 
 
-def fit_hazard_thresholds(
-    hazard: int, views: Mapping[str, LabeledAnswers], temperature: float, costs: Costs
+def fit_hazard_threshold(
+    hazard: int,
+    views: Mapping[str, LabeledAnswers],
+    temperature: float,
+    costs: Costs,
+    accepted: Mapping[str, np.ndarray] = MappingProxyType({}),
 ) -> float:
-    """The greatest probability of a hazard from which an item is suspected of being one.
+    """The probability of a hazard from which an item of another label goes to `manual`.
 
-    With r = `MAX_HAZARD_MISS_RATE`, at most the k = floor(r (n + 1)) smallest probabilities of n
-    views of hazards lie below it: then another hazard reaches it with a probability of 1 - r,
-    whatever the distribution (split conformal prediction: Vovk, Gammerman, Shafer, "Algorithmic
-    learning in a random world", 2005; the views of one item are not independent, so this is a
-    guide, no proof). Of fewer than 2 / r views all must reach it; the same holds for the
-    photographed ones alone. It is multiplied by `QUANTIZATION_MARGIN`, lowered to the probability
-    from which sorting by hand costs less than the chance of a hazard in a wrong bin, and raised if
-    more than `MAX_SUSPECTED_SHARE` of the other photographed items reach it. Without any hazard in
-    val it is `DEFAULT_HAZARD_THRESHOLD`.
+    It is the lower of two, times `QUANTIZATION_MARGIN`:
+
+    - where a look by hand costs as much as the chance of a hazard in a wrong bin. That chance is
+      not the probability itself, whose small values say little, but a logistic regression on it
+      over all views (Platt, "Probabilistic outputs for support vector machines", 1999);
+    - where at most the share `MAX_HAZARD_MISS_RATE` of the hazard's views lies in another label's
+      bin: with r that share and n views, at most floor(r (n + 1)), so that another hazard gets
+      there with a probability of r (split conformal prediction: Vovk, Gammerman, Shafer,
+      "Algorithmic learning in a random world", 2005; the views of one item are not independent, so
+      this is a guide, no proof). A view that goes to `manual` anyway counts as found.
+
+    It is raised if more than `MAX_SUSPECTED_SHARE` of the other photographed items that have a bin
+    reach it. Without any hazard in val it is `DEFAULT_HAZARD_THRESHOLD`.
+
+    Args:
+        hazard: its place among the labels.
+        views: condition -> the val items under it.
+        temperature: the calibrated one.
+        costs: of wrong decisions.
+        accepted: condition -> bool, the views that go to the bin of their most likely label if the
+            hazard is no matter; without a condition, all of its views do.
     """
     photographed, pooled = views["photographed"], pool(views.values())
     if not (photographed.classes == hazard).any():
         return DEFAULT_HAZARD_THRESHOLD
-    level = QUANTIZATION_MARGIN * min(
-        _conformal(hazard, each, temperature) for each in (pooled, photographed)
+    sorted_anyway = np.concatenate(
+        [accepted.get(way, np.ones(len(each.classes), bool)) for way, each in views.items()]
     )
-    level = min(level, 1 / costs.hazard)
-    others = photographed.classes != hazard
+    probabilities = softmax(pooled.answers.logits, temperature)
+    own = pooled.classes == hazard
+    leaking = own & (probabilities.argmax(axis=1) != hazard) & sorted_anyway
+    allowed = int(MAX_HAZARD_MISS_RATE * (own.sum() + 1))
+    least = np.sort(probabilities[leaking, hazard])
+    ceiling = float(least[allowed]) if len(least) > allowed else 1.0
+    by_cost = _probability_worth_a_look(probabilities[:, hazard], own, costs)
+    level = QUANTIZATION_MARGIN * min(ceiling, by_cost)
+    others = (photographed.classes != hazard) & accepted.get(
+        "photographed", np.ones(len(photographed.classes), bool)
+    )
     reached = softmax(photographed.answers.logits[others], temperature)[:, hazard]
     if not len(reached):
         return level
@@ -195,10 +268,24 @@ def fit_hazard_thresholds(
     return max(level, most)
 
 
-def _conformal(hazard: int, views: LabeledAnswers, temperature: float) -> float:
-    of_hazards = softmax(views.answers.logits[views.classes == hazard], temperature)[:, hazard]
-    place = max(1, int(MAX_HAZARD_MISS_RATE * (len(of_hazards) + 1)))
-    return float(np.sort(of_hazards)[place - 1])
+def _probability_worth_a_look(probabilities: np.ndarray, own: np.ndarray, costs: Costs) -> float:
+    """The stated probability at which the chance of a hazard is 1 / `costs.hazard`; 1 at most.
+
+    Args:
+        probabilities: float [views], stated by the model.
+        own: bool [views], whether it is the hazard.
+        costs: of wrong decisions.
+    """
+    if costs.hazard <= 1 or own.all():
+        return 1.0
+    stated = np.clip(probabilities.astype(np.float64), 1e-6, 1 - 1e-6)
+    logits = np.log(stated / (1 - stated))
+    regression = LogisticRegression(C=1e3).fit(logits[:, np.newaxis], own)
+    slope, intercept = float(regression.coef_[0, 0]), float(regression.intercept_[0])
+    if slope <= 0:  # the model says nothing of this hazard
+        return 1 / costs.hazard
+    reached = (-np.log(costs.hazard - 1) - intercept) / slope
+    return float(1 / (1 + np.exp(-np.clip(reached, -30, 30))))
 
 
 def fit_thresholds(
@@ -249,10 +336,7 @@ def pool(views: Iterable[LabeledAnswers]) -> LabeledAnswers:
     """Several views as one."""
     views = list(views)
     return LabeledAnswers(
-        Answers(
-            np.concatenate([each.answers.logits for each in views]),
-            np.concatenate([each.answers.embeddings for each in views]),
-        ),
+        pooled_answers([each.answers for each in views]),
         np.concatenate([each.classes for each in views]),
     )
 
@@ -262,12 +346,21 @@ def _fit_detector(
     references: LabeledAnswers,
     views: Mapping[str, LabeledAnswers],
     temperature: float,
+    negatives: Mapping[str, Negatives],
 ) -> OodDetector:
     """The detector with the best mean AUROC.
 
     Its threshold keeps `OOD_KEPT_SHARE` of val both as photographed and on a belt.
     """
-    detectors = fit_detectors(references.answers, references.classes, temperature)
+    detectors = fit_detectors(
+        references.answers,
+        references.classes,
+        known=views["photographed"].answers,
+        temperature=temperature,
+        negatives=pooled_answers([each.answers for each in negatives.values()])
+        if negatives
+        else None,
+    )
     best = max(detectors, key=lambda score: compared[score]["mean_auroc"])
     threshold = min(
         threshold_keeping(
@@ -298,6 +391,30 @@ def _classify_views(
             laid = on_background(items, items, background, predictor.size, seed)
             views[background] = LabeledAnswers(_ask(predictor, laid), of_items)
     return views
+
+
+def _classify_negatives(predictor: Predictor, options: CalibrationOptions) -> dict[str, Negatives]:
+    """Classify the things of no known class as photographed and, those segmented, on a belt."""
+    photos = [LabeledPhoto(path, path.parent.name) for path in options.negatives]
+    pixels, names = [], []
+    for photo, image in read_photos(photos):
+        pixels.append(model_input(image, predictor.size))
+        names.append(photo.label)
+    if not pixels:
+        return {}
+    _, groups = np.unique(names, return_inverse=True)
+    found = {"negatives": Negatives(_ask(predictor, pixels), groups)}
+    masks = [segment_item(picture) for picture in pixels]
+    items = [
+        SegmentedItem(index, names[index], pixels[index], mask, lends=False)
+        for index, mask in enumerate(masks)
+        if mask is not None
+    ]
+    if items:
+        laid = on_background(items, items, "belt", predictor.size, options.seed)
+        of_items = groups[[item.index for item in items]]
+        found["negatives on a belt"] = Negatives(_ask(predictor, laid), of_items)
+    return found
 
 
 def _references(predictor: Predictor, train: Split, seed: int) -> LabeledAnswers:

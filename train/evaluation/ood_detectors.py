@@ -1,13 +1,23 @@
 """Fit OOD detectors on known items, and evaluate them; see `edge.inference.ood`."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from edge.inference.classifier import softmax
-from edge.inference.ood import OodDetector, OodRule, pack_detector, unit, unpack_detector
+from edge.inference.ood import (
+    SCALING,
+    SUM,
+    OodDetector,
+    OodRule,
+    pack_detector,
+    unit,
+    unpack_detector,
+)
 from train.evaluation.predictor import Answers
 from train.intervals import wilson
 
@@ -17,23 +27,102 @@ DIRECTIONS = 128
 """In which the nearest neighbors are looked for, at most."""
 
 
+PAIRS = (
+    ("neighbors", "discriminant"),
+    ("energy", "discriminant"),
+    ("collapse", "discriminant"),
+    ("neighbors", "energy"),
+    ("neighbors", "collapse"),
+)
+"""Scores that are also tried added up: one by where known items lie, one by what is sure."""
+DISCRIMINANT_STRENGTH = 1.0
+"""Inverse strength of the discriminant's regularization, on embeddings of length 10."""
+
+
+@dataclass(frozen=True)
+class Negatives:
+    """Answers to things of no known class that were photographed, not made up.
+
+    Attributes:
+        answers: to all of them.
+        groups: int [n], what each shows; a detector is judged on groups that it has not seen.
+    """
+
+    answers: Answers
+    groups: np.ndarray
+
+
 def fit_detectors(
-    answers: Answers, classes: np.ndarray, temperature: float
+    answers: Answers,
+    classes: np.ndarray,
+    *,
+    known: Answers,
+    temperature: float,
+    negatives: Answers | None = None,
 ) -> dict[str, OodDetector]:
     """A detector by each score, as it comes out of its file; the thresholds are still 0.
 
     Args:
         answers: to the known items to compare with.
         classes: int [items], of each.
+        known: to other known items; sums of two scores are scaled by them.
         temperature: the calibrated one.
+        negatives: to things of no known class; None: no discriminant is fitted.
     """
     directions = unit(answers.embeddings)
-    arrays = {
+    center = answers.embeddings.mean(axis=0)
+    arrays: dict[str, Mapping[str, np.ndarray]] = {
         "energy": {"temperature": np.float32(temperature)},
+        "entropy": {"temperature": np.float32(temperature)},
         "mahalanobis": _whitened(directions, classes),
         "neighbors": _in_main_directions(directions),
+        "collapse": {"center": center, "kernel": _last_layer(answers)},
     }
-    return {score: stored_detector(score, each, classes) for score, each in arrays.items()}
+    if negatives is not None:
+        arrays["discriminant"] = _discriminant(answers.embeddings, negatives.embeddings, center)
+    singles = {score: stored_detector(score, each, classes) for score, each in arrays.items()}
+    pairs = {
+        SUM.join(pair): _added(pair, singles, known, classes)
+        for pair in PAIRS
+        if all(part in singles for part in pair)
+    }
+    return singles | pairs
+
+
+def _added(
+    pair: tuple[str, str],
+    singles: Mapping[str, OodDetector],
+    known: Answers,
+    classes: np.ndarray,
+) -> OodDetector:
+    """Two detectors as one, each score in standard deviations over known items."""
+    scores = np.stack([singles[part].score(known.logits, known.embeddings) for part in pair])
+    scaling = np.stack([scores.mean(axis=1), np.maximum(scores.std(axis=1), 1e-3)])
+    arrays = {
+        f"{part}.{name}": array for part in pair for name, array in singles[part].arrays.items()
+    }
+    return stored_detector(SUM.join(pair), {**arrays, SCALING: scaling}, classes)
+
+
+def _last_layer(answers: Answers) -> np.ndarray:
+    """The kernel of the last layer, float [features, classes], as the answers show it."""
+    known = np.column_stack([answers.embeddings, np.ones(len(answers.embeddings))])
+    return np.linalg.lstsq(known, answers.logits, rcond=1e-6)[0][:-1]
+
+
+def _discriminant(
+    known: np.ndarray, negatives: np.ndarray, center: np.ndarray
+) -> dict[str, np.ndarray]:
+    """The direction in which known items differ most from negatives.
+
+    That of a logistic regression on the directions from the center, both sides weighing the same.
+    """
+    directions = unit(np.concatenate([known, negatives]) - center)
+    truth = np.concatenate([np.ones(len(known)), np.zeros(len(negatives))])
+    regression = LogisticRegression(
+        C=DISCRIMINANT_STRENGTH, class_weight="balanced", max_iter=1000
+    ).fit(10 * directions, truth)
+    return {"center": center, "direction": 10 * regression.coef_[0]}
 
 
 def stored_detector(
@@ -74,9 +163,11 @@ def _in_main_directions(directions: np.ndarray) -> dict[str, np.ndarray]:
 def compare_detectors(
     references: Answers,
     reference_classes: np.ndarray,
+    *,
     known: Answers,
     ood_samples: Mapping[str, Answers],
     temperature: float,
+    negatives: Mapping[str, Negatives] | None = None,
 ) -> dict[str, dict]:
     """Measure how well each score separates known items from OOD samples.
 
@@ -89,23 +180,86 @@ def compare_detectors(
         known: other known items, those of val.
         ood_samples: kind -> answers to samples of that kind.
         temperature: the calibrated one.
+        negatives: kind -> the same negatives under some condition. Each half of their groups is
+            judged by detectors that have seen only the other half.
 
     Returns score -> kind -> `rejection`, and the mean AUROC over the kinds as `mean_auroc`; the
     confidence (`max_softmax`) is there for comparison.
     """
-    detectors = fit_detectors(references, reference_classes, temperature)
-    scores = {score: detector.score for score, detector in detectors.items()}
-    scores["max_softmax"] = lambda logits, embeddings: max_softmax(logits, temperature)
-    compared = {}
-    for score, of in scores.items():
-        of_known = of(known.logits, known.embeddings)
-        kinds = {
-            kind: rejection(of_known, of(each.logits, each.embeddings))
-            for kind, each in ood_samples.items()
+    negatives = negatives or {}
+
+    def scores(seen: Answers | None) -> dict[str, Callable[[Answers], np.ndarray]]:
+        detectors = fit_detectors(
+            references, reference_classes, known=known, temperature=temperature, negatives=seen
+        )
+        by_score: dict[str, Callable[[Answers], np.ndarray]] = {
+            score: lambda answers, detector=detector: detector.score(  # type: ignore[misc]
+                answers.logits, answers.embeddings
+            )
+            for score, detector in detectors.items()
         }
-        mean = float(np.mean([each["auroc"] for each in kinds.values()]))
-        compared[score] = {"mean_auroc": mean, "kinds": kinds}
-    return compared
+        by_score["max_softmax"] = lambda answers: max_softmax(answers.logits, temperature)
+        return by_score
+
+    seen = pooled_answers([each.answers for each in negatives.values()]) if negatives else None
+    of_all = scores(seen)
+    kinds = {
+        score: {kind: rejection(of(known), of(each)) for kind, each in ood_samples.items()}
+        for score, of in of_all.items()
+    }
+    for kind, figures in _on_unseen_negatives(scores, known, negatives).items():
+        for score in kinds:
+            kinds[score][kind] = figures[score]
+    return {
+        score: {
+            "mean_auroc": float(np.mean([each["auroc"] for each in of_score.values()])),
+            "kinds": of_score,
+        }
+        for score, of_score in kinds.items()
+    }
+
+
+def _on_unseen_negatives(
+    scores: Callable[[Answers | None], dict[str, Callable[[Answers], np.ndarray]]],
+    known: Answers,
+    negatives: Mapping[str, Negatives],
+) -> dict[str, dict[str, dict]]:
+    """Kind -> score -> `rejection` of negatives by detectors that have seen other groups only."""
+    groups = sorted({int(group) for each in negatives.values() for group in each.groups})
+    if len(groups) < 2:
+        return {}
+    parts: dict[str, dict[str, list[np.ndarray]]] = {kind: {} for kind in negatives}
+    for unseen in (groups[::2], groups[1::2]):
+        others = [_chosen(each, ~np.isin(each.groups, unseen)) for each in negatives.values()]
+        for score, of in scores(pooled_answers(others)).items():
+            of_known = of(known)
+            spread = max(float(of_known.std()), 1e-9)
+            for kind, each in negatives.items():
+                judged = of(_chosen(each, np.isin(each.groups, unseen)))
+                # In the deviations of each detector, so that both halves can be laid together.
+                pair = [(values - of_known.mean()) / spread for values in (of_known, judged)]
+                held = parts[kind].setdefault(score, [])
+                held.extend(pair)
+    return {
+        kind: {
+            score: rejection(np.concatenate(held[::2]), np.concatenate(held[1::2]))
+            for score, held in of_kind.items()
+        }
+        for kind, of_kind in parts.items()
+    }
+
+
+def _chosen(negatives: Negatives, chosen: np.ndarray) -> Answers:
+    answers = negatives.answers
+    return Answers(answers.logits[chosen], answers.embeddings[chosen])
+
+
+def pooled_answers(answers: Sequence[Answers]) -> Answers:
+    """Several answers as one."""
+    return Answers(
+        np.concatenate([each.logits for each in answers]),
+        np.concatenate([each.embeddings for each in answers]),
+    )
 
 
 def max_softmax(logits: np.ndarray, temperature: float) -> np.ndarray:

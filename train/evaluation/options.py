@@ -25,11 +25,13 @@ class CalibrationOptions:
         costs: of wrong decisions.
         seed: of augmentation, pasting and OOD samples.
         masks: folder of masks (`train.data.masks`); None: photos are segmented here.
+        negatives: photos of things of no known class; those in one folder show one kind of thing.
     """
 
     costs: Costs = Costs()
     seed: int = 0
     masks: Path | None = None
+    negatives: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)

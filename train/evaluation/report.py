@@ -13,6 +13,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 
+from edge.inference.ood import SUM
 from train.augmentation.corruptions import CORRUPTIONS
 from train.pages import jpeg_data_url, svg_data_url, template_environment
 
@@ -40,9 +41,17 @@ SCORE_NAMES = {
     "energy": "energy",
     "mahalanobis": "Mahalanobis distance",
     "neighbors": "nearest neighbors",
+    "entropy": "generalized entropy",
+    "collapse": "projection on the class's weights",
+    "discriminant": "discriminant of negatives",
 }
 STYLE = {"svg.fonttype": "none", "font.family": "sans-serif", "font.size": 10}
 GREEN, GRAY = "#1f7a4d", "#9aa5a0"
+
+
+def score_name(score: str) -> str:
+    """What a score, or the sum of two, is called in the report."""
+    return " and ".join(SCORE_NAMES[part] for part in score.split(SUM))
 
 
 @dataclass(frozen=True)
@@ -107,7 +116,7 @@ def render_report(figures: dict, mistakes: Sequence[Mistake], examples: Sequence
         plots=plots,
         weak=GOALS["background_recall"],
         backgrounds=BACKGROUND_NAMES,
-        scores=SCORE_NAMES,
+        score_name=score_name,
         corruptions=CORRUPTIONS,
         mistakes=[_shown(mistake) for mistake in mistakes],
         examples=[

@@ -11,6 +11,7 @@ import numpy as np
 
 from edge.errors import BadInput
 from edge.labels import normalized
+from edge.photos.dataset import photos_below
 from train.augmentation.augment import belt_augmenter, plain_augmenter
 from train.data.dataset import Dataset, read_dataset
 from train.data.masks import read_masks, squared
@@ -164,6 +165,12 @@ def material_of(job: Job, dataset: Dataset, out: Path) -> Material:
         plain=plain,
         teacher=teacher,
     )
+
+
+def negatives_of(job: Job, dataset: Dataset) -> tuple[Path, ...]:
+    """The photos of things of no known class: of the datasets, and below the job's folders."""
+    below = [photo for folder in job.negatives for photo in photos_below(folder)]
+    return tuple(dict.fromkeys([*dataset.negatives, *below]))
 
 
 def described(job: Job, dataset: Dataset, network: Network, policy: str) -> dict:

@@ -35,6 +35,7 @@ from train.learning.job import (
     build,
     described,
     material_of,
+    negatives_of,
     read,
 )
 from train.learning.model import Network, in_float32
@@ -108,7 +109,9 @@ def fine_tune(job: Job, out: Path) -> dict | None:
     partial = out / f"partial-{MODEL}"
     model.save(partial)
     partial.replace(out / MODEL)
-    options = CalibrationOptions(seed=job.recipe.seed, masks=job.masks)
+    options = CalibrationOptions(
+        seed=job.recipe.seed, masks=job.masks, negatives=negatives_of(job, dataset)
+    )
     with _timed(seconds, "calibrating"):
         found = calibrate_run(out, dataset.train, dataset.val, options=options)
     for line in describe(found):

@@ -1,15 +1,19 @@
 import io
+import re
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from edge.errors import BadInput
 from edge.inference.ood import (
     OodDetector,
     OodRule,
+    collapse,
     energy,
+    generalized_entropy,
     mahalanobis,
     neighbors,
     pack_detector,
@@ -24,7 +28,15 @@ ARRAYS = {
         "projection": np.linalg.qr(RNG.normal(size=(32, 8)))[0],
         "references": RNG.normal(size=(40, 8)),
     },
+    "entropy": {"temperature": np.float32(0.7)},
+    "collapse": {"center": RNG.normal(size=32), "kernel": RNG.normal(size=(32, 3))},
+    "discriminant": {"center": RNG.normal(size=32), "direction": RNG.normal(size=32)},
 }
+ARRAYS["neighbors+discriminant"] = {
+    f"{part}.{name}": array
+    for part in ("neighbors", "discriminant")
+    for name, array in ARRAYS[part].items()
+} | {"scaling": np.array([[0.1, 0.2], [0.5, 1.5]])}
 
 
 def test_energy_is_that_of_the_paper():
@@ -54,6 +66,36 @@ def test_mahalanobis_is_the_distance_to_the_nearest_class():
     )
 
 
+def test_entropy_is_that_of_the_paper():
+    likely = np.array([[0.7, 0.2, 0.1], [1 / 3, 1 / 3, 1 / 3]])
+    scores = generalized_entropy(np.log(likely), 1.0)
+    assert scores == pytest.approx(-((likely * (1 - likely)) ** 0.1).sum(axis=1))
+    assert scores[0] > scores[1]
+
+
+def test_collapse_is_the_projection_on_the_weights_of_the_class():
+    kernel = np.array([[2.0, 0.0], [0.0, 3.0]])
+    embeddings = np.array([[5.0, 1.0], [1.0, 9.0], [4.0, 4.0]])
+    logits = np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]])
+    scores = collapse(logits, embeddings, np.ones(2), kernel)
+    assert scores == pytest.approx([2, 3, 3 / np.sqrt(2)])
+
+
+def test_a_sum_adds_both_scores_in_their_deviations():
+    scores, (logits, embeddings) = {}, (RNG.normal(size=(20, 3)), RNG.normal(size=(20, 32)))
+    for score in ("neighbors", "discriminant", "neighbors+discriminant"):
+        detector = OodDetector(OodRule(score=score, threshold=0), ARRAYS[score])
+        scores[score] = detector.score(logits, embeddings)
+    expected = (scores["neighbors"] - 0.1) / 0.5 + (scores["discriminant"] - 0.2) / 1.5
+    assert scores["neighbors+discriminant"] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("score", ["", "other", "energy+", "energy+energy+energy", "energy+other"])
+def test_a_score_that_does_not_exist_is_refused(score):
+    with pytest.raises(ValidationError):
+        OodRule(score=score, threshold=0)
+
+
 @pytest.mark.parametrize("score", ARRAYS)
 def test_a_detector_is_stored_in_a_few_bytes_and_scores_the_same(score):
     rule = OodRule(score=score, threshold=0.3)
@@ -80,10 +122,10 @@ def test_the_references_of_an_earlier_bundle_are_read_too():
 def test_the_data_of_another_detector_are_refused(score):
     packed = pack_detector(OodDetector(OodRule(score=score, threshold=0), ARRAYS[score]))
     for other in ARRAYS:
-        if other != score:
-            with pytest.raises(BadInput, match=f"detector by {other}"):
+        if set(ARRAYS[other]) != set(ARRAYS[score]):
+            with pytest.raises(BadInput, match=re.escape(f"detector by {other}")):
                 unpack_detector(packed, OodRule(score=other, threshold=0), classes=3)
-    if score == "mahalanobis":
+    if score in ("mahalanobis", "collapse"):
         with pytest.raises(BadInput, match="4 classes"):
             unpack_detector(packed, OodRule(score=score, threshold=0), classes=4)
 
