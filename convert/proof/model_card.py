@@ -49,7 +49,7 @@ are Wilson 95 % intervals.
 - Agreement: both models predict the same class on {agreement:.2%} of the photos. Accuracy changes
   by {change:+.2f} points (paired 95 %: {change_low:+.2f} to {change_high:+.2f}).
 - The expected calibration error changes from {ece_float:.2%} to {ece_quantized:.2%}. The score that
-  detects unknown things ({unknown_score}) changes by {unknown_max:.3f} at most.
+  detects out-of-distribution things ({unknown_score}) changes by {unknown_max:.3f} at most.
 - Largest number of photos of one class that only the float model classifies correctly: {lost}.
 - Probabilities differ by {max_difference:.3f} at most and {mean_difference:.4f} on average.
 

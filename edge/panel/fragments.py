@@ -241,7 +241,9 @@ def about(bundle: Bundle, status: Status | None) -> str:
         "Classes": ", ".join(bundle.labels),
         "Hazards, suspected from": _listed(manifest.hazard_threshold_of, 2) or "none",
         "Least confidence": _listed(manifest.threshold_of, 0),
-        "Unknown things": manifest.unknown.score if manifest.unknown else "by confidence only",
+        "Out-of-distribution score": manifest.unknown.score
+        if manifest.unknown
+        else "by confidence only",
         "Images compared": f"{parity.images:,} ({parity.split})",
         "Same answer as the float model": f"{parity.agreement:.2%}",
         "Accuracy": f"{parity.accuracy_quantized:.2%} (95 % interval {low:.2%} to {high:.2%})",

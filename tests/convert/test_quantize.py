@@ -249,11 +249,11 @@ def test_the_bundle_has_the_calibration_and_the_detector_of_the_run(
 ) -> None:
     run = Path(shutil.copytree(tiny_run, tmp_path / "run"))
     rule = OodRule(score="energy", threshold=1.5)
-    levels = DecisionParameters(
+    parameters = DecisionParameters(
         labels=LABELS, hazards=("Battery",), temperature=2.0, thresholds={"PCB": 0.7}, unknown=rule
     )
     detector = OodDetector(rule, {"temperature": np.array(2.0, np.float32)})
-    write_calibration(run, levels, detector, {})
+    write_calibration(run, parameters, detector, {})
     key = tmp_path / "line.key"
     public = make_key(key)
     options = ("--calibration", "40", "--sign", str(key))

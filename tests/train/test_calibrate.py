@@ -84,7 +84,7 @@ def test_one_of_a_few_hazards_that_would_leak_is_caught_and_the_price_has_a_limi
     assert (others > level).mean() <= MAX_SUSPECTED_SHARE
 
 
-def test_a_hazard_that_goes_to_manual_anyway_needs_no_suspicion_of_others():
+def test_a_hazard_that_goes_to_manual_anyway_raises_no_doubt_about_others():
     views = drawn_answers(5, 3000, spread=12)
     unsure = {"photographed": softmax(views.answers.logits).max(axis=1) >= 0.95}
     seen = {"photographed": views}
@@ -265,10 +265,10 @@ def test_a_calibration_with_the_keys_of_earlier_runs_is_read(tmp_path):
         labels=LABELS, hazards=("Battery",), hazard_thresholds={"Battery": 0.02}, unknown=rule
     )
     write_calibration(tmp_path, parameters, OodDetector(rule, arrays), {})
-    levels = parameters.model_dump(mode="json")
-    levels["hazard_suspicion"] = levels.pop("hazard_thresholds")
-    levels["unknown"]["score"] = "neighbours"
-    content = json.dumps({"levels": levels, "figures": {}})
+    earlier = parameters.model_dump(mode="json")
+    earlier["hazard_suspicion"] = earlier.pop("hazard_thresholds")
+    earlier["unknown"]["score"] = "neighbours"
+    content = json.dumps({"levels": earlier, "figures": {}})
     (tmp_path / "calibration.json").write_text(content)
     assert read_calibration(tmp_path, LABELS).parameters == parameters
 
@@ -280,7 +280,7 @@ def script(*arguments: object) -> subprocess.CompletedProcess:
 
 @pytest.fixture(scope="module")
 def calibrated(tiny_run, drawn_data, tmp_path_factory):
-    """The tiny run, calibrated by the script on its split.csv; the test items stand in for val."""
+    """The tiny run, calibrated by the script on its split.csv; the test items serve as val."""
     run = Path(shutil.copytree(tiny_run, tmp_path_factory.mktemp("calibrated") / "run"))
     rows = ["path,label,split"]
     for split, used in (("train", "train"), ("test", "val"), ("test", "test")):
