@@ -2,8 +2,7 @@
 
 Pictures come from phones, scanners, microscopes, and from anybody. Only regular files of known
 raster formats are read; nothing here runs another program or follows what a picture refers to.
-Whatever a decoder raises becomes one line that names the picture, so that a caller can go on without
-it.
+Whatever a decoder raises becomes one line that names the picture, so that a caller can go on.
 """
 
 import ctypes
