@@ -14,7 +14,7 @@ import typer
 from edge.belt.detector import Detector
 from edge.belt.geometry import Geometry
 from edge.belt.observer import TouchingEvidence
-from edge.belt.touching import measure
+from edge.belt.touching import shape_of
 from edge.belt.tracker import TrackedItem, Tracker
 from edge.photos.dataset import find_photos
 from edge.simulator.layout import MARGIN_MM, PlacedItem
@@ -159,7 +159,7 @@ def tracks(placed: list[Group], seed: int) -> list[list[Track]]:
             track.item = item
             track.evidence.add(detection)
             if detection.whole and detection.outline is not None and len(track.figures) < 3:
-                track.figures.append(measure(detection.outline))
+                track.figures.append(shape_of(detection.outline).features)
         encoder_mm += STEP_MM
     ends = [
         (

@@ -13,7 +13,7 @@ import numpy as np
 
 from edge.belt.geometry import Box, Geometry
 from edge.belt.illumination import Illumination
-from edge.belt.touching import Outline
+from edge.belt.touching import LONGEST_ITEM_MM, Outline
 
 WORK_WIDTH_PX = 320
 CONTRAST = 5.0  # in units of the belt's own median difference
@@ -60,7 +60,7 @@ class Detector:
         geometry: Geometry,
         smallest_mm: float = 25.0,
         join_mm: float = 25.0,
-        longest_mm: float = 260.0,
+        longest_mm: float = LONGEST_ITEM_MM,
     ) -> None:
         """Set up for frames of `geometry`, whose view should show the belt and nothing beside it.
 

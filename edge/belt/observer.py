@@ -2,11 +2,12 @@
 
 import time
 from dataclasses import dataclass, field, replace
+from statistics import median
 
 from edge.belt.detector import Detection, Detector
 from edge.belt.geometry import Geometry
 from edge.belt.sighting import DetectionPass, Sighting
-from edge.belt.touching import multi_object_score
+from edge.belt.touching import LONGEST_ITEM_MM, multi_object_score, shape_of
 from edge.belt.tracker import TrackedItem, Tracker, box_of
 from edge.cameras.camera import Frame
 
@@ -16,8 +17,10 @@ other one."""
 DETECT_EVERY_SHARE = 1 / 6
 """Of the view: the detector runs in any case before the belt has moved by as much, so that each
 item is seen several times however fast the belt runs."""
-OUTLINES_SCORED = 2
+OUTLINES_SCORED = 5
 """How many outlines of an item get a multi-object score; the item does not change."""
+SIDES_AGREE = 0.1
+"""An item whose outlines differ in length by more, as a share of the longest, has no known size."""
 ITEMS_REMEMBERED = 200
 """More than can be between the forgetting distances of the tracker at once."""
 
@@ -26,14 +29,26 @@ ITEMS_REMEMBERED = 200
 class TouchingEvidence:
     """What the sightings of one item say about whether it touches another."""
 
+    longest_item_mm: float = LONGEST_ITEM_MM
     sightings: int = 0
     touching_sightings: int = 0
     scores: list[float] = field(default_factory=list)
+    sides_mm: list[float] = field(default_factory=list)
 
     @property
     def touching(self) -> bool:
-        """Most sightings showed more than this item, or its outlines look like more."""
-        return 2 * self.touching_sightings > self.sightings or sum(self.scores) > 0
+        """Most sightings showed more than this item, or most of its outlines look like more."""
+        if 2 * self.touching_sightings > self.sightings:
+            return True
+        return bool(self.scores) and median(self.scores) > 0
+
+    @property
+    def longer_mm(self) -> float | None:
+        """The item's longer side; None where no outline was whole, or they do not agree."""
+        if not self.sides_mm or self.touching or self.touching_sightings:
+            return None
+        agree = min(self.sides_mm) >= (1 - SIDES_AGREE) * max(self.sides_mm)
+        return median(self.sides_mm) if agree else None
 
     def add(self, detection: Detection) -> None:
         """Count one more sighting of the item."""
@@ -42,16 +57,24 @@ class TouchingEvidence:
         if detection.outline is None or not detection.whole:
             return
         if len(self.scores) < OUTLINES_SCORED:
-            self.scores.append(multi_object_score(detection.outline))
+            shape = shape_of(detection.outline)
+            self.scores.append(multi_object_score(shape, self.longest_item_mm))
+            self.sides_mm.append(shape.longer_mm)
 
 
 class Observer:
     """Detects and follows the items of one belt."""
 
-    def __init__(self, geometry: Geometry) -> None:
-        """Start with an unknown belt; `geometry` is what the camera shows of it."""
-        self._geometry = geometry
-        self._detector, self._tracker = Detector(geometry), Tracker()
+    def __init__(self, geometry: Geometry, longest_item_mm: float = LONGEST_ITEM_MM) -> None:
+        """Start with an unknown belt.
+
+        Args:
+            geometry: what the camera shows of it.
+            longest_item_mm: what is longer cannot be one item.
+        """
+        self._geometry, self._longest_item_mm = geometry, longest_item_mm
+        self._detector = Detector(geometry, longest_mm=longest_item_mm)
+        self._tracker = Tracker()
         self._evidence: dict[int, TouchingEvidence] = {}
         self._last: DetectionPass | None = None
         self._frame_mm = 0.0
@@ -94,7 +117,9 @@ class Observer:
         sightings, earlier = [], []
         for item, detection in seen:
             new = item.number not in self._evidence
-            evidence = self._evidence.setdefault(item.number, TouchingEvidence())
+            evidence = self._evidence.setdefault(
+                item.number, TouchingEvidence(self._longest_item_mm)
+            )
             evidence.add(detection)
             sighting = Sighting(
                 item=item,
@@ -104,6 +129,7 @@ class Observer:
                 box=detection.box,
                 whole=detection.whole,
                 touching=evidence.touching,
+                longer_mm=evidence.longer_mm,
             )
             sightings.append(sighting)
             if new and last and not (detection.whole or detection.touching or sighting.touching):

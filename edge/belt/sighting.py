@@ -21,6 +21,8 @@ class Sighting:
         box: where the item lies in the frame, px.
         whole: whether the frame shows all of it.
         touching: whether this and earlier sightings say that it touches another item.
+        longer_mm: the item's longer side by its outlines so far, however it lies; None: none was
+            whole, or they do not agree.
     """
 
     item: TrackedItem
@@ -30,6 +32,7 @@ class Sighting:
     box: Box
     whole: bool
     touching: bool
+    longer_mm: float | None = None
 
     def view(self) -> View:
         """Crop the item from the frame."""

@@ -1,7 +1,7 @@
 """Whether an outline on the belt is that of more than one object.
 
 One object is mostly convex, fills a rectangle well, and is not longer than objects are. Two that
-lie against or over each other leave corners of the rectangle empty and a bay between them.
+lie against or over each other leave corners of the rectangle empty and a bay on either side.
 """
 
 from dataclasses import dataclass
@@ -9,12 +9,17 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+LONGEST_ITEM_MM = 260.0
+"""What is longer cannot be one item, where nobody says how long items are."""
 THIN_MM = 12.5
 """What is thinner is no body: a cable, a strap, an edge of shadow."""
-WEIGHTS = (5.8, -10.1, 7.1)
-INTERCEPT = -4.5
-"""A logistic regression over the figures of `measure`, fitted on drawn items and on cut-outs of
-training photos; `benchmarks/touching.py --fit` fits one of the kind to other items."""
+LEAST_BAY = 0.02
+"""Over the square root of the area: shallower bays are steps of the mask."""
+WEIGHTS = (4.65, -9.24, 4.2, 8.71)
+INTERCEPT = -3.7
+"""A logistic regression over the features of `Shape`, fitted on drawn items and on cut-outs of val
+photos, none longer than `LONGEST_ITEM_MM`; `benchmarks/touching.py --fit` fits one of the kind to
+other items. How many it recognizes: docs/benchmarks.md."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,27 +35,74 @@ class Outline:
     mm_per_cell: float
 
 
-def multi_object_score(outline: Outline) -> float:
-    """How much an outline looks like more than one object; over 0: more like it than not."""
-    return float(np.dot(WEIGHTS, measure(outline)) + INTERCEPT)
+@dataclass(frozen=True)
+class Shape:
+    """What an outline is measured by.
 
-
-def measure(outline: Outline) -> tuple[float, float, float]:
-    """The features of the score: longest side, in decimeters; area over that of the smallest
-    rectangle around it, 0 to 1; and the deepest bay, over the square root of the area.
+    Attributes:
+        longer_mm: the longer side of the smallest rectangle around it.
+        fill: its area over that of the rectangle, 0 to 1.
+        bay: the depth of its deepest bay, over the square root of its area.
+        second_bay: that of the bay after it: two objects leave one on either side, a stand one.
     """
+
+    longer_mm: float
+    fill: float
+    bay: float
+    second_bay: float
+
+    @property
+    def features(self) -> tuple[float, float, float, float]:
+        """The features of the score; lengths in decimeters."""
+        return self.longer_mm / 100, self.fill, self.bay, self.second_bay
+
+
+def multi_object_score(shape: Shape, longest_item_mm: float = LONGEST_ITEM_MM) -> float:
+    """How much an outline looks like more than one object; over 0: more like it than not.
+
+    Its length counts in relation to the longest item: where items are larger, a long one is no
+    sign of two.
+    """
+    longer_dm, *others = shape.features
+    features = (longer_dm * LONGEST_ITEM_MM / longest_item_mm, *others)
+    return float(np.dot(WEIGHTS, features) + INTERCEPT)
+
+
+def shape_of(outline: Outline) -> Shape:
+    """Measure an outline without what is thin and without its holes."""
     body = body_of(outline)
     area = cv2.countNonZero(body)
     if not area:
-        return 0.0, 1.0, 0.0
-    parts, _ = cv2.findContours(body, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+        return Shape(0.0, 1.0, 0.0, 0.0)
+    parts, _ = cv2.findContours(body, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     around = cv2.convexHull(np.concatenate(parts))
-    width, height = (side + 1 for side in cv2.minAreaRect(around)[1])
+    # From the middle of a cell to the middle of a cell: the detector makes an item one cell larger.
+    width, height = cv2.minAreaRect(around)[1]
     hull = cv2.fillConvexPoly(np.zeros_like(body), around, 1)
     depth = cv2.distanceTransform(hull, cv2.DIST_L2, 3)
     bay = float(depth[body == 0].max(initial=0.0))
-    longest_dm = max(width, height) * outline.mm_per_cell / 100
-    return longest_dm, area / (width * height), bay / area**0.5
+    return Shape(
+        longer_mm=max(width, height) * outline.mm_per_cell,
+        fill=area / ((width + 1) * (height + 1)),
+        bay=bay / area**0.5,
+        second_bay=_second_bay(max(parts, key=cv2.contourArea)) / area**0.5,
+    )
+
+
+def _second_bay(contour: np.ndarray) -> float:
+    """The depth of the second deepest bay of a contour, cells."""
+    if len(contour) < 4:
+        return 0.0
+    corners = np.sort(cv2.convexHull(contour, returnPoints=False), axis=0)[::-1].copy()
+    try:
+        bays = cv2.convexityDefects(contour, corners)
+    except cv2.error:  # a contour that crosses itself
+        return 0.0
+    if bays is None:
+        return 0.0
+    depths = np.sort(np.reshape(bays, (-1, 4))[:, 3]) / 256
+    least = LEAST_BAY * cv2.contourArea(contour) ** 0.5
+    return float(depths[-2]) if len(depths) > 1 and depths[-2] > least else 0.0
 
 
 def body_of(outline: Outline) -> np.ndarray:

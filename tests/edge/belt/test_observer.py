@@ -1,8 +1,11 @@
+import cv2
 import numpy as np
 import pytest
 
-from edge.belt.geometry import Geometry
-from edge.belt.observer import DETECT_EVERY_S, DETECT_EVERY_SHARE, Observer
+from edge.belt.detector import Detection
+from edge.belt.geometry import Box, Geometry
+from edge.belt.observer import DETECT_EVERY_S, DETECT_EVERY_SHARE, Observer, TouchingEvidence
+from edge.belt.touching import Outline
 from edge.cameras.camera import Frame
 
 VIEW = Geometry(width_px=640, height_px=360, mm_per_px=0.5)
@@ -79,3 +82,48 @@ def test_after_an_interruption_the_next_frame_is_detected_at_once():
     observer.interrupt()
     second = observer.observe(frame_at((), 0.0, 0.001), 0.0)
     assert second is not first and second.earlier == ()
+
+
+CELL_MM = 2.5
+BLOCK = np.ones((40, 60), np.uint8)
+PAIR = np.zeros((70, 90), np.uint8)  # two blocks of 150 x 100 mm, one over a corner of the other
+PAIR[:40, :60] = PAIR[30:, 30:] = 1
+
+
+def looks(*masks, touching=False):
+    evidence = TouchingEvidence()
+    for mask in masks:
+        outline = None if mask is None else Outline(mask, CELL_MM)
+        evidence.add(Detection(Box(0, 0, 9, 9), mask is not None, touching, outline))
+    return evidence
+
+
+def test_an_item_touches_another_only_if_most_whole_views_say_so():
+    assert looks(PAIR).touching and looks(PAIR, PAIR, BLOCK).touching
+    assert not looks(PAIR, BLOCK, BLOCK).touching
+    assert not looks(BLOCK, BLOCK, BLOCK, PAIR, PAIR).touching
+    assert not looks(None, None).touching and looks(None, touching=True).touching
+
+
+def test_the_longer_side_is_measured_however_the_item_lies():
+    assert looks(BLOCK).longer_mm == pytest.approx(147.5, abs=2.5)
+    assert looks(BLOCK.T, BLOCK).longer_mm == pytest.approx(147.5, abs=2.5)
+    turned = np.zeros((90, 90), np.uint8)
+    corners = cv2.boxPoints(((45, 45), (60, 40), 35.0))
+    cv2.fillPoly(turned, [np.rint(corners).astype(np.int32)], 1)
+    assert looks(turned).longer_mm == pytest.approx(150, abs=5)
+
+
+def test_an_uncertain_outline_gives_no_size():
+    assert looks(None).longer_mm is None, "never seen whole"
+    assert looks(PAIR).longer_mm is None, "more than one"
+    assert looks(BLOCK, touching=True).longer_mm is None, "in touch with another"
+    assert looks(BLOCK, BLOCK[:, :50]).longer_mm is None, "the outlines do not agree"
+
+
+def test_where_items_are_larger_a_long_one_is_no_sign_of_two():
+    long = np.ones((40, 180), np.uint8)
+    assert looks(long).touching
+    evidence = TouchingEvidence(longest_item_mm=900.0)
+    evidence.add(Detection(Box(0, 0, 9, 9), True, False, Outline(long, CELL_MM)))
+    assert not evidence.touching and evidence.longer_mm == pytest.approx(450, abs=5)

@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.belt.touching import Outline, body_of, measure, multi_object_score
+from edge.belt.touching import Outline, body_of, multi_object_score, shape_of
 
 CELL_MM = 2.5
 
@@ -29,16 +29,16 @@ def ellipse(x, y, half_x, half_y):
 @pytest.mark.parametrize("turn", [0, 20, 45, 70])
 @pytest.mark.parametrize("size", [(60, 60), (140, 70), (200, 90), (150, 150)])
 def test_a_box_at_any_angle_is_one_object(size, turn):
-    assert multi_object_score(outline(box(80, 60, *size, turn))) < 0
+    assert multi_object_score(shape_of(outline(box(80, 60, *size, turn)))) < 0
 
 
 def test_a_mouse_with_its_cable_is_one_object():
     mouse = outline(ellipse(100, 150, 35, 55))
-    assert multi_object_score(mouse) < 0
+    assert multi_object_score(shape_of(mouse)) < 0
     cable = [(130, 150), (250, 100), (250, 105), (130, 156)]
     wired = outline(ellipse(100, 150, 35, 55), cable)
-    assert multi_object_score(wired) < 0
-    assert measure(wired) == pytest.approx(measure(mouse), rel=0.25, abs=0.05)
+    assert multi_object_score(shape_of(wired)) < 0
+    assert shape_of(wired).features == pytest.approx(shape_of(mouse).features, rel=0.25, abs=0.05)
 
 
 @pytest.mark.parametrize(
@@ -52,8 +52,8 @@ def test_a_mouse_with_its_cable_is_one_object():
     ],
 )
 def test_two_objects_against_or_over_each_other_are_more_than_one(pair):
-    assert multi_object_score(outline(*pair)) > 0
-    assert all(multi_object_score(outline(one)) < 0 for one in pair)
+    assert multi_object_score(shape_of(outline(*pair))) > 0
+    assert all(multi_object_score(shape_of(outline(one))) < 0 for one in pair)
 
 
 def test_holes_belong_to_the_object_and_thin_parts_do_not():
