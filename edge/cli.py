@@ -228,12 +228,14 @@ def simulate(
     video: Annotated[
         Path | None, typer.Option(**PATH, help="video file to write, .mp4 or .avi")
     ] = None,
+    sizes: Annotated[bool, typer.Option(help="let the size of an item have a say")] = True,
     list_them: Annotated[bool, typer.Option("--list", help="list the scenarios")] = False,
     config: ConfigFile = None,
     bundle: BundleDir = None,
     as_json: AsJson = False,
 ) -> None:
     """Run a simulated belt as fast as possible and score what the line made of it."""
+    from edge.config import overruled
     from edge.simulator import scenario as scenarios
     from edge.simulator.simulate import PhotoFolders, plain_scenario
     from edge.simulator.simulate import simulate as simulate_belt
@@ -243,6 +245,8 @@ def simulate(
             out.print(f"{name:22} {scenarios.read_scenario(name).about}")
         return
     settings = _settings(config, bundle, None, None, "simulated")
+    if not sizes:
+        settings = overruled(settings, {"decision.sizes": "off"}, {})
     pictures = PhotoFolders(photos, debris, cards=scenario is None)
     if scenario is None:
         plant = plain_scenario(settings, fps=10.0, items=100, photos=photos is not None)
@@ -556,6 +560,41 @@ def export(
             f"{path}: is damaged; about {sum(unread)} records could not be read, the others are "
             "exported"
         )
+
+
+@app.command()
+def sizes(
+    state: Annotated[Path | None, typer.Option(**PATH, help="directory of the records")] = None,
+    config: ConfigFile = None,
+    reviewed: Annotated[
+        Path | None,
+        typer.Option(**PATH, help="folder of an export --review that a person has put right"),
+    ] = None,
+    least: Annotated[
+        int, typer.Option(min=2, max=10**6, help="number of items that a class needs for a size")
+    ] = 30,
+    as_json: AsJson = False,
+) -> None:
+    """Learn how large the items of each class are from records that a person has reviewed."""
+    from edge.decision.learned_sizes import learned_sizes, reviewed_labels, reviewed_sides
+    from edge.records.store import RECORDS_NAME, Store
+
+    path = _settings(config, None, state, None, None).state_folder / RECORDS_NAME
+    labels = reviewed_labels(reviewed) if reviewed is not None else {}
+    with Store(path, read_only=True) as store:
+        sides = reviewed_sides(store.all(crops=False), labels)
+    found = learned_sizes(sides, least)
+    if as_json:
+        out.print(json.dumps({label: size.model_dump() for label, size in found.items()}))
+        return
+    for label in sorted(set(sides) - set(found)):
+        log.warning("%s: %d of %d items; no size", safe_line(label), len(sides[label]), least)
+    if not found:
+        raise BadInput(f"{path}: no class has {least} measured items that a person has reviewed")
+    out.print("[sizes]")
+    for label, size in found.items():
+        values = f"median_mm = {size.median_mm:.1f}, spread = {size.spread:.3f}"
+        out.print(f"{json.dumps(label, ensure_ascii=False)} = {{ {values} }}")
 
 
 def _settings(

@@ -22,9 +22,11 @@ from pydantic import (
 from pydantic.functional_validators import PlainValidator
 
 from edge.belt.geometry import Geometry
+from edge.belt.touching import LONGEST_ITEM_MM
 from edge.bundle.bundle import DEFAULT_BUNDLE, Bundle, open_detector
 from edge.bundle.install import CURRENT
 from edge.bundle.signature import check_key
+from edge.bundle.sizes import TYPICAL_SIZES, SizeDistribution
 from edge.bundle.verify import Demands, verify
 from edge.cameras.device import DeviceSettings, shown_source
 from edge.cameras.recovery import Patience
@@ -144,7 +146,10 @@ class BeltConfig(_Section):
     """The belt under the camera; items move from the left of the picture to the right.
 
     Attributes:
-        mm_per_px: how much belt one pixel shows.
+        mm_per_px: how much belt one pixel shows. Where it is set, and so was measured, the typical
+            sizes of the shipped classes hold (`edge.bundle.sizes`).
+        longest_item_mm: what is longer cannot be one item; None: 260, or more where the sizes of
+            the classes say so.
         speed_mm_s: the usual speed.
         encoder: who tells where the belt is: `camera`, by what it sees of the belt; `pulses` of a
             wheel, checked against the camera; or `time`, at `speed_mm_s`, which cannot see the
@@ -156,6 +161,7 @@ class BeltConfig(_Section):
     """
 
     mm_per_px: Annotated[float, within(0.05, 10)] = 0.625
+    longest_item_mm: Annotated[float, within(25, 20_000)] | None = None
     speed_mm_s: Annotated[float, within(1, 5000)] = 250.0
     encoder: Literal["camera", "pulses", "time"] = "camera"
     pulse_pin: Pin | None = None
@@ -247,6 +253,8 @@ class DecisionConfig(_Section):
         hazard_threshold: probability of a hazard from which an item of another label goes to
             `manual`.
         unknown_threshold: score under which an item is like nothing known; "off": nothing is.
+        sizes: whether the size of an item has a say (`edge.decision.size`): `auto`, as far as it is
+            known how large the items of a class are, or `off`.
     """
 
     threshold: Share | None = None
@@ -259,6 +267,7 @@ class DecisionConfig(_Section):
             {"anyOf": [{"type": "number", "minimum": -1e9, "maximum": 1e9}, {"const": OFF}]}
         ),
     ] = None
+    sizes: Literal["auto", "off"] = "auto"
 
 
 class GateConfig(_Section):
@@ -413,6 +422,8 @@ class Config(_Section):
     Attributes:
         bins: bin -> the labels that go there; what is in none goes to `manual`.
         gates: one for each bin but `manual`, which is the end of the belt.
+        sizes: label -> the median and the spread of the longer side of its items; what is not named
+            is as the bundle says.
         gate_open_s: the longest a gate stays open at a time, s.
         gate_travel_s: how long a gate swings from closed to open, s.
         simulated: whether pins of gates and encoder are simulated on a machine that has none;
@@ -431,6 +442,7 @@ class Config(_Section):
         default_factory=_default_bins, max_length=MOST_BINS
     )
     gates: tuple[GateConfig, ...] = Field(default_factory=_default_gates, max_length=MOST_BINS)
+    sizes: dict[Name, SizeDistribution] = Field(default={}, max_length=MOST_LABELS)
     gate_open_s: Annotated[float, within(0.05, 60)] = 3.0
     gate_travel_s: Annotated[float, within(0, 5)] = 0.1
     simulated: bool = False
@@ -686,8 +698,8 @@ def decision_rules(config: Config, bundle: Bundle) -> DecisionRules:
     """The rules for this bundle's classes; the default bins take those of them that they know.
 
     Raises:
-        BadInput: a configured bin or threshold is of a label that the bundle's model does not know,
-            or the bundle's bins have no gates.
+        BadInput: a configured bin, threshold, or size is of a label that the bundle's model does
+            not know, or the bundle's bins have no gates.
         Refused: the data of its unknown detector are malformed.
     """
     given = config.decision
@@ -695,6 +707,7 @@ def decision_rules(config: Config, bundle: Bundle) -> DecisionRules:
     for key, wrong in (
         ("bins", strange if "bins" in config.model_fields_set else []),
         ("decision.thresholds", sorted(set(given.thresholds) - set(bundle.labels))),
+        ("sizes", sorted(set(config.sizes) - set(bundle.labels))),
     ):
         if wrong:
             meant = "".join(hint for name in wrong for hint in _meant(name, bundle.labels))
@@ -714,7 +727,27 @@ def decision_rules(config: Config, bundle: Bundle) -> DecisionRules:
     elif given.unknown_threshold is not None and rules.ood_detector is not None:
         rule = rules.ood_detector.rule.model_copy(update={"threshold": given.unknown_threshold})
         rules = replace(rules, ood_detector=replace(rules.ood_detector, rule=rule))
-    return replace(rules, thresholds={**rules.thresholds, **given.thresholds})
+    thresholds = {**rules.thresholds, **given.thresholds}
+    return replace(rules, thresholds=thresholds, sizes=sizes_of(config, bundle))
+
+
+def sizes_of(config: Config, bundle: Bundle) -> dict[str, SizeDistribution]:
+    """How large the items of each label are: as configured, else as the bundle says, else typical.
+
+    The typical sizes hold only where `belt.mm_per_px` is set: by its default a length is a guess.
+    """
+    if config.decision.sizes == OFF:
+        return {}
+    typical = TYPICAL_SIZES if "mm_per_px" in config.belt.model_fields_set else {}
+    known = {**typical, **bundle.manifest.sizes, **config.sizes}
+    return {label: known[label] for label in bundle.labels if label in known}
+
+
+def longest_item_mm(config: Config, rules: DecisionRules) -> float:
+    """What is longer than this on the belt cannot be one item, mm."""
+    if config.belt.longest_item_mm is not None:
+        return config.belt.longest_item_mm
+    return max([LONGEST_ITEM_MM, *(size.high_mm for size in rules.sizes.values())])
 
 
 def _first_alike(names: Iterable[str]) -> str | None:

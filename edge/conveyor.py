@@ -15,6 +15,7 @@ from contextlib import suppress
 from edge.belt.geometry import Geometry
 from edge.belt.observer import Observer
 from edge.belt.sighting import DetectionPass
+from edge.belt.touching import LONGEST_ITEM_MM
 from edge.cameras.camera import Camera, Frame, NoFrame
 from edge.clock import Clock
 from edge.decision.concluder import Concluder
@@ -54,6 +55,7 @@ class Conveyor:
         gates: GateOutput,
         bundle: str,
         record: Callable[[ItemRecord], object],
+        longest_item_mm: float = LONGEST_ITEM_MM,
         recall: Recall | None = None,
         on_rerouted: Callable[[ItemRecord], object] = lambda record: None,
     ) -> None:
@@ -71,6 +73,7 @@ class Conveyor:
             gates: the actuators.
             bundle: digest of the model's bundle, for the records.
             record: takes each item's record; must return at once.
+            longest_item_mm: what is longer on the belt cannot be one item.
             recall: what the run before has recorded, which is not counted again.
             on_rerouted: takes, likewise, the record of an item that went to manual after all,
                 since its gate was closed as it passed; without its picture.
@@ -79,7 +82,7 @@ class Conveyor:
         self._position = BeltPosition(encoder, clock, geometry)
         self._at_start = ViewAtStart(recall, geometry)
         self.session = uuid.uuid4().hex[:12]
-        self._observer = Observer(geometry)
+        self._observer = Observer(geometry, longest_item_mm)
         self._mover = GateMover(schedule, gates)
         self._dispatcher = Dispatcher(
             inference=inference,

@@ -22,6 +22,7 @@ from edge.config import (
     Config,
     decision_rules,
     device_settings,
+    longest_item_mm,
     name_notes,
     patience,
     proved_bundle,
@@ -153,6 +154,7 @@ def build_conveyor(
         gates=gates,
         bundle=bundle.digest,
         record=record,
+        longest_item_mm=longest_item_mm(config, rules),
         recall=recall,
         on_rerouted=moved,
     )

@@ -265,7 +265,7 @@ def write_bundle(
     contents = {**contents, LABELS: labels_text(manifest.labels)}
     digests = {name: sha256(content) for name, content in contents.items()}
     sealed = manifest.model_copy(update={"files": digests})
-    contents[MANIFEST] = sealed.model_dump_json(indent=2).encode() + b"\n"
+    contents[MANIFEST] = sealed.as_json
     if key is not None:
         contents[SIGNATURE] = sign(key, contents[MANIFEST])
     staged, aside = temporary_beside(out), temporary_beside(out).with_suffix(ASIDE_SUFFIX)

@@ -16,6 +16,7 @@ from pydantic import (
 from pydantic_core import from_json
 
 from edge.bundle.format_1 import to_format_2
+from edge.bundle.sizes import SizeDistribution
 from edge.errors import Refused, first_problem, one_line
 from edge.inference.ood import OodRule
 from edge.inference.preprocess import INPUT_OFFSET, LARGEST_SIZE
@@ -247,6 +248,8 @@ class Manifest(DecisionParameters):
         training: the single figures of the run's `metrics.json`.
         dataset: SHA-256 over the sorted relative names and digests of all photos.
         float_layers: names of the layers that are not quantized; none in most models.
+        sizes: label -> how large its items are; a class that is not named may have any size. A
+            bundle without sizes does not have the key, and devices of earlier versions read it.
         versions: of the software that made the bundle.
         files: file name -> SHA-256, for each of `required_files`.
     """
@@ -261,6 +264,7 @@ class Manifest(DecisionParameters):
     dataset: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
     calibration: Calibration
     float_layers: tuple[str, ...] = ()
+    sizes: dict[str, SizeDistribution] = {}
     versions: dict[str, str]
     files: dict[str, str] = {}
 
@@ -271,7 +275,15 @@ class Manifest(DecisionParameters):
             raise ValueError("bins must hold labels, each at most once")
         if not all(name.isprintable() for name in (self.name, *self.bins)):
             raise ValueError("name and bins must be printable")
+        if not set(self.sizes) <= set(self.labels):
+            raise ValueError("sizes must be of labels")
         return self
+
+    @property
+    def as_json(self) -> bytes:
+        """The content of `manifest.json`."""
+        absent = set() if self.sizes else {"sizes"}
+        return self.model_dump_json(indent=2, exclude=absent).encode() + b"\n"
 
     @property
     def required_files(self) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """From predictions to records: when an item gets its verdict, and what is recorded of it."""
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -38,6 +39,7 @@ class ItemEvidence:
     Attributes:
         item: where the item is.
         touching: it touches another item.
+        longer_mm: its longer side; None: not measured.
         failed: the model failed at a view of it.
         left: its leading end has left the view: there are no more whole views, as long as the belt
             does not jog back.
@@ -49,6 +51,7 @@ class ItemEvidence:
 
     item: TrackedItem
     touching: bool = False
+    longer_mm: float | None = None
     failed: bool = False
     left: bool = False
     predictions: list[Prediction] = field(default_factory=list)
@@ -102,6 +105,7 @@ class Concluder:
         for sighting in sightings:
             evidence = self._evidence(sighting.item)
             evidence.item, evidence.touching = sighting.item, sighting.touching
+            evidence.longer_mm = sighting.longer_mm
 
     def left(self, items: Iterable[TrackedItem]) -> None:
         """Take in which items have left the view."""
@@ -119,7 +123,9 @@ class Concluder:
                 continue
             evidence.predictions.append(answer.prediction)
             evidence.classify_ms += answer.took_ms
-            evidence.settled = verdict_if_sure(evidence.predictions, self._rules, self._voting)
+            evidence.settled = verdict_if_sure(
+                evidence.predictions, self._rules, self._voting, evidence.longer_mm
+            )
 
     def undecided(self) -> list[ItemEvidence]:
         """The items without a verdict, in the order they were first seen."""
@@ -153,7 +159,7 @@ class Concluder:
             return TOUCHING
         if evidence.failed and not evidence.predictions:
             return MODEL_FAILED
-        return evidence.settled or decide(evidence.predictions, self._rules)
+        return evidence.settled or decide(evidence.predictions, self._rules, evidence.longer_mm)
 
     def verdict_of(self, number: int) -> Verdict | None:
         """The verdict that an item has got; None when it has none."""
@@ -206,6 +212,7 @@ class Concluder:
             crop=circumstances.crop,
             length_mm=item.length_mm,
             top_label=self._top_label(evidence.predictions),
+            longer_mm=math.nan if evidence.longer_mm is None else evidence.longer_mm,
         )
         if opening is Opening.PLANNED:
             self._pending[record.item_id] = replace(record, crop=b"")

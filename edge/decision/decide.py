@@ -1,11 +1,13 @@
 """The predictions of one item become a verdict: a label or `unknown`, a bin, and the reason."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from edge.bundle.manifest import DecisionParameters
+from edge.bundle.sizes import SizeDistribution
+from edge.decision.size import size_weights, with_size
 from edge.inference.classifier import Prediction
 from edge.inference.ood import OodDetector
 from edge.labels import MANUAL, UNKNOWN
@@ -26,6 +28,7 @@ class DecisionRules:
         hazard_thresholds: hazard, a label that must never reach a bin it does not share -> the
             probability, 0 to 1, from which an item of another label goes to `manual`.
         ood_detector: finds out-of-distribution items; None: only the thresholds do.
+        sizes: label -> how large its items are; a label without one may have any size.
     """
 
     labels: tuple[str, ...]
@@ -33,6 +36,11 @@ class DecisionRules:
     thresholds: Mapping[str, float]
     hazard_thresholds: Mapping[str, float]
     ood_detector: OodDetector | None = None
+    sizes: Mapping[str, SizeDistribution] = field(default_factory=dict)
+
+    def size_weights(self, longer_mm: float | None) -> np.ndarray:
+        """How well an item's longer side (mm; None: unknown) fits each class, float64 [classes]."""
+        return size_weights(longer_mm, self.labels, self.sizes)
 
 
 def rules_for(
@@ -57,22 +65,35 @@ def vote(predictions: Sequence[Prediction]) -> np.ndarray:
     return np.mean([prediction.probabilities for prediction in predictions], axis=0)
 
 
-def decide(predictions: Sequence[Prediction], rules: DecisionRules) -> Verdict:
-    """Decide on one item from the predictions of its views (none: it was never seen well).
+def decide(
+    predictions: Sequence[Prediction], rules: DecisionRules, longer_mm: float | None = None
+) -> Verdict:
+    """Decide on one item.
 
     Hazards come first: what may be one goes to no bin but its own, also when it is unsure or like
-    nothing known.
+    nothing known. Its size never clears an item of that: a hazard is suspected by the views alone
+    or by views and size, whichever says more, and an item that the views call a hazard goes to no
+    other bin.
+
+    Args:
+        predictions: of its views; none: it was never seen well.
+        rules: what to decide by.
+        longer_mm: its longer side, mm; None: unknown.
     """
     if not predictions:
         return Verdict(UNKNOWN, 0.0, MANUAL, Reason.NO_VIEW, "no whole view of the item")
     if not all(map(is_finite, predictions)):
         return Verdict(UNKNOWN, 0.0, MANUAL, Reason.INVALID, NOT_A_NUMBER)
-    probabilities = vote(predictions)
+    by_views = vote(predictions)
+    probabilities = with_size(by_views, rules.size_weights(longer_mm))
     best = int(np.argmax(probabilities))
     label, confidence = rules.labels[best], float(probabilities[best])
     named = f"{label} {confidence:.0%}"
     doubt = _doubt(predictions, label, confidence, rules)
-    suspected = _suspected(probabilities, label, rules)
+    seen_as = rules.labels[int(np.argmax(by_views))]
+    suspected = _suspected(np.maximum(by_views, probabilities), label, seen_as, rules)
+    if seen_as != label:
+        named += f" by its size of {longer_mm:.0f} mm, {seen_as} by its looks"
     if suspected:
         detail = f"{named}, but may be {' or '.join(suspected)}"
         if doubt:
@@ -95,14 +116,19 @@ def is_finite(prediction: Prediction) -> bool:
     return all(np.isfinite(each).all() for each in answers)
 
 
-def _suspected(probabilities: np.ndarray, label: str, rules: DecisionRules) -> list[str]:
-    """The hazards that an item called `label` may be, in words; none if it goes to their bin."""
+def _suspected(
+    probabilities: np.ndarray, label: str, seen_as: str, rules: DecisionRules
+) -> list[str]:
+    """The hazards that an item called `label`, and by its looks `seen_as`, may be, in words.
+
+    None if it goes to their bin.
+    """
     return [
         f"{hazard} {100 * probability:.2g}%"
         for hazard, probability in zip(rules.labels, probabilities, strict=True)
         if hazard in rules.hazard_thresholds
         and hazard != label
-        and probability >= rules.hazard_thresholds[hazard]
+        and (probability >= rules.hazard_thresholds[hazard] or hazard == seen_as)
         and rules.bins.get(hazard, MANUAL) != rules.bins.get(label, MANUAL)
     ]
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge.decision.decide import DecisionRules, decide, is_finite, vote
+from edge.decision.size import with_size
 from edge.inference.classifier import Prediction
 from edge.labels import MANUAL
 from edge.verdict import Verdict
@@ -36,10 +37,13 @@ class Voting:
 
 
 def verdict_if_sure(
-    predictions: Sequence[Prediction], rules: DecisionRules, voting: Voting
+    predictions: Sequence[Prediction],
+    rules: DecisionRules,
+    voting: Voting,
+    longer_mm: float | None = None,
 ) -> Verdict | None:
-    """The verdict by the views of an item (`edge.decision.decide.decide`) if they are enough, else
-    None.
+    """The verdict by the views and the longer side of an item (`edge.decision.decide.decide`) if
+    the views are enough, else None.
 
     They are when there are `voting.views` of them, or when the most likely label is wrong with a
     probability of at most `error`, a hazard that goes elsewhere with one of at most
@@ -52,24 +56,31 @@ def verdict_if_sure(
     classes are taken to be equally frequent.
     """
     if len(predictions) >= voting.views:
-        return decide(predictions, rules)
-    if not predictions or not _likely_enough(predictions, rules, voting):
+        return decide(predictions, rules, longer_mm)
+    weights = rules.size_weights(longer_mm)
+    if not predictions or not _likely_enough(predictions, rules, voting, weights):
         return None
-    verdict = decide(predictions, rules)
+    verdict = decide(predictions, rules, longer_mm)
     return None if verdict.disputed else verdict
 
 
-def _likely_enough(predictions: Sequence[Prediction], rules: DecisionRules, voting: Voting) -> bool:
-    """Whether both kinds of error are rare enough, by the views' probabilities alone."""
+def _likely_enough(
+    predictions: Sequence[Prediction], rules: DecisionRules, voting: Voting, weights: np.ndarray
+) -> bool:
+    """Whether both kinds of error are rare enough, by the views' probabilities and the size.
+
+    A hazard is as likely as the views say, or as views and size say, whichever is more.
+    """
     if voting.error is None or not all(map(is_finite, predictions)):
         return False
-    best = int(vote(predictions).argmax())
+    best = int(with_size(vote(predictions), weights).argmax())
     own_bin = rules.bins.get(rules.labels[best], MANUAL)
-    believed = posterior(predictions, voting.correlation)
+    by_views = posterior(predictions, voting.correlation)
+    believed = with_size(by_views, weights)
     hazard = max(
         (
             float(share)
-            for label, share in zip(rules.labels, believed, strict=True)
+            for label, share in zip(rules.labels, np.maximum(by_views, believed), strict=True)
             if label in rules.hazard_thresholds and rules.bins.get(label, MANUAL) != own_bin
         ),
         default=0.0,

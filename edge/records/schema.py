@@ -5,7 +5,7 @@ from contextlib import closing
 from functools import lru_cache
 
 APPLICATION_ID = 0x45574153  # "EWAS": tells our files from every other SQLite file
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 # The sequence alone orders the records: the wall clock may be set back. Crops lie apart, so that
 # they can go before the records. What was added later stands last, as ALTER TABLE leaves it.
 SCHEMA = f"""
@@ -15,7 +15,7 @@ CREATE TABLE items (
     bin TEXT NOT NULL, reason TEXT NOT NULL, position_mm REAL, offset_mm REAL,
     views INTEGER NOT NULL, detect_ms REAL, classify_ms REAL, verdict_ms REAL,
     late INTEGER NOT NULL, bundle TEXT NOT NULL, length_mm REAL, top_label TEXT NOT NULL,
-    review TEXT NOT NULL, reviewed TEXT NOT NULL, detail TEXT NOT NULL DEFAULT '');
+    review TEXT NOT NULL, reviewed TEXT NOT NULL, detail TEXT NOT NULL DEFAULT '', longer_mm REAL);
 CREATE TABLE crops (
     sequence INTEGER PRIMARY KEY REFERENCES items ON DELETE CASCADE,
     keep_for_review INTEGER NOT NULL, jpeg BLOB NOT NULL);
@@ -31,7 +31,8 @@ DROP TABLE tallies;
 {SCHEMA}
 INSERT INTO items
     SELECT rowid, item_id, decided_at, label, confidence, bin, reason_of(reason, bin), position_mm,
-        offset_mm, views, detect_ms, classify_ms, verdict_ms, late, bundle, NULL, '', '', '', reason
+        offset_mm, views, detect_ms, classify_ms, verdict_ms, late, bundle, NULL, '', '', '',
+        reason, NULL
     FROM items_1 ORDER BY rowid;
 INSERT INTO crops SELECT rowid, 0, crop FROM items_1 WHERE length(crop) > 0;
 DROP TABLE items_1;
@@ -44,20 +45,27 @@ ALTER TABLE items RENAME COLUMN likeliest TO top_label;
 ALTER TABLE items ADD COLUMN detail TEXT NOT NULL DEFAULT '';
 UPDATE items SET detail = reason, reason = reason_of(reason, bin);
 ALTER TABLE crops RENAME COLUMN wanted TO keep_for_review;
+ALTER TABLE items ADD COLUMN longer_mm REAL;
 PRAGMA user_version = {SCHEMA_VERSION};
 """
-MIGRATIONS = {1: _FROM_1, 2: _FROM_2}
+_FROM_3 = f"""
+ALTER TABLE items ADD COLUMN longer_mm REAL;
+PRAGMA user_version = {SCHEMA_VERSION};
+"""
+MIGRATIONS = {1: _FROM_1, 2: _FROM_2, 3: _FROM_3}
 """Version -> the statements that bring a file from it to this one, for one transaction."""
-VIEWS_OF_2 = """
+_VIEWS_OF_2 = """
 CREATE TEMP VIEW items AS
     SELECT sequence, item_id, decided_at, label, confidence, bin, reason_of(reason, bin) AS reason,
         position_mm, offset_mm, views, detect_ms, classify_ms, verdict_ms, late, bundle, length_mm,
-        likeliest AS top_label, review, reviewed, reason AS detail
+        likeliest AS top_label, review, reviewed, reason AS detail, NULL AS longer_mm
     FROM main.items;
 CREATE TEMP VIEW crops AS
     SELECT sequence, wanted AS keep_for_review, jpeg FROM main.crops;
 """
-"""Show a file of version 2 as one of this version; nothing is written to it."""
+_VIEWS_OF_3 = "CREATE TEMP VIEW items AS SELECT *, NULL AS longer_mm FROM main.items;"
+VIEWS = {2: _VIEWS_OF_2, 3: _VIEWS_OF_3}
+"""Version -> the statements that show a file of it as one of this; nothing is written to it."""
 LISTED = "SELECT name, sql FROM main.sqlite_master WHERE sql IS NOT NULL"
 OUR_TABLES = ({"items", "crops"}, {"items", "tallies"})
 """A file that has all of one of these is ours; the second are those of version 1."""

@@ -27,7 +27,7 @@ from edge.records.schema import (
     OUR_TABLES,
     SCHEMA,
     SCHEMA_VERSION,
-    VIEWS_OF_2,
+    VIEWS,
     our_schema,
     statements,
 )
@@ -108,6 +108,7 @@ class ItemRecord:
             a label; empty when there was no view.
         review: why a person should review it (`edge.records.review`); empty: no review is needed.
         reviewed: the label that a person gave it; empty: none.
+        longer_mm: the item's longer side, however it lay.
 
     A float that was not measured may be NaN.
     """
@@ -132,6 +133,7 @@ class ItemRecord:
     top_label: str = ""
     review: str = ""
     reviewed: str = ""
+    longer_mm: float = math.nan
 
 
 COLUMNS: dict[str, type] = {
@@ -348,8 +350,8 @@ class Store:
         self._connect(path, mode)
         try:
             with self._guarded("read"):
-                if self._pragma("application_id") == APPLICATION_ID and self._version() == 2:
-                    self._run(VIEWS_OF_2)
+                if self._pragma("application_id") == APPLICATION_ID and self._version() in VIEWS:
+                    self._run(VIEWS[self._version()])
                 else:
                     self._check()
                 self._database.execute(f"EXPLAIN {SELECT}").fetchall()  # reads the schema only

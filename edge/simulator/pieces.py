@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from edge.belt.geometry import Geometry
+from edge.bundle.sizes import TYPICAL_SIZES
 from edge.photos.reading import LabeledPhoto, read_photo
 from edge.synthetic.debris import draw_debris
 from edge.synthetic.items import CLASSES, SIZE_MM, draw_item
@@ -18,6 +19,10 @@ DEBRIS = "debris"
 CARD_MM = (120.0, 200.0)
 CARD_TURN_DEGREES = 10.0
 DEBRIS_MM = (60.0, 180.0)
+MOST_OF_BELT = 0.9
+"""The maximum longest side of an item of true size, as a share of the belt's width."""
+FARTHEST_DEVIATION = 2.0
+"""From the median, in standard deviations: 5 of 100 items are drawn again."""
 SPRITE_SIDE = 1024
 """The maximum side of a segmented item, px. Items are kept at this size and turned before they are
 scaled to the belt, which shows fewer pixels of them."""
@@ -40,13 +45,43 @@ class Piece:
     draw: Callable[[], np.ndarray]
 
 
-def drawn_pieces(seed: int, geometry: Geometry, labels: Sequence[str] = CLASSES) -> Iterator[Piece]:
+LongestSide = Callable[[str, np.random.Generator], float]
+"""Draws the longest side of an item of a class, mm."""
+
+
+def scaled_mm(label: str, rng: np.random.Generator) -> float:
+    """Draw the longest side of an item, machines scaled down (`edge.synthetic.items.SIZE_MM`)."""
+    return rng.uniform(*SIZE_MM.get(label, CARD_MM))
+
+
+def true_sizes(geometry: Geometry) -> LongestSide:
+    """Return what draws the longest side of real items, as far as the belt is wide enough."""
+    most_mm = MOST_OF_BELT * geometry.height_mm
+
+    def draw_mm(label: str, rng: np.random.Generator) -> float:
+        size = TYPICAL_SIZES.get(label)
+        if size is None:
+            return min(most_mm, scaled_mm(label, rng))
+        deviation = rng.normal()
+        while abs(deviation) > FARTHEST_DEVIATION:
+            deviation = rng.normal()
+        return min(most_mm, size.median_mm * float(np.exp(size.spread * deviation)))
+
+    return draw_mm
+
+
+def drawn_pieces(
+    seed: int,
+    geometry: Geometry,
+    labels: Sequence[str] = CLASSES,
+    longest_side: LongestSide = scaled_mm,
+) -> Iterator[Piece]:
     """Yield drawn items endlessly: each class once, in random order, then each once again."""
     rng = np.random.default_rng(seed)
     while True:
         for index in rng.permutation(len(labels)):
             label = labels[index]
-            longest_mm = rng.uniform(*SIZE_MM[label])
+            longest_mm = longest_side(label, rng)
             yield drawn_piece(label, int(rng.integers(2**31)), longest_mm, geometry)
 
 
@@ -141,7 +176,11 @@ def cropped(sprite: np.ndarray) -> np.ndarray:
 
 
 def segmented_pieces(
-    photos: Sequence[LabeledPhoto], turn_degrees: float, seed: int, geometry: Geometry
+    photos: Sequence[LabeledPhoto],
+    turn_degrees: float,
+    seed: int,
+    geometry: Geometry,
+    longest_side: LongestSide = scaled_mm,
 ) -> Iterator[Piece]:
     """Yield segmented items of photos endlessly: each once, in random order, then again.
 
@@ -162,7 +201,7 @@ def segmented_pieces(
                 sprites[index] = None if mask is None else cropped(np.dstack([pixels, mask]))
             sprite, label = sprites[index], photos[index].label
             if sprite is not None:
-                longest_mm = rng.uniform(*SIZE_MM.get(label, CARD_MM))
+                longest_mm = longest_side(label, rng)
                 turn = rng.uniform(-turn_degrees, turn_degrees)
                 yield sprite_piece(label, sprite, longest_mm, turn, geometry)
 

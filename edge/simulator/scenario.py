@@ -54,6 +54,8 @@ class Load(_ScenarioSection):
         debris: the share of objects that are not electronic waste.
         turn_degrees: the maximum rotation of an item from a photo, either way, degrees.
         labels: the classes of the items.
+        sizes: `scaled`, machines are scaled down so that each item fits in a view of 800 x 450 mm;
+            `true`, items are as large as real ones, up to 90 % of the belt's width.
     """
 
     gap_mm: tuple[Gap, Gap] = (80.0, 250.0)
@@ -63,6 +65,7 @@ class Load(_ScenarioSection):
     debris: Share = 0.0
     turn_degrees: Annotated[float, within(0, 180)] = 15.0
     labels: tuple[Name, ...] = Field(default=CLASSES, max_length=100)
+    sizes: Literal["scaled", "true"] = "scaled"
 
     @model_validator(mode="after")
     def _check(self) -> "Load":
@@ -88,6 +91,7 @@ class Optics(_ScenarioSection):
         shadow: the depth of a shadow that moves across the belt, 0 (none) to 1 (black).
         dust: the number of specks on the lens.
         brightness: the brightness of the lamp; 1 is normal.
+        mm_per_px: how much belt one pixel shows; None: as the line is configured.
     """
 
     fps: Annotated[float, within(1, 240)] = 10.0
@@ -98,6 +102,7 @@ class Optics(_ScenarioSection):
     shadow: Annotated[float, within(0, 0.9)] = 0.0
     dust: Annotated[int, whole(0, 500)] = 0
     brightness: Annotated[float, within(0.1, 1)] = 1.0
+    mm_per_px: Annotated[float, within(0.05, 10)] | None = None
 
 
 class Pulses(_ScenarioSection):

@@ -2,13 +2,14 @@
 
 import itertools
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from edge.bundle.sizes import TYPICAL_SIZES, of_range
 from edge.cameras.camera import Camera, Frame
 from edge.cameras.watched import WatchedCamera
 from edge.clock import Clock, SystemClock, VirtualClock
@@ -33,13 +34,16 @@ from edge.simulator.pieces import (
     drawn_pieces,
     mixed,
     photo_pieces,
+    scaled_mm,
     segmented_pieces,
+    true_sizes,
 )
 from edge.simulator.plant import RUN_OUT_MM, SimulatedPlant
 from edge.simulator.scenario import Load, Optics, Pulses, Scenario, StretchOfBelt
 from edge.simulator.scene import Scene
 from edge.simulator.score import Score, score
 from edge.simulator.wheel import SimulatedWheel
+from edge.synthetic.items import CLASSES, SIZE_MM
 from edge.tally import Tally
 
 log = logging.getLogger(__name__)
@@ -121,17 +125,20 @@ def pieces_of(
         BadInput: a folder has no photo that can be read.
     """
     geometry, sources = config.geometry, []
+    longest_side = true_sizes(geometry) if load.sizes == "true" else scaled_mm
     photos = _photos(pictures.items)
     if photos and load.photos:
         if pictures.cards:
             of_photos = photo_pieces(photos, seed, geometry)
         else:
             known = [photo for photo in photos if photo.label in load.labels]
-            of_photos = segmented_pieces(known or photos, load.turn_degrees, seed, geometry)
+            of_photos = segmented_pieces(
+                known or photos, load.turn_degrees, seed, geometry, longest_side
+            )
         sources.append(((1 - load.debris) * load.photos, of_photos))
     if not photos or load.photos < 1:
         share = (1 - load.photos) if photos else 1.0
-        drawn = drawn_pieces(seed, geometry, load.labels)
+        drawn = drawn_pieces(seed, geometry, load.labels, longest_side)
         sources.append(((1 - load.debris) * share, drawn))
     if load.debris:
         debris = debris_pieces(_photos(pictures.debris), seed, geometry)
@@ -178,7 +185,8 @@ def simulate(
     """Run a scenario on a virtual clock, as fast as this machine can, and score it.
 
     Args:
-        config: the line; its speed, frame rate, and gates are set to those of the scenario.
+        config: the line; its speed, frame rate, gates, and view are set to those of the scenario,
+            and so are the sizes of the classes for which it names none.
         scenario: the plant.
         seed: of what lies on the belt and where.
         pictures: the photos to lay down.
@@ -194,6 +202,8 @@ def simulate(
     for note in name_notes(config, bundle):
         log.warning(note)
     load = scenario.load
+    if not pictures.cards:
+        config = with_simulated_sizes(config, load, bundle.labels)
     placed = place_items(
         pieces_of(load, pictures, seed, config),
         scenario.items,
@@ -258,14 +268,31 @@ def simulate(
 
 
 def config_for_scenario(config: Config, scenario: Scenario) -> Config:
-    """Set the speed, the frame rate, and the gate travel of a configuration to a plant's."""
+    """Set the speed, the frame rate, the gate travel, and the view of a line to a plant's."""
+    belt: dict[str, float] = {"speed_mm_s": scenario.nominal_mm_s}
+    if scenario.camera.mm_per_px is not None:
+        belt["mm_per_px"] = scenario.camera.mm_per_px
     return config.model_copy(
         update={
-            "belt": config.belt.model_copy(update={"speed_mm_s": scenario.nominal_mm_s}),
+            "belt": config.belt.model_copy(update=belt),
             "camera": config.camera.model_copy(update={"fps": scenario.camera.fps}),
             "gate_travel_s": scenario.gate_travel_s,
         }
     )
+
+
+def with_simulated_sizes(config: Config, load: Load, labels: Collection[str]) -> Config:
+    """Let a line know how large simulated items are, as one knows that has measured its own.
+
+    Args:
+        config: the line; sizes that it states stay.
+        load: what lies on the belt.
+        labels: the model's classes.
+    """
+    scaled = {label: of_range(*SIZE_MM[label]) for label in CLASSES}
+    known = TYPICAL_SIZES if load.sizes == "true" else scaled
+    simulated = {label: known[label] for label in known if label in labels}
+    return config.model_copy(update={"sizes": {**simulated, **config.sizes}})
 
 
 class PacedInference:

@@ -6,10 +6,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.bundle.bundle import Bundle, load_bundle
-from edge.config import Config, DecisionConfig, bin_of, decision_rules, read_config
+from edge.bundle.sizes import TYPICAL_SIZES, SizeDistribution
+from edge.config import (
+    BeltConfig,
+    Config,
+    DecisionConfig,
+    bin_of,
+    decision_rules,
+    longest_item_mm,
+    read_config,
+    sizes_of,
+)
 from edge.errors import BadInput
 from edge.inference.ood import OodDetector, OodRule, pack_detector
 from tests.support.bundles import plain_manifest
+
+OFF = DecisionConfig(sizes="off")
 
 
 def test_the_defaults_send_every_drawn_class_to_a_gated_bin():
@@ -42,6 +54,17 @@ def test_a_file_changes_what_it_names_and_nothing_else(tmp_path):
         ("bins = {a = ['PCB'], b = ['PCB']}", "two bins"),
         ("bins = {a = ['PCB']}\ngates = []", "exactly one gate"),
         ("[decision]\nthreshold = 1.5", "decision.threshold"),
+        ("[decision]\nsizes = 'no'", "decision.sizes"),
+        ("[sizes]\nTelevision = 640", "sizes.Television"),
+        ("[sizes.Television]\nmedian_mm = 640", "sizes.Television.spread"),
+        ("[sizes.Television]\nmedian_mm = 0\nspread = 0.1", "sizes.Television.median_mm"),
+        ("[sizes.Television]\nmedian_mm = -5\nspread = 0.1", "sizes.Television.median_mm"),
+        ("[sizes.Television]\nmedian_mm = inf\nspread = 0.1", "sizes.Television.median_mm"),
+        ("[sizes.Television]\nmedian_mm = nan\nspread = 0.1", "sizes.Television.median_mm"),
+        ("[sizes.Television]\nmedian_mm = true\nspread = 0.1", "sizes.Television.median_mm"),
+        ("[sizes.Television]\nmedian_mm = 9\nspread = 0", "sizes.Television.spread"),
+        ("[sizes.Television]\nmedian_mm = 9\nspread = 1\nlow = 2", "sizes.Television.low"),
+        ("[belt]\nlongest_item_mm = inf", "belt.longest_item_mm"),
         ("[belt]\nencoder = 'wheel'", "belt.encoder"),
         ("[belt]\nencoder = 'pulses'\npulse_pin = 5", "mm_per_pulse"),
         ("[belt]\npulse_pin_b = 5", "needs pulse_pin"),
@@ -108,6 +131,40 @@ def test_a_label_that_differs_only_in_how_it_is_written_is_hinted_at(
         content = {"decision": {"thresholds": {written: 0.3}}}
     with pytest.raises(BadInput, match=rf"knows no {written}; .*{hint}".replace("?", r"\?")):
         decision_rules(Config.model_validate(content), bundle)
+
+
+def test_sizes_are_configured_or_the_bundles_or_typical_where_the_camera_was_measured(calibrated):
+    mouse = SizeDistribution(median_mm=100, spread=0.1)
+    sized = replace(calibrated, manifest=calibrated.manifest.model_copy(update={"sizes": {}}))
+    measured = BeltConfig(mm_per_px=0.5)
+    typical = {label: TYPICAL_SIZES[label] for label in ("Battery", "Mouse")}
+    assert sizes_of(Config(), sized) == {}
+    assert sizes_of(Config(belt=measured), sized) == typical
+    of_bundle = sized.manifest.model_copy(update={"sizes": {"Mouse": mouse}})
+    sized = replace(sized, manifest=of_bundle)
+    assert sizes_of(Config(), sized) == {"Mouse": mouse}
+    assert sizes_of(Config(belt=measured), sized) == {**typical, "Mouse": mouse}
+    own = SizeDistribution(median_mm=300, spread=0.2)
+    config = Config(sizes={"Mouse": own})
+    assert decision_rules(config, sized).sizes == {"Mouse": own}
+    assert decision_rules(config.model_copy(update={"decision": OFF}), sized).sizes == {}
+
+
+def test_a_size_for_a_label_that_the_model_lacks_is_named(calibrated):
+    config = Config(sizes={"Phone": SizeDistribution(median_mm=140, spread=0.1)})
+    with pytest.raises(BadInput, match=r"knows no Phone.*\[sizes\]"):
+        decision_rules(config, calibrated)
+
+
+def test_what_is_longer_than_the_largest_class_cannot_be_one_item(calibrated):
+    def longest(**given):
+        config = Config.model_validate(given)
+        return longest_item_mm(config, decision_rules(config, calibrated))
+
+    large = {"sizes": {"Mouse": {"median_mm": 600.0, "spread": 0.1}}}
+    assert longest() == 260
+    assert longest(**large) == pytest.approx(600 * np.exp(0.2))
+    assert longest(**large, belt={"longest_item_mm": 500.0}) == 500
 
 
 def test_the_unknown_detector_can_be_turned_off(calibrated):

@@ -29,6 +29,7 @@ from edge.bundle.manifest import (
     OodRule,
     parse_manifest,
 )
+from edge.bundle.sizes import SizeDistribution
 from edge.errors import BadInput, EwasteError, Refused
 from edge.inference.ood import OodDetector, pack_detector
 from tests.support.bundles import PLAIN_CONTENTS, plain_manifest, reseal
@@ -359,3 +360,42 @@ def test_killed_at_any_moment_a_bundle_is_whole_or_not_there(
     assert set(found) <= {before, "none", "new"}
     assert not replacing or found.count("none") <= 1
     assert not replacing or {state[1] for state in states} == {"old", "new"}
+
+
+TELEVISION = {"median_mm": 640.0, "spread": 0.17}
+
+
+def test_a_bundle_carries_the_sizes_of_its_classes_and_without_any_has_no_such_key(
+    tmp_path: Path,
+) -> None:
+    plain = write_bundle(tmp_path / "plain", plain_manifest(), PLAIN_CONTENTS)
+    assert b'"sizes"' not in (plain.path / "manifest.json").read_bytes()
+    assert load_bundle(plain.path).manifest.sizes == {}
+    sized = plain_manifest(sizes={"Mouse": SizeDistribution.model_validate(TELEVISION)})
+    write_bundle(tmp_path / "sized", sized, PLAIN_CONTENTS)
+    assert load_bundle(tmp_path / "sized").manifest.sizes["Mouse"].median_mm == 640.0
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"Nobody": TELEVISION},
+        {"Mouse": {**TELEVISION, "median_mm": 0}},
+        {"Mouse": {**TELEVISION, "median_mm": -640}},
+        {"Mouse": {**TELEVISION, "median_mm": 1e400}},
+        {"Mouse": {**TELEVISION, "median_mm": float("nan")}},
+        {"Mouse": {**TELEVISION, "median_mm": "640"}},
+        {"Mouse": {**TELEVISION, "median_mm": True}},
+        {"Mouse": {**TELEVISION, "spread": 0}},
+        {"Mouse": {**TELEVISION, "spread": 1e9}},
+        {"Mouse": {**TELEVISION, "color": "red"}},
+        {"Mouse": {"median_mm": 640}},
+        {"Mouse": None},
+        [],
+    ],
+)
+def test_hostile_sizes_in_a_manifest_are_refused_in_one_line(plain_bundle: Bundle, wrong) -> None:
+    read = {**plain_bundle.manifest.model_dump(mode="json"), "sizes": wrong}
+    with pytest.raises(Refused, match="manifest.json") as refused:
+        parse_manifest(Path("manifest.json"), json.dumps(read).encode())
+    assert "\n" not in str(refused.value)

@@ -58,6 +58,23 @@ END;
 PRAGMA application_id = 0x45574153;
 PRAGMA user_version = 2;
 """
+SCHEMA_3 = """
+CREATE TABLE items (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    item_id TEXT NOT NULL UNIQUE, decided_at REAL, label TEXT NOT NULL, confidence REAL,
+    bin TEXT NOT NULL, reason TEXT NOT NULL, position_mm REAL, offset_mm REAL,
+    views INTEGER NOT NULL, detect_ms REAL, classify_ms REAL, verdict_ms REAL,
+    late INTEGER NOT NULL, bundle TEXT NOT NULL, length_mm REAL, top_label TEXT NOT NULL,
+    review TEXT NOT NULL, reviewed TEXT NOT NULL, detail TEXT NOT NULL DEFAULT '');
+CREATE TABLE crops (
+    sequence INTEGER PRIMARY KEY REFERENCES items ON DELETE CASCADE,
+    keep_for_review INTEGER NOT NULL, jpeg BLOB NOT NULL);
+CREATE INDEX crops_by_worth ON crops (keep_for_review, sequence);
+PRAGMA application_id = 0x45574153;
+PRAGMA user_version = 3;
+"""
+LATER = ("crop", "detail", "longer_mm")
+"""What version 2 did not keep in its items."""
 OF_1 = [name for name in (field.name for field in fields(RECORD)) if name != "detail"][:15]
 LIKE_NOTHING = "like nothing known: Mouse 91%, but its likeness "
 UNSURE = "unsure: Mouse 41% is under its threshold 60%"
@@ -78,7 +95,7 @@ def as_read(record, sentence: str):
 
 
 def write_version_2(path: Path, copies: int = 1) -> None:
-    names = [field.name for field in fields(RECORD) if field.name not in ("crop", "detail")]
+    names = [field.name for field in fields(RECORD) if field.name not in LATER]
     columns = ", ".join(names).replace("top_label", "likeliest")
     with closing(sqlite3.connect(path)) as database:
         database.executescript("PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL;")
@@ -138,6 +155,28 @@ def test_a_file_of_version_2_is_read_as_it_is_and_brought_up_to_date(tmp_path, l
     with closing(sqlite3.connect(path)) as database:
         assert {*database.execute(LISTED)} >= our_schema(), "no table tells of the version before"
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_a_file_of_version_3_is_read_as_it_is_and_brought_up_to_date(tmp_path):
+    path = tmp_path / "records.db"
+    kept = replace(RECORD, item_id="a", length_mm=81.5, top_label="Battery", reviewed="Mouse")
+    names = [field.name for field in fields(kept) if field.name not in ("crop", "longer_mm")]
+    values = [getattr(kept, name) for name in names]
+    values[names.index("reason")] = kept.reason.value
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript(SCHEMA_3)
+        marks = ", ".join("?" * len(names))
+        database.execute(f"INSERT INTO items ({', '.join(names)}) VALUES ({marks})", values)
+        database.execute("INSERT INTO crops VALUES (1, 0, ?)", (kept.crop,))
+        database.commit()
+    with Store(path, read_only=True) as store:
+        assert list(store.all()) == [kept] and store.crop("a") == kept.crop
+    measured = replace(RECORD, item_id="b", longer_mm=104.5)
+    with Store(path) as store:
+        store.append([measured])
+        assert list(store.all()) == [kept, measured]
+    with closing(sqlite3.connect(path)) as database:
+        assert {*database.execute(LISTED)} >= our_schema()
 
 
 def test_a_file_of_version_2_exports_the_same_rows_before_and_after(tmp_path):

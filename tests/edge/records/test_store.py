@@ -200,8 +200,8 @@ def test_other_databases_and_newer_versions_are_refused(tmp_path):
     Store(newer).close()
     with sqlite3.connect(newer) as database:
         database.execute("ALTER TABLE items ADD COLUMN weight_g REAL")
-        database.execute("PRAGMA user_version = 4")
-    for path, expected in ((other, "not a file of item records"), (newer, "version 4")):
+        database.execute("PRAGMA user_version = 5")
+    for path, expected in ((other, "not a file of item records"), (newer, "version 5")):
         for open_it in (Store, StoreWriter, lambda path: Store(path, read_only=True)):
             with pytest.raises(BadInput, match=expected):
                 open_it(path)
