@@ -1,10 +1,13 @@
-"""Convert a training run to a bundle: python convert/quantize.py --run RUN --data DIR --out OUT."""
+"""Convert a training run to a bundle: python convert/quantize.py --run RUN --data DIR --out OUT.
+
+With --keras FILE instead of --run, it converts a Keras classifier that was trained elsewhere.
+"""
 
 import logging
 import os
 import platform
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timezone
 from importlib.metadata import version
@@ -16,6 +19,8 @@ import typer
 from rich.table import Table
 
 import edge
+from convert.imported.affine import PREPROCESSINGS
+from convert.imported.imported_run import ImportOptions, import_run
 from convert.proof.dataset import (
     PhotoSplit,
     find_comparison_splits,
@@ -71,7 +76,7 @@ from edge.photos.reading import read_photos
 from edge.quiet import quiet
 from edge.terminal import out as results
 from train.command import command, print_json, print_table, problem
-from train.evaluation.predictor import tflite_answers
+from train.evaluation.predictor import AnswerBatch, tflite_answers
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -111,6 +116,8 @@ class ConversionOptions:
         notes: a Markdown file to append to the model card.
         line: the configuration of the line, for its bins.
         sign: a private key to sign the bundle with (`ewaste-edge keygen`).
+        reference: makes the batch predictor that the variants are compared with out of that of the
+            run's model; None: they are compared with the run's model itself.
     """
 
     run: Path
@@ -131,6 +138,7 @@ class ConversionOptions:
     notes: Path | None = None
     line: Config = field(default_factory=Config)
     sign: Path | None = None
+    reference: Callable[[AnswerBatch], AnswerBatch] | None = None
 
     def beside(self, suffix: str) -> Path:
         """The path of a report next to the bundle, not inside it, since it may show photos."""
@@ -245,6 +253,22 @@ def quantize(options: ConversionOptions) -> ConversionResult:
         raise EwasteError(f"{problem(error, options.out)}; {hint}") from None
 
 
+def quantize_imported(source: ImportOptions, options: ConversionOptions) -> ConversionResult:
+    """Convert a Keras classifier that was trained elsewhere, compared with its own pipeline.
+
+    Args:
+        source: the classifier.
+        options: how to convert it; `run` and `reference` are replaced.
+
+    Raises:
+        As `quantize` and `convert.imported.imported_run.import_run`.
+    """
+    check_replaceable(options.out)
+    with tempfile.TemporaryDirectory(prefix="ewaste-import-") as scratch:
+        imported = import_run(source, Path(scratch))
+        return quantize(replace(options, run=imported.path, reference=imported.answers))
+
+
 def _prepare(
     run: Run,
     *,
@@ -269,7 +293,10 @@ def _prepare(
     names = ", ".join(dict.fromkeys(("Keras", FP32, *options.variants)))
     log.info(f"comparing {names} on {len(images.names)} photos")
     temperature = run.calibration.parameters.temperature
-    keras = run_model(tflite.float_answers(model), images.pixels, temperature, "running Keras")
+    answer = tflite.float_answers(model)
+    if options.reference is not None:
+        answer = options.reference(answer)
+    keras = run_model(answer, images.pixels, temperature, "running Keras")
     evaluator = VariantEvaluator(
         images,
         keras,
@@ -537,12 +564,27 @@ def _show(result: ConversionResult, options: ConversionOptions) -> None:
 
 def main(
     *,
-    run: Annotated[Path, typer.Option(help="directory of the training run")],
     data: Annotated[
         list[Path],
         typer.Option(help="dataset, a folder or a CSV file, as for training; repeatable"),
     ],
     out: Annotated[Path, typer.Option(help="directory of the new bundle")],
+    run: Annotated[Path | None, typer.Option(help="directory of the training run")] = None,
+    keras: Annotated[
+        Path | None,
+        typer.Option(help="Keras model trained elsewhere (.keras or .h5), instead of --run"),
+    ] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(help="text file for --keras: one label a line, in the order of the outputs"),
+    ] = None,
+    preprocessing: Annotated[
+        str | None,
+        typer.Option(
+            help="what the training of --keras did to RGB pixels: "
+            f"{', '.join(PREPROCESSINGS[:-1])} or {PREPROCESSINGS[-1]}"
+        ),
+    ] = None,
     variants: Annotated[
         str,
         typer.Option(help=f"'all' or names from {','.join(VARIANTS)}; int8 becomes the bundle"),
@@ -594,13 +636,14 @@ def main(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print the figures as JSON")] = False,
 ) -> None:
-    """Convert a run to a bundle and check its parity.
+    """Convert a run, or a Keras model trained elsewhere, to a bundle and check its parity.
 
     Exit codes: 0 done, 1 failed, 2 bad input, 3 refused by the gate.
     """
     with command(out):
+        source = _find_source(run, keras, labels=labels, preprocessing=preprocessing)
         options = ConversionOptions(
-            run=run,
+            run=run or out,
             data=tuple(data),
             out=out,
             variants=VARIANTS
@@ -613,7 +656,7 @@ def main(
             gate=read_gate(gate),
             slow_images=slow_images,
             threads=threads,
-            image_size=image_size,
+            image_size=None if source else image_size,
             keep_float=_parse_names("--keep-float", keep_float, ("none", "auto"))[0] == "auto",
             explain=explain,
             models=models,
@@ -621,7 +664,11 @@ def main(
             line=read_config(line),
             sign=sign,
         )
-        result = quantize(options)
+        if source is None:
+            result = quantize(options)
+        else:
+            source = replace(source, data=options.data, image_size=image_size, seed=seed)
+            result = quantize_imported(source, options)
         if as_json:
             print_json(_figures(result, options))
         else:
@@ -629,6 +676,27 @@ def main(
         if result.chosen.failed:
             report = options.beside("parity.html")
             raise Refused("; ".join(result.chosen.failed) + f"; no bundle, see {report}")
+
+
+def _find_source(
+    run: Path | None, keras: Path | None, *, labels: Path | None, preprocessing: str | None
+) -> ImportOptions | None:
+    """The classifier to import; None: a run is converted.
+
+    Raises:
+        BadInput: there is neither a run nor a classifier, or both, or an option of one is missing
+            or belongs to the other.
+    """
+    if (run is None) == (keras is None):
+        raise BadInput("give either --run, a training run, or --keras, a model trained elsewhere")
+    if keras is None:
+        if labels is not None or preprocessing is not None:
+            raise BadInput("--labels and --preprocessing go with --keras; a run has its own")
+        return None
+    if labels is None or preprocessing is None:
+        raise BadInput(f"{keras}: --keras needs --labels FILE and --preprocessing NAME")
+    (mode,) = _parse_names("--preprocessing", preprocessing, PREPROCESSINGS)
+    return ImportOptions(model=keras, labels=labels, preprocessing=mode, data=())
 
 
 def _parse_names(option: str, value: str, known: Sequence[str]) -> tuple[str, ...]:

@@ -8,15 +8,14 @@ from edge.bundle.manifest import DatasetParity, Manifest
 CARD = """\
 # {name}
 
-An 8-bit ResNet50 that classifies electronic waste in an image, for sorting on a conveyor belt with
+An 8-bit {network} that classifies electronic waste in an image, for sorting on a conveyor belt with
 ewaste-edge.
 
 ## What it is
 
 - Classes: {labels}.
 - Input: one image, uint8 [1, {size}, {size}, 3], raw RGB. Pad to a square by repeating
-  the border, then resize (`edge/inference/preprocess.py`). The ImageNet normalization is folded
-  into the first layer.
+  the border, then resize (`edge/inference/preprocess.py`). {normalization}
 - Outputs: `logits` int8 [1, {classes}] and `embedding` int8 [1, features]. The softmax of the
   logits at temperature {temperature:g} gives the probabilities.
 - {decided}
@@ -25,7 +24,7 @@ ewaste-edge.
 
 ## Training data
 
-Fine-tuned from {weights} on the photos of {data} (seed {training_seed}). The photos are not part of
+{origin} The photos are not part of
 the bundle. The SHA-256 over all photos used for calibration and comparison is `{dataset}`.
 
 Metrics of the training run:
@@ -90,9 +89,7 @@ def write_card(manifest: Manifest, run: Run) -> str:
         extent=_extent(manifest.float_layers),
         quantizer=manifest.calibration.quantizer,
         calibration_seed=manifest.calibration.seed,
-        weights=_initial_weights(run.weights),
-        data=" and ".join(run.data),
-        training_seed=run.seed,
+        **_origin(run),
         dataset=manifest.dataset,
         training=_table(sorted(manifest.training.items())),
         images=parity.images,
@@ -117,6 +114,27 @@ def write_card(manifest: Manifest, run: Run) -> str:
         lost=max((figures.lost for figures in parity.classes.values()), default=0),
         step=100 / parity.images,
     )
+
+
+def _origin(run: Run) -> dict[str, str]:
+    """What the network is, how it takes pictures, and where its weights come from."""
+    data = " and ".join(run.data)
+    imported = run.figures.get("imported_from")
+    if imported is None:
+        return {
+            "network": "ResNet50",
+            "normalization": "The ImageNet normalization is folded\n  into the first layer.",
+            "origin": f"Fine-tuned from {_initial_weights(run.weights)} on the photos of {data} "
+            f"(seed {run.seed}).",
+        }
+    folded = run.figures.get("preprocessing_folded") is True
+    where = "is part of the first convolution" if folded else "is the first layer"
+    return {
+        "network": "network",
+        "normalization": f"The preprocessing\n  `{run.figures.get('preprocessing')}` {where}.",
+        "origin": f"Trained elsewhere and imported from `{imported}`. Its temperature, thresholds, "
+        f"and detector were fitted\non the photos of {data}.",
+    }
 
 
 def _decided(manifest: Manifest) -> str:

@@ -69,7 +69,7 @@ def read_weights(path: Path, expected: Mapping[str, Shapes]) -> Stored:
     try:
         return _read(path, expected)
     except UNREADABLE as error:
-        kind = _kind(path)
+        kind = foreign_kind(path)
         if kind is None:
             reason = (str(error).strip("'\"").splitlines() or [type(error).__name__])[0]
             kind = f"not a Keras weights file, or damaged or cut off ({reason})"
@@ -81,7 +81,7 @@ def _read(path: Path, expected: Mapping[str, Shapes]) -> Stored:
         return _read_h5(path, expected)
     with zipfile.ZipFile(path) as archive:
         if INSIDE not in archive.namelist():
-            raise BadInput(f"{path}: {_kind(path) or 'no file of Keras'}; {TAKEN}")
+            raise BadInput(f"{path}: {foreign_kind(path) or 'no file of Keras'}; {TAKEN}")
         if archive.getinfo(INSIDE).file_size > MOST_BYTES:
             raise BadInput(f"{path}: holds more than {MOST_BYTES >> 30} GB of weights")
         return _read_h5(io.BytesIO(archive.read(INSIDE)), expected)
@@ -165,8 +165,12 @@ def _no_file(path: Path) -> str:
     return "no such weights file (or use --weights imagenet or none)"
 
 
-def _kind(path: Path) -> str | None:
-    """What a file is that is none of Keras, as far as its name and first bytes tell."""
+def foreign_kind(path: Path, name: str | None = None) -> str | None:
+    """What a file is that is none of Keras, as far as its name and first bytes tell.
+
+    `name` is that of the file, where `path` is a copy of another name.
+    """
+    named = Path(path.name if name is None else name)
     by_name = {
         ".onnx": "an ONNX model",
         ".pt": "a PyTorch file",
@@ -188,9 +192,9 @@ def _kind(path: Path) -> str | None:
         return "empty"
     if head[4:8] == b"TFL3":
         return by_name[".tflite"]
-    if ".data-" in path.name:
+    if ".data-" in named.name:
         return by_name[".ckpt"]
-    return by_name.get(path.suffix.lower())
+    return by_name.get(named.suffix.lower())
 
 
 if __name__ == "__main__":
