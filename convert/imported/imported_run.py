@@ -16,6 +16,7 @@ from edge.errors import BadInput
 from edge.labels import also_called, labels_problem, normalized
 from edge.photos.dataset import find_dataset
 from edge.photos.listing import SPLIT_FILE, listing_text
+from train.command import load_tensorflow
 from train.data.dataset import Dataset, read_dataset
 from train.evaluation.options import CalibrationOptions
 from train.evaluation.predictor import AnswerBatch
@@ -98,6 +99,7 @@ def import_run(options: ImportOptions, scratch: Path) -> ImportedRun:
     log.info(f"takes {found.size} px; preprocessing '{options.preprocessing}' {where}")
     dataset = _in_order(read_dataset(options.data, found.size, options.seed), labels)
     _write_split(run, dataset)
+    load_tensorflow()
     from convert.imported.pipeline import Pipeline, load_original
     from train.evaluation.calibrate import calibrate_run, describe
 
