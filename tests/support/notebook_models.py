@@ -15,7 +15,7 @@ def draw_notebook_data(folder: Path) -> None:
     """Draw `train/`, `val/` and `test/`; every photo shows an item of its own."""
     from edge.synthetic.items import draw_item
 
-    for split, first, count in (("train", 0, 24), ("val", 100, 12), ("test", 200, 12)):
+    for split, first, count in (("train", 0, 24), ("val", 100, 16), ("test", 200, 16)):
         for label in NOTEBOOK_LABELS:
             (folder / split / label).mkdir(parents=True)
             for seed in range(first, first + count):
