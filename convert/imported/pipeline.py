@@ -3,6 +3,7 @@
 Importing this module imports Keras, which takes seconds and prints to stderr.
 """
 
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +33,8 @@ def load_original(path: Path, stored: StoredModel, shown: Path) -> keras.Model:
     try:
         if stored.suffix == ".h5":
             return keras.models.load_model(path, compile=False, safe_mode=True)
-        model = keras.saving.deserialize_keras_object(stored.config, safe_mode=True)
+        config = deepcopy(stored.config)  # Keras takes it apart
+        model = keras.saving.deserialize_keras_object(config, safe_mode=True)
         model.load_weights(path)
         return model
     except EwasteError:

@@ -394,7 +394,7 @@ def _normalization(layer: keras.layers.Normalization) -> tuple[np.ndarray, np.nd
 
 def _one_channel(value: _Unprocessed, key: Any) -> _Unprocessed | None:
     """`picture[..., number]`, as `preprocess_input` takes a picture apart."""
-    if value.single or not isinstance(key, tuple) or len(key) not in (2, 4):
+    if value.single or not isinstance(key, list | tuple) or len(key) not in (2, 4):
         return None
     *before, number = key
     whole = all(each is Ellipsis or each == slice(None) for each in before)

@@ -142,7 +142,7 @@ def of_pixels():
         (lambda: classifier(image=picture(side=16)), "takes 16 px; 32 to 512 are possible"),
         (lambda: classifier(image=picture(channels=1)), "no picture of 3 channels"),
         (lambda: classifier(image=picture(channels=4)), "no picture of 3 channels"),
-        (lambda: classifier(image=keras.Input((32, 48, 3))), "32 x 48 px, which is no square"),
+        (lambda: classifier(image=keras.Input((32, 48, 3))), "48 x 32 px, which is no square"),
         (lambda: keras.Sequential([layers.Flatten(), layers.Dense(4)]), "has no input shape"),
     ],
 )
