@@ -14,13 +14,18 @@ from train.augmentation.augment import Augmenter
 CACHING_BATCH = 32
 
 Take = Callable[[np.ndarray, int], np.ndarray]
-"""(photos int [B], epoch) -> what is known of them in that epoch, float32 [B, ...]."""
+"""(photos int [B], pass) -> what is known of them in that pass, float32 [B, ...]."""
+
+LEAST_BATCHES = 10
+"""Batches of an epoch, at least: the schedule and the averaging of the weights need their steps,
+however few photos there are."""
 
 
 class Batches(keras.utils.PyDataset):
     """The batches of one epoch: inputs float32 [B, ...], targets float32 [B, classes], weights [B].
 
-    Which photos meet in which batch depends on the seed and the epoch only.
+    Few photos are passed over several times, each time in other views, so that an epoch has
+    `LEAST_BATCHES`. Which photos meet in which batch depends on the seed and the epoch only.
     """
 
     def __init__(
@@ -39,7 +44,7 @@ class Batches(keras.utils.PyDataset):
         """`take` gives float32 [B, ...] of photos in an epoch.
 
         Args:
-            take: (photos int [B], epoch) -> float32 [B, ...].
+            take: (photos int [B], pass) -> float32 [B, ...].
             rows: int [n], the photos of this training.
             targets: float32 [all photos, classes].
             weights: float32 [all photos], of the loss.
@@ -54,18 +59,25 @@ class Batches(keras.utils.PyDataset):
         self._take, self._targets, self._weights = take, targets, weights
         self._batch, self._seed, self._epoch, self._mixup = batch, seed, epoch, mixup
         self._teach = teach
-        self._order = np.random.default_rng((seed, epoch)).permutation(rows)
+        self._of_a_pass = -(-len(rows) // batch)
+        passes = passes_of_an_epoch(len(rows), batch)
+        self._passes = [epoch * passes + number for number in range(passes)]
+        self._orders = [
+            np.random.default_rng((seed, number)).permutation(rows) for number in self._passes
+        ]
 
     def __len__(self) -> int:
-        return -(-len(self._order) // self._batch)
+        return self._of_a_pass * len(self._passes)
 
     def __getitem__(self, index: int) -> tuple:
         # Sorted within the batch: neighboring reads are kinder to a cache larger than the memory.
-        chosen = np.sort(self._order[index * self._batch : (index + 1) * self._batch])
-        inputs, targets = self._take(chosen, self._epoch), self._targets[chosen]
+        turn, place = divmod(index, self._of_a_pass)
+        order, number = self._orders[turn], self._passes[turn]
+        chosen = np.sort(order[place * self._batch : (place + 1) * self._batch])
+        inputs, targets = self._take(chosen, number), self._targets[chosen]
         classes = targets.shape[1]
         if self._teach:
-            targets = np.hstack([targets, self._teach(chosen, self._epoch)])
+            targets = np.hstack([targets, self._teach(chosen, number)])
         if self._mixup:
             rng = np.random.default_rng((self._seed, self._epoch, index))
             inputs, targets = mixed(inputs, targets, self._mixup, rng)
@@ -74,6 +86,11 @@ class Batches(keras.utils.PyDataset):
             return inputs, targets, weights
         pair = targets[:, :classes], targets[:, classes:]
         return inputs, pair, (weights, np.ones_like(weights))
+
+
+def passes_of_an_epoch(photos: int, batch: int) -> int:
+    """How often an epoch passes over the photos."""
+    return -(-LEAST_BATCHES // -(-photos // batch))
 
 
 def mixed(

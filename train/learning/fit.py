@@ -27,15 +27,18 @@ from train.learning.features import (
     features_of,
     from_cache,
     from_photos,
+    passes_of_an_epoch,
     views_of,
 )
 from train.learning.model import (
+    HEAD,
     Network,
     before_boundary,
     behind_boundary,
     set_trainable,
     with_teacher_output,
 )
+from train.learning.probe import MOST_FITTED, fit_head, settle_normalization
 from train.learning.recipe import Phase, Recipe, plan_phases
 from train.learning.teacher import Teacher, centered_unit
 
@@ -201,6 +204,9 @@ def fit(
         set_trainable(network, part, phase.unfrozen)
         started = time.monotonic()
         sources = _sources(network, phase, material, recipe, on_step)
+        starts = not arrays and phase.boundary is not None and HEAD in network.new_layers
+        if starts:
+            _start_as_probe(network, part, phase, sources=sources, material=material, recipe=recipe)
         state["seconds_caching"] += time.monotonic() - started
         student = part
         if material.teacher:
@@ -217,6 +223,8 @@ def fit(
         )
         if arrays:
             trainer.restore(arrays)
+        elif starts:
+            state["least"] = trainer.judge()[0]  # what is kept is no worse than the start
         arrays = {}
         while not trainer.done(state):
             _train_epoch(trainer, state, on_step)
@@ -226,6 +234,37 @@ def fit(
         trainer.leave_at_best()
         state = {**state, "phase": number + 1, "epoch": 0}
     return state["history"], _seconds(state)
+
+
+def _start_as_probe(
+    network: Network,
+    part: keras.Model,
+    phase: Phase,
+    *,
+    sources: _Sources,
+    material: Material,
+    recipe: Recipe,
+) -> None:
+    """Set the head to what separates the classes best before anything else has learned."""
+    settle_normalization(part, sources.take, material.train, network.new_layers, recipe.seed)
+    assert phase.boundary is not None
+    first = network.model.get_layer(phase.boundary).output
+    embed = keras.Model(first, network.model.get_layer("embedding").output)
+    labeled = material.train[material.classes[material.train] >= 0]
+    views = max(1, min(recipe.views, MOST_FITTED // len(labeled)))
+    embeddings = [
+        np.asarray(embed.predict_on_batch(sources.take(labeled[start : start + 64], view)))
+        for view in range(views)
+        for start in range(0, len(labeled), 64)
+    ]
+    kernel, bias = fit_head(
+        np.concatenate(embeddings),
+        np.tile(material.classes[labeled], views),
+        groups=np.tile(labeled, views),
+        count=part.output_shape[-1],
+        seed=recipe.seed,
+    )
+    network.model.get_layer(HEAD).set_weights([kernel, bias])
 
 
 class _Trainer:
@@ -256,7 +295,9 @@ class _Trainer:
         self._best = [np.array(each) for each in part.get_weights()]
 
     def _compile(self) -> None:
-        steps = self.phase.epochs * -(-len(self._rows) // self.recipe.batch)
+        of_a_pass = -(-len(self._rows) // self.recipe.batch)
+        passes = passes_of_an_epoch(len(self._rows), self.recipe.batch)
+        steps = self.phase.epochs * passes * of_a_pass
         schedule = keras.optimizers.schedules.CosineDecay(
             0.0, steps, warmup_target=self.phase.learning_rate, warmup_steps=max(1, steps // 20)
         )
@@ -303,10 +344,11 @@ class _Trainer:
                 values[-1] for name, values in fitted.items() if name.endswith("accuracy")
             )
         with self._averaged():
-            figures["val_loss"], figures["val_accuracy"] = self._judge()
+            figures["val_loss"], figures["val_accuracy"] = self.judge()
         return self._replicas.agreed(figures) if self._replicas else figures
 
-    def _judge(self) -> tuple[float, float]:
+    def judge(self) -> tuple[float, float]:
+        """Loss and accuracy of the weights as they are on the validation photos."""
         inputs, classes = self._sources.validation
         probabilities = np.concatenate(
             [

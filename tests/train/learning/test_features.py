@@ -3,7 +3,15 @@ import numpy as np
 import pytest
 
 from train.augmentation.augment import augment, belt_augmenter, plain_augmenter
-from train.learning.features import Batches, cache_features, features_of, from_cache, mixed
+from train.learning.features import (
+    LEAST_BATCHES,
+    Batches,
+    cache_features,
+    features_of,
+    from_cache,
+    mixed,
+    passes_of_an_epoch,
+)
 
 
 def photos_of(count):
@@ -87,10 +95,31 @@ def batches(epoch, mixup=0.0):
     )
 
 
-def test_batches_bring_every_photo_once_an_epoch_in_another_order_each_time():
-    seen = [np.concatenate([each[0][:, 0, 0, 0] for each in batches(epoch)]) for epoch in (0, 1)]
-    assert sorted(seen[0]) == sorted(seen[1]) == list(range(3, 13))
-    assert list(seen[0]) != list(seen[1])
+def test_batches_bring_every_photo_once_a_pass_in_another_order_each_time():
+    passes = passes_of_an_epoch(10, 4)
+    assert passes == 4 and passes_of_an_epoch(4 * LEAST_BATCHES, 4) == 1
+    seen = []
+    for epoch in (0, 1):
+        each = np.concatenate([batch[0][:, 0, 0, 0] for batch in batches(epoch)])
+        seen += [tuple(part) for part in each.reshape(passes, 10)]
+    assert all(sorted(part) == list(range(3, 13)) for part in seen)
+    assert len(set(seen)) == 2 * passes
+
+
+def test_each_pass_sees_other_views():
+    taken = []
+    few = Batches(
+        lambda chosen, number: taken.append(number) or np.zeros((len(chosen), 1)),
+        np.arange(5),
+        targets=np.eye(5),
+        weights=np.ones(5),
+        batch=2,
+        seed=0,
+        epoch=3,
+    )
+    for place in range(len(few)):
+        few[place]
+    assert len(few) == 12 and taken == [12] * 3 + [13] * 3 + [14] * 3 + [15] * 3
     for inputs, targets, _ in batches(0):
         np.testing.assert_array_equal(targets.argmax(axis=1), inputs[:, 0, 0, 0])
 
