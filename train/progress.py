@@ -72,11 +72,17 @@ HANDLER = ConsoleHandler()
 
 
 def install_handler() -> None:
-    """Show the log lines of training, conversion and benchmarks, and the device's warnings."""
-    for name in ("train", "convert", "benchmarks"):
-        logging.getLogger(name).addHandler(HANDLER)
-        logging.getLogger(name).setLevel(logging.INFO)
-    logging.getLogger("edge").addHandler(HANDLER)
+    """Show the log lines of training, conversion and benchmarks, and the device's warnings.
+
+    They go no further: TensorFlow's converter gives the root logger a handler of its own, which
+    would show each line again.
+    """
+    for name in ("train", "convert", "benchmarks", "edge"):
+        logger = logging.getLogger(name)
+        logger.addHandler(HANDLER)
+        logger.propagate = False
+        if name != "edge":
+            logger.setLevel(logging.INFO)
 
 
 @contextmanager
