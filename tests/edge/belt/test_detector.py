@@ -4,7 +4,7 @@ import pytest
 
 from edge.belt.detector import Detector
 from edge.belt.geometry import Box, Geometry
-from edge.belt.touching import multi_object_score
+from edge.belt.touching import multi_object_score, shape_of
 from edge.simulator.layout import place_items
 from edge.simulator.pieces import drawn_pieces
 from edge.simulator.scene import Scene
@@ -43,7 +43,7 @@ def test_finds_items_of_any_brightness_in_the_very_first_frame(color):
         filled(frame, box, color)
     found = Detector(VIEW).detect(frame)
     assert [apart(one.box, box) <= 8 for one, box in zip(found, boxes, strict=True)] == [True] * 2
-    assert all(one.whole and multi_object_score(one.outline) < 0 for one in found)
+    assert all(one.whole and multi_object_score(shape_of(one.outline)) < 0 for one in found)
 
 
 def test_empty_belt_and_specks_are_nothing():
@@ -67,7 +67,7 @@ def test_outline_whose_inside_looks_like_the_belt_is_one_whole_object():
     cv2.rectangle(frame, (400, 200), (700, 420), (200, 200, 200), 10)
     (found,) = Detector(VIEW).detect(frame)
     assert apart(found.box, Box(395, 195, 706, 426)) <= 8
-    assert not found.touching and multi_object_score(found.outline) < 0
+    assert not found.touching and multi_object_score(shape_of(found.outline)) < 0
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_objects_against_each_other_are_touching(gap_px):
     filled(frame, Box(300, 100, 500, 320), (240, 240, 240))
     filled(frame, Box(500 + gap_px, 260, 700 + gap_px, 460), (20, 20, 20))
     (found,) = Detector(VIEW).detect(frame)
-    assert multi_object_score(found.outline) > 0
+    assert multi_object_score(shape_of(found.outline)) > 0
 
 
 def test_an_object_with_a_cable_is_not_touching():
@@ -100,7 +100,7 @@ def test_an_object_with_a_cable_is_not_touching():
     cv2.ellipse(frame, (560, 300), (120, 60), 0, 180, 360, (15, 15, 15), 6)
     (found,) = Detector(VIEW).detect(frame)
     assert found.box.right > 650
-    assert not found.touching and multi_object_score(found.outline) < 0
+    assert not found.touching and multi_object_score(shape_of(found.outline)) < 0
 
 
 def test_follows_slowly_fading_light():
