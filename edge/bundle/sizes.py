@@ -4,7 +4,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
+
+from edge.limits import within
 
 RANGE_SPREADS = 4.0
 """From the low to the high end of a typical range, in standard deviations: 95 % lie within."""
@@ -24,8 +26,8 @@ class SizeDistribution(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
-    median_mm: Annotated[float, Field(ge=SHORTEST_MM, le=LONGEST_MM)]
-    spread: Annotated[float, Field(ge=LEAST_SPREAD, le=MOST_SPREAD)]
+    median_mm: Annotated[float, within(SHORTEST_MM, LONGEST_MM)]
+    spread: Annotated[float, within(LEAST_SPREAD, MOST_SPREAD)]
 
     def deviation(self, longer_mm: float) -> float:
         """How far a longer side (mm, > 0) is from the median, in standard deviations."""

@@ -29,6 +29,7 @@ MINIMAL = {
         "gates": [{"bin": "a", "distance_mm": 700}],
         "mqtt": {"host": "h"},
         "modbus": {"host": "h"},
+        "sizes": {"PCB": {"median_mm": 100.0, "spread": 0.2}},
     },
     Scenario: {"belt": [{"seconds": 60, "speed_mm_s": 250}]},
 }
