@@ -31,7 +31,7 @@ MOST_LABEL_BYTES = 2**20
 TRIED_PHOTOS = 64
 """Val photos that the other ways to preprocess are tried on."""
 SURE = 0.01
-"""Largest p-value at which another way is said to be better."""
+"""Largest p-value at which another way is reported as better."""
 
 
 @dataclass(frozen=True)

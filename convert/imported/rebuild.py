@@ -108,7 +108,7 @@ def rebuild(original: keras.Model, size: int | None, preprocessing: str) -> Rebu
     return Rebuilt(model, folded=not graph.materialized, gives_logits=head.gives_logits)
 
 
-def input_size(model: keras.Model, wanted: int | None) -> int:
+def input_size(model: keras.Model, asked: int | None) -> int:
     """Height and width of the input, px.
 
     Raises:
@@ -133,11 +133,11 @@ def input_size(model: keras.Model, wanted: int | None) -> int:
     height, width, _ = shape
     if height != width:
         raise BadInput(f"its model takes pictures of {width} x {height} px, which is no square")
-    if height is None and wanted is None:
+    if height is None and asked is None:
         raise BadInput("its model takes any size; choose one with --image-size")
-    if height is not None and wanted not in (None, height):
+    if height is not None and asked not in (None, height):
         raise BadInput(f"its model takes {height} px only; leave --image-size out")
-    side = int(height if wanted is None else wanted)
+    side = int(height if asked is None else asked)
     if not SMALLEST <= side <= LARGEST:
         raise BadInput(f"its model takes {side} px; {SMALLEST} to {LARGEST} are possible")
     return side

@@ -151,7 +151,7 @@ def test_the_command_writes_masks_that_laying_on_other_backgrounds_then_takes(cu
 
 def test_a_training_takes_its_masks_and_one_continued_takes_them_again(cut, tmp_path):
     job = Job((cut / "data",), "none", image_size=48, masks=cut / "masks")
-    dataset = read(job, print)
+    dataset = read(job)
     paths = [*dataset.train.paths, *dataset.val.paths]
     whole = np.full((96, 90), 255, np.uint8)
     whole[:, :12] = 0

@@ -97,7 +97,7 @@ def write_lambda(path: Path) -> None:
     keras.Model(image, keras.layers.Dense(4, activation="softmax")(x)).save(path)
 
 
-def spoil(what: str, folder: Path, scratch: Path) -> tuple[Path, list[str]]:
+def corrupted(what: str, folder: Path, scratch: Path) -> tuple[Path, list[str]]:
     """A model file that cannot become a bundle, and further options."""
     good, model = folder / "unit.keras", scratch / "model.keras"
     if what == "lambda":
@@ -148,7 +148,7 @@ def spoil(what: str, folder: Path, scratch: Path) -> tuple[Path, list[str]]:
 def test_bad_input_is_one_line_and_leaves_nothing(
     notebooks: Path, tmp_path: Path, what: str, line: str
 ) -> None:
-    model, options = spoil(what, notebooks, tmp_path)
+    model, options = corrupted(what, notebooks, tmp_path)
     out = tmp_path / "written" / "bundle"
     result = quantize(notebooks, model, out, *options)
     assert result.exit_code == 2, result.output

@@ -230,6 +230,7 @@ def test_a_locked_file_delays_the_writer_but_not_the_line(tmp_path, injected, lo
         90,
     )
     assert "locked" in status.error
+    wait_until(lambda: logged)  # after the status
     assert logged == [status.error], "logged once"
     blocker.close()
     back_s = wait_until(lambda: writer.status.error is None)
