@@ -123,8 +123,14 @@ def test_a_killed_line_leaves_no_page_and_no_lock_and_a_hang_up_is_an_end(fake_p
     port, state = free_port(), fake_page / "st"
     with mjpeg_camera() as camera:
         command = line_of(fake_page, camera.url, port)
-        first = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-        wait_until(lambda: answers("127.0.0.1", port, 1) and read_status(state), 60)
+        with (fake_page / "first.log").open("wb") as reports:
+            first = subprocess.Popen(command, stderr=reports)
+        wait_until(
+            lambda: first.poll() is not None
+            or (answers("127.0.0.1", port, 1) and read_status(state)),
+            60,
+        )
+        assert first.poll() is None, (fake_page / "first.log").read_text()
         started = time.monotonic()
         second = subprocess.run(command, capture_output=True, text=True, timeout=60)
         assert second.returncode == 2, second.stderr
