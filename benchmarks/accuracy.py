@@ -14,7 +14,6 @@ from edge.errors import BadInput
 from edge.photos.dataset import find_photos
 from edge.photos.reading import read_photos
 from train.command import command
-from train.evaluation.metrics import measure
 
 
 def evaluate(bundle_path: Path, photos: Path) -> dict:
@@ -23,6 +22,8 @@ def evaluate(bundle_path: Path, photos: Path) -> dict:
     Raises:
         EwasteError: the bundle or the photos cannot be used.
     """
+    from train.evaluation.metrics import measure  # slow: it brings scikit-learn
+
     bundle, classifier = verify(bundle_path).require()
     found = find_photos(photos)
     unknown = sorted({photo.label for photo in found} - set(bundle.labels))
