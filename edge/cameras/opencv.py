@@ -3,6 +3,7 @@
 import os
 import re
 from pathlib import Path
+from threading import Lock
 
 # Failures are reported in one line of our own. OpenCV's FFmpeg reads this once, at its first use.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
@@ -22,6 +23,8 @@ STREAM_OPTIONS = (
 FILE_OPTIONS = "protocol_whitelist;file"
 """Ditto. A file may be a list of other files and addresses; those of the network are not asked."""
 _VARIABLE = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
+_OPENING = Lock()
+"""Held while the variable is set: each opening has its own options."""
 
 
 def open_stream(address: str) -> cv2.VideoCapture | None:
@@ -61,15 +64,19 @@ def _opened_by_ffmpeg(source: str, options: str) -> cv2.VideoCapture | None:
     asked += [cv2.CAP_PROP_READ_TIMEOUT_MSEC, timeout_ms]
     # A thread each for decoding costs memory on a small device, and the model wants the cores.
     asked += [cv2.CAP_PROP_N_THREADS, 1]
-    given = os.environ.get(_VARIABLE)
-    os.environ.setdefault(_VARIABLE, options)
-    try:
-        return _if_open(cv2.VideoCapture(source, cv2.CAP_FFMPEG, asked))
-    except cv2.error:
-        return None
-    finally:
-        if given is None:
-            del os.environ[_VARIABLE]
+    with _OPENING:
+        given = os.environ.get(_VARIABLE)
+        # A process that starts while another one opens something inherits what that one set.
+        ours = given in (None, STREAM_OPTIONS, FILE_OPTIONS)
+        if ours:
+            os.environ[_VARIABLE] = options
+        try:
+            return _if_open(cv2.VideoCapture(source, cv2.CAP_FFMPEG, asked))
+        except cv2.error:
+            return None
+        finally:
+            if ours:
+                del os.environ[_VARIABLE]
 
 
 def _hush() -> None:

@@ -29,6 +29,9 @@ def write_page(folder: Path) -> None:
     """Make the small page what `python -m edge.panel` runs in a folder."""
     package = folder / "edge"
     (package / "panel").mkdir(parents=True)
-    (package / "__init__.py").touch()
+    # All but the page is still that of the project.
+    (package / "__init__.py").write_text(
+        "from pkgutil import extend_path\n\n__path__ = extend_path(__path__, __name__)\n"
+    )
     (package / "panel" / "__init__.py").touch()
     (package / "panel" / "__main__.py").write_text(PAGE)
