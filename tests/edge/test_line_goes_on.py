@@ -126,8 +126,9 @@ def test_a_killed_line_leaves_no_page_and_no_lock_and_a_hang_up_is_an_end(fake_p
         with (fake_page / "first.log").open("wb") as reports:
             first = subprocess.Popen(command, stderr=reports)
         wait_until(
-            lambda: first.poll() is not None
-            or (answers("127.0.0.1", port, 1) and read_status(state)),
+            lambda: (
+                first.poll() is not None or (answers("127.0.0.1", port, 1) and read_status(state))
+            ),
             60,
         )
         assert first.poll() is None, (fake_page / "first.log").read_text()
