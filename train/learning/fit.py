@@ -204,7 +204,8 @@ def fit(
         set_trainable(network, part, phase.unfrozen)
         started = time.monotonic()
         sources = _sources(network, phase, material, recipe, on_step)
-        starts = not arrays and phase.boundary is not None and HEAD in network.new_layers
+        # A later phase goes on with what the first one learned.
+        starts = number == 0 and not arrays and phase.boundary and HEAD in network.new_layers
         if starts:
             _start_as_probe(network, part, phase, sources=sources, material=material, recipe=recipe)
         state["seconds_caching"] += time.monotonic() - started
