@@ -9,11 +9,11 @@ DIRT_COLORS = np.array([[84, 68, 50], [40, 38, 36], [150, 140, 125], [110, 82, 4
 
 def worn(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Lay dirt, scratches, or cracks over a picture, uint8 RGB [S, S, 3], of the same shape."""
-    draw = (_dirty, _scratched, _cracked)[int(rng.integers(3))]
+    draw = (dirty, scratched, cracked)[int(rng.integers(3))]
     return draw(image, rng)
 
 
-def _dirty(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def dirty(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Patches of mud, soot, dust, or rust, denser here and thinner there."""
     size = image.shape[0]
     cells = int(rng.integers(3, 12))
@@ -26,7 +26,7 @@ def _dirty(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.rint(image * (1 - share) + color * share).clip(0, 255).astype(np.uint8)
 
 
-def _scratched(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def scratched(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Thin, straight lines, lighter or darker than what they cross."""
     size, marked = image.shape[0], image.copy()
     for _ in range(int(rng.integers(3, 15))):
@@ -39,7 +39,7 @@ def _scratched(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return cv2.addWeighted(marked, strength, image, 1 - strength, 0)
 
 
-def _cracked(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def cracked(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Cracks that run out from one point and branch, as in glass."""
     size, marked = image.shape[0], image.copy()
     middle = rng.uniform(0.25, 0.75, 2) * size

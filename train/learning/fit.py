@@ -319,7 +319,7 @@ class _Trainer:
         self._optimizer.build(self.student.trainable_variables)
 
     def epoch(self, epoch: int, on_step: OnStep) -> dict[str, float]:
-        """Pass over the photos once, then judge the averaged weights on the validation photos."""
+        """Learn for one epoch, then judge the averaged weights on the validation photos."""
         batches = Batches(
             self._sources.take,
             self._rows,

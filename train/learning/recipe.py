@@ -27,9 +27,10 @@ class Recipe:
     """How to train.
 
     Attributes:
-        epochs: passes over the photos that train the layers without pretrained weights; each pass
-            sees one augmented view of every photo.
-        unfreeze_epochs: further passes, in which the stages from `unfreeze` on learn as well.
+        epochs: epochs that train the layers without pretrained weights. An epoch is one pass over
+            the photos, or several over few (`train.learning.features.Batches`); each pass sees one
+            augmented view of every photo.
+        unfreeze_epochs: further epochs, in which the stages from `unfreeze` on learn as well.
         unfreeze: the first of these stages.
         views: augmented views of each photo, used in turn.
         augmentation: kind of the views, see `train.augmentation.augment`.
@@ -92,7 +93,7 @@ class Phase:
         name: in words.
         boundary: the layers before this one run once for each view of a photo, those after it
             learn; None: all layers learn, from newly augmented photos.
-        epochs: largest number of passes over the photos.
+        epochs: largest number of epochs.
         learning_rate: peak learning rate.
         unfrozen: whether pretrained layers behind the boundary learn too.
     """

@@ -6,7 +6,7 @@ from train.augmentation import lighting, wear
 SIDE = 96
 
 
-@pytest.mark.parametrize("change", [wear._dirty, wear._scratched, wear._cracked])
+@pytest.mark.parametrize("change", [wear.dirty, wear.scratched, wear.cracked])
 def test_wear_marks_a_part_and_leaves_the_rest_recognizable(change):
     picture = np.full((SIDE, SIDE, 3), 120, np.uint8)
     changed = []
