@@ -1,6 +1,7 @@
 """Uploaded pictures: how many bytes are held, and which one is classified next."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -11,6 +12,8 @@ from edge.panel.picture import MAX_BYTES
 MAX_HELD = 18 << 20
 MAX_UPLOADS = 64
 """The maximum of uploads that arrive or wait at once."""
+PROGRESS_BYTES = 16 << 10
+"""The number of bytes by which an upload has to grow to count as making progress."""
 TURN_SECONDS = 30.0
 
 
@@ -29,12 +32,16 @@ class Upload:
     Attributes:
         content: the bytes so far.
         pixels: the number of pixels; 0 while it is not known.
+        progress_at: when it last grew by PROGRESS_BYTES, or began, by the monotonic clock, s.
+        progress_bytes: its number of bytes at that time.
         given_up: set when the upload was dropped to make room.
         turn: set when it is the upload's turn, or it was dropped.
     """
 
     content: bytearray = field(default_factory=bytearray)
     pixels: int = 0
+    progress_at: float = field(default_factory=time.monotonic)
+    progress_bytes: int = 0
     given_up: asyncio.Event = field(default_factory=asyncio.Event)
     turn: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -42,8 +49,9 @@ class Upload:
 class Uploads:
     """The uploads of all visitors, in bounded memory; one at a time is classified.
 
-    The smallest picture has the next turn, and the largest is dropped when there are too many, so
-    that those who send large pictures wait and the person at the line does not.
+    The smallest picture has the next turn. When there are too many bytes, the largest is dropped;
+    when there are too many uploads, the one that has made no progress for longest. So those who
+    send large pictures, or nothing, wait, and the person at the line does not.
     """
 
     def __init__(self) -> None:
@@ -82,6 +90,9 @@ class Uploads:
                     "choose a smaller one."
                 )
             upload.content += chunk
+            if len(upload.content) - upload.progress_bytes >= PROGRESS_BYTES:
+                upload.progress_at = time.monotonic()
+                upload.progress_bytes = len(upload.content)
             self._make_room()
             if upload.given_up.is_set():
                 raise _busy()
@@ -115,8 +126,11 @@ class Uploads:
             _give_up(max(others, key=lambda upload: len(upload.content)))
         while len(others := self._others()) > MAX_UPLOADS:
             arriving = [upload for upload in others if upload not in self._waiting]
-            # The oldest upload that still arrives is the slowest.
-            _give_up(arriving[0] if arriving else max(others, key=lambda upload: upload.pixels))
+            # Not the oldest: an honest one soon is, while somebody opens them by the hundred.
+            if arriving:
+                _give_up(min(arriving, key=lambda upload: upload.progress_at))
+            else:
+                _give_up(max(others, key=lambda upload: upload.pixels))
 
     def _others(self) -> list[Upload]:
         """All uploads but the one that is classified, oldest first."""
