@@ -18,7 +18,8 @@ DETECT_EVERY_SHARE = 1 / 6
 """Of the view: the detector runs in any case before the belt has moved by as much, so that each
 item is seen several times however fast the belt runs."""
 OUTLINES_SCORED = 5
-"""How many outlines of an item get a multi-object score; the item does not change."""
+"""The maximum of outlines of an item that get a multi-object score; the item does not change. Once
+more than half of them agree, the rest cannot change the median's sign and is not measured."""
 SIDES_AGREE = 0.1
 """An item whose outlines differ in length by more, as a share of the longest, has no known size."""
 ITEMS_REMEMBERED = 200
@@ -43,6 +44,12 @@ class TouchingEvidence:
         return bool(self.scores) and median(self.scores) > 0
 
     @property
+    def _settled(self) -> bool:
+        """Whether more outlines could not change what the scores say."""
+        multiple = sum(score > 0 for score in self.scores)
+        return 2 * max(multiple, len(self.scores) - multiple) > OUTLINES_SCORED
+
+    @property
     def longer_mm(self) -> float | None:
         """The item's longer side; None where no outline was whole, or they do not agree."""
         if not self.sides_mm or self.touching or self.touching_sightings:
@@ -56,7 +63,7 @@ class TouchingEvidence:
         self.touching_sightings += detection.touching
         if detection.outline is None or not detection.whole:
             return
-        if len(self.scores) < OUTLINES_SCORED:
+        if not self._settled:
             shape = shape_of(detection.outline)
             self.scores.append(multi_object_score(shape, self.longest_item_mm))
             self.sides_mm.append(shape.longer_mm)

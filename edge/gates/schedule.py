@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 REMEMBERED_MM = 2000.0  # an item's way is kept this far beyond the last gate, for jogs back
+LEAST_SHARE = 0.25
+"""Two items share the belt between their centers; each has at least so much of it."""
 
 
 class Opening(Enum):
@@ -186,8 +188,10 @@ class GateSchedule:
             apart = other.position_mm - passage.position_mm
             if abs(apart) <= max(self._lead_mm, 1.0):
                 return None
+            if abs(apart) * LEAST_SHARE >= reach:
+                continue  # too far away to clip anything
             share = 0.5 + (passage.length_mm - other.length_mm) / (4 * abs(apart))
-            border = passage.position_mm + apart * min(0.75, max(0.25, share))
+            border = passage.position_mm + apart * min(1 - LEAST_SHARE, max(LEAST_SHARE, share))
             if apart > 0:
                 end = min(end, border)
             else:

@@ -1,11 +1,20 @@
+import itertools
+from statistics import median
+
 import cv2
 import numpy as np
 import pytest
 
 from edge.belt.detector import Detection
 from edge.belt.geometry import Box, Geometry
-from edge.belt.observer import DETECT_EVERY_S, DETECT_EVERY_SHARE, Observer, TouchingEvidence
-from edge.belt.touching import Outline
+from edge.belt.observer import (
+    DETECT_EVERY_S,
+    DETECT_EVERY_SHARE,
+    OUTLINES_SCORED,
+    Observer,
+    TouchingEvidence,
+)
+from edge.belt.touching import Outline, multi_object_score, shape_of
 from edge.cameras.camera import Frame
 
 VIEW = Geometry(width_px=640, height_px=360, mm_per_px=0.5)
@@ -103,6 +112,13 @@ def test_an_item_touches_another_only_if_most_whole_views_say_so():
     assert not looks(PAIR, BLOCK, BLOCK).touching
     assert not looks(BLOCK, BLOCK, BLOCK, PAIR, PAIR).touching
     assert not looks(None, None).touching and looks(None, touching=True).touching
+
+
+def test_the_outlines_that_are_not_measured_could_not_change_the_answer():
+    for masks in itertools.product((BLOCK, PAIR), repeat=OUTLINES_SCORED):
+        scores = [multi_object_score(shape_of(Outline(mask, CELL_MM))) for mask in masks]
+        assert looks(*masks).touching == (median(scores) > 0)
+    assert len(looks(*[BLOCK] * OUTLINES_SCORED).scores) == OUTLINES_SCORED // 2 + 1
 
 
 def test_the_longer_side_is_measured_however_the_item_lies():
