@@ -60,6 +60,19 @@ def find_groups(pixels: Sequence[np.ndarray]) -> np.ndarray:
     return found
 
 
+def without_copies(pixels: Sequence[np.ndarray], judged: Sequence[np.ndarray]) -> np.ndarray:
+    """Find the pictures that have no copy among those that a model is judged by.
+
+    Args:
+        pixels: uint8 RGB [height, width, 3] each.
+        judged: the same.
+
+    Returns int64, the indices of these pictures in order.
+    """
+    groups = find_groups([*judged, *pixels])
+    return np.flatnonzero(~np.isin(groups[len(judged) :], groups[: len(judged)]))
+
+
 def _components(count: int, pairs: Sequence[tuple[int, int]]) -> np.ndarray:
     """The first index of the connected component of each of `count` nodes, int64 [count]."""
     first, second = np.array(pairs, dtype=np.int64).reshape(-1, 2).T

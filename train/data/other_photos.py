@@ -12,7 +12,7 @@ from edge.inference.preprocess import model_input
 from edge.photos.dataset import photos_below
 from edge.photos.reading import LabeledPhoto, read_photos
 from train.data.dataset import Dataset
-from train.data.duplicates import find_groups
+from train.data.duplicates import without_copies
 
 log = logging.getLogger(__name__)
 
@@ -58,8 +58,7 @@ def read_other_photos(
         paths.append(photo.path)
     judged = [split.pixels for split in (dataset.val, dataset.test, dataset.outside) if split]
     fixed = [picture for part in judged for picture in part]
-    groups = find_groups([*fixed, *pixels])
-    kept = np.flatnonzero(~np.isin(groups[len(fixed) :], groups[: len(fixed)]))
+    kept = without_copies(pixels, fixed)
     if len(kept) < len(pixels):
         log.info(f"left out for a copy in val or test: {len(pixels) - len(kept)} other photos")
     return OtherPhotos(

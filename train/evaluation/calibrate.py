@@ -1,5 +1,6 @@
 """Calibrate a run on its validation photos."""
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from edge.photos.reading import LabeledPhoto, read_photos
 from edge.synthetic.segmentation import segment_item
 from train.augmentation.augment import augment
 from train.data.dataset import Split
+from train.data.duplicates import without_copies
 from train.evaluation.background_swap import SegmentedItem, on_background, segment_items
 from train.evaluation.calibration import write_calibration
 from train.evaluation.decisions import judge_decisions
@@ -34,6 +36,8 @@ from train.evaluation.ood_samples import drawn_debris, empty_backgrounds, shuffl
 from train.evaluation.options import CalibrationOptions, Costs
 from train.evaluation.predictor import Answers, Predictor, answer_all, open_predictor
 from train.evaluation.reliability import calibration_error, reliability
+
+log = logging.getLogger(__name__)
 
 OOD_KEPT_SHARE = 0.95
 """Share of the known items that the OOD detector keeps."""
@@ -89,7 +93,7 @@ def calibrate(
     }
     if items:
         ood_samples["empty backgrounds"] = _ask(predictor, empty_backgrounds(items, predictor.size))
-    negatives = _classify_negatives(predictor, options) if options.negatives else {}
+    negatives = _classify_negatives(predictor, val, options) if options.negatives else {}
     views = _classify_views(predictor, val, items, options.seed)
     references = _references(predictor, train, options.seed)
     return fit(
@@ -393,13 +397,22 @@ def _classify_views(
     return views
 
 
-def _classify_negatives(predictor: Predictor, options: CalibrationOptions) -> dict[str, Negatives]:
-    """Classify the things of no known class as photographed and, those segmented, on a belt."""
+def _classify_negatives(
+    predictor: Predictor, val: Split, options: CalibrationOptions
+) -> dict[str, Negatives]:
+    """Classify the things of no known class as photographed and, those segmented, on a belt.
+
+    Copies of val photos are left out: the same picture cannot be a known item and a negative.
+    """
     photos = [LabeledPhoto(path, path.parent.name) for path in options.negatives]
     pixels, names = [], []
     for photo, image in read_photos(photos):
         pixels.append(model_input(image, predictor.size))
         names.append(photo.label)
+    kept = without_copies(pixels, list(val.pixels)) if pixels else np.zeros(0, int)
+    if len(kept) < len(pixels):
+        log.info(f"left out for a copy in val: {len(pixels) - len(kept)} negatives")
+    pixels, names = [pixels[index] for index in kept], [names[index] for index in kept]
     if not pixels:
         return {}
     _, groups = np.unique(names, return_inverse=True)

@@ -4,7 +4,7 @@ import pytest
 from PIL import Image
 
 from edge.synthetic.items import draw_item, draw_on_background
-from train.data.duplicates import find_groups
+from train.data.duplicates import find_groups, without_copies
 
 LABELS = ("Battery", "Keyboard", "Mobile", "PCB", "Printer", "Washing Machine")
 
@@ -77,3 +77,11 @@ def test_copies_of_copies_are_one_group_named_by_its_first():
 def test_pictures_of_nothing_are_copies_of_the_same_nothing_only():
     black, white = (np.full((40, 40, 3), gray, np.uint8) for gray in (0, 255))
     assert find_groups([black, white, black]).tolist() == [0, 1, 0]
+
+
+def test_copies_of_what_is_judged_are_left_out():
+    judged = [on_white(label, seed) for seed, label in enumerate(LABELS)]
+    others = [on_white(label, seed + 50) for seed, label in enumerate(LABELS[:3])]
+    mixed = [others[0], recompressed(judged[2]), others[1], zoomed(judged[4]), others[2]]
+    assert without_copies(mixed, judged).tolist() == [0, 2, 4]
+    assert without_copies(mixed, []).tolist() == [0, 1, 2, 3, 4]
