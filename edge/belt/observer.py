@@ -18,8 +18,8 @@ DETECT_EVERY_SHARE = 1 / 6
 """Of the view: the detector runs in any case before the belt has moved by as much, so that each
 item is seen several times however fast the belt runs."""
 OUTLINES_SCORED = 5
-"""The maximum of outlines of an item that get a multi-object score; the item does not change. Once
-more than half of them agree, the rest cannot change the median's sign and is not measured."""
+"""The maximum of outlines of an item that are measured; the item does not change. Once more than
+half of them agree, the rest cannot change the sign of the median score and is not measured."""
 SIDES_AGREE = 0.1
 """An item whose outlines differ in length by more, as a share of the longest, has no known size."""
 ITEMS_REMEMBERED = 200
@@ -45,7 +45,7 @@ class TouchingEvidence:
 
     @property
     def _settled(self) -> bool:
-        """Whether more outlines could not change what the scores say."""
+        """Whether further outlines cannot change the sign of the median score."""
         multiple = sum(score > 0 for score in self.scores)
         return 2 * max(multiple, len(self.scores) - multiple) > OUTLINES_SCORED
 

@@ -409,7 +409,7 @@ def _classify_negatives(
     for photo, image in read_photos(photos):
         pixels.append(model_input(image, predictor.size))
         names.append(photo.label)
-    kept = without_copies(pixels, list(val.pixels)) if pixels else np.zeros(0, int)
+    kept = without_copies(pixels, list(val.pixels))
     if len(kept) < len(pixels):
         log.info(f"left out for a copy in val: {len(pixels) - len(kept)} negatives")
     pixels, names = [pixels[index] for index in kept], [names[index] for index in kept]
