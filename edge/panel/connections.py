@@ -16,6 +16,8 @@ REQUEST_SECONDS = 45.0
 BACKLOG = 64
 """The maximum of pending connections; the process must not run out of open files."""
 HEAD_BYTES = 16 * 1024
+PROGRESS_BYTES = 16 << 10
+"""The number of bytes by which a request has to grow to count as making progress."""
 SLACK_BYTES, SLACK_SECONDS = 32 << 20, 2.0
 """The bytes and seconds of a refused request's body that are read and discarded, unparsed, so that
 a client that is still sending can read the answer."""
@@ -71,23 +73,25 @@ class BoundedConnection(H11Protocol):
 
     Uvicorn waits forever for the header of a request, for its body, and for a client that does not
     read. Here each has a time limit, and if there are too many connections, the one whose client
-    has kept the page waiting longest is dropped.
+    has made no progress for longest is dropped.
     """
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         limit = self.config.h11_max_incomplete_event_size or HEAD_BYTES
         self.conn: _Requests = _Requests(h11.SERVER, limit)
-        self._since, self._lost = self.loop.time(), False
+        self._since = self._progress_at = self.loop.time()
+        self._received, self._lost = 0, False
         self.is_leaving, self._thrown_away = False, 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start to watch the connection; drop another if there are too many."""
         super().connection_made(_Transport(transport, self))  # type: ignore[arg-type]
-        self._since = self.loop.time()
+        self._since = self._progress_at = self.loop.time()
         self.loop.call_later(_WATCH_SECONDS, self._watch)
         if len(self.connections) > MAX_CONNECTIONS:
             ours = [each for each in self.connections if isinstance(each, BoundedConnection)]
+            # Not the oldest: an honest one soon is, while somebody opens them by the hundred.
             min(ours, key=BoundedConnection._worth).drop()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -96,7 +100,7 @@ class BoundedConnection(H11Protocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Note the time when a request begins; discard what follows the last answer."""
+        """Note when a request begins and makes progress; discard what follows the last answer."""
         if self.is_leaving:
             self._thrown_away += len(data)
             if self._thrown_away > SLACK_BYTES:
@@ -104,12 +108,15 @@ class BoundedConnection(H11Protocol):
             return
         before = self.cycle
         super().data_received(data)
+        self._received += len(data)
         if self.cycle is not before:
             self._since = self.loop.time()
+        if self.cycle is not before or self._received >= PROGRESS_BYTES:
+            self._progress_at, self._received = self.loop.time(), 0
 
     def on_response_complete(self) -> None:
         """Note the time when the wait for the next request begins."""
-        self._since = self.loop.time()
+        self._since = self._progress_at = self.loop.time()
         super().on_response_complete()
 
     def send_400_response(self, msg: str) -> None:
@@ -150,9 +157,9 @@ class BoundedConnection(H11Protocol):
         return self.cycle is None or self.cycle.response_complete
 
     def _worth(self) -> tuple[bool, float]:
-        """The order in which connections are dropped: least first, the longest waiting."""
+        """The order in which connections are dropped: least first, the longest without progress."""
         waits = self._idle or self.cycle.more_body or self.flow.write_paused
-        return not waits, self._since
+        return not waits, self._progress_at
 
     def _watch(self) -> None:
         if self._lost:

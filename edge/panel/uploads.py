@@ -7,13 +7,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from edge.errors import EwasteError
+from edge.panel.connections import PROGRESS_BYTES
 from edge.panel.picture import MAX_BYTES
 
 MAX_HELD = 18 << 20
 MAX_UPLOADS = 64
 """The maximum of uploads that arrive or wait at once."""
-PROGRESS_BYTES = 16 << 10
-"""The number of bytes by which an upload has to grow to count as making progress."""
 TURN_SECONDS = 30.0
 
 

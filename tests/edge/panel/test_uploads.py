@@ -6,7 +6,8 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from edge.panel.uploads import MAX_UPLOADS, PROGRESS_BYTES, Busy, Uploads
+from edge.panel.connections import PROGRESS_BYTES
+from edge.panel.uploads import MAX_UPLOADS, Busy, Uploads
 
 
 def test_one_that_makes_progress_is_kept_while_others_are_opened_by_the_hundred():
