@@ -395,7 +395,7 @@ def server_of(app: Any) -> Any:
         app,
         http=connections.BoundedConnection,
         ws="none",
-        backlog=connections.BACKLOG,
+        backlog=connections.ACCEPTED_AT_ONCE,
         h11_max_incomplete_event_size=connections.HEAD_BYTES,
         proxy_headers=False,
         server_header=False,
@@ -404,7 +404,7 @@ def server_of(app: Any) -> Any:
         access_log=False,
         timeout_graceful_shutdown=1,
     )
-    return uvicorn.Server(config)
+    return connections.BoundedServer(config)
 
 
 def sweep(folder: Path) -> None:

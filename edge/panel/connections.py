@@ -1,9 +1,11 @@
 """Connections to the page: their number and their time limits."""
 
 import asyncio
+import socket
 from typing import Any
 
 import h11
+from uvicorn import Server
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from edge.panel.guard import HEADERS
@@ -15,6 +17,10 @@ REQUEST_SECONDS = 45.0
 """The time limit for a request, from its header to the end of its answer."""
 BACKLOG = 64
 """The maximum of pending connections; the process must not run out of open files."""
+ACCEPTED_AT_ONCE = 8
+"""The maximum of pending connections that are accepted before the open ones are read again.
+Otherwise a burst of short ones fills the page before the first of them is over, and whoever came
+just before it is dropped."""
 HEAD_BYTES = 16 * 1024
 PROGRESS_BYTES = 16 << 10
 """The number of bytes by which a request has to grow to count as making progress."""
@@ -23,6 +29,19 @@ SLACK_BYTES, SLACK_SECONDS = 32 << 20, 2.0
 a client that is still sending can read the answer."""
 _WATCH_SECONDS = 1.0
 _NO_LENGTH = b"Send a Content-Length; a body in chunks is not taken.\n"
+
+
+class BoundedServer(Server):
+    """Uvicorn's server, which accepts few connections at once but lets more of them wait.
+
+    Its configuration must have `backlog=ACCEPTED_AT_ONCE`: asyncio takes both from this number.
+    """
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start to listen on the sockets."""
+        await super().startup(sockets)
+        for listener in sockets or ():
+            listener.listen(BACKLOG)
 
 
 class _Requests(h11.Connection):

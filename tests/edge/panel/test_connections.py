@@ -1,13 +1,24 @@
-"""Which connection is dropped when there are too many."""
+"""How connections are accepted, and which one is dropped when there are too many."""
 
 import asyncio
+import socket
+from contextlib import ExitStack
+from itertools import pairwise
 from typing import Any
 
 import pytest
 from uvicorn import Config
 from uvicorn.server import ServerState
 
-from edge.panel.connections import MAX_CONNECTIONS, PROGRESS_BYTES, BoundedConnection
+from edge.panel.app import server_of
+from edge.panel.connections import (
+    ACCEPTED_AT_ONCE,
+    BACKLOG,
+    MAX_CONNECTIONS,
+    PROGRESS_BYTES,
+    BoundedConnection,
+)
+from edge.panel.listener import listen
 
 PIECES = 6
 
@@ -61,3 +72,27 @@ def test_one_that_makes_progress_is_kept_while_others_are_opened_by_the_hundred(
 def test_one_that_drips_is_dropped():
     with pytest.raises(ConnectionError):
         asyncio.run(upload_beside(b"x", MAX_CONNECTIONS - 1))
+
+
+def test_many_may_wait_but_few_are_accepted_at_once():
+    async def scenario() -> list[int]:
+        server = server_of(count_body)
+        server.config.load()
+        server.lifespan = server.config.lifespan_class(server.config)
+        with listen("127.0.0.1", 0) as listener, ExitStack() as opened:
+            await server.startup([listener])
+            for _ in range(BACKLOG):  # the loop does not run meanwhile: the system holds them
+                client = socket.create_connection(listener.getsockname(), timeout=0.5)
+                opened.enter_context(client)
+            counts = [0]
+            while counts[-1] < BACKLOG:
+                await asyncio.sleep(0)
+                counts.append(len(server.server_state.connections))
+            server.servers[0].close()
+            for connection in list(server.server_state.connections):
+                connection.drop()
+        return counts
+
+    counts = asyncio.run(asyncio.wait_for(scenario(), 20))
+    most = max(after - before for before, after in pairwise(counts))
+    assert most <= ACCEPTED_AT_ONCE
