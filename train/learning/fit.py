@@ -38,7 +38,7 @@ from train.learning.model import (
     set_trainable,
     with_teacher_output,
 )
-from train.learning.probe import MOST_FITTED, fit_head, settle_normalization
+from train.learning.probe import fit_head, settle_normalization
 from train.learning.recipe import Phase, Recipe, plan_phases
 from train.learning.teacher import Teacher, centered_unit
 
@@ -49,7 +49,9 @@ UNLABELED, NEGATIVE = -1, -2
 
 IMBALANCE, WEIGHT_CAP = 1.5, 10.0
 VALIDATION_BATCH = 32
-TEACHER_CACHE = "teacher"
+TEACHER_CACHE, PLAIN = "teacher", "plain"
+MOST_AT_START, MOST_AT_END = 6000, 16000
+"""Views by which the head is fitted before and after the training, at most."""
 MEAN_SAMPLE = 256
 """Views from which the mean of a teacher's embeddings is taken where they are not cached."""
 CHECKPOINT, HISTORY, TENSORBOARD = "checkpoint.npz", "history.csv", "tensorboard"
@@ -233,6 +235,8 @@ def fit(
                 _write_history(out, state["history"], writer)
                 save_checkpoint(out / CHECKPOINT, trainer.arrays(), state)
         trainer.leave_at_best()
+        if phase.boundary and HEAD in network.new_layers:
+            _refit_head(network, trainer, take=sources.take, material=material, recipe=recipe)
         state = {**state, "phase": number + 1, "epoch": 0}
     return state["history"], _seconds(state)
 
@@ -248,24 +252,73 @@ def _start_as_probe(
 ) -> None:
     """Set the head to what separates the classes best before anything else has learned."""
     settle_normalization(part, sources.take, material.train, network.new_layers, recipe.seed)
+    head = _regressed_head(
+        network, phase, take=sources.take, material=material, recipe=recipe, most=MOST_AT_START
+    )
+    network.model.get_layer(HEAD).set_weights(head)
+
+
+def _refit_head(
+    network: Network,
+    trainer: "_Trainer",
+    *,
+    take: Take,
+    material: Material,
+    recipe: Recipe,
+) -> None:
+    """Set the head to what separates the classes best by what was learned, if val agrees.
+
+    In training the head was pulled by dropout, by negatives, and by weights that still changed.
+    """
+    head = network.model.get_layer(HEAD)
+    learned, before = head.get_weights(), trainer.judge()[0]
+    head.set_weights(
+        _regressed_head(
+            network,
+            trainer.phase,
+            take=take,
+            material=material,
+            recipe=recipe,
+            most=MOST_AT_END,
+        )
+    )
+    after = trainer.judge()[0]
+    kept = after < before
+    log.info(
+        f"head fitted anew: val loss {after:.3f} instead of {before:.3f}, "
+        f"{'kept' if kept else 'not kept'}"
+    )
+    if not kept:
+        head.set_weights(learned)
+
+
+def _regressed_head(
+    network: Network,
+    phase: Phase,
+    *,
+    take: Take,
+    material: Material,
+    recipe: Recipe,
+    most: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Kernel and bias of a logistic regression on the embeddings of at most `most` views."""
     assert phase.boundary is not None
     first = network.model.get_layer(phase.boundary).output
     embed = keras.Model(first, network.model.get_layer("embedding").output)
     labeled = material.train[material.classes[material.train] >= 0]
-    views = max(1, min(recipe.views, MOST_FITTED // len(labeled)))
+    views = max(1, min(recipe.views + 1, most // len(labeled)))
     embeddings = [
-        np.asarray(embed.predict_on_batch(sources.take(labeled[start : start + 64], view)))
+        np.asarray(embed.predict_on_batch(take(labeled[start : start + 64], view)))
         for view in range(views)
         for start in range(0, len(labeled), 64)
     ]
-    kernel, bias = fit_head(
+    return fit_head(
         np.concatenate(embeddings),
         np.tile(material.classes[labeled], views),
         groups=np.tile(labeled, views),
-        count=part.output_shape[-1],
+        count=network.model.output_shape[-1],
         seed=recipe.seed,
     )
-    network.model.get_layer(HEAD).set_weights([kernel, bias])
 
 
 class _Trainer:
@@ -462,7 +515,8 @@ def _sources(
     boundary = phase.boundary
     frozen = features_of(before_boundary(network.model, boundary))
     makers = 2 if material.teacher else 1
-    total = len(material.plain) + makers * recipe.views * len(material.augmented)
+    views = recipe.views + 1  # the photo as it is, too
+    total = len(material.plain) + makers * views * len(material.augmented)
     done = 0
 
     def on_step_of_all(count: int) -> None:
@@ -485,12 +539,12 @@ def _sources(
 
     def of_all_views(compute: Callable[[np.ndarray], np.ndarray], name: str) -> list[np.ndarray]:
         # Each worker begins at another view, and finds those of the others when it comes to them.
-        first = recipe.views * material.worker.rank // material.worker.count
-        turns = [(first + turn) % recipe.views for turn in range(recipe.views)]
-        caches = {view: cached(compute, name, material.augmented, view + 1) for view in turns}
+        first = views * material.worker.rank // material.worker.count
+        turns = [(first + turn) % views for turn in range(views)]
+        caches = {view: cached(compute, name, material.augmented, view) for view in turns}
         return [caches[view] for view in sorted(caches)]
 
-    plain = from_cache([cached(frozen, boundary, material.plain, 0)], material.plain)
+    plain = from_cache([cached(frozen, f"{boundary}-{PLAIN}", material.plain, 0)], material.plain)
     teach = None
     if material.teacher:
         embedded = of_all_views(material.teacher.embed, TEACHER_CACHE)

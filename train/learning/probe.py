@@ -1,4 +1,4 @@
-"""The head starts as a logistic regression on what the embedding is before any training.
+"""The head as a logistic regression on the embedding, before and after the training.
 
 With few photos a random head throws away what the pretrained stages know, and the few steps of a
 short training do not find it again.
@@ -14,8 +14,8 @@ from train.learning.features import Take
 STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 """Inverse strengths of the regularization that are compared."""
 FOLDS = 4
-MOST_COMPARED, MOST_FITTED = 1500, 6000
-"""Views by which the strength is chosen, and to which the head is fitted, at most."""
+MOST_COMPARED = 1500
+"""Views by which the strength is chosen, at most."""
 ITERATIONS = 300
 SETTLING_BATCHES, SETTLING_BATCH = 8, 128
 
@@ -60,7 +60,7 @@ def fit_head(
         classes: int [views], each of the `count` classes at least once.
         groups: int [views], the photo that each is of; no photo is on both sides of a fold.
         count: of the classes.
-        seed: of the folds and of what is left out of large sets.
+        seed: of the folds and of the views by which the strength is chosen.
 
     Returns kernel float32 [features, count] and bias float32 [count].
     """
@@ -69,10 +69,7 @@ def fit_head(
     scaled = (embeddings - center) / scale
     compared = rng.permutation(len(scaled))[:MOST_COMPARED]
     strength = _strength(scaled[compared], classes[compared], groups[compared], seed)
-    fitted = rng.permutation(len(scaled))[:MOST_FITTED]
-    if len(np.unique(classes[fitted])) < count:
-        fitted = np.arange(len(scaled))
-    head = _regression(strength).fit(scaled[fitted], classes[fitted])
+    head = _regression(strength).fit(scaled, classes)
     kernel, bias = head.coef_.T, head.intercept_
     if count == 2:
         kernel, bias = np.hstack([-kernel, kernel]) / 2, np.hstack([-bias, bias]) / 2
