@@ -45,62 +45,35 @@ class Conveyor:
         self,
         *,
         camera: Camera,
-        encoder: Encoder,
-        clock: Clock,
-        geometry: Geometry,
-        inference: Inference,
-        rules: DecisionRules,
-        voting: Voting,
-        schedule: GateSchedule,
-        gates: GateOutput,
-        bundle: str,
+        position: BeltPosition,
+        observer: Observer,
+        dispatcher: Dispatcher,
+        concluder: Concluder,
+        mover: GateMover,
+        at_start: ViewAtStart,
         record: Callable[[ItemRecord], object],
-        longest_item_mm: float = LONGEST_ITEM_MM,
-        recall: Recall | None = None,
-        on_rerouted: Callable[[ItemRecord], object] = lambda record: None,
+        on_rerouted: Callable[[ItemRecord], object],
     ) -> None:
-        """Join the parts; nothing moves before `run`.
-
-        Args:
-            camera: frames, timed by `clock`.
-            encoder: where the belt is at a time of `clock`.
-            clock: of the line.
-            geometry: what the camera shows.
-            inference: the model at work.
-            rules: how predictions become a verdict.
-            voting: how many views an item gets.
-            schedule: which gate opens when.
-            gates: the actuators.
-            bundle: digest of the model's bundle, for the records.
-            record: takes each item's record; must return at once.
-            longest_item_mm: what is longer on the belt cannot be one item.
-            recall: what the run before has recorded, which is not counted again.
-            on_rerouted: takes, likewise, the record of an item that went to manual after all,
-                since its gate was closed as it passed; without its picture.
-        """
+        """Join the parts, as `assemble` makes them; nothing moves before `run`."""
         self._camera, self._record, self._on_rerouted = camera, record, on_rerouted
-        self._position = BeltPosition(encoder, clock, geometry)
-        self._at_start = ViewAtStart(recall, geometry)
-        self.session = uuid.uuid4().hex[:12]
-        self._observer = Observer(geometry, longest_item_mm)
-        self._mover = GateMover(schedule, gates)
-        self._dispatcher = Dispatcher(
-            inference=inference,
-            spacing_mm=voting.spacing_mm,
-            now_mm=self._position.now_mm,
-            deadline_mm=self._mover.deadline_mm,
-        )
-        self._concluder = Concluder(rules=rules, voting=voting, bundle=bundle, session=self.session)
+        self._position, self._at_start = position, at_start
+        self._observer, self._dispatcher = observer, dispatcher
+        self._concluder, self._mover = concluder, mover
         self._recorder = ItemRecorder(
-            concluder=self._concluder,
-            dispatcher=self._dispatcher,
-            mover=self._mover,
-            at_start=self._at_start,
-            position=self._position,
+            concluder=concluder,
+            dispatcher=dispatcher,
+            mover=mover,
+            at_start=at_start,
+            position=position,
         )
         self._pass: DetectionPass | None = None
         self._sees: bool | None = None  # None: no frame and no fault yet
         self.tally = Tally()
+
+    @property
+    def session(self) -> str:
+        """The name of this run in the names of its items."""
+        return self._concluder.session
 
     @property
     def gates_open(self) -> dict[str, bool]:
@@ -238,6 +211,64 @@ class Conveyor:
         for before, record in self._concluder.rerouted(self._mover.passed()):
             self.tally.reroute(before, record.bin)
             self._on_rerouted(record)
+
+
+def assemble(
+    *,
+    camera: Camera,
+    encoder: Encoder,
+    clock: Clock,
+    geometry: Geometry,
+    inference: Inference,
+    rules: DecisionRules,
+    voting: Voting,
+    schedule: GateSchedule,
+    gates: GateOutput,
+    bundle: str,
+    record: Callable[[ItemRecord], object],
+    longest_item_mm: float = LONGEST_ITEM_MM,
+    recall: Recall | None = None,
+    on_rerouted: Callable[[ItemRecord], object] = lambda record: None,
+) -> Conveyor:
+    """Make the parts of a line and join them; nothing moves before `run`.
+
+    Args:
+        camera: frames, timed by `clock`.
+        encoder: where the belt is at a time of `clock`.
+        clock: of the line.
+        geometry: what the camera shows.
+        inference: the model at work.
+        rules: how predictions become a verdict.
+        voting: how many views an item gets.
+        schedule: which gate opens when.
+        gates: the actuators.
+        bundle: digest of the model's bundle, for the records.
+        record: takes each item's record; must return at once.
+        longest_item_mm: what is longer on the belt cannot be one item.
+        recall: what the run before has recorded, which is not counted again.
+        on_rerouted: takes, likewise, the record of an item that went to manual after all, since
+            its gate was closed as it passed; without its picture.
+    """
+    position = BeltPosition(encoder, clock, geometry)
+    mover = GateMover(schedule, gates)
+    return Conveyor(
+        camera=camera,
+        position=position,
+        observer=Observer(geometry, longest_item_mm),
+        dispatcher=Dispatcher(
+            inference=inference,
+            spacing_mm=voting.spacing_mm,
+            now_mm=position.now_mm,
+            deadline_mm=mover.deadline_mm,
+        ),
+        concluder=Concluder(
+            rules=rules, voting=voting, bundle=bundle, session=uuid.uuid4().hex[:12]
+        ),
+        mover=mover,
+        at_start=ViewAtStart(recall, geometry),
+        record=record,
+        on_rerouted=on_rerouted,
+    )
 
 
 if __name__ == "__main__":

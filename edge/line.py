@@ -27,7 +27,7 @@ from edge.config import (
     patience,
     proved_bundle,
 )
-from edge.conveyor import Conveyor
+from edge.conveyor import Conveyor, assemble
 from edge.encoders.checked_encoder import CheckedEncoder
 from edge.encoders.encoder import HEALTHY, Encoder, EncoderHealth, TimedEncoder
 from edge.encoders.gpio_encoder import GpioEncoder
@@ -142,7 +142,7 @@ def build_conveyor(
     cv2.setNumThreads(1)  # pictures this small are done sooner without
     bundle, classifier = proved
     rules = decision_rules(config, bundle)
-    return Conveyor(
+    return assemble(
         camera=source.camera,
         encoder=source.encoder,
         clock=source.clock,

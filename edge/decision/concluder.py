@@ -84,7 +84,11 @@ class Circumstances:
 
 
 class Concluder:
-    """Collects the evidence of each item and concludes once, when it is enough or cannot wait."""
+    """Collects the evidence of each item and concludes once, when it is enough or cannot wait.
+
+    Attributes:
+        session: the name of this run in the names of its items.
+    """
 
     def __init__(self, *, rules: DecisionRules, voting: Voting, bundle: str, session: str) -> None:
         """Start with no items.
@@ -96,7 +100,7 @@ class Concluder:
             session: names this run in the names of its items.
         """
         self._rules, self._voting = rules, voting
-        self._bundle, self._session = bundle, session
+        self._bundle, self.session = bundle, session
         self._items: dict[int, ItemEvidence] = {}
         self._pending: dict[str, ItemRecord] = {}  # on their way to a gate that is to open for them
 
@@ -176,7 +180,7 @@ class Concluder:
 
     def name_of(self, item: TrackedItem) -> str:
         """The name of an item, unique over all runs."""
-        return f"{self._session}-{item.number:06d}"
+        return f"{self.session}-{item.number:06d}"
 
     def record(
         self, evidence: ItemEvidence, verdict: Verdict, circumstances: Circumstances

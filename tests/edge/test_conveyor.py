@@ -8,7 +8,7 @@ import pytest
 
 from edge.cameras.camera import Frame, NoFrame
 from edge.clock import VirtualClock
-from edge.conveyor import Conveyor
+from edge.conveyor import Conveyor, assemble
 from edge.decision.voting import Voting
 from edge.errors import EwasteError
 from edge.gates.schedule import GateSchedule
@@ -94,7 +94,7 @@ def line_of(
     camera = SimulatedCamera(scene, encoder, clock, fps, end_mm, realtime=realtime or takes_s > 0)
     records, moved = [], []
     classifier = ColorClassifier(clock, takes_s)
-    conveyor = Conveyor(
+    conveyor = assemble(
         camera=wrap(PlantCamera(camera, plant, encoder, clock), plant, encoder, clock),
         encoder=encoder,
         clock=clock,

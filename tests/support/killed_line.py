@@ -24,7 +24,7 @@ from pathlib import Path
 import pymodbus.client  # noqa: F401  (once, not in every life)
 
 from edge.config import Config
-from edge.conveyor import Conveyor
+from edge.conveyor import assemble
 from edge.decision.voting import Voting
 from edge.encoders.encoder import HEALTHY, EncoderHealth
 from edge.gates.schedule import GateSchedule
@@ -105,7 +105,7 @@ def live(clock, scene, belt, path, *, plc_port, pipe) -> None:
 
     shown.written, shown.next_at = 0, time.monotonic()
     camera = SimulatedCamera(scene, belt, clock, FPS, scene.end_mm + 300)
-    conveyor = Conveyor(
+    conveyor = assemble(
         camera=camera,
         encoder=encoder,
         clock=clock,

@@ -9,7 +9,7 @@ import pytest
 from edge.cameras.camera import Frame
 from edge.cameras.watched import WatchedCamera
 from edge.clock import VirtualClock
-from edge.conveyor import Conveyor
+from edge.conveyor import assemble
 from edge.decision.voting import Voting
 from edge.encoders.checked_encoder import AGREEMENT_MM, MOST_DRIFT_MM, CheckedEncoder
 from edge.encoders.pulses import PulseEncoder
@@ -101,7 +101,7 @@ def run(profile, corrupted, labels=MIXED * 2, blind=lambda at: False) -> Ran:
         ran.records.append(replace(item, position_mm=item.position_mm + slipped_mm))
 
     camera = SimulatedCamera(scene, belt, clock, FPS, scene.end_mm + 1500)
-    conveyor = Conveyor(
+    conveyor = assemble(
         camera=WatchedCamera(camera, watch),
         encoder=encoder,
         clock=clock,

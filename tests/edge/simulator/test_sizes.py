@@ -9,7 +9,7 @@ from edge.belt.geometry import Geometry
 from edge.bundle.sizes import TYPICAL_SIZES
 from edge.clock import VirtualClock
 from edge.config import Config
-from edge.conveyor import Conveyor
+from edge.conveyor import assemble
 from edge.decision.decide import DecisionRules
 from edge.decision.voting import Voting
 from edge.gates.null import NullGates
@@ -42,7 +42,7 @@ def verdicts(placed, *, sizes) -> Counter[str]:
     bins = {label: f"bin of {label}" for label in LABELS}
     gates = [GateSpec(name, 1200 + 200 * place) for place, name in enumerate(bins.values())]
     records = []
-    conveyor = Conveyor(
+    conveyor = assemble(
         camera=SimulatedCamera(scene, motion, clock, 10.0, scene.end_mm),
         encoder=motion,
         clock=clock,
