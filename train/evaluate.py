@@ -21,6 +21,10 @@ def main(
     unknown: Annotated[
         Path | None, typer.Option(help="folder CATEGORY/* of out-of-distribution photos")
     ] = None,
+    out_of_source: Annotated[
+        list[Path] | None,
+        typer.Option(help="dataset of other people's photos to evaluate on as well; repeatable"),
+    ] = None,
     leaked: Annotated[
         Path | None, typer.Option(help="file that lists photos seen in training, one per line")
     ] = None,
@@ -38,6 +42,7 @@ def main(
         data=data,
         splits=tuple(split or ("test",)),
         unknown=unknown,
+        sources=tuple(out_of_source or ()),
         leaked=leaked,
         corruption_photos=corruption_photos,
         background=background,

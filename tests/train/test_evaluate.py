@@ -153,6 +153,45 @@ def test_the_report_holds_all_it_shows_and_says_it_in_words(of_bundle):
     assert "Does it look at the item" in report and "belt" in report
 
 
+def test_a_lower_hazard_threshold_finds_more_and_costs_more(of_bundle):
+    hazards = figures_in(of_bundle[0])["decisions"]["hazards"]
+    assert hazards
+    for hazard in hazards.values():
+        curve = hazard["curve"]
+        for figure in ("recall", "suspected"):
+            values = [point[figure] for point in curve]
+            assert values == sorted(values, reverse=True)
+        above = [point for point in curve if point["threshold"] >= hazard["level"]]
+        below = [point for point in curve if point["threshold"] <= hazard["level"]]
+        assert above[0]["recall"] <= hazard["recall"]["share"] <= below[-1]["recall"]
+        assert above[0]["suspected"] <= hazard["suspected"]["share"] <= below[-1]["suspected"]
+    assert "What finding a hazard costs" in (of_bundle[0] / "report.html").read_text()
+
+
+def test_other_sources_stand_beside_the_data(tiny_bundle, drawn_data, tmp_path):
+    source = tmp_path / "neighbor"
+    for label in ("Battery", "PCB"):
+        shutil.copytree(drawn_data / "test" / label, source / label)
+    shutil.copytree(source / "PCB", source / "Toaster")
+    done = evaluate(tiny_bundle, drawn_data, tmp_path / "out", out_of_source=[source])
+    assert done.code == 0 and "left out: Toaster" in done.stderr
+    figures = figures_in(tmp_path / "out")
+    (judged,) = figures["out_of_source"]
+    recalls = {label: each["share"] for label, each in judged["per_class"].items()}
+    assert recalls == {label: figures["per_class"][label]["recall"] for label in ("Battery", "PCB")}
+    assert judged["mean_of_classes"] == pytest.approx(np.mean(list(recalls.values())))
+    assert judged["source"] == "neighbor" and judged["left_out"] == ["Toaster"]
+    report = (tmp_path / "out" / "report.html").read_text()
+    assert "Other people&#39;s photos" in report or "Other people's photos" in report
+
+
+def test_a_source_without_a_known_class_is_bad_input(tiny_bundle, drawn_data, tmp_path):
+    shutil.copytree(drawn_data / "test" / "PCB", tmp_path / "source" / "Toaster")
+    done = evaluate(tiny_bundle, drawn_data, tmp_path / "out", out_of_source=[tmp_path / "source"])
+    assert done.code == 2 and "none of the model's classes" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
 def test_the_same_evaluation_gives_the_same_figures(
     of_bundle, tiny_bundle, corrupted_data, tmp_path
 ):

@@ -10,7 +10,11 @@ from edge.inference.classifier import Prediction, softmax
 from edge.labels import MANUAL, UNKNOWN
 from edge.verdict import Verdict
 from train.evaluation.predictor import Answers
+from train.evaluation.reliability import calibration_error, reliability
 from train.intervals import wilson
+
+CURVE = np.geomspace(0.001, 1.0, 31).round(4)
+"""Thresholds, 0 to 1, for which it is shown what finding a hazard costs."""
 
 
 def verdicts(answers: Answers, temperature: float, rules: DecisionRules) -> list[Verdict]:
@@ -40,7 +44,8 @@ def judge_decisions(
     - `recall`: of its items, those so called, or sent to `manual` as perhaps one;
     - `safe`: of its items, those in no other label's bin, for any reason;
     - `precision`: of what lands in its bin, its own items;
-    - `suspected`: of all other items, those that go to `manual` only for looking like it.
+    - `suspected`: of all other items, those that go to `manual` only for looking like it;
+    - `curve`: `recall` and `suspected`, as shares, for each of the thresholds `CURVE`.
     """
     made = verdicts(answers, temperature, rules)
     careless = verdicts(answers, temperature, replace(rules, hazard_thresholds={}))
@@ -66,6 +71,36 @@ def judge_decisions(
     }
 
 
+def source_figures(
+    answers: Answers, classes: np.ndarray, temperature: float, rules: DecisionRules
+) -> dict:
+    """How right a model is on the photos of one source.
+
+    Args:
+        answers: to its pictures.
+        classes: int [pictures], the true class of each.
+        temperature: the calibrated one.
+        rules: the device's; bins do not matter.
+
+    Returns the number of `images`; the `share` that get the right label (`accuracy`), of each class
+    that there is too (`per_class`), and the mean over these (`mean_of_classes`); the calibration
+    error (`ece`); and the `share` of items in their own bin (`right`), in another's (`wrong`), and
+    in `manual`.
+    """
+    probabilities = softmax(answers.logits, temperature)
+    hits = probabilities.argmax(axis=1) == classes
+    per_class = {rules.labels[each]: share(hits[classes == each]) for each in np.unique(classes)}
+    decisions = judge_decisions(answers, classes, temperature, rules)
+    return {
+        "images": len(classes),
+        "accuracy": share(hits),
+        "mean_of_classes": float(np.mean([each["share"] for each in per_class.values()])),
+        "per_class": per_class,
+        "ece": calibration_error(reliability(classes, probabilities)),
+        **{name: decisions[name] for name in ("right", "wrong", "manual")},
+    }
+
+
 def _judge_hazard(
     hazard: str,
     *,
@@ -80,8 +115,8 @@ def _judge_hazard(
     """
     place = rules.labels.index(hazard)
     of_hazard, in_its_bin, manual = truths == hazard, bins == hazard, bins == MANUAL
-    suspicious = probabilities[:, place] >= rules.hazard_thresholds[hazard]
-    suspicious |= probabilities.argmax(axis=1) == place
+    called = probabilities.argmax(axis=1) == place
+    suspicious = (probabilities[:, place] >= rules.hazard_thresholds[hazard]) | called
     suspected = manual & suspicious & sorted_without
     return {
         "level": rules.hazard_thresholds[hazard],
@@ -90,7 +125,38 @@ def _judge_hazard(
         "safe": share((in_its_bin | manual)[of_hazard]),
         "precision": share(of_hazard[in_its_bin]),
         "suspected": share(suspected[~of_hazard]),
+        "curve": _hazard_curve(
+            probabilities[:, place], called, of_hazard=of_hazard, sorted_without=sorted_without
+        ),
     }
+
+
+def _hazard_curve(
+    likely: np.ndarray, called: np.ndarray, *, of_hazard: np.ndarray, sorted_without: np.ndarray
+) -> list[dict]:
+    """What each threshold of `CURVE` would find of a hazard, and send to `manual` of all others.
+
+    Nothing if there is no item of the hazard, or no other.
+
+    Args:
+        likely: float [items], the probability of the hazard.
+        called: bool [items], whether the hazard is the most likely label.
+        of_hazard: bool [items], whether it is one.
+        sorted_without: as of `_judge_hazard`.
+    """
+    if of_hazard.all() or not of_hazard.any():
+        return []
+    points = []
+    for threshold in CURVE:
+        suspicious = called | (likely >= threshold)
+        points.append(
+            {
+                "threshold": float(threshold),
+                "recall": float(suspicious[of_hazard].mean()),
+                "suspected": float((suspicious & sorted_without)[~of_hazard].mean()),
+            }
+        )
+    return points
 
 
 def share(hits: np.ndarray | Sequence[bool]) -> dict:

@@ -24,7 +24,7 @@ from train.evaluation.background_swap import (
     on_background,
     segment_items,
 )
-from train.evaluation.decisions import judge_decisions, share, verdicts
+from train.evaluation.decisions import judge_decisions, share, source_figures, verdicts
 from train.evaluation.metrics import measure
 from train.evaluation.ood_detectors import max_softmax, rejection, threshold_keeping
 from train.evaluation.options import EvaluationRequest
@@ -101,6 +101,7 @@ def evaluate(request: EvaluationRequest) -> tuple[dict, str]:
         "unknown": None,
         "corruptions": None,
         "background": None,
+        "out_of_source": [_judge_source(predictor, each) for each in request.sources],
     }
     if ood_photos:
         unknown = judge_unknown(predictor, answers, _read(ood_photos, predictor.size))
@@ -129,6 +130,33 @@ def evaluate(request: EvaluationRequest) -> tuple[dict, str]:
     ]
     figures["seconds"] = round(time.monotonic() - started, 1)
     return figures, render_report(figures, mistakes, examples)
+
+
+def _judge_source(predictor: Predictor, source: Path) -> dict:
+    """Figures of a dataset of other people's photos, as of `source_figures`, with its name.
+
+    Raises:
+        BadInput: it shows none of the classes.
+    """
+    listed = [photo for each in _surveyed(survey(source)).listing.values() for photo in each]
+    known = [photo for photo in listed if photo.label in predictor.labels]
+    strange = sorted({photo.label for photo in listed} - set(predictor.labels))
+    if not known:
+        named = ", ".join(strange)
+        raise BadInput(f"{source}: shows none of the model's classes (it has {named})")
+    if strange:
+        log.warning(
+            f"{source}: classes that the model does not know are left out: {', '.join(strange)}"
+        )
+    pictures = _read(known, predictor.size)
+    answers = _answer(predictor, source.name, pictures.pixels, len(pictures.pixels))
+    classes = np.array([predictor.labels.index(label) for label in pictures.labels])
+    return {
+        "source": source.name,
+        "skipped": pictures.skipped,
+        "left_out": strange,
+        **source_figures(answers, classes, predictor.temperature, predictor.rules),
+    }
 
 
 def judge_unknown(predictor: Predictor, known: Answers, pictures: EvaluationPhotos) -> dict:
@@ -367,6 +395,12 @@ def log_summary(figures: dict, out: Path) -> None:
         f"calibration error {figures['ece']:.1%} (up to {figures['ece_by_chance_high']:.1%} by "
         "chance)"
     )
+    for each in figures["out_of_source"]:
+        log.info(
+            f"{each['source']}: accuracy {each['accuracy']['share']:.1%} "
+            f"({each['accuracy']['low']:.1%} to {each['accuracy']['high']:.1%}) over "
+            f"{each['images']} images, mean of classes {each['mean_of_classes']:.1%}"
+        )
     for hazard, each in figures["decisions"]["hazards"].items():
         log.info(
             f"{hazard}: {each['recall']['count']} of {each['recall']['of']} found, "

@@ -43,6 +43,7 @@ class EvaluationRequest:
         data: dataset folder.
         splits: splits of it, evaluated together.
         unknown: folder CATEGORY/* of out-of-distribution photos; None skips them.
+        sources: datasets of other people's photos, on each of which it is evaluated as well.
         leaked: file that lists, one path per line, photos that the model has seen in training;
             `accuracy_clean` excludes them.
         corruption_photos: number of photos to corrupt, balanced over the classes; 0 skips this.
@@ -55,6 +56,7 @@ class EvaluationRequest:
     data: Path
     splits: tuple[str, ...] = ("test",)
     unknown: Path | None = None
+    sources: tuple[Path, ...] = ()
     leaked: Path | None = None
     corruption_photos: int = 300
     background: bool = True

@@ -109,11 +109,19 @@ def render_report(figures: dict, mistakes: Sequence[Mistake], examples: Sequence
         plots = {
             "reliability": _svg(_reliability_plot(figures["reliability"])),
             "corruptions": figures["corruptions"] and _svg(_corruption_plot(figures)),
+            "hazards": {
+                hazard: _svg(_hazard_plot(hazard, each))
+                for hazard, each in figures["decisions"]["hazards"].items()
+                if each["curve"]
+            },
         }
     return environment.get_template("report.html").render(
         figures=figures,
         findings=findings(figures),
         plots=plots,
+        mean_of_classes=np.mean(
+            [each["recall"] for each in figures["per_class"].values() if each["images"]]
+        ),
         weak=GOALS["background_recall"],
         backgrounds=BACKGROUND_NAMES,
         score_name=score_name,
@@ -271,6 +279,24 @@ def _reliability_plot(parts: Sequence[dict]) -> plt.Figure:
     gaps.set(ylabel="share right", ylim=(0, 1.02), xlim=(0, 1))
     counts.bar(centers, [part["images"] for part in parts], width, color=GRAY)
     counts.set(xlabel="stated confidence", ylabel="photos")
+    return figure
+
+
+def _hazard_plot(hazard: str, figures: dict) -> plt.Figure:
+    figure, axes = plt.subplots(figsize=(4.6, 3.2), layout="constrained")
+    price = [100 * point["suspected"] for point in figures["curve"]]
+    axes.plot(price, [100 * point["recall"] for point in figures["curve"]], color=GREEN)
+    chosen = 100 * figures["suspected"]["share"], 100 * figures["recall"]["share"]
+    axes.plot(*chosen, "ko")
+    axes.annotate(
+        f"threshold {figures['level']:.2g}",
+        chosen,
+        textcoords="offset points",
+        xytext=(8, -12),
+    )
+    axes.set(xlabel="other items sorted by hand for it, %", ylabel=f"{hazard} found, %")
+    axes.set_ylim(top=101)
+    axes.grid(alpha=0.3)
     return figure
 
 

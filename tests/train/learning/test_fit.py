@@ -1,35 +1,81 @@
+from pathlib import Path
+
 import numpy as np
+import pytest
 
 from train.augmentation.augment import plain_augmenter
 from train.learning import fit as fitting
-from train.learning.model import HEAD, build_network
+from train.learning import probe
+from train.learning.model import HEAD, Network, build_network
 from train.learning.recipe import Recipe
+
+PHOTOS = np.random.default_rng(0).integers(0, 256, (12, 32, 32, 3)).astype(np.uint8)
+TRAIN = np.arange(8)
+
+
+def fit_photos(
+    network: Network,
+    out: Path,
+    *,
+    val: np.ndarray,
+    unfreeze_epochs: int,
+    on_step=lambda *step: None,
+) -> list[dict]:
+    """Train on the first photos, for one epoch and so many more."""
+    material = fitting.Material(
+        classes=np.arange(12) % 2,
+        train=TRAIN,
+        val=val,
+        augmenter=plain_augmenter(PHOTOS, 0),
+        cache=out / "features",
+        augmented=TRAIN,
+        plain=val,
+    )
+    recipe = Recipe(epochs=1, unfreeze_epochs=unfreeze_epochs, views=1, batch=8)
+    return fitting.fit(network, material, recipe=recipe, out=out, on_step=on_step)[0]
 
 
 def test_only_the_first_phase_starts_as_a_probe(weights, tmp_path, monkeypatch):
-    fitted = []
+    course = []
 
-    def once(*arguments, **more):
-        fitted.append(network.model.get_layer(HEAD).get_weights()[0].copy())
+    def noted(*arguments, **more):
+        course.append("head fitted")
         return found(*arguments, **more)
 
+    def on_step(what: str, *of: int) -> None:
+        if "epoch" in what and course[-1] != what:
+            course.append(what)
+
     found = fitting.fit_head
-    monkeypatch.setattr(fitting, "fit_head", once)
-    pixels = np.random.default_rng(0).integers(0, 256, (12, 32, 32, 3)).astype(np.uint8)
+    monkeypatch.setattr(fitting, "fit_head", noted)
     network = build_network(2, 32, str(weights))
-    train, val = np.arange(8), np.arange(8, 12)
-    material = fitting.Material(
-        classes=np.arange(12) % 2,
-        train=train,
-        val=val,
-        augmenter=plain_augmenter(pixels, 0),
-        cache=tmp_path / "features",
-        augmented=train,
-        plain=val,
-    )
-    recipe = Recipe(epochs=1, unfreeze_epochs=1, views=1, batch=8)
-    rows, _ = fitting.fit(
-        network, material, recipe=recipe, out=tmp_path, on_step=lambda *step: None
-    )
+    val = np.arange(8, 12)
+    rows = fit_photos(network, tmp_path, val=val, unfreeze_epochs=1, on_step=on_step)
     assert [row["phase"] for row in rows] == ["new layers", "unfrozen"]
-    assert len(fitted) == 1
+    assert course == [
+        "head fitted",
+        "new layers, epoch 1",
+        "head fitted",
+        "unfrozen, epoch 1",
+        "head fitted",
+    ]
+
+
+@pytest.mark.parametrize("good", [True, False])
+def test_a_head_fitted_anew_is_kept_if_val_agrees(weights, tmp_path, monkeypatch, good):
+    heads = []
+
+    def fitted(*arguments, **more):
+        kernel, bias = found(*arguments, **more)
+        sign = 1 if good or not heads else -1  # the start is always a good one
+        heads.append(sign * kernel)
+        return sign * kernel, sign * bias
+
+    found = fitting.fit_head
+    monkeypatch.setattr(probe, "STRENGTHS", (100.0,))  # learns noise by heart, as val is train here
+    monkeypatch.setattr(fitting, "fit_head", fitted)
+    network = build_network(2, 32, str(weights))
+    fit_photos(network, tmp_path, val=TRAIN, unfreeze_epochs=0)
+    assert len(heads) == 2
+    kernel = network.model.get_layer(HEAD).get_weights()[0]
+    assert np.array_equal(kernel, heads[1]) == good
