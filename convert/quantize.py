@@ -613,9 +613,9 @@ def main(
     keep_float: Annotated[
         str,
         typer.Option(
-            help="'none', or 'auto': if int8 fails the gate, keep the fewest layers in float"
+            help="'auto': if int8 fails the gate, keep the fewest layers in float; or 'none'"
         ),
-    ] = "none",
+    ] = "auto",
     slow_images: Annotated[
         int, typer.Option(min=1, help="number of images for variants without fast kernels")
     ] = 30,

@@ -5,7 +5,7 @@ import io
 import json
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -50,8 +50,12 @@ def command(written: Path = STDOUT, once_there_is_room: str = "make room") -> It
 
 
 def load_tensorflow() -> None:
-    """Import TensorFlow and Keras without the lines that they print while they start."""
+    """Import TensorFlow and Keras without the lines that they print while they start.
+
+    Nor does TensorFlow warn later that a function is traced for each of several models.
+    """
     silence_tensorflow()
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     import_quietly("tensorflow")
     import_quietly("keras")
 
@@ -67,6 +71,12 @@ def problem(error: OSError, written: Path, once_there_is_room: str = "make room"
 def print_json(figures: object) -> None:
     """The figures of a command as one line of JSON on stdout."""
     out.print(json.dumps(figures))
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Lines of text on stdout."""
+    for line in lines:
+        out.print(line)
 
 
 def print_table(table: object) -> None:

@@ -232,12 +232,12 @@ def check_gate(parity: Parity, gate: ParityGate, claim: TrainingClaim | None = N
     # A NaN must fail, so each criterion states what passes.
     criteria = [
         (
-            quantized.agreement >= gate.agreement,
+            gate.agrees_enough(quantized.agreement, parity.images),
             f"{variant} agrees with Keras on {quantized.agreement:.2%}, "
             f"at least {gate.agreement:.2%} needed",
         ),
         (
-            parity.accuracy_drop <= gate.accuracy_drop,
+            gate.costs_little(parity.accuracy_drop, parity.images),
             f"{variant} costs {parity.accuracy_drop * 100:.2f} points of accuracy, "
             f"at most {gate.accuracy_drop * 100:.2f} allowed",
         ),

@@ -80,6 +80,8 @@ class ParityGate(_Record):
             may give another answer than in training (one always may).
         agreement_fp32: the same as `agreement`, for unquantized TFLite and Keras.
         probability_difference_fp32: largest difference between unquantized TFLite and Keras.
+        few_images: on fewer images than this, one more than `agreement` allows may differ, and one
+            more than `accuracy_drop` allows may be wrong: a single image is no verdict. 0: never.
     """
 
     agreement: Share = 0.99
@@ -90,6 +92,19 @@ class ParityGate(_Record):
     training_changed: Share = 0.01
     agreement_fp32: Share = 1.0
     probability_difference_fp32: Share = 1e-3
+    few_images: Count = 100
+
+    def agrees_enough(self, agreement: float, images: int) -> bool:
+        """Whether the same top answer on this share of so many images is enough."""
+        return agreement >= self.agreement - self._one_image(images)
+
+    def costs_little(self, accuracy_drop: float, images: int) -> bool:
+        """Whether quantizing may cost this much accuracy on so many images."""
+        return accuracy_drop <= self.accuracy_drop + self._one_image(images)
+
+    def _one_image(self, images: int) -> float:
+        """The share of all that one image is; 0 if there are enough of them."""
+        return 1 / images if images < self.few_images else 0.0
 
 
 class DatasetParity(_Record):
@@ -173,8 +188,8 @@ class ParityVerdict(_Record):
         gate = self.gate
         return (
             self.passed
-            and self.agreement >= gate.agreement
-            and self.accuracy_drop <= gate.accuracy_drop
+            and gate.agrees_enough(self.agreement, self.images)
+            and gate.costs_little(self.accuracy_drop, self.images)
             and self.agreement_fp32 >= gate.agreement_fp32
             and (self.drift is None or self.drift.kl <= gate.kl)
             and all(figures.lost <= gate.class_loss for figures in self.classes.values())

@@ -98,7 +98,9 @@ def fine_tune(job: Job, out: Path) -> dict | None:
     with _timed(seconds, "judging"):
         metrics = _judge(model, dataset, job.data)
         metrics["out_of_source"] = _judge_outside(model, dataset)
-        val = measure(dataset.val.classes, _answers(model, dataset.val.pixels), dataset.labels)
+        val = measure(
+            dataset.val.classes, probabilities_of(model, dataset.val.pixels), dataset.labels
+        )
     metrics["folds"] = folds
     metrics["left_out"] = dict(dataset.left_out)
     metrics["epochs"] = len(history)
@@ -156,7 +158,7 @@ def _cross_validate(
     return result
 
 
-def _answers(model: keras.Model, pixels: np.ndarray) -> np.ndarray:
+def probabilities_of(model: keras.Model, pixels: np.ndarray) -> np.ndarray:
     """Probabilities float32 [photos, classes] of uint8 [photos, S, S, 3]."""
     return np.concatenate(
         [
@@ -169,7 +171,7 @@ def _answers(model: keras.Model, pixels: np.ndarray) -> np.ndarray:
 def _judge(model: keras.Model, dataset: Dataset, data: tuple[Path, ...]) -> dict:
     """Figures over all test photos, over those without a copy elsewhere, and of each dataset."""
     test, labels = dataset.test, dataset.labels
-    probabilities = _answers(model, test.pixels)
+    probabilities = probabilities_of(model, test.pixels)
     metrics = measure(test.classes, probabilities, labels)
     metrics["images_clean"] = int(dataset.clean.sum())
     metrics["accuracy_clean"] = None
@@ -212,7 +214,7 @@ def _judge_outside(model: keras.Model, dataset: Dataset) -> dict | None:
     outside = dataset.outside
     if outside is None:
         return None
-    probabilities = _answers(model, outside.pixels)
+    probabilities = probabilities_of(model, outside.pixels)
     right = probabilities.argmax(axis=1) == outside.classes
     rows = []
     for source in dict.fromkeys(outside.sources):

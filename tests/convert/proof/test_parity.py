@@ -96,7 +96,7 @@ def test_equal_predictions_pass() -> None:
 
 
 def test_each_criterion_fails_by_itself() -> None:
-    good = compared()
+    good = replace(compared(), images=500)
     exact = good.pairs["fp32-keras"]
 
     def with_pair(name: str, pair: Pair) -> Parity:
@@ -129,7 +129,7 @@ def test_each_criterion_fails_by_itself() -> None:
 
 
 def test_the_limits_themselves_pass() -> None:
-    parity = compared()
+    parity = replace(compared(), images=500)
     exact = replace(parity.pairs["fp32-keras"], max_probability_difference=1e-3)
     near = replace(parity.pairs["int8-keras"], agreement=198 / 200)
     limit = replace(
@@ -141,8 +141,21 @@ def test_the_limits_themselves_pass() -> None:
     assert check_gate(limit, ParityGate()) == []
 
 
+@pytest.mark.parametrize(
+    ("images", "changed", "passes"),
+    [(60, 1, True), (60, 2, False), (99, 1, True), (99, 2, False), (100, 1, True), (100, 2, False)],
+)
+def test_one_image_of_few_is_no_verdict(images: int, changed: int, passes: bool) -> None:
+    gate = ParityGate()
+    assert gate.agrees_enough(1 - changed / images, images) == passes
+    assert gate.costs_little(changed / images, images) == (passes and images < 100)
+    strict = ParityGate(few_images=0)
+    assert strict.agrees_enough(1 - changed / images, images) == (images == 100 and changed == 1)
+    assert not strict.costs_little(changed / images, images)
+
+
 def test_a_verdict_that_its_own_figures_belie_does_not_hold() -> None:
-    verdict = compared().verdict(True, ParityGate())
+    verdict = replace(compared(), images=500).verdict(True, ParityGate())
     lost = ClassParity(images=60, right_float=59, right_quantized=57)
     assert verdict.holds
     assert not verdict.model_copy(update={"classes": {"Mouse": lost}}).holds
