@@ -66,6 +66,7 @@ from edge.bundle.manifest import (
     ParityGate,
 )
 from edge.bundle.signature import read_key
+from edge.bundle.sizes import SizeDistribution
 from edge.config import Config, read_config, read_toml
 from edge.errors import BadInput, EwasteError, Refused
 from edge.files import write_whole
@@ -114,7 +115,7 @@ class ConversionOptions:
         explain: rank the layers by SQNR.
         models: a folder for the .tflite files of all variants.
         notes: a Markdown file to append to the model card.
-        line: the configuration of the line, for its bins.
+        line: the configuration of the line, for its bins and sizes.
         sign: a private key to sign the bundle with (`ewaste-edge keygen`).
         reference: makes the batch predictor that the variants are compared with out of that of the
             run's model; None: they are compared with the run's model itself.
@@ -461,6 +462,7 @@ def _write_bundle(
         created=_now(),
         **dict(run.calibration.parameters),
         bins=_bins(options.line, run.labels),
+        sizes=_sizes(options.line, run.labels),
         input=InputContract(size=run.size),
         parity=chosen.parity.verdict(passed=True, gate=options.gate),
         training=run.figures,
@@ -491,6 +493,12 @@ def _bins(line: Config, labels: Sequence[str]) -> dict[str, tuple[str, ...]]:
         for bin_name, binned in line.bins.items()
     }
     return {bin_name: binned for bin_name, binned in bins.items() if binned}
+
+
+def _sizes(line: Config, labels: Sequence[str]) -> dict[str, SizeDistribution]:
+    """The sizes of the line, of the labels that the model knows."""
+    known = {normalized(label): size for label, size in line.sizes.items()}
+    return {label: known[normalized(label)] for label in labels if normalized(label) in known}
 
 
 def _unbinned_note(line: Config, labels: Sequence[str]) -> str | None:
@@ -630,7 +638,9 @@ def main(
     notes: Annotated[
         Path | None, typer.Option(help="Markdown file to append to the model card")
     ] = None,
-    line: Annotated[Path | None, typer.Option(help="TOML file of the line, for its bins")] = None,
+    line: Annotated[
+        Path | None, typer.Option(help="TOML file of the line, for its bins and sizes")
+    ] = None,
     sign: Annotated[
         Path | None, typer.Option(help="private key file to sign with (ewaste-edge keygen)")
     ] = None,

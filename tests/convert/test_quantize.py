@@ -482,3 +482,20 @@ def test_notes_end_the_model_card_and_missing_ones_fail_at_once(
     result = command(tiny_run, [drawn_data], out, "--notes", str(notes), "--calibration", "40")
     assert result.exit_code == 0, result.stderr
     assert (out / "model_card.md").read_text().endswith("Measured on line 3.\n")
+
+
+def test_the_bundle_takes_the_bins_and_sizes_of_the_line(
+    tiny_run: Path, drawn_data: Path, tmp_path: Path
+) -> None:
+    line, out = tmp_path / "line.toml", tmp_path / "out"
+    line.write_text(
+        '[bins]\nfire = ["Battery"]\n[[gates]]\nbin = "fire"\ndistance_mm = 900\npin = 17\n'
+        "[sizes]\nBattery = { median_mm = 70, spread = 0.2 }\n"
+        "Toaster = { median_mm = 300, spread = 0.2 }\n"
+    )
+    given = ("--line", str(line), "--calibration", "40")
+    result = command(tiny_run, [drawn_data], out, *given)
+    assert result.exit_code == 0, result.stderr
+    manifest = load_bundle(out).manifest
+    assert manifest.bins == {"fire": ("Battery",)}
+    assert {label: size.median_mm for label, size in manifest.sizes.items()} == {"Battery": 70}
