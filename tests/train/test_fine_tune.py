@@ -166,6 +166,7 @@ def test_weights_of_another_architecture_are_refused_and_nothing_is_left(three_c
     assert "Traceback" not in done.stderr and not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_one_corrupt_photo_is_named_and_skipped(tiny, own_data, tmp_path):
     empty = own_data / "train" / "Mouse" / "0000.jpg"
     empty.write_bytes(b"")
@@ -178,6 +179,7 @@ def test_one_corrupt_photo_is_named_and_skipped(tiny, own_data, tmp_path):
     assert "22 photos to train" in messages
 
 
+@pytest.mark.slow
 def test_copies_across_splits_are_left_out_and_the_rest_of_test_is_judged_apart(
     tiny, own_data, tmp_path
 ):

@@ -61,6 +61,7 @@ def segmenter():
     return train_segmenter(pixels, np.arange(50) % 2, weights="none", steps=60, seed=1)
 
 
+@pytest.mark.slow
 def test_what_is_learned_on_plain_backgrounds_finds_whole_machines_before_a_wall(segmenter):
     rng = np.random.default_rng(7)
     photos, truths = zip(*(machine(rng, wall(rng)) for _ in range(12)), strict=True)
@@ -74,6 +75,7 @@ def test_what_is_learned_on_plain_backgrounds_finds_whole_machines_before_a_wall
     assert found > before
 
 
+@pytest.mark.slow
 def test_the_same_seed_learns_the_same():
     rng = np.random.default_rng(0)
     white = np.full((SIDE, SIDE, 3), 255, np.uint8)

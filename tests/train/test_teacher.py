@@ -104,6 +104,7 @@ def fine_tune(*arguments: object) -> subprocess.CompletedProcess:
 SMALL = ("--image-size", 32, "--epochs", 1, "--views", 1, "--seed", 1)
 
 
+@pytest.mark.slow
 def test_a_training_with_everything_leaves_no_trace_of_the_teacher(
     teacher_file, weights, three_classes, own_data, tmp_path
 ):

@@ -1,16 +1,30 @@
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
 from train.augmentation.augment import plain_augmenter
 from train.learning import fit as fitting
 from train.learning import probe
-from train.learning.model import HEAD, Network, build_network
-from train.learning.recipe import Recipe
+from train.learning.model import HEAD, Network
+from train.learning.recipe import LAST_FROZEN, Recipe
 
 PHOTOS = np.random.default_rng(0).integers(0, 256, (12, 32, 32, 3)).astype(np.uint8)
 TRAIN = np.arange(8)
+
+
+@pytest.fixture
+def network() -> Network:
+    """A small network with the layers by whose names a training goes."""
+    layers = keras.layers
+    inputs = keras.Input((32, 32, 3))
+    frozen = layers.Conv2D(8, 8, strides=8, activation="relu", name=LAST_FROZEN)(inputs)
+    new = layers.Conv2D(16, 1, activation="relu", name="conv5_block1_1_conv")(frozen)
+    pooled = layers.GlobalAveragePooling2D(name="embedding")(new)
+    logits = layers.Dense(2, name=HEAD)(layers.Dropout(0.4, name="dropout")(pooled))
+    model = keras.Model(inputs, layers.Softmax(name="probabilities")(logits))
+    return Network(model, True, ("conv5_block1_1_conv", HEAD))
 
 
 def fit_photos(
@@ -35,7 +49,7 @@ def fit_photos(
     return fitting.fit(network, material, recipe=recipe, out=out, on_step=on_step)[0]
 
 
-def test_only_the_first_phase_starts_as_a_probe(weights, tmp_path, monkeypatch):
+def test_only_the_first_phase_starts_as_a_probe(network, tmp_path, monkeypatch):
     course = []
 
     def noted(*arguments, **more):
@@ -48,7 +62,6 @@ def test_only_the_first_phase_starts_as_a_probe(weights, tmp_path, monkeypatch):
 
     found = fitting.fit_head
     monkeypatch.setattr(fitting, "fit_head", noted)
-    network = build_network(2, 32, str(weights))
     val = np.arange(8, 12)
     rows = fit_photos(network, tmp_path, val=val, unfreeze_epochs=1, on_step=on_step)
     assert [row["phase"] for row in rows] == ["new layers", "unfrozen"]
@@ -62,7 +75,7 @@ def test_only_the_first_phase_starts_as_a_probe(weights, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("good", [True, False])
-def test_a_head_fitted_anew_is_kept_if_val_agrees(weights, tmp_path, monkeypatch, good):
+def test_a_head_fitted_anew_is_kept_if_val_agrees(network, tmp_path, monkeypatch, good):
     heads = []
 
     def fitted(*arguments, **more):
@@ -74,7 +87,6 @@ def test_a_head_fitted_anew_is_kept_if_val_agrees(weights, tmp_path, monkeypatch
     found = fitting.fit_head
     monkeypatch.setattr(probe, "STRENGTHS", (100.0,))  # learns noise by heart, as val is train here
     monkeypatch.setattr(fitting, "fit_head", fitted)
-    network = build_network(2, 32, str(weights))
     fit_photos(network, tmp_path, val=TRAIN, unfreeze_epochs=0)
     assert len(heads) == 2
     kernel = network.model.get_layer(HEAD).get_weights()[0]
