@@ -80,10 +80,12 @@ def _lines(curve: dict) -> list[str]:
         f"({row['accuracy_low']:.1%} to {row['accuracy_high']:.1%})"
         for row in curve["rows"]
     ]
-    if curve["doubled"] is None:
-        lines.append("what more photos would bring cannot be told: the last step was no better")
+    if curve["twice_as_many"] is None:
+        lines.append(
+            "what more photos would bring cannot be estimated: the last step was no better"
+        )
     else:
-        lines.append(f"twice as many photos: about {curve['doubled']:.1%} expected")
+        lines.append(f"twice as many photos: about {curve['twice_as_many']:.1%} expected")
     if curve["helped"]:
         lines.append(f"the last step helped most: {', '.join(curve['helped'][:3])}")
     return lines

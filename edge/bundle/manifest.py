@@ -64,6 +64,10 @@ class InputContract(_Record):
     zero_point: Annotated[int, Field(ge=INPUT_OFFSET, le=INPUT_OFFSET)] = INPUT_OFFSET
 
 
+FEWEST_IMAGES = 20
+"""On fewer images than this, a quantized model must give the same answers on all."""
+
+
 class ParityGate(_Record):
     """What a quantized model must reach to become a bundle; shares and differences are 0 to 1.
 
@@ -80,8 +84,9 @@ class ParityGate(_Record):
             may give another answer than in training (one always may).
         agreement_fp32: the same as `agreement`, for unquantized TFLite and Keras.
         probability_difference_fp32: largest difference between unquantized TFLite and Keras.
-        few_images: on fewer images than this, one more than `agreement` allows may differ, and one
-            more than `accuracy_drop` allows may be wrong: a single image is no verdict. 0: never.
+        few_images: on fewer images than this, but at least `FEWEST_IMAGES`, one more than
+            `agreement` allows may differ, and one more than `accuracy_drop` allows may be wrong: a
+            single image is no verdict. 0: never.
     """
 
     agreement: Share = 0.99
@@ -103,8 +108,8 @@ class ParityGate(_Record):
         return accuracy_drop <= self.accuracy_drop + self._one_image(images)
 
     def _one_image(self, images: int) -> float:
-        """The share of all that one image is; 0 if there are enough of them."""
-        return 1 / images if images < self.few_images else 0.0
+        """The share of all that one image is; 0 if there are enough of them, or too few."""
+        return 1 / images if FEWEST_IMAGES <= images < self.few_images else 0.0
 
 
 class DatasetParity(_Record):

@@ -46,8 +46,8 @@ def learning_curve(job: Job, counts: Sequence[int], out: Path) -> dict:
 
     Returns what `learning_curve.json` holds: a row for each number (`photos` of a class, `images`
     to train on, `accuracy` with its interval, `recall` of each class), the accuracy to expect of
-    twice as many photos (`doubled`, see `accuracy_doubled`; None if it cannot be told), and the
-    classes, the one first that the last step helped most (`helped`).
+    twice as many photos (`twice_as_many`, as of `extrapolated_accuracy`), and the classes, the one
+    first that the last step helped most (`helped`).
 
     Raises:
         BadInput: the data or the weights cannot be used, or `out` holds a curve of another job.
@@ -121,7 +121,7 @@ def first_of_each(classes: np.ndarray, train: np.ndarray, count: int, seed: int)
     return np.sort(np.concatenate(chosen))
 
 
-def accuracy_doubled(rows: Sequence[Mapping[str, float]]) -> float | None:
+def extrapolated_accuracy(rows: Sequence[Mapping[str, float]]) -> float | None:
     """The accuracy to expect of twice as many photos as in the last row.
 
     The error falls as a power of the number of photos (Hestness et al., "Deep learning scaling is
@@ -177,7 +177,7 @@ def _begun(out: Path, asked: dict) -> list[dict]:
 def _write(out: Path, asked: dict, rows: list[dict]) -> dict:
     result = {
         "rows": rows,
-        "doubled": accuracy_doubled(rows),
+        "twice_as_many": extrapolated_accuracy(rows),
         "helped": helped_most(rows),
         "job": asked,
     }

@@ -17,6 +17,7 @@ import tensorflow as tf
 from edge.files import write_whole
 from edge.inference.preprocess import float_input
 from train.augmentation.augment import Augmenter
+from train.data.balance import balanced_indices
 from train.learning.checkpoint import load_checkpoint, save_checkpoint
 from train.learning.distribute import Replicas, TrainingWorker
 from train.learning.earlier_names import EARLIER_PHASE_NAMES
@@ -306,6 +307,7 @@ def _regressed_head(
     first = network.model.get_layer(phase.boundary).output
     embed = keras.Model(first, network.model.get_layer("embedding").output)
     labeled = material.train[material.classes[material.train] >= 0]
+    labeled = labeled[balanced_indices(material.classes[labeled], most)]
     views = max(1, min(recipe.views + 1, most // len(labeled)))
     embeddings = [
         np.asarray(embed.predict_on_batch(take(labeled[start : start + 64], view)))

@@ -143,7 +143,16 @@ def test_the_limits_themselves_pass() -> None:
 
 @pytest.mark.parametrize(
     ("images", "changed", "passes"),
-    [(60, 1, True), (60, 2, False), (99, 1, True), (99, 2, False), (100, 1, True), (100, 2, False)],
+    [
+        (19, 1, False),
+        (20, 1, True),
+        (60, 1, True),
+        (60, 2, False),
+        (99, 1, True),
+        (99, 2, False),
+        (100, 1, True),
+        (100, 2, False),
+    ],
 )
 def test_one_image_of_few_is_no_verdict(images: int, changed: int, passes: bool) -> None:
     gate = ParityGate()

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from train.learning.curve import PLOT, RESULT, accuracy_doubled, first_of_each, helped_most
+from train.learning.curve import PLOT, RESULT, extrapolated_accuracy, first_of_each, helped_most
 from train.learning.fit import NEGATIVE
 
 SCRIPT = Path(__file__).parents[3] / "train" / "learning_curve.py"
@@ -38,14 +38,14 @@ def test_an_error_that_falls_as_a_power_is_carried_on():
         {"images": images, "accuracy": 1 - 2 * images**-0.5, "recall": {"a": 0.5, "b": each}}
         for images, each in ((50, 0.2), (200, 0.6))
     ]
-    assert accuracy_doubled(rows) == pytest.approx(1 - 2 * 400**-0.5)
+    assert extrapolated_accuracy(rows) == pytest.approx(1 - 2 * 400**-0.5)
     assert helped_most(rows) == ["b"]
 
 
 @pytest.mark.parametrize("accuracies", [[0.8], [0.8, 0.8], [0.9, 0.8], [0.8, 1.0]])
-def test_what_cannot_be_told_is_not(accuracies):
+def test_what_cannot_be_estimated_is_not(accuracies):
     rows = [{"images": 10 * 2**n, "accuracy": each} for n, each in enumerate(accuracies)]
-    assert accuracy_doubled(rows) is None
+    assert extrapolated_accuracy(rows) is None
 
 
 def test_a_curve_goes_on_where_it_ended(three_classes, weights, tmp_path):

@@ -91,3 +91,18 @@ def test_a_head_fitted_anew_is_kept_if_val_agrees(network, tmp_path, monkeypatch
     assert len(heads) == 2
     kernel = network.model.get_layer(HEAD).get_weights()[0]
     assert np.array_equal(kernel, heads[1]) == good
+
+
+def test_of_many_photos_some_of_each_class_fit_the_head(network, tmp_path, monkeypatch):
+    fitted = []
+
+    def noted(embeddings, classes, **more):
+        fitted.append(np.bincount(classes))
+        return found(embeddings, classes, **more)
+
+    found = fitting.fit_head
+    monkeypatch.setattr(fitting, "fit_head", noted)
+    monkeypatch.setattr(fitting, "MOST_AT_START", 4)
+    monkeypatch.setattr(fitting, "MOST_AT_END", 6)
+    fit_photos(network, tmp_path, val=np.arange(8, 12), unfreeze_epochs=0)
+    assert [each.tolist() for each in fitted] == [[2, 2], [3, 3]]
