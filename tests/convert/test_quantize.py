@@ -127,7 +127,8 @@ def test_the_gate_refuses_a_model_that_quantizes_badly(
     corrupted_run: Path, drawn_data: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "corrupted-int8"
-    result = command(corrupted_run, [drawn_data], out, "--calibration", "20", "--json")
+    given = ("--calibration", "20", "--keep-float", "none", "--json")
+    result = command(corrupted_run, [drawn_data], out, *given)
     assert result.exit_code == 3
     figures = json.loads(result.stdout)
     assert figures["gate"] == "refused" and figures["bundle"] is None
@@ -144,6 +145,17 @@ def test_the_gate_refuses_a_model_that_quantizes_badly(
     page = (tmp_path / "corrupted-int8.parity.html").read_text()
     assert page.count("<figure>") == page.count('src="data:image/jpeg') == len(changed)
     assert "http" not in page and all(name in page for name in changed)
+
+
+def test_layers_that_8_bits_cannot_hold_stay_in_float(
+    corrupted_run: Path, drawn_data: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    result = command(corrupted_run, [drawn_data], out, "--calibration", "20", "--json")
+    assert result.exit_code == 0, result.stderr
+    figures, manifest = json.loads(result.stdout), load_bundle(out).manifest
+    assert figures["gate"] == "passed" and manifest.parity.holds
+    assert 1 <= len(manifest.float_layers) <= 4
 
 
 def test_a_refusal_leaves_the_bundle_that_was_there(
