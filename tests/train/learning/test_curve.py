@@ -48,6 +48,7 @@ def test_what_cannot_be_estimated_is_not(accuracies):
     assert extrapolated_accuracy(rows) is None
 
 
+@pytest.mark.slow
 def test_a_curve_goes_on_where_it_ended(three_classes, weights, tmp_path):
     out = tmp_path / "curve"
     options = ("--data", three_classes, "--weights", weights, "--out", out, "--image-size", 32)
