@@ -165,6 +165,8 @@ def test_a_lower_hazard_threshold_finds_more_and_costs_more(of_bundle):
         below = [point for point in curve if point["threshold"] <= hazard["level"]]
         assert above[0]["recall"] <= hazard["recall"]["share"] <= below[-1]["recall"]
         assert above[0]["suspected"] <= hazard["suspected"]["share"] <= below[-1]["suspected"]
+        # At 1 nothing is suspected; what is called the hazard lies in its bin.
+        assert curve[-1]["threshold"] == 1 and curve[-1]["suspected"] == 0
     assert "What finding a hazard costs" in (of_bundle[0] / "report.html").read_text()
 
 

@@ -148,12 +148,14 @@ def _hazard_curve(
         return []
     points = []
     for threshold in CURVE:
-        suspicious = called | (likely >= threshold)
+        above = likely >= threshold
+        # What is called the hazard goes to its bin, not to be sorted by hand.
+        suspected = above & ~called & sorted_without
         points.append(
             {
                 "threshold": float(threshold),
-                "recall": float(suspicious[of_hazard].mean()),
-                "suspected": float((suspicious & sorted_without)[~of_hazard].mean()),
+                "recall": float((above | called)[of_hazard].mean()),
+                "suspected": float(suspected[~of_hazard].mean()),
             }
         )
     return points
