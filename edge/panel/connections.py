@@ -17,7 +17,7 @@ REQUEST_SECONDS = 45.0
 """The time limit for a request, from its header to the end of its answer."""
 BACKLOG = 64
 """The maximum of pending connections; the process must not run out of open files."""
-ACCEPTED_AT_ONCE = 8
+ACCEPTED_AT_ONCE = 1
 """The maximum of pending connections that are accepted before the open ones are read again.
 Otherwise a burst of short ones fills the page before the first of them is over, and whoever came
 just before it is dropped."""

@@ -11,8 +11,8 @@ from edge.panel.connections import PROGRESS_BYTES
 from edge.panel.picture import MAX_BYTES
 
 MAX_HELD = 18 << 20
-MAX_UPLOADS = 64
-"""The maximum of uploads that arrive or wait at once."""
+STALLED_SECONDS = 1.0
+"""An upload that makes no progress for this time is the first to be dropped."""
 TURN_SECONDS = 30.0
 
 
@@ -48,9 +48,9 @@ class Upload:
 class Uploads:
     """The uploads of all visitors, in bounded memory; one at a time is classified.
 
-    The smallest picture has the next turn. When there are too many bytes, the largest is dropped;
-    when there are too many uploads, the one that has made no progress for longest. So those who
-    send large pictures, or nothing, wait, and the person at the line does not.
+    The smallest picture has the next turn. When there are too many bytes, those that have stopped
+    arriving are dropped first, then the largest. So those who send large pictures, or nothing,
+    wait, and the person at the line does not. Their number is that of the connections.
     """
 
     def __init__(self) -> None:
@@ -63,7 +63,6 @@ class Uploads:
         """Hold an upload until the end of the block; then its bytes are freed."""
         upload = Upload()
         self._uploads.append(upload)
-        self._make_room()
         try:
             yield upload
         finally:
@@ -122,14 +121,13 @@ class Uploads:
         while (others := self._others()) and sum(
             len(upload.content) for upload in others
         ) > MAX_HELD:
-            _give_up(max(others, key=lambda upload: len(upload.content)))
-        while len(others := self._others()) > MAX_UPLOADS:
-            arriving = [upload for upload in others if upload not in self._waiting]
-            # Not the oldest: an honest one soon is, while somebody opens them by the hundred.
-            if arriving:
-                _give_up(min(arriving, key=lambda upload: upload.progress_at))
-            else:
-                _give_up(max(others, key=lambda upload: upload.pixels))
+            stalled_before = time.monotonic() - STALLED_SECONDS
+            stalled = [
+                upload
+                for upload in others
+                if upload not in self._waiting and upload.progress_at < stalled_before
+            ]
+            _give_up(max(stalled or others, key=lambda upload: len(upload.content)))
 
     def _others(self) -> list[Upload]:
         """All uploads but the one that is classified, oldest first."""

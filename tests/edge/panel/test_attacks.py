@@ -106,6 +106,17 @@ class Page:
         status, _, answer = self.ask("POST", "/try", content, BYTES, patience)
         return status, json.loads(answer)
 
+    def try_slowly(self, content: bytes, pieces: int, pause: float) -> int:
+        """Send a picture in pieces, as a poor radio link does, and return the status."""
+        head = f"POST /try HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(content)}\r\n"
+        with self.connect() as connection:
+            connection.sendall((head + f"Content-Type: {BYTES['Content-Type']}\r\n\r\n").encode())
+            size = len(content) // pieces + 1
+            for start in range(0, len(content), size):
+                connection.sendall(content[start : start + size])
+                time.sleep(pause)
+            return int(connection.recv(12).split()[1])
+
     def visit(self) -> float:
         """How long the slowest thing an honest visitor does takes, s."""
         slowest = 0.0
@@ -491,6 +502,8 @@ def test_a_slow_or_endless_body_ends(page, injected):
         meanwhile(*attacks, broken_off, dripping),
     ):
         slowest += [page.visit() for _ in range(4)]
+        slow = [page.try_slowly(page.photo, pieces=10, pause=0.1) for _ in range(4)]
+    assert slow == [200] * 4
     assert max(sent.values()) < 100 << 20, f"taken before it was cut off: {sent}"
 
 

@@ -1,4 +1,4 @@
-"""Which upload is dropped when there are too many."""
+"""Which upload is dropped when there are too many bytes."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -6,39 +6,86 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from edge.panel.connections import PROGRESS_BYTES
-from edge.panel.uploads import MAX_UPLOADS, Busy, Uploads
+from edge.panel import uploads as module
+from edge.panel.connections import MAX_CONNECTIONS
+from edge.panel.uploads import MAX_HELD, STALLED_SECONDS, Busy, Upload, Uploads
+
+PIECE = 1 << 16
+HELD_EACH = MAX_HELD // (MAX_CONNECTIONS - 1)
 
 
-def test_one_that_makes_progress_is_kept_while_others_are_opened_by_the_hundred():
+@pytest.fixture
+def clock(monkeypatch):
+    """The time that uploads go by, s."""
+    now = [1000.0]
+    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    return now
+
+
+async def pieces(*sizes: int) -> AsyncIterator[bytes]:
+    for size in sizes:
+        yield bytes(size)
+
+
+async def among(others: int, size: int, opened: AsyncExitStack) -> tuple[Uploads, list[Upload]]:
+    """Uploads of which that many have arrived in part, `size` bytes each."""
+    uploads, kept = Uploads(), []
+    for _ in range(others):
+        kept.append(await opened.enter_async_context(uploads.upload()))
+        await uploads.take(kept[-1], pieces(size))
+    return uploads, kept
+
+
+def test_one_that_arrives_is_kept_however_many_hold_still(clock):
+    """As many as fit beside it, each smaller, fill the memory and send nothing more."""
+
     async def scenario() -> int:
-        uploads, opened = Uploads(), AsyncExitStack()
-
-        async def honest_chunks() -> AsyncIterator[bytes]:
-            for _ in range(8):
-                for _ in range(MAX_UPLOADS - 1):  # as many as fit beside it
-                    await opened.enter_async_context(uploads.upload())
-                yield bytes(PROGRESS_BYTES)
-
-        async with opened, uploads.upload() as honest:
-            await uploads.take(honest, honest_chunks())
+        async with AsyncExitStack() as opened:
+            uploads, _ = await among(MAX_CONNECTIONS - 1, HELD_EACH, opened)
+            clock[0] += 2 * STALLED_SECONDS
+            honest = await opened.enter_async_context(uploads.upload())
+            await uploads.take(honest, pieces(*[PIECE] * 50))
             return len(honest.content)
 
-    assert asyncio.run(scenario()) == 8 * PROGRESS_BYTES
+    assert asyncio.run(scenario()) == 50 * PIECE
 
 
-def test_one_that_drips_is_dropped():
-    async def scenario() -> None:
-        uploads, opened = Uploads(), AsyncExitStack()
-
-        async def drips() -> AsyncIterator[bytes]:
-            for _ in range(MAX_UPLOADS):
-                yield b"x"
+def test_opening_uploads_drops_none(clock):
+    async def scenario() -> int:
+        async with AsyncExitStack() as opened:
+            uploads, _ = await among(0, 0, opened)
+            honest = await opened.enter_async_context(uploads.upload())
+            await uploads.take(honest, pieces(PIECE))
+            clock[0] += 2 * STALLED_SECONDS
+            for _ in range(MAX_CONNECTIONS):
                 await opened.enter_async_context(uploads.upload())
-            yield b"x"
+            await uploads.take(honest, pieces(PIECE))
+            return len(honest.content)
 
-        async with opened, uploads.upload() as dripping:
-            await uploads.take(dripping, drips())
+    assert asyncio.run(scenario()) == 2 * PIECE
+
+
+def test_of_those_that_arrive_the_largest_is_dropped(clock):
+    async def scenario() -> tuple[list[bool], int]:
+        async with AsyncExitStack() as opened:
+            uploads, (small, large) = await among(2, MAX_HELD // 4, opened)
+            await uploads.take(large, pieces(MAX_HELD // 4))
+            honest = await opened.enter_async_context(uploads.upload())
+            await uploads.take(honest, pieces(MAX_HELD // 4, PIECE))
+            return [each.given_up.is_set() for each in (small, large)], len(honest.content)
+
+    assert asyncio.run(scenario()) == ([False, True], MAX_HELD // 4 + PIECE)
+
+
+def test_one_that_holds_still_is_dropped_before_a_larger_one(clock):
+    async def scenario() -> None:
+        async with AsyncExitStack() as opened:
+            uploads, (still, _) = await among(2, MAX_HELD // 3, opened)
+            clock[0] += 2 * STALLED_SECONDS
+            larger = await opened.enter_async_context(uploads.upload())
+            await uploads.take(larger, pieces(MAX_HELD // 3, PIECE))
+            assert still.given_up.is_set() and not larger.given_up.is_set()
+            await uploads.take(still, pieces(1))
 
     with pytest.raises(Busy):
         asyncio.run(scenario())
