@@ -19,6 +19,7 @@ from edge.inference.preprocess import float_input
 from train.augmentation.augment import Augmenter
 from train.data.balance import balanced_indices
 from train.learning.checkpoint import load_checkpoint, save_checkpoint
+from train.learning.convolution import quicken_gradients
 from train.learning.distribute import Replicas, TrainingWorker
 from train.learning.earlier_names import EARLIER_PHASE_NAMES
 from train.learning.features import (
@@ -205,6 +206,7 @@ def fit(
             continue
         part = behind_boundary(network.model, phase.boundary)
         set_trainable(network, part, phase.unfrozen)
+        quicken_gradients(part)
         started = time.monotonic()
         sources = _sources(network, phase, material, recipe, on_step)
         # A later phase goes on with what the first one learned.
