@@ -76,4 +76,5 @@ def _of_one_size(inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
 
         return tf.nn.conv2d(inputs, kernel, 1, "SAME"), gradients
 
-    return convolved(inputs, kernel)
+    # A variable among the arguments would want its gradient returned apart.
+    return convolved(inputs, tf.convert_to_tensor(kernel))

@@ -23,8 +23,9 @@ OTHERS = {
 }
 
 
-def outputs_and_gradients(model: keras.Model, inputs: tf.Tensor) -> list[np.ndarray]:
-    @tf.function
+def outputs_and_gradients(
+    model: keras.Model, inputs: tf.Tensor, eager: bool = False
+) -> list[np.ndarray]:
     def computed() -> list[tf.Tensor]:
         with tf.GradientTape() as tape:
             tape.watch(inputs)
@@ -32,7 +33,7 @@ def outputs_and_gradients(model: keras.Model, inputs: tf.Tensor) -> list[np.ndar
             loss = tf.reduce_sum(tf.sin(outputs))
         return [outputs, *tape.gradient(loss, [inputs, *model.trainable_variables])]
 
-    return [each.numpy() for each in computed()]
+    return [each.numpy() for each in (computed if eager else tf.function(computed))()]
 
 
 def a_layer(options: dict) -> keras.Model:
@@ -46,9 +47,11 @@ def test_the_gradients_are_the_same(name):
     inputs = tf.random.stateless_normal((3, 7, 6, 4), (1, 2))
     before = outputs_and_gradients(model, inputs)
     assert quicken_gradients(model) == [model.layers[-1].name]
-    for expected, found in zip(before, outputs_and_gradients(model, inputs), strict=True):
-        assert found.shape == expected.shape
-        assert np.abs(found - expected).max() < 1e-5 * np.abs(expected).max()
+    for eager in (False, True):
+        after = outputs_and_gradients(model, inputs, eager)
+        for expected, found in zip(before, after, strict=True):
+            assert found.shape == expected.shape
+            assert np.abs(found - expected).max() < 1e-5 * np.abs(expected).max()
 
 
 @pytest.mark.parametrize("name", OTHERS)
