@@ -68,7 +68,7 @@ def main(
             min=0, max=0.9999, help="decay per step of the weights' moving average; 0 disables it"
         ),
     ] = DEFAULT.ema,
-    batch: Annotated[int, typer.Option(min=1, help="photos per step")] = DEFAULT.batch,
+    batch: Annotated[int, typer.Option(min=1, help="photos per step, at most")] = DEFAULT.batch,
     patience: Annotated[
         int, typer.Option(min=1, help="epochs without improvement before a phase stops")
     ] = DEFAULT.patience,

@@ -16,15 +16,15 @@ CACHING_BATCH = 32
 Take = Callable[[np.ndarray, int], np.ndarray]
 """(photos int [B], pass) -> what is known of them in that pass, float32 [B, ...]."""
 
-LEAST_BATCHES = 10
-"""Batches of an epoch, at least: the schedule and the averaging of the weights need their steps,
-however few photos there are."""
+LEAST_BATCHES, SMALLEST_BATCH = 10, 16
+"""Batches of an epoch, at least, and the photos of each: the schedule and the averaging of the
+weights need their steps, however few photos there are."""
 
 
 class Batches(keras.utils.PyDataset):
     """The batches of one epoch: inputs float32 [B, ...], targets float32 [B, classes], weights [B].
 
-    Few photos are passed over several times, each time in other views, so that an epoch has
+    Very few photos are passed over several times, each time in other views, so that an epoch has
     `LEAST_BATCHES`. Which photos meet in which batch depends on the seed and the epoch only.
     """
 
@@ -86,6 +86,11 @@ class Batches(keras.utils.PyDataset):
             return inputs, targets, weights
         pair = targets[:, :classes], targets[:, classes:]
         return inputs, pair, (weights, np.ones_like(weights))
+
+
+def batch_size(photos: int, most: int) -> int:
+    """How many photos a step takes: `most`, or less where there are few (`LEAST_BATCHES`)."""
+    return min(most, max(SMALLEST_BATCH, photos // LEAST_BATCHES))
 
 
 def passes_of_an_epoch(photos: int, batch: int) -> int:

@@ -25,6 +25,7 @@ from train.learning.earlier_names import EARLIER_PHASE_NAMES
 from train.learning.features import (
     Batches,
     Take,
+    batch_size,
     cache_features,
     features_of,
     from_cache,
@@ -345,6 +346,7 @@ class _Trainer:
         """
         self.part, self.student, self.phase, self.recipe = part, student, phase, recipe
         self._sources, self._rows = sources, material.train
+        self._batch = batch_size(len(self._rows), recipe.batch)
         classes = part.output_shape[-1]
         self._targets = targets_of(material.classes, classes, recipe.label_smoothing)
         self._weights = sample_weights(material.classes, material.train, recipe.negative_weight)
@@ -353,8 +355,8 @@ class _Trainer:
         self._best = [np.array(each) for each in part.get_weights()]
 
     def _compile(self) -> None:
-        of_a_pass = -(-len(self._rows) // self.recipe.batch)
-        passes = passes_of_an_epoch(len(self._rows), self.recipe.batch)
+        of_a_pass = -(-len(self._rows) // self._batch)
+        passes = passes_of_an_epoch(len(self._rows), self._batch)
         steps = self.phase.epochs * passes * of_a_pass
         schedule = keras.optimizers.schedules.CosineDecay(
             0.0, steps, warmup_target=self.phase.learning_rate, warmup_steps=max(1, steps // 20)
@@ -382,7 +384,7 @@ class _Trainer:
             self._rows,
             targets=self._targets,
             weights=self._weights,
-            batch=self.recipe.batch,
+            batch=self._batch,
             seed=self.recipe.seed,
             epoch=epoch,
             mixup=self.recipe.mixup if self.phase.boundary else 0.0,

@@ -45,7 +45,8 @@ class Recipe:
             has no effect.
         negative_weight: weight of a photo of no known class, which should be every class alike,
             beside one of a known class.
-        batch: photos per step.
+        batch: photos per step, at most; few photos make smaller steps
+            (`train.learning.features.batch_size`).
         patience: epochs without a better validation loss after which a phase stops early.
         seed: of the order of photos, their augmentation and the initial weights of new layers.
     """

@@ -6,6 +6,7 @@ from train.augmentation.augment import augment, belt_augmenter, plain_augmenter
 from train.learning.features import (
     LEAST_BATCHES,
     Batches,
+    batch_size,
     cache_features,
     features_of,
     from_cache,
@@ -93,6 +94,16 @@ def batches(epoch, mixup=0.0):
         epoch=epoch,
         mixup=mixup,
     )
+
+
+@pytest.mark.parametrize(
+    ("photos", "most", "size"),
+    [(5, 64, 16), (240, 64, 24), (480, 64, 48), (640, 64, 64), (10_000, 64, 64), (240, 8, 8)],
+)
+def test_few_photos_make_smaller_steps_rather_than_fewer(photos, most, size):
+    assert batch_size(photos, most) == size
+    steps = passes_of_an_epoch(photos, size) * -(-photos // size)
+    assert steps >= LEAST_BATCHES
 
 
 def test_batches_bring_every_photo_once_a_pass_in_another_order_each_time():
