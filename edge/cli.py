@@ -16,6 +16,7 @@ import signal
 import sys
 import tempfile
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -453,6 +454,38 @@ def rollback(config: ConfigFile = None, state: StateDir = None) -> None:
     trust, threads = settings.trust, settings.classifier.threads
     found = roll_back(settings.bundles, trust.keys, threads, trust.demands)
     out.print(f"{found.path}: {found.manifest.name}, in use at the next start")
+
+
+@app.command()
+def mode(
+    asked: Annotated[
+        str | None, typer.Argument(metavar="[sort|pause|manual]", help="how the line is to work")
+    ] = None,
+    config: ConfigFile = None,
+    state: StateDir = None,
+) -> None:
+    """Let the line sort, pause it, or send everything to manual; alone: say what was asked.
+
+    The line follows within 0.2 s. What was asked holds after a restart too.
+    """
+    import getpass
+
+    from edge.operation import LONGEST_NAME, Mode, Order, read_order, write_order
+
+    folder = _settings(config, None, state, None, None).state_folder
+    if asked is None:
+        order = read_order(folder)
+    else:
+        if asked not in list(Mode):
+            raise BadInput(f"mode {safe_line(asked)}: choose one of {', '.join(Mode)}")
+        try:
+            user = getpass.getuser()
+        except (OSError, KeyError):
+            user = "the command line"
+        order = Order(mode=Mode(asked), by=user[:LONGEST_NAME], at=time.time())
+        write_order(folder, order)
+    by = f", asked by {safe_line(order.by)}" if order.by else ""
+    out.print(f"{order.mode.value}{by}")
 
 
 @app.command()

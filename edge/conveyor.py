@@ -29,6 +29,7 @@ from edge.gates.output import GateOutput
 from edge.gates.schedule import GateSchedule
 from edge.inference.dispatcher import Dispatcher, ModelAnswer
 from edge.inference.worker import Inference
+from edge.operation import HELD, Mode
 from edge.records.recall import Recall, ViewAtStart
 from edge.records.store import ItemRecord
 from edge.tally import LineStep, Tally
@@ -39,7 +40,12 @@ CAMERA_FAILED = Unsafe(Reason.CAMERA_FAULT, "the camera failed")
 
 
 class Conveyor:
-    """The loop over one belt. It waits for nothing but the camera and the model."""
+    """The loop over one belt. It waits for nothing but the camera and the model.
+
+    Attributes:
+        mode: how it works.
+        tally: what it counted.
+    """
 
     def __init__(
         self,
@@ -53,9 +59,11 @@ class Conveyor:
         at_start: ViewAtStart,
         record: Callable[[ItemRecord], object],
         on_rerouted: Callable[[ItemRecord], object],
+        asked: Callable[[], Mode],
     ) -> None:
         """Join the parts, as `assemble` makes them; nothing moves before `run`."""
         self._camera, self._record, self._on_rerouted = camera, record, on_rerouted
+        self._asked, self.mode = asked, Mode.SORT
         self._position, self._at_start = position, at_start
         self._observer, self._dispatcher = observer, dispatcher
         self._concluder, self._mover = concluder, mover
@@ -96,6 +104,7 @@ class Conveyor:
         try:
             self._close_gates()
             while not stopped() and (frame := self._camera.read()) is not None:
+                self._follow(self._asked())
                 if isinstance(frame, Frame):
                     on_step(self.step(frame))
                 elif frame.fault:
@@ -155,6 +164,18 @@ class Conveyor:
         self._sees, self._pass = False, None
         self._observer.interrupt()
         return LineStep(None, encoder_mm, (), records, none.fault)
+
+    def _follow(self, mode: Mode) -> None:
+        """Work as the operator asks. Unless it sorts, the gates are closed."""
+        if mode is self.mode:
+            return
+        paused, self.mode = self.mode is Mode.PAUSE, mode
+        self._recorder.hold(HELD.get(mode))
+        if mode is not Mode.SORT:
+            self._close_gates()
+        if paused:
+            # Somebody may have reached into the belt past the view.
+            self._mover.unseen_before(self._position.border_mm(self._position.now_mm()))
 
     def _check_position(self, encoder_mm: float) -> tuple[ItemRecord, ...]:
         """Close the gates once no position can be trusted: what is on the belt goes to manual.
@@ -229,6 +250,7 @@ def assemble(
     longest_item_mm: float = LONGEST_ITEM_MM,
     recall: Recall | None = None,
     on_rerouted: Callable[[ItemRecord], object] = lambda record: None,
+    asked: Callable[[], Mode] = lambda: Mode.SORT,
 ) -> Conveyor:
     """Make the parts of a line and join them; nothing moves before `run`.
 
@@ -248,6 +270,7 @@ def assemble(
         recall: what the run before has recorded, which is not counted again.
         on_rerouted: takes, likewise, the record of an item that went to manual after all, since
             its gate was closed as it passed; without its picture.
+        asked: how the operator wants the line to work; must return at once.
     """
     position = BeltPosition(encoder, clock, geometry)
     mover = GateMover(schedule, gates)
@@ -268,6 +291,7 @@ def assemble(
         at_start=ViewAtStart(recall, geometry),
         record=record,
         on_rerouted=on_rerouted,
+        asked=asked,
     )
 
 

@@ -42,6 +42,7 @@ from edge.inference.classifier import Classifier
 from edge.inference.memory import return_freed_memory
 from edge.inference.worker import Inference, InlineInference, ThreadedInference
 from edge.labels import MANUAL, UNKNOWN
+from edge.operation import HELD, ORDER_NAME, Mode, OrderWatch
 from edge.outputs.wiring import Outputs
 from edge.panel.beside import EFFECTIVE, PageBeside, await_port
 from edge.panel.live import LivePublisher, Overlay
@@ -65,7 +66,7 @@ PAGE_REMEDY = "run: pip install 'gradio>=6,<7' jinja2"
 UNWIRED_REMEDY = (
     "bins are decided and recorded, but nothing is sorted; give each of [[gates]] a pin or a coil"
 )
-STATE_FILES = (RECORDS_NAME, STATUS_NAME, EFFECTIVE, "bundles")
+STATE_FILES = (RECORDS_NAME, STATUS_NAME, EFFECTIVE, ORDER_NAME, "bundles")
 """A folder that holds one of these is the state of a line."""
 
 
@@ -130,11 +131,12 @@ def build_conveyor(
     recall: Recall | None = None,
     inference: Callable[[Classifier], Inference] | None = None,
     moved: Callable[[ItemRecord], object] = lambda record: None,
+    asked: Callable[[], Mode] = lambda: Mode.SORT,
 ) -> Conveyor:
     """Build the loop around the bundle and the model that `proved_bundle` returned.
 
     `inference` sets the model to work; None: beside the loop, or in it when time is virtual.
-    `record` and `moved` are as for `Conveyor`.
+    `record`, `moved` and `asked` are as for `Conveyor`.
 
     Raises:
         BadInput: the bundle does not fit the configuration.
@@ -157,6 +159,7 @@ def build_conveyor(
         longest_item_mm=longest_item_mm(config, rules),
         recall=recall,
         on_rerouted=moved,
+        asked=asked,
     )
 
 
@@ -236,8 +239,17 @@ def run_line(
             log.warning("no gate is wired: %s", UNWIRED_REMEDY)
         # A film that is played again is not a line that starts again: its items are counted anew.
         recall = _recall_from(state / RECORDS_NAME) if is_live(config.camera.source) else None
+        orders = OrderWatch(state)
+        at_end("the orders", orders.close)
         conveyor = build_conveyor(
-            config, source, gates, proved, record, recall=recall, moved=hand_over
+            config,
+            source,
+            gates,
+            proved,
+            record,
+            recall=recall,
+            moved=hand_over,
+            asked=lambda: orders.mode,
         )
         publisher = LivePublisher(state)
         at_end("the live view", publisher.close)
@@ -251,6 +263,7 @@ def run_line(
             publisher=publisher,
             writer=writer,
             outputs=outputs,
+            orders=orders,
             page=page,
             tried=tried,
         )
@@ -341,13 +354,15 @@ class _Shown:
         publisher: LivePublisher,
         writer: StoreWriter,
         outputs: Outputs,
+        orders: OrderWatch,
         page: PageBeside | None,
         tried: Tried,
     ) -> None:
         self._camera = safe_line(shown_source(config.camera.source))
         self._bundle, self._conveyor = bundle, conveyor
         self._publisher, self._writer, self._outputs = publisher, writer, outputs
-        self._page, self._tried = page, tried
+        self._orders, self._page, self._tried = orders, page, tried
+        self._mode = Mode.SORT
         self._status: Status | None = None
         self._fault: str | None = None
         self._fault_at = 0.0
@@ -388,6 +403,9 @@ class _Shown:
         if step.frame is not None and step.belt != self._belt:
             changed = changed or step.belt.trusted != self._belt.trusted
             self._tell_belt(step.belt)
+        if self._conveyor.mode is not self._mode:
+            changed = True
+            self._tell_mode(self._conveyor.mode)
         if self._status is None or changed or now >= self._due_at:
             self._status = self._measure(step, now)
             self._outputs.show(self._status)
@@ -404,6 +422,15 @@ class _Shown:
             log.info("%s: back after %.1f s, the line goes on", self._camera, away_s)
         self._fault = fault
 
+    def _tell_mode(self, mode: Mode) -> None:
+        by = safe_line(self._orders.order.by) or "somebody"
+        held = HELD.get(mode)
+        if held:
+            log.warning("%s, as %s asked; the gates are closed", held.detail, by)
+        else:
+            log.info("the line sorts again, as %s asked", by)
+        self._mode = mode
+
     def _tell_belt(self, belt: EncoderHealth) -> None:
         if not belt.trusted and self._belt.trusted:
             log.warning("%s; the gates are closed until the belt is measured again", belt.message)
@@ -419,6 +446,7 @@ class _Shown:
             publisher.error if publisher.failing else None,
             None if publisher.alive else "the live view has ended",
             self._page.error if self._page is not None else None,
+            self._orders.error,
             self._tried.error,
             out.trouble,
             err.trouble,
@@ -455,6 +483,7 @@ class _Shown:
                 for p50, p99 in [np.percentile(values, (50, 99)).tolist()]
             },
             gates=self._conveyor.gates_open,
+            order=self._orders.order.model_copy(update={"mode": self._conveyor.mode}),
             message=_joined([*errors, *self._troubles()]),
         )
         self._since, self._frames, self._belt_mm = now, tally.frames, step.encoder_mm

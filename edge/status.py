@@ -5,6 +5,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from edge.files import PRIVATE, make_private_folder, write_whole
+from edge.operation import Order
 
 STATUS_NAME = "status.json"
 """The file of the status in a line's state directory."""
@@ -46,6 +47,7 @@ class Status(BaseModel):
         dropped_messages: gate openings and messages that an output could not take in time.
         latency: percentiles per stage.
         gates: per bin, whether its gate is open.
+        order: what the operator asked last, by which the line works.
         message: what a person should know or do; None when all is well.
     """
 
@@ -69,6 +71,7 @@ class Status(BaseModel):
     dropped_messages: int = 0
     latency: dict[str, Percentiles] = {}
     gates: dict[str, bool] = {}
+    order: Order = Order()
     message: str | None = None
 
     @field_validator("camera", "message", mode="before")

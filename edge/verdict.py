@@ -27,6 +27,8 @@ class Reason(str, Enum):
     CAMERA_FAULT = "camera_fault"
     ENCODER_FAULT = "encoder_fault"
     OUTPUT_FAULT = "output_fault"
+    PAUSED = "paused"
+    ALL_MANUAL = "all_manual"
     LINE_ENDED = "line_ended"
     COUNTED_BEFORE = "counted_before"
     INVALID = "invalid"

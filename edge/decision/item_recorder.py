@@ -48,7 +48,12 @@ class ItemRecorder:
         self._detect_ms = 0.0
         self._stepped_to_mm: float | None = None
         self._step_mm = 0.0  # what the belt moves during a step
+        self._held: Unsafe | None = None
         self.recalled = 0
+
+    def hold(self, held: Unsafe | None) -> None:
+        """Send every item to `manual` from now on, for this reason; None: sort again."""
+        self._held = held
 
     def sighted(self, seen: DetectionPass) -> None:
         """Take in what a detection pass showed."""
@@ -142,6 +147,8 @@ class ItemRecorder:
         """Why the item must go to manual whatever it is; None: it need not."""
         if self._position.unsafe is not None:
             return self._position.unsafe
+        if unsafe is None and self._held is not None:
+            return self._held
         if unsafe is None and verdict.bin != MANUAL:
             fault = self._mover.fault()
             return Unsafe(Reason.OUTPUT_FAULT, fault) if fault else None

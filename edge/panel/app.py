@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
+from pydantic import BaseModel
 
 from edge.bundle.bundle import Bundle, load_bundle
 from edge.config import Config, PanelConfig, TrustConfig, decision_rules
@@ -29,9 +30,10 @@ from edge.inference.memory import return_freed_memory
 from edge.labels import DEFAULT_HAZARDS
 from edge.limits import is_local
 from edge.logs import limit_lines
+from edge.operation import LONGEST_NAME, Mode, Order, read_order, write_order
 from edge.panel import fragments
 from edge.panel.fragments import STALE_SECONDS
-from edge.panel.guard import Access, Guard
+from edge.panel.guard import MODE, Access, Guard
 from edge.panel.listener import listen
 from edge.panel.live import LIVE_NAME, read_live
 from edge.panel.picture import check_picture
@@ -57,7 +59,17 @@ OFFLINE = {
 }
 """Environment variables that Gradio and its dependencies read while they are imported."""
 
+THE_PAGE = "the page"
+"""Who operates the line on a page without a login."""
+MAX_ORDER = 200
+
 Value = TypeVar("Value")
+
+
+class Asked(BaseModel):
+    """The body of a request to work in another way."""
+
+    mode: Mode
 
 
 def build(
@@ -96,6 +108,7 @@ def build(
     app.add_middleware(Guard, access=access or Access())
     opened = _unless_changed(bundle_path, lambda: load_bundle(bundle_path, trust.keys))
     _add_figures(app, state_dir, store_path, opened)
+    _add_operation(app, state_dir, (access or Access()).user or THE_PAGE)
     _add_trial(app, trial)
     return page.mount(app, page.build_blocks())
 
@@ -152,6 +165,37 @@ def _add_figures(app: Any, state_dir: Path, store_path: Path, opened: Callable[[
         # An item's crop never changes.
         cache = {"Cache-Control": "private, max-age=604800, immutable"}
         return Response(jpeg, media_type="image/jpeg", headers=cache)
+
+
+def _add_operation(app: Any, state_dir: Path, user: str) -> None:
+    from fastapi import Request, Response
+    from fastapi.responses import JSONResponse
+    from starlette.requests import ClientDisconnect
+
+    @app.post(MODE)
+    async def ask(request: Request) -> Response:
+        """Ask the line to work in another way: `{"mode": "pause"}`."""
+        if request.headers.get("content-type") != "application/json":
+            # A form of another site cannot send this.
+            return JSONResponse({"error": "Send JSON as application/json."}, 415)
+        content = bytearray()
+        try:
+            async for chunk in request.stream():
+                content += chunk
+                if len(content) > MAX_ORDER:
+                    return JSONResponse({"error": "This is too long."}, 413)
+        except ClientDisconnect:
+            return Response(status_code=400)
+        try:
+            asked = Asked.model_validate_json(bytes(content))
+        except ValueError:
+            return JSONResponse({"error": f"Send one of the modes {', '.join(Mode)}."}, 400)
+        order = Order(mode=asked.mode, by=user[:LONGEST_NAME], at=time.time())
+        try:
+            await asyncio.get_running_loop().run_in_executor(None, write_order, state_dir, order)
+        except EwasteError as error:
+            return JSONResponse({"error": str(error)}, 503)
+        return JSONResponse({"mode": order.mode.value})
 
 
 def _add_trial(app: Any, trial: Trial) -> None:
@@ -251,11 +295,20 @@ def line_parts(
     records, per_minute, trouble = recorded(store_path)
     return {
         "header": fragments.header(status, now),
+        "operation": fragments.operation(status, asked_of(state_dir), now),
         "tiles": fragments.tiles(status, per_minute),
         "bars": fragments.bars(status.per_label if status else {}, labels, hazards),
         "latency": fragments.latencies(status.latency if status else {}),
         "items": fragments.items(records, hazards, trouble),
     }
+
+
+def asked_of(state_dir: Path) -> Order | None:
+    """Read what is asked of the line; None if that is damaged."""
+    try:
+        return read_order(state_dir)
+    except EwasteError:
+        return None
 
 
 def recorded(store_path: Path) -> tuple[list[ItemRecord], int, str]:

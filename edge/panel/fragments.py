@@ -14,8 +14,9 @@ import jinja2
 
 from edge.bundle.bundle import Bundle
 from edge.labels import MANUAL, UNKNOWN
+from edge.operation import HELD, Mode, Order
 from edge.records.store import ItemRecord
-from edge.status import STOPPED, Percentiles, Status
+from edge.status import RUNNING, STOPPED, Percentiles, Status
 from edge.verdict import Verdict
 
 STALE_SECONDS = 5.0
@@ -26,6 +27,8 @@ STALLED = "stalled"
 NOT_STARTED = "not started"
 STAGES = {"detect": "Detect", "classify": "Classify", "verdict": "Photo to verdict"}
 """What the latencies are called on the page, in this order; others keep their own name."""
+
+MODE_NAMES = {Mode.SORT: "Sort", Mode.PAUSE: "Pause", Mode.MANUAL: "All to manual"}
 
 TEMPLATES = Path(__file__).with_name("templates")
 
@@ -117,8 +120,35 @@ def header(status: Status | None, now: float) -> str:
     if state == STALLED and status is not None:
         age = max(0, round(now - status.updated_at))
         message = f"No news from the line for {duration(age)}: check the conveyor program."
-    kind = state if state in ("running", STOPPED, STALLED) else "other"
+    if state == RUNNING and status is not None and status.order.mode is not Mode.SORT:
+        state = HELD[status.order.mode].detail
+    kind = state if state in (RUNNING, STOPPED, STALLED) else "other"
     return _render("header.html", state=state, kind=kind, facts=facts, message=message)
+
+
+def operation(status: Status | None, asked: Order | None, now: float) -> str:
+    """Offer the modes of the line, and tell who asked for the present one and what it made of it.
+
+    Args:
+        status: of the line; None: there is none.
+        asked: what is asked of it; None: that is damaged.
+        now: unix seconds.
+    """
+    state = line_state(status, now)
+    runs = status is not None and state not in (STOPPED, STALLED)
+    followed = status.order.mode if status is not None and runs else None
+    note = ""
+    if asked is None:
+        note = "What was asked of the line cannot be read. Choose again."
+    elif asked.by and (asked.mode is not Mode.SORT or followed is not asked.mode):
+        when = time.strftime("%H:%M", time.localtime(asked.at))
+        note = f"{MODE_NAMES[asked.mode]}: asked by {asked.by} at {when}."
+        if not runs:
+            note += " The line does not run; it will start so."
+        elif followed is not asked.mode:
+            note += " The line has not followed yet."
+    current = followed if asked is None or runs else asked.mode
+    return _render("operation.html", modes=MODE_NAMES, current=current, note=note)
 
 
 def duration(seconds: int) -> str:

@@ -27,7 +27,7 @@ HEADERS = (
 )
 _REPLACED = {name for name, _ in HEADERS} | {b"set-cookie"}
 
-TRY, HEALTH = "/try", "/health"
+TRY, MODE, HEALTH = "/try", "/mode", "/health"
 _OURS = ("/live.jpg", "/parts.json", "/about.json", "/panel.js", HEALTH)
 _GRADIO = ("/", "/theme.css", "/favicon.ico")
 _FILE = re.compile(r"/(assets|static)(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+")
@@ -117,6 +117,9 @@ def refuse(access: Access, scope: Any, headers: dict[bytes, bytes]) -> Refusal |
         if not _knows(given, access.user, access.password):
             ask = (b"www-authenticate", b'Basic realm="E-waste line", charset="UTF-8"')
             return Refusal(UNAUTHORIZED, "Log in to see the page.", (ask,))
+    if scope["path"] == MODE and access.user is None and host[0] not in LOCAL:
+        # A proxy may show the page to everybody.
+        return Refusal(403, "Set user and password_file in [panel] to operate the line from here.")
     return _not_allowed(scope["method"], scope["path"], headers)
 
 
@@ -164,7 +167,7 @@ def _knows(given: bytes, user: str, password: str) -> bool:
 
 
 def _not_allowed(method: str, path: str, headers: dict[bytes, bytes]) -> Refusal | None:
-    if path == TRY:
+    if path in (TRY, MODE):
         allowed: tuple[str, ...] = ("POST",)
     elif path in _OURS or path in _GRADIO or _FILE.fullmatch(path) or _CROP.fullmatch(path):
         allowed = ("GET", "HEAD")
@@ -181,7 +184,7 @@ def _not_allowed(method: str, path: str, headers: dict[bytes, bytes]) -> Refusal
 def _reduced(access: Access, scope: Any, headers: dict[bytes, bytes]) -> Any:
     """Reduce the request to what the page and Gradio need, under the path of the proxy."""
     path = scope["path"]
-    ours = path == TRY or path in _OURS or path.startswith("/crops/")
+    ours = path in (TRY, MODE) or path in _OURS or path.startswith("/crops/")
     prefix = headers.get(b"x-forwarded-prefix", b"").decode("latin-1").rstrip("/")
     root = access.root_path or (prefix if _PREFIX.fullmatch(prefix) else "")
     kept = [(name, headers[name]) for name in _PASSED_ON if name in headers]

@@ -63,6 +63,7 @@ def _part(name: str) -> gr.HTML:
 
 def _line_tab() -> None:
     _part("header")
+    _part("operation")
     with gr.Row(equal_height=False):
         with gr.Column(scale=13, min_width=320):
             _html("live", '<img src="live.jpg" alt="The belt, live">')

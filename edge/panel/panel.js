@@ -75,11 +75,29 @@
 			setTimeout(draw);
 			about();
 		}
+		const button = event.target.closest("#operation [data-mode]");
+		if (button) operate(button.dataset.mode);
 		if (event.target.closest("#picture .clear")) {
 			event.preventDefault();
 			show(null);
 		}
 	});
+
+	const operate = async (mode) => {
+		const place = document.querySelector("#operation [role=status]");
+		try {
+			const reply = await ask("mode", {
+				method: "POST", body: JSON.stringify({mode}), headers: {"Content-Type": "application/json"},
+			});
+			const text = await reply.text();
+			let failed = reply.ok ? "" : text;
+			try { failed = reply.ok ? "" : JSON.parse(text).error; } catch { /* a line of text */ }
+			place.textContent = failed || "The line is asked.";
+			if (!failed) delete document.querySelector("#operation [data-part]").shown;
+		} catch {
+			place.textContent = "The panel does not answer; use the emergency stop.";
+		}
+	};
 
 	let tried = 0;
 	const show = (file) => {

@@ -32,7 +32,8 @@ def why_review(
         return UNSURE
     if record.confidence < threshold + margin:
         return NEAR
-    if record.bin == MANUAL and not record.late:
+    held = record.reason in (Reason.PAUSED, Reason.ALL_MANUAL)  # says nothing of the item
+    if record.bin == MANUAL and not record.late and not held:
         return SUSPECTED
     return SAMPLE if drawn < share else ""
 

@@ -15,6 +15,7 @@ from edge.gates.schedule import GateSchedule
 from edge.inference.classifier import Prediction
 from edge.inference.worker import InlineInference
 from edge.labels import MANUAL, UNKNOWN
+from edge.operation import Mode
 from edge.simulator.camera import SimulatedCamera
 from edge.simulator.layout import PlacedItem
 from edge.simulator.motion import BeltMotion, Stretch
@@ -22,6 +23,7 @@ from edge.simulator.plant import SimulatedPlant
 from edge.simulator.scene import Scene
 from edge.simulator.score import score
 from edge.simulator.simulate import PacedInference
+from edge.verdict import Reason
 from tests.support.colored_belt import (
     BINS,
     GATES,
@@ -86,6 +88,7 @@ def line_of(
     gates=lambda plant: plant,
     record=None,
     realtime=False,
+    asked=lambda clock: Mode.SORT,
 ) -> Line:
     clock, encoder = VirtualClock(), BeltMotion(segments, repeated=False)
     scene = Scene(placed, GEOMETRY, seed=1)
@@ -107,6 +110,7 @@ def line_of(
         bundle="digest",
         record=record or records.append,
         on_rerouted=moved.append,
+        asked=lambda: asked(clock),
     )
 
     return Line(conveyor, plant, records, moved, placed, classifier)
@@ -419,3 +423,47 @@ def test_what_ended_the_line_first_is_what_is_reported_and_everything_is_closed(
     with pytest.raises(ZeroDivisionError, match="first"):
         line.conveyor.run()
     assert closed[0] == closed[1] == "gates" and closed[-1] == "inference"
+
+
+def reasons(line: Line) -> dict[str, Reason]:
+    return {record.item_id: record.reason for record in [*line.records, *line.moved]}
+
+
+@pytest.mark.parametrize(
+    ("mode", "reason"), [(Mode.PAUSE, Reason.PAUSED), (Mode.MANUAL, Reason.ALL_MANUAL)]
+)
+def test_an_order_of_the_operator_sends_everything_to_manual_until_the_next(mode, reason):
+    """16 items pass in 20 s; the order holds from 8 to 11 s."""
+    closed = []
+
+    def asked(clock) -> Mode:
+        if 8.2 < clock.now() < 11:
+            closed.append(not any(line.conveyor.gates_open.values()))
+        return mode if 8 <= clock.now() < 11 else Mode.SORT
+
+    line = line_of(belt_of(MIXED * 2), asked=asked)
+    result = line.run()
+    assert (result.items, result.counted, result.hazard_leaks) == (16, 16, 0)
+    assert len(closed) > 30 and all(closed), "a gate was open 0.2 s after the order or later"
+    found = list(reasons(line).values())
+    held = [each in (reason, Reason.GATE_CLOSED) for each in found]
+    assert found.count(reason) >= 2 and found.count(Reason.SORTED) == 16 - held.count(True)
+    assert found[0] is Reason.SORTED and found[-1] is Reason.SORTED
+    assert [bin_name == MANUAL for bin_name in line.bins()] == held
+    assert line.plant.routed == line.bins(), "the records say where the items went"
+
+
+def test_after_a_pause_no_gate_opens_for_what_is_past_the_view():
+    """Its verdict comes after the pause, from a slow model; hands may have moved it meanwhile."""
+
+    def asked(clock) -> Mode:
+        return Mode.PAUSE if clock.now() < 4 else Mode.SORT
+
+    def slow(classifier, clock) -> PacedInference:
+        return PacedInference(classifier, clock, 0.8, patience_s=0.04)
+
+    line = line_of(belt_of(["PCB", "Mobile", "PCB"]), inference=slow, asked=asked)
+    line.run()
+    expected = [Reason.NOT_SEEN_WHOLE, Reason.SORTED, Reason.SORTED]
+    assert list(reasons(line).values()) == expected
+    assert line.plant.routed == [MANUAL, "small", "boards"]

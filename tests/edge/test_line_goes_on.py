@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from edge.operation import Mode
 from edge.panel.beside import answers
 from edge.records.store import RECORDS_NAME, Store
 from edge.status import read_status
@@ -58,6 +59,46 @@ def test_a_line_that_nobody_listens_to_loses_nothing(film, tmp_path, injected):
     for stream in ("stdout cannot be written (Broken pipe)", "stderr cannot be written (No space"):
         assert stream in status.message
     injected("stdout: reader gone; stderr: disk full", "4 of 4 records kept, exit 0")
+
+
+def test_a_line_pauses_when_asked_and_stays_so_after_kill_9(tmp_path, injected):
+    def start(camera: str) -> subprocess.Popen:
+        config = tmp_path / "line.toml"
+        camera_keys = f"[camera]\nwidth = {WIDTH}\nheight = {HEIGHT}\nfps = {FPS}\n"
+        config.write_text(f'{camera_keys}[belt]\nencoder = "time"\n')
+        options = ["--config", str(config), "--camera", camera, "--state", str(tmp_path)]
+        command = [*COMMAND, "run", *options, "--no-panel"]
+        return subprocess.Popen(command, stdout=subprocess.DEVNULL)
+
+    def follow(mode: Mode) -> float:
+        def follows() -> bool:
+            status = read_status(tmp_path)
+            assert line.poll() is None
+            return status is not None and status.order.mode is mode and status.state == "running"
+
+        return wait_until(follows, 60)
+
+    def ask(*mode: str) -> str:
+        command = [*COMMAND, "mode", *mode, "--state", str(tmp_path)]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    with mjpeg_camera() as camera:
+        line = start(camera.url)
+        try:
+            follow(Mode.SORT)
+            assert ask("pause").startswith("pause, asked by ")
+            took = follow(Mode.PAUSE)
+            line.kill()
+            line.wait(10)
+            line = start(camera.url)
+            follow(Mode.PAUSE)
+            ask("sort")
+            follow(Mode.SORT)
+            assert ask().startswith("sort, asked by ")
+        finally:
+            line.kill()
+            line.wait(10)
+    injected("the operator pauses; kill -9", "paused again after the start", noticed_s=took)
 
 
 def test_records_that_are_lost_are_an_exit_code_and_an_alarm(film, tmp_path, injected):

@@ -17,10 +17,34 @@ from edge.config import PanelConfig
 from edge.errors import BadInput
 from edge.limits import is_local
 from edge.panel.app import open_to
+from edge.panel.guard import Access, refuse
 
 ROOT = Path(__file__).parents[3]
 CHROMIUM = Path("/usr/bin/chromium")
 ITEMS = "[data-figure=items] strong"
+
+
+@pytest.mark.parametrize(
+    ("user", "host", "status"),
+    [
+        (None, "localhost:7860", None),
+        (None, "127.0.0.1", None),
+        (None, "line.example", 403),
+        ("anna", "line.example", None),
+        ("anna", "other.example", 421),
+    ],
+)
+def test_who_operates_the_line_from_elsewhere_has_logged_in(user, host, status):
+    """A proxy on this machine may show the page to everybody."""
+    access = Access(hosts=frozenset({"line.example"}), user=user, password="secret")
+    login = b"Basic " + base64.b64encode(b"anna:secret")
+    headers = {b"host": host.encode(), b"authorization": login}
+    scope = {"method": "POST", "path": "/mode", "server": ("127.0.0.1", 7860)}
+    refusal = refuse(access, scope, headers)
+    assert (refusal.status if refusal else None) == status
+    assert refuse(access, {**scope, "path": "/parts.json", "method": "GET"}, headers) is None or (
+        status == 421
+    )
 
 
 def start(folder: Path, config: str, *options: str) -> subprocess.Popen:

@@ -18,12 +18,13 @@ from PIL import Image
 
 from edge.decision.decide import DecisionRules
 from edge.inference.classifier import Prediction
+from edge.operation import ORDER_NAME, Mode, read_order
 from edge.panel import app as panel
 from edge.panel.beside import answers
 from edge.panel.fragments import crop_address
 from edge.panel.live import LivePublisher, Overlay
 from edge.records.store import Store
-from edge.status import Status
+from edge.status import Status, write_status
 from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
@@ -47,7 +48,7 @@ class FakeLine:
     """Feeds the panel moving pictures, as the conveyor does."""
 
     def __init__(self, state_dir: Path) -> None:
-        self._publisher = LivePublisher(state_dir)
+        self._state, self._publisher = state_dir, LivePublisher(state_dir)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
@@ -67,6 +68,7 @@ class FakeLine:
                 unknown=7,
                 per_label={"Battery": 3, "Mouse": 9},
                 gates={"small": True},
+                order=read_order(self._state),
             )
             box = Overlay((left, 120, left + 120, 240), "Mouse 93%", "sorted")
             self._publisher.offer(pixels, [box], status)
@@ -211,6 +213,62 @@ def test_a_line_that_stops_says_so_and_its_picture_goes(line, page, server):
     assert panel.live_picture(server.state, now)[0] != panel.placeholder()
     assert panel.live_picture(server.state, now + 6)[0] == panel.placeholder()
     assert panel.live_picture(server.state / "absent", now)[0] == panel.placeholder()
+
+
+@pytest.fixture
+def no_order(server):
+    yield server.state / ORDER_NAME
+    (server.state / ORDER_NAME).unlink(missing_ok=True)
+
+
+def test_the_operator_pauses_the_line_and_lets_it_sort_again(line, page, server, no_order):
+    page.wait_for_selector(".state.running")
+    for name, mode, state in (
+        ("Pause", Mode.PAUSE, "sorting is paused"),
+        ("All to manual", Mode.MANUAL, "everything is sent to manual"),
+        ("Sort", Mode.SORT, "running"),
+    ):
+        page.get_by_role("button", name=name).click()
+        page.wait_for_selector(f'.operation [data-mode={mode.value}][aria-pressed="true"]')
+        page.wait_for_function(f"document.querySelector('#header .state').innerText == '{state}'")
+        order = read_order(server.state)
+        assert (order.mode, order.by) == (mode, "the page")
+    assert page.locator(".operation [aria-pressed=true]").count() == 1
+    box = page.get_by_role("button", name="Pause").bounding_box()
+    assert box["height"] >= 48 and box["width"] >= 48, "for a finger in a glove"
+
+
+def test_a_line_that_does_not_answer_does_not_count_as_paused(page, server, no_order):
+    write_status(server.state, Status(updated_at=time.time() + 2, state="running"))
+    page.get_by_role("button", name="Pause").click()
+    page.wait_for_selector("text=The line has not followed yet")
+    assert page.locator("[data-mode=pause][aria-pressed=true]").count() == 0
+    write_status(server.state, Status(updated_at=time.time(), state="stopped"))
+    page.wait_for_selector("text=The line does not run; it will start so")
+
+
+ORDERS = {
+    "a form of another site": (b"mode=pause", "application/x-www-form-urlencoded", 415),
+    "plain text": (b'{"mode": "pause"}', "text/plain", 415),
+    "another mode": (b'{"mode": "faster"}', "application/json", 400),
+    "no JSON": (b"pause", "application/json", 400),
+    "no object": (b'["pause"]', "application/json", 400),
+    "nested deep": (b"[" * 150, "application/json", 400),
+    "nothing": (b"", "application/json", 400),
+    "too long": (b'{"mode": "pause"}' + b" " * 1000, "application/json", 413),
+}
+
+
+@pytest.mark.parametrize("kind", ORDERS)
+def test_what_is_no_order_changes_nothing(server, no_order, kind):
+    body, content_type, status = ORDERS[kind]
+    request = urllib.request.Request(
+        server.url + "mode", body, {"Content-Type": content_type}, method="POST"
+    )
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(request, timeout=5)
+    assert refused.value.code == status and refused.value.read().count(b"\n") == 0
+    assert not no_order.exists()
 
 
 def upload(page, path: Path) -> None:
