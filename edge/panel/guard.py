@@ -40,6 +40,8 @@ _PASSED_ON = (
     b"if-modified-since",
     b"content-type",
 )
+_PROXIES = {b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip"}
+"""Headers that a proxy adds."""
 UNAUTHORIZED = 401
 _GUESS_SECONDS = 0.5
 """The delay of the answer to a wrong password, s."""
@@ -117,10 +119,19 @@ def refuse(access: Access, scope: Any, headers: dict[bytes, bytes]) -> Refusal |
         if not _knows(given, access.user, access.password):
             ask = (b"www-authenticate", b'Basic realm="E-waste line", charset="UTF-8"')
             return Refusal(UNAUTHORIZED, "Log in to see the page.", (ask,))
-    if scope["path"] == MODE and access.user is None and host[0] not in LOCAL:
-        # A proxy may show the page to everybody.
+    if scope["path"] == MODE and access.user is None and _is_proxied(access, host[0], headers):
         return Refusal(403, "Set user and password_file in [panel] to operate the line from here.")
     return _not_allowed(scope["method"], scope["path"], headers)
+
+
+def _is_proxied(access: Access, host: str, headers: dict[bytes, bytes]) -> bool:
+    """Whether a proxy may show the page to others than those at this machine.
+
+    Nginx, for one, asks by the local address and adds no header; but the page works behind it only
+    if it is configured.
+    """
+    configured = access.hosts or access.root_path
+    return bool(configured or host not in LOCAL or not _PROXIES.isdisjoint(headers))
 
 
 def _host_of(given: str) -> tuple[str, str] | None:
