@@ -78,6 +78,7 @@ def _lines(curve: dict) -> list[str]:
     lines = [
         f"{row['photos']:>6} photos of a class: {row['accuracy']:.1%} right on val "
         f"({row['accuracy_low']:.1%} to {row['accuracy_high']:.1%})"
+        + ("" if row["probe"] is None else f"; logistic regression {row['probe']:.1%}")
         for row in curve["rows"]
     ]
     if curve["twice_as_many"] is None:

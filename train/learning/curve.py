@@ -20,10 +20,13 @@ from edge.errors import BadInput
 from edge.files import write_whole
 from train.data.dataset import Dataset
 from train.evaluation.metrics import measure
+from train.learning.features import CACHING_BATCH, features_of
 from train.learning.fit import Material, OnStep, fit
 from train.learning.job import FEATURES, Job, build, described, material_of, read
-from train.learning.model import in_float32
+from train.learning.model import Network, before_boundary, in_float32
 from train.learning.precision import choose_policy, set_policy
+from train.learning.probe import fit_head
+from train.learning.recipe import LAST_FROZEN
 from train.learning.training import probabilities_of
 from train.progress import bars
 
@@ -45,7 +48,8 @@ def learning_curve(job: Job, counts: Sequence[int], out: Path) -> dict:
         out: folder for `learning_curve.json` and `learning_curve.png`.
 
     Returns what `learning_curve.json` holds: a row for each number (`photos` of a class, `images`
-    to train on, `accuracy` with its interval, `recall` of each class), the accuracy to expect of
+    to train on, `accuracy` with its interval, `recall` of each class, and `probe`, the accuracy of
+    a logistic regression on the pretrained features of the same photos), the accuracy to expect of
     twice as many photos (`twice_as_many`, as of `extrapolated_accuracy`), and the classes, the one
     first that the last step helped most (`helped`).
 
@@ -61,13 +65,16 @@ def learning_curve(job: Job, counts: Sequence[int], out: Path) -> dict:
     out.mkdir(parents=True, exist_ok=True)
     rows = _begun(out, asked)
     material = material_of(job, dataset, out)
+    pooled = pooled_features(build(job, dataset.labels), dataset)
     with bars() as on_step:
         for count in counts:
             if any(row["photos"] == count for row in rows):
                 continue
-            rows.append(
-                _row(job, count, dataset=dataset, material=material, out=out, on_step=on_step)
-            )
+            row = _row(job, count, dataset=dataset, material=material, out=out, on_step=on_step)
+            train = first_of_each(material.classes, material.train, count, job.recipe.seed)
+            probe = probe_accuracy(pooled, material.classes, train, material.val, job.recipe.seed)
+            rows.append({**row, "probe": probe})
+            _log(rows[-1])
             rows.sort(key=lambda row: row["photos"])
             _write(out, asked, rows)
     shutil.rmtree(out / FEATURES, ignore_errors=True)
@@ -87,17 +94,57 @@ def _row(
     probabilities = probabilities_of(model, dataset.val.pixels)
     figures = measure(dataset.val.classes, probabilities, dataset.labels)
     shutil.rmtree(folder)
-    row = {
+    return {
         "photos": count,
         "images": int((material.classes[train] >= 0).sum()),
         **{name: figures[name] for name in ("accuracy", "accuracy_low", "accuracy_high")},
         "recall": {label: each["recall"] for label, each in figures["per_class"].items()},
     }
+
+
+def _log(row: dict) -> None:
+    probe = "" if row["probe"] is None else f"; logistic regression {row['probe']:.1%}"
     log.info(
-        f"{count} photos of a class: accuracy {row['accuracy']:.1%} "
-        f"({row['accuracy_low']:.1%} to {row['accuracy_high']:.1%}) on val"
+        f"{row['photos']} photos of a class: accuracy {row['accuracy']:.1%} "
+        f"({row['accuracy_low']:.1%} to {row['accuracy_high']:.1%}) on val{probe}"
     )
-    return row
+
+
+def pooled_features(network: Network, dataset: Dataset) -> np.ndarray | None:
+    """What the pretrained part makes of the photos of train and val, averaged over each map.
+
+    Returns float32 [photos, features]; None for a network that is not pretrained.
+    """
+    if not network.pretrained:
+        return None
+    frozen = features_of(before_boundary(network.model, LAST_FROZEN))
+    pixels = np.concatenate([dataset.train.pixels, dataset.val.pixels])
+    return np.concatenate(
+        [
+            frozen(pixels[start : start + CACHING_BATCH]).mean(axis=(1, 2))
+            for start in range(0, len(pixels), CACHING_BATCH)
+        ]
+    )
+
+
+def probe_accuracy(
+    pooled: np.ndarray | None, classes: np.ndarray, train: np.ndarray, val: np.ndarray, seed: int
+) -> float | None:
+    """The accuracy on `val` of a logistic regression on the features of the photos in `train`.
+
+    Args:
+        pooled: float32 [photos, features]; None: there are none.
+        classes: int [photos or more], negative without a label.
+        train: int, which of the photos to learn from; those without a label do not count.
+        val: int, which of the photos to judge on.
+        seed: of the folds by which its strength is chosen.
+    """
+    if pooled is None:
+        return None
+    train = train[classes[train] >= 0]
+    count = int(classes[train].max()) + 1
+    kernel, bias = fit_head(pooled[train], classes[train], groups=train, count=count, seed=seed)
+    return float(((pooled[val] @ kernel + bias).argmax(axis=1) == classes[val]).mean())
 
 
 def first_of_each(classes: np.ndarray, train: np.ndarray, count: int, seed: int) -> np.ndarray:
@@ -191,7 +238,11 @@ def _plot(rows: Sequence[dict], path: Path) -> None:
     photos = [row["photos"] for row in rows]
     accuracy = np.array([row["accuracy"] for row in rows])
     low, high = (np.array([row[f"accuracy_{end}"] for row in rows]) for end in ("low", "high"))
-    axes.plot(photos, 100 * accuracy, "o-")
+    axes.plot(photos, 100 * accuracy, "o-", label="training")
+    if all(row["probe"] is not None for row in rows):
+        probe = [100 * row["probe"] for row in rows]
+        axes.plot(photos, probe, "s--", label="logistic regression")
+        axes.legend()
     axes.vlines(photos, 100 * low, 100 * high, alpha=0.5)
     axes.set(xscale="log", xlabel="photos of each class", ylabel="right on val, %")
     axes.set_xticks(photos, [str(each) for each in photos])

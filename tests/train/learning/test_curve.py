@@ -6,7 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from train.learning.curve import PLOT, RESULT, extrapolated_accuracy, first_of_each, helped_most
+from train.learning.curve import (
+    PLOT,
+    RESULT,
+    extrapolated_accuracy,
+    first_of_each,
+    helped_most,
+    probe_accuracy,
+)
 from train.learning.fit import NEGATIVE
 
 SCRIPT = Path(__file__).parents[3] / "train" / "learning_curve.py"
@@ -48,6 +55,19 @@ def test_what_cannot_be_estimated_is_not(accuracies):
     assert extrapolated_accuracy(rows) is None
 
 
+def test_the_probe_learns_from_labeled_photos_of_train_alone():
+    rng = np.random.default_rng(0)
+    classes = np.array([0, 1, 2] * 12 + [NEGATIVE] * 4)
+    pooled = rng.normal(size=(40, 5)).astype(np.float32)
+    pooled[np.arange(36), classes[:36]] += 8  # what is easy to tell
+    train, val = np.r_[0:24, 36:40], np.arange(24, 36)
+    assert probe_accuracy(pooled, classes, train, val, 0) == 1
+    mixed = classes.copy()
+    mixed[val] = (mixed[val] + 1) % 3  # had it seen val, it would be right there
+    assert probe_accuracy(pooled, mixed, train, val, 0) == 0
+    assert probe_accuracy(None, classes, train, val, 0) is None
+
+
 @pytest.mark.slow
 def test_a_curve_goes_on_where_it_ended(three_classes, weights, tmp_path):
     out = tmp_path / "curve"
@@ -69,6 +89,7 @@ def test_a_curve_goes_on_where_it_ended(three_classes, weights, tmp_path):
     rows = json.loads(second.stdout)["rows"]
     assert [(each["photos"], each["images"]) for each in rows] == [(3, 9), (8, 24)]
     assert rows[0]["accuracy"] == 0.123
+    assert all(0 <= each["probe"] <= 1 for each in rows)
     assert {path.name for path in out.iterdir()} == {RESULT, PLOT}
     other = curve(*small, "--photos", "3", "--epochs", 2)
     assert other.returncode == 2 and "holds a curve with another epochs" in other.stderr
