@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 ORDER_NAME = "order.json"
 MOST_BYTES = 4096
 LONGEST_NAME = 64
+LATEST = 1e11  # in the year 5138; of a greater one the system makes no date
 POLL_SECONDS = 0.05
 
 
@@ -52,7 +53,7 @@ class Order(BaseModel):
 
     mode: Mode = Mode.SORT
     by: str = Field(default="", max_length=LONGEST_NAME)
-    at: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    at: float = Field(default=0.0, ge=0, le=LATEST, allow_inf_nan=False)
 
 
 def write_order(state: Path, order: Order) -> None:

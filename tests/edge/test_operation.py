@@ -17,6 +17,7 @@ DAMAGED = {
     "no text": b"\xff\xfe\x00",
     "a long name": b'{"mode": "pause", "by": "%s"}' % (b"x" * 100),
     "no time": b'{"mode": "pause", "at": "NaN"}',
+    "a time without a date": b'{"mode": "pause", "at": 1e300}',
     "too long": b" " * (MOST_BYTES + 1),
 }
 
