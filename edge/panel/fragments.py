@@ -16,15 +16,13 @@ from edge.bundle.bundle import Bundle
 from edge.labels import MANUAL, UNKNOWN
 from edge.operation import HELD, Mode, Order
 from edge.records.store import ItemRecord
-from edge.status import RUNNING, STOPPED, Percentiles, Status
+from edge.status import NOT_STARTED, RUNNING, STALLED, STOPPED, Percentiles, Status
 from edge.verdict import Verdict
 
 STALE_SECONDS = 5.0
 """A status older than this means that the line hangs or died."""
 
 SHOWN_CLASSES = 5
-STALLED = "stalled"
-NOT_STARTED = "not started"
 STAGES = {"detect": "Detect", "classify": "Classify", "verdict": "Photo to verdict"}
 """What the latencies are called on the page, in this order; others keep their own name."""
 
