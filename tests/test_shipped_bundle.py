@@ -25,6 +25,7 @@ def test_the_shipped_bundle_proves_itself_on_this_machine():
     assert bundle.manifest.hazards == ("Battery",)
 
 
+@pytest.mark.slow
 def test_a_drawn_belt_is_counted_and_named_by_it():
     """What it names is right as often as its manifest says; the rest it leaves to a person.
 
@@ -46,6 +47,7 @@ def test_a_drawn_belt_is_counted_and_named_by_it():
     assert score["unknown"] <= 150 / 5
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not PHOTOS.is_dir(), reason="the shared photos are not on this machine")
 def test_its_accuracy_on_the_photos_is_what_its_manifest_says():
     parity = load_bundle(DEFAULT_BUNDLE).manifest.parity

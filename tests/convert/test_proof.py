@@ -57,6 +57,7 @@ def exploding_run(
     return run
 
 
+@pytest.mark.slow
 def test_the_fewest_layers_in_float_repair_what_int8_breaks(
     exploding_run: Path, drawn_data: Path, tmp_path: Path
 ) -> None:
@@ -111,6 +112,7 @@ def test_a_layers_sqnr_is_the_lowest_of_its_output_and_its_inputs() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_two_conversions_are_the_same_bytes(
     tiny_run: Path, tiny_bundle: Path, drawn_data: Path, tmp_path: Path
 ) -> None:
@@ -189,6 +191,7 @@ def biasless_run(drawn_data: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     return run
 
 
+@pytest.mark.slow
 def test_calibrated_on_black_images(
     biasless_run: Path, drawn_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -220,6 +223,7 @@ def test_labels_shuffled_before_the_conversion(
     refused_by_the_gate(converted(run, drawn_data, tmp_path / "out"), "labels, photos or ways of")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["colors", "resize"])
 def test_another_preprocessing_than_in_training(
     tiny_run: Path,
@@ -256,6 +260,7 @@ def test_a_flipped_bit_in_the_weights(tiny_bundle: Path, tmp_path: Path) -> None
     )
 
 
+@pytest.mark.slow
 def test_golden_outputs_of_another_model(
     tiny_run: Path, tiny_bundle: Path, drawn_data: Path, tmp_path: Path
 ) -> None:

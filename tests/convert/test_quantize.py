@@ -147,6 +147,7 @@ def test_the_gate_refuses_a_model_that_quantizes_badly(
     assert "http" not in page and all(name in page for name in changed)
 
 
+@pytest.mark.slow
 def test_layers_that_8_bits_cannot_hold_stay_in_float(
     corrupted_run: Path, drawn_data: Path, tmp_path: Path
 ) -> None:
@@ -178,6 +179,7 @@ def test_without_test_photos_val_is_compared_on_and_a_message_says_so(
     assert "of 64 val photos" in result.stdout
 
 
+@pytest.mark.slow
 def test_all_variants_are_in_one_table_and_their_models_are_written(
     tiny_run: Path, drawn_data: Path, tmp_path: Path
 ) -> None:
@@ -208,6 +210,7 @@ def test_without_int8_no_bundle_is_written(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_the_other_quantizer_makes_a_bundle_by_the_same_gate(
     tiny_run: Path, drawn_data: Path, tmp_path: Path
 ) -> None:
@@ -256,6 +259,7 @@ def test_an_unknown_choice_is_bad_input(
     assert result.exit_code == 2 and f"{option} " in result.stderr
 
 
+@pytest.mark.slow
 def test_the_bundle_has_the_calibration_and_the_detector_of_the_run(
     tiny_run: Path, drawn_data: Path, tmp_path: Path
 ) -> None:
@@ -354,6 +358,7 @@ def test_a_model_with_another_input_than_raw_rgb_is_refused(tiny_fp32: Path) -> 
         check_input(tiny_fp32.read_bytes())
 
 
+@pytest.mark.slow
 def test_the_same_weights_at_another_size(tiny_run: Path, drawn_data: Path, tmp_path: Path) -> None:
     gate = tmp_path / "gate.toml"
     # At a size it has not learned, the tiny network is near many a tie, which 8 bits may turn.
@@ -447,6 +452,7 @@ def flatten(data: Path) -> Path:
     return flat
 
 
+@pytest.mark.slow
 def test_a_folder_without_splits_is_split_as_for_training(
     tiny_run: Path, data_copy: Path, tmp_path: Path
 ) -> None:

@@ -51,6 +51,7 @@ def quantize(folder: Path, model: Path, out: Path, *options: str, mode: str = "u
     return CliRunner().invoke(app, [*given, "--calibration", "40", *options])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("mode", "suffix"), FORMATS)
 def test_the_bundle_of_a_notebook_gives_the_answers_of_its_pipeline(
     notebooks: Path, tmp_path: Path, mode: str, suffix: str

@@ -8,11 +8,14 @@ import threading
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.support.cameras import FPS, HEIGHT, WIDTH, mjpeg_camera
 
 ROOT = Path(__file__).parents[3]
 
 
+@pytest.mark.slow
 def test_the_line_goes_on_in_place_and_ends_with_4_when_the_camera_is_lost(tmp_path):
     state, config = tmp_path / "state", tmp_path / "line.toml"
     with mjpeg_camera() as server:
