@@ -5,35 +5,9 @@ scipy.stats is imported on first use: it takes a second, which `--help` of a com
 
 import math
 
-CONFIDENCE = 0.95
-Z = 1.959964
-"""Normal quantile of `CONFIDENCE`, two-sided."""
+from edge.intervals import Z, wilson
 
-
-def wilson(successes: int, total: int) -> tuple[float, float]:
-    """Wilson score interval of a proportion, 95 %.
-
-    Source: E. B. Wilson, "Probable inference, the law of succession, and statistical inference",
-    JASA 22 (1927), 209-212.
-
-    Args:
-        successes: number of successes.
-        total: number of trials; with none, the interval is (0, 1).
-
-    Returns:
-        The lower and the upper bound, 0 to 1.
-
-    Raises:
-        ValueError: not 0 <= successes <= total.
-    """
-    if not 0 <= successes <= total:
-        raise ValueError(f"expected 0 <= successes <= total, got {successes} of {total}")
-    if total == 0:
-        return 0.0, 1.0
-    from scipy.stats import binomtest
-
-    interval = binomtest(successes, total).proportion_ci(CONFIDENCE, method="wilson")
-    return float(interval.low), float(interval.high)
+__all__ = ["mcnemar", "paired_difference", "wilson"]
 
 
 def paired_difference(lost: int, gained: int, total: int) -> tuple[float, float]:
