@@ -5,9 +5,26 @@ from contextlib import closing
 from functools import lru_cache
 
 APPLICATION_ID = 0x45574153  # "EWAS": tells our files from every other SQLite file
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 # The sequence alone orders the records: the wall clock may be set back. Crops lie apart, so that
 # they can go before the records. What was added later stands last, as ALTER TABLE leaves it.
+# A search reads the narrow `items_to_search` from its end and not the wide table; the line only
+# ever appends to it. The other two indexes hold only what waits for review, or was reviewed.
+_REVIEWS = """
+CREATE TABLE reviews (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    sequence INTEGER NOT NULL REFERENCES items ON DELETE CASCADE,
+    label TEXT NOT NULL, no_class TEXT NOT NULL, reviewer TEXT NOT NULL, reviewed_at REAL,
+    undone_by TEXT, undone_at REAL);
+CREATE INDEX reviews_by_item ON reviews (sequence, number);
+CREATE INDEX reviews_that_stand ON reviews (reviewer, number) WHERE undone_by IS NULL;
+CREATE INDEX items_to_search ON items (
+    sequence, decided_at, label, confidence, bin, reason, review, reviewed, no_class);
+CREATE INDEX items_to_review ON items (sequence, review)
+    WHERE review <> '' AND reviewed = '' AND no_class = '';
+CREATE INDEX items_reviewed ON items (bundle, review, label, reviewed, no_class, confidence)
+    WHERE reviewed <> '' OR no_class <> '';
+"""
 SCHEMA = f"""
 CREATE TABLE items (
     sequence INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -15,13 +32,19 @@ CREATE TABLE items (
     bin TEXT NOT NULL, reason TEXT NOT NULL, position_mm REAL, offset_mm REAL,
     views INTEGER NOT NULL, detect_ms REAL, classify_ms REAL, verdict_ms REAL,
     late INTEGER NOT NULL, bundle TEXT NOT NULL, length_mm REAL, top_label TEXT NOT NULL,
-    review TEXT NOT NULL, reviewed TEXT NOT NULL, detail TEXT NOT NULL DEFAULT '', longer_mm REAL);
+    review TEXT NOT NULL, reviewed TEXT NOT NULL, detail TEXT NOT NULL DEFAULT '', longer_mm REAL, \
+no_class TEXT NOT NULL DEFAULT '');
 CREATE TABLE crops (
     sequence INTEGER PRIMARY KEY REFERENCES items ON DELETE CASCADE,
     keep_for_review INTEGER NOT NULL, jpeg BLOB NOT NULL);
 CREATE INDEX crops_by_worth ON crops (keep_for_review, sequence);
+{_REVIEWS}
 PRAGMA application_id = {APPLICATION_ID};
 PRAGMA user_version = {SCHEMA_VERSION};
+"""
+_EARLIER_REVIEWS = """
+INSERT INTO reviews (sequence, label, no_class, reviewer)
+    SELECT sequence, reviewed, '', '' FROM items WHERE reviewed <> '';
 """
 _FROM_1 = f"""
 ALTER TABLE items RENAME TO items_1;
@@ -32,10 +55,16 @@ DROP TABLE tallies;
 INSERT INTO items
     SELECT rowid, item_id, decided_at, label, confidence, bin, reason_of(reason, bin), position_mm,
         offset_mm, views, detect_ms, classify_ms, verdict_ms, late, bundle, NULL, '', '', '',
-        reason, NULL
+        reason, NULL, ''
     FROM items_1 ORDER BY rowid;
 INSERT INTO crops SELECT rowid, 0, crop FROM items_1 WHERE length(crop) > 0;
 DROP TABLE items_1;
+"""
+_FROM_4 = f"""
+ALTER TABLE items ADD COLUMN no_class TEXT NOT NULL DEFAULT '';
+{_REVIEWS}
+{_EARLIER_REVIEWS}
+PRAGMA user_version = {SCHEMA_VERSION};
 """
 # The crops, by far the most, stay where they are.
 _FROM_2 = f"""
@@ -46,25 +75,40 @@ ALTER TABLE items ADD COLUMN detail TEXT NOT NULL DEFAULT '';
 UPDATE items SET detail = reason, reason = reason_of(reason, bin);
 ALTER TABLE crops RENAME COLUMN wanted TO keep_for_review;
 ALTER TABLE items ADD COLUMN longer_mm REAL;
-PRAGMA user_version = {SCHEMA_VERSION};
+{_FROM_4}
 """
 _FROM_3 = f"""
 ALTER TABLE items ADD COLUMN longer_mm REAL;
-PRAGMA user_version = {SCHEMA_VERSION};
+{_FROM_4}
 """
-MIGRATIONS = {1: _FROM_1, 2: _FROM_2, 3: _FROM_3}
+MIGRATIONS = {1: _FROM_1, 2: _FROM_2, 3: _FROM_3, 4: _FROM_4}
 """Version -> the statements that bring a file from it to this one, for one transaction."""
-_VIEWS_OF_2 = """
+_NO_REVIEWS = """
+CREATE TEMP VIEW reviews AS
+    SELECT 0 AS number, 0 AS sequence, '' AS label, '' AS no_class, '' AS reviewer,
+        NULL AS reviewed_at, NULL AS undone_by, NULL AS undone_at
+    WHERE 0;
+"""
+_VIEWS_OF_2 = f"""
 CREATE TEMP VIEW items AS
     SELECT sequence, item_id, decided_at, label, confidence, bin, reason_of(reason, bin) AS reason,
         position_mm, offset_mm, views, detect_ms, classify_ms, verdict_ms, late, bundle, length_mm,
-        likeliest AS top_label, review, reviewed, reason AS detail, NULL AS longer_mm
+        likeliest AS top_label, review, reviewed, reason AS detail, NULL AS longer_mm,
+        '' AS no_class
     FROM main.items;
 CREATE TEMP VIEW crops AS
     SELECT sequence, wanted AS keep_for_review, jpeg FROM main.crops;
+{_NO_REVIEWS}
 """
-_VIEWS_OF_3 = "CREATE TEMP VIEW items AS SELECT *, NULL AS longer_mm FROM main.items;"
-VIEWS = {2: _VIEWS_OF_2, 3: _VIEWS_OF_3}
+_VIEWS_OF_3 = f"""
+CREATE TEMP VIEW items AS SELECT *, NULL AS longer_mm, '' AS no_class FROM main.items;
+{_NO_REVIEWS}
+"""
+_VIEWS_OF_4 = f"""
+CREATE TEMP VIEW items AS SELECT *, '' AS no_class FROM main.items;
+{_NO_REVIEWS}
+"""
+VIEWS = {2: _VIEWS_OF_2, 3: _VIEWS_OF_3, 4: _VIEWS_OF_4}
 """Version -> the statements that show a file of it as one of this; nothing is written to it."""
 LISTED = "SELECT name, sql FROM main.sqlite_master WHERE sql IS NOT NULL"
 OUR_TABLES = ({"items", "crops"}, {"items", "tallies"})

@@ -109,6 +109,8 @@ class ItemRecord:
         review: why a person should review it (`edge.records.review`); empty: no review is needed.
         reviewed: the label that a person gave it; empty: none.
         longer_mm: the item's longer side, however it lay.
+        no_class: why a person gave it no label (`edge.records.reviews.NoClass`); empty: a person
+            did, or has not reviewed it.
 
     A float that was not measured may be NaN.
     """
@@ -134,6 +136,7 @@ class ItemRecord:
     review: str = ""
     reviewed: str = ""
     longer_mm: float = math.nan
+    no_class: str = ""
 
 
 COLUMNS: dict[str, type] = {
@@ -329,8 +332,8 @@ class Store:
         try:
             mode = self.path.stat().st_mode
             if stat.S_ISREG(mode):
-                with self.path.open("rb"):
-                    pass
+                # Opening and closing it here would drop the locks of every store of this process.
+                self._require_readable()
         except FileNotFoundError:
             raise BadInput(
                 f"{self.path}: no records yet; they appear when the line has run"
@@ -345,6 +348,10 @@ class Store:
             if not any(message in str(error) for message in NO_JOURNAL):
                 raise
             self._open_where_nothing_is_written()
+
+    def _require_readable(self) -> None:
+        if not os.access(self.path, os.R_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
     def _start_reading(self, path: Path, mode: str) -> None:
         self._connect(path, mode)
@@ -491,6 +498,12 @@ class Store:
         if found is None or found[0] != "ok":
             message = one_line(ValueError(found and found[0]))
             raise Damaged(f"{self.path}: is damaged ({message})")
+
+    @property
+    def version(self) -> int:
+        """Return the version of the file's tables."""
+        with self._guarded("read"):
+            return self._version()
 
     def _version(self) -> int:
         return self._pragma("user_version")
@@ -661,7 +674,13 @@ class Store:
         used = self._pragma("page_count") - self._pragma("freelist_count")
         return used * self._page_bytes()
 
-    def _read(self, query: str, *values: object) -> list[Any]:
+    def read(self, query: str, *values: object) -> list[Any]:
+        """Run a query of this room.
+
+        Raises:
+            Damaged: the file is damaged.
+            EwasteError: it cannot be read now.
+        """
         with self._guarded("read"):
             return self._database.execute(query, values).fetchall()
 
@@ -671,14 +690,19 @@ class Store:
             "SELECT COUNT(*) FROM items WHERE sequence > COALESCE((SELECT sequence FROM items "
             "WHERE NOT decided_at BETWEEN ? AND ? ORDER BY sequence DESC LIMIT 1), 0)"
         )
-        return int(self._read(query, unix_seconds, now)[0][0])
+        return int(self.read(query, unix_seconds, now)[0][0])
 
     def recent(self, n: int) -> list[ItemRecord]:
         """Read the last `n` records, the newest first."""
-        rows = self._read(f"{SELECT} ORDER BY sequence DESC LIMIT ?", n)
-        return [self._record(row) for row in rows]
+        rows = self.read(f"{SELECT} ORDER BY sequence DESC LIMIT ?", n)
+        return [self.record(row) for row in rows]
 
-    def _record(self, row: Sequence[Any]) -> ItemRecord:
+    def record(self, row: Sequence[Any]) -> ItemRecord:
+        """Turn a row of `SELECT` or `SELECT_PLAIN` into its record.
+
+        Raises:
+            Damaged: a value is not of the type of its column.
+        """
         try:
             return from_row(row)
         except ValueError as error:
@@ -687,7 +711,7 @@ class Store:
     def crop(self, item_id: str) -> bytes | None:
         """Read the JPEG of one item; None when there is no such item, or no crop of it."""
         query = "SELECT jpeg FROM items JOIN crops USING (sequence) WHERE item_id = ?"
-        rows = self._read(query, item_id)
+        rows = self.read(query, item_id)
         if rows and not isinstance(rows[0][0], bytes):
             raise Damaged(f"{self.path}: is damaged (a crop is no picture)")
         return rows[0][0] if rows else None
@@ -705,8 +729,11 @@ class Store:
         return self._read_in_order(f"{SELECT if crops else SELECT_PLAIN} WHERE", on_unread)
 
     def to_review(self, on_unread: Callable[[int], None] | None = None) -> Iterator[ItemRecord]:
-        """Read the records with a crop that a person should review, or has reviewed, in order."""
-        condition = "(review <> '' OR reviewed <> '') AND jpeg IS NOT NULL AND"
+        """Read the records with a crop that a person should review, or gave a label, in order.
+
+        Those that a person gave no class are left out.
+        """
+        condition = "(review <> '' OR reviewed <> '') AND no_class = '' AND jpeg IS NOT NULL AND"
         return self._read_in_order(f"{SELECT} WHERE {condition}", on_unread)
 
     def _read_in_order(
@@ -730,7 +757,7 @@ class Store:
             for row in rows:
                 last = row[0]
                 try:
-                    record = self._record(row)
+                    record = self.record(row)
                 except Damaged:
                     if on_unread is None:
                         raise
@@ -739,7 +766,7 @@ class Store:
                 yield record
 
     def _next_rows(self, query: str, last: int, count: int) -> list[Any]:
-        rows = self._read(query, last, count)
+        rows = self.read(query, last, count)
         for before, row in zip([last, *(row[0] for row in rows)], rows, strict=False):
             if not isinstance(row[0], int) or row[0] <= before:
                 raise Damaged(f"{self.path}: is damaged (its records are not in order)")
@@ -748,7 +775,7 @@ class Store:
     def _skip_damage(self, query: str, last: int, skipping: "_Skipping") -> tuple[list[Any], int]:
         """Return the first readable row after `last`, and the sequence it was searched from."""
         with suppress(Damaged):
-            ends = self._read("SELECT MAX(seq) FROM sqlite_sequence WHERE name = 'items'")
+            ends = self.read("SELECT MAX(seq) FROM sqlite_sequence WHERE name = 'items'")
             if isinstance(ends[0][0], int) and ends[0][0] > last:
                 skipping.end = ends[0][0]
         start = last

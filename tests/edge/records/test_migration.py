@@ -12,10 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from edge.errors import BadInput
+from edge.errors import BadInput, EwasteError
 from edge.records.export import export_csv
 from edge.records.former_reasons import reason_of
+from edge.records.reviews import ReviewStore, count_waiting, history, next_waiting
 from edge.records.schema import LISTED, our_schema
+from edge.records.search import Criteria, ReviewState, search
 from edge.records.store import Damaged, Store, open_store
 from edge.verdict import Reason
 from tests.support.records import RECORD
@@ -73,8 +75,9 @@ CREATE INDEX crops_by_worth ON crops (keep_for_review, sequence);
 PRAGMA application_id = 0x45574153;
 PRAGMA user_version = 3;
 """
-LATER = ("crop", "detail", "longer_mm")
+LATER = ("crop", "detail", "longer_mm", "no_class")
 """What version 2 did not keep in its items."""
+SCHEMA_4 = SCHEMA_3.replace("DEFAULT '')", "DEFAULT '', longer_mm REAL)").replace("n = 3", "n = 4")
 OF_1 = [name for name in (field.name for field in fields(RECORD)) if name != "detail"][:15]
 LIKE_NOTHING = "like nothing known: Mouse 91%, but its likeness "
 UNSURE = "unsure: Mouse 41% is under its threshold 60%"
@@ -160,7 +163,8 @@ def test_a_file_of_version_2_is_read_as_it_is_and_brought_up_to_date(tmp_path, l
 def test_a_file_of_version_3_is_read_as_it_is_and_brought_up_to_date(tmp_path):
     path = tmp_path / "records.db"
     kept = replace(RECORD, item_id="a", length_mm=81.5, top_label="Battery", reviewed="Mouse")
-    names = [field.name for field in fields(kept) if field.name not in ("crop", "longer_mm")]
+    later = ("crop", "longer_mm", "no_class")
+    names = [field.name for field in fields(kept) if field.name not in later]
     values = [getattr(kept, name) for name in names]
     values[names.index("reason")] = kept.reason.value
     with closing(sqlite3.connect(path)) as database:
@@ -175,6 +179,41 @@ def test_a_file_of_version_3_is_read_as_it_is_and_brought_up_to_date(tmp_path):
     with Store(path) as store:
         store.append([measured])
         assert list(store.all()) == [kept, measured]
+    with closing(sqlite3.connect(path)) as database:
+        assert {*database.execute(LISTED)} >= our_schema()
+
+
+def test_a_file_of_version_4_keeps_its_labels_and_gets_reviews(tmp_path):
+    path = tmp_path / "records.db"
+    kept = [
+        replace(RECORD, item_id="a", longer_mm=81.5, length_mm=80.0, reviewed="Mouse"),
+        replace(RECORD, item_id="b", longer_mm=81.5, length_mm=80.0, review="unsure"),
+    ]
+    names = [field.name for field in fields(RECORD) if field.name not in ("crop", "no_class")]
+    insert = f"INSERT INTO items ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript(SCHEMA_4)
+        for number, record in enumerate(kept, 1):
+            database.execute(insert, [getattr(record, name) for name in names])
+            database.execute("INSERT INTO crops VALUES (?, 1, ?)", (number, record.crop))
+        database.commit()
+    with Store(path, read_only=True) as store:
+        assert list(store.all()) == kept and history(store, "a") == []
+        assert next_waiting(store).record.item_id == "b" and count_waiting(store) == 1
+        criteria = Criteria(state=ReviewState.REVIEWED)
+        assert [f.record.item_id for f in search(store, criteria, count=5).found] == ["a"]
+    with pytest.raises(EwasteError, match="start the line once"):
+        ReviewStore(path)
+    with closing(sqlite3.connect(path)) as database:
+        assert database.execute("PRAGMA user_version").fetchone() == (4,), "only read"
+    with Store(path) as store:
+        assert list(store.all()) == kept
+        (earlier,) = history(store, "a")
+        assert (earlier.label, earlier.reviewer, earlier.reviewed_at) == ("Mouse", "", None)
+    with ReviewStore(path) as store:
+        store.give("a", label="PCB", by="anna", at=1.7e9)
+        store.undo(2, "a", by="anna", at=1.7e9)
+        assert next(store.all()).reviewed == "Mouse", "what a version before recorded stands again"
     with closing(sqlite3.connect(path)) as database:
         assert {*database.execute(LISTED)} >= our_schema()
 

@@ -21,6 +21,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edge.errors import BadInput, EwasteError
+from edge.records.schema import SCHEMA_VERSION
 from edge.records.store import MOST_SET_ASIDE, Damaged, ItemRecord, Store, open_store, set_aside
 from edge.records.writer import Retention, StoreWriter, WriterStatus
 from edge.verdict import Reason
@@ -200,8 +201,9 @@ def test_other_databases_and_newer_versions_are_refused(tmp_path):
     Store(newer).close()
     with sqlite3.connect(newer) as database:
         database.execute("ALTER TABLE items ADD COLUMN weight_g REAL")
-        database.execute("PRAGMA user_version = 5")
-    for path, expected in ((other, "not a file of item records"), (newer, "version 5")):
+        database.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    later = f"version {SCHEMA_VERSION + 1}"
+    for path, expected in ((other, "not a file of item records"), (newer, later)):
         for open_it in (Store, StoreWriter, lambda path: Store(path, read_only=True)):
             with pytest.raises(BadInput, match=expected):
                 open_it(path)
@@ -497,7 +499,7 @@ def test_a_page_of_zeros_costs_what_was_on_it_and_is_counted(tmp_path):
     path = tmp_path / "records.db"
     with Store(path) as store:
         store.append(records(1000))
-        (root,) = store._read("SELECT rootpage FROM sqlite_master WHERE name = 'items'")[0]
+        (root,) = store.read("SELECT rootpage FROM sqlite_master WHERE name = 'items'")[0]
     whole = path.read_bytes()
     lost = 0
     for page in range(3, len(whole) // 4096, 7):
