@@ -1,4 +1,4 @@
-"""The panel: a web page in a process of its own that only reads what the line writes."""
+"""The panel: a web page in a process of its own, beside what the line writes."""
 
 import asyncio
 import contextlib
@@ -31,12 +31,13 @@ from edge.labels import DEFAULT_HAZARDS
 from edge.limits import is_local
 from edge.logs import limit_lines
 from edge.operation import LONGEST_NAME, Mode, Order, read_order, write_order
-from edge.panel import fragments
+from edge.panel import fragments, items, reviewing
 from edge.panel.fragments import STALE_SECONDS
-from edge.panel.guard import MODE, Access, Guard
+from edge.panel.guard import MODE, SCRIPTS, Access, Guard
 from edge.panel.listener import listen
 from edge.panel.live import LIVE_NAME, read_live
 from edge.panel.picture import check_picture
+from edge.panel.posted import add_refusals, posted
 from edge.panel.trial import Classify, Trial
 from edge.panel.uploads import Busy, TooLarge, Uploads
 from edge.records.store import ItemRecord, Store
@@ -108,7 +109,12 @@ def build(
     app.add_middleware(Guard, access=access or Access())
     opened = _unless_changed(bundle_path, lambda: load_bundle(bundle_path, trust.keys))
     _add_figures(app, state_dir, store_path, opened)
-    _add_operation(app, state_dir, (access or Access()).user or THE_PAGE)
+    user = (access or Access()).user or THE_PAGE
+    add_refusals(app)
+    _add_operation(app, state_dir, user)
+    classes = functools.partial(known_classes, opened)
+    items.add(app, store_path, classes)
+    reviewing.add(app, store_path, classes, user[:LONGEST_NAME])
     _add_trial(app, trial)
     return page.mount(app, page.build_blocks())
 
@@ -139,11 +145,12 @@ def _add_figures(app: Any, state_dir: Path, store_path: Path, opened: Callable[[
     def about() -> dict[str, str]:
         return about_bundle()
 
-    @app.get("/panel.js")
-    def script() -> Response:
-        return FileResponse(
-            Path(__file__).with_name("panel.js"), headers={"Cache-Control": "no-cache"}
-        )
+    def script(name: str) -> Response:
+        path = Path(__file__).with_name(name)
+        return FileResponse(path, headers={"Cache-Control": "no-cache"})
+
+    for name in SCRIPTS:
+        app.get(f"/{name}")(functools.partial(script, name))
 
     @app.get("/live.jpg")
     def live(request: Request) -> Response:
@@ -170,31 +177,13 @@ def _add_figures(app: Any, state_dir: Path, store_path: Path, opened: Callable[[
 def _add_operation(app: Any, state_dir: Path, user: str) -> None:
     from fastapi import Request, Response
     from fastapi.responses import JSONResponse
-    from starlette.requests import ClientDisconnect
 
     @app.post(MODE)
     async def ask(request: Request) -> Response:
         """Ask the line to work in another way: `{"mode": "pause"}`."""
-        if request.headers.get("content-type") != "application/json":
-            # A form of another site cannot send this.
-            return JSONResponse({"error": "Send JSON as application/json."}, 415)
-        content = bytearray()
-        try:
-            async for chunk in request.stream():
-                content += chunk
-                if len(content) > MAX_ORDER:
-                    return JSONResponse({"error": "This is too long."}, 413)
-        except ClientDisconnect:
-            return Response(status_code=400)
-        try:
-            asked = Asked.model_validate_json(bytes(content))
-        except ValueError:
-            return JSONResponse({"error": f"Send one of the modes {', '.join(Mode)}."}, 400)
+        asked = await posted(request, Asked, MAX_ORDER)
         order = Order(mode=asked.mode, by=user[:LONGEST_NAME], at=time.time())
-        try:
-            await asyncio.get_running_loop().run_in_executor(None, write_order, state_dir, order)
-        except EwasteError as error:
-            return JSONResponse({"error": str(error)}, 503)
+        await asyncio.get_running_loop().run_in_executor(None, write_order, state_dir, order)
         return JSONResponse({"mode": order.mode.value})
 
 

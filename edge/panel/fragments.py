@@ -44,7 +44,8 @@ _environment = jinja2.Environment(
 )
 
 
-def _render(template: str, **values: object) -> str:
+def render(template: str, **values: object) -> str:
+    """Fill a template; every value is escaped."""
     return _environment.get_template(template).render(values)
 
 
@@ -121,7 +122,7 @@ def header(status: Status | None, now: float) -> str:
     if state == RUNNING and status is not None and status.order.mode is not Mode.SORT:
         state = HELD[status.order.mode].detail
     kind = state if state in (RUNNING, STOPPED, STALLED) else "other"
-    return _render("header.html", state=state, kind=kind, facts=facts, message=message)
+    return render("header.html", state=state, kind=kind, facts=facts, message=message)
 
 
 def operation(status: Status | None, asked: Order | None, now: float) -> str:
@@ -146,7 +147,7 @@ def operation(status: Status | None, asked: Order | None, now: float) -> str:
         elif followed is not asked.mode:
             note += " The line has not followed yet."
     current = followed if asked is None or runs else asked.mode
-    return _render("operation.html", modes=MODE_NAMES, current=current, note=note)
+    return render("operation.html", modes=MODE_NAMES, current=current, note=note)
 
 
 def duration(seconds: int) -> str:
@@ -170,7 +171,7 @@ def tiles(status: Status | None, per_minute: int) -> str:
         Tile("late", "Late", f"{status.late:,}", "sent to manual", late_kind),
         _dropped(status),
     ]
-    return _render("tiles.html", tiles=shown, gates=status.gates)
+    return render("tiles.html", tiles=shown, gates=status.gates)
 
 
 def _dropped(status: Status) -> Tile:
@@ -187,13 +188,13 @@ def bars(counts: Mapping[str, int], labels: Sequence[str], hazards: Collection[s
     longest = max([1, *counts.values()])
     shown = [(name, counts.get(name, 0)) for name in names]
     rows = [
-        (name, _kind(name, hazards), f"{count:,}", f"{100 * count / longest:.1f}")
+        (name, kind_of(name, hazards), f"{count:,}", f"{100 * count / longest:.1f}")
         for name, count in shown
     ]
-    return _render("bars.html", bars=rows)
+    return render("bars.html", bars=rows)
 
 
-def _kind(label: str, hazards: Collection[str]) -> str:
+def kind_of(label: str, hazards: Collection[str]) -> str:
     """The CSS class of a label, after a space; most labels have none."""
     return " hazard" if label in hazards else " unknown" if label == UNKNOWN else ""
 
@@ -205,7 +206,7 @@ def latencies(latency: Mapping[str, Percentiles]) -> str:
         (STAGES.get(name, name), f"{latency[name].p50:.1f}", f"{latency[name].p99:.1f}")
         for name in stages
     ]
-    return _render("latency.html", stages=rows)
+    return render("latency.html", stages=rows)
 
 
 def crop_address(item_id: str) -> str:
@@ -215,14 +216,14 @@ def crop_address(item_id: str) -> str:
 
 def items(records: Sequence[ItemRecord], hazards: Collection[str], trouble: str = "") -> str:
     """Tabulate the last items, the newest first, or say why there are none."""
-    return _render(
+    return render(
         "items.html", items=[_item_row(record, hazards) for record in records], trouble=trouble
     )
 
 
 def _item_row(record: ItemRecord, hazards: Collection[str]) -> ItemRow:
     return ItemRow(
-        kind=_kind(record.label, hazards).strip(),
+        kind=kind_of(record.label, hazards).strip(),
         crop=crop_address(record.item_id) if record.crop else "",
         label=record.label,
         confidence=f"{record.confidence:.0%}",
@@ -243,19 +244,19 @@ def _time_of_day(unix_s: float) -> str:
 
 def verdict(verdict: Verdict, hazards: Collection[str]) -> str:
     """Put the verdict on a tried picture, in words."""
-    return _render("verdict.html", verdict=verdict, kind=_kind(verdict.label, hazards))
+    return render("verdict.html", verdict=verdict, kind=kind_of(verdict.label, hazards))
 
 
 def classes(probabilities: Mapping[str, float]) -> str:
     """The most likely classes of a tried picture as bars."""
     top = sorted(probabilities.items(), key=lambda pair: -pair[1])[:SHOWN_CLASSES]
     rows = [(label, f"{share:.0%}", f"{100 * share:.1f}") for label, share in top]
-    return _render("classes.html", classes=rows)
+    return render("classes.html", classes=rows)
 
 
 def problem(text: str) -> str:
     """One line that says what is wrong."""
-    return _render("problem.html", problem=text)
+    return render("problem.html", problem=text)
 
 
 def about(bundle: Bundle, status: Status | None) -> str:
@@ -281,7 +282,7 @@ def about(bundle: Bundle, status: Status | None) -> str:
     note = ""
     if status is not None and status.digest and status.digest != bundle.digest:
         note = f"The line runs another bundle ({status.bundle}) until it is started again."
-    return _render("about.html", problem=note, facts=facts)
+    return render("about.html", problem=note, facts=facts)
 
 
 def _listed(shares: Mapping[str, float], digits: int) -> str:

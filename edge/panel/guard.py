@@ -28,7 +28,13 @@ HEADERS = (
 _REPLACED = {name for name, _ in HEADERS} | {b"set-cookie"}
 
 TRY, MODE, HEALTH = "/try", "/mode", "/health"
-_OURS = ("/live.jpg", "/parts.json", "/about.json", "/panel.js", HEALTH)
+ITEMS, ITEM, QUEUE, REVIEW, QUALITY = "/items", "/item", "/queue", "/review", "/quality"
+_POSTED = (TRY, MODE, ITEMS, ITEM, QUEUE, REVIEW, QUALITY)
+_OPERATING = (MODE, REVIEW)
+"""What changes something: the way the line works, and the records."""
+SCRIPTS = ("panel.js", "work.js")
+_READ = ("/live.jpg", "/parts.json", "/about.json", "/search.json", HEALTH)
+_OURS = (*_READ, *(f"/{name}" for name in SCRIPTS))
 _GRADIO = ("/", "/theme.css", "/favicon.ico")
 _FILE = re.compile(r"/(assets|static)(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+")
 _CROP = re.compile(r"/crops/.{1,300}\.jpg", re.DOTALL)
@@ -119,7 +125,8 @@ def refuse(access: Access, scope: Any, headers: dict[bytes, bytes]) -> Refusal |
         if not _knows(given, access.user, access.password):
             ask = (b"www-authenticate", b'Basic realm="E-waste line", charset="UTF-8"')
             return Refusal(UNAUTHORIZED, "Log in to see the page.", (ask,))
-    if scope["path"] == MODE and access.user is None and _is_proxied(access, host[0], headers):
+    open_to_all = access.user is None and _is_proxied(access, host[0], headers)
+    if open_to_all and scope["path"] in _OPERATING:
         return Refusal(403, "Set user and password_file in [panel] to operate the line from here.")
     return _not_allowed(scope["method"], scope["path"], headers)
 
@@ -178,7 +185,7 @@ def _knows(given: bytes, user: str, password: str) -> bool:
 
 
 def _not_allowed(method: str, path: str, headers: dict[bytes, bytes]) -> Refusal | None:
-    if path in (TRY, MODE):
+    if path in _POSTED:
         allowed: tuple[str, ...] = ("POST",)
     elif path in _OURS or path in _GRADIO or _FILE.fullmatch(path) or _CROP.fullmatch(path):
         allowed = ("GET", "HEAD")
@@ -195,7 +202,7 @@ def _not_allowed(method: str, path: str, headers: dict[bytes, bytes]) -> Refusal
 def _reduced(access: Access, scope: Any, headers: dict[bytes, bytes]) -> Any:
     """Reduce the request to what the page and Gradio need, under the path of the proxy."""
     path = scope["path"]
-    ours = path in (TRY, MODE) or path in _OURS or path.startswith("/crops/")
+    ours = path in _POSTED or path in _OURS or path.startswith("/crops/")
     prefix = headers.get(b"x-forwarded-prefix", b"").decode("latin-1").rstrip("/")
     root = access.root_path or (prefix if _PREFIX.fullmatch(prefix) else "")
     kept = [(name, headers[name]) for name in _PASSED_ON if name in headers]

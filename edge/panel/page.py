@@ -9,10 +9,11 @@ from typing import Any
 
 import gradio as gr
 
+from edge.panel.guard import SCRIPTS
 from edge.panel.picture import MAX_BYTES
 
 CSS = Path(__file__).with_name("style.css")
-HEAD = '<script src="panel.js" defer></script>'
+HEAD = "".join(f'<script src="{name}" defer></script>' for name in SCRIPTS)
 
 DROP = f"""
 <label class="drop" data-most="{MAX_BYTES}">
@@ -41,6 +42,13 @@ def build_blocks() -> gr.Blocks:
     with gr.Blocks(title="E-waste line", analytics_enabled=False) as blocks:
         with gr.Tab("Line"):
             _line_tab()
+        with gr.Tab("Items"):
+            for name in ("search", "item", "found"):
+                _part(name)
+        with gr.Tab("Review"):
+            _part("review")
+        with gr.Tab("Quality"):
+            _part("quality")
         with gr.Tab("Try a picture"), gr.Row(equal_height=False):
             with gr.Column(min_width=320):
                 _html("picture", DROP)

@@ -19,6 +19,7 @@
 			}
 		}
 	};
+	window.ewaste = {ask, parts, draw};
 	const forever = async (ms, step) => {
 		for (;;) {
 			let wait = ms;
@@ -71,7 +72,7 @@
 	};
 	about();
 	document.addEventListener("click", (event) => {
-		if (event.target.closest("[role=tab]")) {
+		if (event.target.closest("[role=tab], .overflow-dropdown button")) {
 			setTimeout(draw);
 			about();
 		}

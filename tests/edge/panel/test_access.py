@@ -37,13 +37,14 @@ OPERATING = {
 }
 
 
+@pytest.mark.parametrize("path", ["/mode", "/review"])
 @pytest.mark.parametrize("how", OPERATING)
-def test_the_line_is_operated_at_the_machine_or_with_a_login(how):
+def test_the_line_is_operated_at_the_machine_or_with_a_login(how, path):
     """A proxy on this machine may show the page to everybody."""
     options, headers, status = OPERATING[how]
     access = Access(**options, password="secret")
     login = b"Basic " + base64.b64encode(b"anna:secret")
-    scope = {"method": "POST", "path": "/mode", "server": ("127.0.0.1", 7860)}
+    scope = {"method": "POST", "path": path, "server": ("127.0.0.1", 7860)}
     refusal = refuse(access, scope, {**headers, b"authorization": login})
     assert (refusal.status if refusal else None) == status
     looking = {**scope, "method": "GET", "path": "/parts.json"}

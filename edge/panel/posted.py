@@ -1,0 +1,70 @@
+"""What a browser posts: one small JSON object, which no form of another site can send."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from edge.errors import EwasteError, first_problem
+
+Schema = TypeVar("Schema", bound=BaseModel)
+Value = TypeVar("Value")
+JSON = "application/json"
+
+
+class Refused(Exception):
+    """A request that is not done; the browser gets the status and one line."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status, self.text = status, text
+
+
+def add_refusals(app: Any) -> None:
+    """Let `Refused` and the errors of the store become answers `{"error": "..."}`."""
+    from fastapi.responses import JSONResponse
+
+    async def refuse(_: Any, refused: Refused) -> Any:
+        return JSONResponse({"error": refused.text}, refused.status)
+
+    async def fail(_: Any, error: EwasteError) -> Any:
+        return JSONResponse({"error": str(error)}, 503)
+
+    app.exception_handler(Refused)(refuse)
+    app.exception_handler(EwasteError)(fail)
+
+
+async def posted(request: Any, schema: type[Schema], most: int) -> Schema:
+    """Read the body of a request.
+
+    Args:
+        request: a Starlette request.
+        schema: what it must hold.
+        most: its largest size, bytes.
+
+    Raises:
+        Refused: it is no JSON, too long, or not what the schema says, or the browser hung up.
+    """
+    from starlette.requests import ClientDisconnect
+
+    if request.headers.get("content-type") != JSON:
+        raise Refused(415, f"Send JSON as {JSON}.")
+    content = bytearray()
+    try:
+        async for chunk in request.stream():
+            content += chunk
+            if len(content) > most:
+                raise Refused(413, "This is too long.")
+    except ClientDisconnect:
+        raise Refused(400, "The request was broken off.") from None
+    try:
+        return schema.model_validate_json(bytes(content))
+    except ValidationError as error:
+        raise Refused(400, f"This cannot be asked for ({first_problem(error)}).") from None
+
+
+async def in_thread(pool: Any, work: Callable[[], Value]) -> Value:
+    """Run what waits for a disk in a thread of `pool`."""
+    import asyncio
+
+    return await asyncio.get_running_loop().run_in_executor(pool, work)

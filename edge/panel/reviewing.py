@@ -1,0 +1,265 @@
+"""The tabs "Review" and "Quality": a person labels items, and sees how good the verdicts are.
+
+This is the only part of the page that writes to the records, and it writes reviews only.
+"""
+
+import time
+from collections.abc import Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from edge.errors import BadInput
+from edge.panel.fragments import crop_address, kind_of, render
+from edge.panel.guard import QUALITY, QUEUE, REVIEW
+from edge.panel.items import (
+    MOST_BYTES,
+    NO_CLASS_NAMES,
+    Classes,
+    ItemId,
+    Word,
+    answer_name,
+    moment,
+    percent,
+)
+from edge.panel.posted import Refused, in_thread, posted
+from edge.panel.quality import QualityAsked, quality, share_line
+from edge.records.measured import measured
+from edge.records.reviews import (
+    MOST_COUNTED,
+    NoClass,
+    Review,
+    ReviewStore,
+    count_waiting,
+    last_standing,
+    next_waiting,
+    previous_waiting,
+)
+from edge.records.search import Found, find_item
+from edge.records.store import LARGEST_SEQUENCE, ItemRecord, Store
+
+KEYS = "1234567890abcdefghijklmpqrtvwxyz"
+"""Keys of the classes, in their order: all that no other answer has."""
+NO_CLASS_KEYS = {NoClass.NO_ITEM: "n", NoClass.SEVERAL_ITEMS: "s", NoClass.OTHER: "o"}
+AHEAD = 3
+"""Number of pictures that the browser loads before their turn."""
+
+
+class QueueAsked(BaseModel):
+    """Which item of the queue is looked at; without `item` and `beside`, the first.
+
+    Attributes:
+        item: this one, whether it waits or not.
+        beside: the one next to this one.
+        newer: the next newer one, not the next older one.
+        only_sample: only the random share.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    item: ItemId | None = None
+    beside: ItemId | None = None
+    newer: bool = False
+    only_sample: bool = False
+
+
+class Answered(BaseModel):
+    """What a person says of an item: exactly one of a label, why there is none, and undo.
+
+    Attributes:
+        item: the item.
+        label: one of the classes of the bundle.
+        no_class: why it has none.
+        undo: the number of the answer to take back.
+        only_sample: go on with the random share only.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    item: ItemId
+    label: Annotated[Word, Field(min_length=1)] | None = None
+    no_class: NoClass | None = None
+    undo: Annotated[int, Field(ge=1, le=LARGEST_SEQUENCE)] | None = None
+    only_sample: bool = False
+
+    @model_validator(mode="after")
+    def _check_one(self) -> "Answered":
+        if sum(each is not None for each in (self.label, self.no_class, self.undo)) != 1:
+            raise ValueError("must be one answer: label, no_class, or undo")
+        return self
+
+
+def add(app: Any, store_path: Path, classes: Classes, user: str) -> None:
+    """Add the routes of the tabs to the FastAPI `app`; `user` is who reviews."""
+    from fastapi import Request
+
+    reading = ThreadPoolExecutor(2, thread_name_prefix="queue")
+    # One at a time: the line writes to the same file.
+    writing = ThreadPoolExecutor(1, thread_name_prefix="reviews")
+    tabs = Tabs(store_path, classes, user)
+
+    @app.post(QUEUE)
+    async def queue(request: Request) -> dict[str, str]:
+        """Show an item to review: `{}`, `{"item": "..."}`, `{"beside": "...", "newer": true}`."""
+        asked = await posted(request, QueueAsked, MOST_BYTES)
+        return await in_thread(reading, lambda: tabs.look(asked))
+
+    @app.post(REVIEW)
+    async def review(request: Request) -> dict[str, str]:
+        """Answer on an item, and show the next: `{"item": "...", "label": "Mouse"}`."""
+        answered = await posted(request, Answered, MOST_BYTES)
+        return await in_thread(writing, lambda: tabs.answer(answered, time.time()))
+
+    @app.post(QUALITY)
+    async def show_quality(request: Request) -> dict[str, str]:
+        """Show how good the verdicts are: `{"bundle": "sha256:...", "width": 5}`."""
+        asked = await posted(request, QualityAsked, MOST_BYTES)
+        return await in_thread(reading, lambda: tabs.measure(asked))
+
+
+@dataclass(frozen=True)
+class Tabs:
+    """What the routes do.
+
+    Attributes:
+        store_path: the file of records.
+        classes: gives the labels and the hazards of the bundle.
+        user: who reviews.
+    """
+
+    store_path: Path
+    classes: Classes
+    user: str
+
+    def look(self, asked: QueueAsked) -> dict[str, str]:
+        """Show one item of the queue."""
+        with Store(self.store_path, read_only=True) as store:
+            named = asked.item or asked.beside
+            found = find_item(store, named) if named else None
+            if named and found is None:
+                raise Refused(404, "There is no such item any more.")
+            if asked.item is None:
+                place = found.sequence if found is not None else None
+                beside = neighbor(store, place, asked.newer, asked.only_sample)
+                found = beside or found
+            return self._queue(store, found, asked.only_sample)
+
+    def answer(self, answered: Answered, now: float) -> dict[str, str]:
+        """Store an answer, and show the next item; after an undo, the item itself."""
+        labels, _ = self.classes()
+        if answered.label is not None and answered.label not in labels:
+            raise Refused(400, "The bundle has no such class; choose one of those on the page.")
+        store = ReviewStore(self.store_path)
+        with store:
+            try:
+                self._write(store, answered, now)
+            except BadInput as error:
+                raise Refused(409, f"Not done: {error}.") from None
+            found = find_item(store, answered.item)
+            if answered.undo is None:
+                place = found.sequence if found is not None else None
+                found = neighbor(store, place, False, answered.only_sample)
+            return self._queue(store, found, answered.only_sample)
+
+    def _write(self, store: ReviewStore, answered: Answered, now: float) -> None:
+        if answered.undo is not None:
+            store.undo(answered.undo, answered.item, by=self.user, at=now)
+            return
+        label, no_class = answered.label or "", answered.no_class
+        store.give(answered.item, label=label, no_class=no_class, by=self.user, at=now)
+
+    def measure(self, asked: QualityAsked) -> dict[str, str]:
+        """Show how good the verdicts are."""
+        with Store(self.store_path, read_only=True) as store:
+            return {"quality": quality(store, asked)}
+
+    def _queue(self, store: Store, found: Found | None, only_sample: bool) -> dict[str, str]:
+        labels, hazards = self.classes()
+        sample, _ = measured(store)
+        return {
+            "review": queue_part(
+                found,
+                labels,
+                hazards,
+                undoable=last_standing(store, self.user),
+                waiting=count_waiting(store, only_sample),
+                only_sample=only_sample,
+                note=share_line(sample.accuracy),
+                ahead=pictures_ahead(store, found, only_sample),
+            )
+        }
+
+
+def neighbor(store: Store, place: int | None, newer: bool, only_sample: bool) -> Found | None:
+    """Return the waiting item next to a place; past the end, that at the other end; or None."""
+    first = next_waiting(store, only_sample=only_sample)
+    if place is None or first is None:
+        return first
+    if newer:
+        found = previous_waiting(store, after=place, only_sample=only_sample)
+        return found or previous_waiting(store, after=0, only_sample=only_sample)
+    return next_waiting(store, before=place, only_sample=only_sample) or first
+
+
+def pictures_ahead(store: Store, found: Found | None, only_sample: bool) -> list[str]:
+    """Return the addresses of the next crops."""
+    addresses: list[str] = []
+    while found is not None and len(addresses) < AHEAD:
+        found = next_waiting(store, before=found.sequence, only_sample=only_sample)
+        if found is not None:
+            addresses.append(crop_address(found.record.item_id))
+    return addresses
+
+
+def top_of(record: ItemRecord, labels: Sequence[str]) -> str:
+    """Return the label to confirm: the top label if it is a class of the bundle; else empty."""
+    return next((each for each in (record.top_label, record.label) if each in labels), "")
+
+
+def queue_part(
+    found: Found | None,
+    labels: Sequence[str],
+    hazards: Collection[str],
+    *,
+    undoable: Review | None,
+    waiting: int,
+    only_sample: bool,
+    note: str,
+    ahead: Sequence[str] = (),
+) -> str:
+    """Show an item with a button and a key for each answer."""
+    keys = [*KEYS, *[""] * max(0, len(labels) - len(KEYS))]
+    buttons = [
+        (label, key, kind_of(label, hazards)) for label, key in zip(labels, keys, strict=False)
+    ]
+    return render(
+        "review.html",
+        item=_shown(found, labels) if found is not None else None,
+        classes=buttons,
+        others=[(each.value, NO_CLASS_KEYS[each], name) for each, name in NO_CLASS_NAMES.items()],
+        undoable=undoable,
+        undo_name=answer_name(undoable.label, undoable.no_class) if undoable else "",
+        waiting=f"{waiting:,}" + (" or more" if waiting >= MOST_COUNTED else ""),
+        only_sample=only_sample,
+        note=note,
+        ahead=ahead,
+    )
+
+
+def _shown(found: Found, labels: Sequence[str]) -> dict[str, str]:
+    record = found.record
+    return {
+        "id": record.item_id,
+        "crop": crop_address(record.item_id) if found.has_crop else "",
+        "label": record.label,
+        "top": top_of(record, labels),
+        "confidence": percent(record.confidence),
+        "bin": record.bin,
+        "detail": record.detail,
+        "why": record.review or "not chosen for review",
+        "time": moment(record.decided_at),
+        "answer": answer_name(record.reviewed, record.no_class),
+    }

@@ -1,0 +1,148 @@
+/* What a person works with: the search of items, the review by keys, and the measured quality. The
+   server draws each part; here buttons and keys become requests. */
+(() => {
+	const {ask, parts, draw} = window.ewaste;
+	// On a narrow screen Gradio puts the last tabs into a menu.
+	const TAB = "[role=tab], .overflow-dropdown button";
+	const running = new Set();
+	let onlySample = false, filters = {};
+
+	const say = (place, text) => {
+		const status = document.querySelector(`#${place} [role=status]`);
+		if (status) status.textContent = text;
+		else Object.assign(parts, {[place]: Object.assign(document.createElement("p"), {
+			className: "banner stalled", textContent: text}).outerHTML});
+		draw();
+	};
+	// One request at a time: a key answers for the item that is seen.
+	const post = async (place, address, content) => {
+		if (running.has(place)) return false;
+		running.add(place);
+		try {
+			const reply = await ask(address, content === null ? {} : {
+				method: "POST", body: JSON.stringify(content),
+				headers: {"Content-Type": "application/json"},
+			});
+			const text = await reply.text();
+			if (reply.ok) {
+				Object.assign(parts, JSON.parse(text));
+				draw();
+				return true;
+			}
+			let error = text;
+			try { error = JSON.parse(text).error; } catch { /* a line of text */ }
+			say(place, error);
+		} catch {
+			say(place, "The panel does not answer; try again.");
+		} finally {
+			running.delete(place);
+		}
+		return false;
+	};
+	const region = () => {
+		const place = document.querySelector("#review .review");
+		return place && place.offsetParent ? place : null;
+	};
+	const focusOn = (selector) => {
+		const place = document.querySelector(selector);
+		if (place) place.focus({preventScroll: true});
+	};
+	const openTab = (name) =>
+		[...document.querySelectorAll(TAB)].find((tab) => tab.textContent.trim() === name)?.click();
+
+	const queue = async (content) => {
+		if (await post("review", "queue", {...content, only_sample: onlySample})) focusOn("#review .review");
+	};
+	const answer = async (content) => {
+		if (await post("review", "review", {...content, only_sample: onlySample})) focusOn("#review .review");
+	};
+	const search = (place) => post("search", "items", {...filters, ...place});
+	const measure = (content) => post("quality", "quality", content);
+
+	const TABS = {
+		Items: async () => {
+			if (!parts.search) await post("search", "search.json", null);
+			if (!parts.found) search({});
+		},
+		Review: () => {
+			const item = document.querySelector("#review .review")?.dataset.item;
+			queue(item ? {item} : {});
+		},
+		Quality: () => measure({}),
+	};
+	let asked = null;
+	const reviewItem = (item) => {
+		asked = {item};
+		openTab("Review");
+	};
+	const act = {
+		[TAB]: (tab) => setTimeout(() => {
+			const name = tab.textContent.trim(), content = asked;
+			asked = null;
+			if (name === "Review" && content) queue(content);
+			else if (Object.hasOwn(TABS, name)) TABS[name]();
+		}),
+		"#review [data-label]": (button) =>
+			answer({item: region().dataset.item, label: button.dataset.label}),
+		"#review [data-no-class]": (button) =>
+			answer({item: region().dataset.item, no_class: button.dataset.noClass}),
+		"#review [data-undo]": (button) =>
+			answer({item: button.dataset.undoItem, undo: Number(button.dataset.undo)}),
+		"#review [data-move]": (button) =>
+			queue({beside: region().dataset.item, newer: button.dataset.move === "newer"}),
+		"[data-review-item]": (button) => reviewItem(button.dataset.reviewItem),
+		"#found .open": async (button) => {
+			if (await post("search", "item", {item: button.dataset.item})) {
+				document.querySelector("#item .one")?.scrollIntoView({block: "start"});
+				focusOn("#item .one");
+			}
+		},
+		"#item [data-close]": () => {
+			parts.item = "";
+			draw();
+		},
+		"#found [data-before]:enabled": (button) => search({before: Number(button.dataset.before)}),
+		"#found [data-after]:enabled": (button) => search({after: Number(button.dataset.after)}),
+	};
+	document.addEventListener("click", (event) => {
+		for (const [selector, action] of Object.entries(act)) {
+			const place = event.target.closest(selector);
+			if (place && !place.disabled) {
+				action(place);
+				return;
+			}
+		}
+	});
+	document.addEventListener("submit", (event) => {
+		if (!event.target.closest("#search, #quality")) return;
+		event.preventDefault();
+		if (event.target.closest("#quality")) return;
+		filters = Object.fromEntries([...new FormData(event.target)].filter(([, value]) => value !== ""));
+		search({});
+	});
+	document.addEventListener("reset", (event) => {
+		if (!event.target.closest("#search")) return;
+		filters = {};
+		search({});
+	});
+	document.addEventListener("change", (event) => {
+		const form = event.target.closest("#quality form");
+		if (form) measure({bundle: form.bundle.value, width: Number(form.width.value)});
+		if (event.target.closest("#review [name=only_sample]")) {
+			onlySample = event.target.checked;
+			queue({});
+		}
+	});
+	document.addEventListener("keydown", (event) => {
+		const place = region();
+		if (!place || event.repeat || event.ctrlKey || event.altKey || event.metaKey) return;
+		if (event.target.closest("input, select, textarea, [contenteditable], [role=tab]")) return;
+		// A button that has the focus keeps its own keys.
+		if (event.key === " " && event.target.closest("button")) return;
+		const key = event.key.toLowerCase();
+		const button = [...place.querySelectorAll("[data-key]")].find((each) => each.dataset.key === key);
+		if (!button) return;
+		event.preventDefault();
+		if (!button.disabled) button.click();
+	});
+})();
