@@ -36,6 +36,7 @@ from edge.terminal import ReaderGone, err, hold_streams, out, release_streams, s
 if TYPE_CHECKING:
     from edge.config import Config
     from edge.line import Source
+    from edge.records.report import ShiftReport
     from edge.records.store import ItemRecord
     from edge.simulator.score import Score
     from edge.tally import Tally
@@ -593,6 +594,67 @@ def export(
             f"{path}: is damaged; about {sum(unread)} records could not be read, the others are "
             "exported"
         )
+
+
+@app.command()
+def report(
+    start: Annotated[
+        str, typer.Option("--from", help="start: a date, or date and time: 2026-11-29T06:00")
+    ],
+    end: Annotated[
+        str | None, typer.Option("--to", help="end, not within it; default: now")
+    ] = None,
+    *,
+    target: Annotated[
+        Path | None,
+        typer.Option("--out", **PATH, help="file to write: .html, which prints on A4, .csv, .json"),
+    ] = None,
+    comment: Annotated[str | None, typer.Option(help="a few words to put into the report")] = None,
+    state: Annotated[Path | None, typer.Option(**PATH, help="directory of the records")] = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write the report of a shift: counts, throughput, latency, weights, faults, bundles."""
+    from edge.records.period import parse_period
+    from edge.records.report_text import to_json
+    from edge.records.shift import read_report
+    from edge.records.store import RECORDS_NAME
+
+    if target is None and not as_json:
+        raise BadInput("nowhere to write to; give --out FILE or --json")
+    written = None if target is None else _report_form(target)
+    folder = _settings(config, None, state, None, None).state_folder
+    period = parse_period(start, end or "", time.time())
+    found = read_report(folder, folder / RECORDS_NAME, period, comment or "")
+    if target is not None and written is not None:
+        from edge.records.export import export_text
+
+        form, beginning = written
+        export_text(form(found), target, beginning)
+    if as_json:
+        out.print(to_json(found))
+    else:
+        out.print(f"{target}: {found.items} items")
+
+
+def _report_form(target: Path) -> "tuple[Callable[[ShiftReport], str], str]":
+    """The form of a report that the name of a file asks for, and how such a file begins."""
+    from edge.records import report_text
+
+    ending = target.suffix.lower()
+    if ending == ".csv":
+        return report_text.to_csv, report_text.CSV_BEGINNING
+    if ending == ".json":
+        return report_text.to_json, report_text.JSON_BEGINNING
+    if ending not in (".html", ".htm"):
+        raise BadInput(f"{target}: name a file that ends in .html, .csv, or .json")
+    try:
+        from edge.panel.report_page import HTML_BEGINNING, report_html
+    except ImportError:
+        from edge.line import PAGE_REMEDY
+
+        raise BadInput(f"{target}: HTML needs jinja2; {PAGE_REMEDY}, or write .csv") from None
+    return report_html, HTML_BEGINNING
 
 
 @app.command()

@@ -62,7 +62,7 @@ PATIENCE = 0.6
 STATUS_SECONDS = 0.5
 DISK_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 """What a disk may say that worked yesterday: no reason for the line not to start."""
-PAGE_REMEDY = "run: pip install 'gradio>=6,<7' jinja2"
+PAGE_REMEDY = "run: pip install 'gradio>=6,<7' jinja2 prometheus-client"
 UNWIRED_REMEDY = (
     "bins are decided and recorded, but nothing is sorted; give each of [[gates]] a pin or a coil"
 )

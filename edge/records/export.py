@@ -93,10 +93,7 @@ def export_csv(records: Iterable[ItemRecord], path: Path, sources: Sequence[Path
         with _writable(path, sources) as file:
             return write_rows(file, COLUMN_NAMES, (_cells(record) for record in records))
     except (OSError, RuntimeError) as error:  # a link that leads to itself is a RuntimeError
-        if isinstance(error, BrokenPipeError) and own_descriptor(path) == 1:
-            raise ReaderGone from None
-        reason = getattr(error, "strerror", None) or error
-        raise EwasteError(f"{path}: cannot be written ({reason})") from None
+        raise _not_written(path, error) from None
 
 
 def _cells(record: ItemRecord) -> dict[str, Any]:
@@ -116,8 +113,39 @@ def write_rows(file: TextIO, names: Sequence[str], rows: Iterable[dict[str, Any]
     return count
 
 
+def export_text(text: str, path: Path, beginning: str) -> None:
+    """Write a text to a file; what is there is replaced if it is empty or begins the same way.
+
+    Links are followed, and pipes and terminals written to.
+
+    Args:
+        text: what to write.
+        path: where to.
+        beginning: how every such file begins.
+
+    Raises:
+        BadInput: a folder or something else is there.
+        ReaderGone: it is our own output, and who read it has had enough.
+        EwasteError: it cannot be written; nothing is left behind.
+    """
+    try:
+        with _writable(path, (), beginning.encode()) as file:
+            file.write(text)
+    except (OSError, RuntimeError) as error:  # a link that leads to itself is a RuntimeError
+        raise _not_written(path, error) from None
+
+
+def _not_written(path: Path, error: Exception) -> Exception:
+    if isinstance(error, BrokenPipeError) and own_descriptor(path) == 1:
+        return ReaderGone()
+    reason = getattr(error, "strerror", None) or error
+    return EwasteError(f"{path}: cannot be written ({reason})")
+
+
 @contextmanager
-def _writable(path: Path, sources: Sequence[Path]) -> Iterator[TextIO]:
+def _writable(
+    path: Path, sources: Sequence[Path], beginning: bytes = CSV_BEGINNING
+) -> Iterator[TextIO]:
     """Within: a file to write the content of `path` to."""
     descriptor = own_descriptor(path)
     if descriptor is not None:
@@ -131,7 +159,7 @@ def _writable(path: Path, sources: Sequence[Path]) -> Iterator[TextIO]:
     if found is None or stat.S_ISREG(found.st_mode):
         target = path.resolve()
         if found is not None:
-            _require_export(path, found, sources)
+            _require_export(path, found, sources, beginning)
         with _replacing(target, found) as file:
             yield file
         return
@@ -146,7 +174,9 @@ def _text(handle: int) -> TextIO:
     return os.fdopen(handle, "w", encoding="utf-8", newline="")
 
 
-def _require_export(path: Path, found: os.stat_result, sources: Sequence[Path]) -> None:
+def _require_export(
+    path: Path, found: os.stat_result, sources: Sequence[Path], beginning: bytes
+) -> None:
     """Raise BadInput unless a regular file may be replaced."""
     for source in sources:
         with suppress(OSError):
@@ -154,7 +184,7 @@ def _require_export(path: Path, found: os.stat_result, sources: Sequence[Path]) 
                 raise BadInput(f"{path}: holds the records themselves; name another file")
     if found.st_size:
         with path.open("rb") as file:
-            if file.read(len(CSV_BEGINNING)) != CSV_BEGINNING:
+            if file.read(len(beginning)) != beginning:
                 raise BadInput(
                     f"{path}: holds something that is no export of records; name another file or "
                     "delete it"

@@ -10,7 +10,7 @@ SCHEMA_VERSION = 5
 # they can go before the records. What was added later stands last, as ALTER TABLE leaves it.
 # A search reads the narrow `items_to_search` from its end and not the wide table; the line only
 # ever appends to it. The other two indexes hold only what waits for review, or was reviewed.
-_REVIEWS = """
+_ADDED_IN_5 = """
 CREATE TABLE reviews (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     sequence INTEGER NOT NULL REFERENCES items ON DELETE CASCADE,
@@ -20,6 +20,7 @@ CREATE INDEX reviews_by_item ON reviews (sequence, number);
 CREATE INDEX reviews_that_stand ON reviews (reviewer, number) WHERE undone_by IS NULL;
 CREATE INDEX items_to_search ON items (
     sequence, decided_at, label, confidence, bin, reason, review, reviewed, no_class);
+CREATE INDEX items_by_time ON items (decided_at);
 CREATE INDEX items_to_review ON items (sequence, review)
     WHERE review <> '' AND reviewed = '' AND no_class = '';
 CREATE INDEX items_reviewed ON items (bundle, review, label, reviewed, no_class, confidence)
@@ -38,7 +39,7 @@ CREATE TABLE crops (
     sequence INTEGER PRIMARY KEY REFERENCES items ON DELETE CASCADE,
     keep_for_review INTEGER NOT NULL, jpeg BLOB NOT NULL);
 CREATE INDEX crops_by_worth ON crops (keep_for_review, sequence);
-{_REVIEWS}
+{_ADDED_IN_5}
 PRAGMA application_id = {APPLICATION_ID};
 PRAGMA user_version = {SCHEMA_VERSION};
 """
@@ -62,7 +63,7 @@ DROP TABLE items_1;
 """
 _FROM_4 = f"""
 ALTER TABLE items ADD COLUMN no_class TEXT NOT NULL DEFAULT '';
-{_REVIEWS}
+{_ADDED_IN_5}
 {_EARLIER_REVIEWS}
 PRAGMA user_version = {SCHEMA_VERSION};
 """

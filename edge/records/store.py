@@ -10,12 +10,15 @@ import stat
 import sys
 import tempfile
 import time
+from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, get_type_hints
+from typing import Any, NamedTuple, get_type_hints
+
+import numpy as np
 
 from edge.errors import BadInput, EwasteError
 from edge.files import leads_nowhere
@@ -159,6 +162,45 @@ STORED_AS: dict[type, tuple[type, ...]] = {
     str: (str,),
     Reason: (str,),
 }
+
+
+class Group(NamedTuple):
+    """Items of a period that share what is named here, and when the first and last was decided."""
+
+    label: str
+    bin: str
+    reason: str
+    late: int
+    bundle: str
+    items: int
+    first_at: float
+    last_at: float
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What the records of a period come to.
+
+    Attributes:
+        groups: the items of the period, each in one group.
+        moments: float64 [items, 2]: `decided_at` and `verdict_ms` of each, the oldest first; NaN:
+            not measured. At most as many as were asked for.
+    """
+
+    groups: tuple[Group, ...]
+    moments: np.ndarray
+
+
+GROUPED = f"""
+SELECT {", ".join(Group._fields[:5])}, COUNT(*), MIN(decided_at), MAX(decided_at) FROM items
+WHERE decided_at >= ? AND decided_at < ? GROUP BY 1, 2, 3, 4, 5 LIMIT ?
+"""
+MOMENTS = """
+SELECT decided_at, CASE WHEN typeof(verdict_ms) IN ('real', 'integer') THEN verdict_ms END
+FROM items WHERE decided_at >= ? AND decided_at < ? ORDER BY decided_at LIMIT ?
+"""
+MOST_GROUPS = 10_000
+"""The maximum number of groups of a period; a line makes some hundred."""
 
 
 class Damaged(EwasteError):
@@ -735,6 +777,40 @@ class Store:
         """
         condition = "(review <> '' OR reviewed <> '') AND no_class = '' AND jpeg IS NOT NULL AND"
         return self._read_in_order(f"{SELECT} WHERE {condition}", on_unread)
+
+    def figures(self, start: float, end: float, most: int) -> Figures:
+        """Read what the items decided from `start` up to `end` come to, as of one moment.
+
+        Args:
+            start: Unix seconds, within the period.
+            end: Unix seconds, the first moment after it.
+            most: the maximum number of `moments`.
+
+        Raises:
+            Damaged: the file is damaged.
+            EwasteError: there are more groups than any line makes.
+        """
+        moments = array("d")
+        with self._guarded("read"):
+            self._database.execute("BEGIN")
+            try:
+                limit = (start, end, MOST_GROUPS + 1)
+                groups = [Group(*row) for row in self._database.execute(GROUPED, limit)]
+                cursor = self._database.execute(MOMENTS, (start, end, most))
+                while rows := cursor.fetchmany(10 * BATCH):
+                    for at, took_ms in rows:
+                        moments.append(at)
+                        moments.append(math.nan if took_ms is None else took_ms)
+            finally:
+                if self._database.in_transaction:
+                    self._database.execute("ROLLBACK")
+        if len(groups) > MOST_GROUPS:
+            raise EwasteError(f"{self.path}: more classes and bins than can be; shorten the period")
+        for group in groups:
+            texts = (group.label, group.bin, group.reason, group.bundle)
+            if not all(isinstance(text, str) for text in texts) or not isinstance(group.late, int):
+                raise Damaged(f"{self.path}: is damaged (a record has no label, bin, or reason)")
+        return Figures(tuple(groups), np.array(moments, np.float64).reshape(-1, 2))
 
     def _read_in_order(
         self, query: str, on_unread: Callable[[int], None] | None

@@ -18,7 +18,7 @@ from edge.records.former_reasons import reason_of
 from edge.records.reviews import ReviewStore, count_waiting, history, next_waiting
 from edge.records.schema import LISTED, our_schema
 from edge.records.search import Criteria, ReviewState, search
-from edge.records.store import Damaged, Store, open_store
+from edge.records.store import GROUPED, Damaged, Store, open_store
 from edge.verdict import Reason
 from tests.support.records import RECORD
 
@@ -328,3 +328,12 @@ def test_what_the_versions_before_recorded_becomes_a_reason(sentence, reason):
 
 def test_what_is_no_sentence_stays_for_the_reader_to_refuse():
     assert [reason_of(value, None) for value in (None, 7, b"x")] == [None, 7, b"x"]
+
+
+def test_a_period_is_found_by_the_index_by_time(tmp_path):
+    path = tmp_path / "records.db"
+    with Store(path) as store:
+        store.append([RECORD])
+    with closing(sqlite3.connect(path)) as database:
+        plan = database.execute(f"EXPLAIN QUERY PLAN {GROUPED}", (0, 1, 1)).fetchall()
+    assert any("items_by_time" in row[-1] for row in plan)

@@ -1,0 +1,40 @@
+"""Read what the report of a shift is made of; the command and the page give the same."""
+
+from pathlib import Path
+
+from edge.errors import BadInput, EwasteError
+from edge.operation import read_order
+from edge.records.entries import ENTRIES_NAME, LONGEST_COMMENT, entries_in
+from edge.records.period import Period
+from edge.records.report import ShiftReport, make_report
+from edge.records.store import Store
+
+MOST_ITEMS = 5_000_000
+"""The maximum number of items of one report; each takes 32 bytes of memory."""
+
+
+def read_report(state: Path, store_path: Path, period: Period, comment: str = "") -> ShiftReport:
+    """Read the records, the entries, and the order of a line, and make the report of a period.
+
+    Args:
+        state: the state folder of the line.
+        store_path: its file of records.
+        period: of the shift.
+        comment: a few words on it.
+
+    Raises:
+        BadInput: the comment is too long, there are too many items, or there are no records.
+        EwasteError: something cannot be read, or is damaged.
+    """
+    if len(comment) > LONGEST_COMMENT:
+        raise BadInput(f"a comment of {len(comment):,} characters; at most {LONGEST_COMMENT:,}")
+    entries = entries_in(state / ENTRIES_NAME, period)
+    try:
+        order = read_order(state)
+    except EwasteError:  # the page tells of it where one orders
+        order = None
+    with Store(store_path, read_only=True) as store:
+        figures = store.figures(period.start, period.end, MOST_ITEMS + 1)
+    if len(figures.moments) > MOST_ITEMS:
+        raise BadInput(f"more than {MOST_ITEMS:,} items; choose a shorter period")
+    return make_report(period, figures, entries, comment=comment, order=order)
