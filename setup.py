@@ -20,7 +20,7 @@ CORE = [
     "rich>=13",
     "tomli>=2; python_version < '3.11'",
 ]
-PANEL = ["gradio>=6,<7", "jinja2>=3.1"]
+PANEL = ["gradio>=6,<7", "jinja2>=3.1", "prometheus-client>=0.20"]
 GPIO = [
     "gpiozero>=2.0",
     # No wheels from 3.13 on; Raspberry Pi OS has it as python3-lgpio.

@@ -102,6 +102,8 @@ def test_it_ships_the_device_alone(wheel):
     for name in (
         "py.typed",
         "deploy/ewaste-edge.service",
+        "deploy/grafana-dashboard.json",
+        "deploy/prometheus-rules.yml",
         "panel/style.css",
         "panel/panel.js",
         "bundle/manifest.schema.json",

@@ -34,10 +34,13 @@ from edge.operation import LONGEST_NAME, Mode, Order, read_order, write_order
 from edge.panel import fragments, items, reviewing
 from edge.panel.fragments import STALE_SECONDS
 from edge.panel.guard import MODE, SCRIPTS, Access, Guard
+from edge.panel.history import add_history
 from edge.panel.listener import listen
 from edge.panel.live import LIVE_NAME, read_live
+from edge.panel.monitoring import add_monitoring
 from edge.panel.picture import check_picture
 from edge.panel.posted import add_refusals, posted
+from edge.panel.shift import add_shift
 from edge.panel.trial import Classify, Trial
 from edge.panel.uploads import Busy, TooLarge, Uploads
 from edge.records.store import ItemRecord, Store
@@ -116,6 +119,9 @@ def build(
     items.add(app, store_path, classes)
     reviewing.add(app, store_path, classes, user[:LONGEST_NAME])
     _add_trial(app, trial)
+    add_monitoring(app, state_dir, store_path)
+    add_history(app, store_path)
+    add_shift(app, state_dir, store_path, user=user, labels=lambda: known_classes(opened)[0])
     return page.mount(app, page.build_blocks())
 
 

@@ -29,12 +29,28 @@ _REPLACED = {name for name, _ in HEADERS} | {b"set-cookie"}
 
 TRY, MODE, HEALTH = "/try", "/mode", "/health"
 ITEMS, ITEM, QUEUE, REVIEW, QUALITY = "/items", "/item", "/queue", "/review", "/quality"
-_POSTED = (TRY, MODE, ITEMS, ITEM, QUEUE, REVIEW, QUALITY)
-_OPERATING = (MODE, REVIEW)
-"""What changes something: the way the line works, and the records."""
+ENTRIES, WITHDRAW = "/entries", "/entries/withdraw"
+OPERATING = (MODE, REVIEW, ENTRIES, WITHDRAW)
+"""What changes something, and is not done through a proxy without a login."""
+_POSTED = (TRY, ITEMS, ITEM, QUEUE, QUALITY, *OPERATING)
+_ASKED = ("/report.html", "/report.csv", "/report.json", "/history.html")
+"""What keeps its query."""
+MOST_QUERY = 1000
+"""The maximum length of a query, bytes."""
+OPEN = (HEALTH, "/healthz", "/readyz")
+"""What needs no login: it tells only that the page answers, and whether the line can sort."""
 SCRIPTS = ("panel.js", "work.js")
-_READ = ("/live.jpg", "/parts.json", "/about.json", "/search.json", HEALTH)
-_OURS = (*_READ, *(f"/{name}" for name in SCRIPTS))
+_READ = (
+    "/live.jpg",
+    "/parts.json",
+    "/about.json",
+    "/search.json",
+    "/history.json",
+    "/shift.json",
+    "/entries.json",
+    "/metrics",
+)
+_OURS = (*_READ, *_ASKED, *OPEN, *(f"/{name}" for name in SCRIPTS))
 _GRADIO = ("/", "/theme.css", "/favicon.ico")
 _FILE = re.compile(r"/(assets|static)(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+")
 _CROP = re.compile(r"/crops/.{1,300}\.jpg", re.DOTALL)
@@ -120,15 +136,15 @@ def refuse(access: Access, scope: Any, headers: dict[bytes, bytes]) -> Refusal |
     refusal = _foreign(access, scope, headers)
     if refusal is not None:
         return refusal
-    if access.user is not None and scope["path"] != HEALTH:
+    if access.user is not None and scope["path"] not in OPEN:
         given = headers.get(b"authorization", b"")
         if not _knows(given, access.user, access.password):
             ask = (b"www-authenticate", b'Basic realm="E-waste line", charset="UTF-8"')
             return Refusal(UNAUTHORIZED, "Log in to see the page.", (ask,))
     open_to_all = access.user is None and _is_proxied(access, host[0], headers)
-    if open_to_all and scope["path"] in _OPERATING:
+    if open_to_all and scope["path"] in OPERATING:
         return Refusal(403, "Set user and password_file in [panel] to operate the line from here.")
-    return _not_allowed(scope["method"], scope["path"], headers)
+    return _not_allowed(scope, headers)
 
 
 def _is_proxied(access: Access, host: str, headers: dict[bytes, bytes]) -> bool:
@@ -184,7 +200,8 @@ def _knows(given: bytes, user: str, password: str) -> bool:
     return hmac.compare_digest(credentials, f"{user}:{password}".encode())
 
 
-def _not_allowed(method: str, path: str, headers: dict[bytes, bytes]) -> Refusal | None:
+def _not_allowed(scope: Any, headers: dict[bytes, bytes]) -> Refusal | None:
+    method, path, query = scope["method"], scope["path"], scope.get("query_string", b"")
     if path in _POSTED:
         allowed: tuple[str, ...] = ("POST",)
     elif path in _OURS or path in _GRADIO or _FILE.fullmatch(path) or _CROP.fullmatch(path):
@@ -194,6 +211,8 @@ def _not_allowed(method: str, path: str, headers: dict[bytes, bytes]) -> Refusal
     if method not in allowed:
         return Refusal(405, "Not done here.", ((b"allow", ", ".join(allowed).encode()),))
     sends = headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers
+    if path in _ASKED and len(query) > MOST_QUERY:
+        return Refusal(414, "This address is too long.")
     if method != "POST" and sends:
         return Refusal(413, "Send nothing with this request.")
     return None
@@ -216,7 +235,7 @@ def _reduced(access: Access, scope: Any, headers: dict[bytes, bytes]) -> Any:
     return {
         **scope,
         "headers": [(b"host", host), *kept],
-        "query_string": b"",
+        "query_string": scope["query_string"] if path in _ASKED else b"",
         "root_path": root,
         "path": root + path,
         "scheme": scheme,

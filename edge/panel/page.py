@@ -49,6 +49,9 @@ def build_blocks() -> gr.Blocks:
             _part("review")
         with gr.Tab("Quality"):
             _part("quality")
+        with gr.Tab("History"):
+            for name in ("history", "shift", "entries"):
+                _part(name)
         with gr.Tab("Try a picture"), gr.Row(equal_height=False):
             with gr.Column(min_width=320):
                 _html("picture", DROP)

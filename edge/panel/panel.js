@@ -3,6 +3,7 @@
    every address is relative, for a proxy may serve the page below a path. */
 (() => {
 	const FIGURES_MS = 1000, PICTURE_MS = 100, REST_MS = 1000, HEALTH_MS = 3000, PATIENCE_MS = 5000;
+	const HISTORY_MS = 60000;
 	const TRIES = 4;
 	const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 	const ask = (address, more = {}) =>
@@ -71,10 +72,52 @@
 		draw();
 	};
 	about();
+	// The plots are asked for only while somebody looks at them; 202: they are not complete yet.
+	const look = async (name) => {
+		const answer = await ask(`${name}.json`);
+		if (answer.ok) Object.assign(parts, await answer.json());
+		draw();
+		return answer.status === 202 ? REST_MS : HISTORY_MS;
+	};
+	forever(REST_MS / 4, async () => {
+		const place = document.querySelector("#history [data-part]");
+		if (document.hidden || !place || !place.offsetParent) return REST_MS / 4;
+		if (!parts.shift) await look("shift");
+		if (!parts.entries) await look("entries");
+		return look("history");
+	});
+	const enter = async (address, body, place) => {
+		let failed = "The panel does not answer; try again.";
+		try {
+			const reply = await ask(address, {
+				method: "POST", body: JSON.stringify(body), headers: {"Content-Type": "application/json"},
+			});
+			const text = await reply.text();
+			failed = text;
+			try { failed = JSON.parse(text).error || ""; } catch { /* a line of text */ }
+			if (!failed) Object.assign(parts, JSON.parse(text));
+			draw();
+		} catch { /* reported below */ }
+		if (place) place.textContent = failed;
+		return !failed;
+	};
+	document.addEventListener("submit", async (event) => {
+		const form = event.target.closest("[data-entry]");
+		if (!form) return;
+		event.preventDefault();
+		const body = Object.fromEntries(new FormData(form));
+		body.kg = Number(body.kg);
+		if (await enter("entries", body, form.querySelector("[role=status]"))) form.reset();
+	});
 	document.addEventListener("click", (event) => {
 		if (event.target.closest("[role=tab], .overflow-dropdown button")) {
 			setTimeout(draw);
 			about();
+		}
+		const entry = event.target.closest("[data-withdraw]");
+		if (entry) {
+			const place = document.querySelector("[data-entry] [role=status]");
+			enter("entries/withdraw", {number: Number(entry.dataset.withdraw)}, place);
 		}
 		const button = event.target.closest("#operation [data-mode]");
 		if (button) operate(button.dataset.mode);

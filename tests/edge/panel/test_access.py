@@ -151,6 +151,7 @@ def test_the_password_opens_all_of_the_page_and_health_needs_none(tmp_path, brow
         url = f"http://127.0.0.1:{port_of(process)}/"
         assert process.stderr.readline().startswith("warning: the page is open to the network")
         assert status_of(url + "health") == 200, "the line looks after the page by it"
+        assert (status_of(url + "healthz"), status_of(url + "readyz")) == (200, 503)
 
         def basic(text: str) -> str:
             return "Basic " + base64.b64encode(text.encode()).decode()
@@ -161,6 +162,7 @@ def test_the_password_opens_all_of_the_page_and_health_needs_none(tmp_path, brow
             "parts.json",
             "about.json",
             "panel.js",
+            "metrics",
             "crops/a.jpg",
             "config",
         ):

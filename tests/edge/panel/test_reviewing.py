@@ -8,18 +8,20 @@ import sys
 import urllib.request
 from contextlib import closing
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 import pytest
 
+from edge.panel import app as panel
 from edge.panel.fragments import crop_address
 from edge.records import reviews
 from edge.records.review import SAMPLE
 from edge.records.reviews import history
 from edge.records.store import Store
 from edge.verdict import Reason
-from tests.support.panel import Panel, post
+from tests.support.served import open_tab, post_json, served
 
 ROOT = Path(__file__).parents[3]
 CHROMIUM = Path("/usr/bin/chromium")
@@ -31,16 +33,22 @@ SIZES = ((1280, 800), (1024, 600), (390, 844))
 TABS = {"Items": "#found table", "Review": "#review img", "Quality": "#quality .tile"}
 
 
+class Server(NamedTuple):
+    """A page that is served."""
+
+    state: Path
+    path: Path
+    url: str
+
+    def post(self, path: str, content: Any, **headers: str) -> tuple[int, dict[str, Any]]:
+        return post_json(self.url + path, content, **headers)
+
+
 @pytest.fixture(scope="module")
 def server(tmp_path_factory, bundle):
-    folder = tmp_path_factory.mktemp("reviewing")
-    os.environ["GRADIO_TEMP_DIR"] = str(folder / "uploads")
-    (folder / "state").mkdir()
-    server = Panel(folder / "state", bundle.path)
-    server.state, server.path = folder / "state", folder / "state" / "records.db"
-    yield server
-    server.close()
-    del os.environ["GRADIO_TEMP_DIR"]
+    state = tmp_path_factory.mktemp("reviewing")
+    with served(panel.build(state, state / "records.db", bundle.path)) as url:
+        yield Server(state, state / "records.db", url)
 
 
 @pytest.fixture
@@ -81,12 +89,8 @@ def page(browser, filled):
     page.close()
 
 
-def open_tab(page, name: str) -> None:
-    tab = page.get_by_role("tab", name=name, exact=True)
-    if not tab.is_visible():
-        page.get_by_label("More tabs").click()
-        tab = page.locator(".overflow-dropdown button", has_text=name)
-    tab.click()
+def look_at(page, name: str) -> None:
+    open_tab(page, name)
     page.wait_for_selector(TABS[name])
 
 
@@ -111,7 +115,7 @@ def answers(path: Path) -> dict[str, tuple[str, str]]:
 
 
 def test_keys_review_items_and_undo_and_a_reload_keeps_them(page, filled):
-    open_tab(page, "Review")
+    look_at(page, "Review")
     assert shown(page) == ODD_ID and page.inner_text("[data-waiting]") == "81"
     assert page.inner_text(".confirm") == f"Space Confirm {ODD_LABEL}"
     for key in (" ", "1", "n", "s", "o", "2"):
@@ -135,7 +139,7 @@ def test_keys_review_items_and_undo_and_a_reload_keeps_them(page, filled):
     assert answers(filled.path) == expected and shown(page) == "w-76"
     page.reload()
     page.wait_for_selector(".tile")
-    open_tab(page, "Review")
+    look_at(page, "Review")
     assert page.inner_text("[data-waiting]") == "77" and shown(page) == "w-76"
     assert "Several items" in page.inner_text("[data-undo]"), "undo survives a reload"
     press(page, "u")
@@ -169,7 +173,7 @@ def test_sixty_crops_are_reviewed_by_keys_alone(page, filled):
 
 
 def test_fingers_in_gloves_review_too(page, filled):
-    open_tab(page, "Review")
+    look_at(page, "Review")
     for button in page.locator("#review button").all():
         box = button.bounding_box()
         assert box["height"] >= 48 and box["width"] >= 48
@@ -190,7 +194,7 @@ def test_nothing_scrolls_sideways(page, filled, size, make_record):
         assert filled.post("review", {"item": f"w-{number}", **label})[0] == 200
     page.set_viewport_size(dict(zip(("width", "height"), size, strict=True)))
     for name in TABS:
-        open_tab(page, name)
+        look_at(page, name)
         if name == "Items":
             page.locator("#found .open").first.click()
             page.wait_for_selector("#item .one")
@@ -199,7 +203,7 @@ def test_nothing_scrolls_sideways(page, filled, size, make_record):
 
 
 def test_items_are_filtered_paged_and_looked_at(page, filled):
-    open_tab(page, "Items")
+    look_at(page, "Items")
     assert page.locator("#found tr[data-item]").count() == 25
     assert page.locator("#found tr[data-item]").first.get_attribute("data-item") == ODD_ID
     page.locator("#found .open").first.click()
@@ -236,7 +240,7 @@ def test_the_quality_follows_the_reviews_and_leads_to_what_looks_wrong(page, fil
         label = "Battery" if number == 7 else "Mouse"
         assert filled.post("review", {"item": f"w-{number}", "label": label})[0] == 200
     assert filled.post("review", {"item": ODD_ID, "label": "Mouse"})[0] == 200
-    open_tab(page, "Quality")
+    look_at(page, "Quality")
     assert page.inner_text("[data-figure=accuracy] strong") == "95.0%"
     assert "19 of 20" in page.inner_text("[data-figure=accuracy] small")
     assert "76.4% to 99.1%" in page.inner_text("[data-figure=accuracy] small")
@@ -255,10 +259,10 @@ def test_the_quality_follows_the_reviews_and_leads_to_what_looks_wrong(page, fil
 
 
 def test_a_key_that_is_for_the_browser_is_left_to_it(page, filled):
-    open_tab(page, "Review")
+    look_at(page, "Review")
     for key in ("Control+1", "Alt+n", "z", "Tab"):
         page.keyboard.press(key)
-    open_tab(page, "Items")
+    look_at(page, "Items")
     page.locator("[name=least]").press("1")
     page.wait_for_timeout(300)
     assert answers(filled.path) == {}
@@ -376,7 +380,7 @@ def test_a_review_survives_a_kill_of_the_page(filled, tmp_path, bundle):
     )
     try:
         url = process.stdout.readline().split()[1]
-        status, _ = post(f"{url}/review", {"item": "w-5", "no_class": "several_items"})
+        status, _ = post_json(f"{url}/review", {"item": "w-5", "no_class": "several_items"})
         assert status == 200
     finally:
         process.send_signal(signal.SIGKILL)

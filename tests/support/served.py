@@ -1,0 +1,80 @@
+"""The real page over HTTP, in this process, and its tabs in a browser."""
+
+import json
+import os
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from edge.panel import app as panel
+
+
+@contextmanager
+def served(app: Any) -> Iterator[str]:
+    """Within: the application is served; the value is its address, which ends in a slash."""
+    listener = panel.listen("127.0.0.1", 0)
+    server = panel.server_of(app)
+    thread = threading.Thread(target=server.run, args=([listener],))
+    before = os.environ.get("GRADIO_TEMP_DIR")
+    with tempfile.TemporaryDirectory() as temporary:
+        os.environ["GRADIO_TEMP_DIR"] = temporary
+        thread.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        try:
+            get(f"{url}health", patience=60)
+            yield url
+        finally:
+            server.should_exit = True
+            thread.join(10)
+            del os.environ["GRADIO_TEMP_DIR"]
+            if before is not None:
+                os.environ["GRADIO_TEMP_DIR"] = before
+            assert not thread.is_alive()
+
+
+def get(url: str, patience: float = 0, **headers: str) -> tuple[int, dict[str, str], bytes]:
+    """Ask for an address: the status, the headers, and the body."""
+    return _asked(urllib.request.Request(url, headers=headers), patience)
+
+
+def post(url: str, body: bytes, kind: str = "application/json") -> tuple[int, bytes]:
+    """Send a body: the status and the body of the answer."""
+    request = urllib.request.Request(url, body, {"Content-Type": kind}, method="POST")
+    return _asked(request, 0)[::2]
+
+
+def post_json(url: str, content: Any, **headers: str) -> tuple[int, dict[str, Any]]:
+    """Send a value as JSON, or bytes as they are: the status and the answer."""
+    body = content if isinstance(content, bytes) else json.dumps(content).encode()
+    given = {"Content-Type": "application/json", **headers}
+    status, _, answer = _asked(urllib.request.Request(url, body, given, method="POST"), 0)
+    return status, json.loads(answer)
+
+
+def open_tab(page: Any, name: str) -> None:
+    """Open a tab of the page in a browser; a narrow screen has the last ones in a menu."""
+    page.wait_for_selector("[role=tab]")  # the tabs are drawn, and what does not fit is put away
+    tab = page.get_by_role("tab", name=name, exact=True)
+    if not tab.is_visible():
+        page.get_by_label("More tabs").click()
+        tab = page.locator(".overflow-dropdown button", has_text=name)
+    tab.click()
+
+
+def _asked(request: urllib.request.Request, patience: float) -> tuple[int, dict[str, str], bytes]:
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return answer.status, dict(answer.headers), answer.read()
+        except urllib.error.HTTPError as error:
+            return error.code, dict(error.headers), error.read()
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
