@@ -1,6 +1,6 @@
 """Make the pictures of the documents anew: `python docs/make_images.py`.
 
-It needs Chromium, and installs nothing. Both pictures show drawn items only.
+It needs Chromium, and installs nothing. All pictures show drawn items only.
 """
 
 import os
@@ -21,7 +21,9 @@ IMAGES = Path(__file__).parent / "images"
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 COMMAND = (sys.executable, "-m", "edge.cli")
 FILM_ITEMS, FILM_SEED, FILM_WIDTH_PX, FILM_SECONDS = 8, 3, 480, 12
-PAGE_SEED, PAGE_SECONDS, START_SECONDS = 1, 25, 90
+PAGE_SEED, PAGE_SECONDS, START_SECONDS, TAB_SECONDS = 1, 25, 90, 3
+TABS = {"Line": "page.png", "Review": "review.png", "History": "history.png"}
+"""Tab of the page -> the file of its picture."""
 
 
 def make_belt(target: Path) -> None:
@@ -58,8 +60,8 @@ def read_frames(film: Path) -> tuple[list[Image.Image], float]:
         frames.append(Image.fromarray(cv2.cvtColor(small, cv2.COLOR_BGR2RGB)))
 
 
-def make_page(target: Path) -> None:
-    """Run the demo for a while and take a picture of its page."""
+def make_pages(folder: Path) -> None:
+    """Run the demo for a while and take a picture of each of `TABS`."""
     from playwright.sync_api import sync_playwright
 
     port = free_port()
@@ -75,12 +77,17 @@ def make_page(target: Path) -> None:
             page = browser.new_page(viewport={"width": 1280, "height": 900})
             page.goto(address)
             page.wait_for_timeout(PAGE_SECONDS * 1000)
-            page.screenshot(path=target)
+            for tab, name in TABS.items():
+                page.get_by_role("tab", name=tab, exact=True).click()
+                page.wait_for_timeout(TAB_SECONDS * 1000)
+                page.screenshot(path=folder / name)
             browser.close()
     finally:
         demo.send_signal(signal.SIGINT)
         demo.wait(timeout=30)
-    Image.open(target).convert("RGB").quantize(256).save(target, optimize=True)
+    for name in TABS.values():
+        reduced = Image.open(folder / name).convert("RGB").quantize(256)
+        reduced.save(folder / name, optimize=True)
 
 
 def free_port() -> int:
@@ -109,6 +116,6 @@ def wait_for(address: str) -> None:
 if __name__ == "__main__":
     IMAGES.mkdir(exist_ok=True)
     make_belt(IMAGES / "belt.webp")
-    make_page(IMAGES / "page.png")
+    make_pages(IMAGES)
     for path in sorted(IMAGES.iterdir()):
         print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB")
