@@ -3,18 +3,11 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binomtest
 
 from edge.intervals import trials_for_width, wilson
 
 COUNTED = st.integers(0, 5000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 WIDTHS = st.floats(0.005, 0.9)
-
-
-@given(st.integers(1, 10_000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
-def test_the_interval_is_that_of_scipy(counted):
-    expected = binomtest(*counted).proportion_ci(0.95, method="wilson")
-    assert wilson(*counted) == pytest.approx((expected.low, expected.high), abs=1e-9)
 
 
 @given(COUNTED, WIDTHS)

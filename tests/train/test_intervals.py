@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 
 from train.intervals import mcnemar, paired_difference, wilson
 
@@ -14,6 +15,12 @@ def test_published_values() -> None:
     assert wilson(15, 148) == pytest.approx((0.0624, 0.1605), abs=1e-4)
     assert wilson(0, 20) == pytest.approx((0, 0.1611), abs=1e-4)
     assert wilson(1, 29) == pytest.approx((0.0061, 0.1718), abs=1e-4)
+
+
+@given(st.integers(1, 10_000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_the_interval_is_that_of_scipy(counted: tuple[int, int]) -> None:
+    expected = binomtest(*counted).proportion_ci(0.95, method="wilson")
+    assert wilson(*counted) == pytest.approx((expected.low, expected.high), abs=1e-9)
 
 
 def test_nothing_counted_says_nothing() -> None:
