@@ -234,9 +234,11 @@ def device_commands() -> str:
     """The options of `ewaste-edge`, command by command."""
     from edge.cli import app
 
+    groups = {"": app, **{f"{each.name} ": each.typer_instance for each in app.registered_groups}}
     functions = {
-        command.name or command.callback.__name__.replace("_", "-"): command.callback
-        for command in app.registered_commands
+        f"{prefix}{command.name or command.callback.__name__.replace('_', '-')}": command.callback
+        for prefix, group in groups.items()
+        for command in group.registered_commands
         if not command.hidden
     }
     parts = [command_text(f"ewaste-edge {name}", functions[name]) for name in sorted(functions)]

@@ -52,7 +52,6 @@ from edge.limits import (
     Topic,
     bounded,
     folded,
-    is_local,
     nfc,
     whole,
     within,
@@ -371,14 +370,20 @@ class PanelConfig(_Section):
         hosts: further names that the page is asked by, such as that of a proxy in front of it.
         root_path: the path a proxy serves the page below, such as `/line1`, unless the proxy says
             so itself (X-Forwarded-Prefix).
-        user: to log in with; None: whoever can reach the page sees it.
-        password_file: a file with nothing but the password.
+        proxies: addresses of proxies on other machines that say where a request came from
+            (X-Forwarded-For, X-Forwarded-Proto); one on this machine is trusted anyhow.
+        users_file: the file of users, which `ewaste-edge user` writes; by default users.json in the
+            state folder.
+        user: one operator besides those users; without any, whoever can reach the page sees it.
+        password_file: a file with nothing but the password of `user`.
     """
 
     host: Host = "127.0.0.1"
     port: Port = 7860
     hosts: tuple[Host, ...] = Field(default=(), max_length=MOST_BINS)
     root_path: str = Field(default="", pattern=r"^(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*){0,8}$")
+    proxies: tuple[Host, ...] = Field(default=(), max_length=MOST_BINS)
+    users_file: AnyPath | None = None
     user: str | None = Field(default=None, pattern=r"^[^:\x00-\x1f]{1,64}$")
     password_file: AnyPath | None = None
 
@@ -386,11 +391,6 @@ class PanelConfig(_Section):
     def _check(self) -> "PanelConfig":
         if (self.user is None) != (self.password_file is None):
             raise ValueError("user and password_file need each other")
-        if self.user is None and not is_local(self.host):
-            raise ValueError(
-                f"host {self.host}: everybody on the network could see the page; set user and "
-                "password_file, or host 127.0.0.1 behind a proxy"
-            )
         return self
 
 

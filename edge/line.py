@@ -44,6 +44,7 @@ from edge.inference.worker import Inference, InlineInference, ThreadedInference
 from edge.labels import MANUAL, UNKNOWN
 from edge.operation import HELD, ORDER_NAME, Mode, OrderWatch
 from edge.outputs.wiring import Outputs
+from edge.panel.accounts import require_account
 from edge.panel.beside import EFFECTIVE, PageBeside, await_port
 from edge.panel.live import LivePublisher, Overlay
 from edge.records.recall import RECORDS_COMPARED, Recall
@@ -201,6 +202,7 @@ def run_line(
     with ExitStack() as ending:
         ending.enter_context(folder_lock(state))
         if panel:
+            require_account(config.panel, config.panel.host, config.state_folder)
             await_port(config.panel.host, config.panel.port)
         tried = Tried()
 

@@ -24,14 +24,15 @@ from pydantic import BaseModel
 from edge.bundle.bundle import Bundle, load_bundle
 from edge.config import Config, PanelConfig, TrustConfig, decision_rules
 from edge.decision.decide import DecisionRules
-from edge.errors import BadInput, EwasteError
-from edge.files import read_password
+from edge.errors import EwasteError
 from edge.inference.memory import return_freed_memory
 from edge.labels import DEFAULT_HAZARDS
 from edge.limits import is_local
 from edge.logs import limit_lines
 from edge.operation import LONGEST_NAME, Mode, Order, read_order, write_order
-from edge.panel import fragments, items, reviewing
+from edge.panel import fragments, items, login, reviewing
+from edge.panel.accounts import accounts_of, require_account
+from edge.panel.door import Door
 from edge.panel.fragments import STALE_SECONDS
 from edge.panel.guard import MODE, SCRIPTS, Access, Guard
 from edge.panel.history import add_history
@@ -43,6 +44,7 @@ from edge.panel.posted import add_refusals, posted
 from edge.panel.shift import add_shift
 from edge.panel.trial import Classify, Trial
 from edge.panel.uploads import Busy, TooLarge, Uploads
+from edge.panel.visitor import log_action, show_actions, visitor_of
 from edge.records.store import ItemRecord, Store
 from edge.status import read_status
 from edge.terminal import err, out
@@ -63,8 +65,6 @@ OFFLINE = {
 }
 """Environment variables that Gradio and its dependencies read while they are imported."""
 
-THE_PAGE = "the page"
-"""Who operates the line on a page without a login."""
 MAX_ORDER = 200
 
 Value = TypeVar("Value")
@@ -109,19 +109,21 @@ def build(
     rules = rules or functools.partial(decision_rules, Config())
     trial = Trial(bundle_path, rules, classify, trust)
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    app.add_middleware(Guard, access=access or Access())
+    access = access or Access()
+    door = Door(access.accounts)
+    app.add_middleware(Guard, access=access, door=door)
     opened = _unless_changed(bundle_path, lambda: load_bundle(bundle_path, trust.keys))
     _add_figures(app, state_dir, store_path, opened)
-    user = (access or Access()).user or THE_PAGE
     add_refusals(app)
-    _add_operation(app, state_dir, user)
+    login.add(app, door)
+    _add_operation(app, state_dir)
     classes = functools.partial(known_classes, opened)
     items.add(app, store_path, classes)
-    reviewing.add(app, store_path, classes, user[:LONGEST_NAME])
+    reviewing.add(app, store_path, classes)
     _add_trial(app, trial)
     add_monitoring(app, state_dir, store_path)
     add_history(app, store_path)
-    add_shift(app, state_dir, store_path, user=user, labels=lambda: known_classes(opened)[0])
+    add_shift(app, state_dir, store_path, lambda: known_classes(opened)[0])
     return page.mount(app, page.build_blocks())
 
 
@@ -180,7 +182,7 @@ def _add_figures(app: Any, state_dir: Path, store_path: Path, opened: Callable[[
         return Response(jpeg, media_type="image/jpeg", headers=cache)
 
 
-def _add_operation(app: Any, state_dir: Path, user: str) -> None:
+def _add_operation(app: Any, state_dir: Path) -> None:
     from fastapi import Request, Response
     from fastapi.responses import JSONResponse
 
@@ -188,8 +190,10 @@ def _add_operation(app: Any, state_dir: Path, user: str) -> None:
     async def ask(request: Request) -> Response:
         """Ask the line to work in another way: `{"mode": "pause"}`."""
         asked = await posted(request, Asked, MAX_ORDER)
-        order = Order(mode=asked.mode, by=user[:LONGEST_NAME], at=time.time())
+        visitor = visitor_of(request)
+        order = Order(mode=asked.mode, by=visitor.name[:LONGEST_NAME], at=time.time())
         await asyncio.get_running_loop().run_in_executor(None, write_order, state_dir, order)
+        log_action(visitor, f"asked for the mode {order.mode.value}")
         return JSONResponse({"mode": order.mode.value})
 
 
@@ -360,22 +364,21 @@ def live_picture(state_dir: Path, now: float) -> tuple[bytes, str]:
     return (jpeg, f'"{taken.st_ino}-{taken.st_mtime_ns}"') if jpeg else nothing
 
 
-def open_to(panel: PanelConfig, host: str) -> Access:
+def open_to(panel: PanelConfig, host: str, state_dir: Path) -> Access:
     """Decide who may see a page that listens on `host`.
 
     Raises:
-        BadInput: the page is open to the network without a password, or the password cannot be
+        BadInput: the page is open to the network without an account, or the accounts cannot be
             read.
     """
-    if not is_local(host) and panel.user is None:
-        raise BadInput(
-            f"panel host {host}: everybody on the network could see the page; "
-            "set user and password_file in [panel], or host 127.0.0.1 behind a proxy"
-        )
-    hosts = frozenset(name.lower() for name in panel.hosts)
-    path = panel.password_file
-    password = "" if path is None else read_password(path.expanduser())
-    return Access(host, hosts, panel.root_path, panel.user, password)
+    require_account(panel, host, state_dir)
+    return Access(
+        host,
+        frozenset(name.lower() for name in panel.hosts),
+        panel.root_path,
+        frozenset(panel.proxies),
+        accounts_of(panel, state_dir),
+    )
 
 
 def serve(
@@ -408,7 +411,8 @@ def serve(
     """
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))  # also during the slow import
-    access = open_to(panel or PanelConfig(), host)
+    show_actions()
+    access = open_to(panel or PanelConfig(), host, state_dir)
     return_freed_memory()
     PngImagePlugin.MAX_TEXT_MEMORY = MAX_PNG_TEXT
     sweep(Path(tempfile.gettempdir()))
@@ -425,7 +429,7 @@ def serve(
         shown = f"[{host}]" if ":" in host else host
         with out.beside(), err.beside():  # whether or not somebody reads them
             out.tell(f"panel: http://{shown}:{listener.getsockname()[1]}")
-            if access.user is not None and not is_local(host):
+            if not is_local(host):
                 err.tell(
                     "warning: the page is open to the network; passwords and pictures go over it "
                     "unencrypted (a proxy with TLS in front helps)"

@@ -1,15 +1,16 @@
 """Access control of the page: the first code that a request reaches."""
 
-import asyncio
-import base64
-import binascii
-import hmac
+import ipaddress
 import re
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from edge.limits import LOCAL
+from edge.limits import LOCAL, is_local
+from edge.panel.accounts import Accounts
+from edge.panel.door import UNAUTHORIZED, Door, may_operate
+from edge.panel.posted import Refused
+from edge.panel.visitor import SCOPE_KEY, Visitor, log_refusal
 
 POLICY = (
     "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; "
@@ -29,16 +30,22 @@ _REPLACED = {name for name, _ in HEADERS} | {b"set-cookie"}
 
 TRY, MODE, HEALTH = "/try", "/mode", "/health"
 ITEMS, ITEM, QUEUE, REVIEW, QUALITY = "/items", "/item", "/queue", "/review", "/quality"
+LOGIN, LOGOUT, LOGIN_SCRIPT, ACCOUNT = "/login", "/logout", "/login.js", "/account.json"
 ENTRIES, WITHDRAW = "/entries", "/entries/withdraw"
-OPERATING = (MODE, REVIEW, ENTRIES, WITHDRAW)
-"""What changes something, and is not done through a proxy without a login."""
-_POSTED = (TRY, ITEMS, ITEM, QUEUE, QUALITY, *OPERATING)
+_OPERATING = (MODE, REVIEW, ENTRIES, WITHDRAW)
+"""What changes something: the way the line works, the records, and what is entered by hand."""
+_POSTED = (TRY, ITEMS, ITEM, QUEUE, QUALITY, LOGOUT, *_OPERATING)
+_NOT_FOR_VIEWERS = (*_OPERATING, TRY)
+_OPEN = (HEALTH, "/healthz", "/readyz")
+"""What tells only that the page answers, and whether the line can sort."""
+_BEFORE_LOGIN = (*_OPEN, LOGIN, LOGIN_SCRIPT)
+"""What everybody may ask for."""
+_OF_LOGIN = (LOGIN, LOGOUT, LOGIN_SCRIPT)
+"""What a page that needs no login lacks."""
 _ASKED = ("/report.html", "/report.csv", "/report.json", "/history.html")
 """What keeps its query."""
 MOST_QUERY = 1000
 """The maximum length of a query, bytes."""
-OPEN = (HEALTH, "/healthz", "/readyz")
-"""What needs no login: it tells only that the page answers, and whether the line can sort."""
 SCRIPTS = ("panel.js", "work.js")
 _READ = (
     "/live.jpg",
@@ -49,8 +56,10 @@ _READ = (
     "/shift.json",
     "/entries.json",
     "/metrics",
+    ACCOUNT,
+    LOGIN_SCRIPT,
 )
-_OURS = (*_READ, *_ASKED, *OPEN, *(f"/{name}" for name in SCRIPTS))
+_OURS = (*_READ, *_ASKED, *_OPEN, *(f"/{name}" for name in SCRIPTS))
 _GRADIO = ("/", "/theme.css", "/favicon.ico")
 _FILE = re.compile(r"/(assets|static)(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+")
 _CROP = re.compile(r"/crops/.{1,300}\.jpg", re.DOTALL)
@@ -64,9 +73,6 @@ _PASSED_ON = (
 )
 _PROXIES = {b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip"}
 """Headers that a proxy adds."""
-UNAUTHORIZED = 401
-_GUESS_SECONDS = 0.5
-"""The delay of the answer to a wrong password, s."""
 
 
 @dataclass(frozen=True)
@@ -78,15 +84,16 @@ class Access:
         hosts: further host names of the page, such as that of a proxy, without ports; `LOCAL` and
             the address that a connection came in on are always accepted.
         root_path: the path under which a proxy serves the page.
-        user: the user name to log in with; None: no login.
-        password: the password of `user`.
+        proxies: addresses of trusted proxies on other machines, which say where a request came
+            from; those on this machine are always trusted.
+        accounts: who may log in; without one the page needs no login.
     """
 
     host: str = LOCAL[1]
     hosts: frozenset[str] = frozenset()
     root_path: str = ""
-    user: str | None = None
-    password: str = field(default="", repr=False)
+    proxies: frozenset[str] = frozenset()
+    accounts: Accounts = field(default_factory=Accounts)
 
 
 @dataclass(frozen=True)
@@ -105,8 +112,8 @@ class Guard:
     files, read sessions, and fetch addresses.
     """
 
-    def __init__(self, app: Any, access: Access) -> None:
-        self._app, self._access = app, access
+    def __init__(self, app: Any, access: Access, door: Door) -> None:
+        self._app, self._access, self._door = app, access, door
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Refuse the request, or pass it on."""
@@ -115,36 +122,81 @@ class Guard:
                 await self._app(scope, receive, send)
             return
         headers = dict(reversed(scope["headers"]))  # the first of each name
+        visitor = coming_from(self._access, scope, headers)
         refusal = refuse(self._access, scope, headers)
-        with_headers = _adding_headers(send)
+        if refusal is None and self._access.accounts.needed and scope["path"] not in _BEFORE_LOGIN:
+            try:
+                visitor = await self._door.identify(headers, visitor)
+            except Refused as refused:
+                refusal = _unidentified(self._access, scope, headers, refused)
+        if refusal is None:
+            refusal = refuse_visitor(self._access, visitor, scope, headers)
+        path = scope["path"]
+        with_headers = _adding_headers(send, sets_cookie=path in (LOGIN, LOGOUT))
         if refusal is not None:
-            if refusal.status == UNAUTHORIZED and b"authorization" in headers:
-                await asyncio.sleep(_GUESS_SECONDS)
             await _answer(refusal, with_headers)
             return
-        await self._app(_reduced(self._access, scope, headers), receive, with_headers)
+        reduced = {**_reduced(self._access, scope, headers), SCOPE_KEY: visitor}
+        await self._app(reduced, receive, with_headers)
+
+
+def coming_from(access: Access, scope: Any, headers: dict[bytes, bytes]) -> Visitor:
+    """Return where a request comes from; trusted proxies say so, and the last of them counts."""
+    peer = (scope.get("client") or ("an unknown address",))[0]
+    if not is_local(peer) and peer not in access.proxies:
+        return Visitor(peer)
+    given = [value for name, value in scope.get("headers", ()) if name == b"x-forwarded-for"]
+    last = given[-1].decode("latin-1").rpartition(",")[2].strip() if given else ""
+    try:
+        address = str(ipaddress.ip_address(last))
+    except ValueError:
+        address = peer
+    return Visitor(address, secure=headers.get(b"x-forwarded-proto") == b"https")
 
 
 def refuse(access: Access, scope: Any, headers: dict[bytes, bytes]) -> Refusal | None:
-    """Return why the request is refused; None if it is accepted."""
+    """Return why a request is refused whoever sends it; None if it is not."""
     host = _host_of(headers.get(b"host", b"").decode("latin-1"))
     own = (scope.get("server") or ("",))[0]
     if host is None or host[0] not in {*LOCAL, access.host.lower(), *access.hosts, own}:
         return Refusal(
             421, "The page does not know itself by this name; add it to hosts in [panel]."
         )
-    refusal = _foreign(access, scope, headers)
-    if refusal is not None:
-        return refusal
-    if access.user is not None and scope["path"] not in OPEN:
-        given = headers.get(b"authorization", b"")
-        if not _knows(given, access.user, access.password):
-            ask = (b"www-authenticate", b'Basic realm="E-waste line", charset="UTF-8"')
-            return Refusal(UNAUTHORIZED, "Log in to see the page.", (ask,))
-    open_to_all = access.user is None and _is_proxied(access, host[0], headers)
-    if open_to_all and scope["path"] in OPERATING:
-        return Refusal(403, "Set user and password_file in [panel] to operate the line from here.")
+    return _foreign(access, scope, headers)
+
+
+def refuse_visitor(
+    access: Access, visitor: Visitor, scope: Any, headers: dict[bytes, bytes]
+) -> Refusal | None:
+    """Return why this visitor's request is refused; None if it is accepted."""
+    path = scope["path"]
+    if path in _NOT_FOR_VIEWERS and not may_operate(visitor):
+        log_refusal(visitor, f"{path}: needs an operator, not a viewer")
+        return Refusal(403, "A viewer only looks; log in as an operator to do this.")
+    host = _host_of(headers[b"host"].decode("latin-1"))
+    open_to_all = visitor.role is None and host and _is_proxied(access, host[0], headers)
+    if open_to_all and path in _OPERATING:
+        log_refusal(visitor, f"{path}: needs a login")
+        return Refusal(403, "Add a user (ewaste-edge user add) to operate the line from here.")
+    if path in _OF_LOGIN and not access.accounts.needed:
+        return Refusal(404, "There is no such page.")
     return _not_allowed(scope, headers)
+
+
+def _unidentified(
+    access: Access, scope: Any, headers: dict[bytes, bytes], refused: Refused
+) -> Refusal:
+    """Answer who is not logged in; a browser gets the form if there are users, not its own."""
+    more = tuple((name.lower().encode(), value.encode()) for name, value in refused.headers.items())
+    if refused.status != UNAUTHORIZED:
+        return Refusal(refused.status, refused.text, more)
+    browser = b"mozilla" in headers.get(b"user-agent", b"").lower()
+    if browser and access.accounts.by_form:
+        if (scope["method"], scope["path"]) == ("GET", "/"):
+            return Refusal(303, refused.text, ((b"location", LOGIN[1:].encode()),))
+        return Refusal(UNAUTHORIZED, refused.text)
+    ask = (b"www-authenticate", b'Basic realm="E-waste line", charset="UTF-8"')
+    return Refusal(UNAUTHORIZED, refused.text, (*more, ask))
 
 
 def _is_proxied(access: Access, host: str, headers: dict[bytes, bytes]) -> bool:
@@ -184,26 +236,18 @@ def _foreign(access: Access, scope: Any, headers: dict[bytes, bytes]) -> Refusal
     if headers.get(b"sec-fetch-site", b"none") in (b"none", b"same-origin"):
         return None
     followed = (headers.get(b"sec-fetch-mode"), headers.get(b"sec-fetch-dest"))
-    if followed == (b"navigate", b"document") and (scope["method"], scope["path"]) == ("GET", "/"):
+    asked = scope["method"], scope["path"]
+    if followed == (b"navigate", b"document") and asked in (("GET", "/"), ("GET", LOGIN)):
         return None
     return refusal
-
-
-def _knows(given: bytes, user: str, password: str) -> bool:
-    kind, _, encoded = given.partition(b" ")
-    if kind.lower() != b"basic":
-        return False
-    try:
-        credentials = base64.b64decode(encoded.strip(), validate=True)
-    except (binascii.Error, ValueError):
-        return False
-    return hmac.compare_digest(credentials, f"{user}:{password}".encode())
 
 
 def _not_allowed(scope: Any, headers: dict[bytes, bytes]) -> Refusal | None:
     method, path, query = scope["method"], scope["path"], scope.get("query_string", b"")
     if path in _POSTED:
         allowed: tuple[str, ...] = ("POST",)
+    elif path == LOGIN:
+        allowed = ("GET", "HEAD", "POST")
     elif path in _OURS or path in _GRADIO or _FILE.fullmatch(path) or _CROP.fullmatch(path):
         allowed = ("GET", "HEAD")
     else:
@@ -221,7 +265,7 @@ def _not_allowed(scope: Any, headers: dict[bytes, bytes]) -> Refusal | None:
 def _reduced(access: Access, scope: Any, headers: dict[bytes, bytes]) -> Any:
     """Reduce the request to what the page and Gradio need, under the path of the proxy."""
     path = scope["path"]
-    ours = path in _POSTED or path in _OURS or path.startswith("/crops/")
+    ours = path in (*_POSTED, *_OURS, LOGIN) or path.startswith("/crops/")
     prefix = headers.get(b"x-forwarded-prefix", b"").decode("latin-1").rstrip("/")
     root = access.root_path or (prefix if _PREFIX.fullmatch(prefix) else "")
     kept = [(name, headers[name]) for name in _PASSED_ON if name in headers]
@@ -242,13 +286,15 @@ def _reduced(access: Access, scope: Any, headers: dict[bytes, bytes]) -> Any:
     }
 
 
-def _adding_headers(send: Any) -> Any:
+def _adding_headers(send: Any, sets_cookie: bool = False) -> Any:
+    removed = _REPLACED - {b"set-cookie"} if sets_cookie else _REPLACED
+
     async def send_with_headers(message: Any) -> None:
         if message["type"] == "http.response.start":
             kept = [
                 (name, value)
                 for name, value in message.get("headers", [])
-                if name.lower() not in _REPLACED and not name.lower().startswith(b"access-control-")
+                if name.lower() not in removed and not name.lower().startswith(b"access-control-")
             ]
             message = {**message, "headers": [*kept, *HEADERS]}
         await send(message)

@@ -40,6 +40,7 @@ def theme() -> gr.themes.Base:
 def build_blocks() -> gr.Blocks:
     """Put the page together."""
     with gr.Blocks(title="E-waste line", analytics_enabled=False) as blocks:
+        _part("account")
         with gr.Tab("Line"):
             _line_tab()
         with gr.Tab("Items"):

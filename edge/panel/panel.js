@@ -6,8 +6,12 @@
 	const HISTORY_MS = 60000;
 	const TRIES = 4;
 	const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
-	const ask = (address, more = {}) =>
-		fetch(address, {cache: "no-store", signal: AbortSignal.timeout(PATIENCE_MS), ...more});
+	const ask = async (address, more = {}) => {
+		const answer = await fetch(
+			address, {cache: "no-store", signal: AbortSignal.timeout(PATIENCE_MS), ...more});
+		if (answer.status === 401) location.reload();  // the session is over: the login form comes
+		return answer;
+	};
 
 	// Gradio draws a tab only once it is looked at: what came before is kept for then.
 	const parts = {};
@@ -109,7 +113,23 @@
 		body.kg = Number(body.kg);
 		if (await enter("entries", body, form.querySelector("[role=status]"))) form.reset();
 	});
+	const account = async () => {
+		try {
+			const answer = await ask("account.json");
+			if (answer.ok) Object.assign(parts, await answer.json());
+		} catch { /* without it there is no button to log out */ }
+		draw();
+	};
+	account();
+	const logOut = async () => {
+		const headers = {"Content-Type": "application/json"};
+		try {
+			await ask("logout", {method: "POST", body: "{}", headers});
+			location.reload();
+		} catch { /* the page says that the panel does not answer */ }
+	};
 	document.addEventListener("click", (event) => {
+		if (event.target.closest("#account [data-logout]")) logOut();
 		if (event.target.closest("[role=tab], .overflow-dropdown button")) {
 			setTimeout(draw);
 			about();
@@ -175,7 +195,8 @@
 						method: "POST", body: file, headers: {"Content-Type": "application/octet-stream"},
 						cache: "no-store", signal: AbortSignal.timeout(60000),
 					});
-					answer = await reply.json();
+					const text = await reply.text();
+					try { answer = JSON.parse(text); } catch { answer = say(text); }
 					if (reply.status !== 503) break;
 				} catch { /* reported at the end */ }
 				await sleep(REST_MS);

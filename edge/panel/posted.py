@@ -15,9 +15,9 @@ JSON = "application/json"
 class Refused(Exception):
     """A request that is not done; the browser gets the status and one line."""
 
-    def __init__(self, status: int, text: str) -> None:
+    def __init__(self, status: int, text: str, headers: dict[str, str] | None = None) -> None:
         super().__init__(text)
-        self.status, self.text = status, text
+        self.status, self.text, self.headers = status, text, headers or {}
 
 
 def add_refusals(app: Any) -> None:
@@ -25,7 +25,7 @@ def add_refusals(app: Any) -> None:
     from fastapi.responses import JSONResponse
 
     async def refuse(_: Any, refused: Refused) -> Any:
-        return JSONResponse({"error": refused.text}, refused.status)
+        return JSONResponse({"error": refused.text}, refused.status, headers=refused.headers)
 
     async def fail(_: Any, error: EwasteError) -> Any:
         return JSONResponse({"error": str(error)}, 503)

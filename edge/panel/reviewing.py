@@ -13,6 +13,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from edge.errors import BadInput
+from edge.operation import LONGEST_NAME
 from edge.panel.fragments import crop_address, kind_of, render
 from edge.panel.guard import QUALITY, QUEUE, REVIEW
 from edge.panel.items import (
@@ -27,6 +28,7 @@ from edge.panel.items import (
 )
 from edge.panel.posted import Refused, in_thread, posted
 from edge.panel.quality import QualityAsked, quality, share_line
+from edge.panel.visitor import log_action, visitor_of
 from edge.records.measured import measured
 from edge.records.reviews import (
     MOST_COUNTED,
@@ -91,27 +93,44 @@ class Answered(BaseModel):
             raise ValueError("must be one answer: label, no_class, or undo")
         return self
 
+    @property
+    def in_words(self) -> str:
+        """What is done, for the log."""
+        if self.undo is not None:
+            return f"undid review {self.undo} of item {self.item}"
+        given = self.label or (self.no_class.value if self.no_class else "")
+        return f"reviewed item {self.item} as {given}"
 
-def add(app: Any, store_path: Path, classes: Classes, user: str) -> None:
-    """Add the routes of the tabs to the FastAPI `app`; `user` is who reviews."""
+
+def reviewer(request: Any) -> str:
+    """Return who reviews."""
+    return visitor_of(request).name[:LONGEST_NAME]
+
+
+def add(app: Any, store_path: Path, classes: Classes) -> None:
+    """Add the routes of the tabs to the FastAPI `app`."""
     from fastapi import Request
 
     reading = ThreadPoolExecutor(2, thread_name_prefix="queue")
     # One at a time: the line writes to the same file.
     writing = ThreadPoolExecutor(1, thread_name_prefix="reviews")
-    tabs = Tabs(store_path, classes, user)
+    tabs = Tabs(store_path, classes)
 
     @app.post(QUEUE)
     async def queue(request: Request) -> dict[str, str]:
         """Show an item to review: `{}`, `{"item": "..."}`, `{"beside": "...", "newer": true}`."""
         asked = await posted(request, QueueAsked, MOST_BYTES)
-        return await in_thread(reading, lambda: tabs.look(asked))
+        user = reviewer(request)
+        return await in_thread(reading, lambda: tabs.look(asked, user))
 
     @app.post(REVIEW)
     async def review(request: Request) -> dict[str, str]:
         """Answer on an item, and show the next: `{"item": "...", "label": "Mouse"}`."""
         answered = await posted(request, Answered, MOST_BYTES)
-        return await in_thread(writing, lambda: tabs.answer(answered, time.time()))
+        user = reviewer(request)
+        answer = await in_thread(writing, lambda: tabs.answer(answered, user, time.time()))
+        log_action(visitor_of(request), answered.in_words)
+        return answer
 
     @app.post(QUALITY)
     async def show_quality(request: Request) -> dict[str, str]:
@@ -127,15 +146,13 @@ class Tabs:
     Attributes:
         store_path: the file of records.
         classes: gives the labels and the hazards of the bundle.
-        user: who reviews.
     """
 
     store_path: Path
     classes: Classes
-    user: str
 
-    def look(self, asked: QueueAsked) -> dict[str, str]:
-        """Show one item of the queue."""
+    def look(self, asked: QueueAsked, user: str) -> dict[str, str]:
+        """Show one item of the queue to a user."""
         with Store(self.store_path, read_only=True) as store:
             named = asked.item or asked.beside
             found = find_item(store, named) if named else None
@@ -145,38 +162,40 @@ class Tabs:
                 place = found.sequence if found is not None else None
                 beside = neighbor(store, place, asked.newer, asked.only_sample)
                 found = beside or found
-            return self._queue(store, found, asked.only_sample)
+            return self._queue(store, found, user, asked.only_sample)
 
-    def answer(self, answered: Answered, now: float) -> dict[str, str]:
-        """Store an answer, and show the next item; after an undo, the item itself."""
+    def answer(self, answered: Answered, user: str, now: float) -> dict[str, str]:
+        """Store the answer of a user, and show the next item; after an undo, the item itself."""
         labels, _ = self.classes()
         if answered.label is not None and answered.label not in labels:
             raise Refused(400, "The bundle has no such class; choose one of those on the page.")
         store = ReviewStore(self.store_path)
         with store:
             try:
-                self._write(store, answered, now)
+                self._write(store, answered, user, now)
             except BadInput as error:
                 raise Refused(409, f"Not done: {error}.") from None
             found = find_item(store, answered.item)
             if answered.undo is None:
                 place = found.sequence if found is not None else None
                 found = neighbor(store, place, False, answered.only_sample)
-            return self._queue(store, found, answered.only_sample)
+            return self._queue(store, found, user, answered.only_sample)
 
-    def _write(self, store: ReviewStore, answered: Answered, now: float) -> None:
+    def _write(self, store: ReviewStore, answered: Answered, user: str, now: float) -> None:
         if answered.undo is not None:
-            store.undo(answered.undo, answered.item, by=self.user, at=now)
+            store.undo(answered.undo, answered.item, by=user, at=now)
             return
         label, no_class = answered.label or "", answered.no_class
-        store.give(answered.item, label=label, no_class=no_class, by=self.user, at=now)
+        store.give(answered.item, label=label, no_class=no_class, by=user, at=now)
 
     def measure(self, asked: QualityAsked) -> dict[str, str]:
         """Show how good the verdicts are."""
         with Store(self.store_path, read_only=True) as store:
             return {"quality": quality(store, asked)}
 
-    def _queue(self, store: Store, found: Found | None, only_sample: bool) -> dict[str, str]:
+    def _queue(
+        self, store: Store, found: Found | None, user: str, only_sample: bool
+    ) -> dict[str, str]:
         labels, hazards = self.classes()
         sample, _ = measured(store)
         return {
@@ -184,7 +203,7 @@ class Tabs:
                 found,
                 labels,
                 hazards,
-                undoable=last_standing(store, self.user),
+                undoable=last_standing(store, user),
                 waiting=count_waiting(store, only_sample),
                 only_sample=only_sample,
                 note=share_line(sample.accuracy),

@@ -15,6 +15,7 @@ from edge.panel.documents import problem_page, render
 from edge.panel.guard import ENTRIES, WITHDRAW
 from edge.panel.posted import Refused, in_thread, posted
 from edge.panel.report_page import entry_line, report_html
+from edge.panel.visitor import log_action, visitor_of
 from edge.records.entries import (
     ENTRIES_NAME,
     Given,
@@ -91,8 +92,6 @@ def add_shift(
     app: Any,
     state_dir: Path,
     store_path: Path,
-    *,
-    user: str,
     labels: Callable[[], Sequence[str]],
 ) -> None:
     """Serve the report and take entries.
@@ -101,11 +100,10 @@ def add_shift(
         app: the FastAPI application.
         state_dir: the state folder of the line.
         store_path: its file of records.
-        user: who works with the page.
         labels: returns the classes of the bundle.
     """
     _add_reports(app, state_dir, store_path)
-    _add_entries(app, state_dir / ENTRIES_NAME, user[:LONGEST_NAME])
+    _add_entries(app, state_dir / ENTRIES_NAME)
 
     @app.get("/shift.json")
     def part() -> dict[str, str]:
@@ -149,26 +147,29 @@ def _add_reports(app: Any, state_dir: Path, store_path: Path) -> None:
         return report(".json", request)
 
 
-def _add_entries(app: Any, path: Path, user: str) -> None:
+def _add_entries(app: Any, path: Path) -> None:
     from fastapi import Request
 
     async def changed(request: Request, kind: type[BaseModel], change: Callable) -> dict[str, str]:
         asked = await posted(request, kind, MOST_BYTES)
+        visitor = visitor_of(request)
 
         def work() -> str:
-            change(asked, time.time())
+            change(asked, visitor.name[:LONGEST_NAME], time.time())
             return entries_part(path, time.time())
 
         try:
-            return {"entries": await in_thread(None, work)}
+            part = await in_thread(None, work)
         except EwasteError as error:
             raise Refused(400, str(error)) from None
+        log_action(visitor, f"changed the entries: {kind.__name__.lower()}")
+        return {"entries": part}
 
-    def add(asked: Asked, now: float) -> None:
+    def add(asked: Asked, user: str, now: float) -> None:
         at = parse_time(asked.at, "time") if asked.at else now
         add_entry(path, asked, at, user, now)
 
-    def withdraw(asked: Withdrawn, now: float) -> None:
+    def withdraw(asked: Withdrawn, user: str, now: float) -> None:
         if not withdraw_entry(path, asked.number, user, now):
             raise EwasteError("There is no such entry any more.")
 

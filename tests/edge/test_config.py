@@ -251,11 +251,7 @@ def test_a_bundles_bins_hold_unless_the_line_has_its_own(tiny_bundle) -> None:
         decision_rules(Config(), gateless)
 
 
-def test_a_page_for_the_network_needs_a_user_and_home_assistant_can_be_left_out(tmp_path):
+def test_home_assistant_can_be_left_out(tmp_path):
     path = tmp_path / "line.toml"
-    path.write_text('[panel]\nhost = "0.0.0.0"\n')
-    with pytest.raises(BadInput, match=r"line\.toml: panel: .*set user and password_file") as error:
-        read_config(path)
-    assert "\n" not in str(error.value)
     path.write_text('[panel]\nhost = "127.0.0.5"\n[mqtt]\nhost = "h"\ndiscovery = "off"\n')
     assert read_config(path).mqtt.discovery is None

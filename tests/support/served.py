@@ -8,10 +8,12 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 from edge.panel import app as panel
+from edge.panel.guard import Access
 
 
 @contextmanager
@@ -35,6 +37,30 @@ def served(app: Any) -> Iterator[str]:
             if before is not None:
                 os.environ["GRADIO_TEMP_DIR"] = before
             assert not thread.is_alive()
+
+
+class Panel:
+    """The page of a state folder, served until it is closed.
+
+    Attributes:
+        state: the folder.
+        path: its file of records.
+        url: the address of the page, which ends in a slash.
+    """
+
+    def __init__(self, state: Path, bundle: Path, access: Access | None = None) -> None:
+        self.state, self.path = state, state / "records.db"
+        self._open = ExitStack()
+        app = panel.build(state, self.path, bundle, access=access)
+        self.url = self._open.enter_context(served(app))
+
+    def post(self, path: str, content: Any, **headers: str) -> tuple[int, dict[str, Any]]:
+        """Post a value as JSON, or bytes as they are: the status and the answer."""
+        return post_json(self.url + path, content, **headers)
+
+    def close(self) -> None:
+        """Serve no more."""
+        self._open.close()
 
 
 def get(url: str, patience: float = 0, **headers: str) -> tuple[int, dict[str, str], bytes]:

@@ -1,5 +1,6 @@
 """Who gets to see the page: on the network, by a password, from another site, behind a proxy."""
 
+import asyncio
 import base64
 import http.server
 import os
@@ -16,41 +17,65 @@ from PIL import Image
 from edge.config import PanelConfig
 from edge.errors import BadInput
 from edge.limits import is_local
+from edge.panel.accounts import Accounts
 from edge.panel.app import open_to
-from edge.panel.guard import Access, refuse
+from edge.panel.door import Door
+from edge.panel.guard import Access, Guard
+from edge.panel.users import configured_user
 
 ROOT = Path(__file__).parents[3]
 CHROMIUM = Path("/usr/bin/chromium")
 ITEMS = "[data-figure=items] strong"
 
 
+LOGIN = b"Basic " + base64.b64encode(b"anna:secret")
 OPERATING = {
-    "at the machine": ({}, {b"host": b"localhost:7860"}, None),
-    "by its address": ({}, {b"host": b"127.0.0.1"}, None),
-    "by another name": ({"hosts": {"line.example"}}, {b"host": b"line.example"}, 403),
-    "by nginx as it is": ({"hosts": {"line.example"}}, {b"host": b"127.0.0.1:7860"}, 403),
-    "below a path": ({"root_path": "/line1"}, {b"host": b"localhost"}, 403),
-    "by a proxy that says so": ({}, {b"host": b"localhost", b"x-forwarded-for": b"1.2.3.4"}, 403),
-    "with a login": ({"hosts": {"line.example"}, "user": "anna"}, {b"host": b"line.example"}, None),
-    "at the machine, with a login": ({"user": "anna"}, {b"host": b"localhost"}, None),
-    "with a wrong login": ({"user": "bert"}, {b"host": b"localhost"}, 401),
+    "at the machine": ({}, {b"host": b"localhost:7860"}, None, 200),
+    "by its address": ({}, {b"host": b"127.0.0.1"}, None, 200),
+    "by another name": ({"hosts": {"line.example"}}, {b"host": b"line.example"}, None, 403),
+    "by nginx as it is": ({"hosts": {"line.example"}}, {b"host": b"127.0.0.1:7860"}, None, 403),
+    "below a path": ({"root_path": "/line1"}, {b"host": b"localhost"}, None, 403),
+    "by a proxy that says so": (
+        {},
+        {b"host": b"localhost", b"x-forwarded-for": b"1.2.3.4"},
+        None,
+        403,
+    ),
+    "with a login": ({"hosts": {"line.example"}}, {b"host": b"line.example"}, "anna", 200),
+    "at the machine, with a login": ({}, {b"host": b"localhost"}, "anna", 200),
+    "with a wrong login": ({}, {b"host": b"localhost"}, "bert", 401),
 }
+
+
+def answer_of(guard: Guard, scope: dict) -> int:
+    """The status of the guard's answer to a request; 200: it passes the request on."""
+    sent: list[dict] = []
+
+    async def send(message: dict) -> None:
+        sent.append(message)
+
+    asyncio.run(guard({"type": "http", "query_string": b"", **scope}, None, send))
+    return sent[0]["status"]
+
+
+async def passed_on(scope: dict, receive: object, send) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": []})
 
 
 @pytest.mark.parametrize("path", ["/mode", "/review"])
 @pytest.mark.parametrize("how", OPERATING)
 def test_the_line_is_operated_at_the_machine_or_with_a_login(how, path):
     """A proxy on this machine may show the page to everybody."""
-    options, headers, status = OPERATING[how]
-    access = Access(**options, password="secret")
-    login = b"Basic " + base64.b64encode(b"anna:secret")
-    scope = {"method": "POST", "path": path, "server": ("127.0.0.1", 7860)}
-    refusal = refuse(access, scope, {**headers, b"authorization": login})
-    assert (refusal.status if refusal else None) == status
+    options, headers, user, status = OPERATING[how]
+    accounts = Accounts(configured=configured_user(user, "secret") if user else None)
+    access = Access(**options, accounts=accounts)
+    guard = Guard(passed_on, access, Door(accounts))
+    given = [*headers.items(), (b"authorization", LOGIN)]
+    scope = {"method": "POST", "path": path, "server": ("127.0.0.1", 7860), "headers": given}
+    assert answer_of(guard, scope) == status
     looking = {**scope, "method": "GET", "path": "/parts.json"}
-    refusal = refuse(access, looking, {**headers, b"authorization": login})
-    needed = 401 if status == 401 else None
-    assert (refusal.status if refusal else None) == needed, "to look takes no more than before"
+    needed = 401 if status == 401 else 200
+    assert answer_of(guard, looking) == needed, "to look takes no more than before"
 
 
 def start(folder: Path, config: str, *options: str) -> subprocess.Popen:
@@ -126,9 +151,9 @@ def test_a_page_for_the_network_needs_a_password(tmp_path, host):
     assert complaints.count("\n") == 1
 
 
-def test_what_only_this_machine_reaches_needs_none():
+def test_what_only_this_machine_reaches_needs_none(tmp_path):
     assert all(is_local(host) for host in ("localhost", "127.0.0.1", "127.9.9.9", "::1"))
-    assert open_to(PanelConfig(), "127.0.0.1").user is None
+    assert not open_to(PanelConfig(), "127.0.0.1", tmp_path).accounts.needed
 
 
 @pytest.mark.parametrize("content", ["", "\n", "xxx\nxxx\n", "x" * 100_000, None])
@@ -139,7 +164,7 @@ def test_a_password_file_without_a_password_gets_one_line(tmp_path, content):
     else:
         secret.write_text(content)
     with pytest.raises(BadInput, match="secret") as caught:
-        open_to(PanelConfig(user="shift", password_file=secret), "0.0.0.0")
+        open_to(PanelConfig(user="shift", password_file=secret), "0.0.0.0", tmp_path)
     assert "\n" not in str(caught.value) and "xxx" not in str(caught.value)
 
 
@@ -185,7 +210,11 @@ def test_the_password_opens_all_of_the_page_and_health_needs_none(tmp_path, brow
     finally:
         process.stdin.close()
         process.wait(15)
-    assert process.stderr.read() == "" and process.returncode == 0
+    lines = process.stderr.read().splitlines()
+    assert len(lines) == 6 and process.returncode == 0
+    assert all("from 127.0.0.1" in line for line in lines)
+    assert lines[0] == "login of 'shift' from 127.0.0.1: refused: wrong name or password"
+    assert lines[-1] == "shift from 127.0.0.1: logged in as operator"
 
 
 def test_six_tabs_of_one_browser_are_as_good_as_one(page, browser):

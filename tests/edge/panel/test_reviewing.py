@@ -8,20 +8,18 @@ import sys
 import urllib.request
 from contextlib import closing
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 import pytest
 
-from edge.panel import app as panel
 from edge.panel.fragments import crop_address
 from edge.records import reviews
 from edge.records.review import SAMPLE
 from edge.records.reviews import history
 from edge.records.store import Store
 from edge.verdict import Reason
-from tests.support.served import open_tab, post_json, served
+from tests.support.served import Panel, open_tab, post_json
 
 ROOT = Path(__file__).parents[3]
 CHROMIUM = Path("/usr/bin/chromium")
@@ -33,22 +31,11 @@ SIZES = ((1280, 800), (1024, 600), (390, 844))
 TABS = {"Items": "#found table", "Review": "#review img", "Quality": "#quality .tile"}
 
 
-class Server(NamedTuple):
-    """A page that is served."""
-
-    state: Path
-    path: Path
-    url: str
-
-    def post(self, path: str, content: Any, **headers: str) -> tuple[int, dict[str, Any]]:
-        return post_json(self.url + path, content, **headers)
-
-
 @pytest.fixture(scope="module")
 def server(tmp_path_factory, bundle):
-    state = tmp_path_factory.mktemp("reviewing")
-    with served(panel.build(state, state / "records.db", bundle.path)) as url:
-        yield Server(state, state / "records.db", url)
+    server = Panel(tmp_path_factory.mktemp("reviewing"), bundle.path)
+    yield server
+    server.close()
 
 
 @pytest.fixture

@@ -14,7 +14,9 @@ from urllib.parse import quote
 import pytest
 
 from edge.panel import app as panel
-from edge.panel.guard import Access, refuse
+from edge.panel.guard import Access, refuse_visitor
+from edge.panel.users import Role
+from edge.panel.visitor import Visitor
 from edge.records.entries import ENTRIES_NAME
 from edge.records.store import Store
 from edge.status import Status, write_status
@@ -27,7 +29,7 @@ HOSTILE = '"><script>document.title="owned"</script>'
 BINS = ("boards", "manual", "hazardous", HOSTILE)
 NOW = time.time()
 SHIFT = "from={}&to={}".format(
-    *(quote(time.strftime("%Y-%m-%dT%H:%M", time.localtime(NOW + each))) for each in (-29000, 120))
+    *(quote(time.strftime("%Y-%m-%dT%H:%M", time.localtime(NOW + each))) for each in (-29000, 7200))
 )
 
 
@@ -165,15 +167,16 @@ def test_what_is_no_entry_is_refused(page, no_entries, kind):
     assert not no_entries.exists()
 
 
-def test_entries_need_what_operating_the_line_needs():
-    for path in ("/entries", "/entries/withdraw"):
-        scope = {"method": "POST", "path": path, "server": ("127.0.0.1", 7860)}
-        headers = {b"host": b"localhost", b"x-forwarded-for": b"1.2.3.4"}
-        assert refuse(Access(), scope, headers).status == 403
-        assert refuse(Access(), scope, {b"host": b"localhost"}) is None
-        assert refuse(Access(user="anna", password="x"), scope, headers).status == 401
-        other = {b"host": b"localhost", b"origin": b"http://elsewhere"}
-        assert refuse(Access(), scope, other).status == 403
+@pytest.mark.parametrize("path", ["/entries", "/entries/withdraw"])
+def test_entries_need_what_operating_the_line_needs(path):
+    scope = {"method": "POST", "path": path}
+    proxied = {b"host": b"localhost", b"x-forwarded-for": b"1.2.3.4"}
+    anybody, viewer = Visitor("127.0.0.1"), Visitor("127.0.0.1", role=Role.VIEWER)
+    operator = Visitor("127.0.0.1", role=Role.OPERATOR)
+    assert refuse_visitor(Access(), anybody, scope, {b"host": b"localhost"}) is None
+    assert refuse_visitor(Access(), anybody, scope, proxied).status == 403
+    assert refuse_visitor(Access(), viewer, scope, proxied).status == 403
+    assert refuse_visitor(Access(), operator, scope, proxied) is None
 
 
 @pytest.fixture(scope="module")
