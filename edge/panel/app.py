@@ -12,7 +12,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -30,7 +30,7 @@ from edge.labels import DEFAULT_HAZARDS
 from edge.limits import is_local
 from edge.logs import limit_lines
 from edge.operation import LONGEST_NAME, Mode, Order, read_order, write_order
-from edge.panel import fragments, items, login, reviewing
+from edge.panel import audits, fragments, items, login, reviewing
 from edge.panel.accounts import accounts_of, require_account
 from edge.panel.door import Door
 from edge.panel.fragments import STALE_SECONDS
@@ -119,7 +119,9 @@ def build(
     _add_operation(app, state_dir)
     classes = functools.partial(known_classes, opened)
     items.add(app, store_path, classes)
-    reviewing.add(app, store_path, classes)
+    reviewing.add(app, state_dir, store_path, classes)
+    bins = functools.partial(bins_of, bundle_path, trust, rules)
+    audits.add(app, state_dir, store_path, classes, bins)
     _add_trial(app, trial)
     add_monitoring(app, state_dir, store_path)
     add_history(app, store_path)
@@ -327,6 +329,17 @@ def known_classes(opened: Callable[[], Bundle]) -> tuple[tuple[str, ...], frozen
     except EwasteError:
         return (), frozenset(DEFAULT_HAZARDS)
     return bundle.labels, frozenset(bundle.manifest.hazards)
+
+
+def bins_of(
+    path: Path, trust: TrustConfig, rules: Callable[[Bundle], DecisionRules]
+) -> Mapping[str, str]:
+    """Return class -> bin, as the line sorts with the bundle in `path` now.
+
+    Raises:
+        EwasteError: the bundle cannot be loaded, or does not fit the configuration.
+    """
+    return rules(load_bundle(path, trust.keys)).bins
 
 
 @functools.cache

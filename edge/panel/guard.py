@@ -32,10 +32,12 @@ TRY, MODE, HEALTH = "/try", "/mode", "/health"
 ITEMS, ITEM, QUEUE, REVIEW, QUALITY = "/items", "/item", "/queue", "/review", "/quality"
 LOGIN, LOGOUT, LOGIN_SCRIPT, ACCOUNT = "/login", "/logout", "/login.js", "/account.json"
 ENTRIES, WITHDRAW = "/entries", "/entries/withdraw"
-_OPERATING = (MODE, REVIEW, ENTRIES, WITHDRAW)
-"""What changes something: the way the line works, the records, and what is entered by hand."""
-_POSTED = (TRY, ITEMS, ITEM, QUEUE, QUALITY, LOGOUT, *_OPERATING)
-_NOT_FOR_VIEWERS = (*_OPERATING, TRY)
+AUDIT, DRAW = "/audit", "/audit/draw"
+BEGIN, END, CANCEL = "/pieces/begin", "/pieces/end", "/pieces/cancel"
+OPERATING = (MODE, REVIEW, ENTRIES, WITHDRAW, DRAW, BEGIN, END, CANCEL)
+"""What changes something: how the line works, the records, and what is entered by hand."""
+_POSTED = (TRY, ITEMS, ITEM, QUEUE, QUALITY, AUDIT, LOGOUT, *OPERATING)
+_NOT_FOR_VIEWERS = (*OPERATING, TRY)
 _OPEN = (HEALTH, "/healthz", "/readyz")
 """What tells only that the page answers, and whether the line can sort."""
 _BEFORE_LOGIN = (*_OPEN, LOGIN, LOGIN_SCRIPT)
@@ -175,7 +177,7 @@ def refuse_visitor(
         return Refusal(403, "A viewer only looks; log in as an operator to do this.")
     host = _host_of(headers[b"host"].decode("latin-1"))
     open_to_all = visitor.role is None and host and _is_proxied(access, host[0], headers)
-    if open_to_all and path in _OPERATING:
+    if open_to_all and path in OPERATING:
         log_refusal(visitor, f"{path}: needs a login")
         return Refusal(403, "Add a user (ewaste-edge user add) to operate the line from here.")
     if path in _OF_LOGIN and not access.accounts.needed:

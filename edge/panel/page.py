@@ -49,7 +49,8 @@ def build_blocks() -> gr.Blocks:
         with gr.Tab("Review"):
             _part("review")
         with gr.Tab("Quality"):
-            _part("quality")
+            for name in ("quality", "audit"):
+                _part(name)
         with gr.Tab("History"):
             for name in ("history", "shift", "entries"):
                 _part(name)

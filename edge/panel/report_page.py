@@ -4,8 +4,10 @@ import math
 
 from edge.panel.documents import render
 from edge.panel.fragments import MODE_NAMES, duration
+from edge.records.audits import Purity
 from edge.records.entries import Entry
 from edge.records.period import show_time
+from edge.records.pieces import Recall
 from edge.records.report import FAULTS, ORDERED, ShiftReport
 from edge.verdict import Reason
 
@@ -30,6 +32,7 @@ def report_html(report: ShiftReport) -> str:
         percent=_percent,
         order=MODE_NAMES[report.order.mode] if report.order else "",
         weighed=_weighed_bins(report),
+        share=share_in_interval,
     )
 
 
@@ -45,6 +48,12 @@ def _facts(report: ShiftReport) -> dict[str, str]:
     if report.measured and not math.isnan(report.p50_ms):
         facts["Photo to verdict"] = f"{report.p50_ms:,.0f} ms median, {report.p99_ms:,.0f} ms p99"
     return facts
+
+
+def share_in_interval(measured: Purity | Recall) -> tuple[str, str]:
+    """A share, and its 95 % interval, in words."""
+    low, high = measured.interval
+    return _percent(measured.share), f"{low:.1%} to {high:.1%}"
 
 
 def _percent(share: float | None) -> str:

@@ -28,17 +28,16 @@ from edge.panel.items import (
 )
 from edge.panel.posted import Refused, in_thread, posted
 from edge.panel.quality import QualityAsked, quality, share_line
+from edge.panel.queues import AuditQueue, Queue, WaitingQueue
 from edge.panel.visitor import log_action, visitor_of
+from edge.records.audits import AUDITS_NAME, find_audit
 from edge.records.measured import measured
 from edge.records.reviews import (
     MOST_COUNTED,
     NoClass,
     Review,
     ReviewStore,
-    count_waiting,
     last_standing,
-    next_waiting,
-    previous_waiting,
 )
 from edge.records.search import Found, find_item
 from edge.records.store import LARGEST_SEQUENCE, ItemRecord, Store
@@ -46,8 +45,7 @@ from edge.records.store import LARGEST_SEQUENCE, ItemRecord, Store
 KEYS = "1234567890abcdefghijklmpqrtvwxyz"
 """Keys of the classes, in their order: all that no other answer has."""
 NO_CLASS_KEYS = {NoClass.NO_ITEM: "n", NoClass.SEVERAL_ITEMS: "s", NoClass.OTHER: "o"}
-AHEAD = 3
-"""Number of pictures that the browser loads before their turn."""
+Number = Annotated[int, Field(ge=1, le=LARGEST_SEQUENCE)]
 
 
 class QueueAsked(BaseModel):
@@ -58,6 +56,7 @@ class QueueAsked(BaseModel):
         beside: the one next to this one.
         newer: the next newer one, not the next older one.
         only_sample: only the random share.
+        audit: only what is to be judged of this audit.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -66,6 +65,7 @@ class QueueAsked(BaseModel):
     beside: ItemId | None = None
     newer: bool = False
     only_sample: bool = False
+    audit: Number | None = None
 
 
 class Answered(BaseModel):
@@ -77,6 +77,7 @@ class Answered(BaseModel):
         no_class: why it has none.
         undo: the number of the answer to take back.
         only_sample: go on with the random share only.
+        audit: go on with what is to be judged of this audit.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -84,8 +85,9 @@ class Answered(BaseModel):
     item: ItemId
     label: Annotated[Word, Field(min_length=1)] | None = None
     no_class: NoClass | None = None
-    undo: Annotated[int, Field(ge=1, le=LARGEST_SEQUENCE)] | None = None
+    undo: Number | None = None
     only_sample: bool = False
+    audit: Number | None = None
 
     @model_validator(mode="after")
     def _check_one(self) -> "Answered":
@@ -107,14 +109,14 @@ def reviewer(request: Any) -> str:
     return visitor_of(request).name[:LONGEST_NAME]
 
 
-def add(app: Any, store_path: Path, classes: Classes) -> None:
+def add(app: Any, state_dir: Path, store_path: Path, classes: Classes) -> None:
     """Add the routes of the tabs to the FastAPI `app`."""
     from fastapi import Request
 
     reading = ThreadPoolExecutor(2, thread_name_prefix="queue")
     # One at a time: the line writes to the same file.
     writing = ThreadPoolExecutor(1, thread_name_prefix="reviews")
-    tabs = Tabs(store_path, classes)
+    tabs = Tabs(store_path, state_dir / AUDITS_NAME, classes)
 
     @app.post(QUEUE)
     async def queue(request: Request) -> dict[str, str]:
@@ -145,10 +147,12 @@ class Tabs:
 
     Attributes:
         store_path: the file of records.
+        audits_path: the file of audits.
         classes: gives the labels and the hazards of the bundle.
     """
 
     store_path: Path
+    audits_path: Path
     classes: Classes
 
     def look(self, asked: QueueAsked, user: str) -> dict[str, str]:
@@ -158,11 +162,18 @@ class Tabs:
             found = find_item(store, named) if named else None
             if named and found is None:
                 raise Refused(404, "There is no such item any more.")
+            queue = self._chosen(store, asked)
             if asked.item is None:
-                place = found.sequence if found is not None else None
-                beside = neighbor(store, place, asked.newer, asked.only_sample)
-                found = beside or found
-            return self._queue(store, found, user, asked.only_sample)
+                found = queue.beside(found, asked.newer) or found
+            return self._shown(queue, found, user)
+
+    def _chosen(self, store: Store, asked: QueueAsked | Answered) -> Queue:
+        if asked.audit is None:
+            return WaitingQueue(store, asked.only_sample)
+        audit = find_audit(self.audits_path, asked.audit)
+        if audit is None:
+            raise Refused(404, "There is no such audit.")
+        return AuditQueue(store, audit)
 
     def answer(self, answered: Answered, user: str, now: float) -> dict[str, str]:
         """Store the answer of a user, and show the next item; after an undo, the item itself."""
@@ -171,15 +182,15 @@ class Tabs:
             raise Refused(400, "The bundle has no such class; choose one of those on the page.")
         store = ReviewStore(self.store_path)
         with store:
+            queue = self._chosen(store, answered)
             try:
                 self._write(store, answered, user, now)
             except BadInput as error:
                 raise Refused(409, f"Not done: {error}.") from None
             found = find_item(store, answered.item)
             if answered.undo is None:
-                place = found.sequence if found is not None else None
-                found = neighbor(store, place, False, answered.only_sample)
-            return self._queue(store, found, user, answered.only_sample)
+                found = queue.beside(found)
+            return self._shown(queue, found, user)
 
     def _write(self, store: ReviewStore, answered: Answered, user: str, now: float) -> None:
         if answered.undo is not None:
@@ -193,44 +204,19 @@ class Tabs:
         with Store(self.store_path, read_only=True) as store:
             return {"quality": quality(store, asked)}
 
-    def _queue(
-        self, store: Store, found: Found | None, user: str, only_sample: bool
-    ) -> dict[str, str]:
+    def _shown(self, queue: Queue, found: Found | None, user: str) -> dict[str, str]:
         labels, hazards = self.classes()
-        sample, _ = measured(store)
+        sample, _ = measured(queue.store)
         return {
             "review": queue_part(
                 found,
                 labels,
                 hazards,
-                undoable=last_standing(store, user),
-                waiting=count_waiting(store, only_sample),
-                only_sample=only_sample,
+                undoable=last_standing(queue.store, user),
+                queue=queue,
                 note=share_line(sample.accuracy),
-                ahead=pictures_ahead(store, found, only_sample),
             )
         }
-
-
-def neighbor(store: Store, place: int | None, newer: bool, only_sample: bool) -> Found | None:
-    """Return the waiting item next to a place; past the end, that at the other end; or None."""
-    first = next_waiting(store, only_sample=only_sample)
-    if place is None or first is None:
-        return first
-    if newer:
-        found = previous_waiting(store, after=place, only_sample=only_sample)
-        return found or previous_waiting(store, after=0, only_sample=only_sample)
-    return next_waiting(store, before=place, only_sample=only_sample) or first
-
-
-def pictures_ahead(store: Store, found: Found | None, only_sample: bool) -> list[str]:
-    """Return the addresses of the next crops."""
-    addresses: list[str] = []
-    while found is not None and len(addresses) < AHEAD:
-        found = next_waiting(store, before=found.sequence, only_sample=only_sample)
-        if found is not None:
-            addresses.append(crop_address(found.record.item_id))
-    return addresses
 
 
 def top_of(record: ItemRecord, labels: Sequence[str]) -> str:
@@ -244,12 +230,11 @@ def queue_part(
     hazards: Collection[str],
     *,
     undoable: Review | None,
-    waiting: int,
-    only_sample: bool,
+    queue: Queue,
     note: str,
-    ahead: Sequence[str] = (),
 ) -> str:
     """Show an item with a button and a key for each answer."""
+    waiting = queue.count()
     keys = [*KEYS, *[""] * max(0, len(labels) - len(KEYS))]
     buttons = [
         (label, key, kind_of(label, hazards)) for label, key in zip(labels, keys, strict=False)
@@ -262,9 +247,10 @@ def queue_part(
         undoable=undoable,
         undo_name=answer_name(undoable.label, undoable.no_class) if undoable else "",
         waiting=f"{waiting:,}" + (" or more" if waiting >= MOST_COUNTED else ""),
-        only_sample=only_sample,
+        only_sample=queue.only_sample,
+        audit=queue.audit,
         note=note,
-        ahead=ahead,
+        ahead=queue.pictures_ahead(found),
     )
 
 

@@ -5,7 +5,7 @@
 	// On a narrow screen Gradio puts the last tabs into a menu.
 	const TAB = "[role=tab], .overflow-dropdown button";
 	const running = new Set();
-	let onlySample = false, filters = {};
+	let onlySample = false, audit = null, filters = {};
 
 	const say = (place, text) => {
 		const status = document.querySelector(`#${place} [role=status]`);
@@ -50,14 +50,16 @@
 	const openTab = (name) =>
 		[...document.querySelectorAll(TAB)].find((tab) => tab.textContent.trim() === name)?.click();
 
+	const which = () => (audit === null ? {only_sample: onlySample} : {audit});
 	const queue = async (content) => {
-		if (await post("review", "queue", {...content, only_sample: onlySample})) focusOn("#review .review");
+		if (await post("review", "queue", {...content, ...which()})) focusOn("#review .review");
 	};
 	const answer = async (content) => {
-		if (await post("review", "review", {...content, only_sample: onlySample})) focusOn("#review .review");
+		if (await post("review", "review", {...content, ...which()})) focusOn("#review .review");
 	};
 	const search = (place) => post("search", "items", {...filters, ...place});
 	const measure = (content) => post("quality", "quality", content);
+	const inspect = () => post("audit", "audit", {});
 
 	const TABS = {
 		Items: async () => {
@@ -68,20 +70,26 @@
 			const item = document.querySelector("#review .review")?.dataset.item;
 			queue(item ? {item} : {});
 		},
-		Quality: () => measure({}),
+		Quality: async () => {
+			await measure({});
+			inspect();
+		},
 	};
 	let asked = null;
 	const reviewItem = (item) => {
+		audit = null;
 		asked = {item};
 		openTab("Review");
 	};
 	const act = {
-		[TAB]: (tab) => setTimeout(() => {
+		[TAB]: (tab) => {
 			const name = tab.textContent.trim(), content = asked;
 			asked = null;
-			if (name === "Review" && content) queue(content);
-			else if (Object.hasOwn(TABS, name)) TABS[name]();
-		}),
+			setTimeout(() => {
+				if (name === "Review" && content) queue(content);
+				else if (Object.hasOwn(TABS, name)) TABS[name]();
+			});
+		},
 		"#review [data-label]": (button) =>
 			answer({item: region().dataset.item, label: button.dataset.label}),
 		"#review [data-no-class]": (button) =>
@@ -90,7 +98,19 @@
 			answer({item: button.dataset.undoItem, undo: Number(button.dataset.undo)}),
 		"#review [data-move]": (button) =>
 			queue({beside: region().dataset.item, newer: button.dataset.move === "newer"}),
+		"#review [data-leave-audit]": () => {
+			audit = null;
+			queue({});
+		},
 		"[data-review-item]": (button) => reviewItem(button.dataset.reviewItem),
+		"#audit [data-judge]": (button) => {
+			audit = Number(button.dataset.judge);
+			asked = {};
+			openTab("Review");
+		},
+		"#audit [data-inspect]": inspect,
+		"#audit [data-cancel]": (button) =>
+			post("audit", "pieces/cancel", {number: Number(button.dataset.cancel)}),
 		"#found .open": async (button) => {
 			if (await post("search", "item", {item: button.dataset.item})) {
 				document.querySelector("#item .one")?.scrollIntoView({block: "start"});
@@ -104,6 +124,7 @@
 		"#found [data-before]:enabled": (button) => search({before: Number(button.dataset.before)}),
 		"#found [data-after]:enabled": (button) => search({after: Number(button.dataset.after)}),
 	};
+	// Before Gradio: on a narrow screen it gives a button in the menu another tab's name.
 	document.addEventListener("click", (event) => {
 		for (const [selector, action] of Object.entries(act)) {
 			const place = event.target.closest(selector);
@@ -112,11 +133,18 @@
 				return;
 			}
 		}
-	});
+	}, {capture: true});
 	document.addEventListener("submit", (event) => {
-		if (!event.target.closest("#search, #quality")) return;
+		if (!event.target.closest("#search, #quality, #audit")) return;
 		event.preventDefault();
 		if (event.target.closest("#quality")) return;
+		if (event.target.closest("#audit")) {
+			const content = Object.fromEntries(new FormData(event.target));
+			for (const name of ["count", "pieces", "number"])
+				if (name in content) content[name] = Number(content[name]);
+			post("audit", event.target.dataset.address, content);
+			return;
+		}
 		filters = Object.fromEntries([...new FormData(event.target)].filter(([, value]) => value !== ""));
 		search({});
 	});

@@ -3,19 +3,15 @@
 The file is not that of the records: nothing that a person enters on the page can hold up the line.
 """
 
-import os
-import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from edge.errors import BadInput, EwasteError
-from edge.files import PRIVATE
+from edge.errors import EwasteError
 from edge.labels import LONGEST
+from edge.records.by_hand import Form, opened
 from edge.records.period import Period
 
 ENTRIES_NAME = "entries.db"
@@ -25,7 +21,6 @@ LONGEST_COMMENT = 2000
 MOST_KG = 1e6
 MOST_ENTRIES = 100_000
 MOST_SHOWN = 1000
-BUSY_SECONDS = 2.0
 SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS entries (
     number INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL, kind TEXT NOT NULL,
@@ -34,6 +29,7 @@ CREATE TABLE IF NOT EXISTS entries (
 CREATE INDEX IF NOT EXISTS entries_by_time ON entries (at);
 PRAGMA application_id = {APPLICATION_ID};
 """
+FORM = Form(APPLICATION_ID, SCHEMA, "entries")
 COLUMNS = "number, at, kind, name, kg, comment, by"
 
 
@@ -116,7 +112,7 @@ def add_entry(path: Path, given: Given, at: float, by: str, now: float) -> int:
         "SELECT ?, ?, ?, ?, ?, ?, ? WHERE (SELECT COUNT(*) FROM entries) < ?"
     )
     values = (at, given.kind.value, given.name.strip(), given.kg, given.comment.strip(), by, now)
-    with _opened(path, writes=True) as database:
+    with opened(path, FORM, writes=True) as database:
         done = database.execute(insert, (*values, MOST_ENTRIES))
     if not done.rowcount or done.lastrowid is None:
         raise EwasteError(f"{path}: holds {MOST_ENTRIES:,} entries; move it away")
@@ -135,7 +131,7 @@ def withdraw_entry(path: Path, number: int, by: str, now: float) -> bool:
         "UPDATE entries SET withdrawn_by = ?, withdrawn_at = ? "
         "WHERE number = ? AND withdrawn_at IS NULL"
     )
-    with _opened(path, writes=True) as database:
+    with opened(path, FORM, writes=True) as database:
         return database.execute(change, (by, now, number)).rowcount > 0
 
 
@@ -151,7 +147,7 @@ def entries_in(path: Path, period: Period) -> list[Entry]:
         f"SELECT {COLUMNS} FROM entries WHERE at >= ? AND at < ? AND withdrawn_at IS NULL "
         "ORDER BY at, number LIMIT ?"
     )
-    with _opened(path, writes=False) as database:
+    with opened(path, FORM, writes=False) as database:
         rows = database.execute(query, (period.start, period.end, MOST_SHOWN + 1)).fetchall()
     if len(rows) > MOST_SHOWN:
         raise EwasteError(f"{path}: more than {MOST_SHOWN} entries; choose a shorter period")
@@ -165,34 +161,3 @@ def _entry(row: tuple) -> Entry:
     number, at, kind, name, kg, comment, by = row
     given = Given(kind=kind, name=name, kg=kg, comment=comment)
     return Entry(number, float(at), given.kind, given.name, given.kg, given.comment, str(by))
-
-
-@contextmanager
-def _opened(path: Path, *, writes: bool) -> Iterator[sqlite3.Connection]:
-    """Within: the file, in one transaction."""
-    try:
-        if writes:
-            with suppress(FileExistsError):
-                os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, PRIVATE))
-        address = f"{path.absolute().as_uri()}?mode={'rw' if writes else 'ro'}"
-        with closing(sqlite3.connect(address, uri=True, timeout=BUSY_SECONDS)) as database:
-            if writes:
-                _prepare(database, path)
-            with database:
-                yield database
-    except (sqlite3.Error, sqlite3.Warning) as error:
-        message = "".join(sign for sign in str(error) if sign.isprintable())[:200]
-        raise EwasteError(f"{path}: cannot be used ({message})") from None
-    except FileNotFoundError:
-        raise BadInput(f"{path.parent}: no state folder of a line") from None
-    except OSError as error:
-        raise EwasteError(f"{path}: cannot be used ({error.strerror})") from None
-
-
-def _prepare(database: sqlite3.Connection, path: Path) -> None:
-    ours = database.execute("PRAGMA application_id").fetchone()[0] == APPLICATION_ID
-    if not ours:
-        if database.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]:
-            raise EwasteError(f"{path}: not a file of entries; move it away")
-        database.executescript(SCHEMA)
-    database.execute("PRAGMA synchronous = FULL")

@@ -9,8 +9,10 @@ import numpy as np
 
 from edge.labels import MANUAL, UNKNOWN
 from edge.operation import Order
+from edge.records.audits import AuditResult
 from edge.records.entries import Entry, Kind
 from edge.records.period import Period
+from edge.records.pieces import Recall, Window, recalls
 from edge.records.store import Figures, Group
 from edge.verdict import Reason
 
@@ -91,6 +93,8 @@ class ShiftReport:
         weighed: what was entered.
         comments: what was entered, the oldest first.
         order: what the operator asked last, if that was within the period.
+        audits: random audits that have to do with the period, the oldest first.
+        windows: of test pieces that began in the period, the oldest first; those cancelled too.
     """
 
     period: Period
@@ -110,6 +114,13 @@ class ShiftReport:
     weighed: Weighed
     comments: tuple[Entry, ...]
     order: Order | None
+    audits: tuple[AuditResult, ...] = ()
+    windows: tuple[Window, ...] = ()
+
+    @property
+    def recalls(self) -> list[Recall]:
+        """What the test pieces of each class come to."""
+        return recalls(self.windows)
 
     @property
     def per_label(self) -> dict[str, int]:
@@ -155,6 +166,8 @@ def make_report(
     *,
     comment: str = "",
     order: Order | None = None,
+    audits: Sequence[AuditResult] = (),
+    windows: Sequence[Window] = (),
 ) -> ShiftReport:
     """Make the report of a period.
 
@@ -164,6 +177,8 @@ def make_report(
         entries: what was entered by hand for it.
         comment: a few words on it.
         order: what the operator asked last.
+        audits: random audits that have to do with it.
+        windows: of test pieces that began in it.
     """
     items = sum(group.items for group in figures.groups)
     times, latencies = figures.moments.T
@@ -190,6 +205,8 @@ def make_report(
         weighed=_weighed(entries),
         comments=tuple(entry for entry in entries if entry.kind is Kind.COMMENT),
         order=order if order and order.by and period.start <= order.at < period.end else None,
+        audits=tuple(audits),
+        windows=tuple(windows),
     )
 
 

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from edge.operation import Order
+from edge.records.audits import AuditResult, Purity
 from edge.records.export import write_rows
+from edge.records.pieces import Recall, Window
 from edge.records.report import FAULTS, ORDERED, ShiftReport
 
 CSV_COLUMNS = ("part", "name", "bin", "value", "unit")
@@ -55,7 +57,41 @@ def as_plain(report: ShiftReport) -> dict[str, Any]:
             {"at": entry.at, "by": entry.by, "comment": entry.comment} for entry in report.comments
         ],
         "order": _order(report.order),
+        "audits": [_audit(result) for result in report.audits],
+        "test_pieces": [_window(window) for window in report.windows],
+        "recalls": [_recall(recall) for recall in report.recalls],
     }
+
+
+def _audit(result: AuditResult) -> dict[str, Any]:
+    audit = result.audit
+    return {
+        "number": audit.number,
+        "from": audit.period.start,
+        "to": audit.period.end,
+        "items_per_bin": audit.per_bin,
+        "seed": audit.seed,
+        "by": audit.by,
+        "drawn_at": audit.drawn_at,
+        "bins": [_purity(purity) for purity in result.purities],
+    }
+
+
+def _purity(purity: Purity) -> dict[str, Any]:
+    low, high = purity.interval
+    bounds = {"purity": purity.share, "purity_low": low, "purity_high": high}
+    return {**vars(purity), "unjudged": purity.unjudged, **bounds}
+
+
+def _window(window: Window) -> dict[str, Any]:
+    counts = {} if window.counts is None else vars(window.counts)
+    kept = {name: value for name, value in vars(window).items() if name != "counts"}
+    return {**kept, **counts, "found": window.found}
+
+
+def _recall(recall: Recall) -> dict[str, Any]:
+    low, high = recall.interval
+    return {**vars(recall), "recall": recall.share, "recall_low": low, "recall_high": high}
 
 
 def _seconds(milliseconds: float) -> float | None:
@@ -105,3 +141,31 @@ def _rows(report: ShiftReport) -> Iterator[tuple[str, str, str, float | str, str
         yield "comment", entry.by, "", entry.comment, ""
     if report.order is not None:
         yield "order", report.order.by, "", report.order.mode.value, ""
+    for result in report.audits:
+        yield from _audit_rows(result)
+    for window in report.windows:
+        state = "cancelled" if window.cancelled_at is not None else "not ended"
+        part = f"test pieces {window.number}, {'ended' if window.pieces else state}"
+        yield part, window.label, window.bin, window.pieces or window.announced, "pieces"
+    for recall in report.recalls:
+        low, high = recall.interval
+        yield "pieces sent", recall.label, "", recall.pieces, "pieces"
+        yield "pieces found", recall.label, "", recall.found, "pieces"
+        for part, value in (("recall", recall.share), ("recall low", low), ("recall high", high)):
+            yield part, recall.label, "", value, "share"
+
+
+def _audit_rows(result: AuditResult) -> Iterator[tuple[str, str, str, float | str, str]]:
+    audit = result.audit
+    part = f"audit {audit.number}"
+    yield part, "from", "", audit.period.start, "Unix s"
+    yield part, "to", "", audit.period.end, "Unix s"
+    yield part, "by", "", audit.by, ""
+    for purity in result.purities:
+        for name in ("recorded", "population", "drawn", "judged", "unjudged", "right"):
+            yield part, name, purity.bin, getattr(purity, name), "items"
+        low, high = purity.interval
+        if purity.share is not None:
+            yield part, "purity", purity.bin, purity.share, "share"
+        yield part, "purity low", purity.bin, low, "share"
+        yield part, "purity high", purity.bin, high, "share"

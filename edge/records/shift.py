@@ -4,8 +4,10 @@ from pathlib import Path
 
 from edge.errors import BadInput, EwasteError
 from edge.operation import read_order
+from edge.records.audits import AUDITS_NAME, audits_in, judge
 from edge.records.entries import ENTRIES_NAME, LONGEST_COMMENT, entries_in
 from edge.records.period import Period
+from edge.records.pieces import windows_in
 from edge.records.report import ShiftReport, make_report
 from edge.records.store import Store
 
@@ -14,7 +16,7 @@ MOST_ITEMS = 5_000_000
 
 
 def read_report(state: Path, store_path: Path, period: Period, comment: str = "") -> ShiftReport:
-    """Read the records, the entries, and the order of a line, and make the report of a period.
+    """Read what a line keeps of a period, and make the report of it.
 
     Args:
         state: the state folder of the line.
@@ -29,12 +31,23 @@ def read_report(state: Path, store_path: Path, period: Period, comment: str = ""
     if len(comment) > LONGEST_COMMENT:
         raise BadInput(f"a comment of {len(comment):,} characters; at most {LONGEST_COMMENT:,}")
     entries = entries_in(state / ENTRIES_NAME, period)
+    audits = audits_in(state / AUDITS_NAME, period)
+    windows = windows_in(state / AUDITS_NAME, period)
     try:
         order = read_order(state)
     except EwasteError:  # the page tells of it where one orders
         order = None
     with Store(store_path, read_only=True) as store:
         figures = store.figures(period.start, period.end, MOST_ITEMS + 1)
+        results = [judge(store, audit) for audit in audits]
     if len(figures.moments) > MOST_ITEMS:
         raise BadInput(f"more than {MOST_ITEMS:,} items; choose a shorter period")
-    return make_report(period, figures, entries, comment=comment, order=order)
+    return make_report(
+        period,
+        figures,
+        entries,
+        comment=comment,
+        order=order,
+        audits=results,
+        windows=windows,
+    )

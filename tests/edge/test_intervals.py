@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.intervals import trials_for_width, wilson
+from edge.intervals import mid_p, trials_for_width, wilson
 
 COUNTED = st.integers(0, 5000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 WIDTHS = st.floats(0.005, 0.9)
@@ -35,3 +35,17 @@ def test_few_trials_without_a_mistake_do_not_promise_perfection():
 def test_a_width_that_is_none_is_an_error(width):
     with pytest.raises(ValueError, match="width"):
         trials_for_width(1, 2, width)
+
+
+def test_all_of_a_population_leave_no_doubt_and_a_large_one_is_like_an_endless_one():
+    assert mid_p(48, 60, 60) == (0.8, 0.8) and mid_p(0, 0, 9) == mid_p(0, 0) == (0, 1)
+    assert mid_p(48, 50, 500_000) == pytest.approx(mid_p(48, 50), abs=1e-4)
+    low, high = mid_p(48, 50, 60)
+    assert mid_p(48, 50)[0] < low < 0.96 < high < mid_p(48, 50)[1]
+    assert high == 58 / 60, "two are wrong"
+
+
+@pytest.mark.parametrize("counted", [(3, 2), (-1, 2), (1, 5, 4), (1, 2, 10**7), (1, 10**7)])
+def test_counts_that_cannot_be_are_an_error(counted):
+    with pytest.raises(ValueError, match=r"expected|population"):
+        mid_p(*counted)

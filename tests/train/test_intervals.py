@@ -1,11 +1,14 @@
 """Intervals and tests against published, exact and simulated values."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binomtest
+from scipy.stats import binom, binomtest, hypergeom
 
+from edge.intervals import mid_p
 from train.intervals import mcnemar, paired_difference, wilson
 
 
@@ -69,3 +72,76 @@ def test_mcnemar_is_the_binomial_tail() -> None:
     assert mcnemar(0, 0) == mcnemar(1, 1) == 1.0
     assert mcnemar(5, 0) == mcnemar(0, 5) == pytest.approx(2 / 32)
     assert mcnemar(9, 1) == pytest.approx(2 * 11 / 1024)
+
+
+@given(st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_the_mid_p_interval_leaves_half_of_five_percent_on_either_side(
+    counted: tuple[int, int],
+) -> None:
+    right, total = counted
+    low, high = mid_p(right, total)
+    tails = (
+        binom.sf(right, total, low) + binom.pmf(right, total, low) / 2,
+        binom.cdf(right - 1, total, high) + binom.pmf(right, total, high) / 2,
+    )
+    assert low <= right / total <= high
+    assert low == 0 if right == 0 else tails[0] == pytest.approx(0.025, abs=1e-9)
+    assert high == 1 if right == total else tails[1] == pytest.approx(0.025, abs=1e-9)
+
+
+POPULATIONS = st.integers(1, 400).flatmap(
+    lambda most: st.integers(1, most).flatmap(
+        lambda n: st.tuples(st.integers(0, n), st.just(n), st.just(most))
+    )
+)
+
+
+@given(POPULATIONS)
+def test_the_mid_p_interval_of_a_population_holds_what_makes_the_sample_likely(
+    counted: tuple[int, int, int],
+) -> None:
+    right, total, population = counted
+    there = np.arange(right, population - (total - right) + 1)
+    drawn = hypergeom(population, there, total)
+    half = drawn.pmf(right) / 2
+    likely = (drawn.sf(right) + half >= 0.025) & (drawn.cdf(right) - half >= 0.025)
+    edge = np.abs(np.minimum(drawn.sf(right) + half, drawn.cdf(right) - half) - 0.025) < 1e-9
+    low, high = (round(bound * population) for bound in mid_p(right, total, population))
+    assert set(there[likely & ~edge]) <= set(range(low, high + 1)) <= set(there[likely | edge])
+
+
+SHARES = (0.9, 0.95, 0.98, 0.99, 0.995)
+COVERAGE = {  # docs/audits.md tells these, in percent
+    30: (93.2, 98.4, 97.8, 96.4, 99.0),
+    50: (94.2, 96.2, 98.2, 98.6, 97.4),
+    100: (95.6, 93.5, 98.5, 98.2, 98.6),
+    200: (94.1, 95.0, 96.2, 98.4, 98.1),
+    300: (94.6, 95.5, 96.4, 91.8, 98.2),
+}
+
+
+def covered(interval: Callable, total: int, shares: np.ndarray) -> np.ndarray:
+    """The exact coverage of an interval after so many trials, float64 [shares]."""
+    low, high = np.array([interval(right, total) for right in range(total + 1)]).T[..., None]
+    chances = binom.pmf(np.arange(total + 1)[:, None], total, shares)
+    return (chances * ((low <= shares) & (shares <= high))).sum(axis=0)
+
+
+@pytest.mark.parametrize("total", COVERAGE)
+def test_the_mid_p_interval_is_never_far_under_95_percent(total: int) -> None:
+    found = covered(mid_p, total, np.array(SHARES))
+    assert 100 * found == pytest.approx(COVERAGE[total], abs=0.051)
+    everywhere = np.linspace(0.85, 0.999, 600)
+    least, mean = covered(mid_p, total, everywhere).min(), covered(mid_p, total, everywhere).mean()
+    assert least > 0.917 and 0.95 < mean < 0.971
+    assert covered(wilson, total, everywhere).min() < 0.904, "which falls far under it"
+
+
+def test_the_interval_of_a_population_is_never_far_under_95_percent() -> None:
+    for total, population in ((50, 60), (50, 100), (100, 150), (50, 500), (300, 400)):
+        right = range(total + 1)
+        low, high = np.array([mid_p(each, total, population) for each in right]).T[..., None]
+        there = np.arange(int(0.85 * population), population + 1)
+        chances = hypergeom.pmf(np.arange(total + 1)[:, None], population, there, total)
+        inside = (low <= there / population + 1e-12) & (there / population <= high + 1e-12)
+        assert (chances * inside).sum(axis=0).min() > 0.91

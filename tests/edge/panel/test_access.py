@@ -20,8 +20,10 @@ from edge.limits import is_local
 from edge.panel.accounts import Accounts
 from edge.panel.app import open_to
 from edge.panel.door import Door
-from edge.panel.guard import Access, Guard
-from edge.panel.users import configured_user
+from edge.panel.guard import OPERATING as OPERATING_PATHS
+from edge.panel.guard import Access, Guard, refuse_visitor
+from edge.panel.users import Role, configured_user
+from edge.panel.visitor import Visitor
 
 ROOT = Path(__file__).parents[3]
 CHROMIUM = Path("/usr/bin/chromium")
@@ -341,3 +343,15 @@ def test_the_page_works_below_a_path_behind_a_proxy(page, browser, tmp_path):
         tab.close()
         proxy.shutdown()
     assert set(asked_beside) <= {"/manifest.json", "/favicon.ico"}
+
+
+@pytest.mark.parametrize("path", OPERATING_PATHS)
+def test_what_changes_something_needs_an_operator_once_others_can_ask(path):
+    scope = {"method": "POST", "path": path}
+    proxied = {b"host": b"localhost", b"x-forwarded-for": b"1.2.3.4"}
+    anybody, viewer = Visitor("127.0.0.1"), Visitor("127.0.0.1", role=Role.VIEWER)
+    operator = Visitor("127.0.0.1", role=Role.OPERATOR)
+    assert refuse_visitor(Access(), anybody, scope, {b"host": b"localhost"}) is None
+    assert refuse_visitor(Access(), anybody, scope, proxied).status == 403
+    assert refuse_visitor(Access(), viewer, scope, proxied).status == 403
+    assert refuse_visitor(Access(), operator, scope, proxied) is None

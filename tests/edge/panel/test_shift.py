@@ -14,9 +14,6 @@ from urllib.parse import quote
 import pytest
 
 from edge.panel import app as panel
-from edge.panel.guard import Access, refuse_visitor
-from edge.panel.users import Role
-from edge.panel.visitor import Visitor
 from edge.records.entries import ENTRIES_NAME
 from edge.records.store import Store
 from edge.status import Status, write_status
@@ -165,18 +162,6 @@ def test_what_is_no_entry_is_refused(page, no_entries, kind):
     assert status == expected and len(answer) < 500 and b"<script" not in answer
     assert post(f"{page[0]}entries", b'{"kind": "weighed_in", "kg": 1}', "text/plain")[0] == 415
     assert not no_entries.exists()
-
-
-@pytest.mark.parametrize("path", ["/entries", "/entries/withdraw"])
-def test_entries_need_what_operating_the_line_needs(path):
-    scope = {"method": "POST", "path": path}
-    proxied = {b"host": b"localhost", b"x-forwarded-for": b"1.2.3.4"}
-    anybody, viewer = Visitor("127.0.0.1"), Visitor("127.0.0.1", role=Role.VIEWER)
-    operator = Visitor("127.0.0.1", role=Role.OPERATOR)
-    assert refuse_visitor(Access(), anybody, scope, {b"host": b"localhost"}) is None
-    assert refuse_visitor(Access(), anybody, scope, proxied).status == 403
-    assert refuse_visitor(Access(), viewer, scope, proxied).status == 403
-    assert refuse_visitor(Access(), operator, scope, proxied) is None
 
 
 @pytest.fixture(scope="module")
