@@ -27,7 +27,18 @@ def test_the_device_runs_without_tensorflow_and_the_line_without_gradio():
 
 
 def test_the_devices_tests_need_no_workstation():
-    pattern = re.compile(r"^\s*(from|import) (keras|tensorflow|train|convert|benchmarks)\b", re.M)
+    pattern = re.compile(
+        r"^\s*(from|import) (keras|tensorflow|scipy|sklearn|pandas|train|convert|benchmarks)\b",
+        re.M,
+    )
     for path in (ROOT / "tests" / "edge").rglob("*.py"):
         found = pattern.search(path.read_text(encoding="utf-8"))
         assert not found, f"{path}: {found and found[0].strip()}"
+
+
+def test_no_two_public_classes_of_the_device_have_one_name():
+    found: dict[str, list[str]] = {}
+    for path in sorted((ROOT / "edge").rglob("*.py")):
+        for name in re.findall(r"^class ([A-Z]\w*)", path.read_text(encoding="utf-8"), re.M):
+            found.setdefault(name, []).append(path.name)
+    assert {name: files for name, files in found.items() if len(files) > 1} == {}

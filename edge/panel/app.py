@@ -70,7 +70,7 @@ MAX_ORDER = 200
 Value = TypeVar("Value")
 
 
-class Asked(BaseModel):
+class ModeAsked(BaseModel):
     """The body of a request to work in another way."""
 
     mode: Mode
@@ -191,7 +191,7 @@ def _add_operation(app: Any, state_dir: Path) -> None:
     @app.post(MODE)
     async def ask(request: Request) -> Response:
         """Ask the line to work in another way: `{"mode": "pause"}`."""
-        asked = await posted(request, Asked, MAX_ORDER)
+        asked = await posted(request, ModeAsked, MAX_ORDER)
         visitor = visitor_of(request)
         order = Order(mode=asked.mode, by=visitor.name[:LONGEST_NAME], at=time.time())
         await asyncio.get_running_loop().run_in_executor(None, write_order, state_dir, order)

@@ -2,16 +2,9 @@
 
 import jinja2
 
-from edge.panel.fragments import TEMPLATES
+from edge.panel.fragments import TEMPLATES, environment
 
-_environment = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(TEMPLATES),
-    autoescape=True,
-    auto_reload=False,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    undefined=jinja2.StrictUndefined,
-)
+_environment = environment(jinja2.FileSystemLoader(TEMPLATES))
 
 
 def render(template: str, **values: object) -> str:

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from edge.errors import one_line
 from edge.panel.accounts import Accounts
-from edge.panel.posted import Refused
+from edge.panel.posted import NotDone
 from edge.panel.sessions import Sessions
 from edge.panel.throttle import Throttle
 from edge.panel.users import LONGEST_NAME, Role, User, configured_user
@@ -59,7 +59,7 @@ class Door:
         """Return the visitor with name and role.
 
         Raises:
-            Refused: nobody is logged in there, or the password is wrong or tried too often.
+            NotDone: nobody is logged in there, or the password is wrong or tried too often.
         """
         self.require_accounts()
         token = token_of(headers.get(b"cookie", b""))
@@ -71,7 +71,7 @@ class Door:
             self.sessions.end(token)  # the password was changed, or the user removed
         credentials = basic_of(headers.get(b"authorization", b""))
         if credentials is None:
-            raise Refused(UNAUTHORIZED, NO_LOGIN)
+            raise NotDone(UNAUTHORIZED, NO_LOGIN)
         user = await self._by_basic(visitor, *credentials)
         return replace(visitor, name=user.name, role=user.role)
 
@@ -79,16 +79,16 @@ class Door:
         """Check that the accounts are known.
 
         Raises:
-            Refused: the file of users cannot be used.
+            NotDone: the file of users cannot be used.
         """
         if self.accounts.error is not None:
-            raise Refused(503, "Nobody can log in: the users cannot be read; see the log.")
+            raise NotDone(503, "Nobody can log in: the users cannot be read; see the log.")
 
     async def attempt(self, visitor: Visitor, name: str, password: str) -> User:
         """Check a name and a password.
 
         Raises:
-            Refused: they are wrong, were tried too often, or too many wait.
+            NotDone: they are wrong, were tried too often, or too many wait.
         """
         self.require_accounts()
         at, account = self._now(), name[: LONGEST_NAME + 1]
@@ -97,20 +97,20 @@ class Door:
         if admission.refused_s > 0:
             log_refusal(guest, "too many attempts")
             after = {"Retry-After": str(1 + int(admission.refused_s))}
-            raise Refused(429, "Too many attempts; wait a minute, then try again.", after)
+            raise NotDone(429, "Too many attempts; wait a minute, then try again.", after)
         await asyncio.sleep(admission.delay_s)
         user = self.accounts.find(name)
         if not await self._accepts(user or self._nobody, password) or user is None:
             log_refusal(guest, "wrong name or password")
             await asyncio.sleep(GUESS_SECONDS)
-            raise Refused(UNAUTHORIZED, "Wrong name or password.")
+            raise NotDone(UNAUTHORIZED, "Wrong name or password.")
         self._throttle.succeed(visitor.address, account, self._now())
         log_action(replace(visitor, name=user.name), f"logged in as {user.role.value}")
         return user
 
     async def _accepts(self, user: User, password: str) -> bool:
         if self._waiting >= MOST_WAITING:
-            raise Refused(503, "Too many log in at once; try again.", {"Retry-After": "2"})
+            raise NotDone(503, "Too many log in at once; try again.", {"Retry-After": "2"})
         self._waiting += 1
         try:
             loop = asyncio.get_running_loop()

@@ -36,12 +36,19 @@ def _template(name: str) -> str:
     return re.sub(r"\s*\n\s*", "", (TEMPLATES / name).read_text(encoding="utf-8"))
 
 
-_environment = jinja2.Environment(
-    loader=jinja2.FunctionLoader(_template),
-    autoescape=True,
-    auto_reload=False,
-    undefined=jinja2.StrictUndefined,
-)
+def environment(loader: jinja2.BaseLoader) -> jinja2.Environment:
+    """Return an environment for templates that escapes every value, and knows no missing one."""
+    return jinja2.Environment(
+        loader=loader,
+        autoescape=True,
+        auto_reload=False,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+
+
+_environment = environment(jinja2.FunctionLoader(_template))
 
 
 def render(template: str, **values: object) -> str:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from edge.limits import LOCAL, is_local
 from edge.panel.accounts import Accounts
 from edge.panel.door import UNAUTHORIZED, Door, may_operate
-from edge.panel.posted import Refused
+from edge.panel.posted import NotDone
 from edge.panel.visitor import SCOPE_KEY, Visitor, log_refusal
 
 POLICY = (
@@ -129,7 +129,7 @@ class Guard:
         if refusal is None and self._access.accounts.needed and scope["path"] not in _BEFORE_LOGIN:
             try:
                 visitor = await self._door.identify(headers, visitor)
-            except Refused as refused:
+            except NotDone as refused:
                 refusal = _unidentified(self._access, scope, headers, refused)
         if refusal is None:
             refusal = refuse_visitor(self._access, visitor, scope, headers)
@@ -186,7 +186,7 @@ def refuse_visitor(
 
 
 def _unidentified(
-    access: Access, scope: Any, headers: dict[bytes, bytes], refused: Refused
+    access: Access, scope: Any, headers: dict[bytes, bytes], refused: NotDone
 ) -> Refusal:
     """Answer who is not logged in; a browser gets the form if there are users, not its own."""
     more = tuple((name.lower().encode(), value.encode()) for name, value in refused.headers.items())

@@ -1,6 +1,5 @@
 """The tab "Items": all records, filtered, a page at a time, and one item in full."""
 
-import time
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -12,7 +11,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from edge.labels import MANUAL, UNKNOWN
 from edge.panel.fragments import crop_address, kind_of, render
 from edge.panel.guard import ITEM, ITEMS
-from edge.panel.posted import Refused, in_thread, posted
+from edge.panel.posted import NotDone, in_thread, posted
+from edge.records.period import show_time
 from edge.records.reviews import NoClass, Review, history
 from edge.records.search import (
     Criteria,
@@ -130,7 +130,7 @@ def add(app: Any, store_path: Path, classes: Classes) -> None:
         with Store(store_path, read_only=True) as store:
             found = find_item(store, asked.item)
             if found is None:
-                raise Refused(404, "There is no such item any more.")
+                raise NotDone(404, "There is no such item any more.")
             return {"item": one_item(found, history(store, asked.item), classes()[1])}
 
     @app.get("/search.json")
@@ -247,7 +247,4 @@ def measure(value: float, unit: str) -> str:
 
 def moment(unix_s: float | None) -> str:
     """Date and time of the device's clock; a dash if not known."""
-    try:
-        return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(unix_s)) if unix_s else "-"
-    except (ValueError, OverflowError, OSError):  # a corrupted record
-        return "-"
+    return show_time(unix_s) if unix_s else "-"

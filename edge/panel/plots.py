@@ -30,7 +30,7 @@ LABELED = {Scale.HOUR: 6, Scale.DAY: 7}
 
 
 @dataclass(frozen=True)
-class Box:
+class PlotArea:
     """A rectangle, and what it says when it is pointed at."""
 
     x: float
@@ -71,7 +71,7 @@ class Plot:
 
     title: str
     summary: str
-    boxes: tuple[Box, ...]
+    boxes: tuple[PlotArea, ...]
     curves: tuple[Curve, ...]
     below: tuple[Tick, ...]
     beside: tuple[Tick, ...]
@@ -92,14 +92,14 @@ def class_plot(bars: Sequence[Bar], scale: Scale) -> Plot:
         legend[UNKNOWN] = GRAY
     highest = max([1, *(bar.tally.items for bar in bars)])
     top = nice_top(highest)
-    boxes: list[Box] = []
+    boxes: list[PlotArea] = []
     step = (WIDTH - LEFT - RIGHT) / len(bars)
     for number, bar in enumerate(bars):
         when = show_bar(bar, scale)
         for label, items, below in _stacked(bar, legend):
             low, high = _height(below / top), _height((below + items) / top)
             left, text = LEFT + step * number + 1, f"{when}: {label} {items:,}"
-            boxes.append(Box(left, high, step - 2, low - high, legend[label], text))
+            boxes.append(PlotArea(left, high, step - 2, low - high, legend[label], text))
     return Plot(
         title=f"Items {'an hour' if scale is Scale.HOUR else 'a day'}, by class",
         summary=f"{sum(totals.values())} items; at most {highest} in one {scale.value}",

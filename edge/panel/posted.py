@@ -12,7 +12,7 @@ Value = TypeVar("Value")
 JSON = "application/json"
 
 
-class Refused(Exception):
+class NotDone(Exception):
     """A request that is not done; the browser gets the status and one line."""
 
     def __init__(self, status: int, text: str, headers: dict[str, str] | None = None) -> None:
@@ -21,16 +21,16 @@ class Refused(Exception):
 
 
 def add_refusals(app: Any) -> None:
-    """Let `Refused` and the errors of the store become answers `{"error": "..."}`."""
+    """Let `NotDone` and the errors of the store become answers `{"error": "..."}`."""
     from fastapi.responses import JSONResponse
 
-    async def refuse(_: Any, refused: Refused) -> Any:
+    async def refuse(_: Any, refused: NotDone) -> Any:
         return JSONResponse({"error": refused.text}, refused.status, headers=refused.headers)
 
     async def fail(_: Any, error: EwasteError) -> Any:
         return JSONResponse({"error": str(error)}, 503)
 
-    app.exception_handler(Refused)(refuse)
+    app.exception_handler(NotDone)(refuse)
     app.exception_handler(EwasteError)(fail)
 
 
@@ -43,24 +43,24 @@ async def posted(request: Any, schema: type[Schema], most: int) -> Schema:
         most: its largest size, bytes.
 
     Raises:
-        Refused: it is no JSON, too long, or not what the schema says, or the browser hung up.
+        NotDone: it is no JSON, too long, or not what the schema says, or the browser hung up.
     """
     from starlette.requests import ClientDisconnect
 
     if request.headers.get("content-type") != JSON:
-        raise Refused(415, f"Send JSON as {JSON}.")
+        raise NotDone(415, f"Send JSON as {JSON}.")
     content = bytearray()
     try:
         async for chunk in request.stream():
             content += chunk
             if len(content) > most:
-                raise Refused(413, "This is too long.")
+                raise NotDone(413, "This is too long.")
     except ClientDisconnect:
-        raise Refused(400, "The request was broken off.") from None
+        raise NotDone(400, "The request was broken off.") from None
     try:
         return schema.model_validate_json(bytes(content))
     except ValidationError as error:
-        raise Refused(400, f"This cannot be asked for ({first_problem(error)}).") from None
+        raise NotDone(400, f"This cannot be asked for ({first_problem(error)}).") from None
 
 
 async def in_thread(pool: Any, work: Callable[[], Value]) -> Value:

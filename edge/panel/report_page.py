@@ -7,7 +7,7 @@ from edge.panel.fragments import MODE_NAMES, duration
 from edge.records.audits import Purity
 from edge.records.entries import Entry
 from edge.records.period import show_time
-from edge.records.pieces import Recall
+from edge.records.pieces import PieceRecall
 from edge.records.report import FAULTS, ORDERED, ShiftReport
 from edge.verdict import Reason
 
@@ -50,7 +50,7 @@ def _facts(report: ShiftReport) -> dict[str, str]:
     return facts
 
 
-def share_in_interval(measured: Purity | Recall) -> tuple[str, str]:
+def share_in_interval(measured: Purity | PieceRecall) -> tuple[str, str]:
     """A share, and its 95 % interval, in words."""
     low, high = measured.interval
     return _percent(measured.share), f"{low:.1%} to {high:.1%}"

@@ -26,7 +26,7 @@ from edge.panel.items import (
     moment,
     percent,
 )
-from edge.panel.posted import Refused, in_thread, posted
+from edge.panel.posted import NotDone, in_thread, posted
 from edge.panel.quality import QualityAsked, quality, share_line
 from edge.panel.queues import AuditQueue, Queue, WaitingQueue
 from edge.panel.visitor import log_action, visitor_of
@@ -161,7 +161,7 @@ class Tabs:
             named = asked.item or asked.beside
             found = find_item(store, named) if named else None
             if named and found is None:
-                raise Refused(404, "There is no such item any more.")
+                raise NotDone(404, "There is no such item any more.")
             queue = self._chosen(store, asked)
             if asked.item is None:
                 found = queue.beside(found, asked.newer) or found
@@ -172,21 +172,21 @@ class Tabs:
             return WaitingQueue(store, asked.only_sample)
         audit = find_audit(self.audits_path, asked.audit)
         if audit is None:
-            raise Refused(404, "There is no such audit.")
+            raise NotDone(404, "There is no such audit.")
         return AuditQueue(store, audit)
 
     def answer(self, answered: Answered, user: str, now: float) -> dict[str, str]:
         """Store the answer of a user, and show the next item; after an undo, the item itself."""
         labels, _ = self.classes()
         if answered.label is not None and answered.label not in labels:
-            raise Refused(400, "The bundle has no such class; choose one of those on the page.")
+            raise NotDone(400, "The bundle has no such class; choose one of those on the page.")
         store = ReviewStore(self.store_path)
         with store:
             queue = self._chosen(store, answered)
             try:
                 self._write(store, answered, user, now)
             except BadInput as error:
-                raise Refused(409, f"Not done: {error}.") from None
+                raise NotDone(409, f"Not done: {error}.") from None
             found = find_item(store, answered.item)
             if answered.undo is None:
                 found = queue.beside(found)

@@ -13,13 +13,13 @@ from edge.operation import LONGEST_NAME
 from edge.panel import fragments
 from edge.panel.documents import problem_page, render
 from edge.panel.guard import ENTRIES, WITHDRAW
-from edge.panel.posted import Refused, in_thread, posted
+from edge.panel.posted import NotDone, in_thread, posted
 from edge.panel.report_page import entry_line, report_html
 from edge.panel.visitor import log_action, visitor_of
 from edge.records.entries import (
     ENTRIES_NAME,
+    EntryKind,
     Given,
-    Kind,
     add_entry,
     entries_in,
     withdraw_entry,
@@ -41,14 +41,14 @@ FORMS = {
     ".json": ("application/json", to_json),
 }
 KINDS = {
-    Kind.IN: "Weighed in, kg",
-    Kind.OUT: "Weighed out, kg",
-    Kind.CLASS: "Weighed of a class, kg",
-    Kind.COMMENT: "Comment",
+    EntryKind.IN: "Weighed in, kg",
+    EntryKind.OUT: "Weighed out, kg",
+    EntryKind.CLASS: "Weighed of a class, kg",
+    EntryKind.COMMENT: "Comment",
 }
 
 
-class Asked(Given):
+class EntryAsked(Given):
     """An entry as the page sends it.
 
     Attributes:
@@ -161,11 +161,11 @@ def _add_entries(app: Any, path: Path) -> None:
         try:
             part = await in_thread(None, work)
         except EwasteError as error:
-            raise Refused(400, str(error)) from None
+            raise NotDone(400, str(error)) from None
         log_action(visitor, f"changed the entries: {kind.__name__.lower()}")
         return {"entries": part}
 
-    def add(asked: Asked, user: str, now: float) -> None:
+    def add(asked: EntryAsked, user: str, now: float) -> None:
         at = parse_time(asked.at, "time") if asked.at else now
         add_entry(path, asked, at, user, now)
 
@@ -179,7 +179,7 @@ def _add_entries(app: Any, path: Path) -> None:
 
     @app.post(ENTRIES)
     async def enter(request: Request) -> dict[str, str]:
-        return await changed(request, Asked, add)
+        return await changed(request, EntryAsked, add)
 
     @app.post(WITHDRAW)
     async def take_back(request: Request) -> dict[str, str]:

@@ -33,7 +33,7 @@ FORM = Form(APPLICATION_ID, SCHEMA, "entries")
 COLUMNS = "number, at, kind, name, kg, comment, by"
 
 
-class Kind(str, Enum):
+class EntryKind(str, Enum):
     """What was entered. The value is what the file, the page, and the report hold."""
 
     IN = "weighed_in"
@@ -54,19 +54,19 @@ class Given(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kind: Kind
+    kind: EntryKind
     name: str = Field(default="", max_length=LONGEST)
     kg: float = Field(default=0.0, ge=0, le=MOST_KG, allow_inf_nan=False)
     comment: str = Field(default="", max_length=LONGEST_COMMENT)
 
     @model_validator(mode="after")
     def _check(self) -> "Given":
-        if self.kind is Kind.COMMENT:
+        if self.kind is EntryKind.COMMENT:
             if not self.comment.strip():
                 raise ValueError("a comment has no words")
         elif self.kg <= 0:
             raise ValueError("a weight must be above 0 kg")
-        if self.kind is Kind.CLASS and not self.name.strip():
+        if self.kind is EntryKind.CLASS and not self.name.strip():
             raise ValueError("name the class that was weighed")
         return self
 
@@ -84,7 +84,7 @@ class Entry:
 
     number: int
     at: float
-    kind: Kind
+    kind: EntryKind
     name: str
     kg: float
     comment: str

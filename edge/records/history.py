@@ -47,7 +47,7 @@ class Scale(str, Enum):
 
 
 @dataclass(frozen=True)
-class Tally:
+class PeriodTally:
     """What the items of an hour or a day come to.
 
     Attributes:
@@ -77,7 +77,7 @@ class Tally:
         return None
 
 
-NOTHING = Tally(0, 0, {}, {})
+NOTHING = PeriodTally(0, 0, {}, {})
 
 
 @dataclass(frozen=True)
@@ -92,11 +92,11 @@ class Bar:
 
     start: float
     end: float
-    tally: Tally
+    tally: PeriodTally
     complete: bool
 
 
-def tally_of(figures: Figures) -> Tally:
+def tally_of(figures: Figures) -> PeriodTally:
     """Count what the records of an hour come to."""
     labels: Counter[str] = Counter()
     for group in figures.groups:
@@ -104,7 +104,7 @@ def tally_of(figures: Figures) -> Tally:
     took_ms = figures.moments[:, 1]
     bounded = np.clip(took_ms[np.isfinite(took_ms)], LOWEST_MS, HIGHEST_MS)
     steps, counts = np.unique(np.rint(STEPS * np.log(bounded)).astype(int), return_counts=True)
-    return Tally(
+    return PeriodTally(
         items=sum(labels.values()),
         manual=sum(group.items for group in figures.groups if group.bin == MANUAL),
         per_label=_few(labels),
@@ -118,7 +118,7 @@ def _few(labels: Counter[str]) -> dict[str, int]:
     return {**few, OTHER: few.get(OTHER, 0) + rest} if rest else few
 
 
-def merged(tallies: Iterable[Tally]) -> Tally:
+def merged(tallies: Iterable[PeriodTally]) -> PeriodTally:
     """Sum up tallies."""
     labels: Counter[str] = Counter()
     latencies: Counter[int] = Counter()
@@ -127,7 +127,7 @@ def merged(tallies: Iterable[Tally]) -> Tally:
         items, manual = items + tally.items, manual + tally.manual
         labels.update(tally.per_label)
         latencies.update(tally.latencies)
-    return Tally(items, manual, _few(labels), latencies)
+    return PeriodTally(items, manual, _few(labels), latencies)
 
 
 def spans(scale: Scale, until: float) -> list[tuple[float, float]]:
@@ -159,7 +159,7 @@ class History:
         self._path, self._clock = path, clock
         self._lock = threading.Lock()
         self._file: tuple[int, int] | None = None
-        self._kept: dict[float, tuple[Tally, float]] = {}  # start of the hour -> valid until
+        self._kept: dict[float, tuple[PeriodTally, float]] = {}  # start of the hour -> valid until
         self._whole: dict[tuple[float, float], Bar] = {}
 
     def bars(self, bars: Sequence[tuple[float, float]], now: float) -> list[Bar]:

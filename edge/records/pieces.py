@@ -97,7 +97,7 @@ class Window:
 
 
 @dataclass(frozen=True)
-class Recall:
+class PieceRecall:
     """How many of the test pieces of a class were found, over all windows that were ended.
 
     Attributes:
@@ -123,13 +123,13 @@ class Recall:
         return mid_p(self.found, self.pieces)
 
 
-def recalls(windows: Sequence[Window]) -> list[Recall]:
+def recalls(windows: Sequence[Window]) -> list[PieceRecall]:
     """Sum up the windows that were ended, by class."""
-    sums: dict[str, Recall] = {}
+    sums: dict[str, PieceRecall] = {}
     for each in windows:
         if each.pieces is not None and each.found is not None:
-            before = sums.get(each.label, Recall(each.label, 0, 0, 0))
-            sums[each.label] = Recall(
+            before = sums.get(each.label, PieceRecall(each.label, 0, 0, 0))
+            sums[each.label] = PieceRecall(
                 each.label,
                 before.windows + 1,
                 before.pieces + each.pieces,

@@ -10,10 +10,10 @@ import numpy as np
 from edge.labels import MANUAL, UNKNOWN
 from edge.operation import Order
 from edge.records.audits import AuditResult
-from edge.records.entries import Entry, Kind
+from edge.records.entries import Entry, EntryKind
 from edge.records.period import Period
-from edge.records.pieces import Recall, Window, recalls
-from edge.records.store import Figures, Group
+from edge.records.pieces import PieceRecall, Window, recalls
+from edge.records.store import Figures, RecordGroup
 from edge.verdict import Reason
 
 GAP_S = 300.0
@@ -32,7 +32,7 @@ ORDERED = (Reason.PAUSED, Reason.ALL_MANUAL)
 
 
 @dataclass(frozen=True)
-class Share:
+class Occurrence:
     """What a class, a bin, a reason, or a bundle had of the items.
 
     Attributes:
@@ -102,8 +102,8 @@ class ShiftReport:
     items: int
     late: int
     counts: Mapping[tuple[str, str], int]
-    reasons: Mapping[str, Share]
-    bundles: Mapping[str, Share]
+    reasons: Mapping[str, Occurrence]
+    bundles: Mapping[str, Occurrence]
     p50_ms: float
     p99_ms: float
     measured: int
@@ -118,7 +118,7 @@ class ShiftReport:
     windows: tuple[Window, ...] = ()
 
     @property
-    def recalls(self) -> list[Recall]:
+    def recalls(self) -> list[PieceRecall]:
         """What the test pieces of each class come to."""
         return recalls(self.windows)
 
@@ -203,7 +203,7 @@ def make_report(
         gap_count=len(gaps),
         gap_s=sum(gap.seconds for gap in gaps),
         weighed=_weighed(entries),
-        comments=tuple(entry for entry in entries if entry.kind is Kind.COMMENT),
+        comments=tuple(entry for entry in entries if entry.kind is EntryKind.COMMENT),
         order=order if order and order.by and period.start <= order.at < period.end else None,
         audits=tuple(audits),
         windows=tuple(windows),
@@ -217,20 +217,20 @@ def _gaps(times: np.ndarray, period: Period) -> list[Gap]:
     return [Gap(float(edges[start]), float(edges[start + 1])) for start in starts]
 
 
-def _counts(groups: Sequence[Group]) -> dict[tuple[str, str], int]:
+def _counts(groups: Sequence[RecordGroup]) -> dict[tuple[str, str], int]:
     counts: Counter[tuple[str, str]] = Counter()
     for group in groups:
         counts[group.label, group.bin] += group.items
     return dict(sorted(counts.items()))
 
 
-def _shares(groups: Sequence[Group], field: str) -> dict[str, Share]:
+def _shares(groups: Sequence[RecordGroup], field: str) -> dict[str, Occurrence]:
     """Sum up groups by one of their fields, in order of the first item."""
-    found: dict[str, Share] = {}
+    found: dict[str, Occurrence] = {}
     for group in groups:
         name = getattr(group, field)
-        before = found.get(name, Share(0, group.first_at, group.last_at))
-        found[name] = Share(
+        before = found.get(name, Occurrence(0, group.first_at, group.last_at))
+        found[name] = Occurrence(
             before.items + group.items,
             min(before.first_at, group.first_at),
             max(before.last_at, group.last_at),
@@ -239,7 +239,12 @@ def _shares(groups: Sequence[Group], field: str) -> dict[str, Share]:
 
 
 def _weighed(entries: Sequence[Entry]) -> Weighed:
-    sums: dict[Kind, dict[str, float]] = {kind: defaultdict(float) for kind in Kind}
+    sums: dict[EntryKind, dict[str, float]] = {kind: defaultdict(float) for kind in EntryKind}
     for entry in entries:
         sums[entry.kind][entry.name] += entry.kg
-    return Weighed(*(dict(sorted(sums[kind].items())) for kind in (Kind.IN, Kind.OUT, Kind.CLASS)))
+    return Weighed(
+        *(
+            dict(sorted(sums[kind].items()))
+            for kind in (EntryKind.IN, EntryKind.OUT, EntryKind.CLASS)
+        )
+    )

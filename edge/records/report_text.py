@@ -9,7 +9,7 @@ from typing import Any
 from edge.operation import Order
 from edge.records.audits import AuditResult, Purity
 from edge.records.export import write_rows
-from edge.records.pieces import Recall, Window
+from edge.records.pieces import PieceRecall, Window
 from edge.records.report import FAULTS, ORDERED, ShiftReport
 
 CSV_COLUMNS = ("part", "name", "bin", "value", "unit")
@@ -89,7 +89,7 @@ def _window(window: Window) -> dict[str, Any]:
     return {**kept, **counts, "found": window.found}
 
 
-def _recall(recall: Recall) -> dict[str, Any]:
+def _recall(recall: PieceRecall) -> dict[str, Any]:
     low, high = recall.interval
     return {**vars(recall), "recall": recall.share, "recall_low": low, "recall_high": high}
 

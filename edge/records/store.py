@@ -164,7 +164,7 @@ STORED_AS: dict[type, tuple[type, ...]] = {
 }
 
 
-class Group(NamedTuple):
+class RecordGroup(NamedTuple):
     """Items of a period that share what is named here, and when the first and last was decided."""
 
     label: str
@@ -187,12 +187,12 @@ class Figures:
             not measured. At most as many as were asked for.
     """
 
-    groups: tuple[Group, ...]
+    groups: tuple[RecordGroup, ...]
     moments: np.ndarray
 
 
 GROUPED = f"""
-SELECT {", ".join(Group._fields[:5])}, COUNT(*), MIN(decided_at), MAX(decided_at) FROM items
+SELECT {", ".join(RecordGroup._fields[:5])}, COUNT(*), MIN(decided_at), MAX(decided_at) FROM items
 WHERE decided_at >= ? AND decided_at < ? GROUP BY 1, 2, 3, 4, 5 LIMIT ?
 """
 MOMENTS = """
@@ -795,7 +795,7 @@ class Store:
             self._database.execute("BEGIN")
             try:
                 limit = (start, end, MOST_GROUPS + 1)
-                groups = [Group(*row) for row in self._database.execute(GROUPED, limit)]
+                groups = [RecordGroup(*row) for row in self._database.execute(GROUPED, limit)]
                 cursor = self._database.execute(MOMENTS, (start, end, most))
                 while rows := cursor.fetchmany(10 * BATCH):
                     for at, took_ms in rows:

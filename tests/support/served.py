@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -14,6 +16,8 @@ from typing import Any
 
 from edge.panel import app as panel
 from edge.panel.guard import Access
+
+ROOT = Path(__file__).parents[2]
 
 
 @contextmanager
@@ -37,6 +41,26 @@ def served(app: Any) -> Iterator[str]:
             if before is not None:
                 os.environ["GRADIO_TEMP_DIR"] = before
             assert not thread.is_alive()
+
+
+@contextmanager
+def killed_page(state: Path, bundle: Path, temporary: Path) -> Iterator[str]:
+    """Within: the page in a process of its own; the value is its address. Then it is killed."""
+    options = ["--state", str(state), "--bundle", str(bundle), "--port", "0"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "edge.panel", *options],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(temporary)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    try:
+        yield process.stdout.readline().split()[1]
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
 
 
 class Panel:
@@ -90,6 +114,12 @@ def open_tab(page: Any, name: str) -> None:
         page.get_by_label("More tabs").click()
         tab = page.locator(".overflow-dropdown button", has_text=name)
     tab.click()
+
+
+def keep_picture(page: Any, name: str) -> None:
+    """Keep a screenshot where somebody asks for it."""
+    if folder := os.environ.get("EWASTE_SCREENSHOTS"):
+        page.screenshot(path=str(Path(folder) / f"{name}.png"), full_page=True)
 
 
 def _asked(request: urllib.request.Request, patience: float) -> tuple[int, dict[str, str], bytes]:

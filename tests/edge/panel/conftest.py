@@ -1,8 +1,9 @@
 """Bundles without a real model, and records, for the tests of the panel."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,7 @@ from edge.records.store import ItemRecord
 from edge.verdict import Reason
 from tests.support.bundles import plain_manifest, plain_verdict
 
+CHROMIUM = Path("/usr/bin/chromium")
 LABELS = ("Battery", "Mouse", "<b>odd</b> & so on")
 
 
@@ -80,3 +82,15 @@ def make_bundle() -> Callable[..., Bundle]:
 @pytest.fixture(scope="session")
 def make_record() -> Callable[..., ItemRecord]:
     return record_of
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Chromium; where it is missing, the test skips."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    if not CHROMIUM.exists():
+        pytest.skip(f"no chromium at {CHROMIUM}")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
+        yield browser
+        browser.close()

@@ -26,7 +26,6 @@ from edge.panel.users import Role, configured_user
 from edge.panel.visitor import Visitor
 
 ROOT = Path(__file__).parents[3]
-CHROMIUM = Path("/usr/bin/chromium")
 ITEMS = "[data-figure=items] strong"
 
 
@@ -113,17 +112,6 @@ def page(tmp_path_factory):
     yield port_of(process)
     process.stdin.close()
     assert process.wait(15) == 0
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api")
-    if not CHROMIUM.exists():
-        pytest.skip(f"no chromium at {CHROMIUM}")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 class QuietServer(http.server.ThreadingHTTPServer):

@@ -3,10 +3,6 @@
 import csv
 import io
 import json
-import os
-import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -23,11 +19,10 @@ from edge.records.pieces import windows_in
 from edge.records.reviews import ReviewStore
 from edge.records.store import RECORDS_NAME, Store
 from edge.verdict import Reason
-from tests.support.served import get, open_tab, post_json, served
+from tests.support.served import get, keep_picture, killed_page, open_tab, post_json, served
 from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
-CHROMIUM = Path("/usr/bin/chromium")
 DRAWN = cv2.imencode(".jpg", np.full((48, 64, 3), 120, np.uint8))[1].tobytes()
 SIZES = ((1280, 800), (1024, 600), (390, 844))
 HOSTILE = '"><script>document.title="owned"</script>'
@@ -217,43 +212,13 @@ def test_markup_is_shown_as_text_and_a_damaged_file_is_one_line(page, make_recor
 
 def test_a_window_survives_a_kill_of_the_page(page, bundle, tmp_path, make_record):
     url, state = page
-    options = ["--state", str(state), "--bundle", str(bundle.path), "--port", "0"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "edge.panel", *options],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)},
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        other = process.stdout.readline().split()[1]
+    with killed_page(state, bundle.path, tmp_path) as other:
         assert post_json(f"{other}/pieces/begin", {"label": "Battery", "pieces": 3})[0] == 200
-    finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        process.stdout.close()
     appended(state, make_record, ["hazardous"] * 3)
     answer = post_json(f"{url}audit", {})[1]
     assert "3 items recorded: 3 to hazardous" in answer["audit"]
     assert post_json(f"{url}pieces/end", {"number": 1, "pieces": 3})[0] == 200
     assert [each.found for each in windows_of(state)] == [3]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api")
-    if not CHROMIUM.exists():
-        pytest.skip(f"no chromium at {CHROMIUM}")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-def picture(tab, name: str) -> None:
-    """Keep a screenshot where somebody asks for it."""
-    if folder := os.environ.get("EWASTE_SCREENSHOTS"):
-        tab.screenshot(path=str(Path(folder) / f"{name}.png"), full_page=True)
 
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
@@ -268,13 +233,13 @@ def test_a_person_draws_judges_by_keys_and_sends_pieces(page, browser, make_reco
         tab.fill("#audit [name=count]", "4")
         tab.press("#audit [name=count]", "Enter")
         tab.wait_for_selector("#audit [data-judge]")
-        picture(tab, f"audit-{size[0]}")
+        keep_picture(tab, f"audit-{size[0]}")
         for control in tab.locator("#audit :is(select, button, input:not([type=hidden]))").all():
             box = control.bounding_box()
             assert box["height"] >= 48 and box["x"] + box["width"] <= size[0]
         tab.click("#audit [data-judge]")
         tab.wait_for_selector("#review [data-audit='1']")
-        picture(tab, f"audit-review-{size[0]}")
+        keep_picture(tab, f"audit-review-{size[0]}")
         (audit,) = audits_of(state)
         shown = "#review .review"
         for number, each in enumerate(audit.drawn):
@@ -299,16 +264,16 @@ def test_a_person_draws_judges_by_keys_and_sends_pieces(page, browser, make_reco
         tab.wait_for_selector("[data-counts]")
         tab.get_by_role("button", name="Look again").click()
         tab.wait_for_selector("text=6 items recorded: 5 to hazardous")
-        picture(tab, f"pieces-{size[0]}")
+        keep_picture(tab, f"pieces-{size[0]}")
         tab.get_by_role("button", name="End and count").click()
         tab.wait_for_selector("#audit .recall")
         assert "5 of 6 pieces" in tab.inner_text("#audit .recall")
         assert tab.evaluate("document.documentElement.scrollWidth") <= size[0]
-        picture(tab, f"recall-{size[0]}")
+        keep_picture(tab, f"recall-{size[0]}")
         tab.goto(f"{url}report.html?from={local(time.time() - 30_000)}")
         assert "100.0%" in tab.inner_text(".purities") and "5" in tab.inner_text("#recalls")
         assert tab.evaluate("document.documentElement.scrollWidth") <= size[0]
-        picture(tab, f"report-{size[0]}")
+        keep_picture(tab, f"report-{size[0]}")
         tab.emulate_media(media="print")
         tab.set_viewport_size({"width": 680, "height": 900})  # 180 mm, what A4 leaves
         tables = "Math.max(...[...document.querySelectorAll('table')].map(t => t.scrollWidth))"

@@ -29,7 +29,6 @@ from tests.support.served import Panel
 from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
-CHROMIUM = Path("/usr/bin/chromium")
 PASSWORDS = {"anna": "green tea", "vera": "black tea", "otto": "white tea <b>"}
 ROLES = {"anna": Role.OPERATOR, "vera": Role.VIEWER, "otto": Role.ADMIN}
 ADDRESSES = itertools.count(1)
@@ -342,17 +341,6 @@ def test_a_damaged_file_at_the_start_serves_one_line(tmp_path):
         process.wait(20)
     complaints = process.stderr.read().splitlines()
     assert sum("users.json: damaged" in line for line in complaints) == 1, complaints
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api")
-    if not CHROMIUM.exists():
-        pytest.skip(f"no chromium at {CHROMIUM}")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.mark.parametrize("screen", SCREENS)

@@ -16,13 +16,13 @@ from edge.panel.plots import (
     nice_top,
     share_plot,
 )
-from edge.records.history import NOTHING, Bar, Scale, Tally, spans
+from edge.records.history import NOTHING, Bar, PeriodTally, Scale, spans
 
 HOSTILE = '</title><script>alert("1")</script>'
-TALLY = Tally(12, 3, {"Battery": 5, HOSTILE: 4, "unknown": 3}, {90: 6, 150: 6})
+TALLY = PeriodTally(12, 3, {"Battery": 5, HOSTILE: 4, "unknown": 3}, {90: 6, 150: 6})
 
 
-def bars(*tallies: Tally) -> list[Bar]:
+def bars(*tallies: PeriodTally) -> list[Bar]:
     times = spans(Scale.HOUR, 1_795_932_000.0)[: len(tallies)]
     return [Bar(*time, tally, True) for time, tally in zip(times, tallies, strict=True)]
 
@@ -53,7 +53,7 @@ def test_a_gap_in_the_values_is_one_in_the_curve():
     )
 )
 def test_every_shape_lies_within_the_drawing(counts):
-    tallies = [Tally(sum(each.values()), 0, each, {0: 1}) for each in counts]
+    tallies = [PeriodTally(sum(each.values()), 0, each, {0: 1}) for each in counts]
     plot = class_plot(bars(*tallies), Scale.HOUR)
     for box in plot.boxes:
         assert box.x >= 0 and box.x + box.width <= WIDTH

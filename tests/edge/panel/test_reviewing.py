@@ -1,10 +1,6 @@
 """The tabs "Items", "Review", and "Quality", over HTTP and in a real browser."""
 
-import os
-import signal
 import sqlite3
-import subprocess
-import sys
 import urllib.request
 from contextlib import closing
 from pathlib import Path
@@ -19,10 +15,9 @@ from edge.records.review import SAMPLE
 from edge.records.reviews import history
 from edge.records.store import Store
 from edge.verdict import Reason
-from tests.support.served import Panel, open_tab, post_json
+from tests.support.served import Panel, killed_page, open_tab, post_json
 
 ROOT = Path(__file__).parents[3]
-CHROMIUM = Path("/usr/bin/chromium")
 EVIL = '<img src=x onerror="window.hacked=1">\'&'
 ODD_LABEL = "<b>odd</b> & so on"
 ODD_ID = "run 1/7?#ü\"'<i>"
@@ -51,17 +46,6 @@ def filled(server, make_record):
         odd = {"label": "unknown", "top_label": ODD_LABEL, "bin": EVIL[:90], "review": "unsure"}
         store.append([make_record(ODD_ID, **{**waiting, **odd}, detail=EVIL, reason=Reason.UNSURE)])
     return server
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api")
-    if not CHROMIUM.exists():
-        pytest.skip(f"no chromium at {CHROMIUM}")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -357,22 +341,9 @@ def test_a_file_that_is_not_as_it_should_be_is_one_line(filled, monkeypatch, kin
 
 
 def test_a_review_survives_a_kill_of_the_page(filled, tmp_path, bundle):
-    options = ["--state", str(filled.state), "--bundle", str(bundle.path), "--port", "0"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "edge.panel", *options],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)},
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        url = process.stdout.readline().split()[1]
+    with killed_page(filled.state, bundle.path, tmp_path) as url:
         status, _ = post_json(f"{url}/review", {"item": "w-5", "no_class": "several_items"})
         assert status == 200
-    finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        process.stdout.close()
     assert answers(filled.path) == {"w-5": ("", "several_items")}
     status, answer = filled.post("queue", {"item": "w-5"})
     assert status == 200 and "Several items" in answer["review"]

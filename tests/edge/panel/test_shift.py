@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import os
 import re
 import sqlite3
 import time
@@ -17,10 +16,9 @@ from edge.panel import app as panel
 from edge.records.entries import ENTRIES_NAME
 from edge.records.store import Store
 from edge.status import Status, write_status
-from tests.support.served import get, open_tab, post, served
+from tests.support.served import get, keep_picture, open_tab, post, served
 from tests.support.waiting import wait_until
 
-CHROMIUM = Path("/usr/bin/chromium")
 SIZES = ((1280, 800), (1024, 600), (390, 844))
 HOSTILE = '"><script>document.title="owned"</script>'
 BINS = ("boards", "manual", "hazardous", HOSTILE)
@@ -164,23 +162,6 @@ def test_what_is_no_entry_is_refused(page, no_entries, kind):
     assert not no_entries.exists()
 
 
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api")
-    if not CHROMIUM.exists():
-        pytest.skip(f"no chromium at {CHROMIUM}")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-def picture(tab, name: str) -> None:
-    """Keep a screenshot where somebody asks for it."""
-    if folder := os.environ.get("EWASTE_SCREENSHOTS"):
-        tab.screenshot(path=str(Path(folder) / f"{name}.png"), full_page=True)
-
-
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 def test_history_and_report_fit_the_screen_and_take_an_entry(page, browser, no_entries, size):
     url, _ = page
@@ -210,12 +191,12 @@ def test_history_and_report_fit_the_screen_and_take_an_entry(page, browser, no_e
         report = opened.value
         report.wait_for_selector("#counts")
         assert report.evaluate(widest) <= size[0] and report.title() == "Shift report"
-        picture(report, f"report-{size[0]}")
+        keep_picture(report, f"report-{size[0]}")
         report.close()
-        picture(tab, f"history-{size[0]}")
+        keep_picture(tab, f"history-{size[0]}")
         tab.goto(f"{url}history.html?by=hour")
         assert tab.evaluate(widest) <= size[0] and tab.title() == "History"
-        picture(tab, f"hours-{size[0]}")
+        keep_picture(tab, f"hours-{size[0]}")
         assert problems == []
     finally:
         tab.close()

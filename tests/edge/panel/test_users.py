@@ -16,7 +16,7 @@ from edge.config import PanelConfig
 from edge.errors import BadInput
 from edge.panel.accounts import LOOK_SECONDS, Accounts, accounts_of, require_account
 from edge.panel.door import Door
-from edge.panel.posted import Refused
+from edge.panel.posted import NotDone
 from edge.panel.users import (
     MOST_USERS,
     Role,
@@ -255,7 +255,7 @@ def test_an_unknown_name_costs_a_hash_too_and_one_hash_is_made_at_a_time(tmp_pat
         )
 
     answers = asyncio.run(attempts())
-    assert all(isinstance(each, Refused) and each.status == 401 for each in answers)
+    assert all(isinstance(each, NotDone) and each.status == 401 for each in answers)
     assert len({str(each) for each in answers}) == 1
     assert len(hashed) == 8 and most == [1]
     assert all(thread.startswith("scrypt") for _, thread in hashed)

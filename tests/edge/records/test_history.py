@@ -22,7 +22,7 @@ from edge.records.history import (
     spans,
     tally_of,
 )
-from edge.records.store import RECORDS_NAME, Figures, Group, Store
+from edge.records.store import RECORDS_NAME, Figures, RecordGroup, Store
 from tests.support.records import RECORD
 
 NOW = 1_795_932_000.0 + 1800
@@ -122,7 +122,9 @@ def test_what_is_not_counted_in_time_is_counted_later_and_kept(tmp_path):
 
 
 def test_records_of_odd_values_are_counted():
-    groups = tuple(Group(f"class {n}", "b", "sorted", 0, "1f", 1, 0.0, 0.0) for n in range(500))
+    groups = tuple(
+        RecordGroup(f"class {n}", "b", "sorted", 0, "1f", 1, 0.0, 0.0) for n in range(500)
+    )
     moments = np.column_stack((np.zeros(5), [math.nan, math.inf, -1.0, 1e300, 20.0]))
     tally = tally_of(Figures(groups, moments))
     assert tally.items == 500 and len(tally.per_label) == MOST_LABELS + 1

@@ -17,7 +17,7 @@ from edge.records.audits import AUDITS_NAME
 from edge.records.period import Period
 from edge.records.pieces import (
     Counts,
-    Recall,
+    PieceRecall,
     begin_window,
     cancel_window,
     count_items,
@@ -145,9 +145,11 @@ def test_windows_of_a_shift_are_summed_by_class(path):
         begin(path, label, pieces, at)
         end_window(path, open_window(path), Counts(*went), pieces=pieces, by="Anna", now=at + 50)
     found = recalls(windows_in(path, SHIFT))
-    assert found == [Recall("Battery", 2, 50, 49), Recall("PCB", 1, 10, 10)]
+    assert found == [PieceRecall("Battery", 2, 50, 49), PieceRecall("PCB", 1, 10, 10)]
     assert found[0].interval == mid_p(49, 50) and found[0].share == 0.98
-    assert recalls(windows_in(path, Period(START + 50, START + 150))) == [Recall("PCB", 1, 10, 10)]
+    assert recalls(windows_in(path, Period(START + 50, START + 150))) == [
+        PieceRecall("PCB", 1, 10, 10)
+    ]
 
 
 HOSTILE = {
@@ -178,7 +180,9 @@ def covered(recall: float, shifts: int, seed: int) -> float:
     for _ in range(shifts):
         pieces = chance.integers(10, 51, int(chance.integers(1, 7)))
         found = chance.binomial(pieces, recall)
-        low, high = Recall("Battery", len(pieces), int(pieces.sum()), int(found.sum())).interval
+        low, high = PieceRecall(
+            "Battery", len(pieces), int(pieces.sum()), int(found.sum())
+        ).interval
         covers += low <= recall <= high
     return covers / shifts
 

@@ -22,8 +22,8 @@ from edge.errors import BadInput, EwasteError
 from edge.operation import Mode, Order
 from edge.records.entries import (
     ENTRIES_NAME,
+    EntryKind,
     Given,
-    Kind,
     add_entry,
     entries_in,
     withdraw_entry,
@@ -32,7 +32,7 @@ from edge.records.period import Period, parse_period, parse_time
 from edge.records.report import MOST_GAPS, make_report
 from edge.records.report_text import to_csv, to_json
 from edge.records.shift import read_report
-from edge.records.store import RECORDS_NAME, Figures, Group, Store
+from edge.records.store import RECORDS_NAME, Figures, RecordGroup, Store
 from edge.verdict import Reason
 from tests.support.records import RECORD
 
@@ -105,7 +105,7 @@ def test_the_sums_of_a_report_are_those_of_sql(records):
 def figures(minutes: list[float]) -> Figures:
     """Figures of items that were decided in these minutes of the shift, each in so many ms."""
     times = [START + 60 * minute for minute in minutes]
-    group = Group("PCB", "boards", "sorted", 0, "sha256:1f", len(times), times[0], times[-1])
+    group = RecordGroup("PCB", "boards", "sorted", 0, "sha256:1f", len(times), times[0], times[-1])
     return Figures((group,), np.column_stack((times, minutes)))
 
 
@@ -148,15 +148,15 @@ def test_entries_by_hand_are_kept_summed_and_withdrawn(tmp_path):
     path = tmp_path / ENTRIES_NAME
     assert entries_in(path, SHIFT) == [] and not path.exists()
     for kind, name, kg in (
-        (Kind.IN, "hazardous", 10),
-        (Kind.IN, "hazardous", 2.5),
-        (Kind.OUT, "hazardous", 5),
-        (Kind.CLASS, HOSTILE, 3),
+        (EntryKind.IN, "hazardous", 10),
+        (EntryKind.IN, "hazardous", 2.5),
+        (EntryKind.OUT, "hazardous", 5),
+        (EntryKind.CLASS, HOSTILE, 3),
     ):
         add_entry(path, Given(kind=kind, name=name, kg=kg), START + 1, "Anna", START)
-    wrong = add_entry(path, Given(kind=Kind.OUT, name="boards", kg=99), START, "Anna", START)
-    add_entry(path, Given(kind=Kind.OUT, name="late", kg=1), SHIFT.end, "Anna", START)
-    add_entry(path, Given(kind=Kind.COMMENT, comment="oil on the belt"), START, "Bert", START)
+    wrong = add_entry(path, Given(kind=EntryKind.OUT, name="boards", kg=99), START, "Anna", START)
+    add_entry(path, Given(kind=EntryKind.OUT, name="late", kg=1), SHIFT.end, "Anna", START)
+    add_entry(path, Given(kind=EntryKind.COMMENT, comment="oil on the belt"), START, "Bert", START)
     assert withdraw_entry(path, wrong, "Bert", START)
     assert not withdraw_entry(path, wrong, "Bert", START) and not withdraw_entry(path, 99, "", 0)
     report = make_report(SHIFT, NOTHING, entries_in(path, SHIFT))
@@ -203,7 +203,7 @@ def test_a_file_that_is_not_of_entries_is_left_alone(tmp_path):
                 database.executescript("CREATE TABLE mine (a); INSERT INTO mine VALUES (1);")
         before = path.read_bytes()
         with pytest.raises(EwasteError, match=ENTRIES_NAME) as caught:
-            add_entry(path, Given(kind=Kind.IN, kg=1), START, "Anna", START)
+            add_entry(path, Given(kind=EntryKind.IN, kg=1), START, "Anna", START)
         assert "\n" not in str(caught.value) and path.read_bytes() == before
         with pytest.raises(EwasteError):
             entries_in(path, SHIFT)
