@@ -20,6 +20,7 @@ from train.evaluation.calibrate import (
     QUANTIZATION_MARGIN,
     LabeledAnswers,
     calibrate_run,
+    calibrated_loss,
     find_hazards,
     fit_hazard_threshold,
     fit_temperature,
@@ -56,6 +57,15 @@ def test_the_temperature_that_was_put_in_is_found(temperature):
     views = drawn_answers(0, 6000, temperature)
     found = fit_temperature(views.answers.logits, views.classes)
     assert found == pytest.approx(temperature, rel=0.06)
+
+
+def test_loss_does_not_depend_on_how_sure_a_model_is():
+    views = drawn_answers(0, 600)
+    logits, classes = views.answers.logits, views.classes
+    loss = calibrated_loss(logits, classes)
+    assert calibrated_loss(3 * logits, classes) == pytest.approx(loss, abs=1e-5)
+    at = softmax(logits, fit_temperature(logits, classes))[np.arange(len(classes)), classes]
+    assert loss == pytest.approx(-np.log(at).mean())
 
 
 def leaks(views: LabeledAnswers, level: float) -> np.ndarray:

@@ -208,13 +208,28 @@ def fit_temperature(logits: np.ndarray, classes: np.ndarray) -> float:
 
     Source: Guo, Pleiss, Sun, Weinberger, "On calibration of modern neural networks", ICML 2017.
     """
-    chosen = np.arange(len(classes)), classes
-
-    def loss(logarithm: float) -> float:
-        return -float(np.log(np.maximum(softmax(logits, np.exp(logarithm))[chosen], 1e-12)).mean())
-
     bounds = float(np.log(0.05)), float(np.log(20))
-    return float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x))
+    found = minimize_scalar(
+        lambda logarithm: _log_loss(logits, classes, np.exp(logarithm)),
+        bounds=bounds,
+        method="bounded",
+    )
+    return float(np.exp(found.x))
+
+
+def calibrated_loss(logits: np.ndarray, classes: np.ndarray) -> float:
+    """The mean log loss at the temperature where it is least, nats.
+
+    Args:
+        logits: float [n, classes].
+        classes: int [n], the truth.
+    """
+    return _log_loss(logits, classes, fit_temperature(logits, classes))
+
+
+def _log_loss(logits: np.ndarray, classes: np.ndarray, temperature: float) -> float:
+    likely = softmax(logits, temperature)[np.arange(len(classes)), classes]
+    return -float(np.log(np.maximum(likely, 1e-12)).mean())
 
 
 def fit_hazard_threshold(

@@ -70,7 +70,7 @@ def cross_validate(
         keras.utils.set_random_seed(recipe.seed)
         network = build()
         learned = np.concatenate([train, np.intersect1d(others, material.train)])
-        part = replace(material, train=learned, val=val, augmented=everything, plain=everything)
+        part = replace(material, train=learned, val=val, augmented=everything, judged=everything)
         history, _ = fit(
             network, part, recipe=recipe, out=out / f"fold-{number + 1}", on_step=on_step
         )

@@ -18,6 +18,7 @@ from edge.files import write_whole
 from edge.inference.preprocess import float_input
 from train.augmentation.augment import Augmenter
 from train.data.balance import balanced_indices
+from train.evaluation.calibrate import calibrated_loss
 from train.learning.checkpoint import load_checkpoint, save_checkpoint
 from train.learning.convolution import quicken_gradients
 from train.learning.distribute import Replicas, TrainingWorker
@@ -52,7 +53,7 @@ UNLABELED, NEGATIVE = -1, -2
 
 IMBALANCE, WEIGHT_CAP = 1.5, 10.0
 VALIDATION_BATCH = 32
-TEACHER_CACHE, PLAIN = "teacher", "plain"
+TEACHER_CACHE, VAL = "teacher", "val"
 MOST_AT_START, MOST_AT_END = 6000, 16000
 """Views by which the head is fitted before and after the training, at most."""
 MEAN_SAMPLE = 256
@@ -73,8 +74,9 @@ class Material:
         train, val: int, which of the photos to train on and to choose the best epoch by.
         augmenter: makes the augmented views of a photo.
         cache: folder for the features; those that lie there already are used.
-        augmented, plain: int, the photos whose augmented views are cached, and those cached as they
-            are: all of `train` and of `val`, or more, where several trainings share the cache.
+        augmented, judged: int, the photos whose augmented views are cached to train on, and those
+            cached to judge by: all of `train` and of `val`, or more, where several trainings share
+            the cache.
         worker: who makes the features; several workers share them out among themselves.
         teacher: whose embedding of each view is learned besides the labels; None: no one's.
     """
@@ -85,7 +87,7 @@ class Material:
     augmenter: Augmenter
     cache: Path
     augmented: np.ndarray
-    plain: np.ndarray
+    judged: np.ndarray
     worker: TrainingWorker = field(default_factory=TrainingWorker)
     teacher: Teacher | None = None
 
@@ -97,12 +99,14 @@ class _Sources:
     Attributes:
         take: the inputs of photos.
         teach: the teacher's embeddings of the same views; None without a teacher.
-        validation: inputs and classes of the validation photos.
+        validation: inputs of the validation photos, once as they are and once as an augmented view.
+        classes: of the validation photos.
     """
 
     take: Take
     teach: Take | None
     validation: tuple[np.ndarray, np.ndarray]
+    classes: np.ndarray
 
 
 def class_weights(classes: np.ndarray) -> dict[int, float] | None:
@@ -239,7 +243,9 @@ def fit(
                 _write_history(out, state["history"], writer)
                 save_checkpoint(out / CHECKPOINT, trainer.arrays(), state)
         trainer.leave_at_best()
-        if phase.boundary and HEAD in network.new_layers:
+        # A regression knows no negatives: it would forget that the network is unsure of them.
+        negatives = np.any(material.classes[material.train] == NEGATIVE)
+        if phase.boundary and HEAD in network.new_layers and not negatives:
             _refit_head(network, trainer, take=sources.take, material=material, recipe=recipe)
         state = {**state, "phase": number + 1, "epoch": 0}
     return state["history"], _seconds(state)
@@ -311,7 +317,7 @@ def _regressed_head(
     embed = keras.Model(first, network.model.get_layer("embedding").output)
     labeled = material.train[material.classes[material.train] >= 0]
     labeled = labeled[balanced_indices(material.classes[labeled], most)]
-    views = max(1, min(recipe.views + 1, most // len(labeled)))
+    views = max(1, min(recipe.views, most // len(labeled)))
     embeddings = [
         np.asarray(embed.predict_on_batch(take(labeled[start : start + 64], view)))
         for view in range(views)
@@ -408,17 +414,23 @@ class _Trainer:
         return self._replicas.agreed(figures) if self._replicas else figures
 
     def judge(self) -> tuple[float, float]:
-        """Loss and accuracy of the weights as they are on the validation photos."""
-        inputs, classes = self._sources.validation
-        probabilities = np.concatenate(
-            [
-                np.asarray(self.part.predict_on_batch(inputs[start : start + VALIDATION_BATCH]))
-                for start in range(0, len(classes), VALIDATION_BATCH)
-            ]
-        )
-        likely = probabilities[np.arange(len(classes)), classes]
-        loss = -np.log(np.maximum(likely, 1e-7)).mean()
-        return float(loss), float((probabilities.argmax(axis=1) == classes).mean())
+        """Loss of the weights as they are on the validation photos, and accuracy.
+
+        The loss, by which the best epoch is chosen, is that over the photos as they are and over an
+        augmented view of each: a network that reads the background has a small one on the first.
+        It is taken at the best temperature, since smoothed labels and negatives make a network less
+        sure than it is right, and `train.evaluation.calibrate` mends that afterwards. The accuracy
+        is that over the photos as they are.
+        """
+        classes = self._sources.classes
+        answers = [
+            np.asarray(self.part.predict_on_batch(inputs[start : start + VALIDATION_BATCH]))
+            for inputs in self._sources.validation
+            for start in range(0, len(classes), VALIDATION_BATCH)
+        ]
+        logits = np.log(np.maximum(np.concatenate(answers), 1e-7))
+        loss = calibrated_loss(logits, np.tile(classes, 2))
+        return loss, float((logits[: len(classes)].argmax(axis=1) == classes).mean())
 
     def keep_best(self) -> None:
         """Take the averaged weights of this epoch for the best."""
@@ -515,14 +527,17 @@ def _sources(
 ) -> _Sources:
     classes = material.classes[material.val]
     if phase.boundary is None:
-        pixels = np.stack([material.augmenter(int(photo), 0) for photo in material.val])
+        pixels = views_of(material.augmenter, material.val, 0)
         teach = _embedded_as_needed(material) if material.teacher else None
-        return _Sources(from_photos(material.augmenter), teach, (float_input(pixels), classes))
+        views = float_input(views_of(material.augmenter, material.val, 1))
+        return _Sources(
+            from_photos(material.augmenter), teach, (float_input(pixels), views), classes
+        )
     boundary = phase.boundary
     frozen = features_of(before_boundary(network.model, boundary))
     makers = 2 if material.teacher else 1
-    views = recipe.views + 1  # the photo as it is, too
-    total = len(material.plain) + makers * views * len(material.augmented)
+    views = recipe.views
+    total = 2 * len(material.judged) + makers * views * len(material.augmented)
     done = 0
 
     def on_step_of_all(count: int) -> None:
@@ -547,10 +562,11 @@ def _sources(
         # Each worker begins at another view, and finds those of the others when it comes to them.
         first = views * material.worker.rank // material.worker.count
         turns = [(first + turn) % views for turn in range(views)]
-        caches = {view: cached(compute, name, material.augmented, view) for view in turns}
+        caches = {view: cached(compute, name, material.augmented, view + 1) for view in turns}
         return [caches[view] for view in sorted(caches)]
 
-    plain = from_cache([cached(frozen, f"{boundary}-{PLAIN}", material.plain, 0)], material.plain)
+    of_val = [cached(frozen, f"{boundary}-{VAL}", material.judged, view) for view in (0, 1)]
+    validation = from_cache(of_val, material.judged)
     teach = None
     if material.teacher:
         embedded = of_all_views(material.teacher.embed, TEACHER_CACHE)
@@ -558,7 +574,8 @@ def _sources(
         directions = [centered_unit(each, mean.astype(np.float32)) for each in embedded]
         teach = from_cache(directions, material.augmented)
     take = from_cache(of_all_views(frozen, boundary), material.augmented)
-    return _Sources(take, teach, (plain(material.val, 0), classes))
+    inputs = validation(material.val, 0), validation(material.val, 1)
+    return _Sources(take, teach, inputs, classes)
 
 
 def _embedded_as_needed(material: Material) -> Take:

@@ -154,7 +154,7 @@ def material_of(job: Job, dataset: Dataset, out: Path) -> Material:
         augmenter = belt_augmenter(pixels, classes, job.recipe.seed, masks)
     else:
         augmenter = plain_augmenter(pixels, job.recipe.seed)
-    augmented, plain = (np.arange(len(classes)),) * 2 if job.folds else (learned, val)
+    augmented, judged = (np.arange(len(classes)),) * 2 if job.folds else (learned, val)
     return Material(
         classes=classes,
         train=learned,
@@ -162,7 +162,7 @@ def material_of(job: Job, dataset: Dataset, out: Path) -> Material:
         augmenter=augmenter,
         cache=out / FEATURES,
         augmented=augmented,
-        plain=plain,
+        judged=judged,
         teacher=teacher,
     )
 

@@ -353,7 +353,8 @@ def test_a_person_logs_in_by_the_form_sees_the_page_and_logs_out(server, browser
     try:
         tab.goto(server.url)
         assert tab.url == server.url + "login"
-        tab.keyboard.type("anna")  # the first field has the focus
+        tab.wait_for_selector("#name:focus")
+        tab.keyboard.type("anna")
         tab.keyboard.press("Tab")
         tab.keyboard.type("wrong tea")
         tab.keyboard.press("Enter")
@@ -367,6 +368,7 @@ def test_a_person_logs_in_by_the_form_sees_the_page_and_logs_out(server, browser
             tab.screenshot(path=f"{shots}/login-{screen}-dark.png")
         wide = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
         assert not tab.evaluate(wide)
+        tab.wait_for_selector("#password:focus")
         tab.keyboard.type(PASSWORDS["anna"])  # the wrong one is selected
         tab.keyboard.press("Enter")
         tab.wait_for_selector("[data-figure=items] strong")

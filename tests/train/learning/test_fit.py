@@ -4,9 +4,12 @@ import keras
 import numpy as np
 import pytest
 
+from edge.inference.preprocess import float_input
 from train.augmentation.augment import plain_augmenter
+from train.evaluation.calibrate import calibrated_loss
 from train.learning import fit as fitting
 from train.learning import probe
+from train.learning.features import views_of
 from train.learning.model import HEAD, Network
 from train.learning.recipe import LAST_FROZEN, Recipe
 
@@ -33,17 +36,18 @@ def fit_photos(
     *,
     val: np.ndarray,
     unfreeze_epochs: int,
+    classes: np.ndarray = np.arange(12) % 2,
     on_step=lambda *step: None,
 ) -> list[dict]:
     """Train on the first photos, for one epoch and so many more."""
     material = fitting.Material(
-        classes=np.arange(12) % 2,
+        classes=classes,
         train=TRAIN,
         val=val,
         augmenter=plain_augmenter(PHOTOS, 0),
         cache=out / "features",
         augmented=TRAIN,
-        plain=val,
+        judged=val,
     )
     recipe = Recipe(epochs=1, unfreeze_epochs=unfreeze_epochs, views=1, batch=8)
     return fitting.fit(network, material, recipe=recipe, out=out, on_step=on_step)[0]
@@ -91,6 +95,33 @@ def test_a_head_fitted_anew_is_kept_if_val_agrees(network, tmp_path, monkeypatch
     assert len(heads) == 2
     kernel = network.model.get_layer(HEAD).get_weights()[0]
     assert np.array_equal(kernel, heads[1]) == good
+
+
+def test_the_epoch_is_chosen_by_photos_as_they_are_and_augmented(network, tmp_path, monkeypatch):
+    started = np.zeros((16, 2), np.float32), np.zeros(2, np.float32)
+    monkeypatch.setattr(fitting, "fit_head", lambda *arguments, **more: started)
+    [row] = fit_photos(network, tmp_path, val=TRAIN, unfreeze_epochs=0)
+    views = [PHOTOS[TRAIN], views_of(plain_augmenter(PHOTOS, 0), TRAIN, 1)]
+    answers = [network.model.predict(float_input(each), verbose=0) for each in views]
+    loss = calibrated_loss(np.log(np.concatenate(answers)), np.tile(TRAIN % 2, 2))
+    assert loss < np.log(2)  # that of the start
+    assert row["val_loss"] == pytest.approx(loss, abs=2e-3)  # features are cached as float16
+    assert row["val_accuracy"] == pytest.approx((answers[0].argmax(axis=1) == TRAIN % 2).mean())
+
+
+def test_negatives_keep_the_head_that_learned_them(network, tmp_path, monkeypatch):
+    fitted = []
+
+    def noted(*arguments, **more):
+        fitted.append(len(fitted))
+        return found(*arguments, **more)
+
+    found = fitting.fit_head
+    monkeypatch.setattr(fitting, "fit_head", noted)
+    classes = np.arange(12) % 2
+    classes[7] = fitting.NEGATIVE
+    fit_photos(network, tmp_path, val=np.arange(8, 12), classes=classes, unfreeze_epochs=0)
+    assert fitted == [0]  # at the start alone
 
 
 def test_of_many_photos_some_of_each_class_fit_the_head(network, tmp_path, monkeypatch):
