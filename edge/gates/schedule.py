@@ -5,6 +5,7 @@ long a gate may stay open is counted in seconds.
 """
 
 import math
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -65,7 +66,8 @@ class GateSchedule:
         self._distances = {gate.bin: gate.distance_mm for gate in gates}
         self._lead_mm = lead_mm
         self._max_open_s = max_open_s
-        self._passages: list[Passage] = []
+        self._beyond_mm = max(self._distances.values(), default=0.0) + REMEMBERED_MM
+        self._passages: list[Passage] = []  # by position
         self._windows: dict[str, list[tuple[float, float]]] = {
             bin_name: [] for bin_name in self._distances
         }
@@ -74,7 +76,6 @@ class GateSchedule:
         self._pending: dict[str, tuple[str, float]] = {}  # item -> bin, reading at its gate
         self._passed: list[tuple[str, bool]] = []
         self._unseen_mm = -math.inf
-        self._furthest_mm = math.inf  # the item furthest down the belt
 
     def unseen_before(self, position_mm: float) -> None:
         """Open no gate on the belt downstream of a coordinate: nobody saw what lies there.
@@ -95,7 +96,7 @@ class GateSchedule:
         passage = Passage(position_mm, length_mm, bin_name)
         opening = self._opening(passage, encoder_mm)
         planned = opening is Opening.PLANNED
-        self._passages.append(passage if planned else replace(passage, bin=None))
+        insort(self._passages, passage if planned else replace(passage, bin=None), key=_position)
         self._plan()
         if planned and item:
             self._pending[item] = bin_name, position_mm + self._distances[bin_name]
@@ -163,7 +164,6 @@ class GateSchedule:
 
     def _plan(self) -> None:
         """Compute all windows again after the items on the way have changed."""
-        self._furthest_mm = min((each.position_mm for each in self._passages), default=math.inf)
         self._windows = {bin_name: [] for bin_name in self._distances}
         for passage in self._passages:
             window = self._window(passage) if passage.bin is not None else None
@@ -182,14 +182,14 @@ class GateSchedule:
         if passage.position_mm <= self._unseen_mm:
             return None
         start = max(start, self._unseen_mm)
-        for other in self._passages:
+        inseparable_mm = max(self._lead_mm, 1.0)
+        # What is further away clips nothing.
+        for other in self._around(passage.position_mm, max(reach / LEAST_SHARE, inseparable_mm)):
             if other is passage or other.bin == passage.bin:
                 continue
             apart = other.position_mm - passage.position_mm
-            if abs(apart) <= max(self._lead_mm, 1.0):
+            if abs(apart) <= inseparable_mm:
                 return None
-            if abs(apart) * LEAST_SHARE >= reach:
-                continue  # too far away to clip anything
             share = 0.5 + (passage.length_mm - other.length_mm) / (4 * abs(apart))
             border = passage.position_mm + apart * min(1 - LEAST_SHARE, max(LEAST_SHARE, share))
             if apart > 0:
@@ -198,10 +198,19 @@ class GateSchedule:
                 start = max(start, border)
         return start, end
 
+    def _around(self, position_mm: float, within_mm: float) -> list[Passage]:
+        """The items at most `within_mm` away from a position."""
+        first = bisect_left(self._passages, position_mm - within_mm, key=_position)
+        last = bisect_right(self._passages, position_mm + within_mm, key=_position)
+        return self._passages[first:last]
+
     def _forget(self, encoder_mm: float) -> None:
         """Drop the items that are far beyond the last gate."""
-        beyond = max(self._distances.values(), default=0.0) + REMEMBERED_MM
-        if self._furthest_mm + beyond > encoder_mm:
-            return
-        self._passages = [each for each in self._passages if each.position_mm + beyond > encoder_mm]
-        self._plan()
+        gone = bisect_right(self._passages, encoder_mm - self._beyond_mm, key=_position)
+        if gone:
+            del self._passages[:gone]
+            self._plan()
+
+
+def _position(passage: Passage) -> float:
+    return passage.position_mm
