@@ -317,7 +317,7 @@ def _regressed_head(
     embed = keras.Model(first, network.model.get_layer("embedding").output)
     labeled = material.train[material.classes[material.train] >= 0]
     labeled = labeled[balanced_indices(material.classes[labeled], most)]
-    views = max(1, min(recipe.views, most // len(labeled)))
+    views = max(1, min(recipe.views + 1, most // len(labeled)))
     embeddings = [
         np.asarray(embed.predict_on_batch(take(labeled[start : start + 64], view)))
         for view in range(views)
@@ -536,7 +536,7 @@ def _sources(
     boundary = phase.boundary
     frozen = features_of(before_boundary(network.model, boundary))
     makers = 2 if material.teacher else 1
-    views = recipe.views
+    views = recipe.views + 1  # the photo as it is, too
     total = 2 * len(material.judged) + makers * views * len(material.augmented)
     done = 0
 
@@ -562,7 +562,7 @@ def _sources(
         # Each worker begins at another view, and finds those of the others when it comes to them.
         first = views * material.worker.rank // material.worker.count
         turns = [(first + turn) % views for turn in range(views)]
-        caches = {view: cached(compute, name, material.augmented, view + 1) for view in turns}
+        caches = {view: cached(compute, name, material.augmented, view) for view in turns}
         return [caches[view] for view in sorted(caches)]
 
     of_val = [cached(frozen, f"{boundary}-{VAL}", material.judged, view) for view in (0, 1)]

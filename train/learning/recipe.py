@@ -29,10 +29,10 @@ class Recipe:
     Attributes:
         epochs: epochs that train the layers without pretrained weights. An epoch is one pass over
             the photos, or several over few (`train.learning.features.Batches`); each pass sees one
-            augmented view of every photo.
+            view of every photo.
         unfreeze_epochs: further epochs, in which the stages from `unfreeze` on learn as well.
         unfreeze: the first of these stages.
-        views: augmented views of each photo, used in turn.
+        views: augmented views of each photo, used in turn with the photo itself.
         augmentation: kind of the views, see `train.augmentation.augment`.
         learning_rate: peak learning rate of Adam for the new layers.
         unfreeze_learning_rate: peak learning rate of Adam for the unfrozen stages.
