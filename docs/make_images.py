@@ -22,7 +22,12 @@ CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 COMMAND = (sys.executable, "-m", "edge.cli")
 FILM_ITEMS, FILM_SEED, FILM_WIDTH_PX, FILM_SECONDS = 8, 3, 480, 12
 PAGE_SEED, PAGE_SECONDS, START_SECONDS, TAB_SECONDS = 1, 25, 90, 3
-TABS = {"Line": "page.png", "Review": "review.png", "History": "history.png"}
+TABS = {
+    "Line": "page.png",
+    "Review": "review.png",
+    "History": "history.png",
+    "Model": "model.png",
+}
 """Tab of the page -> the file of its picture."""
 
 

@@ -496,7 +496,8 @@ def mode(
 
 UserName = Annotated[str, typer.Argument(metavar="NAME", help="name of the user")]
 RoleName = Annotated[
-    str, typer.Option(metavar="ROLE", help="viewer (sees all), operator (works), or admin")
+    str,
+    typer.Option(metavar="ROLE", help="viewer (sees all), operator (works), or admin (installs)"),
 ]
 
 

@@ -643,6 +643,7 @@ def page_content(config: Config) -> bytes:
         "decision": True,
         "bins": True,
         "gates": {"__all__": {"bin", "distance_mm"}},
+        "sizes": True,
         "state": True,
         "panel": True,
     }

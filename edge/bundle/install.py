@@ -10,8 +10,9 @@ import fcntl
 import os
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from edge.bundle.bundle import Bundle, load_bundle, read_bundle
@@ -21,6 +22,25 @@ from edge.files import make_private_folder, sync_folder, temporary_beside, write
 
 CURRENT = "current"
 TEMPORARY = re.compile(r"\.(\d+|current)\.[0-9a-f]{16}\.new")
+MOST_SHOWN = 10
+"""A store holds two bundles, unless somebody put more into it."""
+
+
+@dataclass(frozen=True)
+class InstalledBundle:
+    """A bundle in a store.
+
+    Attributes:
+        number: its place in the store.
+        in_use: whether it is the one that a line takes at its next start.
+        bundle: it, without its files but the manifest; None: it cannot be read.
+        problem: why it cannot be read, one line; empty if it can.
+    """
+
+    number: int
+    in_use: bool
+    bundle: Bundle | None
+    problem: str = ""
 
 
 def install(
@@ -31,11 +51,13 @@ def install(
     threads: int = 2,
     demands: Demands = Demands(),
     forced: bool = False,
+    fits: Callable[[Bundle], object] | None = None,
 ) -> Bundle:
     """Verify a bundle, copy what was verified into a store, and make the copy the one in use.
 
     The one in use before stays, for `roll_back`; older ones are removed. `forced` takes one that
-    was converted before the one in use, which may be an old, signed one with a known fault.
+    was converted before the one in use, which may be an old, signed one with a known fault. `fits`
+    raises where a bundle that was proved does not fit the configuration.
 
     Raises:
         BadInput: `bundle` is no bundle at all.
@@ -43,6 +65,8 @@ def install(
         EwasteError: the store cannot be written, or another install is at work in it.
     """
     proved, _ = verify(bundle, trusted, threads, None, demands).require()
+    if fits is not None:
+        fits(proved)
     try:
         make_private_folder(store.parent, (store.name,))  # the state of the line
         make_private_folder(store, (CURRENT,))
@@ -71,9 +95,14 @@ def install(
 
 
 def roll_back(
-    store: Path, trusted: Sequence[str] = (), threads: int = 2, demands: Demands = Demands()
+    store: Path,
+    trusted: Sequence[str] = (),
+    threads: int = 2,
+    demands: Demands = Demands(),
+    *,
+    fits: Callable[[Bundle], object] | None = None,
 ) -> Bundle:
-    """Make the bundle before the one in use the one in use again.
+    """Make the bundle before the one in use the one in use again; `fits` is as for `install`.
 
     Raises:
         BadInput: there is none.
@@ -89,6 +118,8 @@ def roll_back(
             if not earlier:
                 raise BadInput(f"{store}: no earlier bundle to go back to")
             found, _ = verify(store / str(earlier[-1]), trusted, threads, None, demands).require()
+            if fits is not None:
+                fits(found)
             _point(store, earlier[-1])
     except OSError as error:
         raise EwasteError(f"{store}: cannot be written ({error})") from None
@@ -107,6 +138,29 @@ def _check_newer(bundle: Bundle, store: Path) -> None:
             f"in use ({used.name}, {used.created:%Y-%m-%d %H:%M:%S}); to go back take "
             "ewaste-edge rollback, or install it with --force"
         )
+
+
+def installed_in(store: Path) -> list[InstalledBundle]:
+    """The bundles of a store, the newest first, at most `MOST_SHOWN`; their files are not read.
+
+    Raises:
+        BadInput: the store cannot be read.
+    """
+    try:
+        numbers = _numbers(store)[::-1][:MOST_SHOWN]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise BadInput(f"{store}: cannot be read ({error.strerror})") from None
+    current = current_number(store)
+    return [_installed(store, number, number == current) for number in numbers]
+
+
+def _installed(store: Path, number: int, in_use: bool) -> InstalledBundle:
+    try:
+        return InstalledBundle(number, in_use, read_bundle(store / str(number)))
+    except EwasteError as error:
+        return InstalledBundle(number, in_use, None, str(error))
 
 
 def current_number(store: Path) -> int | None:

@@ -31,10 +31,11 @@ LONGEST_S = 90.0
 ROOT = str(Path(__file__).parents[2])
 # Hang-up, Ctrl-C and SIGTERM are for the line: a child that they ended would be called a refusal.
 CHILD = (
-    "import signal; [signal.signal(each, signal.SIG_IGN) for each in (1, 2, 15)]; "
+    "import os, signal, sys; os.nice(int(sys.argv[1])); "
+    "[signal.signal(each, signal.SIG_IGN) for each in (1, 2, 15)]; "
     "signal.signal(signal.SIGALRM, signal.SIG_DFL); "
     f"signal.setitimer(signal.ITIMER_REAL, {LONGEST_S}); "
-    f"import sys; sys.path[:] = [{ROOT!r}, *filter(None, sys.path)]; "
+    f"sys.path[:] = [{ROOT!r}, *filter(None, sys.path)]; "
     "from edge.bundle.sandbox import main; sys.exit(main())"
 )
 
@@ -55,12 +56,29 @@ def try_apart(bundle: Bundle) -> list[CheckRow]:
     """
     if bundle.digest in _tried:
         return []
+    made = run_apart(bundle)
+    if all(passed for _, passed, _ in made):
+        _tried.add(bundle.digest)
+        return []
+    return made
+
+
+def run_apart(bundle: Bundle, niceness: int = 0) -> list[CheckRow]:
+    """Make the checks that run the model in a child process, up to the first that fails.
+
+    Args:
+        bundle: with the contents of its files.
+        niceness: how far the child stands back for other processes, 0 to 19.
+
+    Raises:
+        EwasteError: this machine has no TFLite runtime, or cannot start a process.
+    """
     load_runtime()
     # Its threads of linear algebra would only reserve memory.
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
     try:
         child = subprocess.Popen(
-            [sys.executable, "-c", CHILD],
+            [sys.executable, "-c", CHILD, str(niceness)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -81,11 +99,7 @@ def try_apart(bundle: Bundle) -> list[CheckRow]:
         except BaseException:
             child.kill()
             raise
-    made = _understood(bundle, child.returncode, answer)
-    if all(passed for _, passed, _ in made):
-        _tried.add(bundle.digest)
-        return []
-    return made
+    return _understood(bundle, child.returncode, answer)
 
 
 def _understood(bundle: Bundle, code: int, answer: bytes) -> list[CheckRow]:

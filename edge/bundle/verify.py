@@ -17,7 +17,7 @@ from edge.bundle.bundle import (
 )
 from edge.bundle.golden import verify_answers, verify_golden, verify_preprocessing
 from edge.bundle.manifest import MANIFEST
-from edge.bundle.sandbox import try_apart
+from edge.bundle.sandbox import run_apart, try_apart
 from edge.errors import BadInput, Refused
 from edge.inference.classifier import Classifier
 
@@ -114,6 +114,34 @@ def verify(
         found.checks += (Check(*made) for made in try_apart(found.bundle))
         if found.ok:
             _verify_runs(found, threads, slowest_ms)
+    return found
+
+
+def verify_apart(
+    path: Path,
+    trusted: Sequence[str] = (),
+    demands: Demands = Demands(),
+    niceness: int = 0,
+) -> Verification:
+    """Make all checks of the bundle in `path`, those that run the model in a child process only.
+
+    The model is never loaded into this process, so `Verification.require` has none to return.
+
+    Args:
+        path: the bundle's directory.
+        trusted: the public keys of which one must have signed it; none: anyone may.
+        demands: of this device.
+        niceness: how far the child stands back for other processes, 0 to 19.
+
+    Raises:
+        BadInput: there is no bundle at all.
+        EwasteError: this machine has no TFLite runtime.
+    """
+    found = Verification(path)
+    with suppress(_Stop):
+        _verify_files(found, trusted, demands)
+        assert found.bundle is not None
+        found.checks += (Check(*made) for made in run_apart(found.bundle, niceness))
     return found
 
 

@@ -30,7 +30,7 @@ from edge.labels import DEFAULT_HAZARDS
 from edge.limits import is_local
 from edge.logs import limit_lines
 from edge.operation import LONGEST_NAME, Mode, Order, read_order, write_order
-from edge.panel import audits, fragments, items, login, reviewing
+from edge.panel import audits, fragments, items, login, model, reviewing
 from edge.panel.accounts import accounts_of, require_account
 from edge.panel.door import Door
 from edge.panel.fragments import STALE_SECONDS
@@ -50,8 +50,8 @@ from edge.status import read_status
 from edge.terminal import err, out
 
 RECENT_ITEMS = 12
-FIGURES_SECONDS, ABOUT_SECONDS = 0.5, 5.0
-"""Figures and the tab "About" are computed at most this often, for all visitors together, s."""
+FIGURES_SECONDS = 0.5
+"""Figures are computed at most this often, for all visitors together, s."""
 MAX_PNG_TEXT = 1 << 20
 """The maximum size of a PNG's compressed text when it is unpacked, bytes."""
 TEMPORARY = "ewaste-panel-"
@@ -91,7 +91,7 @@ def build(
     Args:
         state_dir: where the line puts its picture and status (`edge.panel.live`, `edge.status`).
         store_path: the file of item records.
-        bundle_path: the bundle that pictures are tried with and that the tab "About" describes.
+        bundle_path: the bundle that pictures are tried with and that the tab "Model" describes.
         rules: the decision rules for a bundle; by default those of the default configuration.
         classify: replaces the bundle's own model.
         access: who may see the page; by default only this machine.
@@ -122,6 +122,7 @@ def build(
     reviewing.add(app, state_dir, store_path, classes)
     bins = functools.partial(bins_of, bundle_path, trust, rules)
     audits.add(app, state_dir, store_path, classes, bins)
+    model.add(app, state_dir, bundle_path, trust=trust, rules=rules, opened=opened)
     _add_trial(app, trial)
     add_monitoring(app, state_dir, store_path)
     add_history(app, store_path)
@@ -137,23 +138,11 @@ def _add_figures(app: Any, state_dir: Path, store_path: Path, opened: Callable[[
     def figures() -> dict[str, str]:
         return line_parts(state_dir, store_path, labels, hazards)
 
-    @functools.partial(_computed_every, ABOUT_SECONDS)
-    def about_bundle() -> dict[str, str]:
-        try:
-            about = fragments.about(opened(), read_status(state_dir))
-        except EwasteError as error:
-            about = fragments.problem(str(error))
-        return {"about": about}
-
     labels, hazards = known_classes(opened)
 
     @app.get("/parts.json")
     def parts() -> dict[str, str]:
         return figures()
-
-    @app.get("/about.json")
-    def about() -> dict[str, str]:
-        return about_bundle()
 
     def script(name: str) -> Response:
         path = Path(__file__).with_name(name)
@@ -270,7 +259,7 @@ def _computed_every(seconds: float, compute: Callable[[], Value]) -> Callable[[]
 
 
 def _unless_changed(path: Path, opened: Callable[[], Bundle]) -> Callable[[], Bundle]:
-    """Load the bundle in `path` without its files' contents, again only when a file has changed."""
+    """Load the bundle in `path` without its large files, again only when a file has changed."""
     kept: list[tuple[object, Bundle]] = []
 
     def bundle() -> Bundle:
@@ -282,7 +271,11 @@ def _unless_changed(path: Path, opened: Callable[[], Bundle]) -> Callable[[], Bu
         except OSError:
             files = []
         if not files or not kept or kept[0][0] != files:
-            kept[:] = [(files, replace(opened(), contents={}))]
+            found = opened()
+            small = {
+                name: found.contents[name] for name in model.SHOWN_FILES & found.contents.keys()
+            }
+            kept[:] = [(files, replace(found, contents=small))]
         return kept[0][1]
 
     return bundle

@@ -154,6 +154,11 @@ def may_operate(visitor: Visitor) -> bool:
     return visitor.role is None or Role(visitor.role).operates
 
 
+def may_administer(visitor: Visitor) -> bool:
+    """Whether a visitor may change the bundle of the line: only an admin who is logged in."""
+    return visitor.role is not None and Role(visitor.role).administers
+
+
 def token_of(cookies: bytes) -> str:
     """Return the token of the session in a Cookie header; empty: there is none."""
     for part in cookies.decode("latin-1").split(";"):

@@ -12,7 +12,6 @@ from urllib.parse import quote
 
 import jinja2
 
-from edge.bundle.bundle import Bundle
 from edge.labels import MANUAL, UNKNOWN
 from edge.operation import HELD, Mode, Order
 from edge.records.store import ItemRecord
@@ -264,33 +263,3 @@ def classes(probabilities: Mapping[str, float]) -> str:
 def problem(text: str) -> str:
     """One line that says what is wrong."""
     return render("problem.html", problem=text)
-
-
-def about(bundle: Bundle, status: Status | None) -> str:
-    """Tell what the bundle is and what it was proved by."""
-    manifest, parity = bundle.manifest, bundle.manifest.parity
-    low, high = parity.accuracy_quantized_interval
-    facts = {
-        "Bundle": manifest.name,
-        "Digest": bundle.digest,
-        "Made": f"{manifest.created:%Y-%m-%d %H:%M} UTC",
-        "Classes": ", ".join(bundle.labels),
-        "Hazards, suspected from": _listed(manifest.hazard_threshold_of, 2) or "none",
-        "Least confidence": _listed(manifest.threshold_of, 0),
-        "Out-of-distribution score": manifest.unknown.score
-        if manifest.unknown
-        else "by confidence only",
-        "Images compared": f"{parity.images:,} ({parity.split})",
-        "Same answer as the float model": f"{parity.agreement:.2%}",
-        "Accuracy": f"{parity.accuracy_quantized:.2%} (95 % interval {low:.2%} to {high:.2%})",
-        "Accuracy of the float model": f"{parity.accuracy_float:.2%}",
-        "Largest difference of a probability": f"{parity.max_probability_difference:.3f}",
-    }
-    note = ""
-    if status is not None and status.digest and status.digest != bundle.digest:
-        note = f"The line runs another bundle ({status.bundle}) until it is started again."
-    return render("about.html", problem=note, facts=facts)
-
-
-def _listed(shares: Mapping[str, float], digits: int) -> str:
-    return ", ".join(f"{label} {share:.{digits}%}" for label, share in shares.items())

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from edge.limits import LOCAL, is_local
 from edge.panel.accounts import Accounts
-from edge.panel.door import UNAUTHORIZED, Door, may_operate
+from edge.panel.door import UNAUTHORIZED, Door, may_administer, may_operate
 from edge.panel.posted import NotDone
 from edge.panel.visitor import SCOPE_KEY, Visitor, log_refusal
 
@@ -34,8 +34,12 @@ LOGIN, LOGOUT, LOGIN_SCRIPT, ACCOUNT = "/login", "/logout", "/login.js", "/accou
 ENTRIES, WITHDRAW = "/entries", "/entries/withdraw"
 AUDIT, DRAW = "/audit", "/audit/draw"
 BEGIN, END, CANCEL = "/pieces/begin", "/pieces/end", "/pieces/cancel"
-OPERATING = (MODE, REVIEW, ENTRIES, WITHDRAW, DRAW, BEGIN, END, CANCEL)
-"""What changes something: how the line works, the records, and what is entered by hand."""
+CHECK, INSTALL, ROLL_BACK = "/model/check", "/model/install", "/model/rollback"
+ADMINISTERING = (INSTALL, ROLL_BACK)
+"""What changes the bundle of the line; it takes an admin who is logged in."""
+OPERATING = (MODE, REVIEW, ENTRIES, WITHDRAW, DRAW, BEGIN, END, CANCEL, CHECK, *ADMINISTERING)
+"""What changes something: how the line works, the records, and what is entered by hand; and what
+takes much time of the processor."""
 _POSTED = (TRY, ITEMS, ITEM, QUEUE, QUALITY, AUDIT, LOGOUT, *OPERATING)
 _NOT_FOR_VIEWERS = (*OPERATING, TRY)
 _OPEN = (HEALTH, "/healthz", "/readyz")
@@ -48,11 +52,11 @@ _ASKED = ("/report.html", "/report.csv", "/report.json", "/history.html")
 """What keeps its query."""
 MOST_QUERY = 1000
 """The maximum length of a query, bytes."""
-SCRIPTS = ("panel.js", "work.js")
+SCRIPTS = ("panel.js", "work.js", "model.js")
 _READ = (
     "/live.jpg",
     "/parts.json",
-    "/about.json",
+    "/model.json",
     "/search.json",
     "/history.json",
     "/shift.json",
@@ -175,6 +179,9 @@ def refuse_visitor(
     if path in _NOT_FOR_VIEWERS and not may_operate(visitor):
         log_refusal(visitor, f"{path}: needs an operator, not a viewer")
         return Refusal(403, "A viewer only looks; log in as an operator to do this.")
+    if path in ADMINISTERING and not may_administer(visitor):
+        log_refusal(visitor, f"{path}: needs an admin")
+        return Refusal(403, "This takes an admin: ewaste-edge user add NAME --role admin.")
     host = _host_of(headers[b"host"].decode("latin-1"))
     open_to_all = visitor.role is None and host and _is_proxied(access, host[0], headers)
     if open_to_all and path in OPERATING:

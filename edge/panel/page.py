@@ -60,8 +60,12 @@ def build_blocks() -> gr.Blocks:
             with gr.Column(min_width=320):
                 _part("verdict")
                 _part("classes")
-        with gr.Tab("About"):
-            _part("about")
+        with gr.Tab("Model"), gr.Row(equal_height=False):
+            with gr.Column(scale=13, min_width=320):
+                _part("model")
+            with gr.Column(scale=8, min_width=320):
+                _part("golden")
+                _part("bundles")
     return blocks
 
 

@@ -68,14 +68,6 @@
 		}
 	});
 
-	const about = async () => {
-		try {
-			const answer = await ask("about.json");
-			if (answer.ok) Object.assign(parts, await answer.json());
-		} catch { /* the next look asks again */ }
-		draw();
-	};
-	about();
 	// The plots are asked for only while somebody looks at them; 202: they are not complete yet.
 	const look = async (name) => {
 		const answer = await ask(`${name}.json`);
@@ -130,10 +122,7 @@
 	};
 	document.addEventListener("click", (event) => {
 		if (event.target.closest("#account [data-logout]")) logOut();
-		if (event.target.closest("[role=tab], .overflow-dropdown button")) {
-			setTimeout(draw);
-			about();
-		}
+		if (event.target.closest("[role=tab], .overflow-dropdown button")) setTimeout(draw);
 		const entry = event.target.closest("[data-withdraw]");
 		if (entry) {
 			const place = document.querySelector("[data-entry] [role=status]");

@@ -44,6 +44,11 @@ class Role(str, Enum):
         """Whether the role may change the mode, review items, and try pictures."""
         return self is not Role.VIEWER
 
+    @property
+    def administers(self) -> bool:
+        """Whether the role may also install bundles and roll back."""
+        return self is Role.ADMIN
+
 
 def _check_name(name: str) -> str:
     """A name that a log line and the header of HTTP Basic can hold."""

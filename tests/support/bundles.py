@@ -1,6 +1,8 @@
 """Bundles and manifests, made up, changed, and signed."""
 
+import io
 import json
+import zipfile
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -68,3 +70,12 @@ def sign_bundle(bundle: Path, key: Path) -> str:
     private = read_key(key)
     (bundle / "manifest.sig").write_bytes(sign(private, (bundle / "manifest.json").read_bytes()))
     return public_key(private)
+
+
+def packed(bundle: Path, folder: str = "") -> bytes:
+    """The files of a bundle as a zip archive, in a folder whose name ends in a slash."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(bundle.iterdir()):
+            archive.write(path, folder + path.name)
+    return content.getvalue()

@@ -1,5 +1,6 @@
 """The real page over HTTP, in this process, and its tabs in a browser."""
 
+import base64
 import json
 import os
 import subprocess
@@ -72,10 +73,12 @@ class Panel:
         url: the address of the page, which ends in a slash.
     """
 
-    def __init__(self, state: Path, bundle: Path, access: Access | None = None) -> None:
+    def __init__(
+        self, state: Path, bundle: Path, access: Access | None = None, **more: Any
+    ) -> None:
         self.state, self.path = state, state / "records.db"
         self._open = ExitStack()
-        app = panel.build(state, self.path, bundle, access=access)
+        app = panel.build(state, self.path, bundle, access=access, **more)
         self.url = self._open.enter_context(served(app))
 
     def post(self, path: str, content: Any, **headers: str) -> tuple[int, dict[str, Any]]:
@@ -92,9 +95,12 @@ def get(url: str, patience: float = 0, **headers: str) -> tuple[int, dict[str, s
     return _asked(urllib.request.Request(url, headers=headers), patience)
 
 
-def post(url: str, body: bytes, kind: str = "application/json") -> tuple[int, bytes]:
+def post(
+    url: str, body: bytes, kind: str = "application/json", **headers: str
+) -> tuple[int, bytes]:
     """Send a body: the status and the body of the answer."""
-    request = urllib.request.Request(url, body, {"Content-Type": kind}, method="POST")
+    given = {"Content-Type": kind, **headers}
+    request = urllib.request.Request(url, body, given, method="POST")
     return _asked(request, 0)[::2]
 
 
@@ -104,6 +110,11 @@ def post_json(url: str, content: Any, **headers: str) -> tuple[int, dict[str, An
     given = {"Content-Type": "application/json", **headers}
     status, _, answer = _asked(urllib.request.Request(url, body, given, method="POST"), 0)
     return status, json.loads(answer)
+
+
+def basic(name: str, password: str) -> str:
+    """The header of HTTP Basic for a user."""
+    return "Basic " + base64.b64encode(f"{name}:{password}".encode()).decode()
 
 
 def open_tab(page: Any, name: str) -> None:

@@ -20,8 +20,8 @@ from edge.limits import is_local
 from edge.panel.accounts import Accounts
 from edge.panel.app import open_to
 from edge.panel.door import Door
+from edge.panel.guard import ADMINISTERING, Access, Guard, refuse_visitor
 from edge.panel.guard import OPERATING as OPERATING_PATHS
-from edge.panel.guard import Access, Guard, refuse_visitor
 from edge.panel.users import Role, configured_user
 from edge.panel.visitor import Visitor
 
@@ -175,7 +175,7 @@ def test_the_password_opens_all_of_the_page_and_health_needs_none(tmp_path, brow
             "",
             "live.jpg",
             "parts.json",
-            "about.json",
+            "model.json",
             "panel.js",
             "metrics",
             "crops/a.jpg",
@@ -333,7 +333,7 @@ def test_the_page_works_below_a_path_behind_a_proxy(page, browser, tmp_path):
     assert set(asked_beside) <= {"/manifest.json", "/favicon.ico"}
 
 
-@pytest.mark.parametrize("path", OPERATING_PATHS)
+@pytest.mark.parametrize("path", [each for each in OPERATING_PATHS if each not in ADMINISTERING])
 def test_what_changes_something_needs_an_operator_once_others_can_ask(path):
     scope = {"method": "POST", "path": path}
     proxied = {b"host": b"localhost", b"x-forwarded-for": b"1.2.3.4"}
@@ -343,3 +343,12 @@ def test_what_changes_something_needs_an_operator_once_others_can_ask(path):
     assert refuse_visitor(Access(), anybody, scope, proxied).status == 403
     assert refuse_visitor(Access(), viewer, scope, proxied).status == 403
     assert refuse_visitor(Access(), operator, scope, proxied) is None
+
+
+@pytest.mark.parametrize("path", ADMINISTERING)
+def test_what_changes_the_bundle_needs_an_admin_who_is_logged_in(path):
+    scope = {"method": "POST", "path": path}
+    here = {b"host": b"localhost"}
+    for role in (None, Role.VIEWER, Role.OPERATOR):
+        assert refuse_visitor(Access(), Visitor("127.0.0.1", role=role), scope, here).status == 403
+    assert refuse_visitor(Access(), Visitor("10.0.0.9", role=Role.ADMIN), scope, here) is None

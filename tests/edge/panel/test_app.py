@@ -171,7 +171,7 @@ def test_the_page_shows_the_line_and_nothing_leaves_the_machine(line, page, serv
     pictures = {page.locator("#live img").screenshot() for _ in range(4) if not time.sleep(0.3)}
     assert len(pictures) >= 2, "the live picture stands still"
 
-    for name in ("Try a picture", "About", "Line"):
+    for name in ("Try a picture", "Model", "Line"):
         page.get_by_role("tab", name=name).click()
         page.wait_for_timeout(500)
     local = (server.url, "data:", f"blob:{server.url}")
@@ -284,13 +284,6 @@ def test_a_bad_upload_gets_one_line(page, tmp_path, content, message):
     upload(page, bad)
     page.wait_for_selector(f"text={message}", timeout=20_000)
     assert "Mouse" not in page.inner_text("#verdict")
-
-
-def test_the_about_tab_tells_what_the_bundle_is(page, bundle):
-    page.get_by_role("tab", name="About").click()
-    page.wait_for_selector("table.about")
-    shown = page.inner_text("table.about")
-    assert bundle.digest in shown and "99.25%" in shown and "<b>odd</b> & so on" in shown
 
 
 def test_crops_are_served_and_may_be_kept(server):

@@ -600,7 +600,7 @@ def test_everything_that_is_served_may_be_asked_for_at_once(page, injected):
     paths = [
         "/",
         "/parts.json",
-        "/about.json",
+        "/model.json",
         "/live.jpg",
         "/crops/old.jpg",
         "/theme.css",

@@ -90,15 +90,6 @@ def test_everything_shown_is_escaped(make_record):
         assert "<script" not in text and "script&gt;" in text
 
 
-def test_about_tells_the_parity_and_of_another_bundle_on_the_line(bundle):
-    text = fragments.about(bundle, RUNNING.model_copy(update={"digest": bundle.digest}))
-    for word in (bundle.digest, "99.25%", "94.75%", "91.50% to 96.80%", "&lt;b&gt;odd"):
-        assert word in text
-    assert "another bundle" not in text
-    other = RUNNING.model_copy(update={"digest": "other", "bundle": "older"})
-    assert "another bundle (older)" in fragments.about(bundle, other)
-
-
 @pytest.mark.parametrize("moment", [float("nan"), float("inf"), 1e300, -1e300])
 def test_a_record_of_no_known_time_is_shown_without(moment):
     shown = fragments.items([replace(RECORD, decided_at=moment)], frozenset())

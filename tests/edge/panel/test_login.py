@@ -1,6 +1,5 @@
 """Users, roles, and sessions of the real page, over HTTP and in a browser."""
 
-import base64
 import http.client
 import itertools
 import json
@@ -25,7 +24,7 @@ from edge.panel.users import Role, Users, make_user, read_users, write_users
 from edge.records.review import SAMPLE
 from edge.records.reviews import history
 from edge.records.store import Store
-from tests.support.served import Panel
+from tests.support.served import Panel, basic
 from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
@@ -73,10 +72,6 @@ class Client:
     def log_in(self, name: str, password: str | None = None, **headers: str) -> int:
         password = PASSWORDS[name] if password is None else password
         return self.ask("login", {"name": name, "password": password}, **headers)[0]
-
-
-def basic(name: str, password: str) -> str:
-    return "Basic " + base64.b64encode(f"{name}:{password}".encode()).decode()
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +132,7 @@ def test_a_session_begins_with_the_form_and_ends_with_the_logout(server, client,
 def test_a_viewer_sees_all_and_operates_nothing(server, client, caplog):
     assert client.log_in("vera") == 200
     before = read_order(server.state)
-    for path in ("", "parts.json", "about.json", "live.jpg", "search.json", "account.json"):
+    for path in ("", "parts.json", "model.json", "live.jpg", "search.json", "account.json"):
         assert client.ask(path)[0] == 200, path
     for path, content in (("items", {}), ("queue", {}), ("quality", {})):
         assert client.ask(path, content)[0] == 200, path

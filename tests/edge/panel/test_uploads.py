@@ -8,7 +8,15 @@ import pytest
 
 from edge.panel import uploads as module
 from edge.panel.connections import MAX_CONNECTIONS
-from edge.panel.uploads import MAX_HELD, STALLED_SECONDS, Busy, Upload, Uploads
+from edge.panel.uploads import (
+    MAX_HELD,
+    STALLED_SECONDS,
+    Busy,
+    TooLarge,
+    Upload,
+    UploadLimits,
+    Uploads,
+)
 
 PIECE = 1 << 16
 HELD_EACH = MAX_HELD // (MAX_CONNECTIONS - 1)
@@ -89,3 +97,28 @@ def test_one_that_holds_still_is_dropped_before_a_larger_one(clock):
 
     with pytest.raises(Busy):
         asyncio.run(scenario())
+
+
+def test_uploads_of_another_kind_have_limits_and_words_of_their_own(clock):
+    limits = UploadLimits(most_bytes=2 << 20, held_bytes=3 << 20, name="bundles")
+
+    async def scenario() -> list[str]:
+        reasons = []
+        async with AsyncExitStack() as opened:
+            uploads = Uploads(limits)
+            first, second, third = [
+                await opened.enter_async_context(uploads.upload()) for _ in range(3)
+            ]
+            await uploads.take(first, pieces(2 << 20))
+            await uploads.take(second, pieces(1 << 20))
+            for upload, size in ((third, (2 << 20) + 1), (third, 1 << 20), (first, 1)):
+                try:
+                    await uploads.take(upload, pieces(size))
+                    reasons.append("")
+                except (TooLarge, Busy) as error:
+                    reasons.append(str(error))
+        return reasons
+
+    large, fits, dropped = asyncio.run(scenario())
+    assert "maximum of 2 MB" in large and fits == ""
+    assert dropped == "Too many bundles at once; try again in a moment."
