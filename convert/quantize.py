@@ -21,6 +21,7 @@ from rich.table import Table
 import edge
 from convert.imported.affine import PREPROCESSINGS
 from convert.imported.imported_run import ImportOptions, import_run
+from convert.proof.activation import LEAST_CORRELATION, MapParity
 from convert.proof.dataset import (
     PhotoSplit,
     find_comparison_splits,
@@ -63,6 +64,7 @@ from edge.bundle.manifest import (
     Calibration,
     InputContract,
     Manifest,
+    MapContract,
     ParityGate,
 )
 from edge.bundle.signature import read_key
@@ -117,6 +119,7 @@ class ConversionOptions:
         notes: a Markdown file to append to the model card.
         line: the configuration of the line, for its bins and sizes.
         sign: a private key to sign the bundle with (`ewaste-edge keygen`).
+        activation_map: add the output that shows where the model looked, where it can have one.
         reference: makes the batch predictor that the variants are compared with out of that of the
             run's model; None: they are compared with the run's model itself.
     """
@@ -139,6 +142,7 @@ class ConversionOptions:
     notes: Path | None = None
     line: Config = field(default_factory=Config)
     sign: Path | None = None
+    activation_map: bool = True
     reference: Callable[[AnswerBatch], AnswerBatch] | None = None
 
     def beside(self, suffix: str) -> Path:
@@ -236,6 +240,7 @@ def quantize(options: ConversionOptions) -> ConversionResult:
             layers, chosen = _quantize_selectively(converter, evaluator, variants, options)
             if chosen not in variants:
                 variants.append(chosen)
+            log.info(_map_note(chosen.activation))
             rows = _write_reports(options, variants, chosen, layers)
             bundle = None
             if chosen.row.variant in (INT8, SELECTIVE) and not chosen.failed:
@@ -283,7 +288,7 @@ def _prepare(
     with quiet():  # imported here since it takes seconds: bad input is reported before
         from convert.tflite import tensorflow_converter as tflite
         from convert.tflite.converter import Converter
-    model = tflite.load_model(run)
+    model = tflite.serving_model(tflite.load_model(run), options.activation_map)
     inputs = _calibration_inputs(train, run, options)
     log.info(f"converting, calibrated on {len(inputs)} training photos")
     graph = scratch / "graph"
@@ -311,7 +316,7 @@ def _prepare(
             claim=_training_claim(run, images, keras),
         ),
     )
-    fp32_answers = tflite_answers(evaluator.load(fp32))
+    fp32_answers = tflite_answers(evaluator.load(fp32), with_maps=True)
     evaluator.set_fp32(run_model(fp32_answers, images.pixels, temperature, "running fp32"))
     return converter, evaluator
 
@@ -456,6 +461,12 @@ def _write_bundle(
     layers: Sequence[LayerSqnr],
     key: "Ed25519PrivateKey | None",
 ) -> Bundle:
+    activation = chosen.activation
+    declared = None
+    if activation is not None and activation.holds:
+        declared = MapContract(
+            height=activation.height, width=activation.width, correlation=activation.median
+        )
     short_names = {each.layer.name: each.layer.short_name for each in layers}
     manifest = Manifest(
         name=options.out.resolve().name,
@@ -471,6 +482,7 @@ def _write_bundle(
             images=len(calibration), seed=options.seed, quantizer=options.quantizer
         ),
         float_layers=tuple(short_names[name] for name in chosen.float_layers),
+        activation_map=declared,
         versions=_versions(options.quantizer),
     )
     card = write_card(manifest, run)
@@ -478,12 +490,25 @@ def _write_bundle(
         card += f"\n{options.notes.read_text(encoding='utf-8').strip()}\n"
     contents = {
         MODEL: chosen.model,
-        GOLDEN: make_golden(chosen.classifier, options.seed),
+        GOLDEN: make_golden(chosen.classifier, options.seed, with_map=declared is not None),
         CARD: card.encode(),
     }
     if run.calibration.detector_data is not None:
         contents[UNKNOWN_FILE] = run.calibration.detector_data
     return write_bundle(options.out, manifest, contents, key)
+
+
+def _map_note(activation: MapParity | None) -> str:
+    """What became of the activation map, in one line."""
+    if activation is None:
+        return "no activation map"
+    note = (
+        f"activation map of {activation.height} x {activation.width}: correlation with Keras' "
+        f"{activation.median:.3f} (median of {activation.images} photos)"
+    )
+    if not activation.holds:
+        note += f", at least {LEAST_CORRELATION} needed; the bundle declares none"
+    return note
 
 
 def _bins(line: Config, labels: Sequence[str]) -> dict[str, tuple[str, ...]]:
@@ -544,6 +569,9 @@ def _figures(result: ConversionResult, options: ConversionOptions) -> dict:
         "bundle": None if result.bundle is None else str(options.out),
         "float_layers": result.chosen.float_layers,
         "rows": [asdict(row) for row in result.rows],
+        "activation_map": None
+        if result.chosen.activation is None
+        else asdict(result.chosen.activation),
         "layers": [{"layer": each.layer.name, "sqnr_db": each.sqnr_db} for each in result.layers],
     }
 
@@ -644,6 +672,9 @@ def main(
     sign: Annotated[
         Path | None, typer.Option(help="private key file to sign with (ewaste-edge keygen)")
     ] = None,
+    activation_map: Annotated[
+        bool, typer.Option(help="add the output that shows where the model looked")
+    ] = True,
     as_json: Annotated[bool, typer.Option("--json", help="print the figures as JSON")] = False,
 ) -> None:
     """Convert a run, or a Keras model trained elsewhere, to a bundle and check its parity.
@@ -673,6 +704,7 @@ def main(
             notes=notes,
             line=read_config(line),
             sign=sign,
+            activation_map=activation_map,
         )
         if source is None:
             result = quantize(options)

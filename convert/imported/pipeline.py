@@ -85,16 +85,16 @@ class Pipeline:
     def answers(self, rebuilt: AnswerBatch) -> AnswerBatch:
         """The classifier as a batch predictor.
 
-        Logits of probabilities are known up to a constant; that and the embedding, which an
-        original does not give, are those of the rebuilt model.
+        Logits of probabilities are known up to a constant; that, the embedding, and the activation
+        map, which an original does not give, are those of the rebuilt model.
         """
 
         def answer(pixels: np.ndarray) -> Answers:
             own, given = rebuilt(pixels), self.outputs(pixels)
             if self.gives_logits:
-                return Answers(given, own.embeddings)
+                return Answers(given, own.embeddings, own.maps)
             constant = logsumexp(own.logits, axis=1, keepdims=True)
             logits = np.log(np.maximum(given, LEAST_PROBABILITY)) + constant
-            return Answers(logits.astype(np.float32), own.embeddings)
+            return Answers(logits.astype(np.float32), own.embeddings, own.maps)
 
         return answer

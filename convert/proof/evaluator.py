@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from convert.proof.activation import MapParity, compare_maps
 from convert.proof.parity import (
     FP32,
     ComparisonImages,
@@ -43,6 +44,7 @@ class EvaluatedVariant:
         keras: the outputs of Keras for these images.
         outputs: the outputs of the variant.
         parity: the comparison.
+        activation: the comparison of the activation maps; None where there are none.
         failed: the criteria of the gate that it fails.
         row: its row of the table.
         float_layers: names of the layers that are not quantized.
@@ -54,6 +56,7 @@ class EvaluatedVariant:
     keras: ModelOutputs
     outputs: ModelOutputs
     parity: Parity
+    activation: MapParity | None
     failed: tuple[str, ...]
     row: VariantRow
     float_layers: tuple[str, ...] = ()
@@ -118,7 +121,7 @@ class VariantEvaluator:
         outputs = fp32
         if variant != FP32:
             outputs = run_model(
-                tflite_answers(classifier),
+                tflite_answers(classifier, with_maps=True),
                 images.pixels,
                 options.temperature,
                 f"running {variant}",
@@ -126,6 +129,7 @@ class VariantEvaluator:
         parity = compare(
             images, variant, keras=keras, fp32=fp32, quantized=outputs, score=options.score
         )
+        activation = compare_maps(keras, outputs)
         failed = tuple(check_gate(parity, options.gate, options.claim))
         return EvaluatedVariant(
             model=model,
@@ -134,6 +138,7 @@ class VariantEvaluator:
             keras=keras,
             outputs=outputs,
             parity=parity,
+            activation=activation,
             failed=failed,
             row=make_row(
                 parity, file_bytes=len(model), failed=failed, threads=options.threads, note=note

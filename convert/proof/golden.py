@@ -13,12 +13,13 @@ DRAWINGS_PER_INPUT = 4
 """Drawings that an image is chosen from."""
 
 
-def make_golden(classifier: Classifier, seed: int) -> bytes:
+def make_golden(classifier: Classifier, seed: int, with_map: bool = False) -> bytes:
     """The content of `golden.npz` for a quantized model: `INPUTS` images, its classes in turn.
 
     Args:
         classifier: the quantized model.
         seed: of the drawings.
+        with_map: whether to keep the activation maps too.
     """
     inputs = [
         _clearest(
@@ -28,7 +29,8 @@ def make_golden(classifier: Classifier, seed: int) -> bytes:
         )
         for slot in range(INPUTS)
     ]
-    return pack_golden(classifier, np.stack(inputs), draw_frame(seed, classifier.size))
+    frame = draw_frame(seed, classifier.size)
+    return pack_golden(classifier, np.stack(inputs), frame, with_map=with_map)
 
 
 def draw_input(label: str, seed: int, size: int) -> np.ndarray:

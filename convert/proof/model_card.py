@@ -18,6 +18,7 @@ ewaste-edge.
   the border, then resize (`edge/inference/preprocess.py`). {normalization}
 - Outputs: `logits` int8 [1, {classes}] and `embedding` int8 [1, features]. The softmax of the
   logits at temperature {temperature:g} gives the probabilities.
+- {activation}
 - {decided}
 - Weights and activations are 8-bit integers {extent}; calibrated on {calibration} training
   photos (seed {calibration_seed}), quantized by {quantizer}.
@@ -84,6 +85,7 @@ def write_card(manifest: Manifest, run: Run) -> str:
         size=manifest.input.size,
         classes=len(manifest.labels),
         temperature=manifest.temperature,
+        activation=_activation(manifest),
         decided=_decided(manifest),
         calibration=manifest.calibration.images,
         extent=_extent(manifest.float_layers),
@@ -135,6 +137,18 @@ def _origin(run: Run) -> dict[str, str]:
         "origin": f"Trained elsewhere and imported from `{imported}`. Its temperature, thresholds, "
         f"and detector were fitted\non the photos of {data}.",
     }
+
+
+def _activation(manifest: Manifest) -> str:
+    """Whether the model tells where it looked, in one line."""
+    declared = manifest.activation_map
+    if declared is None:
+        return "It does not tell where it looked: there is no activation map."
+    return (
+        f"`activation_map` [1, {declared.height}, {declared.width}, {len(manifest.labels)}] tells "
+        f"what each place says for each class. Its correlation\n  with the float model's map is "
+        f"{declared.correlation:.3f} (median)."
+    )
 
 
 def _decided(manifest: Manifest) -> str:

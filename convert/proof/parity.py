@@ -60,11 +60,13 @@ class ModelOutputs:
         logits: float32 [n, classes].
         probabilities: float32 [n, classes], softmax of the logits at the model's temperature.
         embeddings: float32 [n, features].
+        maps: float32 [n, h, w, classes], activation maps; None for a model without.
     """
 
     logits: np.ndarray
     probabilities: np.ndarray
     embeddings: np.ndarray
+    maps: np.ndarray | None = None
 
     def take(self, indices: np.ndarray) -> "ModelOutputs":
         """The outputs for the images at `indices`, int [m]."""
@@ -72,13 +74,14 @@ class ModelOutputs:
             logits=self.logits[indices],
             probabilities=self.probabilities[indices],
             embeddings=self.embeddings[indices],
+            maps=None if self.maps is None else self.maps[indices],
         )
 
     @classmethod
     def of(cls, answers: Answers, temperature: float) -> "ModelOutputs":
         """The outputs at a temperature, by which the logits are divided before the softmax."""
         probabilities = softmax(answers.logits, temperature)
-        return cls(answers.logits, probabilities, answers.embeddings)
+        return cls(answers.logits, probabilities, answers.embeddings, answers.maps)
 
     @property
     def top(self) -> np.ndarray:

@@ -30,6 +30,7 @@ def write_report(
     """
     report = {
         **chosen.parity.report(),
+        "activation_map": None if chosen.activation is None else asdict(chosen.activation),
         "gate": chosen.row.gate,
         "failed": list(chosen.failed),
         "float_layers": list(chosen.float_layers),
@@ -51,6 +52,7 @@ def _render(
     return environment.get_template("parity.html").render(
         name=name,
         parity=chosen.parity,
+        activation=chosen.activation,
         failed=chosen.failed,
         kept=chosen.float_layers,
         rows=rows,

@@ -7,7 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from convert.tflite import tensorflow_converter as tflite
-from convert.tflite.layers import FusedLayer, LayerSqnr, rank_layers, read_layers
+from convert.tflite.layers import (
+    FusedLayer,
+    LayerSqnr,
+    rank_layers,
+    read_layers,
+    read_map_layer,
+)
 from convert.tflite.metadata import add_metadata
 
 SQNR_IMAGES = 16
@@ -56,7 +62,8 @@ class Converter:
     def selective(self) -> "SelectiveConverter":
         """A converter that keeps some layers in float; it calibrates again, which takes a while."""
         calibrated = tflite.CalibratedModel(self.graph, self.calibration, SQNR_IMAGES)
-        return SelectiveConverter(self, calibrated, tuple(read_layers(self.fp32)))
+        layers = tuple(read_layers(self.fp32))
+        return SelectiveConverter(self, calibrated, layers, read_map_layer(self.fp32))
 
 
 @dataclass(frozen=True)
@@ -66,12 +73,14 @@ class SelectiveConverter:
     Attributes:
         full: the converter of fully quantized models.
         calibrated: the calibrated model.
-        layers: all layers, in the order of execution.
+        layers: all layers but that of the activation map, in the order of execution.
+        map_layer: that one; None for a model without a map.
     """
 
     full: Converter
     calibrated: tflite.CalibratedModel
     layers: tuple[FusedLayer, ...]
+    map_layer: FusedLayer | None = None
 
     def rank(self) -> list[LayerSqnr]:
         """The layers by SQNR, lowest first."""
@@ -81,12 +90,16 @@ class SelectiveConverter:
     def convert(self, keep_float: Sequence[str]) -> bytes:
         """The int8 model with some layers in float.
 
+        The layer of the activation map stays in float with the layer whose output it reads.
+
         Args:
             keep_float: names of these layers.
 
         Raises:
             EwasteError: the converter failed.
         """
+        if self.map_layer is not None and set(self.map_layer.inputs) & set(keep_float):
+            keep_float = (*keep_float, self.map_layer.name)
         if self.full.quantizer == "ai-edge":
             from convert.tflite import ai_edge
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from ai_edge_litert.tools.flatbuffer_utils import read_model_from_bytearray
 
 from convert.tflite.flatbuffer import name_of
+from edge.inference.activation import ACTIVATION_MAP
 
 MAX_SQNR_DB = 120.0
 """The SQNR of a layer that quantization does not change, which would be infinite."""
@@ -45,15 +46,39 @@ class LayerSqnr:
 
 
 def read_layers(fp32: bytes) -> list[FusedLayer]:
-    """The layers of an unquantized .tflite file, in the order of execution."""
-    (graph,) = read_model_from_bytearray(fp32).subgraphs
-    return [
-        FusedLayer(
-            name_of(graph.tensors[operator.outputs[0]]),
-            tuple(name_of(graph.tensors[index]) for index in operator.inputs if index >= 0),
+    """The layers of an unquantized .tflite file, in the order of execution.
+
+    That of the activation map is none of them: no answer depends on it (`read_map_layer`).
+    """
+    return _read_operators(fp32)[0]
+
+
+def read_map_layer(fp32: bytes) -> FusedLayer | None:
+    """The layer of the activation map; None for a model without."""
+    found = _read_operators(fp32)[1]
+    return found[0] if found else None
+
+
+def _read_operators(fp32: bytes) -> tuple[list[FusedLayer], list[FusedLayer]]:
+    """The layers that the answers depend on, and those that write the activation map."""
+    model = read_model_from_bytearray(fp32)
+    (graph,) = model.subgraphs
+    maps = {
+        mapped.tensorIndex
+        for signature in model.signatureDefs
+        for mapped in signature.outputs
+        if name_of(mapped) == ACTIVATION_MAP
+    }
+    layers: tuple[list[FusedLayer], list[FusedLayer]] = ([], [])
+    for operator in graph.operators:
+        output = operator.outputs[0]
+        layers[output in maps].append(
+            FusedLayer(
+                name_of(graph.tensors[output]),
+                tuple(name_of(graph.tensors[index]) for index in operator.inputs if index >= 0),
+            )
         )
-        for operator in graph.operators
-    ]
+    return layers
 
 
 def rank_layers(

@@ -15,6 +15,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from convert.tflite.flatbuffer import name_of, read_model, write_model
 from edge.bundle.manifest import LABELS, labels_text
+from edge.inference.activation import ACTIVATION_MAP
 from edge.inference.preprocess import INPUT_OFFSET
 
 NAME = "TFLITE_METADATA"
@@ -27,6 +28,7 @@ AssociatedFileType."""
 DESCRIPTIONS = {
     "logits": "One number for each label; softmax makes them probabilities.",
     "embedding": "The globally pooled features before the last layer.",
+    ACTIVATION_MAP: "What each place of the picture says for each label.",
 }
 
 
@@ -34,7 +36,8 @@ def add_metadata(content: bytes, labels: Sequence[str]) -> bytes:
     """Add the labels, the description of input and outputs, and the normalization to a model.
 
     Args:
-        content: a .tflite file with the signature outputs `logits` and `embedding`.
+        content: a .tflite file with the signature outputs `logits` and `embedding`, and maybe
+            `activation_map`.
         labels: the class names, in the order of the logits.
 
     Returns:

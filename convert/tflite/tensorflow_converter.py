@@ -22,9 +22,11 @@ import tensorflow as tf
 from tensorflow.lite.python.convert import mlir_quantize
 
 from convert.run import Run
+from convert.tflite.activation import add_activation_map
 from convert.tflite.flatbuffer import use_raw_rgb_input
 from convert.tflite.layers import MAX_SQNR_DB
 from edge.errors import BadInput, EwasteError, Refused
+from edge.inference.activation import ACTIVATION_MAP
 from edge.inference.classifier import load_runtime
 from edge.inference.preprocess import INPUT_OFFSET, float_input
 from edge.quiet import quiet
@@ -72,24 +74,40 @@ def _resized(model: keras.Model, run: Run) -> keras.Model:
     return resized
 
 
-def float_answers(model: keras.Model) -> AnswerBatch:
-    """The float model before its softmax."""
-    truncated = keras.Model(model.input, [model.get_layer(name).output for name in OUTPUTS])
-    return lambda pixels: Answers(*truncated.predict_on_batch(float_input(pixels)))
+def serving_model(model: keras.Model, with_map: bool = True) -> keras.Model:
+    """The model of a run before its softmax: `logits`, `embedding` and, if it can, a map.
+
+    Args:
+        model: the model of a run.
+        with_map: add the output `activation_map`, where the head follows global average pooling.
+    """
+    outputs = {name: model.get_layer(name).output for name in OUTPUTS}
+    activation_map = add_activation_map(model) if with_map else None
+    if activation_map is not None:
+        outputs[ACTIVATION_MAP] = activation_map
+    # A fixed name: the default counts the models of this process and would end up in the file.
+    return keras.Model(model.input, outputs, name="served")
 
 
-def export_graph(model: keras.Model, folder: Path) -> None:
-    """Write the inference graph of `model` as a SavedModel: `image` -> `logits`, `embedding`.
+def float_answers(served: keras.Model) -> AnswerBatch:
+    """The answers of the float model, as `serving_model` makes it."""
+
+    def answer(pixels: np.ndarray) -> Answers:
+        given = served.predict_on_batch(float_input(pixels))
+        return Answers(given["logits"], given["embedding"], given.get(ACTIVATION_MAP))
+
+    return answer
+
+
+def export_graph(served: keras.Model, folder: Path) -> None:
+    """Write a model of `serving_model` as a SavedModel: `image` -> its outputs.
 
     The input of its signature `serving_default` is one image, float32 [1, S, S, 3].
 
     Raises:
         EwasteError: the export failed, for example because the disk is full.
     """
-    outputs = {name: model.get_layer(name).output for name in OUTPUTS}
-    # A fixed name: the default counts the models of this process and would end up in the file.
-    served = keras.Model(model.input, outputs, name="served")
-    image = tf.TensorSpec((1, *model.input_shape[1:]), tf.float32, name="image")
+    image = tf.TensorSpec((1, *served.input_shape[1:]), tf.float32, name="image")
     archive = keras.export.ExportArchive()
     archive.track(served)
     archive.add_endpoint(

@@ -224,6 +224,13 @@ def open_classifier(bundle: Bundle, threads: int = 2) -> Classifier:
             f"{bundle.path / MODEL}: takes images of {classifier.size} pixels, but the manifest "
             f"says {manifest.input.size}; {REMEDY}"
         )
+    declared = manifest.activation_map
+    if declared is not None and classifier.map_shape != (declared.height, declared.width):
+        height, width = classifier.map_shape or (0, 0)
+        raise Refused(
+            f"{bundle.path / MODEL}: gives an activation map of {height} x {width}, but the "
+            f"manifest says {declared.height} x {declared.width}; {REMEDY}"
+        )
     return classifier
 
 

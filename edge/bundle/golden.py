@@ -2,7 +2,7 @@
 
 import io
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +12,8 @@ from edge.arrays import read_arrays
 from edge.bundle.bundle import Bundle
 from edge.bundle.manifest import GOLDEN, MODEL, REMEDY, UNKNOWN_FILE
 from edge.errors import Refused, one_line
-from edge.inference.classifier import Classifier, softmax
+from edge.inference.activation import ACTIVATION_MAP
+from edge.inference.classifier import ANSWER, Classifier, softmax
 from edge.inference.ood import OodDetector
 from edge.inference.preprocess import model_input
 
@@ -37,7 +38,8 @@ class GoldenCheck:
         inputs: how many were run.
         largest_difference: in steps of the outputs; 0 is bit-exact.
         median_ms: of one inference.
-        outputs: its outputs for them, by name, as the model stores it: [inputs, values].
+        outputs: its outputs for them, by name, as the model stores it: [inputs, values]; of an
+            activation map [inputs, height, width, classes].
     """
 
     inputs: int
@@ -58,7 +60,7 @@ def verify_golden(bundle: Bundle, classifier: Classifier) -> GoldenCheck:
     size = classifier.size
     if golden["inputs"].shape[1:] != (size, size, 3) or golden["inputs"].dtype != np.uint8:
         raise Refused(f"{path}: inputs of another model; {REMEDY}")
-    outputs, times = _run_all(classifier, golden["inputs"])
+    outputs, times = _run_all(classifier, golden["inputs"], _outputs_of(bundle))
     differences = []
     for name, output in outputs.items():
         expected = golden[name]
@@ -97,6 +99,9 @@ def verify_answers(
     )
     if not np.isfinite(softmax(logits, bundle.manifest.temperature)).all():
         raise Refused(f"{bundle.path / MODEL}: probabilities that are no numbers; {REMEDY}")
+    stored = golden.outputs.get(ACTIVATION_MAP)
+    if stored is not None and not np.isfinite(classifier.dequantize(ACTIVATION_MAP, stored)).all():
+        raise Refused(f"{bundle.path / MODEL}: an activation map of no numbers; {REMEDY}")
     if detector is None:
         return
     path = bundle.path / UNKNOWN_FILE
@@ -138,18 +143,23 @@ def verify_preprocessing(bundle: Bundle) -> int | None:
 
 
 def pack_golden(
-    classifier: Classifier, inputs: np.ndarray, frame: np.ndarray | None = None
+    classifier: Classifier,
+    inputs: np.ndarray,
+    frame: np.ndarray | None = None,
+    with_map: bool = False,
 ) -> bytes:
     """The content of `golden.npz`: `inputs` and what the quantized model makes of them.
 
     `frame` is a camera's picture, uint8 RGB [height, width, 3], to check preprocessing with; it is
-    kept with its model input as `frame` and `frame_input`.
+    kept with its model input as `frame` and `frame_input`. `with_map` keeps the activation maps
+    too, which a manifest that declares the map asks for.
 
     Arrays: `inputs` uint8 [n, S, S, 3], `logits` int8 [n, classes], `embedding` int8 [n, 2048];
-    float32 where the last layers were left in float.
+    `activation_map` int8 [n, h, w, classes]; float32 where the last layers were left in float.
     """
     packed = io.BytesIO()
-    outputs: dict[str, Any] = dict(_run_all(classifier, inputs)[0])
+    names = (*ANSWER, ACTIVATION_MAP) if with_map else ANSWER
+    outputs: dict[str, Any] = dict(_run_all(classifier, inputs, names)[0])
     if frame is not None:
         outputs |= {"frame": frame, "frame_input": model_input(frame, classifier.size)}
     np.savez_compressed(packed, inputs=inputs, **outputs)
@@ -170,10 +180,10 @@ def steps_off(output: np.ndarray, expected: np.ndarray) -> int:
 
 def _read_golden(bundle: Bundle) -> dict[str, np.ndarray]:
     path = bundle.path / GOLDEN
-    names = ("inputs", "logits", "embedding", "frame", "frame_input")
+    needed = ("inputs", *_outputs_of(bundle))
     try:
-        golden = read_arrays(bundle.content(GOLDEN), names)
-        missing = [name for name in names[:3] if name not in golden]
+        golden = read_arrays(bundle.content(GOLDEN), (*needed, "frame", "frame_input"))
+        missing = [name for name in needed if name not in golden]
         if missing:
             raise ValueError(f"no {missing[0]}")
         if ("frame" in golden) != ("frame_input" in golden):
@@ -186,13 +196,18 @@ def _read_golden(bundle: Bundle) -> dict[str, np.ndarray]:
     return golden
 
 
+def _outputs_of(bundle: Bundle) -> tuple[str, ...]:
+    """The outputs that a bundle is held to."""
+    return ANSWER if bundle.manifest.activation_map is None else (*ANSWER, ACTIVATION_MAP)
+
+
 def _run_all(
-    classifier: Classifier, inputs: np.ndarray
+    classifier: Classifier, inputs: np.ndarray, names: Sequence[str]
 ) -> tuple[dict[str, np.ndarray], list[float]]:
     """The outputs by name, and the milliseconds that each inference took."""
     answers, times = [], []
     for pixels in inputs:
         started = time.perf_counter()
-        answers.append(classifier.run(pixels))
+        answers.append(classifier.run(pixels, names))
         times.append((time.perf_counter() - started) * 1000)
     return {name: np.stack([answer[name] for answer in answers]) for name in answers[0]}, times

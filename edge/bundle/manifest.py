@@ -18,6 +18,7 @@ from pydantic_core import from_json
 from edge.bundle.format_1 import to_format_2
 from edge.bundle.sizes import SizeDistribution
 from edge.errors import Refused, first_problem, one_line
+from edge.inference.activation import MOST_PLACES
 from edge.inference.ood import OodRule
 from edge.inference.preprocess import INPUT_OFFSET, LARGEST_SIZE
 from edge.labels import labels_problem
@@ -209,6 +210,24 @@ class Calibration(_Record):
     quantizer: str = "tflite"
 
 
+Places = Annotated[int, Field(ge=1, le=MOST_PLACES)]
+
+
+class MapContract(_Record):
+    """The model's third output `activation_map`, [1, `height`, `width`, classes]: what each place
+    of the input says for each class, see `edge.inference.activation`.
+
+    Attributes:
+        height, width: places of the map.
+        correlation: of the quantized model's map and Keras', for the class that Keras sees; the
+            median over the images of the comparison.
+    """
+
+    height: Places
+    width: Places
+    correlation: Annotated[float, Field(ge=-1, le=1)]
+
+
 class DecisionParameters(_Record):
     """What the answers of a model are decided by; a run's `calibration.json`, a bundle's manifest.
 
@@ -270,6 +289,8 @@ class Manifest(DecisionParameters):
         float_layers: names of the layers that are not quantized; none in most models.
         sizes: label -> how large its items are; a class that is not named may have any size. A
             bundle without sizes does not have the key, and devices of earlier versions read it.
+        activation_map: the output that shows where the model looked. A bundle without it does not
+            have the key either.
         versions: of the software that made the bundle.
         files: file name -> SHA-256, for each of `required_files`.
     """
@@ -285,6 +306,7 @@ class Manifest(DecisionParameters):
     calibration: Calibration
     float_layers: tuple[str, ...] = ()
     sizes: dict[str, SizeDistribution] = {}
+    activation_map: MapContract | None = None
     versions: dict[str, str]
     files: dict[str, str] = {}
 
@@ -302,7 +324,7 @@ class Manifest(DecisionParameters):
     @property
     def as_json(self) -> bytes:
         """The content of `manifest.json`."""
-        absent = set() if self.sizes else {"sizes"}
+        absent = {name for name in ("sizes", "activation_map") if not getattr(self, name)}
         return self.model_dump_json(indent=2, exclude=absent).encode() + b"\n"
 
     @property

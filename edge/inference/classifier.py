@@ -1,7 +1,7 @@
 """A TFLite runtime behind one class: views in, predictions out."""
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from edge.errors import BadInput, EwasteError, one_line
+from edge.inference.activation import ACTIVATION_MAP, MOST_PLACES
 from edge.inference.preprocess import LARGEST_SIZE, float_input, model_input
 from edge.quiet import quiet
 
@@ -17,6 +18,8 @@ WIDEST_OUTPUT = 2**16
 """More values than any output of ours has."""
 OUTPUT_TYPES = ("int8", "uint8", "int16", "float32")
 EXPECTED = f"expected one of {', '.join(OUTPUT_TYPES)}"
+ANSWER = ("logits", "embedding")
+"""The outputs that an item is classified by."""
 RUNTIMES = ("ai_edge_litert.interpreter", "tflite_runtime.interpreter")
 
 
@@ -61,6 +64,7 @@ def load_runtime() -> ModuleType:
 class Classifier:
     """One TFLite model with the signature outputs `logits` and `embedding`.
 
+    A third output, `activation_map`, is read only where it is asked for (`predict_with_map`).
     The input is uint8 [1, S, S, 3] raw RGB (quantized) or float32 [1, S, S, 3] `RGB - 117` (float).
     Not safe to share between threads.
     """
@@ -88,37 +92,44 @@ class Classifier:
             with quiet():
                 self._interpreter = runtime.Interpreter(model_content=content, num_threads=threads)
                 self._interpreter.allocate_tensors()
-                self._runner = self._interpreter.get_signature_runner("serving_default")
-            inputs, self._outputs = (
-                self._runner.get_input_details(),
-                self._runner.get_output_details(),
-            )
+                runner = self._interpreter.get_signature_runner("serving_default")
+            inputs, self._outputs = runner.get_input_details(), runner.get_output_details()
+            own = _places(self._interpreter)
         # Bindings to native code raise what they like.
         except Exception as error:
             reason = one_line(error) or type(error).__name__
             raise BadInput(f"{model}: not a model this runtime can load ({reason})") from None
-        if {"logits", "embedding"} - set(self._outputs) or len(inputs) != 1:
+        if set(ANSWER) - set(self._outputs) or len(inputs) != 1:
             raise BadInput(f"{model}: expected one input and the outputs logits and embedding")
-        ((self._input_name, self._input),) = inputs.items()
+        (self._input,) = inputs.values()
+        if {each["index"] for each in (self._input, *self._outputs.values())} - own:
+            raise BadInput(f"{model}: its signature is not that of its first graph")
         self.size = _input_size(model, self._input)
         classes = _width(model, "logits", self._outputs["logits"])
         _width(model, "embedding", self._outputs["embedding"])
         if classes != len(labels):
             raise BadInput(f"{model}: the model has {classes} classes, but {len(labels)} labels")
+        self.map_shape = None
+        if ACTIVATION_MAP in self._outputs:
+            self.map_shape = _map_shape(model, self._outputs[ACTIVATION_MAP], classes)
         self.runtime = runtime.__name__.partition(".")[0]
         self.labels = tuple(labels)
         self.temperature = temperature
 
-    def run(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
+    def run(self, pixels: np.ndarray, outputs: Sequence[str] = ANSWER) -> dict[str, np.ndarray]:
         """Run the model on uint8 RGB [S, S, 3].
 
-        Returns the outputs as the model stores them (int8 when quantized, else float32):
-        `logits` [classes] and `embedding` [2048]. The arrays are copies.
+        Returns `outputs` as the model stores them (int8 when quantized, else float32): `logits`
+        [classes], `embedding` [2048], `activation_map` [h, w, classes]. The arrays are copies.
         """
         if self._input["dtype"] == np.float32:
             pixels = float_input(pixels)
-        answer = self._runner(**{self._input_name: pixels[np.newaxis]})
-        return {name: np.array(value[0]) for name, value in answer.items()}
+        # Not by the runner of the signature: it reads every output, the map included.
+        self._interpreter.set_tensor(self._input["index"], pixels[np.newaxis])
+        self._interpreter.invoke()
+        return {
+            name: self._interpreter.get_tensor(self._outputs[name]["index"])[0] for name in outputs
+        }
 
     def dequantize(self, name: str, stored: np.ndarray) -> np.ndarray:
         """Turn the output `name`, as stored by the model, into float32 of the same shape."""
@@ -129,17 +140,31 @@ class Classifier:
 
     def predict_input(self, pixels: np.ndarray) -> Prediction:
         """Classify uint8 RGB [S, S, 3] that already has the model's size."""
-        stored = self.run(pixels)
+        return self._prediction(self.run(pixels))
+
+    def predict_with_map(self, pixels: np.ndarray) -> tuple[Prediction, np.ndarray | None]:
+        """Classify uint8 RGB [S, S, 3], and tell what each place says for each class.
+
+        Returns:
+            The prediction, and float32 [h, w, classes] (`edge.inference.activation`); None for a
+            model without a map.
+        """
+        if self.map_shape is None:
+            return self.predict_input(pixels), None
+        stored = self.run(pixels, (*ANSWER, ACTIVATION_MAP))
+        return self._prediction(stored), self.dequantize(ACTIVATION_MAP, stored[ACTIVATION_MAP])
+
+    def predict(self, view: np.ndarray) -> Prediction:
+        """Classify one view: uint8 RGB [height, width, 3] of any size."""
+        return self.predict_input(model_input(view, self.size))
+
+    def _prediction(self, stored: Mapping[str, np.ndarray]) -> Prediction:
         logits = self.dequantize("logits", stored["logits"])
         return Prediction(
             logits=logits,
             probabilities=softmax(logits, self.temperature),
             embedding=self.dequantize("embedding", stored["embedding"]),
         )
-
-    def predict(self, view: np.ndarray) -> Prediction:
-        """Classify one view: uint8 RGB [height, width, 3] of any size."""
-        return self.predict_input(model_input(view, self.size))
 
 
 def _read(model: Path) -> bytes:
@@ -165,8 +190,6 @@ def _input_size(model: Path, details: dict[str, Any]) -> int:
 def _width(model: Path, name: str, details: dict[str, Any]) -> int:
     """How many values an output has."""
     shape = tuple(map(int, details["shape"]))
-    kind = np.dtype(details["dtype"]).name
-    scale, zero_point = details["quantization"]
     if (
         len(shape) != 2
         or shape[0] != 1
@@ -174,9 +197,39 @@ def _width(model: Path, name: str, details: dict[str, Any]) -> int:
         or _is_dynamic(details)
     ):
         raise BadInput(f"{model}: gives {name} of {shape}, not [1, n]")
+    _check_stored(model, name, details)
+    return shape[1]
+
+
+def _map_shape(model: Path, details: dict[str, Any], classes: int) -> tuple[int, int]:
+    """Height and width of the activation map."""
+    shape = tuple(map(int, details["shape"]))
+    if (
+        len(shape) != 4
+        or (shape[0], shape[3]) != (1, classes)
+        or not 1 <= min(shape[1:3]) <= max(shape[1:3]) <= MOST_PLACES
+        or _is_dynamic(details)
+    ):
+        raise BadInput(
+            f"{model}: gives {ACTIVATION_MAP} of {shape}, not [1, height, width, {classes}] of "
+            f"at most {MOST_PLACES} x {MOST_PLACES}"
+        )
+    _check_stored(model, ACTIVATION_MAP, details)
+    return shape[1], shape[2]
+
+
+def _check_stored(model: Path, name: str, details: dict[str, Any]) -> None:
+    """See that an output is of a type that can be made numbers of."""
+    kind = np.dtype(details["dtype"]).name
+    scale, zero_point = details["quantization"]
     if kind not in OUTPUT_TYPES or not (np.isfinite(scale) and np.isfinite(zero_point)):
         raise BadInput(f"{model}: gives {name} as {kind}, scaled by {scale:g}; {EXPECTED}")
-    return shape[1]
+
+
+def _places(interpreter: Any) -> set[int]:
+    """The inputs and outputs of the first graph, which `invoke` runs."""
+    details = (*interpreter.get_input_details(), *interpreter.get_output_details())
+    return {each["index"] for each in details}
 
 
 def _is_dynamic(details: dict[str, Any]) -> bool:

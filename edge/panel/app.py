@@ -207,8 +207,9 @@ def _add_trial(app: Any, trial: Trial) -> None:
         finally:
             since.clear()
         return {
-            "verdict": fragments.verdict(answer.verdict, answer.hazards),
-            "classes": fragments.classes(answer.probabilities),
+            "verdict": fragments.verdict(answer.verdict, answer.hazards, answer.likeness),
+            "classes": fragments.classes(answer.probabilities, answer.overlays),
+            "looked": fragments.looked(answer.overlays),
         }
 
     @app.get("/health")
@@ -240,7 +241,7 @@ def _add_trial(app: Any, trial: Trial) -> None:
             return Response(status_code=400)
 
     def _refused(status: int, text: str) -> Response:
-        content = {"verdict": fragments.problem(text), "classes": ""}
+        content = {"verdict": fragments.problem(text), "classes": "", "looked": ""}
         return JSONResponse(content, status, headers={"Connection": "close"})
 
 

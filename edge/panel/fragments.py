@@ -5,6 +5,7 @@ The templates escape every value.
 
 import re
 import time
+from base64 import b64encode
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -14,6 +15,8 @@ import jinja2
 
 from edge.labels import MANUAL, UNKNOWN
 from edge.operation import HELD, Mode, Order
+from edge.panel.overlay import SHOWN_CLASSES, ClassOverlay
+from edge.panel.trial import Likeness
 from edge.records.store import ItemRecord
 from edge.status import NOT_STARTED, RUNNING, STALLED, STOPPED, Percentiles, Status
 from edge.verdict import Verdict
@@ -21,7 +24,8 @@ from edge.verdict import Verdict
 STALE_SECONDS = 5.0
 """A status older than this means that the line hangs or died."""
 
-SHOWN_CLASSES = 5
+LEAST_REACH = 0.5
+"""What the bar of a score shows on either side of the threshold at least, in units of the score."""
 STAGES = {"detect": "Detect", "classify": "Classify", "verdict": "Photo to verdict"}
 """What the latencies are called on the page, in this order; others keep their own name."""
 
@@ -248,16 +252,50 @@ def _time_of_day(unix_s: float) -> str:
         return "-"
 
 
-def verdict(verdict: Verdict, hazards: Collection[str]) -> str:
-    """Put the verdict on a tried picture, in words."""
-    return render("verdict.html", verdict=verdict, kind=kind_of(verdict.label, hazards))
+def verdict(verdict: Verdict, hazards: Collection[str], likeness: Likeness | None = None) -> str:
+    """Put the verdict on a tried picture in words, and its likeness to the known classes."""
+    percent = "" if likeness is None else f"{likeness_percent(likeness):.1f}"
+    return render(
+        "verdict.html",
+        verdict=verdict,
+        kind=kind_of(verdict.label, hazards),
+        likeness=likeness,
+        percent=percent,
+    )
 
 
-def classes(probabilities: Mapping[str, float]) -> str:
-    """The most likely classes of a tried picture as bars."""
+def likeness_percent(likeness: Likeness) -> float:
+    """Where a score lies on a bar with the threshold in its middle, 0 to 100.
+
+    The units of the scores differ, so the bar reaches as far as the threshold is from zero.
+    """
+    reach = max(abs(likeness.threshold), LEAST_REACH)
+    off = (likeness.score - likeness.threshold) / reach
+    return 50 * (1 + min(1.0, max(-1.0, off)))
+
+
+def classes(
+    probabilities: Mapping[str, float], overlays: Mapping[str, ClassOverlay] | None = None
+) -> str:
+    """The most likely classes of a tried picture as bars; those with an overlay are buttons."""
     top = sorted(probabilities.items(), key=lambda pair: -pair[1])[:SHOWN_CLASSES]
-    rows = [(label, f"{share:.0%}", f"{100 * share:.1f}") for label, share in top]
+    rows = []
+    for label, share in top:
+        overlay = (overlays or {}).get(label)
+        address = "" if overlay is None else _png_address(overlay.png)
+        place = None if overlay is None else overlay.place
+        rows.append((label, f"{share:.0%}", f"{100 * share:.1f}", address, place))
     return render("classes.html", classes=rows)
+
+
+def looked(overlays: Mapping[str, ClassOverlay] | None) -> str:
+    """Offer to show where the model looked, or say why that is not known."""
+    return render("looked.html", declared=overlays is not None, known=bool(overlays))
+
+
+def _png_address(png: bytes) -> str:
+    """A PNG as an address that holds it."""
+    return f"data:image/png;base64,{b64encode(png).decode()}"
 
 
 def problem(text: str) -> str:

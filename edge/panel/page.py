@@ -22,8 +22,11 @@ DROP = f"""
   <svg viewBox="0 0 24 24" aria-hidden="true"><path d="M21 15v4a2 2 0 0 1-2 2H5a2 2 0 0 1-2-2v-4
     M17 8l-5-5-5 5M12 3v12"/></svg>
   <span>Drop a picture here</span><small>- or -</small><span>click to choose one</span>
-  <img alt="The picture to try"><button type="button" class="clear" title="Clear">&#x2715;</button>
+  <img alt="The picture to try"><img class="map" alt="" hidden>
+  <button type="button" class="clear" title="Clear">&#x2715;</button>
 </label>
+<label class="camera">Take a picture with the camera
+  <input type="file" accept="image/*" capture="environment"></label>
 """
 
 
@@ -60,6 +63,7 @@ def build_blocks() -> gr.Blocks:
             with gr.Column(min_width=320):
                 _part("verdict")
                 _part("classes")
+                _part("looked")
         with gr.Tab("Model"), gr.Row(equal_height=False):
             with gr.Column(scale=13, min_width=320):
                 _part("model")

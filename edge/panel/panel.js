@@ -152,6 +152,28 @@
 		}
 	};
 
+	// Where the model looked: the overlay of one class over the tried picture.
+	let mapShown = true;
+	const layMap = (chosen) => {
+		const map = document.querySelector("#picture .map");
+		const place = document.querySelector("#looked [data-where]");
+		for (const each of document.querySelectorAll("#classes .look"))
+			each.setAttribute("aria-pressed", String(each === chosen));
+		document.querySelector("#looked [data-toggle]")?.setAttribute("aria-pressed", String(mapShown));
+		map.hidden = !chosen || !mapShown;
+		map.alt = chosen ? chosen.dataset.where : "";
+		if (chosen) map.src = chosen.dataset.overlay;
+		else map.removeAttribute("src");
+		if (place) place.textContent = map.alt;
+	};
+	document.addEventListener("click", (event) => {
+		const chosen = event.target.closest("#classes .look");
+		if (event.target.closest("#looked [data-toggle]")) mapShown = !mapShown;
+		else if (chosen) mapShown = true;
+		else return;
+		layMap(chosen || document.querySelector("#classes .look[aria-pressed=true]"));
+	});
+
 	let tried = 0;
 	const show = (file) => {
 		tried += 1;
@@ -159,10 +181,11 @@
 		if (image.src) URL.revokeObjectURL(image.src);
 		image.removeAttribute("src");
 		drop.classList.toggle("filled", Boolean(file));
-		drop.querySelector("input").value = "";
+		for (const input of document.querySelectorAll("#picture input")) input.value = "";
 		if (file) image.src = URL.createObjectURL(file);
-		parts.verdict = parts.classes = "";
+		parts.verdict = parts.classes = parts.looked = "";
 		draw();
+		layMap(null);
 		return tried;
 	};
 	const judge = async (file) => {
@@ -171,7 +194,7 @@
 			const line = document.createElement("p");
 			line.className = "banner stalled";
 			line.textContent = text;
-			return {verdict: line.outerHTML, classes: ""};
+			return {verdict: line.outerHTML, classes: "", looked: ""};
 		};
 		const most = Number(document.querySelector("#picture .drop").dataset.most);
 		let answer = say("The panel does not answer; try again.");
@@ -194,6 +217,7 @@
 		if (number !== tried) return;
 		Object.assign(parts, answer);
 		draw();
+		layMap(document.querySelector("#classes .look"));
 	};
 	document.addEventListener("change", (event) => {
 		const input = event.target.closest("#picture input[type=file]");

@@ -30,6 +30,18 @@ def test_latency_times_each_stage_against_the_inference(tiny_bundle):
     assert preprocess["ratio"] == pytest.approx(share, rel=0.05)
 
 
+@pytest.mark.slow
+def test_the_cost_of_a_map_is_a_ratio_to_a_model_without() -> None:
+    rows = benchmark("activation_map", "--size", 32, "--classes", 3, "--rounds", 10)["rows"]
+    assert [row["name"] for row in rows] == [
+        "without a map",
+        "with a map, not read",
+        "with a map, read",
+    ]
+    assert rows[0]["ratio"] == rows[0]["low"] == rows[0]["high"] == 1
+    assert all(0 < row["low"] <= row["ratio"] <= row["high"] for row in rows)
+
+
 def test_accuracy_equals_that_of_the_conversion(tiny_bundle, drawn_data):
     figures = benchmark("accuracy", "--bundle", tiny_bundle, "--photos", drawn_data / "test")
     assert figures["accuracy"] == load_bundle(tiny_bundle).manifest.parity.accuracy_quantized

@@ -81,6 +81,10 @@ def test_the_fewest_layers_in_float_repair_what_int8_breaks(
 
     found = verify(out, threads=1)
     assert found.ok and len(found.bundle.manifest.float_layers) == 2
+    # The map reads what the last convolution writes, so it stays in float with it.
+    assert found.bundle.manifest.activation_map.correlation > 0.99
+    pixels = np.zeros((SIZE, SIZE, 3), np.uint8)
+    assert found.classifier.run(pixels, ["activation_map"])["activation_map"].dtype == np.float32
     assert "in all but 2 layers" in (out / "model_card.md").read_text()
 
 

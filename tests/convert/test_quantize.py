@@ -70,7 +70,10 @@ def test_the_quantized_model_takes_raw_rgb_and_predicts_as_keras(
     assert details["shape"].tolist() == [1, SIZE, SIZE, 3]
     assert {output["dtype"] for output in interpreter.get_output_details()} == {np.int8}
     assert interpreter.get_signature_list() == {
-        "serving_default": {"inputs": ["image"], "outputs": ["embedding", "logits"]}
+        "serving_default": {
+            "inputs": ["image"],
+            "outputs": ["activation_map", "embedding", "logits"],
+        }
     }
 
     pixels, classes = load_split(drawn_data / "test")
@@ -87,6 +90,43 @@ def test_the_quantized_model_takes_raw_rgb_and_predicts_as_keras(
     )
 
 
+def test_the_map_of_the_bundle_is_that_of_keras(
+    tiny_bundle: Path, tiny_run: Path, drawn_data: Path
+) -> None:
+    from train.evaluation.predictor import open_predictor
+
+    manifest = load_bundle(tiny_bundle).manifest
+    declared = manifest.activation_map
+    assert (declared.height, declared.width) == (5, 5) and declared.correlation >= 0.9
+    bundle, run = open_predictor(tiny_bundle, threads=1), open_predictor(tiny_run, threads=1)
+    pixels, _ = load_split(drawn_data / "test")
+    found = []
+    for image, logits in zip(pixels[::4], run.answer(pixels[::4]).logits, strict=True):
+        best = int(logits.argmax())
+        exact, quantized = (each.activation(image, best) for each in (run, bundle))
+        assert exact.shape == quantized.shape == (5, 5) and quantized.max() == pytest.approx(1)
+        if exact.std() > 0:
+            found.append(np.corrcoef(exact.ravel(), quantized.ravel())[0, 1])
+    assert len(found) >= 12 and np.median(found) >= 0.9
+    card = (tiny_bundle / "model_card.md").read_text()
+    assert "`activation_map` [1, 5, 5, 4]" in card and f"{declared.correlation:.3f}" in card
+
+
+def test_the_map_changes_no_answer_and_may_be_left_out(
+    tiny_run: Path, tiny_bundle: Path, drawn_data: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "without"
+    result = command(tiny_run, [drawn_data], out, "--calibration", "40", "--no-activation-map")
+    assert result.exit_code == 0, result.stderr
+    assert b"activation_map" not in (out / "manifest.json").read_bytes()
+    plain, mapped = (open_classifier(load_bundle(path), threads=1) for path in (out, tiny_bundle))
+    assert (plain.map_shape, mapped.map_shape) == (None, (5, 5))
+    pixels, _ = load_split(drawn_data / "test")
+    for image in pixels:
+        before, after = plain.run(image), mapped.run(image)
+        assert all(np.array_equal(before[name], after[name]) for name in before)
+
+
 def test_the_command_writes_a_proved_bundle(
     tiny_run: Path, drawn_data: Path, data_copy: Path, tmp_path: Path
 ) -> None:
@@ -98,6 +138,7 @@ def test_the_command_writes_a_proved_bundle(
     assert figures["variant"] == "int8" and figures["gate"] == "passed"
     assert figures["images"] == 2 * 64
     assert figures["agreement"] >= 0.99
+    assert figures["activation_map"]["images"] > 0 and figures["activation_map"]["median"] >= 0.9
     assert {"accuracy_float", "accuracy_quantised"} <= set(figures)
     assert result.stderr.count("skipped ") == 1 and "broken.jpg" in result.stderr
 
@@ -226,6 +267,7 @@ def test_the_other_quantizer_makes_a_bundle_by_the_same_gate(
     assert verify_golden(loaded, open_classifier(loaded)).largest_difference == 0
     assert loaded.manifest.calibration.quantizer == "ai-edge"
     assert "ai-edge-quantizer" in loaded.manifest.versions
+    assert loaded.manifest.activation_map.correlation >= 0.9
 
 
 def test_the_metadata_hold_the_labels_and_the_normalization(tiny_bundle: Path) -> None:
@@ -404,7 +446,8 @@ def test_a_failing_converter_is_one_line(tiny_run: Path, tmp_path: Path) -> None
     from convert.run import read_run
     from convert.tflite import tensorflow_converter as tflite
 
-    tflite.export_graph(tflite.load_model(read_run(tiny_run)), tmp_path / "graph")
+    model = tflite.load_model(read_run(tiny_run))
+    tflite.export_graph(tflite.serving_model(model), tmp_path / "graph")
     four_channels = np.zeros((2, SIZE, SIZE, 4), np.uint8)
     with pytest.raises(EwasteError, match="converter failed") as error:
         tflite.convert_int8(tmp_path / "graph", four_channels)

@@ -25,7 +25,8 @@ from edge.bundle.verify import verify
 from edge.errors import BadInput, EwasteError, Refused
 from edge.inference.classifier import Classifier
 from edge.inference.ood import OodDetector, OodRule, pack_detector, unpack_detector
-from tests.support.odd_models import OTHER_FORMS, odd_model
+from tests.support.bright import bright_bundle
+from tests.support.odd_models import ODD_MAPS, OTHER_FORMS, odd_model
 
 ROOT = Path(__file__).parents[2]
 SECONDS, MEGABYTES = 10, 1000
@@ -265,6 +266,64 @@ def test_a_model_whose_golden_answers_are_no_numbers_is_refused(copy: Path) -> N
     sealed(copy)
     name, line = refusal(copy)
     assert name == "golden outputs" and "model.tflite" in line
+
+
+@pytest.mark.parametrize("what", ODD_MAPS)
+def test_a_model_with_another_activation_map_is_refused(copy: Path, what: str) -> None:
+    put_model(copy, odd_model(what))
+    name, line = refusal(copy)
+    assert name == "model" and "model.tflite: gives activation_map of (1, " in line
+
+
+def test_an_activation_map_of_no_numbers_is_refused(copy: Path) -> None:
+    put_model(copy, odd_model("a numberless map"))
+    labels = load_bundle(copy).labels
+    classifier = Classifier(copy / "model.tflite", labels, threads=1)
+    inputs = np.zeros((2, 48, 48, 3), np.uint8)
+    (copy / "golden.npz").write_bytes(pack_golden(classifier, inputs, with_map=True))
+    sealed(copy, activation_map={"height": 5, "width": 5, "correlation": 1.0})
+    name, line = refusal(copy)
+    assert name == "golden outputs" and "model.tflite" in line
+
+
+@pytest.mark.parametrize(
+    ("declared", "check", "words"),
+    [
+        ({"height": 8, "width": 9, "correlation": 1.0}, "model", "8 x 8, but the manifest says"),
+        ({"height": 65, "width": 8, "correlation": 1.0}, "schema", "less than or equal to 64"),
+        ({"height": 8, "width": 8, "correlation": 2.0}, "schema", "less than or equal to 1"),
+        ({"height": 8, "width": 8}, "schema", "activation_map.correlation: Field required"),
+        ({"height": 8, "width": 8, "correlation": 1.0, "more": 1}, "schema", "more"),
+        ("everywhere", "schema", "activation_map"),
+    ],
+)
+def test_a_manifest_that_lies_about_the_activation_map_is_refused(
+    tmp_path: Path, declared: object, check: str, words: str
+) -> None:
+    bundle = bright_bundle(tmp_path / "bright").path
+    assert verify(bundle, threads=1).ok
+    sealed(bundle, activation_map=declared)
+    name, line = refusal(bundle)
+    assert name == check and words in line
+
+
+def test_an_activation_map_is_held_to_the_golden_one(tmp_path: Path) -> None:
+    bundle = bright_bundle(tmp_path / "bright").path
+    with np.load(bundle / "golden.npz") as arrays:
+        golden = dict(arrays)
+    changed = {**golden, "activation_map": golden["activation_map"][:, ::-1]}
+    missing = {name: array for name, array in golden.items() if name != "activation_map"}
+    for content, words in ((changed, "steps off"), (missing, "no activation_map")):
+        np.savez(bundle / "golden.npz", **content)
+        sealed(bundle)
+        name, line = refusal(bundle)
+        assert name in ("preprocessing", "golden outputs") and words in line
+
+
+def test_a_declared_map_that_the_model_lacks_is_refused(copy: Path) -> None:
+    sealed(copy, activation_map={"height": 5, "width": 5, "correlation": 1.0})
+    name, line = refusal(copy)
+    assert name == "model" and "gives an activation map of 0 x 0" in line
 
 
 @pytest.mark.slow

@@ -18,6 +18,8 @@ OTHER_FORMS = (
     "flat outputs",
 )
 """Models with other inputs or outputs than a classifier's."""
+ODD_MAPS = ("a map of other classes", "a huge map", "a flat map")
+"""Models with another activation map than a classifier's."""
 IMAGE = (1, 48, 48, 3)
 
 
@@ -109,6 +111,25 @@ def made_models() -> dict[str, bytes]:
         ),
         "one output": converted(lambda image: {"logits": outputs(image)["logits"]}, IMAGE),
         "flat outputs": converted(changed_outputs(lambda each: tf.reshape(each, (-1,))), IMAGE),
+    }
+
+
+def made_maps() -> dict[str, bytes]:
+    """Make the models with an odd activation map by TensorFlow's converter."""
+    import tensorflow as tf
+
+    def model(shape: tuple[int, ...], turned: Callable = lambda value: value) -> bytes:
+        def answer(image):
+            value = turned(tf.reduce_mean(tf.cast(image, tf.float32)))
+            return outputs(image) | {"activation_map": tf.ones(shape) * value}
+
+        return converted(answer, IMAGE)
+
+    return {
+        "a map of other classes": model((1, 5, 5, 3)),
+        "a huge map": model((1, 65, 5, 4)),
+        "a flat map": model((1, 4)),
+        "a numberless map": model((1, 5, 5, 4), lambda x: tf.math.log(-1.0 - tf.abs(x))),
     }
 
 

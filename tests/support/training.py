@@ -85,12 +85,13 @@ def write_run(run: Path, model, data: Path) -> None:
     (run / "metrics.json").write_text(json.dumps(metrics))
 
 
-def write_fp32(run: Path, path: Path) -> None:
+def write_fp32(run: Path, path: Path, with_map: bool = True) -> None:
     """The model of a run as unquantized TFLite."""
     from convert.run import read_run
     from convert.tflite import tensorflow_converter as tflite
 
     with tempfile.TemporaryDirectory() as folder:
         graph = Path(folder) / "graph"
-        tflite.export_graph(tflite.load_model(read_run(run)), graph)
+        model = tflite.load_model(read_run(run))
+        tflite.export_graph(tflite.serving_model(model, with_map), graph)
         path.write_bytes(tflite.convert_fp32(graph))

@@ -13,6 +13,7 @@ from edge.bundle.manifest import MANIFEST
 from edge.bundle.verify import verify
 from edge.decision.decide import DecisionRules, rules_for
 from edge.errors import BadInput
+from edge.inference.activation import heat_of
 from edge.inference.classifier import Classifier
 from edge.inference.preprocess import float_input
 from edge.process_setup import silence_tensorflow
@@ -30,10 +31,13 @@ class Answers:
     Attributes:
         logits: float32 [n, classes].
         embeddings: float32 [n, features], the input of the last layer.
+        maps: float32 [n, h, w, classes], activation maps; None where nobody asked for them, or the
+            model has none.
     """
 
     logits: np.ndarray
     embeddings: np.ndarray
+    maps: np.ndarray | None = None
 
 
 AnswerBatch = Callable[[np.ndarray], Answers]
@@ -99,20 +103,26 @@ def answer_all(
     for batch in _batches(pictures):
         answers.append(answer(np.stack(batch)))
         on_step(len(batch))
+    maps = [each.maps for each in answers if each.maps is not None]
     return Answers(
         np.concatenate([each.logits for each in answers]),
         np.concatenate([each.embeddings for each in answers]),
+        np.concatenate(maps) if maps else None,
     )
 
 
-def tflite_answers(classifier: Classifier) -> AnswerBatch:
+def tflite_answers(classifier: Classifier, with_maps: bool = False) -> AnswerBatch:
     """A TFLite model, through the code that runs on the device."""
 
     def answer(pixels: np.ndarray) -> Answers:
-        predictions = [classifier.predict_input(each) for each in pixels]
+        if with_maps:
+            predictions, maps = zip(*map(classifier.predict_with_map, pixels), strict=True)
+        else:
+            predictions, maps = tuple(map(classifier.predict_input, pixels)), (None,)
         return Answers(
             np.stack([prediction.logits for prediction in predictions]),
             np.stack([prediction.embedding for prediction in predictions]),
+            None if maps[0] is None else np.stack(maps),
         )
 
     return answer
@@ -134,8 +144,17 @@ def _open_bundle(path: Path, threads: int) -> Predictor:
         temperature=bundle.manifest.temperature,
         rules=rules_for(bundle.manifest, {}, open_detector(bundle)),
         answer=tflite_answers(classifier),
-        activation=None,
+        activation=_activation_of(classifier) if bundle.manifest.activation_map else None,
     )
+
+
+def _activation_of(classifier: Classifier) -> Callable[[np.ndarray, int], np.ndarray]:
+    def activation(pixels: np.ndarray, class_index: int) -> np.ndarray:
+        _, activation_map = classifier.predict_with_map(pixels)
+        assert activation_map is not None, "the manifest declares it"
+        return heat_of(activation_map, class_index)
+
+    return activation
 
 
 def _open_run(path: Path) -> Predictor:

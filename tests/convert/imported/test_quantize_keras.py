@@ -77,6 +77,7 @@ def test_the_bundle_of_a_notebook_gives_the_answers_of_its_pipeline(
     assert bundle.manifest.training["imported_from"] == f"{mode}.{suffix}"
     assert f"imported from `{mode}.{suffix}`" in (out / "model_card.md").read_text()
 
+    assert bundle.manifest.activation_map.correlation >= 0.9
     # The pipeline as the notebook has it: Keras alone, and no code of this project.
     model = keras.models.load_model(notebooks / f"{mode}.{suffix}", compile=False)
     photos = [
