@@ -21,6 +21,7 @@ from pydantic import (
 )
 from pydantic.functional_validators import PlainValidator
 
+from edge.alarms.signals import AlarmLimits
 from edge.belt.geometry import Geometry
 from edge.belt.touching import LONGEST_ITEM_MM
 from edge.bundle.bundle import DEFAULT_BUNDLE, Bundle, open_detector
@@ -394,6 +395,27 @@ class PanelConfig(_Section):
         return self
 
 
+class AlarmsConfig(_Section):
+    """What the page raises an alarm at (`edge.alarms`); the rest is fixed, see docs/alarms.md.
+
+    Attributes:
+        purity: the purity of a bin that its audit must not lie under with all of its interval.
+        purities: bin -> its own such purity.
+        disk_free: the share of the disk of the records that must be free.
+        temperature_c: of the board, degrees Celsius.
+    """
+
+    purity: Share = 0.9
+    purities: dict[BinName, Share] = Field(default={}, max_length=MOST_BINS)
+    disk_free: Annotated[float, within(0, 0.9)] = 0.05
+    temperature_c: Annotated[float, within(20, 120)] = 80.0
+
+    @property
+    def limits(self) -> AlarmLimits:
+        """The same for the alarms."""
+        return AlarmLimits(self.disk_free, self.temperature_c, self.purity, self.purities)
+
+
 def registers_for(bins: int) -> int:
     """How many holding registers take heartbeat, running, and the counts of so many bins."""
     return 2 + 2 * (3 + bins)
@@ -449,6 +471,7 @@ class Config(_Section):
     state: AnyPath = Path("~/.local/state/ewaste-edge")
     records: RecordsConfig = RecordsConfig()
     panel: PanelConfig = PanelConfig()
+    alarms: AlarmsConfig = AlarmsConfig()
     mqtt: MqttConfig | None = None
     modbus: ModbusConfig | None = None
 
@@ -646,6 +669,7 @@ def page_content(config: Config) -> bytes:
         "sizes": True,
         "state": True,
         "panel": True,
+        "alarms": True,
     }
     return json.dumps(
         config.model_dump(exclude_unset=True, include=content), indent=2, default=str

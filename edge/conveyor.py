@@ -32,6 +32,7 @@ from edge.inference.worker import Inference
 from edge.operation import HELD, Mode
 from edge.records.recall import Recall, ViewAtStart
 from edge.records.store import ItemRecord
+from edge.status import BeltLook
 from edge.tally import LineStep, Tally
 from edge.verdict import Reason, Unsafe
 
@@ -87,6 +88,11 @@ class Conveyor:
     def gates_open(self) -> dict[str, bool]:
         """Bin -> whether its gate was last commanded to open."""
         return self._mover.is_open
+
+    @property
+    def look(self) -> BeltLook | None:
+        """How the empty belt looks; None: not known yet."""
+        return self._observer.look
 
     def run(
         self,

@@ -12,6 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from edge.board import resident_bytes
 from edge.bundle.bundle import Bundle
 from edge.cameras.camera import Camera
 from edge.cameras.device import is_live, shown_source
@@ -34,6 +35,7 @@ from edge.encoders.gpio_encoder import GpioEncoder
 from edge.encoders.pulses import PulseEncoder
 from edge.encoders.visual_odometer import Odometer
 from edge.errors import BadInput
+from edge.faults import FAULTS_NAME, FaultLog
 from edge.files import leads_nowhere, make_private_folder
 from edge.folder_lock import folder_lock
 from edge.gates.output import GateOutput
@@ -51,7 +53,15 @@ from edge.records.recall import RECORDS_COMPARED, Recall
 from edge.records.review import reviewer
 from edge.records.store import RECORDS_NAME, ItemRecord, Store
 from edge.records.writer import Retention, StoreWriter, WriterStatus
-from edge.status import NO_PICTURE, NO_POSITION, RUNNING, STATUS_NAME, Percentiles, Status
+from edge.status import (
+    NO_PICTURE,
+    NO_POSITION,
+    RUNNING,
+    STATUS_NAME,
+    OutputHealth,
+    Percentiles,
+    Status,
+)
 from edge.tally import LineStep, Tally
 from edge.terminal import err, out, safe_line
 from edge.verdict import Reason
@@ -67,7 +77,7 @@ PAGE_REMEDY = "run: pip install 'gradio>=6,<7' jinja2 prometheus-client"
 UNWIRED_REMEDY = (
     "bins are decided and recorded, but nothing is sorted; give each of [[gates]] a pin or a coil"
 )
-STATE_FILES = (RECORDS_NAME, STATUS_NAME, EFFECTIVE, ORDER_NAME, "bundles")
+STATE_FILES = (RECORDS_NAME, STATUS_NAME, EFFECTIVE, ORDER_NAME, FAULTS_NAME, "bundles")
 """A folder that holds one of these is the state of a line."""
 
 
@@ -253,6 +263,8 @@ def run_line(
             moved=hand_over,
             asked=lambda: orders.mode,
         )
+        faults = FaultLog(state, time.time())
+        at_end("the history of faults", lambda: faults.end(time.time()))
         publisher = LivePublisher(state)
         at_end("the live view", publisher.close)
         page = PageBeside(config, state) if panel else None
@@ -267,6 +279,7 @@ def run_line(
             outputs=outputs,
             orders=orders,
             page=page,
+            faults=faults,
             tried=tried,
         )
         at_end("the last words", show.end)
@@ -358,12 +371,14 @@ class _Shown:
         outputs: Outputs,
         orders: OrderWatch,
         page: PageBeside | None,
+        faults: FaultLog,
         tried: Tried,
     ) -> None:
         self._camera = safe_line(shown_source(config.camera.source))
         self._bundle, self._conveyor = bundle, conveyor
         self._publisher, self._writer, self._outputs = publisher, writer, outputs
         self._orders, self._page, self._tried = orders, page, tried
+        self._faults, self._model_faults = faults, 0
         self._mode = Mode.SORT
         self._status: Status | None = None
         self._fault: str | None = None
@@ -412,6 +427,7 @@ class _Shown:
             self._status = self._measure(step, now)
             self._outputs.show(self._status)
             self._due_at = now + STATUS_SECONDS
+            self._faults.see(self._found_faults(step), time.time())
         pixels = step.frame.pixels if step.frame is not None else None
         self._publisher.offer(pixels, overlays(step, self._bundle), self._status)
 
@@ -439,6 +455,20 @@ class _Shown:
         elif belt.trusted and (belt.message or self._belt.message):
             log.info(belt.message or "the belt is measured as it should be again")
         self._belt = belt
+
+    def _found_faults(self, step: LineStep) -> dict[str, str]:
+        """What is at fault, for the history: a word, or the name of an output -> why."""
+        failed, self._model_faults = self._model_faults, self._conveyor.tally.model_faults
+        found = {
+            "camera": step.fault,
+            "belt": self._belt.message,
+            "records": self._writer.status.error,
+            "model": "the model has failed" if self._model_faults > failed else None,
+            "page": self._page.error if self._page is not None else None,
+            "live view": self._publisher.error if self._publisher.failing else None,
+        }
+        found |= {output.name: output.error for output in self._outputs.statuses}
+        return {kind: safe_line(reason) for kind, reason in found.items() if reason}
 
     def _troubles(self) -> list[str | None]:
         """What goes wrong beside the line."""
@@ -485,6 +515,22 @@ class _Shown:
                 for p50, p99 in [np.percentile(values, (50, 99)).tolist()]
             },
             gates=self._conveyor.gates_open,
+            frames=tally.frames,
+            waiting_records=written.pending,
+            memory_bytes=resident_bytes(),
+            encoder=self._belt.message,
+            outputs=tuple(
+                OutputHealth(
+                    name=safe_line(output.name),
+                    connected=output.connected,
+                    sent=output.sent,
+                    dropped=output.dropped,
+                    outages=output.outages,
+                )
+                for output in outputs
+            ),
+            faults_dropped=self._faults.dropped,
+            look=self._conveyor.look,
             order=self._orders.order.model_copy(update={"mode": self._conveyor.mode}),
             message=_joined([*errors, *self._troubles()]),
         )

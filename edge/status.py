@@ -1,8 +1,9 @@
 """How the line is doing: a status in one file, which the line replaces and its page reads."""
 
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from edge.files import PRIVATE, make_private_folder, write_whole
 from edge.operation import Order
@@ -23,6 +24,40 @@ class Percentiles(BaseModel):
 
     p50: float
     p99: float
+
+
+Level = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
+
+
+class BeltLook(BaseModel):
+    """How the empty belt looks, wherever no item hides it.
+
+    Attributes:
+        red, green, blue: mean levels, 0 to 255.
+        contrast: how much the belt's texture varies, as a share of its level.
+        spots: share of the view that looks different from what is around it and does not move on
+            with the belt, 0 to 1: dirt on the lens, but also what is mounted in the view.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    red: Level
+    green: Level
+    blue: Level
+    contrast: Level
+    spots: Level
+
+
+class OutputHealth(BaseModel):
+    """How one output of the line is doing, see `edge.output_thread.OutputStatus`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    connected: bool
+    sent: int = 0
+    dropped: int = 0
+    outages: int = 0
 
 
 class Status(BaseModel):
@@ -47,6 +82,13 @@ class Status(BaseModel):
         dropped_messages: gate openings and messages that an output could not take in time.
         latency: percentiles per stage.
         gates: per bin, whether its gate is open.
+        frames: frames that were looked at.
+        waiting_records: records that wait for the disk.
+        memory_bytes: memory of the line's process; None: the system does not tell.
+        encoder: what is wrong with the belt's position, also what is made good; empty: nothing.
+        outputs: how each output is doing.
+        faults_dropped: faults that the history could not take.
+        look: how the empty belt looks; None: not measured yet.
         order: what the operator asked last, by which the line works.
         message: what a person should know or do; None when all is well.
     """
@@ -71,10 +113,17 @@ class Status(BaseModel):
     dropped_messages: int = 0
     latency: dict[str, Percentiles] = {}
     gates: dict[str, bool] = {}
+    frames: int = 0
+    waiting_records: int = 0
+    memory_bytes: float | None = None
+    encoder: str = ""
+    outputs: tuple[OutputHealth, ...] = ()
+    faults_dropped: int = 0
+    look: BeltLook | None = None
     order: Order = Order()
     message: str | None = None
 
-    @field_validator("camera", "message", mode="before")
+    @field_validator("camera", "message", "encoder", mode="before")
     @classmethod
     def _make_text(cls, value: object) -> object:
         """Replace the bytes of a file's name that are no text, which no JSON takes."""

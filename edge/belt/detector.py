@@ -90,6 +90,8 @@ class Detector:
         self._light = Illumination(*self._size)
         self._variation = 0.0
         self._lost_frames = self._frames = 0
+        self.last: tuple[np.ndarray, np.ndarray] | None = None
+        """The last frame, reduced, uint8 [h, w, 3], and what of it is not belt, uint8 [h, w]."""
         # What was covered in the last frame of a proof, and in all since; between which positions
         # the belt was while a cell was covered, and how often what covered it did not move along.
         self._covered_then, self._then_mm = np.zeros(self._size[::-1], np.uint8), 0.0
@@ -123,6 +125,7 @@ class Detector:
         difference = furthest_channel(small, expected)
         least = min(MOST_DIFFERENCE, max(LEAST_DIFFERENCE, CONTRAST * self._variation))
         foreground = cv2.threshold(difference, least, 1, cv2.THRESH_BINARY)[1]
+        self.last = small, foreground
         covered = cv2.countNonZero(foreground)
         lost = covered > MOST_COVERED_SHARE * foreground.size
         self._lost_frames = self._lost_frames + 1 if lost else 0

@@ -5,11 +5,13 @@ from dataclasses import dataclass, field, replace
 from statistics import median
 
 from edge.belt.detector import Detection, Detector
+from edge.belt.gauge import PictureGauge
 from edge.belt.geometry import Geometry
 from edge.belt.sighting import DetectionPass, Sighting
 from edge.belt.touching import LONGEST_ITEM_MM, multi_object_score, shape_of
 from edge.belt.tracker import TrackedItem, Tracker, box_of
 from edge.cameras.camera import Frame
+from edge.status import BeltLook
 
 DETECT_EVERY_S = 0.05
 """The detector does not run again so soon after its last pass: of 30 frames a second it sees every
@@ -81,7 +83,7 @@ class Observer:
         """
         self._geometry, self._longest_item_mm = geometry, longest_item_mm
         self._detector = Detector(geometry, longest_mm=longest_item_mm)
-        self._tracker = Tracker()
+        self._tracker, self._gauge = Tracker(), PictureGauge()
         self._evidence: dict[int, TouchingEvidence] = {}
         self._last: DetectionPass | None = None
         self._frame_mm = 0.0
@@ -98,6 +100,11 @@ class Observer:
             last = self._last = self._detect(frame, encoder_mm, last)
         self._frame_mm = encoder_mm
         return last
+
+    @property
+    def look(self) -> BeltLook | None:
+        """How the empty belt looks; None: not known yet."""
+        return self._gauge.look
 
     def left(self, encoder_mm: float) -> list[TrackedItem]:
         """The items whose leading end has left the view."""
@@ -120,6 +127,8 @@ class Observer:
         started = time.perf_counter()
         detections = self._detector.detect(frame.pixels, encoder_mm)
         seen = self._tracker.update(detections, self._geometry, encoder_mm, frame.captured_at)
+        if self._detector.last is not None:
+            self._gauge.see(*self._detector.last, encoder_mm, frame.captured_at)
         took_ms = (time.perf_counter() - started) * 1000
         sightings, earlier = [], []
         for item, detection in seen:

@@ -75,6 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             rules=functools.partial(decision_rules, config),
             panel=config.panel,
             trust=config.trust,
+            limits=config.alarms.limits,
         )
     except EwasteError as error:
         err.tell(f"error: {error}")

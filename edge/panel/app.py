@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 from pydantic import BaseModel
 
+from edge.alarms.signals import AlarmLimits
 from edge.bundle.bundle import Bundle, load_bundle
 from edge.config import Config, PanelConfig, TrustConfig, decision_rules
 from edge.decision.decide import DecisionRules
@@ -30,7 +31,7 @@ from edge.labels import DEFAULT_HAZARDS
 from edge.limits import is_local
 from edge.logs import limit_lines
 from edge.operation import LONGEST_NAME, Mode, Order, read_order, write_order
-from edge.panel import audits, fragments, items, login, model, reviewing
+from edge.panel import audits, fragments, health, items, login, model, reviewing
 from edge.panel.accounts import accounts_of, require_account
 from edge.panel.door import Door
 from edge.panel.fragments import STALE_SECONDS
@@ -85,6 +86,7 @@ def build(
     classify: Classify | None = None,
     access: Access | None = None,
     trust: TrustConfig = TrustConfig(),
+    limits: AlarmLimits = AlarmLimits(),
 ) -> Any:
     """Build the page as a FastAPI application.
 
@@ -96,6 +98,7 @@ def build(
         classify: replaces the bundle's own model.
         access: who may see the page; by default only this machine.
         trust: which bundles are shown and tried.
+        limits: what alarms are raised at.
 
     Returns:
         The FastAPI application.
@@ -113,7 +116,9 @@ def build(
     door = Door(access.accounts)
     app.add_middleware(Guard, access=access, door=door)
     opened = _unless_changed(bundle_path, lambda: load_bundle(bundle_path, trust.keys))
-    _add_figures(app, state_dir, store_path, opened)
+    watch = health.AlarmWatch(state_dir, store_path, limits)
+    _add_figures(app, state_dir, store_path, opened, watch)
+    health.add(app, watch)
     add_refusals(app)
     login.add(app, door)
     _add_operation(app, state_dir)
@@ -124,19 +129,26 @@ def build(
     audits.add(app, state_dir, store_path, classes, bins)
     model.add(app, state_dir, bundle_path, trust=trust, rules=rules, opened=opened)
     _add_trial(app, trial)
-    add_monitoring(app, state_dir, store_path)
+    add_monitoring(app, state_dir, store_path, lambda: watch.alarms)
     add_history(app, store_path)
     add_shift(app, state_dir, store_path, lambda: known_classes(opened)[0])
     return page.mount(app, page.build_blocks())
 
 
-def _add_figures(app: Any, state_dir: Path, store_path: Path, opened: Callable[[], Bundle]) -> None:
+def _add_figures(
+    app: Any,
+    state_dir: Path,
+    store_path: Path,
+    opened: Callable[[], Bundle],
+    watch: health.AlarmWatch,
+) -> None:
     from fastapi import Request, Response
     from fastapi.responses import FileResponse
 
     @functools.partial(_computed_every, FIGURES_SECONDS)
     def figures() -> dict[str, str]:
-        return line_parts(state_dir, store_path, labels, hazards)
+        parts = line_parts(state_dir, store_path, labels, hazards)
+        return {**parts, "raised": health.raised_part(watch.alarms)}
 
     labels, hazards = known_classes(opened)
 
@@ -213,7 +225,7 @@ def _add_trial(app: Any, trial: Trial) -> None:
         }
 
     @app.get("/health")
-    def health() -> Response:
+    def alive() -> Response:
         """Answer from the thread pool of the page: if no thread is free, there is no answer."""
         hung = any(time.monotonic() - begun > HUNG_SECONDS for begun in since)
         return JSONResponse({"started": started, "hung": hung}, 503 if hung else 200)
@@ -398,6 +410,7 @@ def serve(
     rules: Callable[[Bundle], DecisionRules] | None = None,
     panel: PanelConfig | None = None,
     trust: TrustConfig = TrustConfig(),
+    limits: AlarmLimits = AlarmLimits(),
 ) -> None:
     """Serve the page until SIGTERM or SIGINT, then leave by `SystemExit(0)`.
 
@@ -412,6 +425,7 @@ def serve(
         rules: as for `build`.
         panel: who may see the page; its host and port are ignored.
         trust: as for `build`.
+        limits: as for `build`.
 
     Raises:
         BadInput: the port is in use, or everybody on the network could see the page.
@@ -428,7 +442,15 @@ def serve(
         tempfile.TemporaryDirectory(prefix=f"{TEMPORARY}{os.getpid()}-") as temporary,
     ):
         os.environ["GRADIO_TEMP_DIR"] = temporary
-        app = build(state_dir, store_path, bundle_path, rules=rules, access=access, trust=trust)
+        app = build(
+            state_dir,
+            store_path,
+            bundle_path,
+            rules=rules,
+            access=access,
+            trust=trust,
+            limits=limits,
+        )
         server = server_of(app)
         limit_lines("uvicorn.error")
         # While it stops, it logs only requests that it aborts.

@@ -37,7 +37,11 @@ BEGIN, END, CANCEL = "/pieces/begin", "/pieces/end", "/pieces/cancel"
 CHECK, INSTALL, ROLL_BACK = "/model/check", "/model/install", "/model/rollback"
 ADMINISTERING = (INSTALL, ROLL_BACK)
 """What changes the bundle of the line; it takes an admin who is logged in."""
-OPERATING = (MODE, REVIEW, ENTRIES, WITHDRAW, DRAW, BEGIN, END, CANCEL, CHECK, *ADMINISTERING)
+ALARMS, ACKNOWLEDGE, SHELVE = "/alarms.json", "/alarms/acknowledge", "/alarms/shelve"
+UNSHELVE, REFERENCE = "/alarms/unshelve", "/alarms/reference"
+_ALARMS = (ACKNOWLEDGE, SHELVE, UNSHELVE, REFERENCE)
+_MODEL = (CHECK, *ADMINISTERING)
+OPERATING = (MODE, REVIEW, ENTRIES, WITHDRAW, DRAW, BEGIN, END, CANCEL, *_ALARMS, *_MODEL)
 """What changes something: how the line works, the records, and what is entered by hand; and what
 takes much time of the processor."""
 _POSTED = (TRY, ITEMS, ITEM, QUEUE, QUALITY, AUDIT, LOGOUT, *OPERATING)
@@ -62,6 +66,7 @@ _READ = (
     "/shift.json",
     "/entries.json",
     "/metrics",
+    ALARMS,
     ACCOUNT,
     LOGIN_SCRIPT,
 )

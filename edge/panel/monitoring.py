@@ -5,7 +5,6 @@ that grows with the number of records.
 """
 
 import math
-import os
 import shutil
 import threading
 import time
@@ -15,6 +14,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from edge import __version__
+from edge.alarms.alarm import Alarms, AlarmState
+from edge.alarms.catalog import CATALOG
+from edge.board import resident_bytes
 from edge.errors import EwasteError
 from edge.operation import Mode
 from edge.panel.fragments import line_state
@@ -93,6 +95,7 @@ METRICS = {
     "ewaste_records_size_bytes": Metric("gauge", "size of the file of records"),
     "ewaste_disk_free_bytes": Metric("gauge", "free space on the disk of the state folder"),
     "ewaste_disk_free_ratio": Metric("gauge", "the same as a share of the disk, 0 to 1"),
+    "ewaste_alarms": Metric("gauge", "1 for the state that an alarm is in", ("name", "state")),
     "ewaste_page_info": Metric("gauge", "always 1; names the version of the page", ("version",)),
     "ewaste_page_start_time_seconds": Metric("gauge", "when the page was started, Unix time"),
     "ewaste_page_cpu_seconds_total": Metric("counter", "CPU time of the page's process"),
@@ -146,21 +149,29 @@ def why_not_ready(status: Status | None, now: float) -> str:
     return {Mode.PAUSE: "paused", Mode.MANUAL: "manual"}.get(status.order.mode, "")
 
 
-def samples(status: Status | None, around: Surroundings, now: float) -> list[Sample]:
+def samples(
+    status: Status | None, around: Surroundings, now: float, alarms: Alarms = Alarms()
+) -> list[Sample]:
     """Return all values; without a status only those that need none.
 
     Args:
         status: of the line; None: there is none.
         around: what the system tells.
         now: Unix seconds.
+        alarms: of the line.
     """
-    state = line_state(status, now)
-    state = state if state in STATES else OTHER
+    word = line_state(status, now)
+    word = word if word in STATES else OTHER
     found = [Sample("ewaste_line_ready", not why_not_ready(status, now))]
-    found += [Sample("ewaste_line_state", name == state, (name,)) for name in (*STATES, OTHER)]
+    found += [Sample("ewaste_line_state", name == word, (name,)) for name in (*STATES, OTHER)]
     if status is not None:
         found += _of_status(status)
     found += _of_surroundings(around)
+    found += [
+        Sample("ewaste_alarms", alarms.of(name).state is state, (name.value, state.value))
+        for name in CATALOG
+        for state in AlarmState
+    ]
     return [sample for sample in found if not math.isnan(sample.value)]
 
 
@@ -235,7 +246,7 @@ def surroundings(state_dir: Path, store_path: Path, started_at: float) -> Surrou
         disk_free_bytes=math.nan if disk is None else disk.free,
         started_at=started_at,
         cpu_s=time.process_time(),
-        memory_bytes=_asked(resident_bytes),
+        memory_bytes=resident_bytes() or math.nan,
     )
 
 
@@ -244,16 +255,6 @@ def _asked(question: Callable[[], float]) -> float:
         return question()
     except (OSError, ValueError, IndexError):
         return math.nan
-
-
-def resident_bytes() -> float:
-    """Return the memory of this process.
-
-    Raises:
-        OSError: the system does not tell.
-    """
-    pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[1]
-    return float(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
 def exposition(values: Iterable[Sample]) -> bytes:
@@ -285,8 +286,10 @@ class _Collected:
                 yield family
 
 
-def add_monitoring(app: Any, state_dir: Path, store_path: Path) -> None:
-    """Serve `/metrics`, `/healthz`, and `/readyz` on the FastAPI `app`."""
+def add_monitoring(
+    app: Any, state_dir: Path, store_path: Path, alarms: Callable[[], Alarms]
+) -> None:
+    """Serve `/metrics`, `/healthz`, and `/readyz` on the FastAPI `app`; `alarms` gives them."""
     from fastapi import Response
     from fastapi.responses import PlainTextResponse
 
@@ -305,7 +308,7 @@ def add_monitoring(app: Any, state_dir: Path, store_path: Path) -> None:
     def metrics() -> Response:
         with lock:  # one at a time: it opens the records
             around = surroundings(state_dir, store_path, started_at)
-            values = samples(read_status(state_dir), around, time.time())
+            values = samples(read_status(state_dir), around, time.time(), alarms())
         try:
             return Response(exposition(values), media_type=TEXT_FORMAT)
         except ImportError:  # an older installation: the page itself goes on

@@ -57,6 +57,9 @@ def build_blocks() -> gr.Blocks:
         with gr.Tab("History"):
             for name in ("history", "shift", "entries"):
                 _part(name)
+        with gr.Tab("Health"):
+            for name in ("alarms", "health", "faults"):
+                _part(name)
         with gr.Tab("Try a picture"), gr.Row(equal_height=False):
             with gr.Column(min_width=320):
                 _html("picture", DROP)
@@ -83,6 +86,7 @@ def _part(name: str) -> gr.HTML:
 
 
 def _line_tab() -> None:
+    _part("raised")
     _part("header")
     _part("operation")
     with gr.Row(equal_height=False):

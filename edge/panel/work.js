@@ -61,7 +61,23 @@
 	const measure = (content) => post("quality", "quality", content);
 	const inspect = () => post("audit", "audit", {});
 
+	// What is drawn anew must not take the focus from who works with keys.
+	const alarms = async (address, content) => {
+		const held = document.activeElement?.closest("#alarms .raised-alarm")?.dataset.alarm;
+		const done = await post(content === null ? "health" : "alarms", address, content);
+		if (!held || document.activeElement?.closest("#alarms .alarms")) return done;
+		const button = document.querySelector(`#alarms [data-alarm="${held}"] button`)
+			|| document.querySelector("#alarms [data-acknowledge]");
+		(button || document.querySelector("#alarms .alarms"))?.focus({preventScroll: true});
+		return done;
+	};
+	setInterval(() => {
+		const place = document.querySelector("#alarms [data-part]");
+		if (!document.hidden && place?.offsetParent) alarms("alarms.json", null);
+	}, 2000);
+
 	const TABS = {
+		Health: () => alarms("alarms.json", null),
 		Items: async () => {
 			if (!parts.search) await post("search", "search.json", null);
 			if (!parts.found) search({});
@@ -111,6 +127,14 @@
 		"#audit [data-inspect]": inspect,
 		"#audit [data-cancel]": (button) =>
 			post("audit", "pieces/cancel", {number: Number(button.dataset.cancel)}),
+		"[data-open-tab]": (button) => openTab(button.dataset.openTab),
+		"#alarms [data-acknowledge]": (button) =>
+			alarms("alarms/acknowledge", {names: [button.dataset.acknowledge]}),
+		"#alarms [data-shelve]": (button) => alarms(
+			"alarms/shelve", {name: button.dataset.shelve, hours: Number(button.dataset.hours)}),
+		"#alarms [data-unshelve]": (button) =>
+			alarms("alarms/unshelve", {name: button.dataset.unshelve}),
+		"#alarms [data-reference]": () => alarms("alarms/reference", {}),
 		"#found .open": async (button) => {
 			if (await post("search", "item", {item: button.dataset.item})) {
 				document.querySelector("#item .one")?.scrollIntoView({block: "start"});

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from edge.faults import read_faults
 from edge.operation import Mode
 from edge.panel.beside import answers
 from edge.records.store import RECORDS_NAME, Store
@@ -56,6 +57,7 @@ def test_a_line_that_nobody_listens_to_loses_nothing(film, tmp_path, injected):
     assert done.returncode == 0 and recorded(tmp_path) == 4
     status = read_status(tmp_path)
     assert status.items == 4 and status.state == "stopped"
+    assert [fault.kind for fault in read_faults(tmp_path)] == [], "it ended in order"
     for stream in ("stdout cannot be written (Broken pipe)", "stderr cannot be written (No space"):
         assert stream in status.message
     injected("stdout: reader gone; stderr: disk full", "4 of 4 records kept, exit 0")

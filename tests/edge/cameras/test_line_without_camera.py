@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from edge.faults import read_faults
 from tests.support.cameras import FPS, HEIGHT, WIDTH, mjpeg_camera
 
 ROOT = Path(__file__).parents[3]
@@ -49,6 +50,10 @@ def test_the_line_goes_on_in_place_and_ends_with_4_when_the_camera_is_lost(tmp_p
         listener.join()
     assert len([text for text in lines if "the gates are closed until it is back" in text]) == 2
     assert len([text for text in lines if "the line goes on" in text]) == 1
+    faults = read_faults(state)
+    assert [fault.kind for fault in faults] == ["camera", "camera"]
+    assert all(fault.reason and fault.ended_at > fault.began_at for fault in faults)
+    assert shown(status)["memory_bytes"] > 1e7 and shown(status)["frames"] > 0
     assert "did not come back in 20 s" in lines[-1] and "Traceback" not in "".join(lines)
 
 

@@ -1,0 +1,100 @@
+"""What the board tells of itself: its temperature, and whether it slows down.
+
+Not every board tells. What it does not tell is None, never a guess.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+SYSTEM = Path("/sys")
+THROTTLED = "devices/platform/soc/soc:firmware/get_throttled"
+ASKED_S = 2.0
+"""The time limit of `vcgencmd`, s."""
+MOST_ZONES, MOST_READ = 32, 64
+PROCESSOR = re.compile(r"cpu|soc|x86_pkg|package", re.IGNORECASE)
+LEAST_C, MOST_C = -60.0, 200.0
+UNDER_VOLTAGE, CAPPED, SLOWED, WARM = 1 << 0, 1 << 1, 1 << 2, 1 << 3
+"""Bits of the firmware of a Raspberry Pi for what holds now."""
+SINCE_START = 16
+"""The same bits, this much higher, for what has held since the start."""
+
+
+@dataclass(frozen=True)
+class BoardHealth:
+    """How the board is doing. None: it does not tell.
+
+    Attributes:
+        temperature_c: of the processor, degrees Celsius.
+        slowed: the firmware holds the clock down, for heat or a weak supply.
+        under_voltage: the supply is too weak.
+        slowed_before: one of both has happened since the board was started.
+    """
+
+    temperature_c: float | None = None
+    slowed: bool | None = None
+    under_voltage: bool | None = None
+    slowed_before: bool | None = None
+
+
+def board_health(system: Path = SYSTEM) -> BoardHealth:
+    """Ask the board; `system` is where the kernel's files lie."""
+    flags = _flags(system)
+    if flags is None:
+        return BoardHealth(_temperature_c(system))
+    return BoardHealth(
+        temperature_c=_temperature_c(system),
+        slowed=bool(flags & (CAPPED | SLOWED | WARM)),
+        under_voltage=bool(flags & UNDER_VOLTAGE),
+        slowed_before=bool(flags >> SINCE_START & (UNDER_VOLTAGE | CAPPED | SLOWED | WARM)),
+    )
+
+
+def resident_bytes() -> float | None:
+    """Return the memory of this process; None: the system does not tell."""
+    try:
+        pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[1]
+        return float(pages) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def _temperature_c(system: Path) -> float | None:
+    """The hottest zone of the processor, or of all if none is named so."""
+    zones: list[tuple[str, float]] = []
+    for zone in sorted((system / "class/thermal").glob("thermal_zone*"))[:MOST_ZONES]:
+        name, text = _read(zone / "type"), _read(zone / "temp")
+        if re.fullmatch(r"-?\d{1,7}", text):
+            degrees = int(text) / 1000
+            if LEAST_C < degrees < MOST_C and degrees != 0:
+                zones.append((name, degrees))
+    named = [degrees for name, degrees in zones if PROCESSOR.search(name)]
+    return max(named or [degrees for _, degrees in zones], default=None)
+
+
+def _flags(system: Path) -> int | None:
+    text = _read(system / THROTTLED)
+    if not text and system == SYSTEM and (program := shutil.which("vcgencmd")):
+        try:
+            done = subprocess.run(
+                [program, "get_throttled"],
+                capture_output=True,
+                timeout=ASKED_S,
+                check=True,
+                stdin=subprocess.DEVNULL,
+            )
+        except (OSError, subprocess.SubprocessError):
+            return None
+        text = done.stdout[:MOST_READ].decode("ascii", "replace").strip().partition("=")[2]
+    return int(text, 16) if re.fullmatch(r"(0x)?[0-9a-fA-F]{1,8}", text) else None
+
+
+def _read(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return file.read(MOST_READ).decode("ascii", "replace").strip()
+    except OSError:
+        return ""
