@@ -20,7 +20,7 @@ CORE = [
     "rich>=13",
     "tomli>=2; python_version < '3.11'",
 ]
-PANEL = ["gradio>=6,<7", "jinja2>=3.1", "prometheus-client>=0.20"]
+PANEL = ["gradio>=6,<7", "jinja2>=3.1", "babel>=2.12", "prometheus-client>=0.20"]
 GPIO = [
     "gpiozero>=2.0",
     # No wheels from 3.13 on; Raspberry Pi OS has it as python3-lgpio.
@@ -59,6 +59,7 @@ DEV = [
     "mypy>=1.15",
     "import-linter>=2.0",
     "playwright>=1.45",
+    "axe-playwright-python>=0.1.4",
     "gpiozero>=2.0",
     "onnx>=1.16",
     "nbclient>=0.10",
@@ -101,6 +102,7 @@ setup(
             "panel/*.css",
             "panel/*.js",
             "panel/templates/*.html",
+            "panel/locales/*/LC_MESSAGES/*.po",
             "bundle/*.schema.json",
             "simulator/scenarios/*.toml",
         ],

@@ -7,6 +7,7 @@ from edge.process_setup import limit_threads
 
 limit_threads()  # before anything imports numpy
 
+import functools
 import json
 import logging
 import math
@@ -29,6 +30,7 @@ import typer
 
 from edge.errors import BadInput, EwasteError
 from edge.files import LONGEST_NAME
+from edge.language import Language
 from edge.logs import install_handler
 from edge.terminal import ReaderGone, err, hold_streams, out, release_streams, safe_line
 
@@ -632,7 +634,7 @@ def panel(
     from edge.records.store import RECORDS_NAME
 
     if not page_installed():
-        raise BadInput(f"the page needs Gradio; {PAGE_REMEDY}")
+        raise BadInput(f"the page needs Gradio and Babel; {PAGE_REMEDY}")
     from edge.panel.app import serve
 
     settings = _settings(config, bundle, state, port, None)
@@ -718,6 +720,9 @@ def report(
         typer.Option("--out", **PATH, help="file to write: .html, which prints on A4, .csv, .json"),
     ] = None,
     comment: Annotated[str | None, typer.Option(help="a few words to put into the report")] = None,
+    language: Annotated[
+        Language | None, typer.Option(help="of the HTML; default: `language` in [panel]")
+    ] = None,
     state: Annotated[Path | None, typer.Option(**PATH, help="directory of the records")] = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
@@ -730,8 +735,10 @@ def report(
 
     if target is None and not as_json:
         raise BadInput("nowhere to write to; give --out FILE or --json")
-    written = None if target is None else _report_form(target)
-    folder = _settings(config, None, state, None, None).state_folder
+    settings = _settings(config, None, state, None, None)
+    asked = language or Language(settings.panel.language)
+    written = None if target is None else _report_form(target, asked)
+    folder = settings.state_folder
     period = parse_period(start, end or "", time.time())
     found = read_report(folder, folder / RECORDS_NAME, period, comment or "")
     if target is not None and written is not None:
@@ -745,7 +752,7 @@ def report(
         out.print(f"{target}: {found.items} items")
 
 
-def _report_form(target: Path) -> "tuple[Callable[[ShiftReport], str], str]":
+def _report_form(target: Path, language: Language) -> "tuple[Callable[[ShiftReport], str], str]":
     """The form of a report that the name of a file asks for, and how such a file begins."""
     from edge.records import report_text
 
@@ -757,12 +764,16 @@ def _report_form(target: Path) -> "tuple[Callable[[ShiftReport], str], str]":
     if ending not in (".html", ".htm"):
         raise BadInput(f"{target}: name a file that ends in .html, .csv, or .json")
     try:
-        from edge.panel.report_page import HTML_BEGINNING, report_html
+        import babel  # noqa: F401 - writes the numbers and dates
+
+        from edge.panel.report_page import HTML_BEGINNING, report_in
     except ImportError:
         from edge.line import PAGE_REMEDY
 
-        raise BadInput(f"{target}: HTML needs jinja2; {PAGE_REMEDY}, or write .csv") from None
-    return report_html, HTML_BEGINNING
+        raise BadInput(
+            f"{target}: HTML needs jinja2 and babel; {PAGE_REMEDY}, or write .csv"
+        ) from None
+    return functools.partial(report_in, language), HTML_BEGINNING
 
 
 @app.command()

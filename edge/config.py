@@ -377,6 +377,7 @@ class PanelConfig(_Section):
             state folder.
         user: one operator besides those users; without any, whoever can reach the page sees it.
         password_file: a file with nothing but the password of `user`.
+        language: of the page for visitors who chose none and whose browser names none of these.
     """
 
     host: Host = "127.0.0.1"
@@ -387,6 +388,7 @@ class PanelConfig(_Section):
     users_file: AnyPath | None = None
     user: str | None = Field(default=None, pattern=r"^[^:\x00-\x1f]{1,64}$")
     password_file: AnyPath | None = None
+    language: Literal["en", "de", "es", "hi"] = "en"
 
     @model_validator(mode="after")
     def _check(self) -> "PanelConfig":

@@ -73,7 +73,7 @@ PATIENCE = 0.6
 STATUS_SECONDS = 0.5
 DISK_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 """What a disk may say that worked yesterday: no reason for the line not to start."""
-PAGE_REMEDY = "run: pip install 'gradio>=6,<7' jinja2 prometheus-client"
+PAGE_REMEDY = "run: pip install 'gradio>=6,<7' jinja2 babel prometheus-client"
 UNWIRED_REMEDY = (
     "bins are decided and recorded, but nothing is sorted; give each of [[gates]] a pin or a coil"
 )
@@ -205,7 +205,7 @@ def run_line(
     """
     return_freed_memory()
     if panel and not page_installed():
-        log.warning("the page needs Gradio; %s; the line runs without it", PAGE_REMEDY)
+        log.warning("the page needs Gradio and Babel; %s; the line runs without it", PAGE_REMEDY)
         panel = False
     state = config.state_folder
     _make_state(state)
@@ -295,8 +295,8 @@ def without_gates(record: ItemRecord) -> ItemRecord:
 
 
 def page_installed() -> bool:
-    """Whether the page's library is on this machine."""
-    return importlib.util.find_spec("gradio") is not None
+    """Whether the page's libraries are on this machine."""
+    return all(importlib.util.find_spec(name) is not None for name in ("gradio", "babel"))
 
 
 def _make_state(state: Path) -> None:

@@ -106,6 +106,7 @@ def test_it_ships_the_device_alone(wheel):
         "deploy/prometheus-rules.yml",
         "panel/style.css",
         "panel/panel.js",
+        "panel/locales/hi/LC_MESSAGES/panel.po",
         "bundle/manifest.schema.json",
         "simulator/scenarios/even.toml",
         "models/ewaste-resnet50-int8/model.tflite",

@@ -18,7 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
+from PIL import Image, PngImagePlugin
 from pydantic import BaseModel
 
 from edge.alarms.signals import AlarmLimits
@@ -28,6 +28,7 @@ from edge.decision.decide import DecisionRules
 from edge.errors import EwasteError
 from edge.inference.memory import return_freed_memory
 from edge.labels import DEFAULT_HAZARDS
+from edge.language import Language
 from edge.limits import is_local
 from edge.logs import limit_lines
 from edge.operation import LONGEST_NAME, Mode, Order, read_order, write_order
@@ -37,6 +38,7 @@ from edge.panel.door import Door
 from edge.panel.fragments import STALE_SECONDS
 from edge.panel.guard import MODE, SCRIPTS, Access, Guard
 from edge.panel.history import add_history
+from edge.panel.languages import _, in_context, spoken
 from edge.panel.listener import listen
 from edge.panel.live import LIVE_NAME, read_live
 from edge.panel.monitoring import add_monitoring
@@ -52,7 +54,7 @@ from edge.terminal import err, out
 
 RECENT_ITEMS = 12
 FIGURES_SECONDS = 0.5
-"""Figures are computed at most this often, for all visitors together, s."""
+"""Figures are computed at most this often, for all visitors of a language together, s."""
 MAX_PNG_TEXT = 1 << 20
 """The maximum size of a PNG's compressed text when it is unpacked, bytes."""
 TEMPORARY = "ewaste-panel-"
@@ -132,7 +134,7 @@ def build(
     add_monitoring(app, state_dir, store_path, lambda: watch.alarms)
     add_history(app, store_path)
     add_shift(app, state_dir, store_path, lambda: known_classes(opened)[0])
-    return page.mount(app, page.build_blocks())
+    return page.mount(app)
 
 
 def _add_figures(
@@ -234,7 +236,7 @@ def _add_trial(app: Any, trial: Trial) -> None:
     async def look_at(request: Request) -> Response:
         if request.headers.get("content-type") != "application/octet-stream":
             # A form of another site cannot send this.
-            return _refused(415, "Send the bytes of one picture as application/octet-stream.")
+            return _refused(415, _("Send the bytes of one picture as application/octet-stream."))
         try:
             async with uploads.upload() as upload:
                 await uploads.take(upload, request.stream())
@@ -242,7 +244,11 @@ def _add_trial(app: Any, trial: Trial) -> None:
                 upload.pixels = head.width * head.height
                 await uploads.wait(upload)
                 loop = asyncio.get_running_loop()
-                return JSONResponse(await loop.run_in_executor(looking, look, upload.content))
+                return JSONResponse(
+                    await loop.run_in_executor(
+                        looking, in_context(functools.partial(look, upload.content))
+                    )
+                )
         except TooLarge as error:
             return _refused(413, str(error))
         except Busy as error:
@@ -258,15 +264,16 @@ def _add_trial(app: Any, trial: Trial) -> None:
 
 
 def _computed_every(seconds: float, compute: Callable[[], Value]) -> Callable[[], Value]:
-    """Compute a value in one thread at a time and keep it for `seconds`."""
+    """Compute a value in one thread at a time, and keep that of each language for `seconds`."""
     lock = threading.Lock()
-    kept: list[tuple[float, Value]] = []
+    kept: dict[Language, tuple[float, Value]] = {}
 
     def value() -> Value:
+        language = spoken()
         with lock:
-            if not kept or time.monotonic() - kept[0][0] > seconds:
-                kept[:] = [(time.monotonic(), compute())]
-            return kept[0][1]
+            if language not in kept or time.monotonic() - kept[language][0] > seconds:
+                kept[language] = (time.monotonic(), compute())
+            return kept[language][1]
 
     return value
 
@@ -350,14 +357,8 @@ def bins_of(
 
 @functools.cache
 def placeholder() -> bytes:
-    """Draw the JPEG shown while the line sends no picture.
-
-    By Pillow: OpenCV 5 loads 70 MB of fonts for its first letter.
-    """
+    """Draw the JPEG shown while the line sends no picture; the page says so in its language."""
     picture = Image.new("RGB", (960, 540), (30, 41, 59))
-    font = ImageFont.load_default(42)
-    where, ink = (480, 270), (226, 232, 240)
-    ImageDraw.Draw(picture).text(where, "no picture from the line", ink, font, anchor="mm")
     stream = io.BytesIO()
     picture.save(stream, "JPEG")
     return stream.getvalue()
@@ -397,6 +398,7 @@ def open_to(panel: PanelConfig, host: str, state_dir: Path) -> Access:
         panel.root_path,
         frozenset(panel.proxies),
         accounts_of(panel, state_dir),
+        Language(panel.language),
     )
 
 
@@ -431,7 +433,7 @@ def serve(
         BadInput: the port is in use, or everybody on the network could see the page.
     """
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: sys.exit(0))  # also during the slow import
+        signal.signal(number, lambda *given: sys.exit(0))  # also during the slow import
     show_actions()
     access = open_to(panel or PanelConfig(), host, state_dir)
     return_freed_memory()

@@ -20,11 +20,12 @@ from edge.operation import LONGEST_NAME
 from edge.panel.fragments import problem, render
 from edge.panel.guard import AUDIT, BEGIN, CANCEL, DRAW, END
 from edge.panel.items import MOST_BYTES, Classes, Word
-from edge.panel.posted import NotDone, in_thread, posted
+from edge.panel.languages import _
+from edge.panel.posted import NotDone, in_thread, not_done, posted
 from edge.panel.report_page import share_in_interval
 from edge.panel.visitor import log_action, visitor_of
 from edge.records.audits import AUDITS_NAME, MOST_PER_BIN, audits_in, draw_audit, judge
-from edge.records.period import LONGEST_TEXT, Period, parse_period, show_time
+from edge.records.period import LONGEST_TEXT, Period, parse_period
 from edge.records.pieces import (
     MOST_PIECES,
     Window,
@@ -127,7 +128,7 @@ def add(
                     if work is not None:
                         work(desk, asked, time.time())
                 except BadInput as error:
-                    raise NotDone(409, f"Not done: {error}.") from None
+                    raise not_done(error) from None
                 return {"audit": desk.part(time.time())}
 
             part = await in_thread(pool, do)
@@ -178,7 +179,7 @@ class Desk:
     def begin(self, asked: BeginAsked, now: float) -> None:
         """Begin to send test pieces."""
         if asked.label not in self.classes()[0]:
-            raise NotDone(400, "The bundle has no such class; choose one of those on the page.")
+            raise NotDone(400, _("The bundle has no such class; choose one of those on the page."))
         bins = self.bins()
         # The bundle took a moment: only what is decided from now on is counted.
         now = max(now, time.time())
@@ -223,7 +224,6 @@ class Desk:
             trouble=trouble,
             recalls=recalls(windows),
             windows=windows[::-1],
-            time=show_time,
             share=share_in_interval,
         )
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from edge.errors import one_line
 from edge.panel.accounts import Accounts
+from edge.panel.languages import _, cookie_of
 from edge.panel.posted import NotDone
 from edge.panel.sessions import Sessions
 from edge.panel.throttle import Throttle
@@ -26,7 +27,6 @@ GUESS_SECONDS = 0.5
 KNOWN_SECONDS, MOST_KNOWN = 600.0, 64
 """How long the credentials of HTTP Basic need no hash again, s, and for how many."""
 NOBODY = "somebody"
-NO_LOGIN = "Log in to see the page."
 UNAUTHORIZED = 401
 
 
@@ -71,7 +71,7 @@ class Door:
             self.sessions.end(token)  # the password was changed, or the user removed
         credentials = basic_of(headers.get(b"authorization", b""))
         if credentials is None:
-            raise NotDone(UNAUTHORIZED, NO_LOGIN)
+            raise NotDone(UNAUTHORIZED, _("Log in to see the page."))
         user = await self._by_basic(visitor, *credentials)
         return replace(visitor, name=user.name, role=user.role)
 
@@ -82,7 +82,7 @@ class Door:
             NotDone: the file of users cannot be used.
         """
         if self.accounts.error is not None:
-            raise NotDone(503, "Nobody can log in: the users cannot be read; see the log.")
+            raise NotDone(503, _("Nobody can log in: the users cannot be read; see the log."))
 
     async def attempt(self, visitor: Visitor, name: str, password: str) -> User:
         """Check a name and a password.
@@ -97,20 +97,20 @@ class Door:
         if admission.refused_s > 0:
             log_refusal(guest, "too many attempts")
             after = {"Retry-After": str(1 + int(admission.refused_s))}
-            raise NotDone(429, "Too many attempts; wait a minute, then try again.", after)
+            raise NotDone(429, _("Too many attempts; wait a minute, then try again."), after)
         await asyncio.sleep(admission.delay_s)
         user = self.accounts.find(name)
         if not await self._accepts(user or self._nobody, password) or user is None:
             log_refusal(guest, "wrong name or password")
             await asyncio.sleep(GUESS_SECONDS)
-            raise NotDone(UNAUTHORIZED, "Wrong name or password.")
+            raise NotDone(UNAUTHORIZED, _("Wrong name or password."))
         self._throttle.succeed(visitor.address, account, self._now())
         log_action(replace(visitor, name=user.name), f"logged in as {user.role.value}")
         return user
 
     async def _accepts(self, user: User, password: str) -> bool:
         if self._waiting >= MOST_WAITING:
-            raise NotDone(503, "Too many log in at once; try again.", {"Retry-After": "2"})
+            raise NotDone(503, _("Too many log in at once; try again."), {"Retry-After": "2"})
         self._waiting += 1
         try:
             loop = asyncio.get_running_loop()
@@ -161,16 +161,12 @@ def may_administer(visitor: Visitor) -> bool:
 
 def token_of(cookies: bytes) -> str:
     """Return the token of the session in a Cookie header; empty: there is none."""
-    for part in cookies.decode("latin-1").split(";"):
-        name, _, value = part.strip().partition("=")
-        if name == COOKIE:
-            return value
-    return ""
+    return cookie_of(cookies, COOKIE)
 
 
 def basic_of(given: bytes) -> tuple[str, str] | None:
     """Return name and password of an Authorization header; None: it is none of HTTP Basic."""
-    kind, _, encoded = given.partition(b" ")
+    kind, _space, encoded = given.partition(b" ")
     if kind.lower() != b"basic":
         return None
     try:

@@ -4,7 +4,6 @@ The templates escape every value.
 """
 
 import re
-import time
 from base64 import b64encode
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -14,9 +13,22 @@ from urllib.parse import quote
 import jinja2
 
 from edge.labels import MANUAL, UNKNOWN
+from edge.language import Language
 from edge.operation import HELD, Mode, Order
+from edge.panel import languages
+from edge.panel.formats import (
+    count,
+    decimal,
+    duration,
+    percent,
+    show_moment,
+    show_time_of_day,
+)
+from edge.panel.languages import N_, ColorScheme, _, appearance, ngettext
 from edge.panel.overlay import SHOWN_CLASSES, ClassOverlay
+from edge.panel.sentences import bin_name, label_name, reason_name, sentence, state_name
 from edge.panel.trial import Likeness
+from edge.panel.users import Role
 from edge.records.store import ItemRecord
 from edge.status import NOT_STARTED, RUNNING, STALLED, STOPPED, Percentiles, Status
 from edge.verdict import Verdict
@@ -26,10 +38,16 @@ STALE_SECONDS = 5.0
 
 LEAST_REACH = 0.5
 """What the bar of a score shows on either side of the threshold at least, in units of the score."""
-STAGES = {"detect": "Detect", "classify": "Classify", "verdict": "Photo to verdict"}
+STAGES = {"detect": N_("Detect"), "classify": N_("Classify"), "verdict": N_("Photo to verdict")}
 """What the latencies are called on the page, in this order; others keep their own name."""
 
-MODE_NAMES = {Mode.SORT: "Sort", Mode.PAUSE: "Pause", Mode.MANUAL: "All to manual"}
+MODE_NAMES = {Mode.SORT: N_("Sort"), Mode.PAUSE: N_("Pause"), Mode.MANUAL: N_("All to manual")}
+ROLE_NAMES = {Role.VIEWER: N_("viewer"), Role.OPERATOR: N_("operator"), Role.ADMIN: N_("admin")}
+COLOR_NAMES = {
+    ColorScheme.SYSTEM: N_("as the system"),
+    ColorScheme.LIGHT: N_("light"),
+    ColorScheme.DARK: N_("dark"),
+}
 
 TEMPLATES = Path(__file__).with_name("templates")
 
@@ -40,15 +58,46 @@ def _template(name: str) -> str:
 
 
 def environment(loader: jinja2.BaseLoader) -> jinja2.Environment:
-    """Return an environment for templates that escapes every value, and knows no missing one."""
-    return jinja2.Environment(
+    """Return an environment for templates that escapes every value, and knows no missing one.
+
+    Its filters write numbers, moments, and what the line wrote as the visitor's language does.
+    """
+    made = jinja2.Environment(
         loader=loader,
+        extensions=["jinja2.ext.i18n"],
         autoescape=True,
         auto_reload=False,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
+    languages.install(made)
+    made.filters.update(FILTERS)
+    made.globals.update(look=appearance, languages=tuple(Language), colors=color_names)
+    return made
+
+
+FILTERS = {
+    "bin": bin_name,
+    "count": count,
+    "decimal": decimal,
+    "duration": duration,
+    "label": label_name,
+    "moment": show_moment,
+    "percent": percent,
+    "reason": reason_name,
+    "sentence": sentence,
+}
+
+
+def color_names() -> dict[str, str]:
+    """Return what may be chosen for light and dark, and its names."""
+    return {colors.value: _(name) for colors, name in COLOR_NAMES.items()}
+
+
+def mode_name(mode: Mode) -> str:
+    """Return a mode in words."""
+    return _(MODE_NAMES[mode])
 
 
 _environment = environment(jinja2.FunctionLoader(_template))
@@ -117,22 +166,24 @@ def header(status: Status | None, now: float) -> str:
     """Tell the state of the line, what it runs with, and what a person should know or do."""
     state = line_state(status, now)
     facts: dict[str, str] = {}
-    message: str | None = "Start the conveyor; this page then follows by itself."
+    message: str | None = _("Start the conveyor; this page then follows by itself.")
     if status is not None:
         facts = {
-            "Camera": status.camera,
-            "Bundle": f"{status.bundle} {status.digest.removeprefix('sha256:')[:8]}".strip(),
-            "Belt": f"{status.speed_mm_s:.0f} mm/s",
-            "Pictures": f"{status.fps:.0f} per second",
+            _("Camera"): status.camera,
+            _("Bundle"): f"{status.bundle} {status.digest.removeprefix('sha256:')[:8]}".strip(),
+            _("Belt"): f"{count(status.speed_mm_s)} mm/s",
+            _("Pictures"): _("{count} per second").format(count=count(status.fps)),
         }
-        message = status.message
+        message = sentence(status.message) if status.message else None
     if state == STALLED and status is not None:
         age = max(0, round(now - status.updated_at))
-        message = f"No news from the line for {duration(age)}: check the conveyor program."
+        message = _("No news from the line for {duration}: check the conveyor program.").format(
+            duration=duration(age)
+        )
     if state == RUNNING and status is not None and status.order.mode is not Mode.SORT:
         state = HELD[status.order.mode].detail
     kind = state if state in (RUNNING, STOPPED, STALLED) else "other"
-    return render("header.html", state=state, kind=kind, facts=facts, message=message)
+    return render("header.html", state=state_name(state), kind=kind, facts=facts, message=message)
 
 
 def operation(status: Status | None, asked: Order | None, now: float) -> str:
@@ -148,37 +199,33 @@ def operation(status: Status | None, asked: Order | None, now: float) -> str:
     followed = status.order.mode if status is not None and runs else None
     note = ""
     if asked is None:
-        note = "What was asked of the line cannot be read. Choose again."
+        note = _("What was asked of the line cannot be read. Choose again.")
     elif asked.by and (asked.mode is not Mode.SORT or followed is not asked.mode):
-        when = time.strftime("%H:%M", time.localtime(asked.at))
-        note = f"{MODE_NAMES[asked.mode]}: asked by {asked.by} at {when}."
+        note = _("{mode}: asked by {by} at {time}.").format(
+            mode=mode_name(asked.mode),
+            by=asked.by,
+            time=show_time_of_day(asked.at, seconds=False),
+        )
         if not runs:
-            note += " The line does not run; it will start so."
+            note += " " + _("The line does not run; it will start so.")
         elif followed is not asked.mode:
-            note += " The line has not followed yet."
+            note += " " + _("The line has not followed yet.")
     current = followed if asked is None or runs else asked.mode
-    return render("operation.html", modes=MODE_NAMES, current=current, note=note)
-
-
-def duration(seconds: int) -> str:
-    """Seconds in the unit a person would use."""
-    for size, name in ((86400, "day"), (3600, "hour"), (60, "minute")):
-        if seconds >= size:
-            count = seconds // size
-            return f"{count} {name}{'s' if count > 1 else ''}"
-    return f"{seconds} s"
+    modes = {mode: mode_name(mode) for mode in MODE_NAMES}
+    return render("operation.html", modes=modes, current=current, note=note)
 
 
 def tiles(status: Status | None, per_minute: int) -> str:
     """Show the large numbers, and the gates."""
     status = status or Status(updated_at=0, state=NOT_STARTED)
-    share = f"{status.unknown / status.items:.0%} of all" if status.items else ""
+    share = status.unknown / status.items if status.items else None
+    of_all = _("{share} of all").format(share=percent(share)) if share is not None else ""
     late_kind = "warning" if status.late else ""
     shown = [
-        Tile("items", "Items", f"{status.items:,}", "since the start", "large"),
-        Tile("rate", "Per minute", f"{per_minute:,}", "in the last minute", "large"),
-        Tile("unknown", "Unknown", f"{status.unknown:,}", share, ""),
-        Tile("late", "Late", f"{status.late:,}", "sent to manual", late_kind),
+        Tile("items", _("Items"), count(status.items), _("since the start"), "large"),
+        Tile("rate", _("Per minute"), count(per_minute), _("in the last minute"), "large"),
+        Tile("unknown", _("Unknown"), count(status.unknown), of_all, ""),
+        Tile("late", _("Late"), count(status.late), _("sent to manual"), late_kind),
         _dropped(status),
     ]
     return render("tiles.html", tiles=shown, gates=status.gates)
@@ -186,10 +233,16 @@ def tiles(status: Status | None, per_minute: int) -> str:
 
 def _dropped(status: Status) -> Tile:
     """Say what was dropped; a lost picture is normal under load, a lost record is not."""
-    parts = ((status.dropped_frames, "pictures"), (status.dropped_records, "records"))
-    note = ", ".join(f"{count:,} {name}" for count, name in parts if count)
-    kind = "alarm" if status.dropped_records else ""
-    return Tile("dropped", "Dropped", f"{sum(count for count, _ in parts):,}", note, kind)
+    frames, records = status.dropped_frames, status.dropped_records
+    notes = []
+    if frames:
+        text = ngettext("{count} picture", "{count} pictures", frames)
+        notes.append(text.format(count=count(frames)))
+    if records:
+        text = ngettext("{count} record", "{count} records", records)
+        notes.append(text.format(count=count(records)))
+    kind = "alarm" if records else ""
+    return Tile("dropped", _("Dropped"), count(frames + records), ", ".join(notes), kind)
 
 
 def bars(counts: Mapping[str, int], labels: Sequence[str], hazards: Collection[str]) -> str:
@@ -198,8 +251,8 @@ def bars(counts: Mapping[str, int], labels: Sequence[str], hazards: Collection[s
     longest = max([1, *counts.values()])
     shown = [(name, counts.get(name, 0)) for name in names]
     rows = [
-        (name, kind_of(name, hazards), f"{count:,}", f"{100 * count / longest:.1f}")
-        for name, count in shown
+        (name, kind_of(name, hazards), count(items), f"{100 * items / longest:.1f}")
+        for name, items in shown
     ]
     return render("bars.html", bars=rows)
 
@@ -213,7 +266,11 @@ def latencies(latency: Mapping[str, Percentiles]) -> str:
     """Tabulate the median and the slowest hundredth of each stage."""
     stages = [*(name for name in STAGES if name in latency), *sorted(set(latency) - set(STAGES))]
     rows = [
-        (STAGES.get(name, name), f"{latency[name].p50:.1f}", f"{latency[name].p99:.1f}")
+        (
+            _(STAGES[name]) if name in STAGES else name,
+            decimal(latency[name].p50, 1),
+            decimal(latency[name].p99, 1),
+        )
         for name in stages
     ]
     return render("latency.html", stages=rows)
@@ -236,31 +293,24 @@ def _item_row(record: ItemRecord, hazards: Collection[str]) -> ItemRow:
         kind=kind_of(record.label, hazards).strip(),
         crop=crop_address(record.item_id) if record.crop else "",
         label=record.label,
-        confidence=f"{record.confidence:.0%}",
+        confidence=percent(record.confidence),
         bin_name=record.bin,
         bin_kind=" manual" if record.bin == MANUAL else "",
         late=record.late,
         reason=record.detail,
-        time=_time_of_day(record.decided_at),
+        time=show_time_of_day(record.decided_at),
     )
-
-
-def _time_of_day(unix_s: float) -> str:
-    try:
-        return time.strftime("%H:%M:%S", time.localtime(unix_s))
-    except (ValueError, OverflowError, OSError):  # not known, or a corrupted record
-        return "-"
 
 
 def verdict(verdict: Verdict, hazards: Collection[str], likeness: Likeness | None = None) -> str:
     """Put the verdict on a tried picture in words, and its likeness to the known classes."""
-    percent = "" if likeness is None else f"{likeness_percent(likeness):.1f}"
+    width = "" if likeness is None else f"{likeness_percent(likeness):.1f}"
     return render(
         "verdict.html",
         verdict=verdict,
         kind=kind_of(verdict.label, hazards),
         likeness=likeness,
-        percent=percent,
+        width=width,
     )
 
 
@@ -284,7 +334,7 @@ def classes(
         overlay = (overlays or {}).get(label)
         address = "" if overlay is None else _png_address(overlay.png)
         place = None if overlay is None else overlay.place
-        rows.append((label, f"{share:.0%}", f"{100 * share:.1f}", address, place))
+        rows.append((label, percent(share), f"{100 * share:.1f}", address, place))
     return render("classes.html", classes=rows)
 
 
@@ -300,4 +350,4 @@ def _png_address(png: bytes) -> str:
 
 def problem(text: str) -> str:
     """One line that says what is wrong."""
-    return render("problem.html", problem=text)
+    return render("problem.html", problem=sentence(text))

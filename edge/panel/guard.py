@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+from edge.language import Language
 from edge.limits import LOCAL, is_local
 from edge.panel.accounts import Accounts
 from edge.panel.door import UNAUTHORIZED, Door, may_administer, may_operate
+from edge.panel.languages import _, appearance_of, shown_as
 from edge.panel.posted import NotDone
 from edge.panel.visitor import SCOPE_KEY, Visitor, log_refusal
 
@@ -48,7 +50,7 @@ _POSTED = (TRY, ITEMS, ITEM, QUEUE, QUALITY, AUDIT, LOGOUT, *OPERATING)
 _NOT_FOR_VIEWERS = (*OPERATING, TRY)
 _OPEN = (HEALTH, "/healthz", "/readyz")
 """What tells only that the page answers, and whether the line can sort."""
-_BEFORE_LOGIN = (*_OPEN, LOGIN, LOGIN_SCRIPT)
+_BEFORE_LOGIN = (*_OPEN, LOGIN, LOGIN_SCRIPT, "/choices.js")
 """What everybody may ask for."""
 _OF_LOGIN = (LOGIN, LOGOUT, LOGIN_SCRIPT)
 """What a page that needs no login lacks."""
@@ -56,7 +58,7 @@ _ASKED = ("/report.html", "/report.csv", "/report.json", "/history.html")
 """What keeps its query."""
 MOST_QUERY = 1000
 """The maximum length of a query, bytes."""
-SCRIPTS = ("panel.js", "work.js", "model.js")
+SCRIPTS = ("choices.js", "panel.js", "work.js", "model.js")
 _READ = (
     "/live.jpg",
     "/parts.json",
@@ -98,6 +100,7 @@ class Access:
         proxies: addresses of trusted proxies on other machines, which say where a request came
             from; those on this machine are always trusted.
         accounts: who may log in; without one the page needs no login.
+        language: of visitors who name none of ours.
     """
 
     host: str = LOCAL[1]
@@ -105,6 +108,7 @@ class Access:
     root_path: str = ""
     proxies: frozenset[str] = frozenset()
     accounts: Accounts = field(default_factory=Accounts)
+    language: Language = Language.ENGLISH
 
 
 @dataclass(frozen=True)
@@ -133,6 +137,13 @@ class Guard:
                 await self._app(scope, receive, send)
             return
         headers = dict(reversed(scope["headers"]))  # the first of each name
+        cookies, accepted = headers.get(b"cookie", b""), headers.get(b"accept-language", b"")
+        with shown_as(appearance_of(cookies, accepted, self._access.language)):
+            await self._admit(scope, headers, receive, send)
+
+    async def _admit(
+        self, scope: Any, headers: dict[bytes, bytes], receive: Any, send: Any
+    ) -> None:
         visitor = coming_from(self._access, scope, headers)
         refusal = refuse(self._access, scope, headers)
         if refusal is None and self._access.accounts.needed and scope["path"] not in _BEFORE_LOGIN:
@@ -171,7 +182,7 @@ def refuse(access: Access, scope: Any, headers: dict[bytes, bytes]) -> Refusal |
     own = (scope.get("server") or ("",))[0]
     if host is None or host[0] not in {*LOCAL, access.host.lower(), *access.hosts, own}:
         return Refusal(
-            421, "The page does not know itself by this name; add it to hosts in [panel]."
+            421, _("The page does not know itself by this name; add it to hosts in [panel].")
         )
     return _foreign(access, scope, headers)
 
@@ -183,17 +194,17 @@ def refuse_visitor(
     path = scope["path"]
     if path in _NOT_FOR_VIEWERS and not may_operate(visitor):
         log_refusal(visitor, f"{path}: needs an operator, not a viewer")
-        return Refusal(403, "A viewer only looks; log in as an operator to do this.")
+        return Refusal(403, _("A viewer only looks; log in as an operator to do this."))
     if path in ADMINISTERING and not may_administer(visitor):
         log_refusal(visitor, f"{path}: needs an admin")
-        return Refusal(403, "This takes an admin: ewaste-edge user add NAME --role admin.")
+        return Refusal(403, _("This takes an admin: ewaste-edge user add NAME --role admin."))
     host = _host_of(headers[b"host"].decode("latin-1"))
     open_to_all = visitor.role is None and host and _is_proxied(access, host[0], headers)
     if open_to_all and path in OPERATING:
         log_refusal(visitor, f"{path}: needs a login")
-        return Refusal(403, "Add a user (ewaste-edge user add) to operate the line from here.")
+        return Refusal(403, _("Add a user (ewaste-edge user add) to operate the line from here."))
     if path in _OF_LOGIN and not access.accounts.needed:
-        return Refusal(404, "There is no such page.")
+        return Refusal(404, _("There is no such page."))
     return _not_allowed(scope, headers)
 
 
@@ -235,7 +246,7 @@ def _host_of(given: str) -> tuple[str, str] | None:
 
 def _foreign(access: Access, scope: Any, headers: dict[bytes, bytes]) -> Refusal | None:
     """Refuse requests that another site caused; following a link to the page is allowed."""
-    refusal = Refusal(403, "Asked for by another site.")
+    refusal = Refusal(403, _("Asked for by another site."))
     origin = headers.get(b"origin")
     if origin is not None:
         try:
@@ -265,14 +276,14 @@ def _not_allowed(scope: Any, headers: dict[bytes, bytes]) -> Refusal | None:
     elif path in _OURS or path in _GRADIO or _FILE.fullmatch(path) or _CROP.fullmatch(path):
         allowed = ("GET", "HEAD")
     else:
-        return Refusal(404, "There is no such page.")
+        return Refusal(404, _("There is no such page."))
     if method not in allowed:
-        return Refusal(405, "Not done here.", ((b"allow", ", ".join(allowed).encode()),))
+        return Refusal(405, _("Not done here."), ((b"allow", ", ".join(allowed).encode()),))
     sends = headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers
     if path in _ASKED and len(query) > MOST_QUERY:
-        return Refusal(414, "This address is too long.")
+        return Refusal(414, _("This address is too long."))
     if method != "POST" and sends:
-        return Refusal(413, "Send nothing with this request.")
+        return Refusal(413, _("Send nothing with this request."))
     return None
 
 

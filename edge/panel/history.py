@@ -7,12 +7,14 @@ from typing import Any
 from edge.errors import BadInput, EwasteError
 from edge.panel import fragments
 from edge.panel.documents import problem_page, render
+from edge.panel.languages import N_, _
 from edge.panel.plots import Plot, class_plot, latency_plot, share_plot
 from edge.records.history import Bar, History, Scale, spans
 from edge.records.period import parse_time
 
 DAY_S = 86400.0
-NAMES = {Scale.HOUR: "By hour", Scale.DAY: "By day"}
+NAMES = {Scale.HOUR: N_("By hour"), Scale.DAY: N_("By day")}
+BAR_NAMES = {Scale.HOUR: N_("hours"), Scale.DAY: N_("days")}
 PARTIAL = 202
 """The status of an answer that is not complete: ask again."""
 
@@ -24,13 +26,15 @@ def _plots(bars: list[Bar], scale: Scale) -> list[Plot]:
 def _note(bars: list[Bar]) -> str:
     """Say how much is counted; empty: all of it."""
     done = sum(bar.complete for bar in bars)
-    return "" if done == len(bars) else f"Still counting: {done} of {len(bars)} are done."
+    if done == len(bars):
+        return ""
+    return _("Still counting: {done} of {all} are done.").format(done=done, all=len(bars))
 
 
 def history_part(shown: dict[Scale, list[Bar]]) -> str:
     """Draw the plots of each scale."""
     rows = [
-        ({"name": NAMES[scale], "more": f"history.html?by={scale.value}"}, _plots(bars, scale))
+        ({"name": _(NAMES[scale]), "more": f"history.html?by={scale.value}"}, _plots(bars, scale))
         for scale, bars in shown.items()
     ]
     notes = [_note(bars) for bars in shown.values()]
@@ -41,10 +45,10 @@ def history_page(scale: Scale, bars: list[Bar], until: str) -> str:
     """Draw a page of its own with the plots of one scale."""
     return render(
         "history.html",
-        rows=[({"name": NAMES[scale], "more": ""}, _plots(bars, scale))],
+        rows=[({"name": _(NAMES[scale]), "more": ""}, _plots(bars, scale))],
         notes=[_note(bars)],
         again=not _complete(bars),
-        scales=[each.value for each in Scale],
+        scales={each.value: _(name) for each, name in BAR_NAMES.items()},
         by=scale.value,
         until=until,
     )

@@ -9,10 +9,12 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, NaiveDatetime
 
 from edge.labels import MANUAL, UNKNOWN
+from edge.panel.formats import count, measure, percent, show_moment
 from edge.panel.fragments import crop_address, kind_of, render
 from edge.panel.guard import ITEM, ITEMS
+from edge.panel.languages import N_, _
 from edge.panel.posted import NotDone, in_thread, posted
-from edge.records.period import show_time
+from edge.panel.sentences import bin_name, label_name, reason_name, sentence
 from edge.records.reviews import NoClass, Review, history
 from edge.records.search import (
     Criteria,
@@ -33,14 +35,14 @@ MOST_BYTES = 4096
 LONGEST_TEXT = 300
 MINUTE_S = 60.0
 STATE_NAMES = {
-    ReviewState.WAITING: "waits for review",
-    ReviewState.REVIEWED: "reviewed",
-    ReviewState.NOT_CHOSEN: "not chosen for review",
+    ReviewState.WAITING: N_("waits for review"),
+    ReviewState.REVIEWED: N_("reviewed"),
+    ReviewState.NOT_CHOSEN: N_("not chosen for review"),
 }
 NO_CLASS_NAMES = {
-    NoClass.NO_ITEM: "No item",
-    NoClass.SEVERAL_ITEMS: "Several items",
-    NoClass.OTHER: "Other",
+    NoClass.NO_ITEM: N_("No item"),
+    NoClass.SEVERAL_ITEMS: N_("Several items"),
+    NoClass.OTHER: N_("Other"),
 }
 
 
@@ -130,7 +132,7 @@ def add(app: Any, store_path: Path, classes: Classes) -> None:
         with Store(store_path, read_only=True) as store:
             found = find_item(store, asked.item)
             if found is None:
-                raise NotDone(404, "There is no such item any more.")
+                raise NotDone(404, _("There is no such item any more."))
             return {"item": one_item(found, history(store, asked.item), classes()[1])}
 
     @app.get("/search.json")
@@ -157,7 +159,7 @@ def filters(labels: Sequence[str], bins: Collection[str]) -> str:
         labels=labels,
         bins=sorted(bins),
         reasons=[reason.value for reason in Reason],
-        states={state.value: name for state, name in STATE_NAMES.items()},
+        states={state.value: _(name) for state, name in STATE_NAMES.items()},
     )
 
 
@@ -173,40 +175,40 @@ def _row(found: Found, hazards: Collection[str]) -> dict[str, object]:
         "kind": kind_of(record.label, hazards).strip(),
         "crop": crop_address(record.item_id) if found.has_crop else "",
         "label": record.label,
-        "confidence": percent(record.confidence),
+        "confidence": percent(record.confidence, 1),
         "bin": record.bin,
         "bin_kind": " manual" if record.bin == MANUAL else "",
         "reason": record.detail,
         "time": moment(record.decided_at),
-        "review": answer_name(record.reviewed, record.no_class)
-        or ("to review" if record.review else ""),
+        "review": label_name(answer_name(record.reviewed, record.no_class))
+        or (_("to review") if record.review else ""),
     }
 
 
 def one_item(found: Found, answers: Sequence[Review], hazards: Collection[str]) -> str:
     """Show one item: its crop, where it went and why, its sizes and times, and its reviews."""
     record = found.record
+    late = ", " + _("late") if record.late else ""
+    times = (record.detect_ms, record.classify_ms, record.verdict_ms)
+    places = (record.position_mm, record.offset_mm)
     facts = {
-        "Label": record.label,
-        "Top label": record.top_label,
-        "Confidence": percent(record.confidence),
-        "Bin": record.bin + (", late" if record.late else ""),
-        "Reason": record.reason.value,
-        "Why": record.detail,
-        "Decided": moment(record.decided_at),
-        "Views": f"{record.views:,}",
-        "Detect, classify, photo to verdict": ", ".join(
-            measure(value, "ms") for value in (record.detect_ms, record.classify_ms)
-        )
-        + f", {measure(record.verdict_ms, 'ms')}",
-        "Length along the belt": measure(record.length_mm, "mm"),
-        "Longer side": measure(record.longer_mm, "mm"),
-        "On the belt, from its middle": f"{measure(record.position_mm, 'mm')}, "
-        f"{measure(record.offset_mm, 'mm')}",
-        "Bundle": record.bundle,
-        "Chosen for review": record.review or "no",
-        "Reviewed as": answer_name(record.reviewed, record.no_class) or "not reviewed",
-        "Item": record.item_id,
+        _("Label"): label_name(record.label),
+        _("Top label"): label_name(record.top_label),
+        _("Confidence"): percent(record.confidence, 1),
+        _("Bin"): bin_name(record.bin) + late,
+        _("Reason"): reason_name(record.reason.value),
+        _("Why"): sentence(record.detail),
+        _("Decided"): moment(record.decided_at),
+        _("Views"): count(record.views),
+        _("Detect, classify, photo to verdict"): "; ".join(measure(each, "ms") for each in times),
+        _("Length along the belt"): measure(record.length_mm, "mm"),
+        _("Longer side"): measure(record.longer_mm, "mm"),
+        _("On the belt, from its middle"): "; ".join(measure(each, "mm") for each in places),
+        _("Bundle"): record.bundle,
+        _("Chosen for review"): sentence(record.review) or _("no"),
+        _("Reviewed as"): label_name(answer_name(record.reviewed, record.no_class))
+        or _("not reviewed"),
+        _("Item"): record.item_id,
     }
     return render(
         "item.html",
@@ -220,31 +222,23 @@ def one_item(found: Found, answers: Sequence[Review], hazards: Collection[str]) 
 
 def _in_words(answer: Review) -> str:
     """Put one answer in words."""
-    who = answer.reviewer or "somebody"
-    text = f"{answer_name(answer.label, answer.no_class)}, {who}, {moment(answer.reviewed_at)}"
+    given = label_name(answer_name(answer.label, answer.no_class))
+    text = f"{given}, {answer.reviewer or _('somebody')}, {moment(answer.reviewed_at)}"
     if answer.undone_by is not None:
-        text += f"; undone by {answer.undone_by}, {moment(answer.undone_at)}"
+        text += "; " + _("undone by {by}, {time}").format(
+            by=answer.undone_by, time=moment(answer.undone_at)
+        )
     return text
 
 
 def answer_name(label: str, no_class: str) -> str:
-    """Return what a person answered, in words; empty: nothing."""
+    """Return what a person answered: the label, or in words why there is none; empty: nothing."""
     if label or not no_class:
         return label
     known = {each.value for each in NoClass}
-    return NO_CLASS_NAMES[NoClass(no_class)] if no_class in known else no_class
-
-
-def percent(share: float) -> str:
-    """A share of 1 as a percentage; a dash if it was not measured."""
-    return "-" if share != share else f"{share:.1%}"
-
-
-def measure(value: float, unit: str) -> str:
-    """A number with its unit; a dash if it was not measured."""
-    return "-" if value != value else f"{value:.1f} {unit}"
+    return _(NO_CLASS_NAMES[NoClass(no_class)]) if no_class in known else no_class
 
 
 def moment(unix_s: float | None) -> str:
     """Date and time of the device's clock; a dash if not known."""
-    return show_time(unix_s) if unix_s else "-"
+    return show_moment(unix_s or None)

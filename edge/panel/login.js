@@ -22,7 +22,7 @@
 			text = await reply.text();
 			text = JSON.parse(text).error;
 		} catch {
-			text = text || "The panel does not answer; try again.";
+			text = text || form.dataset.failed;
 		}
 		status.textContent = text;
 		button.disabled = false;

@@ -6,9 +6,11 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from edge.panel.documents import render as render_page
 from edge.panel.door import COOKIE, Door
-from edge.panel.fragments import render
+from edge.panel.fragments import ROLE_NAMES, render
 from edge.panel.guard import ACCOUNT, LOGIN, LOGIN_SCRIPT, LOGOUT
+from edge.panel.languages import _
 from edge.panel.posted import posted
 from edge.panel.users import LONGEST_NAME, LONGEST_PASSWORD
 from edge.panel.visitor import Visitor, log_action, visitor_of
@@ -38,7 +40,7 @@ def add(app: Any, door: Door) -> None:
 
     @app.get(LOGIN)
     async def form() -> Response:
-        return HTMLResponse(render("login.html"), headers={"Cache-Control": "no-store"})
+        return HTMLResponse(render_page("login.html"), headers={"Cache-Control": "no-store"})
 
     @app.get(LOGIN_SCRIPT)
     async def script() -> Response:
@@ -70,8 +72,14 @@ def add(app: Any, door: Door) -> None:
 
     @app.get(ACCOUNT)
     async def account(request: Request) -> Response:
-        html = render("account.html", visitor=visitor_of(request))
+        html = account_part(visitor_of(request))
         return JSONResponse({"account": html}, headers={"Cache-Control": "no-store"})
+
+
+def account_part(visitor: Visitor) -> str:
+    """Tell who is logged in, and offer to log out."""
+    role = _(ROLE_NAMES[visitor.role]) if visitor.role is not None else ""
+    return render("account.html", visitor=visitor, role=role)
 
 
 def _set_cookie(answer: Any, request: Any, visitor: Visitor, token: str) -> None:

@@ -4,34 +4,75 @@ Gradio lays the page out; nothing on it uses Gradio's events, which would open i
 everybody. What moves is filled in by panel.js from our own few endpoints (`edge.panel.app`).
 """
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from starlette.routing import Mount
 
+from edge.language import Language
+from edge.panel.fragments import render
 from edge.panel.guard import SCRIPTS
+from edge.panel.languages import N_, Appearance, _, shown_as, spoken
 from edge.panel.picture import MAX_BYTES
 
 CSS = Path(__file__).with_name("style.css")
-HEAD = "".join(f'<script src="{name}" defer></script>' for name in SCRIPTS)
-
-DROP = f"""
-<label class="drop" data-most="{MAX_BYTES}">
-  <em>Picture of one item</em>
-  <input type="file" accept="image/jpeg,image/png,image/webp,image/bmp">
-  <svg viewBox="0 0 24 24" aria-hidden="true"><path d="M21 15v4a2 2 0 0 1-2 2H5a2 2 0 0 1-2-2v-4
-    M17 8l-5-5-5 5M12 3v12"/></svg>
-  <span>Drop a picture here</span><small>- or -</small><span>click to choose one</span>
-  <img alt="The picture to try"><img class="map" alt="" hidden>
-  <button type="button" class="clear" title="Clear">&#x2715;</button>
-</label>
-<label class="camera">Take a picture with the camera
-  <input type="file" accept="image/*" capture="environment"></label>
+TABS = (
+    N_("Line"),
+    N_("Items"),
+    N_("Review"),
+    N_("Quality"),
+    N_("History"),
+    N_("Health"),
+    N_("Try a picture"),
+    N_("Model"),
+)
+"""The tabs. Scripts know them by these names, whatever they are called in a language."""
+SPOKEN = {
+    "failed": N_("The panel does not answer; try again."),
+    "failedMode": N_("The panel does not answer; use the emergency stop."),
+    "asked": N_("The line is asked."),
+    "tooLarge": N_("This file is larger than the maximum of {count} MB; choose a smaller one."),
+    "lost": N_("The panel does not answer. This page comes back by itself."),
+}
+"""What scripts say."""
+COLORS_SCRIPT = """
+(() => {
+	const dark = matchMedia("(prefers-color-scheme: dark)"), root = document.documentElement;
+	const paint = () => {
+		const chosen = document.cookie.match(/(?:^|; )ewaste_colors=(light|dark)(?:;|$)/);
+		root.dataset.colors = chosen ? chosen[1] : dark.matches ? "dark" : "light";
+	};
+	dark.addEventListener("change", paint);
+	paint();
+	root.lang = window.ewasteWords.language;
+	root.dir = "ltr";
+	root.style.setProperty("--lost", JSON.stringify(window.ewasteWords.lost));
+})();
 """
+"""Before anything is drawn: light or dark, and the language that screen readers speak."""
+
+
+def head() -> str:
+    """Return what stands in the head of the page: the words of the scripts, and the scripts."""
+    words = {
+        **{name: _(text) for name, text in SPOKEN.items()},
+        "language": spoken().value,
+        "tabs": {_(name): name for name in TABS},
+    }
+    content = json.dumps(words).replace("<", "\\u003c")
+    scripts = "".join(f'<script src="{name}" defer></script>' for name in SCRIPTS)
+    return f"<script>window.ewasteWords = {content};{COLORS_SCRIPT}</script>{scripts}"
 
 
 def theme() -> gr.themes.Base:
-    """Make a light theme with the fonts of the system; nothing is fetched, nothing turns dark."""
+    """Make a theme with the fonts of the system; nothing is fetched.
+
+    Its dark colors are its light ones, for style.css replaces both by those of the page: whether
+    the page is dark is for its own switch to say, not for Gradio.
+    """
     fonts = ["system-ui", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif"]
     mono = ["ui-monospace", "Consolas", "DejaVu Sans Mono", "monospace"]
     light = gr.themes.Base(primary_hue="blue", neutral_hue="slate", font=fonts, font_mono=mono)
@@ -41,33 +82,33 @@ def theme() -> gr.themes.Base:
 
 
 def build_blocks() -> gr.Blocks:
-    """Put the page together."""
-    with gr.Blocks(title="E-waste line", analytics_enabled=False) as blocks:
-        _part("account")
-        with gr.Tab("Line"):
+    """Put the page together in the language of whom it is for."""
+    with gr.Blocks(title=_("E-waste line"), analytics_enabled=False) as blocks:
+        _html("top", render("top.html"))
+        with gr.Tab(_("Line")):
             _line_tab()
-        with gr.Tab("Items"):
+        with gr.Tab(_("Items")):
             for name in ("search", "item", "found"):
                 _part(name)
-        with gr.Tab("Review"):
+        with gr.Tab(_("Review")):
             _part("review")
-        with gr.Tab("Quality"):
+        with gr.Tab(_("Quality")):
             for name in ("quality", "audit"):
                 _part(name)
-        with gr.Tab("History"):
+        with gr.Tab(_("History")):
             for name in ("history", "shift", "entries"):
                 _part(name)
-        with gr.Tab("Health"):
+        with gr.Tab(_("Health")):
             for name in ("alarms", "health", "faults"):
                 _part(name)
-        with gr.Tab("Try a picture"), gr.Row(equal_height=False):
+        with gr.Tab(_("Try a picture")), gr.Row(equal_height=False):
             with gr.Column(min_width=320):
-                _html("picture", DROP)
+                _html("picture", render("drop.html", most=MAX_BYTES))
             with gr.Column(min_width=320):
-                _part("verdict")
+                _part("verdict", live=True)
                 _part("classes")
                 _part("looked")
-        with gr.Tab("Model"), gr.Row(equal_height=False):
+        with gr.Tab(_("Model")), gr.Row(equal_height=False):
             with gr.Column(scale=13, min_width=320):
                 _part("model")
             with gr.Column(scale=8, min_width=320):
@@ -80,9 +121,10 @@ def _html(name: str, value: str) -> gr.HTML:
     return gr.HTML(value, elem_id=name, apply_default_css=False)
 
 
-def _part(name: str) -> gr.HTML:
-    """A place that panel.js fills."""
-    return _html(name, "<div data-part></div>")
+def _part(name: str, *, live: bool = False) -> gr.HTML:
+    """A place that panel.js fills; what changes in one that is `live` is read aloud."""
+    role = ' role="status"' if live else ""
+    return _html(name, f"<div data-part{role}></div>")
 
 
 def _line_tab() -> None:
@@ -91,7 +133,7 @@ def _line_tab() -> None:
     _part("operation")
     with gr.Row(equal_height=False):
         with gr.Column(scale=13, min_width=320):
-            _html("live", '<img src="live.jpg" alt="The belt, live">')
+            _html("live", render("live.html"))
         with gr.Column(scale=8, min_width=320):
             _part("tiles")
     with gr.Row(equal_height=False):
@@ -102,8 +144,33 @@ def _line_tab() -> None:
             _part("latency")
 
 
-def mount(app: Any, blocks: gr.Blocks) -> Any:
-    """Serve `blocks` at the root of the FastAPI `app`, without links that lead to the internet."""
+def mount(app: Any) -> Any:
+    """Serve the page at the root of the FastAPI `app` in all languages.
+
+    It has no links that lead to the internet.
+    """
+    before = len(app.router.routes)
+    for language in Language:
+        with shown_as(Appearance(language)):
+            app = _mount_one(app, build_blocks())
+    mounted = app.router.routes[before:]
+    del app.router.routes[before:]
+    pages = dict(zip(Language, (each.app for each in mounted), strict=True))
+    app.router.routes.append(Mount("/", app=_Chosen(pages)))
+    return app
+
+
+class _Chosen:
+    """The page in the language of the visitor, as an ASGI application."""
+
+    def __init__(self, pages: Mapping[Language, Any]) -> None:
+        self._pages = pages
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await self._pages[spoken()](scope, receive, send)
+
+
+def _mount_one(app: Any, blocks: gr.Blocks) -> Any:
     # Gradio looks at paths that clients give only once it believes itself to be launched. None gets
     # that far (`edge.panel.guard`); this is the second lock.
     blocks.has_launched = True
@@ -113,7 +180,7 @@ def mount(app: Any, blocks: gr.Blocks) -> Any:
         path="/",
         theme=theme(),
         css_paths=CSS,
-        head=HEAD,
+        head=head(),
         footer_links=[],
         run_history=False,
         max_file_size="1kb",

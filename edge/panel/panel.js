@@ -19,12 +19,28 @@
 		for (const [name, html] of Object.entries(parts)) {
 			const place = document.querySelector(`#${name} [data-part]`);
 			if (place && place.shown !== html) {
+				const at = controls(place).indexOf(document.activeElement);
 				place.innerHTML = html;
 				place.shown = html;
+				if (at >= 0) controls(place)[at]?.focus({preventScroll: true});
 			}
 		}
+		hear();
 	};
-	window.ewaste = {ask, parts, draw};
+	// Who works by keys keeps the place when a part is drawn anew.
+	const controls = (place) => [...place.querySelectorAll("a[href], button, input, select, [tabindex]")];
+	// Screen readers tell the state when it changes, not the numbers in it.
+	const hear = () => {
+		const heard = document.querySelector("#heard");
+		const seen = [...document.querySelectorAll("#header .state, #header .banner")];
+		const text = seen.map((each) => each.textContent).join(": ");
+		const plain = (each) => each.replace(/[\d.,]+/g, "");
+		if (heard && plain(heard.textContent) !== plain(text)) heard.textContent = text;
+	};
+	// What scripts say, and the tabs: their name in the visitor's language -> the name they have here.
+	const words = window.ewasteWords;
+	const nameOf = (tab) => words.tabs[tab.textContent.trim()] || "";
+	window.ewaste = {ask, parts, draw, words, nameOf};
 	const forever = async (ms, step) => {
 		for (;;) {
 			let wait = ms;
@@ -51,6 +67,7 @@
 		const old = image.src;
 		image.src = address;
 		version = answer.headers.get("ETag") || "";
+		image.parentElement.classList.toggle("none", version === '"none"');
 		await image.decode().catch(() => {});
 		if (old.startsWith("blob:")) URL.revokeObjectURL(old);
 	});
@@ -83,7 +100,7 @@
 		return look("history");
 	});
 	const enter = async (address, body, place) => {
-		let failed = "The panel does not answer; try again.";
+		let failed = words.failed;
 		try {
 			const reply = await ask(address, {
 				method: "POST", body: JSON.stringify(body), headers: {"Content-Type": "application/json"},
@@ -121,6 +138,12 @@
 		} catch { /* the page says that the panel does not answer */ }
 	};
 	document.addEventListener("click", (event) => {
+		if (event.target.closest("[data-skip]")) {
+			event.preventDefault();
+			const shown = [...document.querySelectorAll("[role=tabpanel]")].find((each) => each.offsetParent);
+			shown?.setAttribute("tabindex", "-1");
+			shown?.focus();
+		}
 		if (event.target.closest("#account [data-logout]")) logOut();
 		if (event.target.closest("[role=tab], .overflow-dropdown button")) setTimeout(draw);
 		const entry = event.target.closest("[data-withdraw]");
@@ -145,10 +168,10 @@
 			const text = await reply.text();
 			let failed = reply.ok ? "" : text;
 			try { failed = reply.ok ? "" : JSON.parse(text).error; } catch { /* a line of text */ }
-			place.textContent = failed || "The line is asked.";
+			place.textContent = failed || words.asked;
 			if (!failed) delete document.querySelector("#operation [data-part]").shown;
 		} catch {
-			place.textContent = "The panel does not answer; use the emergency stop.";
+			place.textContent = words.failedMode;
 		}
 	};
 
@@ -197,9 +220,9 @@
 			return {verdict: line.outerHTML, classes: "", looked: ""};
 		};
 		const most = Number(document.querySelector("#picture .drop").dataset.most);
-		let answer = say("The panel does not answer; try again.");
+		let answer = say(words.failed);
 		if (file.size > most) {
-			answer = say(`This file is larger than the maximum of ${most >> 20} MB; choose a smaller one.`);
+			answer = say(words.tooLarge.replace("{count}", most >> 20));
 		} else {
 			for (let attempt = 0; attempt < TRIES; attempt += 1) {
 				try {

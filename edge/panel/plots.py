@@ -1,11 +1,14 @@
 """Plots as shapes in a drawing of 400 by 200, which `templates/plot.html` turns into SVG."""
 
 import math
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from edge.labels import UNKNOWN
+from edge.panel.formats import count, percent, show_date, show_day_of_year, show_minute, significant
+from edge.panel.formats import show_time_of_day as show_time
+from edge.panel.languages import _
+from edge.panel.sentences import label_name
 from edge.records.history import OTHER, Bar, Scale
 
 WIDTH, HEIGHT = 400.0, 200.0
@@ -98,16 +101,20 @@ def class_plot(bars: Sequence[Bar], scale: Scale) -> Plot:
         when = show_bar(bar, scale)
         for label, items, below in _stacked(bar, legend):
             low, high = _height(below / top), _height((below + items) / top)
-            left, text = LEFT + step * number + 1, f"{when}: {label} {items:,}"
+            left, text = LEFT + step * number + 1, f"{when}: {shown_name(label)} {count(items)}"
             boxes.append(PlotArea(left, high, step - 2, low - high, legend[label], text))
     return Plot(
-        title=f"Items {'an hour' if scale is Scale.HOUR else 'a day'}, by class",
-        summary=f"{sum(totals.values())} items; at most {highest} in one {scale.value}",
+        title=_("Items an hour, by class") if scale is Scale.HOUR else _("Items a day, by class"),
+        summary=(
+            _("{items} items; at most {most} in one hour")
+            if scale is Scale.HOUR
+            else _("{items} items; at most {most} in one day")
+        ).format(items=count(sum(totals.values())), most=count(highest)),
         boxes=tuple(boxes),
         curves=(),
         below=_times(bars, scale),
-        beside=_marks(top, lambda value: f"{value:,.0f}"),
-        legend=legend,
+        beside=_marks(top, count),
+        legend={shown_name(label): color for label, color in legend.items()},
     )
 
 
@@ -126,14 +133,16 @@ def share_plot(bars: Sequence[Bar], scale: Scale) -> Plot:
     """Plot the shares of unknown items, and of those that went to manual."""
     unknown = [_share(bar.tally.unknown, bar.tally.items) for bar in bars]
     manual = [_share(bar.tally.manual, bar.tally.items) for bar in bars]
-    legend = {"to manual": RED, "unknown": COLORS[0]}
+    legend = {_("to manual"): RED, _("unknown"): COLORS[0]}
     return Plot(
-        title="Share unknown and to manual",
-        summary=f"to manual {_range(manual)}, unknown {_range(unknown)}",
+        title=_("Share unknown and to manual"),
+        summary=_("to manual {manual}, unknown {unknown}").format(
+            manual=_range(manual), unknown=_range(unknown)
+        ),
         boxes=(),
         curves=(_curve(manual, 1.0, RED), _curve(unknown, 1.0, COLORS[0])),
         below=_times(bars, scale),
-        beside=_marks(1.0, lambda value: f"{value:.0%}"),
+        beside=_marks(1.0, percent),
         legend=legend,
     )
 
@@ -143,14 +152,14 @@ def latency_plot(bars: Sequence[Bar], scale: Scale) -> Plot:
     p50 = [bar.tally.latency_ms(0.5) for bar in bars]
     p99 = [bar.tally.latency_ms(0.99) for bar in bars]
     top = nice_top(max([1.0, *(value for value in p99 if value is not None)]))
-    legend = {"p99": COLORS[1], "median": COLORS[0]}
+    legend = {"p99": COLORS[1], _("median"): COLORS[0]}
     return Plot(
-        title="Photo to verdict, ms",
-        summary=f"up to {top:g} ms",
+        title=_("Photo to verdict, ms"),
+        summary=_("up to {number} ms").format(number=significant(top, 6)),
         boxes=(),
         curves=(_curve(p99, top, COLORS[1]), _curve(p50, top, COLORS[0])),
         below=_times(bars, scale),
-        beside=_marks(top, lambda value: f"{value:,.0f}" if top >= 4 else f"{value:g}"),
+        beside=_marks(top, count if top >= 4 else lambda value: significant(value, 6)),
         legend=legend,
     )
 
@@ -161,7 +170,9 @@ def _share(part: int, whole: int) -> float | None:
 
 def _range(shares: Sequence[float | None]) -> str:
     known = [share for share in shares if share is not None]
-    return f"{min(known):.0%} to {max(known):.0%}" if known else "not known"
+    if not known:
+        return _("not known")
+    return _("{low} to {high}").format(low=percent(min(known)), high=percent(max(known)))
 
 
 def _curve(values: Sequence[float | None], top: float, color: str) -> Curve:
@@ -192,9 +203,9 @@ def _marks(top: float, show: Callable[[float], str]) -> tuple[Tick, ...]:
 
 def _times(bars: Sequence[Bar], scale: Scale) -> tuple[Tick, ...]:
     step = (WIDTH - LEFT - RIGHT) / len(bars)
-    every, form = LABELED[scale], "%H:%M" if scale is Scale.HOUR else "%m-%d"
+    every = LABELED[scale]
     return tuple(
-        Tick(LEFT + step * (number + 0.5), time.strftime(form, time.localtime(bar.start)))
+        Tick(LEFT + step * (number + 0.5), _mark(bar, scale))
         for number, bar in enumerate(bars)
         if number % every == every // 2
     )
@@ -202,5 +213,15 @@ def _times(bars: Sequence[Bar], scale: Scale) -> tuple[Tick, ...]:
 
 def show_bar(bar: Bar, scale: Scale) -> str:
     """Name the hour or the day of a bar, in local time."""
-    form = "%Y-%m-%d %H:%M" if scale is Scale.HOUR else "%Y-%m-%d"
-    return time.strftime(form, time.localtime(bar.start))
+    return show_minute(bar.start) if scale is Scale.HOUR else show_date(bar.start)
+
+
+def _mark(bar: Bar, scale: Scale) -> str:
+    if scale is Scale.HOUR:
+        return show_time(bar.start, seconds=False)
+    return show_day_of_year(bar.start)
+
+
+def shown_name(label: str) -> str:
+    """Return the name of a class in a legend."""
+    return _("other") if label == OTHER else label_name(label)

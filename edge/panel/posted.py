@@ -6,6 +6,8 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from edge.errors import EwasteError, first_problem
+from edge.panel.languages import _, in_context
+from edge.panel.sentences import sentence
 
 Schema = TypeVar("Schema", bound=BaseModel)
 Value = TypeVar("Value")
@@ -20,15 +22,20 @@ class NotDone(Exception):
         self.status, self.text, self.headers = status, text, headers or {}
 
 
+def not_done(error: EwasteError) -> NotDone:
+    """Return the answer to what was asked for at a wrong time, or cannot be done so."""
+    return NotDone(409, _("Not done: {reason}.").format(reason=sentence(str(error))))
+
+
 def add_refusals(app: Any) -> None:
     """Let `NotDone` and the errors of the store become answers `{"error": "..."}`."""
     from fastapi.responses import JSONResponse
 
-    async def refuse(_: Any, refused: NotDone) -> Any:
+    async def refuse(request: Any, refused: NotDone) -> Any:
         return JSONResponse({"error": refused.text}, refused.status, headers=refused.headers)
 
-    async def fail(_: Any, error: EwasteError) -> Any:
-        return JSONResponse({"error": str(error)}, 503)
+    async def fail(request: Any, error: EwasteError) -> Any:
+        return JSONResponse({"error": sentence(str(error))}, 503)
 
     app.exception_handler(NotDone)(refuse)
     app.exception_handler(EwasteError)(fail)
@@ -48,23 +55,24 @@ async def posted(request: Any, schema: type[Schema], most: int) -> Schema:
     from starlette.requests import ClientDisconnect
 
     if request.headers.get("content-type") != JSON:
-        raise NotDone(415, f"Send JSON as {JSON}.")
+        raise NotDone(415, _("Send JSON as {kind}.").format(kind=JSON))
     content = bytearray()
     try:
         async for chunk in request.stream():
             content += chunk
             if len(content) > most:
-                raise NotDone(413, "This is too long.")
+                raise NotDone(413, _("This is too long."))
     except ClientDisconnect:
-        raise NotDone(400, "The request was broken off.") from None
+        raise NotDone(400, _("The request was broken off.")) from None
     try:
         return schema.model_validate_json(bytes(content))
     except ValidationError as error:
-        raise NotDone(400, f"This cannot be asked for ({first_problem(error)}).") from None
+        text = _("This cannot be asked for ({problem}).").format(problem=first_problem(error))
+        raise NotDone(400, text) from None
 
 
 async def in_thread(pool: Any, work: Callable[[], Value]) -> Value:
     """Run what waits for a disk in a thread of `pool`."""
     import asyncio
 
-    return await asyncio.get_running_loop().run_in_executor(pool, work)
+    return await asyncio.get_running_loop().run_in_executor(pool, in_context(work))

@@ -5,8 +5,10 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from edge.panel.formats import count, percent, significant
 from edge.panel.fragments import crop_address, render
-from edge.panel.items import Word, answer_name, percent
+from edge.panel.items import Word, answer_name
+from edge.panel.languages import N_, _
 from edge.records.measured import Answer, Measured, Share, bundles, looks_wrong, measured
 from edge.records.search import Found
 from edge.records.store import Store
@@ -15,7 +17,7 @@ SHOWN_CLASSES = 16
 SHOWN_WRONG = 50
 WIDTHS = (20.0, 10.0, 5.0, 2.0, 1.0)
 """Widths of the interval that are offered, percentage points."""
-REST = "all others"
+REST = N_("all others")
 
 
 class QualityAsked(BaseModel):
@@ -46,10 +48,14 @@ def quality(store: Store, asked: QualityAsked) -> str:
         "quality.html",
         bundles=known,
         chosen=chosen,
-        widths=[f"{width:g}" for width in sorted({*WIDTHS, asked.width}, reverse=True)],
+        widths=[
+            (f"{width:g}", significant(width, 6))
+            for width in sorted({*WIDTHS, asked.width}, reverse=True)
+        ],
         width=f"{asked.width:g}",
+        width_shown=significant(asked.width, 6),
         accuracy=share_cells(sample.accuracy),
-        more=f"{sample.accuracy.more_for(asked.width / 100):,}",
+        more=count(sample.accuracy.more_for(asked.width / 100)),
         sample=confusion(sample),
         recall=[(_name(answer), *share_cells(share)) for answer, share in _recall(sample)],
         others=confusion(others),
@@ -61,12 +67,12 @@ def quality(store: Store, asked: QualityAsked) -> str:
 def share_cells(share: Share) -> tuple[str, str, str]:
     """A share, its interval, and its counts, in words."""
     if not share.total:
-        return "-", "", "no items"
+        return "-", "", _("no items")
     low, high = share.interval
     return (
-        f"{share.right / share.total:.1%}",
-        f"{low:.1%} to {high:.1%}",
-        f"{share.right:,} of {share.total:,}",
+        percent(share.right / share.total, 1),
+        _("{low} to {high}").format(low=percent(low, 1), high=percent(high, 1)),
+        _("{part} of {whole}").format(part=count(share.right), whole=count(share.total)),
     )
 
 
@@ -74,8 +80,10 @@ def share_line(share: Share) -> str:
     """Tell the accuracy in one line."""
     value, interval, counts = share_cells(share)
     if not interval:
-        return "No item of the random share is reviewed yet."
-    return f"Random share: {value} right ({interval}), {counts}"
+        return _("No item of the random share is reviewed yet.")
+    return _("Random share: {share} right ({interval}), {counts}").format(
+        share=value, interval=interval, counts=counts
+    )
 
 
 def _recall(found: Measured) -> list[tuple[Answer, Share]]:
@@ -106,10 +114,10 @@ def confusion(found: Measured) -> dict[str, object]:
     heads = [*shown_columns, *([None] if len(columns) > len(shown_columns) else [])]
     sides = [*shown_rows, *([None] if len(rows) > len(shown_rows) else [])]
     return {
-        "columns": [REST if label is None else label for label in heads],
+        "columns": [_(REST) if label is None else label for label in heads],
         "rows": [
             (
-                REST if answer is None else _name(answer),
+                _(REST) if answer is None else _name(answer),
                 [_cell(cells[answer, label], answer, label) for label in heads],
             )
             for answer in sides
@@ -122,11 +130,11 @@ def _frequent(counted: Counter) -> list:
     return sorted(sorted(counted, key=lambda each: (-counted[each], each))[:SHOWN_CLASSES])
 
 
-def _cell(count: int, answer: Answer | None, label: str | None) -> tuple[str, str]:
-    if not count:
+def _cell(items: int, answer: Answer | None, label: str | None) -> tuple[str, str]:
+    if not items:
         return "", ""
     right = answer is not None and answer.label == label
-    return f"{count:,}", "right" if right else "wrong"
+    return count(items), "right" if right else "wrong"
 
 
 def _doubt(found: Found) -> dict[str, str]:
@@ -136,5 +144,5 @@ def _doubt(found: Found) -> dict[str, str]:
         "crop": crop_address(record.item_id) if found.has_crop else "",
         "answer": answer_name(record.reviewed, record.no_class),
         "label": record.label,
-        "confidence": percent(record.confidence),
+        "confidence": percent(record.confidence, 1),
     }

@@ -2,35 +2,42 @@
 
 import math
 
+from edge.language import Language
 from edge.panel.documents import render
-from edge.panel.fragments import MODE_NAMES, duration
+from edge.panel.formats import count, decimal, percent
+from edge.panel.fragments import mode_name
+from edge.panel.languages import N_, Appearance, _, shown_as
+from edge.panel.sentences import bin_name, label_name
 from edge.records.audits import Purity
-from edge.records.entries import Entry
-from edge.records.period import show_time
+from edge.records.entries import Entry, EntryKind
 from edge.records.pieces import PieceRecall
 from edge.records.report import FAULTS, ORDERED, ShiftReport
-from edge.verdict import Reason
 
+ENTERED = {
+    EntryKind.IN: N_("weighed in"),
+    EntryKind.OUT: N_("weighed out"),
+    EntryKind.CLASS: N_("weighed"),
+}
 HTML_BEGINNING = "<!DOCTYPE html>\n<!-- shift report of ewaste-edge -->"
 """How every report begins."""
 
 
+def report_in(language: Language, report: ShiftReport) -> str:
+    """Return the report as a whole HTML page in a language."""
+    with shown_as(Appearance(language)):
+        return report_html(report)
+
+
 def report_html(report: ShiftReport) -> str:
     """Return the report as a whole HTML page, which needs nothing else."""
-    labels, bins = list(report.per_label), list(report.per_bin)
     return render(
         "report.html",
         report=report,
         facts=_facts(report),
-        labels=labels,
-        bins=bins,
+        labels=list(report.per_label),
+        bins=list(report.per_bin),
         faults=[reason.value for reason in (*FAULTS, *ORDERED)],
-        names={reason.value: reason.value.replace("_", " ") for reason in Reason},
-        time=show_time,
-        duration=lambda seconds: duration(round(seconds)),
-        kg=lambda value: f"{value:,.1f}",
-        percent=_percent,
-        order=MODE_NAMES[report.order.mode] if report.order else "",
+        order=mode_name(report.order.mode) if report.order else "",
         weighed=_weighed_bins(report),
         share=share_in_interval,
     )
@@ -38,39 +45,37 @@ def report_html(report: ShiftReport) -> str:
 
 def _facts(report: ShiftReport) -> dict[str, str]:
     facts = {
-        "Items": f"{report.items:,}",
-        "Unknown": f"{report.unknown:,} ({_percent(report.share(report.unknown))})",
-        "To manual": f"{report.manual:,} ({_percent(report.share(report.manual))})",
-        "Late": f"{report.late:,} ({_percent(report.share(report.late))})",
-        "Throughput": f"{report.per_hour:,.1f} items an hour",
-        "Busiest hour": f"{report.busiest_hour:,} items",
+        _("Items"): count(report.items),
+        _("Unknown"): _counted(report, report.unknown),
+        _("To manual"): _counted(report, report.manual),
+        _("Late"): _counted(report, report.late),
+        _("Throughput"): _("{count} items an hour").format(count=decimal(report.per_hour, 1)),
+        _("Busiest hour"): _("{count} items").format(count=count(report.busiest_hour)),
     }
     if report.measured and not math.isnan(report.p50_ms):
-        facts["Photo to verdict"] = f"{report.p50_ms:,.0f} ms median, {report.p99_ms:,.0f} ms p99"
+        facts[_("Photo to verdict")] = _("{median} ms median, {p99} ms p99").format(
+            median=count(report.p50_ms), p99=count(report.p99_ms)
+        )
     return facts
+
+
+def _counted(report: ShiftReport, items: int) -> str:
+    """A number of items, and its share of all."""
+    return f"{count(items)} ({percent(report.share(items), 1)})"
 
 
 def share_in_interval(measured: Purity | PieceRecall) -> tuple[str, str]:
     """A share, and its 95 % interval, in words."""
     low, high = measured.interval
-    return _percent(measured.share), f"{low:.1%} to {high:.1%}"
-
-
-def _percent(share: float | None) -> str:
-    return "-" if share is None else f"{share:.1%}"
+    interval = _("{low} to {high}").format(low=percent(low, 1), high=percent(high, 1))
+    return percent(measured.share, 1), interval
 
 
 def _weighed_bins(report: ShiftReport) -> list[tuple[str, float | None, float | None, str]]:
     weighed = report.weighed
-    names = sorted({*weighed.fed, *weighed.taken})
     return [
-        (
-            name or "all of the line",
-            weighed.fed.get(name),
-            weighed.taken.get(name),
-            _percent(weighed.recovered(name)),
-        )
-        for name in names
+        (name, weighed.fed.get(name), weighed.taken.get(name), percent(weighed.recovered(name), 1))
+        for name in sorted({*weighed.fed, *weighed.taken})
     ]
 
 
@@ -78,6 +83,7 @@ def entry_line(entry: Entry) -> str:
     """Say in one line what was entered."""
     if not entry.kg:
         return entry.comment
-    names = {"weighed_in": "weighed in", "weighed_out": "weighed out", "weighed_class": "weighed"}
-    what = f"{names[entry.kind.value]}: {entry.name or 'all of the line'}, {entry.kg:,.1f} kg"
+    shown = label_name if entry.kind is EntryKind.CLASS else bin_name
+    name = shown(entry.name) if entry.name else _("all of the line")
+    what = f"{_(ENTERED[entry.kind])}: {name}, {decimal(entry.kg, 1)} kg"
     return f"{what} ({entry.comment})" if entry.comment else what

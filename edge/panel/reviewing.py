@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from edge.errors import BadInput
 from edge.operation import LONGEST_NAME
+from edge.panel.formats import count, percent
 from edge.panel.fragments import crop_address, kind_of, render
 from edge.panel.guard import QUALITY, QUEUE, REVIEW
 from edge.panel.items import (
@@ -24,11 +25,12 @@ from edge.panel.items import (
     Word,
     answer_name,
     moment,
-    percent,
 )
-from edge.panel.posted import NotDone, in_thread, posted
+from edge.panel.languages import _
+from edge.panel.posted import NotDone, in_thread, not_done, posted
 from edge.panel.quality import QualityAsked, quality, share_line
 from edge.panel.queues import AuditQueue, Queue, WaitingQueue
+from edge.panel.sentences import sentence
 from edge.panel.visitor import log_action, visitor_of
 from edge.records.audits import AUDITS_NAME, find_audit
 from edge.records.measured import measured
@@ -161,7 +163,7 @@ class Tabs:
             named = asked.item or asked.beside
             found = find_item(store, named) if named else None
             if named and found is None:
-                raise NotDone(404, "There is no such item any more.")
+                raise NotDone(404, _("There is no such item any more."))
             queue = self._chosen(store, asked)
             if asked.item is None:
                 found = queue.beside(found, asked.newer) or found
@@ -172,21 +174,21 @@ class Tabs:
             return WaitingQueue(store, asked.only_sample)
         audit = find_audit(self.audits_path, asked.audit)
         if audit is None:
-            raise NotDone(404, "There is no such audit.")
+            raise NotDone(404, _("There is no such audit."))
         return AuditQueue(store, audit)
 
     def answer(self, answered: Answered, user: str, now: float) -> dict[str, str]:
         """Store the answer of a user, and show the next item; after an undo, the item itself."""
-        labels, _ = self.classes()
+        labels = self.classes()[0]
         if answered.label is not None and answered.label not in labels:
-            raise NotDone(400, "The bundle has no such class; choose one of those on the page.")
+            raise NotDone(400, _("The bundle has no such class; choose one of those on the page."))
         store = ReviewStore(self.store_path)
         with store:
             queue = self._chosen(store, answered)
             try:
                 self._write(store, answered, user, now)
             except BadInput as error:
-                raise NotDone(409, f"Not done: {error}.") from None
+                raise not_done(error) from None
             found = find_item(store, answered.item)
             if answered.undo is None:
                 found = queue.beside(found)
@@ -206,7 +208,7 @@ class Tabs:
 
     def _shown(self, queue: Queue, found: Found | None, user: str) -> dict[str, str]:
         labels, hazards = self.classes()
-        sample, _ = measured(queue.store)
+        sample = measured(queue.store)[0]
         return {
             "review": queue_part(
                 found,
@@ -235,6 +237,7 @@ def queue_part(
 ) -> str:
     """Show an item with a button and a key for each answer."""
     waiting = queue.count()
+    shown = count(waiting)
     keys = [*KEYS, *[""] * max(0, len(labels) - len(KEYS))]
     buttons = [
         (label, key, kind_of(label, hazards)) for label, key in zip(labels, keys, strict=False)
@@ -243,10 +246,12 @@ def queue_part(
         "review.html",
         item=_shown(found, labels) if found is not None else None,
         classes=buttons,
-        others=[(each.value, NO_CLASS_KEYS[each], name) for each, name in NO_CLASS_NAMES.items()],
+        others=[
+            (each.value, NO_CLASS_KEYS[each], _(name)) for each, name in NO_CLASS_NAMES.items()
+        ],
         undoable=undoable,
         undo_name=answer_name(undoable.label, undoable.no_class) if undoable else "",
-        waiting=f"{waiting:,}" + (" or more" if waiting >= MOST_COUNTED else ""),
+        waiting=_("{count} or more").format(count=shown) if waiting >= MOST_COUNTED else shown,
         only_sample=queue.only_sample,
         audit=queue.audit,
         note=note,
@@ -261,10 +266,10 @@ def _shown(found: Found, labels: Sequence[str]) -> dict[str, str]:
         "crop": crop_address(record.item_id) if found.has_crop else "",
         "label": record.label,
         "top": top_of(record, labels),
-        "confidence": percent(record.confidence),
+        "confidence": percent(record.confidence, 1),
         "bin": record.bin,
         "detail": record.detail,
-        "why": record.review or "not chosen for review",
+        "why": sentence(record.review) or _("not chosen for review"),
         "time": moment(record.decided_at),
         "answer": answer_name(record.reviewed, record.no_class),
     }

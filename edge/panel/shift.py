@@ -12,9 +12,12 @@ from edge.errors import EwasteError
 from edge.operation import LONGEST_NAME
 from edge.panel import fragments
 from edge.panel.documents import problem_page, render
+from edge.panel.formats import show_moment
 from edge.panel.guard import ENTRIES, WITHDRAW
+from edge.panel.languages import N_, _
 from edge.panel.posted import NotDone, in_thread, posted
 from edge.panel.report_page import entry_line, report_html
+from edge.panel.sentences import sentence
 from edge.panel.visitor import log_action, visitor_of
 from edge.records.entries import (
     ENTRIES_NAME,
@@ -24,7 +27,7 @@ from edge.records.entries import (
     entries_in,
     withdraw_entry,
 )
-from edge.records.period import LONGEST_TEXT, Period, parse_period, parse_time, show_time
+from edge.records.period import LONGEST_TEXT, Period, parse_period, parse_time
 from edge.records.report_text import to_csv, to_json
 from edge.records.shift import read_report
 from edge.status import read_status
@@ -41,10 +44,10 @@ FORMS = {
     ".json": ("application/json", to_json),
 }
 KINDS = {
-    EntryKind.IN: "Weighed in, kg",
-    EntryKind.OUT: "Weighed out, kg",
-    EntryKind.CLASS: "Weighed of a class, kg",
-    EntryKind.COMMENT: "Comment",
+    EntryKind.IN: N_("Weighed in, kg"),
+    EntryKind.OUT: N_("Weighed out, kg"),
+    EntryKind.CLASS: N_("Weighed of a class, kg"),
+    EntryKind.COMMENT: N_("Comment"),
 }
 
 
@@ -73,7 +76,7 @@ def shift_part(bins: Sequence[str], labels: Sequence[str], now: float) -> str:
         "shift_part.html",
         start=time.strftime(form, time.localtime(now - SHIFT_S)),
         end=time.strftime(form, time.localtime(now + 3600)),
-        kinds={kind.value: name for kind, name in KINDS.items()},
+        kinds={kind.value: _(name) for kind, name in KINDS.items()},
         names=dict.fromkeys([*bins, *labels]),
     )
 
@@ -84,7 +87,7 @@ def entries_part(path: Path, now: float) -> str:
         found = entries_in(path, Period(now - LISTED_S, now + LISTED_S))
     except EwasteError as error:
         return fragments.problem(str(error))
-    rows = [(each.number, show_time(each.at), each.by, entry_line(each)) for each in found]
+    rows = [(each.number, show_moment(each.at), each.by, entry_line(each)) for each in found]
     return render("entries_part.html", rows=rows[::-1])
 
 
@@ -122,7 +125,7 @@ def _add_reports(app: Any, state_dir: Path, store_path: Path) -> None:
         media, form = FORMS[ending]
         asked = request.query_params
         if not busy.acquire(timeout=BUSY_S):  # a year of records takes seconds
-            return HTMLResponse(problem_page("Another report is being made; try again."), 503)
+            return HTMLResponse(problem_page(_("Another report is being made; try again.")), 503)
         try:
             period = parse_period(asked.get("from", ""), asked.get("to", ""), time.time())
             text = form(read_report(state_dir, store_path, period))
@@ -161,7 +164,7 @@ def _add_entries(app: Any, path: Path) -> None:
         try:
             part = await in_thread(None, work)
         except EwasteError as error:
-            raise NotDone(400, str(error)) from None
+            raise NotDone(400, sentence(str(error))) from None
         log_action(visitor, f"changed the entries: {kind.__name__.lower()}")
         return {"entries": part}
 
@@ -171,7 +174,7 @@ def _add_entries(app: Any, path: Path) -> None:
 
     def withdraw(asked: Withdrawn, user: str, now: float) -> None:
         if not withdraw_entry(path, asked.number, user, now):
-            raise EwasteError("There is no such entry any more.")
+            raise EwasteError(_("There is no such entry any more."))
 
     @app.get("/entries.json")
     def part() -> dict[str, str]:

@@ -1,7 +1,7 @@
 /* What a person works with: the search of items, the review by keys, and the measured quality. The
    server draws each part; here buttons and keys become requests. */
 (() => {
-	const {ask, parts, draw} = window.ewaste;
+	const {ask, parts, draw, words, nameOf} = window.ewaste;
 	// On a narrow screen Gradio puts the last tabs into a menu.
 	const TAB = "[role=tab], .overflow-dropdown button";
 	const running = new Set();
@@ -33,7 +33,7 @@
 			try { error = JSON.parse(text).error; } catch { /* a line of text */ }
 			say(place, error);
 		} catch {
-			say(place, "The panel does not answer; try again.");
+			say(place, words.failed);
 		} finally {
 			running.delete(place);
 		}
@@ -48,7 +48,7 @@
 		if (place) place.focus({preventScroll: true});
 	};
 	const openTab = (name) =>
-		[...document.querySelectorAll(TAB)].find((tab) => tab.textContent.trim() === name)?.click();
+		[...document.querySelectorAll(TAB)].find((tab) => nameOf(tab) === name)?.click();
 
 	const which = () => (audit === null ? {only_sample: onlySample} : {audit});
 	const queue = async (content) => {
@@ -99,7 +99,7 @@
 	};
 	const act = {
 		[TAB]: (tab) => {
-			const name = tab.textContent.trim(), content = asked;
+			const name = nameOf(tab), content = asked;
 			asked = null;
 			setTimeout(() => {
 				if (name === "Review" && content) queue(content);

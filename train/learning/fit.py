@@ -529,10 +529,9 @@ def _sources(
     if phase.boundary is None:
         pixels = views_of(material.augmenter, material.val, 0)
         teach = _embedded_as_needed(material) if material.teacher else None
-        views = float_input(views_of(material.augmenter, material.val, 1))
-        return _Sources(
-            from_photos(material.augmenter), teach, (float_input(pixels), views), classes
-        )
+        augmented = views_of(material.augmenter, material.val, 1)
+        inputs = float_input(pixels), float_input(augmented)
+        return _Sources(from_photos(material.augmenter), teach, inputs, classes)
     boundary = phase.boundary
     frozen = features_of(before_boundary(network.model, boundary))
     makers = 2 if material.teacher else 1

@@ -181,7 +181,7 @@ def test_the_page_shows_the_line_and_nothing_leaves_the_machine(line, page, serv
     outward = "() => [...document.links].map(link => link.hostname).filter(name => name)"
     assert set(page.evaluate(outward)) <= {"127.0.0.1"}
     background = page.evaluate("getComputedStyle(document.body).backgroundColor")
-    assert background == "rgb(241, 244, 247)", "light, even where the system prefers dark"
+    assert background == "rgb(16, 22, 28)", "dark, as the system prefers"
 
 
 def test_the_page_fits_a_phone(line, page):

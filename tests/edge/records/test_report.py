@@ -288,3 +288,19 @@ def test_the_command_writes_the_three_forms_and_replaces_only_reports(tmp_path):
         assert (tmp_path / "mine.csv").read_text() == "my own figures"
     printed = command(*shared, "--json")
     assert json.loads(printed.stdout) == json.loads((tmp_path / "a.json").read_text())
+
+
+def test_the_command_writes_numbers_and_words_as_the_language_does(tmp_path):
+    entry = Given(kind=EntryKind.IN, name="small", kg=1234.5)
+    add_entry(tmp_path / ENTRIES_NAME, entry, 1_795_931_000.0, "anna", 1_795_931_000.0)
+    with Store(tmp_path / RECORDS_NAME) as store:
+        store.append([replace(RECORD, label="Mouse", decided_at=1_795_932_000.0)])
+    shift = ("--from", "2026-11-29T05:00Z", "--to", "2026-11-29T07:00Z", "--state", str(tmp_path))
+    for name, within in (("a.html", ">1.234,5<"), ("a.csv", ",1234.5,"), ("a.json", ": 1234.5")):
+        target = tmp_path / name
+        done = command(*shift, "--language", "de", "--out", str(target))
+        assert done.returncode == 0, done.stderr
+        assert within in target.read_text(encoding="utf-8")
+    german = (tmp_path / "a.html").read_text(encoding="utf-8")
+    assert '<html lang="de"' in german and "Schichtbericht" in german and "<td>Maus</td>" in german
+    assert command(*shift, "--language", "xx", "--json").returncode == 2
