@@ -4,12 +4,13 @@ Gradio lays the page out; nothing on it uses Gradio's events, which would open i
 everybody. What moves is filled in by panel.js from our own few endpoints (`edge.panel.app`).
 """
 
+import asyncio
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from fastapi import FastAPI
 from starlette.routing import Mount
 
 from edge.language import Language
@@ -145,37 +146,46 @@ def _line_tab() -> None:
 
 
 def mount(app: Any) -> Any:
-    """Serve the page at the root of the FastAPI `app` in all languages.
+    """Serve the page at the root of the FastAPI `app`, in English and whatever visitors ask for.
 
     It has no links that lead to the internet.
     """
-    before = len(app.router.routes)
-    for language in Language:
-        with shown_as(Appearance(language)):
-            app = _mount_one(app, build_blocks())
-    mounted = app.router.routes[before:]
-    del app.router.routes[before:]
-    pages = dict(zip(Language, (each.app for each in mounted), strict=True))
-    app.router.routes.append(Mount("/", app=_Chosen(pages)))
+    app.router.routes.append(Mount("/", app=_Chosen()))
     return app
 
 
 class _Chosen:
-    """The page in the language of the visitor, as an ASGI application."""
+    """The page in the language of the visitor, as an ASGI application.
 
-    def __init__(self, pages: Mapping[Language, Any]) -> None:
-        self._pages = pages
+    One takes memory and half a second, so it is made when the first visitor of a language comes.
+    """
+
+    def __init__(self) -> None:
+        self._pages = {Language.ENGLISH: _page_in(Language.ENGLISH)}
+        self._making = asyncio.Lock()  # Gradio puts together one at a time
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        await self._pages[spoken()](scope, receive, send)
+        language = spoken()
+        if language not in self._pages:
+            async with self._making:
+                if language not in self._pages:
+                    loop = asyncio.get_running_loop()
+                    self._pages[language] = await loop.run_in_executor(None, _page_in, language)
+        await self._pages[language](scope, receive, send)
 
 
-def _mount_one(app: Any, blocks: gr.Blocks) -> Any:
+def _page_in(language: Language) -> Any:
+    """Put the page together in a language: an ASGI application."""
+    with shown_as(Appearance(language)):
+        return _mounted(build_blocks())
+
+
+def _mounted(blocks: gr.Blocks) -> Any:
     # Gradio looks at paths that clients give only once it believes itself to be launched. None gets
     # that far (`edge.panel.guard`); this is the second lock.
     blocks.has_launched = True
-    return gr.mount_gradio_app(
-        app,
+    app = gr.mount_gradio_app(
+        FastAPI(),
         blocks,
         path="/",
         theme=theme(),
@@ -190,3 +200,4 @@ def _mount_one(app: Any, blocks: gr.Blocks) -> Any:
         enable_monitoring=False,
         show_error=False,
     )
+    return app.router.routes[-1].app

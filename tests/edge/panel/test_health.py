@@ -324,9 +324,8 @@ def test_a_person_acknowledges_by_keys_and_by_touch(page, browser, size):
     try:
         seen(url, 'data-acknowledge="class_mix"')
         tab.goto(url)
-        tab.wait_for_selector("#raised button")
+        tab.wait_for_selector("#raised button:has-text('3 alarms')")
         assert tab.locator("#raised button").bounding_box()["height"] >= 64
-        assert tab.inner_text("#raised button").startswith("3")
         keep_picture(tab, f"raised-{size[0]}")
         tab.tap("#raised button")
         tab.wait_for_selector("#alarms [data-acknowledge=dirty_lens]")
