@@ -1,14 +1,20 @@
 """The line in real time on a film of a fast belt: python benchmarks/realtime.py --minutes 10.
 
 The film is rendered first. The capture process of the line plays it and is measured separately.
+With `--browsers` the line runs by turns alone, and with the page that so many browsers look at.
 """
 
 import json
+import os
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -32,6 +38,8 @@ TEXTURES = 18
 """Belt textures in the film, 2 m each."""
 WARM_UP_S = 10.0
 SAMPLE_S = 1.0
+TURNS = 2
+"""With browsers: how often the line runs alone and beside them, by turns."""
 STAGES = ("detect_ms", "classify_ms", "verdict_ms")
 
 
@@ -53,6 +61,41 @@ class Watch:
     def cores(self) -> float:
         """Mean number of busy cores."""
         return (self.cpu_s[-1] - self.cpu_s[0]) / ((len(self.cpu_s) - 1) * SAMPLE_S)
+
+
+@contextmanager
+def browsers_on(port: int, count: int, folder: Path) -> Iterator[None]:
+    """Let Chromium browsers look at the page of this machine, standing back for the line.
+
+    On a real line they run on other devices; here they get what the line leaves (niceness 19).
+    """
+    chromium = shutil.which("chromium")
+    if count and chromium is None:
+        raise EwasteError("--browsers needs Chromium; on Debian: apt install chromium")
+    flags = ["--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1280,800"]
+    page = f"http://127.0.0.1:{port}/"
+    started = [
+        subprocess.Popen(
+            ["nice", "-n", "19", str(chromium), *flags, f"--user-data-dir={folder / name}", page],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        for name in (f"browser-{number}" for number in range(count))
+    ]
+    try:
+        yield
+    finally:
+        for browser in started:
+            os.killpg(browser.pid, signal.SIGKILL)
+            browser.wait()
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
 
 
 def watch_line(command: list[str], seconds: float) -> tuple[Watch, Watch, dict]:
@@ -120,7 +163,13 @@ def figures_of(
 
 
 def measure(
-    scenario_name: str, *, minutes: float, photos: Path | None, empty: bool, threads: int
+    scenario_name: str,
+    *,
+    minutes: float,
+    photos: Path | None,
+    empty: bool,
+    threads: int,
+    browsers: int = 0,
 ) -> dict:
     """Render the film, run the line on it, and measure it.
 
@@ -142,13 +191,64 @@ def measure(
             f"[camera]\nsource = '{FILM}{folder}'\nfps = {film.fps}\nfrozen_s = 0\n"
             f"[belt]\nspeed_mm_s = {film.speed_mm_s}\n[classifier]\nthreads = {threads}\n"
         )
-        command = [sys.executable, "-m", "edge.cli", "run", "--config", str(settings)]
-        command += ["--no-panel", "--json", "--state", str(folder / "state")]
-        line, capture, counts = watch_line(command, 60 * minutes)
-        with Store(folder / "state" / RECORDS_NAME, read_only=True) as store:
-            records = list(store.all())
-        counts["frames_seen_s"] = (counts["frames"] + counts["frames_dropped"]) / film.fps
-        return figures_of(film, records, line, capture, counts)
+        command = [sys.executable, "-m", "edge.cli", "run", "--config", str(settings), "--json"]
+        if not browsers:
+            return run_once(command, film, folder / "state", seconds=60 * minutes)
+        runs: dict[str, list[dict]] = {"alone": [], "with browsers": []}
+        for turn in range(TURNS):
+            for name, found in runs.items():
+                state = folder / f"state-{turn}-{len(name)}"
+                looking = browsers if name != "alone" else 0
+                found.append(
+                    run_once(command, film, state, seconds=60 * minutes / TURNS, browsers=looking)
+                )
+        return compared(runs)
+
+
+def run_once(
+    command: list[str], film: Film, state: Path, *, seconds: float, browsers: int = 0
+) -> dict:
+    """Run the line on a film and return its figures.
+
+    Args:
+        command: the line, without its state folder and its page.
+        film: what its camera sees.
+        state: its state folder, new.
+        seconds: how long it is measured.
+        browsers: how many look at its page; without any it has none.
+
+    Raises:
+        EwasteError: the line failed.
+    """
+    port = free_port()
+    page = ["--port", str(port)] if browsers else ["--no-panel"]
+    state.mkdir()
+    with browsers_on(port, browsers, state):
+        line, capture, counts = watch_line([*command, *page, "--state", str(state)], seconds)
+    with Store(state / RECORDS_NAME, read_only=True) as store:
+        records = list(store.all())
+    counts["frames_seen_s"] = (counts["frames"] + counts["frames_dropped"]) / film.fps
+    return figures_of(film, records, line, capture, counts)
+
+
+def compared(runs: Mapping[str, list[dict]]) -> dict:
+    """What browsers cost the line: medians over the turns, and their ratios."""
+    found: dict[str, dict] = {}
+    for name, turns in runs.items():
+        found[name] = {
+            "items_per_minute": float(np.median([each["items_per_minute"] for each in turns])),
+            "frames_dropped": sum(each["frames_dropped"] for each in turns),
+            "deadlines_missed": sum(each["deadlines_missed"] for each in turns),
+        }
+        for share in ("p50", "p99"):
+            of_turns = [each["stages"]["verdict_ms"][share] for each in turns]
+            found[name][f"verdict_ms_{share}"] = float(np.median(of_turns))
+    alone, beside = found["alone"], found["with browsers"]
+    ratios = {
+        name: beside[name] / alone[name]
+        for name in ("items_per_minute", "verdict_ms_p50", "verdict_ms_p99")
+    }
+    return {**found, "ratio": ratios}
 
 
 def main(
@@ -160,11 +260,21 @@ def main(
     photos: Annotated[Path | None, typer.Option(help="folder of photos, CLASS/*.jpg")] = None,
     empty: Annotated[bool, typer.Option("--empty", help="run an empty belt")] = False,
     threads: Annotated[int, typer.Option(min=1, help="threads of an inference")] = 2,
+    browsers: Annotated[
+        int, typer.Option(min=0, max=20, help="browsers that look at the page, compared with none")
+    ] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="print the figures as JSON")] = False,
 ) -> None:
     """Run the line in real time. Exit codes: 0 done, 1 failed, 2 bad input."""
     with command():
-        figures = measure(scenario, minutes=minutes, photos=photos, empty=empty, threads=threads)
+        figures = measure(
+            scenario,
+            minutes=minutes,
+            photos=photos,
+            empty=empty,
+            threads=threads,
+            browsers=browsers,
+        )
     if as_json:
         print(json.dumps(figures))
         return
