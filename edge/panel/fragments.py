@@ -21,12 +21,22 @@ from edge.panel.formats import (
     decimal,
     duration,
     percent,
+    show_date,
     show_moment,
     show_time_of_day,
+    significant,
 )
 from edge.panel.languages import N_, ColorScheme, _, appearance, ngettext
 from edge.panel.overlay import SHOWN_CLASSES, ClassOverlay
-from edge.panel.sentences import bin_name, label_name, reason_name, sentence, state_name
+from edge.panel.sentences import (
+    bin_name,
+    check_name,
+    label_name,
+    reason_name,
+    sentence,
+    state_name,
+    visitor_name,
+)
 from edge.panel.trial import Likeness
 from edge.panel.users import Role
 from edge.records.store import ItemRecord
@@ -79,7 +89,9 @@ def environment(loader: jinja2.BaseLoader) -> jinja2.Environment:
 
 FILTERS = {
     "bin": bin_name,
+    "check": check_name,
     "count": count,
+    "date": show_date,
     "decimal": decimal,
     "duration": duration,
     "label": label_name,
@@ -87,6 +99,8 @@ FILTERS = {
     "percent": percent,
     "reason": reason_name,
     "sentence": sentence,
+    "significant": significant,
+    "visitor": visitor_name,
 }
 
 

@@ -9,6 +9,7 @@ from enum import Enum
 
 from edge.bundle.verify import Check
 from edge.errors import EwasteError, one_line
+from edge.panel.languages import N_, _
 from edge.panel.posted import NotDone
 from edge.panel.visitor import Visitor, log_action
 
@@ -22,6 +23,14 @@ class JobKind(str, Enum):
     CHECK = "the golden check"
     INSTALL = "the install of a bundle"
     ROLL_BACK = "the roll back"
+
+
+AT_WORK = {
+    JobKind.CHECK: N_("The golden check is still at work; try again after it."),
+    JobKind.INSTALL: N_("The install of a bundle is still at work; try again after it."),
+    JobKind.ROLL_BACK: N_("The roll back is still at work; try again after it."),
+}
+"""What is answered to who asks for another job meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +96,7 @@ class Jobs:
             NotDone: something is.
         """
         if self._running is not None:
-            raise NotDone(409, f"{_sentence(self._running)} is still at work; try again after it.")
+            raise NotDone(409, _(AT_WORK[self._running]))
 
     def start(self, kind: JobKind, visitor: Visitor, work: Callable[[], Finding]) -> None:
         """Begin a job; both its begin and its end are logged.
@@ -120,7 +129,3 @@ class Jobs:
             self._running = None
         outcome = f"failed: {found.reason}" if found.reason else f"passed: {found.name}"
         log_action(visitor, f"{kind.value} {outcome}")
-
-
-def _sentence(kind: JobKind) -> str:
-    return kind.value[0].upper() + kind.value[1:]

@@ -27,9 +27,10 @@ from edge.intervals import wilson
 from edge.panel.door import may_administer, may_operate
 from edge.panel.fragments import problem, render
 from edge.panel.guard import CHECK, INSTALL, ROLL_BACK
-from edge.panel.items import moment
 from edge.panel.jobs import Finding, JobKind, Jobs
+from edge.panel.languages import _
 from edge.panel.posted import NotDone, in_thread, posted
+from edge.panel.sentences import UPLOAD, sentence
 from edge.panel.uploads import Busy, TooLarge, UploadLimits, Uploads
 from edge.panel.visitor import Visitor, visitor_of
 from edge.status import read_status
@@ -78,16 +79,18 @@ class Bench:
 
     @property
     def obstacle(self) -> str:
-        """Why nothing can be installed here, one line; empty: it can."""
+        """Why nothing can be installed here, one line for the visitor; empty: it can."""
         if not self.is_shipped and not _same(self.path, self.store / CURRENT):
-            return (
-                f"The line is configured to run {self.path}; remove classifier.bundle from its "
+            return _(
+                "The line is configured to run {path}; remove classifier.bundle from its "
                 "configuration, or --bundle from its command, to install bundles here."
-            )
+            ).format(path=self.path)
         folders = (self.store, *self.store.absolute().parents)
         there = next(each for each in folders if os.access(each, os.F_OK))
         if not os.access(there, os.W_OK | os.X_OK):
-            return f"The page cannot write to {there}; use ewaste-edge install on the device."
+            return _(
+                "The page cannot write to {path}; use ewaste-edge install on the device."
+            ).format(path=there)
         return ""
 
     def check(self) -> Finding:
@@ -131,7 +134,7 @@ class Bench:
             )
         except EwasteError as error:
             # Nobody knows the folder that it was unpacked into.
-            reason = str(error).replace(f"{folder}/", "").replace(str(folder), "the upload")
+            reason = str(error).replace(f"{folder}/", "").replace(str(folder), UPLOAD)
             raise (Refused if isinstance(error, Refused) else BadInput)(reason) from None
         return Finding(done.manifest.name)
 
@@ -211,7 +214,7 @@ def _add_install(app: Any, bench: Bench, jobs: Jobs, parts: Callable[..., Any]) 
         """Take a packed bundle, and begin to install it."""
         if request.headers.get("content-type") != "application/octet-stream":
             # A form of another site cannot send this.
-            raise NotDone(415, "Send the bytes of one bundle as application/octet-stream.")
+            raise NotDone(415, _("Send the bytes of one bundle as application/octet-stream."))
         jobs.require_idle()
         await in_thread(None, lambda: _require_free(bench))
         try:
@@ -222,11 +225,11 @@ def _add_install(app: Any, bench: Bench, jobs: Jobs, parts: Callable[..., Any]) 
                 content = upload.content
                 jobs.start(JobKind.INSTALL, visitor_of(request), lambda: bench.install(content))
         except TooLarge as error:
-            raise NotDone(413, str(error), {"Connection": "close"}) from None
+            raise NotDone(413, sentence(str(error)), {"Connection": "close"}) from None
         except Busy as error:
-            raise NotDone(503, str(error), {"Connection": "close"}) from None
+            raise NotDone(503, sentence(str(error)), {"Connection": "close"}) from None
         except ClientDisconnect:
-            raise NotDone(400, "The request was broken off.") from None
+            raise NotDone(400, _("The request was broken off.")) from None
         return await parts(visitor_of(request), 202)
 
 
@@ -236,7 +239,7 @@ def model_parts(
     """Render the tab for a visitor: the name of each part and its HTML."""
     checked = jobs.last(JobKind.CHECK)
     changed = jobs.last(JobKind.INSTALL, JobKind.ROLL_BACK)
-    common = {"busy": jobs.running is not None, "moment": moment}
+    common = {"busy": jobs.running is not None}
     return {
         "model": _card(bench, opened),
         "golden": render("golden.html", job=checked, offered=may_operate(visitor), **common),

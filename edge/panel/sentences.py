@@ -13,6 +13,7 @@ from edge.labels import MANUAL, UNKNOWN
 from edge.language import Language
 from edge.panel.formats import decimal, percent
 from edge.panel.languages import N_, NP_, _, pgettext, spoken
+from edge.panel.visitor import THE_PAGE
 from edge.verdict import Reason
 
 LONGEST = 2000
@@ -23,7 +24,13 @@ KINDS = {"share": SHARE, "threshold": SHARE, "count": r"(\d{1,15})", "number": N
 """What a place of these names holds; any other holds a few words."""
 WORDS = r"(.{1,250}?)"
 
+UPLOAD = "the upload"
+"""What stands for the folder that a bundle was unpacked into, which nobody knows."""
+
 FORMS = (
+    # why a bundle is refused; first, for what follows in it has a form of its own
+    N_("refused by the check '{check}': {cause}"),
+    N_("no packed bundle: {cause}"),
     N_("{label} {share} over 1 view"),
     N_("{label} {share} over {count} views"),
     N_("{label} {share} by its size of {number} mm, {other_label} by its looks over 1 view"),
@@ -101,6 +108,123 @@ FORMS = (
         "tried; make it smaller."
     ),
     N_("Too many pictures at once; try again in a moment."),
+    N_("Too many bundles at once; try again in a moment."),
+    # what is wrong with a bundle, and what to do
+    N_("copy the bundle again or convert it again"),
+    N_("train and convert again"),
+    N_("convert another"),
+    N_("install it again"),
+    N_("install a bundle again, or remove the link for the one that comes with the program"),
+    N_("to go back take ewaste-edge rollback, or install it with --force"),
+    N_("check space and rights"),
+    N_("try again when it is done"),
+    N_("free some memory"),
+    N_("run: pip install ai-edge-litert"),
+    N_("pack the files of a bundle as zip"),
+    N_("sign the bundle again"),
+    N_("only bundles signed by a trusted key are accepted"),
+    N_("if it is yours, add it to [trust] keys in the configuration"),
+    N_("update the TFLite runtime or copy the bundle again or convert it again"),
+    N_(
+        "update the TFLite runtime (pip install -U ai-edge-litert) or copy the bundle again or "
+        "convert it again"
+    ),
+    N_("resized or colored otherwise than in training"),
+    N_("reinstall ewaste-edge and opencv-python-headless"),
+    N_("set [bins] and [[gates]] in the configuration"),
+    N_("its classes are {labels}"),
+    N_("change [{key}] in the configuration"),
+    N_("the archive has more than {count} MB"),
+    N_("its files lie in several folders"),
+    N_("it is empty"),
+    N_("it unpacks to more than {count} MB"),
+    N_("no zip archive, or an odd one"),
+    N_("an archive of more than {count} files"),
+    N_("an archive with an endless directory"),
+    N_("an archive with a name twice"),
+    N_("a broken archive: {problem}"),
+    N_("{name} leads out of the archive"),
+    N_("{name} is a link or a device"),
+    N_("{name} is a folder in a folder"),
+    N_("{name} is no file of one bundle"),
+    N_("{name} is packed in another way than ours"),
+    N_("{name} is larger than {count} bytes"),
+    N_("{name} cannot be unpacked: {problem}"),
+    N_("{name} cannot be read: {problem}"),
+    N_("no TFLite runtime is installed"),
+    N_("cannot be run ({problem})"),
+    N_("{path}: not verified"),
+    N_("{path}: not what was verified"),
+    N_("{path}: cannot be read ({problem})"),
+    N_("{path}: cannot be written ({problem})"),
+    N_("{path}: cannot be tried, no process can be started ({problem})"),
+    N_("{path}: no regular file"),
+    N_("{path}: greater than {amount} bytes"),
+    N_("{path}: missing"),
+    N_("{path}: missing from the bundle"),
+    N_("{path}: not a bundle (expected a folder with {name} and {other_name})"),
+    N_("{path}: points to {target}, which is not there"),
+    N_("{path}: must list {names}"),
+    N_("{path}: format: {name} is not 1 or 2"),
+    N_("{path}: altered since it was converted"),
+    N_("{path}: other labels than in {name}"),
+    N_("{path}: carries other labels than {name} states"),
+    N_("{path}: its labels cannot be read ({problem})"),
+    N_("{path}: no signature"),
+    N_("{path}: not of this manifest"),
+    N_("{path}: signed by an untrusted key ({key})"),
+    N_("{path}: the model did not pass parity"),
+    N_(
+        "{path}: {labels} must be a hazard here ([trust] require_hazards), but its hazards are "
+        "{other_labels}"
+    ),
+    N_(
+        "{path}: agrees with Keras on {share} by its figures or its gate, at least {threshold} is "
+        "asked for here ([trust] minimum_agreement)"
+    ),
+    N_("{path}: not a model this runtime can load ({problem})"),
+    N_("{path}: the model has {number} classes, but {count} labels"),
+    N_("{path}: takes images of {number} pixels, but the manifest says {count}"),
+    N_("{path}: gives an activation map of {size}, but the manifest says {other_size}"),
+    N_("{path}: takes too long to run, or too much memory"),
+    N_("{path}: brought down the runtime that tried it (signal {count})"),
+    N_("{path}: ended the program that tried it (exit code {count})"),
+    N_("{path}: not a golden file ({problem})"),
+    N_("{path}: inputs of another model"),
+    N_("{path}: a frame of another model"),
+    N_("{path}: {name} of another model"),
+    N_(
+        "{path}: on this machine its outputs are up to {number} steps off those of {name} "
+        "(allowed: {count})"
+    ),
+    N_("{path}: on this machine {number} of {count} golden inputs get another label"),
+    N_(
+        "{path}: on this machine a frame becomes another input ({number} levels off on average, at "
+        "most {least} allowed)"
+    ),
+    N_("{path}: probabilities that are no numbers"),
+    N_("{path}: an activation map of no numbers"),
+    N_("{path}: likenesses that are no numbers"),
+    N_("{path}: does not fit the model ({problem})"),
+    N_("{path}: sorts into {names}, which have no gate here"),
+    N_("{path}: the model knows no {labels}"),
+    N_("{path}: another install is at work"),
+    N_("{path}: nothing is installed, so there is nothing to go back to"),
+    N_("{path}: no earlier bundle to go back to"),
+    N_("{path}: converted {moment}, before the one in use ({name}, {other_moment})"),
+    # what the checks of a bundle found
+    N_("format {number}, {count} classes"),
+    N_("{count} files"),
+    N_("not asked for: no key is trusted"),
+    N_("not asked for: no key is trusted, though signed"),
+    N_("by ed25519:{key}"),
+    N_("{share} as Keras on {count} {split} images"),
+    N_("{count} hazards, agreement of {share}"),
+    N_("{runtime}, {number} px, {count} threads"),
+    N_("no frame in this bundle"),
+    N_("at most {count} levels off"),
+    N_("{number} inputs, at most {count} steps off"),
+    N_("{number} ms an image"),
 )
 """The sentences; the longer form of two that fit comes first."""
 CLASSES = (
@@ -165,6 +289,11 @@ def _place(name: str, text: str) -> str:
         "other_label": label_name,
         "bin": bin_name,
         "hazards": _hazards,
+        "labels": _labels,
+        "other_labels": _labels,
+        "check": check_name,
+        "cause": lambda cause: _found(cause, whole=False) or cause,
+        "path": lambda path: _("the upload") if path == UPLOAD else path,
     }
     return shown.get(name, str)(text)
 
@@ -188,6 +317,10 @@ def _hazards(text: str) -> str:
         match = re.fullmatch(rf"(.+) {SHARE}", each)
         joined.append(f"{label_name(match[1])} {_share(match[2])}" if match else each)
     return _(" or ").join(joined)
+
+
+def _labels(text: str) -> str:
+    return ", ".join(_("none") if each == "none" else label_name(each) for each in text.split(", "))
 
 
 def label_name(label: str) -> str:
@@ -233,6 +366,30 @@ REASONS = {
     Reason.INVALID.value: N_("invalid"),
     Reason.UNRECORDED.value: N_("unrecorded"),
 }
+CHECKS = {
+    "schema": N_("schema"),
+    "digests": N_("digests"),
+    "signature": N_("signature"),
+    "parity": N_("parity"),
+    "demands": N_("demands"),
+    "model": N_("model"),
+    "preprocessing": N_("preprocessing"),
+    "golden outputs": N_("golden outputs"),
+    "speed": N_("speed"),
+}
+"""The checks of a bundle (`edge.bundle.verify`)."""
+
+
+def check_name(name: str) -> str:
+    """Return a check of a bundle in words; one that is not known as it is."""
+    return _(CHECKS[name]) if name in CHECKS else name
+
+
+def visitor_name(name: str) -> str:
+    """Return who asked for something as it is shown; users keep their names."""
+    return _("the page") if name == THE_PAGE else name
+
+
 STATES = {
     "running": N_("running"),
     "stopped": N_("stopped"),

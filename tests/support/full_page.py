@@ -19,18 +19,46 @@ from tests.support.served import Panel
 DRAWN = cv2.imencode(".jpg", np.full((48, 64, 3), 120, np.uint8))[1].tobytes()
 EVIL = '<img src=x onerror="window.hacked=1">\'&; {label} %(count)s'
 TABS = {
-    Language.ENGLISH: ("Line", "Items", "Review", "Quality", "History", "Try a picture", "About"),
-    Language.GERMAN: ("Linie", "Teile", "Prüfung", "Qualität", "Verlauf", "Bild testen", "Info"),
+    Language.ENGLISH: (
+        "Line",
+        "Items",
+        "Review",
+        "Quality",
+        "History",
+        "Health",
+        "Try a picture",
+        "Model",
+    ),
+    Language.GERMAN: (
+        "Linie",
+        "Teile",
+        "Prüfung",
+        "Qualität",
+        "Verlauf",
+        "Zustand",
+        "Bild testen",
+        "Modell",
+    ),
     Language.SPANISH: (
         "Línea",
         "Objetos",
         "Revisión",
         "Calidad",
         "Historial",
+        "Estado",
         "Probar una imagen",
-        "Acerca de",
+        "Modelo",
     ),
-    Language.HINDI: ("लाइन", "वस्तुएँ", "समीक्षा", "गुणवत्ता", "इतिहास", "चित्र जाँचें", "परिचय"),
+    Language.HINDI: (
+        "लाइन",
+        "वस्तुएँ",
+        "समीक्षा",
+        "गुणवत्ता",
+        "इतिहास",
+        "स्थिति",
+        "चित्र जाँचें",
+        "मॉडल",
+    ),
 }
 READY = (
     "#header .state",
@@ -38,8 +66,9 @@ READY = (
     "#review .answers",
     "#audit .purities",
     "#history figure",
+    "#health .tile",
     "#picture .drop",
-    "#about table",
+    "#model table",
 )
 """What is drawn when a tab is complete, in the order of the tabs."""
 

@@ -3,18 +3,25 @@
 Chromium runs the rules without the Content-Security-Policy of the page, in these tests alone.
 """
 
+import functools
 import time
 
 import cv2
 import numpy as np
 import pytest
 
+from edge.bundle.install import CURRENT, install
+from edge.config import Config, decision_rules
 from edge.language import Language
 from edge.panel.accounts import Accounts
 from edge.panel.guard import Access
+from edge.panel.languages import Appearance, _, shown_as
 from edge.panel.users import Role, Users, make_user, write_users
+from edge.status import Status, write_status
+from tests.support.bright import bright_bundle, bright_square
+from tests.support.bundles import plain_verdict
 from tests.support.full_page import READY, TABS, full_panel, running
-from tests.support.served import Panel, keep_picture, open_tab
+from tests.support.served import Panel, basic, keep_picture, open_tab
 
 pytestmark = pytest.mark.slow
 RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}}
@@ -31,6 +38,35 @@ def server(tmp_path_factory, bundle, make_record):
     server = full_panel(tmp_path_factory.mktemp("accessible"), bundle.path, make_record)
     yield server
     server.close()
+
+
+@pytest.fixture(scope="module")
+def admins_page(tmp_path_factory):
+    """The page of a line with two installed bundles, which runs a third, and an admin."""
+    folder = tmp_path_factory.mktemp("admins")
+    dataset = {
+        "images": 1234,
+        "agreement": 0.987,
+        "accuracy_float": 0.95,
+        "accuracy_float_interval": (0.93, 0.96),
+        "accuracy_quantized": 0.948,
+        "accuracy_quantized_interval": (0.93, 0.96),
+    }
+    figures = {
+        "datasets": {"e-waste": dataset},
+        "classes": {"Battery": {"images": 1234, "right_float": 1200, "right_quantized": 1199}},
+    }
+    for name in ("first", "a-second-with-a-rather-long-name"):
+        made = bright_bundle(folder / name, name=name, parity=plain_verdict(**figures))
+        install(made.path, folder / "bundles", threads=1)
+    write_users(folder / "users.json", Users(users=(make_user("otto", Role.ADMIN, "mint tea"),)))
+    rules = functools.partial(decision_rules, Config())
+    access = Access(accounts=Accounts(folder / "users.json"))
+    page = Panel(folder, folder / "bundles" / CURRENT, access, rules=rules)
+    now = time.time()
+    write_status(folder, Status(updated_at=now, state="running", digest="0" * 64, bundle="older"))
+    yield page
+    page.close()
 
 
 @pytest.fixture(params=SCREENS)
@@ -102,3 +138,82 @@ def test_the_pages_beside_it_have_none(server, screen, tmp_path, bundle):
         assert faults(screen) == []
     finally:
         page.close()
+
+
+def spoken_name(screen, text: str) -> str:
+    with shown_as(Appearance(screen.language)):
+        return _(text)
+
+
+def too_wide(screen) -> list[tuple[int, int]]:
+    """The sizes of a screen that the page is scrolled sideways on."""
+    found = []
+    for width, height in ((1280, 800), (1024, 600), (390, 844)):
+        screen.set_viewport_size({"width": width, "height": height})
+        screen.wait_for_timeout(300)
+        if screen.evaluate("document.documentElement.scrollWidth") > width:
+            found.append((width, height))
+    return found
+
+
+def forget(screen, place: str) -> None:
+    """Remove what an earlier job came to, which the page draws anew when there is another."""
+    screen.evaluate("place => document.querySelector(place)?.remove()", f"{place} [data-found]")
+
+
+def low_controls(screen, places: str) -> list[str]:
+    """The controls that a finger in a glove misses."""
+    return screen.evaluate(
+        """places => [...document.querySelectorAll(places)].filter((each) => each.offsetParent)
+            .filter((each) => each.getBoundingClientRect().height < 48)
+            .map((each) => each.outerHTML.slice(0, 120))""",
+        places,
+    )
+
+
+def test_the_model_has_none_when_it_was_checked_and_an_install_refused(
+    admins_page, screen, tmp_path
+):
+    screen.set_default_timeout(60_000)
+    screen.set_extra_http_headers({"Authorization": basic("otto", "mint tea")})
+    screen.goto(admins_page.url)
+    open_tab(screen, spoken_name(screen, "Model"))
+    screen.wait_for_selector("#model [data-other]")
+    screen.wait_for_selector("#model [data-classes]")
+    forget(screen, "#golden")
+    screen.locator("#golden [data-check]").click()
+    screen.wait_for_selector("#golden [data-found=passed]")
+    screen.wait_for_selector("#bundles [data-roll-back]:enabled")
+    assert faults(screen) == []
+    odd = tmp_path / "odd.zip"
+    odd.write_bytes(b"no archive")
+    screen.set_input_files("#bundles input[type=file]", str(odd))
+    forget(screen, "#bundles")
+    screen.locator("#bundles form .action").first.click()
+    screen.wait_for_selector("#bundles [data-found=refused]")
+    screen.locator(".card summary").click()
+    screen.wait_for_timeout(300)
+    keep_picture(screen, f"model-{screen.language.value}-{screen.size[0]}")
+    assert faults(screen) == []
+    assert low_controls(screen, ":is(#golden, #bundles, #model) :is(button, input, summary)") == []
+    assert too_wide(screen) == []
+
+
+def test_a_tried_picture_with_its_map_has_none(admins_page, screen, tmp_path):
+    screen.set_default_timeout(60_000)
+    screen.set_extra_http_headers({"Authorization": basic("otto", "mint tea")})
+    screen.goto(admins_page.url)
+    open_tab(screen, spoken_name(screen, "Try a picture"))
+    screen.wait_for_selector("#picture .drop")
+    picture = cv2.imencode(".png", bright_square(300, 200, 205, 105, 80))[1].tobytes()
+    file = {"name": "a.png", "mimeType": "image/png", "buffer": picture}
+    screen.set_input_files("#picture .drop input", file)
+    screen.wait_for_selector("#picture .map:not([hidden])")
+    words = spoken_name(screen, "%(label)s: mostly in the lower right")
+    battery = screen.inner_text("#classes li:first-child span")
+    assert screen.inner_text("#looked [data-where]") == words % {"label": battery}
+    screen.wait_for_timeout(300)
+    keep_picture(screen, f"looked-{screen.language.value}-{screen.size[0]}")
+    assert faults(screen) == []
+    assert low_controls(screen, ":is(#picture, #classes, #looked) :is(button, .camera)") == []
+    assert too_wide(screen) == []

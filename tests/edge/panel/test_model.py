@@ -98,16 +98,17 @@ class Plant:
             if each.is_symlink() or each.is_file()
         }
 
-    def parts(self, name: str = "otto") -> dict[str, str]:
-        return json.loads(get(f"{self.url}model.json", **headers(name))[2])
+    def parts(self, name: str = "otto", language: str = "en") -> dict[str, str]:
+        asked = {"Accept-Language": language, **headers(name)}
+        return json.loads(get(f"{self.url}model.json", **asked)[2])
 
     def send(self, content: bytes, name: str = "otto", kind: str = BYTES) -> tuple[int, bytes]:
         return post(f"{self.url}model/install", content, kind, **headers(name))
 
-    def found(self, part: str) -> str:
+    def found(self, part: str, language: str = "en") -> str:
         """Wait for a job, and return what the page says of it."""
         wait_until(lambda: "data-busy" not in self.parts()[part], 60)
-        shown = re.search(r'data-found="\w+">(.*?)</p>', self.parts()[part])
+        shown = re.search(r'data-found="\w+">(.*?)</p>', self.parts(language=language)[part])
         assert shown is not None
         return unescape(shown[1])
 
@@ -162,6 +163,31 @@ def test_the_golden_check_passes_and_is_one_at_a_time(anew, caplog):
         "anna from 127.0.0.1: began the golden check",
         "anna from 127.0.0.1: the golden check passed: first",
     ]
+
+
+WORDS = {
+    "de": ("Bestanden: first, in ", "32 Eingaben", "läuft noch", "braucht es einen Verwalter"),
+    "es": ("Superada: first, en ", "32 entradas", "sigue en curso", "falta un administrador"),
+    "hi": ("सफल: first, ", "32 इनपुट", "अभी चल रही है", "व्यवस्थापक चाहिए"),
+}
+
+
+@pytest.mark.parametrize("language", WORDS)
+def test_the_tab_speaks_the_language_of_the_visitor(anew, caplog, language):
+    passed, step, at_work, admin = WORDS[language]
+    caplog.set_level(logging.INFO, "edge.panel")
+    asked = {"Accept-Language": language, **headers("anna")}
+    assert post(f"{anew.url}model/check", b"{}", **asked)[0] == 202
+    status, body = post(f"{anew.url}model/check", b"{}", **asked)
+    assert status == 409 and at_work in json.loads(body)["error"]
+    assert anew.found("golden", language).startswith(passed)
+    assert step in anew.parts(language=language)["golden"]
+    refused = post(f"{anew.url}model/rollback", b"{}", **asked)
+    assert refused[0] == 403 and admin in refused[1].decode()
+    written = [record.getMessage() for record in caplog.records]
+    assert "anna from 127.0.0.1: the golden check passed: first" in written, "the log is English"
+    share = "100.00%" if language == "hi" else "100,00\xa0%"
+    assert share in anew.parts(language=language)["model"]
 
 
 def test_the_golden_check_finds_a_bundle_that_was_altered(anew):
@@ -239,6 +265,10 @@ def test_what_cannot_be_proved_is_refused_and_nothing_changes(anew, kind):
     assert shown.startswith("Install refused, nothing has changed: ") and reason in shown
     assert str(anew.folder) not in shown.removesuffix(str(anew.store)), "nobody knows that folder"
     assert anew.live() == before
+    for language in ("de", "es", "hi"):
+        other = anew.found("bundles", language).split("; ")
+        same = set(shown.split("; ")) & set(other)
+        assert not same or kind == "a changed manifest", "which no form is for"
     assert not [each for each in anew.state.iterdir() if each.name.startswith(".upload")]
     assert not (anew.folder / "x").exists() and not (anew.state / "x").exists()
 
