@@ -1,7 +1,7 @@
 """Every alarm of a line: how urgent it is, how long its cause must last, and what it follows from.
 
 Few, as EEMUA 191 demands: each has a cause that a person can remove. What it means and what to do
-is in `panel/templates/alarm_words.html` and in docs/alarms.md.
+is in `panel/templates/alarm_words.html`; docs/alarms.md has the causes.
 """
 
 from collections.abc import Mapping

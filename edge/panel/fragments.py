@@ -20,6 +20,7 @@ from edge.panel.formats import (
     count,
     decimal,
     duration,
+    measure,
     percent,
     show_date,
     show_moment,
@@ -31,11 +32,13 @@ from edge.panel.overlay import SHOWN_CLASSES, ClassOverlay
 from edge.panel.sentences import (
     bin_name,
     check_name,
+    fault_name,
+    figures,
     label_name,
     reason_name,
     sentence,
     state_name,
-    visitor_name,
+    user_name,
 )
 from edge.panel.trial import Likeness
 from edge.panel.users import Role
@@ -94,13 +97,16 @@ FILTERS = {
     "date": show_date,
     "decimal": decimal,
     "duration": duration,
+    "fault": fault_name,
+    "figures": figures,
     "label": label_name,
+    "measure": measure,
     "moment": show_moment,
     "percent": percent,
     "reason": reason_name,
     "sentence": sentence,
     "significant": significant,
-    "visitor": visitor_name,
+    "user": user_name,
 }
 
 
@@ -217,7 +223,7 @@ def operation(status: Status | None, asked: Order | None, now: float) -> str:
     elif asked.by and (asked.mode is not Mode.SORT or followed is not asked.mode):
         note = _("{mode}: asked by {by} at {time}.").format(
             mode=mode_name(asked.mode),
-            by=asked.by,
+            by=user_name(asked.by),
             time=show_time_of_day(asked.at, seconds=False),
         )
         if not runs:

@@ -37,9 +37,9 @@ from edge.errors import EwasteError, one_line
 from edge.faults import read_faults
 from edge.panel.fragments import line_state, problem, render
 from edge.panel.guard import ACKNOWLEDGE, ALARMS, REFERENCE, SHELVE, UNSHELVE
-from edge.panel.posted import NotDone, in_thread, posted
+from edge.panel.posted import in_thread, not_done, posted
+from edge.panel.sentences import state_name
 from edge.panel.visitor import log_action, visitor_of
-from edge.records.period import show_time
 from edge.status import RUNNING, BeltLook, Status, read_status
 
 LOOK_S, COUNT_S, BOARD_S = 5.0, 60.0, 30.0
@@ -160,7 +160,7 @@ class AlarmWatch:
         """
         status, look = read_status(self.state), typical(self._looks)
         if status is None or look is None:
-            raise NotDone(409, "Not done: the line does not tell yet how the empty belt looks.")
+            raise not_done(EwasteError("the line does not tell yet how the empty belt looks"))
         taken = PictureReference(camera=status.camera[:1000], look=look, taken_at=now, taken_by=by)
         return self.change(lambda before: before.model_copy(update={"reference": taken}))
 
@@ -263,7 +263,7 @@ def alarms_part(alarms: Alarms, error: str) -> str:
         reference=alarms.reference,
         hours=SHELVES_H,
         error=error,
-        time=show_time,
+        hour_s=HOUR_S,
     )
 
 
@@ -276,7 +276,7 @@ def health_part(status: Status | None, board: BoardHealth, folder: Path, now: fl
     return render(
         "health.html",
         status=status,
-        state=line_state(status, now),
+        state=state_name(line_state(status, now)),
         board=board,
         disk=disk,
         page_bytes=resident_bytes(),
@@ -291,7 +291,7 @@ def faults_part(state: Path) -> str:
         faults = read_faults(state)
     except (EwasteError, OSError) as error:
         return problem(one_line(error))
-    return render("faults.html", faults=faults[: -SHOWN_FAULTS - 1 : -1], time=show_time)
+    return render("faults.html", faults=faults[: -SHOWN_FAULTS - 1 : -1])
 
 
 def add(app: Any, watch: AlarmWatch) -> None:
@@ -325,7 +325,7 @@ def add(app: Any, watch: AlarmWatch) -> None:
                 try:
                     return work(asked, visitor.name, time.time())
                 except ValueError as error:
-                    raise NotDone(409, f"Not done: {error}.") from None
+                    raise not_done(EwasteError(str(error))) from None
 
             alarms = await in_thread(pool, do)
             log_action(visitor, done(asked))

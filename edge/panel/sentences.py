@@ -13,14 +13,19 @@ from edge.labels import MANUAL, UNKNOWN
 from edge.language import Language
 from edge.panel.formats import decimal, percent
 from edge.panel.languages import N_, NP_, _, pgettext, spoken
-from edge.panel.visitor import THE_PAGE
 from edge.verdict import Reason
 
 LONGEST = 2000
 """A longer text is shown as it is, characters."""
 SHARE = r"(\d{1,3}(?:\.\d{1,20})?)%"
 NUMBER = r"(-?\d{1,15}(?:\.\d{1,20})?)"
-KINDS = {"share": SHARE, "threshold": SHARE, "count": r"(\d{1,15})", "number": NUMBER}
+KINDS = {
+    "share": SHARE,
+    "threshold": SHARE,
+    "count": r"(\d{1,15})",
+    "number": NUMBER,
+    "other_number": NUMBER,
+}
 """What a place of these names holds; any other holds a few words."""
 WORDS = r"(.{1,250}?)"
 
@@ -225,6 +230,91 @@ FORMS = (
     N_("at most {count} levels off"),
     N_("{number} inputs, at most {count} steps off"),
     N_("{number} ms an image"),
+    # what is at fault; a camera, a file, or an output is named before some, with a colon
+    N_("it gives no pictures"),
+    N_("the camera gives no more pictures"),
+    N_("the camera gives {given} px instead of {configured}"),
+    N_("set width and height in [camera] to what it gives"),
+    N_("the picture is black"),
+    N_("check the light and the lens cap"),
+    N_("the picture is frozen: not one point changed in {number} s"),
+    N_("the camera does not start ({error})"),
+    N_("there is no such camera any more"),
+    N_("cannot be opened as a video"),
+    N_("check the path or the camera"),
+    N_("the camera cannot see whether the belt moves: check light and focus"),
+    N_("taken to run at {number} mm/s"),
+    N_("the camera measures the belt instead"),
+    N_("the encoder is silent while the belt moves: check its cable"),
+    N_("the encoder counts while the belt stands: check its cable and its wheel"),
+    N_(
+        "the encoder counts while the belt stands ({count} pulses came faster than any belt): "
+        "check its cable and its wheel"
+    ),
+    N_(
+        "the encoder measured {number} mm while the camera saw {other_number} mm: check its "
+        "wheel, mm_per_pulse and mm_per_px"
+    ),
+    N_(
+        "the encoder measured {number} mm while the camera saw {other_number} mm ({count} pulses "
+        "came faster than any belt): check its wheel, mm_per_pulse and mm_per_px"
+    ),
+    N_("the model has failed"),
+    N_("the page is no longer supervised"),
+    N_("there is no page: {error}"),
+    N_("the page has ended (exit code {code})"),
+    N_("the page does not answer"),
+    N_("live view: {error}"),
+    N_("the state cannot be published ({error})"),
+    N_("an item cannot be published ({error})"),
+    N_("an item cannot be printed ({error})"),
+    N_("{stream} cannot be written ({error}): {count} lines lost"),
+    N_("records lost: {count} ({error})"),
+    N_("not an order"),
+    N_("set it anew: ewaste-edge mode"),
+    N_("its thread has ended"),
+    N_("start the line anew"),
+    N_("not reached yet"),
+    N_("no answer (address {address})"),
+    N_("the connection was closed (address {address})"),
+    N_("address {address} refused (Modbus exception {answer})"),
+    N_("the broker acknowledges nothing"),
+    N_("the broker does not answer"),
+    N_("the broker refuses the connection ({error})"),
+    N_("the broker sends packets that were not asked for"),
+    N_("the connection was lost ({error})"),
+    N_("old records cannot be deleted ({error})"),
+    N_("a record cannot be stored ({error})"),
+    N_("was moved or deleted while the line records there"),
+    N_("no regular file"),
+    N_("no state folder of a line"),
+    N_("is damaged ({error})"),
+    N_("cannot be read ({error})"),
+    N_("cannot be written ({error})"),
+    N_("cannot be opened ({error})"),
+    N_("cannot be used ({error})"),
+    N_("another page holds it"),
+    N_("end that one"),
+    N_("the alarms cannot be judged ({error})"),
+    N_("an urgent alarm cannot be shelved"),
+    N_("an alarm is shelved for one shift at most"),
+    N_("the line does not tell yet how the empty belt looks"),
+    # what the system says
+    N_("[Errno {count}] {error}"),
+    N_("No space left on device"),
+    N_("Read-only file system"),
+    N_("Input/output error"),
+    N_("Permission denied"),
+    N_("No such file or directory"),
+    N_("Connection refused"),
+    N_("Connection reset by peer"),
+    N_("No route to host"),
+    N_("Network is unreachable"),
+    N_("Name or service not known"),
+    N_("timed out"),
+    N_("database or disk is full"),
+    N_("disk I/O error"),
+    N_("database is locked"),
 )
 """The sentences; the longer form of two that fit comes first."""
 CLASSES = (
@@ -240,6 +330,18 @@ CLASSES = (
     NP_("class", "Washing Machine"),
 )
 """The classes of the shipped bundle, which have a name in each language. The others keep theirs."""
+USERS = (NP_("user", "the page"), NP_("user", "the line"))
+"""Who did something that no person with a name did."""
+FAULT_KINDS = {
+    "": N_("Line"),
+    "camera": N_("Camera"),
+    "belt": N_("Belt"),
+    "records": N_("Records"),
+    "model": N_("Model"),
+    "page": N_("Page"),
+    "live view": N_("Live view"),
+}
+"""What the history of faults calls what is at fault; `edge.line` gives these names."""
 
 
 @functools.cache
@@ -258,8 +360,16 @@ def sentence(text: str) -> str:
     """Return a text of the line in the language of the visitor, as far as its forms are known."""
     if spoken() is Language.ENGLISH or len(text) > LONGEST:
         return text
-    whole = _found(text, whole=True)
-    return whole or "; ".join(_found(part, whole=False) or part for part in text.split("; "))
+    return _found(text, whole=True) or "; ".join(_part(part) for part in text.split("; "))
+
+
+def _part(text: str) -> str:
+    """Translate a part of a text; of one that names a thing before a colon, what follows it."""
+    name, colon, rest = text.partition(": ")
+    found = _found(text, whole=False)
+    if found or not colon:
+        return found or text
+    return f"{_found(name, whole=False) or name}: {_found(rest, whole=False) or rest}"
 
 
 def _found(text: str, *, whole: bool) -> str:
@@ -282,6 +392,7 @@ def _place(name: str, text: str) -> str:
         "share": _share,
         "threshold": _share,
         "number": _number,
+        "other_number": _number,
         "score": _number,
         "least": _number,
         "count": _number,
@@ -294,6 +405,7 @@ def _place(name: str, text: str) -> str:
         "check": check_name,
         "cause": lambda cause: _found(cause, whole=False) or cause,
         "path": lambda path: _("the upload") if path == UPLOAD else path,
+        "error": _part,
     }
     return shown.get(name, str)(text)
 
@@ -321,6 +433,26 @@ def _hazards(text: str) -> str:
 
 def _labels(text: str) -> str:
     return ", ".join(_("none") if each == "none" else label_name(each) for each in text.split(", "))
+
+
+def figures(text: str) -> str:
+    """Return what an alarm was raised by: a sentence of the line, or figures, names among them."""
+    if spoken() is Language.ENGLISH or len(text) > LONGEST:
+        return text
+    label, colon, rest = text.rpartition(": ")
+    if re.fullmatch(f"{SHARE} > {SHARE}", rest):
+        text = f"{label_name(label)}{colon}{rest}"
+    return re.sub(SHARE, lambda found: _share(found[1]), sentence(text))
+
+
+def user_name(name: str) -> str:
+    """Return who did something; a line without accounts has names for that too."""
+    return pgettext("user", name) if name in USERS else name
+
+
+def fault_name(kind: str) -> str:
+    """Return what a fault is of; an output keeps its name."""
+    return _(FAULT_KINDS[kind]) if kind in FAULT_KINDS else kind
 
 
 def label_name(label: str) -> str:
@@ -383,11 +515,6 @@ CHECKS = {
 def check_name(name: str) -> str:
     """Return a check of a bundle in words; one that is not known as it is."""
     return _(CHECKS[name]) if name in CHECKS else name
-
-
-def visitor_name(name: str) -> str:
-    """Return who asked for something as it is shown; users keep their names."""
-    return _("the page") if name == THE_PAGE else name
 
 
 STATES = {

@@ -7,12 +7,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from edge.alarms.alarm import Alarm, Alarms, acknowledge, shelve
+from edge.alarms.catalog import AlarmName
+from edge.alarms.kept import change_alarms
+from edge.faults import FaultLog
 from edge.language import Language
 from edge.panel.audits import BeginAsked, Desk, DrawAsked
 from edge.records.entries import EntryKind, Given, add_entry
 from edge.records.review import SAMPLE
 from edge.records.store import ItemRecord, Store
-from edge.status import Percentiles, Status, write_status
+from edge.status import BeltLook, OutputHealth, Percentiles, Status, write_status
 from edge.verdict import Reason
 from tests.support.served import Panel
 
@@ -67,6 +71,7 @@ READY = (
     "#audit .purities",
     "#history figure",
     "#health .tile",
+    "#faults table",
     "#picture .drop",
     "#model table",
 )
@@ -88,6 +93,18 @@ def running(state: Path) -> None:
             gates={"small": True, "hazardous": False, "manual": False},
             latency={"detect": Percentiles(p50=1.5, p99=2.75)},
             message="the model has failed 3 times",
+            fps=29.7,
+            frames=9_000,
+            waiting_records=3,
+            dropped_records=2,
+            memory_bytes=212e6,
+            encoder="the encoder is silent while the belt moves: check its cable; "
+            "the camera measures the belt instead",
+            outputs=(
+                OutputHealth(name="PLC plc.example:502", connected=False, outages=1234),
+                OutputHealth(name=f"MQTT {EVIL}", connected=True, dropped=7),
+            ),
+            look=BeltLook(red=96, green=98, blue=90, contrast=0.05, spots=0.001),
         ),
     )
 
@@ -118,5 +135,37 @@ def full_panel(folder: Path, bundle: Path, make_record: Callable[..., ItemRecord
     desk.begin(BeginAsked(label="Battery", pieces=30), now)
     entry = Given(kind=EntryKind.IN, name="small", kg=1234.5, comment=EVIL)
     add_entry(server.state / "entries.db", entry, now - 100, "anna", now)
+    _alarm(server.state, now)
     running(server.state)
     return server
+
+
+def _alarm(state: Path, now: float) -> None:
+    """Let alarms stand in every way, with faults behind them."""
+    raised = {
+        AlarmName.OUTPUT_LOST: f"PLC plc.example:502, MQTT {EVIL}"[:200],
+        AlarmName.DISK_NEARLY_FULL: "3.4%",
+        AlarmName.DIRTY_LENS: "47%, 1.2%",
+        AlarmName.MANY_MANUAL: "5.0% > 31.5%",
+        AlarmName.CLASS_MIX: "Mouse: 10% > 30%",
+    }
+    alarms = {
+        name: Alarm(active=True, latched=True, raised_at=now - 600, detail=detail)
+        for name, detail in raised.items()
+    }
+    held = {
+        AlarmName.BIN_IMPURE: Alarm(active=True),
+        AlarmName.RECORDS_LOST: Alarm(suppressed=True),
+    }
+
+    def change(before: Alarms) -> Alarms:
+        after = Alarms(at=now, alarms={**alarms, **held})
+        after = acknowledge(after, [AlarmName.DISK_NEARLY_FULL], "the page", now - 60)
+        return shelve(after, AlarmName.CLASS_MIX, 4 * 3600, "anna", now - 30)
+
+    change_alarms(state, change)
+    log = FaultLog(state, now - 900)
+    log.see({"camera": "USB camera: the picture is black; check the light and the lens cap"}, now)
+    log.see({"PLC plc.example:502": EVIL}, now + 1)
+    log.end(now + 2)
+    FaultLog(state, now + 3).end(now + 4)

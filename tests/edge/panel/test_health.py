@@ -127,7 +127,7 @@ def test_an_alarm_is_shown_counted_acknowledged_and_served_to_prometheus(page):
 def test_the_figures_of_line_and_page_are_shown_and_what_nobody_tells_is_named(page):
     url, state = page
     html = shown(url)["health"]
-    assert "29.7" in html and "1,000" in html and "10.0 % since the start" in html
+    assert "29.7" in html and "1,000" in html and "10.0% since the start" in html
     assert "212 MB" in html and "in sync" in html and "<script" not in html
     assert html.count("connected") == 2 and "7" in html
     assert "this board does not tell" in html or "°C" in html
@@ -149,6 +149,34 @@ def test_faults_are_shown_in_order_of_time(page):
     (state / "faults.jsonl").mkdir()
     assert "no regular file" in shown(url)["faults"]
     (state / "faults.jsonl").rmdir()
+
+
+def test_alarms_figures_and_faults_speak_the_language_of_the_visitor(page):
+    url, state = page
+    raised(state, LENS, MIX, detail="Mouse: 10% > 30.5%")
+    seen(url, "30.5%")
+    begun = time.time()
+    log = FaultLog(state, begun)
+    fault = "USB camera 0: the picture is black; check the light and the lens cap"
+    log.see({"camera": fault, "PLC": "PLC: [Errno 111] Connection refused"}, begun)
+    log.end(begun + 1)
+    german = {"Accept-Language": "de"}
+    parts = json.loads(get(f"{url}alarms.json", **german)[2])
+    assert "Das Objektiv ist verschmutzt" in parts["alarms"] and "Quittieren" in parts["alarms"]
+    assert "Maus: 10\xa0% &gt; 30,5\xa0%" in parts["alarms"]
+    assert "10,0\xa0% seit dem Start" in parts["health"] and "29,7" in parts["health"]
+    assert "Linie: läuft" in parts["health"]
+    black = "USB camera 0: das Bild ist schwarz; Licht und Objektivdeckel prüfen"
+    assert black in parts["faults"] and "PLC: [Fehler 111] Verbindung abgelehnt" in parts["faults"]
+    status, answer = post_json(f"{url}alarms/reference", {}, **german)
+    assert status == 409 and answer["error"].startswith("Nicht ausgeführt: die Linie meldet")
+    status, answer = post_json(f"{url}alarms/shelve", {"name": "no_picture", "hours": 1}, **german)
+    assert status == 409 and "dringender Alarm" in answer["error"]
+    status, answer = post_json(f"{url}alarms/acknowledge", {"names": ["dirty_lens"]}, **german)
+    assert status == 200 and "von dieser Seite" in answer["alarms"]
+    assert read_alarms(state).of(LENS).acknowledged_by == "the page"
+    assert 'data-open-tab="Health"><b>1</b> Alarm zu quittieren' in answer["raised"]
+    (state / "faults.jsonl").unlink()
 
 
 REFUSED = {

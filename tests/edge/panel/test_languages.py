@@ -20,7 +20,7 @@ from edge.panel.languages import (
     appearance_of,
     shown_as,
 )
-from edge.panel.sentences import FORMS, sentence
+from edge.panel.sentences import FORMS, fault_name, figures, sentence
 from edge.status import Status, write_status
 from tests.support.full_page import EVIL, READY, TABS, full_panel, running
 from tests.support.served import Panel, get, keep_picture, open_tab
@@ -116,8 +116,17 @@ def test_what_the_line_wrote_is_translated_piece_by_piece():
             "something new happened; die Linie wurde beendet"
         )
         assert sentence("x: is damaged; move it away").startswith("x: ist beschädigt;")
+        assert sentence("/a/b.db: cannot be written (No space left on device); odd: the end") == (
+            "/a/b.db: nicht beschreibbar (Auf dem Datenträger ist kein Platz mehr); odd: the end"
+        )
+        assert sentence("live view: [Errno 28] No space left on device: '/run/x'") == (
+            "Live-Ansicht: [Fehler 28] Auf dem Datenträger ist kein Platz mehr: '/run/x'"
+        )
+        assert figures("small 70%-80.5%, 84 °C") == "small 70\xa0%-80,5\xa0%, 84 °C"
+        assert figures("the picture is black") == "das Bild ist schwarz"
+        assert fault_name("live view") == "Live-Ansicht" and fault_name("GPIO") == "GPIO"
         for odd in (EVIL, "{label} {share} over 1 view", "%(count)s", "a" * 5000, ""):
-            assert sentence(odd) == odd
+            assert sentence(odd) == figures(odd) == odd
         slow = "x 1% by its size of 1 mm, " * 70
         begun = time.monotonic()
         sentence(slow[:1990])
@@ -127,6 +136,7 @@ def test_what_the_line_wrote_is_translated_piece_by_piece():
 
 def test_every_form_of_a_sentence_is_found_again_in_every_language():
     values = {"share": "12.5%", "threshold": "50%", "count": "7", "number": "3.5"}
+    values["other_number"] = "4.5"
     for form in FORMS:
         text = form.format_map(_Places(values))
         for language in (Language.GERMAN, Language.SPANISH, Language.HINDI):
@@ -219,6 +229,7 @@ def test_the_page_is_worked_by_keys_alone(server, browser):
     running(server.state)
     page = browser.new_page(locale="en-US", viewport={"width": 1280, "height": 800})
     page.goto(server.url)
+    page.wait_for_selector("#raised button")
     page.wait_for_selector("#operation button")
     page.keyboard.press("Tab")
     focused = "document.activeElement"
@@ -226,6 +237,8 @@ def test_the_page_is_worked_by_keys_alone(server, browser):
     assert page.evaluate(f"{focused}.getBoundingClientRect().top >= 0"), "the skip link is seen"
     page.keyboard.press("Enter")
     assert page.evaluate(f"{focused}.getAttribute('role')") == "tabpanel"
+    page.keyboard.press("Tab")
+    assert page.evaluate(f"{focused}.dataset.openTab") == "Health", "alarms come first"
     page.keyboard.press("Tab")
     assert page.evaluate(f"{focused}.dataset.mode") == "sort"
     page.keyboard.press("Tab")
