@@ -17,7 +17,7 @@ demo: $(VENV)/.edge
 	@$(BIN)/ewaste-edge demo --port $(PORT) $(if $(PHOTOS),--photos "$(PHOTOS)")
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" --durations 25
 
 coverage: $(VENV)/.dev
 	$(BIN)/python -m pytest -m "not slow" --cov=edge --cov=train --cov=convert \

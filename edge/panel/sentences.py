@@ -406,6 +406,7 @@ def _place(name: str, text: str) -> str:
         "cause": lambda cause: _found(cause, whole=False) or cause,
         "path": lambda path: _("the upload") if path == UPLOAD else path,
         "error": _part,
+        "problem": _part,
     }
     return shown.get(name, str)(text)
 

@@ -70,7 +70,6 @@ READY = (
     "#review .answers",
     "#audit .purities",
     "#history figure",
-    "#health .tile",
     "#faults table",
     "#picture .drop",
     "#model table",
