@@ -1,7 +1,8 @@
 # make demo: the conveyor on a simulated belt and its page. make test: the tests. make wheel: the
 # device's part as one file to install, in dist/. make test-device: the device's tests in a venv
-# without the workstation's packages. make test-slow: the slow tests. make coverage: make test, and
-# which lines it ran. All need only make and python3 with venv.
+# without the workstation's packages. make test-e2e: the tests that run whole programs. make
+# test-slow: the slow tests. make coverage: make test, and which lines it ran. All need only make and
+# python3 with venv.
 
 PYTHON ?= python3
 VENV := .venv
@@ -11,16 +12,19 @@ PORT ?= 7860
 SLOW ?= slow
 TESTS ?= tests
 
-.PHONY: demo test coverage test-slow test-device lint wheel clean
+.PHONY: demo test test-e2e coverage test-slow test-device lint wheel clean
 
 demo: $(VENV)/.edge
 	@$(BIN)/ewaste-edge demo --port $(PORT) $(if $(PHOTOS),--photos "$(PHOTOS)")
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -m "not slow" --durations 25
+	$(BIN)/python -m pytest -m "not slow and not e2e" --durations 25
+
+test-e2e: $(VENV)/.dev
+	$(BIN)/python -m pytest -m "e2e and not slow"
 
 coverage: $(VENV)/.dev
-	$(BIN)/python -m pytest -m "not slow" --cov=edge --cov=train --cov=convert \
+	$(BIN)/python -m pytest -m "not slow and not e2e" --cov=edge --cov=train --cov=convert \
 		--cov-report=term:skip-covered
 
 test-slow: $(VENV)/.dev

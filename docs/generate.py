@@ -3,7 +3,7 @@
 They come from the code: the configuration from its schema, the commands from their options, the
 manifest from its schema, the scenarios from their files. `--check` writes nothing and exits with 3
 if a document is out of date. `--faults FILE` takes the table of injected faults out of the output
-of `make test`.
+of `make test-device`.
 """
 
 import importlib
@@ -347,7 +347,7 @@ def default_text(default: Any, flags: list[str] | None) -> str:
 
 
 def fault_table(output: str) -> str:
-    """The table of injected faults, out of what `make test` printed.
+    """The table of injected faults, out of what `make test-device` printed.
 
     Raises:
         ValueError: there is none.
@@ -384,7 +384,7 @@ def main(
         typer.Option("--check", help="write nothing; exit with 3 if a document is out of date"),
     ] = False,
     faults: Annotated[
-        Path | None, typer.Option(help="output of make test, for the table of faults")
+        Path | None, typer.Option(help="output of make test-device, for the table of faults")
     ] = None,
 ) -> None:
     """Write the generated parts of the documents. Exit codes: 0 done, 3 out of date."""

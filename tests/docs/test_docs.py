@@ -79,6 +79,7 @@ def run_blocks(page: Path, folder: Path, drawn: Path, slow: bool) -> None:
         assert "Traceback" not in done.stderr
 
 
+@pytest.mark.e2e
 @pytest.mark.parametrize("page", pages_with(slow=False), ids=lambda page: page.name)
 def test_the_commands_of_the_documents_run(page: Path, tmp_path: Path, drawn: Path):
     run_blocks(page, tmp_path, drawn, slow=False)

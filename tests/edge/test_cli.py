@@ -136,6 +136,7 @@ def test_what_cannot_be_used_is_named_in_one_line(tiny_bundle, tmp_path, argumen
     assert named in complaint(done)
 
 
+@pytest.mark.e2e
 def test_a_port_in_use_is_reported_before_the_line_starts(tiny_bundle, tmp_path):
     film = tmp_path / "belt.mp4"
     made = ewaste("simulate", "--items", 1, "--video", film, "--bundle", tiny_bundle)
@@ -152,6 +153,7 @@ def test_a_port_in_use_is_reported_before_the_line_starts(tiny_bundle, tmp_path)
     assert str(port) in complaint(done)
 
 
+@pytest.mark.e2e
 def test_make_shows_the_demo_and_ends_well_on_ctrl_c(tmp_path):
     """At a real terminal: make gets no Ctrl-C of its own, so the end is no error."""
     makefile = tmp_path / "Makefile"
@@ -178,6 +180,7 @@ def test_make_shows_the_demo_and_ends_well_on_ctrl_c(tmp_path):
     assert b" items: " in shown and b"Traceback" not in shown
 
 
+@pytest.mark.e2e
 def test_a_service_that_is_asked_to_stop_closes_down_and_keeps_its_records(tiny_bundle, tmp_path):
     from edge.records.store import Store
 
@@ -291,6 +294,7 @@ def locked(tmp_path):
         path.chmod(0o700)
 
 
+@pytest.mark.e2e
 def test_what_may_not_be_read_or_written_is_named_in_one_line(locked):
     for arguments, named in (
         (("export", "--state", "locked", "--csv", "out.csv"), "locked/records.db"),

@@ -22,6 +22,8 @@ from tests.support.page import free_port
 from tests.support.records import count_of
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.e2e
+
 ROOT = Path(__file__).parents[2]
 PROGRAM = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from edge.cli import main; main()"
 COMMAND = [sys.executable, "-I", "-c", PROGRAM]

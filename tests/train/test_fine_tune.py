@@ -16,6 +16,8 @@ from edge.photos.reading import read_photo
 from tests.support.legacy_weights import write_legacy
 from train.learning.training import error_cause
 
+pytestmark = pytest.mark.e2e
+
 SCRIPT = Path(__file__).parents[2] / "train" / "fine_tune.py"
 
 

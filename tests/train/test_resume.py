@@ -124,6 +124,7 @@ def test_a_full_disk_is_reported_in_one_line_and_the_run_goes_on_with_more_room(
         subprocess.run(["umount", run.parent], check=True)
 
 
+@pytest.mark.e2e
 def test_resume_takes_its_options_from_the_run_and_a_finished_run_is_not_resumed(tmp_path):
     def last_line(*arguments):
         done = subprocess.run(command(*arguments), capture_output=True, text=True, timeout=120)

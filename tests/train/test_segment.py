@@ -137,6 +137,7 @@ def photos_of(folder, split: str) -> list[LabeledPhoto]:
     return [LabeledPhoto(path, path.parent.name) for path in paths]
 
 
+@pytest.mark.e2e
 def test_the_command_writes_masks_that_laying_on_other_backgrounds_then_takes(cut):
     photos = photos_of(cut, "test")
     masks = read_masks(cut / "masks", [photo.path for photo in photos])
@@ -151,6 +152,7 @@ def test_the_command_writes_masks_that_laying_on_other_backgrounds_then_takes(cu
     assert items[0].mask.shape == items[0].pixels.shape[:2] == (48, 45)
 
 
+@pytest.mark.e2e
 def test_a_training_takes_its_masks_and_one_continued_takes_them_again(cut, tmp_path):
     job = Job((cut / "data",), "none", image_size=48, masks=cut / "masks")
     dataset = read(job)
@@ -168,6 +170,7 @@ def test_a_training_takes_its_masks_and_one_continued_takes_them_again(cut, tmp_
     assert job_of_run(tmp_path) == replace(job, precision="float32")
 
 
+@pytest.mark.e2e
 def test_masks_are_not_overwritten_nor_taken_for_other_photos(cut, tmp_path):
     assert "holds something; give a folder that is new or empty" in run_command(cut, 2)
     other = tmp_path / "other.png"

@@ -142,6 +142,7 @@ def flip(photo: Path) -> None:
     cv2.imwrite(str(photo), (pixels[::-1] // 2 + 30).astype(np.uint8))
 
 
+@pytest.mark.e2e
 @pytest.mark.parametrize(
     ("more", "message"),
     [
@@ -161,6 +162,7 @@ def test_what_cannot_be_used_is_one_line(more, message, weights, three_classes, 
     assert len(errors) == 1 and message in errors[0]
 
 
+@pytest.mark.e2e
 def test_an_empty_folder_of_unlabeled_photos_is_one_line(
     teacher_file, weights, three_classes, tmp_path
 ):

@@ -19,6 +19,8 @@ from edge.errors import BadInput, CameraLost
 from tests.support.cameras import HEIGHT, WIDTH, mjpeg_camera, rtsp_camera, why_no_rtsp
 from tests.support.live_camera import open_live
 
+pytestmark = pytest.mark.e2e
+
 ROOT = Path(__file__).parents[3]
 LONGEST_S = 45.0
 """Machines that run tests are slow and shared."""

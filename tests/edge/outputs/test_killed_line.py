@@ -12,6 +12,8 @@ import pytest
 from tests.support.servers import FOLDER
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.e2e
+
 ROOT = Path(__file__).parents[3]
 
 

@@ -158,6 +158,7 @@ def test_a_password_file_without_a_password_gets_one_line(tmp_path, content):
     assert "\n" not in str(caught.value) and "xxx" not in str(caught.value)
 
 
+@pytest.mark.e2e
 def test_the_password_opens_all_of_the_page_and_health_needs_none(tmp_path, browser):
     (tmp_path / "secret").write_bytes("\ufeffgrün\r\n".encode())
     config = f'[panel]\nhost = "0.0.0.0"\nuser = "shift"\npassword_file = "{tmp_path}/secret"\n'
@@ -207,6 +208,7 @@ def test_the_password_opens_all_of_the_page_and_health_needs_none(tmp_path, brow
     assert lines[-1] == "shift from 127.0.0.1: logged in as operator"
 
 
+@pytest.mark.e2e
 def test_six_tabs_of_one_browser_are_as_good_as_one(page, browser):
     context = browser.new_context()
     asked: dict[int, int] = {}
@@ -273,6 +275,7 @@ def test_another_site_gets_nothing_out_of_the_page(page, browser):
         evil.shutdown()
 
 
+@pytest.mark.e2e
 def test_the_page_works_below_a_path_behind_a_proxy(page, browser, tmp_path):
     asked_beside = []
 

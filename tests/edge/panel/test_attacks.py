@@ -443,6 +443,7 @@ def test_the_largest_pictures_that_are_tried_stay_in_bounds(page, injected):
     assert page.memory() < 320e6, "what was decoded is given back"
 
 
+@pytest.mark.e2e
 def test_a_slow_or_endless_body_ends(page, injected):
     """700 MB in a form field; uploads without an end; ones that are broken off; ones that drip."""
     sent: dict[str, int] = {}
@@ -547,6 +548,7 @@ def test_two_thousand_joins_of_the_queue_find_none(page, injected):
     assert len(statuses) >= 2000 and set(statuses) == {404}
 
 
+@pytest.mark.e2e
 @pytest.mark.parametrize(
     "start", [b"", b"GET / HTTP/1.1\r\nHost: loc", b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"]
 )
@@ -573,6 +575,7 @@ def test_half_open_connections_lock_nobody_out(page, injected, start):
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
+@pytest.mark.e2e
 def test_a_silent_connection_is_closed(page):
     with page.connect() as silent, page.connect() as slow:
         slow.sendall(b"GET / HTTP/1.1\r\n")
