@@ -24,7 +24,7 @@ from edge.encoders.encoder import TimedEncoder
 from edge.inference.classifier import Classifier, Prediction
 from edge.inference.worker import InlineInference
 from edge.line import Source, build_conveyor
-from edge.records.store import ItemRecord
+from edge.records.record import ItemRecord
 from edge.simulator.layout import PlacedItem, place_items
 from edge.simulator.pieces import drawn_pieces
 from edge.simulator.plant import SimulatedPlant

@@ -27,7 +27,8 @@ from edge.cameras.device import FILM
 from edge.cameras.film import Film
 from edge.config import read_config
 from edge.errors import EwasteError
-from edge.records.store import RECORDS_NAME, ItemRecord, Store
+from edge.records.record import ItemRecord
+from edge.records.store import RECORDS_NAME, Store
 from edge.simulator.filming import render_film
 from edge.simulator.scenario import read_scenario
 from edge.simulator.simulate import PhotoFolders, config_for_scenario

@@ -38,8 +38,8 @@ from edge.terminal import ReaderGone, err, hold_streams, out, release_streams, s
 if TYPE_CHECKING:
     from edge.config import Config
     from edge.line import Source
+    from edge.records.record import ItemRecord
     from edge.records.report import ShiftReport
-    from edge.records.store import ItemRecord
     from edge.simulator.score import Score
     from edge.tally import Tally
 
@@ -671,8 +671,9 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Write the pictures to review as a dataset CLASS/*.jpg, or all records as a CSV file."""
+    from edge.records.damage import JOURNALS, Damaged
     from edge.records.export import export_csv, export_review, own_descriptor
-    from edge.records.store import JOURNALS, RECORDS_NAME, Damaged, Store
+    from edge.records.store import RECORDS_NAME, Store
 
     if review is None and csv is None:
         raise BadInput("nothing to export; give --review DIR or --csv FILE")

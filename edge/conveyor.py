@@ -31,7 +31,7 @@ from edge.inference.dispatcher import Dispatcher, ModelAnswer
 from edge.inference.worker import Inference
 from edge.operation import HELD, Mode
 from edge.records.recall import Recall, ViewAtStart
-from edge.records.store import ItemRecord
+from edge.records.record import ItemRecord
 from edge.status import BeltLook
 from edge.tally import LineStep, Tally
 from edge.verdict import Reason, Unsafe

@@ -50,8 +50,9 @@ from edge.panel.accounts import require_account
 from edge.panel.beside import EFFECTIVE, PageBeside, await_port
 from edge.panel.live import LivePublisher, Overlay
 from edge.records.recall import RECORDS_COMPARED, Recall
+from edge.records.record import ItemRecord
 from edge.records.review import reviewer
-from edge.records.store import RECORDS_NAME, ItemRecord, Store
+from edge.records.store import RECORDS_NAME, Store
 from edge.records.writer import Retention, StoreWriter, WriterStatus
 from edge.status import (
     NO_PICTURE,

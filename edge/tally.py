@@ -9,7 +9,7 @@ from edge.belt.tracker import TrackedItem
 from edge.cameras.camera import Frame
 from edge.encoders.encoder import HEALTHY, EncoderHealth
 from edge.inference.dispatcher import ModelAnswer
-from edge.records.store import ItemRecord
+from edge.records.record import ItemRecord
 from edge.verdict import Verdict
 
 STAGES = ("detect", "classify", "verdict")

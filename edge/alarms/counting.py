@@ -10,8 +10,9 @@ from edge.alarms.signals import BinPurity
 from edge.errors import EwasteError
 from edge.labels import MANUAL, UNKNOWN
 from edge.records.audits import AUDITS_NAME, audits_in, judge
+from edge.records.figures import Figures
 from edge.records.period import Period
-from edge.records.store import Figures, Store
+from edge.records.store import Store
 from edge.verdict import Reason
 
 HOUR_S = 3600.0

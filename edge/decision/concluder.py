@@ -14,7 +14,7 @@ from edge.gates.schedule import Opening
 from edge.inference.classifier import Prediction
 from edge.inference.dispatcher import ModelAnswer
 from edge.labels import MANUAL, UNKNOWN
-from edge.records.store import ItemRecord
+from edge.records.record import ItemRecord
 from edge.verdict import Reason, Unsafe, Verdict
 
 ITEMS_REMEMBERED = 200

@@ -12,7 +12,7 @@ from edge.gates.mover import GateMover
 from edge.inference.dispatcher import Dispatcher
 from edge.labels import MANUAL
 from edge.records.recall import ViewAtStart
-from edge.records.store import ItemRecord
+from edge.records.record import ItemRecord
 from edge.verdict import Reason, Unsafe, Verdict
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from edge.bundle.sizes import LONGEST_MM, SHORTEST_MM, SizeDistribution, fitted
 from edge.photos.dataset import find_photos
 from edge.records.export import picture_name
-from edge.records.store import ItemRecord
+from edge.records.record import ItemRecord
 from edge.verdict import Reason
 
 

@@ -32,7 +32,7 @@ from edge.outputs.announced import (
     write_announced,
 )
 from edge.outputs.home_assistant import OFFLINE, ONLINE, belongs_to, discovery, stale_topics
-from edge.records.store import ItemRecord
+from edge.records.record import ItemRecord
 from edge.status import Status
 
 CONNECT_S, GOODBYE_S = 5.0, 1.0

@@ -10,7 +10,7 @@ from edge.output_thread import OutputStatus, OutputThread
 from edge.outputs.announced import ANNOUNCED
 from edge.outputs.modbus import ModbusPlc
 from edge.outputs.mqtt import MqttLink, Outbox
-from edge.records.store import ItemRecord
+from edge.records.record import ItemRecord
 from edge.status import Status
 
 MQTT_LONGEST_PAUSE_S = 10.0

@@ -48,7 +48,8 @@ from edge.panel.shift import add_shift
 from edge.panel.trial import Classify, Trial
 from edge.panel.uploads import Busy, TooLarge, Uploads
 from edge.panel.visitor import log_action, show_actions, visitor_of
-from edge.records.store import ItemRecord, Store
+from edge.records.record import ItemRecord
+from edge.records.store import Store
 from edge.status import read_status
 from edge.terminal import err, out
 

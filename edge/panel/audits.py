@@ -25,6 +25,7 @@ from edge.panel.posted import NotDone, in_thread, not_done, posted
 from edge.panel.report_page import share_in_interval
 from edge.panel.visitor import log_action, visitor_of
 from edge.records.audits import AUDITS_NAME, MOST_PER_BIN, audits_in, draw_audit, judge
+from edge.records.database import LARGEST_SEQUENCE
 from edge.records.period import LONGEST_TEXT, Period, parse_period
 from edge.records.pieces import (
     MOST_PIECES,
@@ -37,7 +38,7 @@ from edge.records.pieces import (
     recalls,
     windows_in,
 )
-from edge.records.store import LARGEST_SEQUENCE, Store
+from edge.records.store import Store
 
 SHIFT_S, AUDITS_S, WINDOWS_S = 8 * 3600.0, 7 * 86400.0, 86400.0
 """The length of the shift that the form offers, and how long audits and windows are shown, s."""

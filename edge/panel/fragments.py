@@ -42,7 +42,7 @@ from edge.panel.sentences import (
 )
 from edge.panel.trial import Likeness
 from edge.panel.users import Role
-from edge.records.store import ItemRecord
+from edge.records.record import ItemRecord
 from edge.status import NOT_STARTED, RUNNING, STALLED, STOPPED, Percentiles, Status
 from edge.verdict import Verdict
 

@@ -15,6 +15,7 @@ from edge.panel.guard import ITEM, ITEMS
 from edge.panel.languages import N_, _
 from edge.panel.posted import NotDone, in_thread, posted
 from edge.panel.sentences import bin_name, label_name, reason_name, sentence
+from edge.records.database import LARGEST_SEQUENCE
 from edge.records.reviews import NoClass, Review, history
 from edge.records.search import (
     Criteria,
@@ -25,7 +26,7 @@ from edge.records.search import (
     find_item,
     search,
 )
-from edge.records.store import LARGEST_SEQUENCE, Store
+from edge.records.store import Store
 from edge.verdict import Reason
 
 Classes = Callable[[], tuple[tuple[str, ...], frozenset[str]]]

@@ -33,7 +33,9 @@ from edge.panel.queues import AuditQueue, Queue, WaitingQueue
 from edge.panel.sentences import sentence
 from edge.panel.visitor import log_action, visitor_of
 from edge.records.audits import AUDITS_NAME, find_audit
+from edge.records.database import LARGEST_SEQUENCE
 from edge.records.measured import measured
+from edge.records.record import ItemRecord
 from edge.records.reviews import (
     MOST_COUNTED,
     NoClass,
@@ -42,7 +44,7 @@ from edge.records.reviews import (
     last_standing,
 )
 from edge.records.search import Found, find_item
-from edge.records.store import LARGEST_SEQUENCE, ItemRecord, Store
+from edge.records.store import Store
 
 KEYS = "1234567890abcdefghijklmpqrtvwxyz"
 """Keys of the classes, in their order: all that no other answer has."""

@@ -18,9 +18,10 @@ from edge.errors import BadInput, EwasteError
 from edge.intervals import mid_p
 from edge.labels import MANUAL
 from edge.records.by_hand import Form, opened
+from edge.records.damage import Damaged
 from edge.records.period import Period
 from edge.records.search import hint
-from edge.records.store import Damaged, Store
+from edge.records.store import Store
 from edge.verdict import Reason
 
 AUDITS_NAME = "audits.db"

@@ -18,7 +18,7 @@ from edge.errors import BadInput, EwasteError
 from edge.files import sync_folder, temporary_beside
 from edge.labels import UNKNOWN
 from edge.photos.class_folders import CLASS_FOLDERS, class_folders_text, folder_name
-from edge.records.store import COLUMN_NAMES, ItemRecord
+from edge.records.record import COLUMN_NAMES, ItemRecord
 from edge.terminal import ReaderGone
 
 LISTING = "items.csv"

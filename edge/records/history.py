@@ -18,7 +18,8 @@ from pathlib import Path
 import numpy as np
 
 from edge.labels import MANUAL, UNKNOWN
-from edge.records.store import Figures, Store
+from edge.records.figures import Figures
+from edge.records.store import Store
 
 HOUR_S = 3600.0
 HOURS, DAYS = 24, 30

@@ -16,7 +16,7 @@ from edge.belt.geometry import Geometry
 from edge.belt.tracker import TrackedItem
 from edge.errors import BadInput
 from edge.photos.reading import decode_photo
-from edge.records.store import ItemRecord
+from edge.records.record import ItemRecord
 
 RECORDS_COMPARED = 40
 """Number of records that are compared: more than fit into a view."""

@@ -11,9 +11,9 @@ from edge.labels import MANUAL, UNKNOWN
 from edge.operation import Order
 from edge.records.audits import AuditResult
 from edge.records.entries import Entry, EntryKind
+from edge.records.figures import Figures, RecordGroup
 from edge.records.period import Period
 from edge.records.pieces import PieceRecall, Window, recalls
-from edge.records.store import Figures, RecordGroup
 from edge.verdict import Reason
 
 GAP_S = 300.0

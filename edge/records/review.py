@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable, Mapping
 
 from edge.labels import MANUAL, UNKNOWN
-from edge.records.store import ItemRecord
+from edge.records.record import ItemRecord
 from edge.verdict import Reason
 
 UNSURE, NEAR, SUSPECTED, SAMPLE = "unsure", "near the threshold", "suspected", "random share"

@@ -8,13 +8,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from edge.errors import BadInput, EwasteError
+from edge.records.damage import Damaged
+from edge.records.database import LARGEST_SEQUENCE
+from edge.records.opening import open_to_add
 from edge.records.review import SAMPLE
-from edge.records.schema import APPLICATION_ID, SCHEMA_VERSION
+from edge.records.schema import SCHEMA_VERSION
 from edge.records.search import WAITING, Found, read_found
-from edge.records.store import LARGEST_SEQUENCE, Damaged, Store
+from edge.records.store import Store
+from edge.records.tables import is_ours, version_of
 
 LONGEST_WAIT_S = 1.0
 """Longest wait for the line, which writes the same file, s."""
@@ -147,24 +151,18 @@ class ReviewStore(Store):
             Damaged: the file is damaged.
             EwasteError: it is locked, read-only, or of an earlier version.
         """
-        super().__init__(path, read_only=True)
-
-    def _start_reading(self, path: Path, mode: str) -> None:
-        super()._start_reading(path, "mode=rw")
-        with self._guarded("read"):
-            version, ours = self._version(), self._pragma("application_id") == APPLICATION_ID
-            self._database.execute("PRAGMA synchronous = FULL")
-            self._database.execute("PRAGMA foreign_keys = ON")
-            self._database.execute(f"PRAGMA busy_timeout = {int(1000 * LONGEST_WAIT_S)}")
+        self._hold(open_to_add(path))
+        with self._file.guarded("read"):
+            version, ours = version_of(self._file), is_ours(self._file)
+            for setting in ("synchronous = FULL", "foreign_keys = ON"):
+                self._file.connection.execute(f"PRAGMA {setting}")
+            self._file.connection.execute(f"PRAGMA busy_timeout = {int(1000 * LONGEST_WAIT_S)}")
         if ours and version < SCHEMA_VERSION:
             self.close()
             raise EwasteError(
-                f"{self.path}: records of version {version}; start the line once, which brings "
+                f"{path}: records of version {version}; start the line once, which brings "
                 "them up to date"
             )
-
-    def _open_where_nothing_is_written(self) -> NoReturn:
-        raise EwasteError(f"{self.path}: cannot be written; check the folder and the disk")
 
     def give(
         self, item_id: str, *, label: str = "", no_class: NoClass | None = None, by: str, at: float
@@ -193,7 +191,7 @@ class ReviewStore(Store):
                 "INSERT INTO reviews (sequence, label, no_class, reviewer, reviewed_at) "
                 "VALUES (?, ?, ?, ?, ?)"
             )
-            self._database.execute(insert, (sequence, label, why, by, at))
+            self._file.connection.execute(insert, (sequence, label, why, by, at))
             self._set_answer(sequence, label, why)
 
         self._write(change)
@@ -215,14 +213,14 @@ class ReviewStore(Store):
 
         def change() -> None:
             sequence = self._sequence_of(item_id, "items")
-            done = self._database.execute(
+            done = self._file.connection.execute(
                 "UPDATE reviews SET undone_by = ?, undone_at = ? "
                 "WHERE number = ? AND sequence = ? AND reviewer = ? AND undone_by IS NULL",
                 (by, at, number, sequence, by),
             )
             if not done.rowcount:
                 raise BadInput("this answer does not stand any more; nothing was undone")
-            before = self._database.execute(
+            before = self._file.connection.execute(
                 "SELECT label, no_class FROM reviews WHERE sequence = ? AND undone_by IS NULL "
                 "ORDER BY number DESC LIMIT 1",
                 (sequence,),
@@ -233,15 +231,15 @@ class ReviewStore(Store):
 
     def _sequence_of(self, item_id: str, tables: str) -> int:
         query = f"SELECT sequence FROM {tables} WHERE item_id = ?"
-        row = self._database.execute(query, (item_id,)).fetchone()
+        row = self._file.connection.execute(query, (item_id,)).fetchone()
         if row is None:
             raise BadInput("there is no such item any more, or no picture of it")
         return int(row[0])
 
     def _set_answer(self, sequence: int, label: str, no_class: str) -> None:
         change = "UPDATE items SET reviewed = ?, no_class = ? WHERE sequence = ?"
-        self._database.execute(change, (label, no_class, sequence))
+        self._file.connection.execute(change, (label, no_class, sequence))
 
     def _write(self, change: Callable[[], None]) -> None:
-        with self._guarded("written"):
-            self._transact(change)
+        with self._file.guarded("written"):
+            self._file.transact(change)

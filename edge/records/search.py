@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from edge.records.database import LARGEST_SEQUENCE
+from edge.records.record import COLUMN_LIST, ItemRecord
 from edge.records.schema import SCHEMA_VERSION
-from edge.records.store import COLUMN_LIST, LARGEST_SEQUENCE, ItemRecord, Store
+from edge.records.store import Store
 from edge.verdict import Reason
 
 BLOCK = 20_000

@@ -10,7 +10,10 @@ from itertools import islice
 from pathlib import Path
 
 from edge.errors import BadInput, EwasteError
-from edge.records.store import BATCH, Damaged, ItemRecord, Store, open_store, set_aside
+from edge.records.damage import Damaged, set_aside
+from edge.records.record import ItemRecord
+from edge.records.store import Store, open_store
+from edge.records.walk import BATCH
 from edge.worker import Worker
 
 log = logging.getLogger(__name__)

@@ -24,7 +24,7 @@ from edge.inference.worker import Predicting
 from edge.line import PATIENCE, Source, build_conveyor, with_encoder
 from edge.photos.dataset import find_photos
 from edge.photos.reading import LabeledPhoto, read_photos
-from edge.records.store import ItemRecord
+from edge.records.record import ItemRecord
 from edge.simulator.camera import SimulatedCamera
 from edge.simulator.layout import PlacedItem, place_items
 from edge.simulator.motion import BeltMotion

@@ -14,8 +14,9 @@ from edge.faults import FaultLog
 from edge.language import Language
 from edge.panel.audits import BeginAsked, Desk, DrawAsked
 from edge.records.entries import EntryKind, Given, add_entry
+from edge.records.record import ItemRecord
 from edge.records.review import SAMPLE
-from edge.records.store import ItemRecord, Store
+from edge.records.store import Store
 from edge.status import BeltLook, OutputHealth, Percentiles, Status, write_status
 from edge.verdict import Reason
 from tests.support.served import Panel

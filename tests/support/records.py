@@ -4,7 +4,8 @@ from collections import Counter
 from dataclasses import replace
 from typing import Any
 
-from edge.records.store import ItemRecord, Store
+from edge.records.record import ItemRecord
+from edge.records.store import Store
 from edge.verdict import Reason
 
 RECORD = ItemRecord(

@@ -15,7 +15,7 @@ from edge.bundle.manifest import (
     Calibration,
     InputContract,
 )
-from edge.records.store import ItemRecord
+from edge.records.record import ItemRecord
 from edge.verdict import Reason
 from tests.support.bundles import plain_manifest, plain_verdict
 

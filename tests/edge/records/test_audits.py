@@ -135,7 +135,7 @@ def test_purity_counts_the_answers_and_what_is_not_judged_on_both_sides(path):
     nothing = next(each for each in result.purities if each.bin == "hazardous")
     assert nothing.share is None and nothing.interval[0] == 0 and nothing.interval[1] == 1
     with Store(path) as store:
-        store._database.execute("DELETE FROM items WHERE item_id = ?", (boards[0],))
+        store._file.connection.execute("DELETE FROM items WHERE item_id = ?", (boards[0],))
         gone = next(each for each in judge(store, audit).purities if each.bin == "boards")
     assert (gone.judged, gone.right, gone.unjudged) == (39, 35, 11), "shown, not left out"
 

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge.records.figures import Figures, RecordGroup
 from edge.records.history import (
     DAYS,
     HOURS,
@@ -22,7 +23,7 @@ from edge.records.history import (
     spans,
     tally_of,
 )
-from edge.records.store import RECORDS_NAME, Figures, RecordGroup, Store
+from edge.records.store import RECORDS_NAME, Store
 from tests.support.records import RECORD
 
 NOW = 1_795_932_000.0 + 1800

@@ -13,12 +13,14 @@ from pathlib import Path
 import pytest
 
 from edge.errors import BadInput, EwasteError
+from edge.records.damage import Damaged
 from edge.records.export import export_csv
+from edge.records.figures import GROUPED
 from edge.records.former_reasons import reason_of
 from edge.records.reviews import ReviewStore, count_waiting, history, next_waiting
 from edge.records.schema import LISTED, our_schema
 from edge.records.search import Criteria, ReviewState, search
-from edge.records.store import GROUPED, Damaged, Store, open_store
+from edge.records.store import Store, open_store
 from edge.verdict import Reason
 from tests.support.records import RECORD
 

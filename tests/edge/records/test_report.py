@@ -28,11 +28,12 @@ from edge.records.entries import (
     entries_in,
     withdraw_entry,
 )
+from edge.records.figures import Figures, RecordGroup
 from edge.records.period import Period, parse_period, parse_time
 from edge.records.report import MOST_GAPS, make_report
 from edge.records.report_text import to_csv, to_json
 from edge.records.shift import read_report
-from edge.records.store import RECORDS_NAME, Figures, RecordGroup, Store
+from edge.records.store import RECORDS_NAME, Store
 from edge.verdict import Reason
 from tests.support.records import RECORD
 

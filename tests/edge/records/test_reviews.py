@@ -15,6 +15,7 @@ import pytest
 
 from edge.errors import BadInput, EwasteError
 from edge.records import reviews
+from edge.records.damage import Damaged
 from edge.records.export import export_review
 from edge.records.review import SAMPLE
 from edge.records.reviews import (
@@ -26,7 +27,7 @@ from edge.records.reviews import (
     next_waiting,
     previous_waiting,
 )
-from edge.records.store import Damaged, Store
+from edge.records.store import Store
 from edge.records.writer import StoreWriter
 from tests.support.records import RECORD, count_of, records
 from tests.support.waiting import wait_until

@@ -21,8 +21,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edge.errors import BadInput, EwasteError
+from edge.records.damage import MOST_SET_ASIDE, Damaged, set_aside
+from edge.records.record import ItemRecord
 from edge.records.schema import SCHEMA_VERSION
-from edge.records.store import MOST_SET_ASIDE, Damaged, ItemRecord, Store, open_store, set_aside
+from edge.records.store import Store, open_store
 from edge.records.writer import Retention, StoreWriter, WriterStatus
 from edge.verdict import Reason
 from tests.support.records import RECORD, bins_in, count_of, labels_in, records
@@ -489,8 +491,8 @@ def test_a_walk_that_does_not_end_is_given_up(tmp_path, monkeypatch):
     path = tmp_path / "records.db"
     with Store(path) as store:
         store.append(records(500))
-    monkeypatch.setattr("edge.records.store.LONGEST_STATEMENT_S", -1.0)
-    monkeypatch.setattr("edge.records.store.OPCODES_BETWEEN_CHECKS", 50)
+    monkeypatch.setattr("edge.records.database.LONGEST_STATEMENT_S", -1.0)
+    monkeypatch.setattr("edge.records.database.OPCODES_BETWEEN_CHECKS", 50)
     with pytest.raises(Damaged, match="does not end"), Store(path, read_only=True) as store:
         list(store.all())
 
