@@ -123,8 +123,8 @@ def is_higher(some: tuple[int, int], others: tuple[int, int], limit: float) -> b
 
     Args:
         some: number of items of the kind, and of all.
-        others: the same of those that they are compared with.
+        others: the same of those that they are compared with; of none, the limit alone counts.
         limit: a share.
     """
     low, _ = wilson(*some)
-    return low > limit and low > wilson(*others)[1]
+    return low > limit and (not others[1] or low > wilson(*others)[1])

@@ -209,9 +209,9 @@ def _many_manual(some: ItemCounts, before: ItemCounts) -> Reading:
 def _share(some: tuple[int, int], before: tuple[int, int], usual: float, limit: float) -> Reading:
     """Judge a share; it is as before again halfway between what it was and the limit."""
     share = some[0] / some[1]
-    # Nothing to compare with: the whole interval of nothing would never be exceeded.
-    higher = is_higher(some, before, limit) if before[1] else is_higher(some, (0, 10**9), limit)
-    return _between(higher, share <= (usual + limit) / 2, f"{usual:.1%} > {share:.1%}")
+    return _between(
+        is_higher(some, before, limit), share <= (usual + limit) / 2, f"{usual:.1%} > {share:.1%}"
+    )
 
 
 def _disk(free: float | None, least: float) -> Reading:

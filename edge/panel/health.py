@@ -226,8 +226,7 @@ class AlarmWatch:
         return facts
 
     def _fail(self, why: str) -> None:
-        if why != self.error:
-            self.error = why
+        self.error = why
 
 
 def free_share(folder: Path) -> float | None:
@@ -248,7 +247,7 @@ def raised_part(alarms: Alarms) -> str:
 
 def alarms_part(alarms: Alarms, error: str) -> str:
     """All alarms that do not stand at normal, the most urgent first, and the journal."""
-    order = (*Priority,)
+    order = list(Priority)
     listed = [(name, CATALOG[name], alarms.of(name)) for name in CATALOG]
     quiet = (AlarmState.NORMAL, AlarmState.SUPPRESSED)
     standing = [each for each in listed if each[2].state not in quiet]

@@ -66,13 +66,7 @@ def open_to_read(path: Path) -> Database:
         Damaged: it is damaged.
         EwasteError: it is locked.
     """
-    _require_readable(path)
-    try:
-        return _started(Database(path, "mode=ro", read_only=True))
-    except EwasteError as error:
-        if not any(message in str(error) for message in NO_JOURNAL):
-            raise
-    return _open_where_nothing_is_written(path)
+    return _open_if_writable(path, "mode=ro") or _open_where_nothing_is_written(path)
 
 
 def open_to_add(path: Path) -> Database:
@@ -83,13 +77,21 @@ def open_to_add(path: Path) -> Database:
         Damaged: it is damaged.
         EwasteError: it is locked, or cannot be written.
     """
+    database = _open_if_writable(path, "mode=rw")
+    if database is None:
+        raise EwasteError(f"{path}: cannot be written; check the folder and the disk")
+    return database
+
+
+def _open_if_writable(path: Path, mode: str) -> Database | None:
+    """Open a file that is there; None: SQLite cannot make a journal beside it."""
     _require_readable(path)
     try:
-        return _started(Database(path, "mode=rw", read_only=True))
+        return _started(Database(path, mode, read_only=True))
     except EwasteError as error:
         if not any(message in str(error) for message in NO_JOURNAL):
             raise
-    raise EwasteError(f"{path}: cannot be written; check the folder and the disk")
+    return None
 
 
 def _require_regular(path: Path) -> None:

@@ -74,3 +74,4 @@ def test_a_share_is_higher_only_beyond_both_intervals():
     assert is_higher((60, 200), (30, 1000), 0.1)
     assert not is_higher((3, 10), (30, 1000), 0.15), "ten items say nothing"
     assert not is_higher((60, 200), (3, 10), 0.1), "nor can they be compared with"
+    assert is_higher((60, 200), (0, 0), 0.1) and not is_higher((60, 200), (0, 0), 0.3)
