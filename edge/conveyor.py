@@ -9,7 +9,7 @@ they know of one item into its record.
 import os
 import sys
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 
 from edge.belt.geometry import Geometry
@@ -22,6 +22,7 @@ from edge.decision.concluder import Concluder
 from edge.decision.decide import DecisionRules
 from edge.decision.item_recorder import ItemRecorder
 from edge.decision.voting import Voting
+from edge.delivery import Delivery
 from edge.encoders.belt_position import BeltPosition, TrustChange
 from edge.encoders.encoder import Encoder
 from edge.gates.mover import GateMover
@@ -58,26 +59,17 @@ class Conveyor:
         concluder: Concluder,
         mover: GateMover,
         at_start: ViewAtStart,
-        record: Callable[[ItemRecord], object],
-        on_rerouted: Callable[[ItemRecord], object],
+        recorder: ItemRecorder,
+        delivery: Delivery,
         asked: Callable[[], Mode],
     ) -> None:
         """Join the parts, as `assemble` makes them; nothing moves before `run`."""
-        self._camera, self._record, self._on_rerouted = camera, record, on_rerouted
-        self._asked, self.mode = asked, Mode.SORT
-        self._position, self._at_start = position, at_start
-        self._observer, self._dispatcher = observer, dispatcher
-        self._concluder, self._mover = concluder, mover
-        self._recorder = ItemRecorder(
-            concluder=concluder,
-            dispatcher=dispatcher,
-            mover=mover,
-            at_start=at_start,
-            position=position,
-        )
+        self._camera, self._position, self._observer = camera, position, observer
+        self._dispatcher, self._concluder, self._mover = dispatcher, concluder, mover
+        self._at_start, self._recorder, self._delivery = at_start, recorder, delivery
+        self._asked, self.mode, self.tally = asked, Mode.SORT, delivery.tally
         self._pass: DetectionPass | None = None
         self._sees: bool | None = None  # None: no frame and no fault yet
-        self.tally = Tally()
 
     @property
     def session(self) -> str:
@@ -147,7 +139,8 @@ class Conveyor:
             self._recorder.sighted(seen)
         self._classify(lambda: self._dispatcher.dispatch(frame.captured_at))
         self._concluder.left(self._observer.left(encoder_mm))
-        records += self._hand_over(self._recorder.due(encoder_mm, frame.captured_at))
+        records += self._delivery.new(self._recorder.due(encoder_mm, frame.captured_at))
+        self.tally.recalled = self._recorder.recalled
         self._move_gates()
         return LineStep(
             frame=frame,
@@ -210,34 +203,20 @@ class Conveyor:
 
     def _conclude_all(self, encoder_mm: float, why: Unsafe | None = None) -> tuple[ItemRecord, ...]:
         """Decide on every item that has no verdict yet."""
-        return self._hand_over(self._recorder.undecided(encoder_mm, why))
-
-    def _hand_over(self, records: Iterable[ItemRecord]) -> tuple[ItemRecord, ...]:
-        """Count each record and hand it over as soon as it is made."""
-        made = []
-        for record in records:
-            self.tally.count(record)
-            self._record(record)
-            made.append(record)
+        records = self._delivery.new(self._recorder.undecided(encoder_mm, why))
         self.tally.recalled = self._recorder.recalled
-        return tuple(made)
+        return records
 
     def _move_gates(self) -> None:
         now = self._position.now()
         self._mover.move(self._position.at_mm(now), now)
-        self._reroute()
+        self._delivery.rerouted(self._concluder.rerouted(self._mover.passed()))
 
     def _close_gates(self) -> None:
         try:
             self._mover.close_all()
         finally:
-            self._reroute()
-
-    def _reroute(self) -> None:
-        """Report the items that found their gate closed as gone to manual."""
-        for before, record in self._concluder.rerouted(self._mover.passed()):
-            self.tally.reroute(before, record.bin)
-            self._on_rerouted(record)
+            self._delivery.rerouted(self._concluder.rerouted(self._mover.passed()))
 
 
 def assemble(
@@ -279,24 +258,31 @@ def assemble(
         asked: how the operator wants the line to work; must return at once.
     """
     position = BeltPosition(encoder, clock, geometry)
-    mover = GateMover(schedule, gates)
+    mover, at_start = GateMover(schedule, gates), ViewAtStart(recall, geometry)
+    session = uuid.uuid4().hex[:12]
+    concluder = Concluder(rules=rules, voting=voting, bundle=bundle, session=session)
+    dispatcher = Dispatcher(
+        inference=inference,
+        spacing_mm=voting.spacing_mm,
+        now_mm=position.now_mm,
+        deadline_mm=mover.deadline_mm,
+    )
     return Conveyor(
         camera=camera,
         position=position,
         observer=Observer(geometry, longest_item_mm),
-        dispatcher=Dispatcher(
-            inference=inference,
-            spacing_mm=voting.spacing_mm,
-            now_mm=position.now_mm,
-            deadline_mm=mover.deadline_mm,
-        ),
-        concluder=Concluder(
-            rules=rules, voting=voting, bundle=bundle, session=uuid.uuid4().hex[:12]
-        ),
+        dispatcher=dispatcher,
+        concluder=concluder,
         mover=mover,
-        at_start=ViewAtStart(recall, geometry),
-        record=record,
-        on_rerouted=on_rerouted,
+        at_start=at_start,
+        recorder=ItemRecorder(
+            concluder=concluder,
+            dispatcher=dispatcher,
+            mover=mover,
+            at_start=at_start,
+            position=position,
+        ),
+        delivery=Delivery(record, on_rerouted, Tally()),
         asked=asked,
     )
 

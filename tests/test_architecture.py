@@ -42,3 +42,11 @@ def test_no_two_public_classes_of_the_device_have_one_name():
         for name in re.findall(r"^class ([A-Z]\w*)", path.read_text(encoding="utf-8"), re.M):
             found.setdefault(name, []).append(path.name)
     assert {name: files for name, files in found.items() if len(files) > 1} == {}
+
+
+def test_the_document_shows_the_layers_of_the_device():
+    settings = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    _, contract = settings.split('name = "the rooms of the device, from the top down"')
+    layers = re.findall(r'^    "(.+)",$', contract.partition("]")[0], re.M)
+    shown = "\n".join(["```text", *layers, "```"]).replace("edge.", "")
+    assert shown in (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")

@@ -4,6 +4,8 @@ Such changes are smooth over the view, slow from one frame to the next, and the 
 colors. Items are none of it.
 """
 
+import math
+
 import cv2
 import numpy as np
 
@@ -12,7 +14,7 @@ ALONG, ACROSS = 8, 1  # degrees of the polynomial in x and y that stands for the
 NEAR_LOG_LIGHT = 0.08  # change of a cell's light, as a logarithm, that is not taken for an item
 LEAST_SHARE = 0.2  # of the cells must be belt, or the light stays as it was
 RIDGE = 0.005  # holds back terms that too little belt speaks for, toward what they were
-DARKEST, BRIGHTEST = 0.25, 2.5
+LOG_BOUNDS = math.log(0.25), math.log(2.5)  # the darkest and the brightest light
 
 
 class Illumination:
@@ -31,10 +33,11 @@ class Illumination:
             for i in range(ALONG + 1)
             for j in range(ACROSS + 1)
         ]
-        self._terms = np.stack(terms, axis=-1).astype(np.float32)
+        self._terms = np.stack(terms, axis=-1).astype(np.float32).reshape(-1, len(terms))
         self._factors = np.zeros(len(terms), np.float32)
         self._ridge = RIDGE * np.eye(len(terms), dtype=np.float32)
         self._ridge[0, 0] = 0
+        self._log_light = np.zeros(x.shape, np.float32)  # that of the factors
 
     def follow(self, small: np.ndarray, belt: np.ndarray) -> np.ndarray:
         """Take in a frame; how bright the light is on it.
@@ -47,23 +50,21 @@ class Illumination:
             At every `STEP`-th cell, float32 [h / STEP, w / STEP] rounded up; 1 where nothing has
             changed.
         """
-        change = np.log(_brightness(small) / _brightness(belt))
-        expected = self._terms @ self._factors
-        off = change - expected
+        off = np.log(_brightness(small) / _brightness(belt)) - self._log_light
         # A lamp's flicker is the same everywhere, and may be large: it comes off first.
         common = _commonest(off[::2, ::2])
         near = np.abs(off - common) < NEAR_LOG_LIGHT
-        if np.count_nonzero(near) >= LEAST_SHARE * near.size:
-            terms, target = self._terms[near], off[near]
-            normal = terms.T @ terms + len(target) * self._ridge
-            moment = (terms.T @ target)[:, np.newaxis]
-            # OpenCV's, as it takes half of the time of NumPy's for so few unknowns.
-            solved, factors = cv2.solve(normal, moment, flags=cv2.DECOMP_CHOLESKY)
-            if solved:
-                self._factors += factors[:, 0]
-            bounds = np.log(DARKEST), np.log(BRIGHTEST)
-            expected = np.clip(self._terms @ self._factors, *bounds)
-        return np.exp(expected).astype(np.float32)
+        if np.count_nonzero(near) < LEAST_SHARE * near.size:
+            return np.exp(self._log_light)
+        terms, target = np.compress(near.ravel(), self._terms, axis=0), off[near]
+        normal = terms.T @ terms + len(target) * self._ridge
+        moment = (terms.T @ target)[:, np.newaxis]
+        # OpenCV's, as it takes half of the time of NumPy's for so few unknowns.
+        solved, factors = cv2.solve(normal, moment, flags=cv2.DECOMP_CHOLESKY)
+        if solved:
+            self._factors += factors[:, 0]
+            self._log_light = (self._terms @ self._factors).reshape(near.shape)
+        return np.exp(np.clip(self._log_light, *LOG_BOUNDS))
 
 
 def _brightness(image: np.ndarray) -> np.ndarray:

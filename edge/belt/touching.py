@@ -80,7 +80,7 @@ def shape_of(outline: Outline) -> Shape:
     width, height = cv2.minAreaRect(around)[1]
     hull = cv2.fillConvexPoly(np.zeros_like(body), around, 1)
     depth = cv2.distanceTransform(hull, cv2.DIST_L2, 3)
-    bay = float(depth[body == 0].max(initial=0.0))
+    bay = cv2.minMaxLoc(depth, mask=1 - body)[1]  # 0 where nothing is outside of the body
     return Shape(
         longer_mm=max(width, height) * outline.mm_per_cell,
         fill=area / ((width + 1) * (height + 1)),
@@ -114,4 +114,4 @@ def body_of(outline: Outline) -> np.ndarray:
     side = 2 * round(THIN_MM / outline.mm_per_cell / 2) + 1
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
     opened = cv2.morphologyEx(shape, cv2.MORPH_OPEN, disc)
-    return opened if opened.any() else shape
+    return opened if cv2.countNonZero(opened) else shape

@@ -117,6 +117,7 @@ class Tracker:
         self._geometry = geometry
         self._forget(encoder_mm)
         seen: dict[int, Detection] = {}
+        where: dict[int, tuple[Extent, Extent]] = {}
         shared: dict[int, Detection] = {}
         for detection in detections:
             along, across = extents(detection, geometry, encoder_mm)
@@ -129,10 +130,11 @@ class Tracker:
             if index is None:
                 index = len(self._items)
                 self._items.append(TrackedItem(0, along, across, now, now, 0, along, encoder_mm))
-            before = seen.get(index)
-            seen[index] = detection if before is None else united(before, detection)
-        for index, detection in seen.items():
-            along, across = extents(detection, geometry, encoder_mm)
+            if index in seen:
+                detection = united(seen[index], detection)
+                along, across = extents(detection, geometry, encoder_mm)
+            seen[index], where[index] = detection, (along, across)
+        for index, (along, across) in where.items():
             item = self._items[index]
             self._items[index] = self._sighted(item, along, across, encoder_mm, now)
         for index in shared.keys() - seen.keys():
@@ -223,9 +225,9 @@ class Tracker:
     def _judged(self, item: TrackedItem, detection: Detection) -> Detection:
         """The detection, not whole if it shows too little of the item."""
         shown = detection.box.width * self._geometry.mm_per_px
-        return replace(
-            detection, whole=detection.whole and shown >= (1 - EDGE_TOLERANCE) * item.length_mm
-        )
+        if not detection.whole or shown >= (1 - EDGE_TOLERANCE) * item.length_mm:
+            return detection
+        return replace(detection, whole=False)
 
     def _absorb_fragments(self) -> None:
         """Drop what was taken for a new object and has turned out to lie within another item.

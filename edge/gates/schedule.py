@@ -205,11 +205,15 @@ class GateSchedule:
         return self._passages[first:last]
 
     def _forget(self, encoder_mm: float) -> None:
-        """Drop the items that are far beyond the last gate."""
-        gone = bisect_right(self._passages, encoder_mm - self._beyond_mm, key=_position)
-        if gone:
-            del self._passages[:gone]
-            self._plan()
+        """Drop the items that are far beyond the last gate, and their windows."""
+        far_mm = encoder_mm - self._beyond_mm
+        gone = bisect_right(self._passages, far_mm, key=_position)
+        if not gone:
+            return
+        del self._passages[:gone]
+        for bin_name, windows in self._windows.items():
+            end_mm = far_mm + self._distances[bin_name]
+            self._windows[bin_name] = [window for window in windows if window[1] > end_mm]
 
 
 def _position(passage: Passage) -> float:
