@@ -22,6 +22,7 @@ import edge
 from convert.imported.affine import PREPROCESSINGS
 from convert.imported.imported_run import ImportOptions, import_run
 from convert.proof.activation import LEAST_CORRELATION, MapParity
+from convert.proof.calibration_images import calibration_images
 from convert.proof.dataset import (
     PhotoSplit,
     find_comparison_splits,
@@ -107,7 +108,8 @@ class ConversionOptions:
             bundle.
         splits: the splits of the datasets that the variants are compared on.
         quantizer: one of `QUANTIZERS`.
-        calibration: number of training photos for the ranges of activations.
+        calibration: number of training photos for the ranges of activations; each counts as it is
+            and in an augmented view.
         seed: of the choice of these photos and of the golden drawings.
         gate: the limits that the quantized model must keep.
         slow_images: number of images that the variants without fast kernels are compared on.
@@ -289,8 +291,11 @@ def _prepare(
         from convert.tflite import tensorflow_converter as tflite
         from convert.tflite.converter import Converter
     model = tflite.serving_model(tflite.load_model(run), options.activation_map)
-    inputs = _calibration_inputs(train, run, options)
-    log.info(f"converting, calibrated on {len(inputs)} training photos")
+    photos = stratify([photo for split in train for photo in split.photos], options.seed)
+    inputs = calibration_images(
+        photos[: options.calibration], labels=run.labels, size=run.size, seed=options.seed
+    )
+    log.info(f"converting, calibrated on {len(inputs) // 2} training photos")
     graph = scratch / "graph"
     tflite.export_graph(model, graph)
     fp32 = tflite.convert_fp32(graph)
@@ -351,29 +356,6 @@ def _ood_score(run: Run) -> OodScore:
         rule.threshold,
         lambda outputs: detector.score(outputs.logits, outputs.embeddings),
     )
-
-
-def _calibration_inputs(
-    train: Sequence[PhotoSplit], run: Run, options: ConversionOptions
-) -> np.ndarray:
-    """The calibration images, with the classes as even as possible: uint8 RGB [images, S, S, 3].
-
-    Raises:
-        BadInput: a class is missing, so activations that are large for it only would be clipped.
-    """
-    photos = stratify([photo for split in train for photo in split.photos], options.seed)
-    inputs: list[np.ndarray] = []
-    seen = set()
-    for photo, pixels in read_photos(photos[: options.calibration]):
-        inputs.append(model_input(pixels, run.size))
-        seen.add(photo.label)
-    missing = [label for label in run.labels if label not in seen]
-    if missing:
-        raise BadInput(
-            f"no photo of {', '.join(missing)} among the {len(inputs)} calibration photos; "
-            "give train photos of every class, or a larger --calibration"
-        )
-    return np.stack(inputs)
 
 
 def _read_images(compared: Sequence[PhotoSplit], run: Run) -> ComparisonImages:
@@ -479,7 +461,7 @@ def _write_bundle(
         training=run.figures,
         dataset=fingerprint(options.data),
         calibration=Calibration(
-            images=len(calibration), seed=options.seed, quantizer=options.quantizer
+            images=len(calibration) // 2, seed=options.seed, quantizer=options.quantizer
         ),
         float_layers=tuple(short_names[name] for name in chosen.float_layers),
         activation_map=declared,

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from convert import quantize as command
+from convert.proof.calibration_images import calibration_images
 from convert.quantize import ConversionOptions, ConversionResult, quantize
 from convert.tflite.layers import FusedLayer, LayerSqnr, fewest_float_layers, rank_layers
 from edge.bundle.bundle import load_bundle, sha256
@@ -201,8 +202,11 @@ def test_calibrated_on_black_images(
 ) -> None:
     sound = converted(biasless_run, drawn_data, tmp_path / "sound").chosen.parity
     assert sound.drift.kl < ParityGate().kl
-    real = command._calibration_inputs
-    monkeypatch.setattr(command, "_calibration_inputs", lambda *given: np.zeros_like(real(*given)))
+
+    def black(*given, **named):
+        return np.zeros_like(calibration_images(*given, **named))
+
+    monkeypatch.setattr(command, "calibration_images", black)
     result = converted(biasless_run, drawn_data, tmp_path / "out")
     refused_by_the_gate(result, "nats off Keras")
     assert result.rows[0].agreement < 0.5  # by chance it is a quarter

@@ -137,6 +137,7 @@ def test_every_part_of_the_evaluation_is_there(of_bundle):
         "belt",
         "foreign",
         "own",
+        "turned",
     }
     assert background["images"] + background["left_out"] == figures["images"]
     assert background["images"] > 40

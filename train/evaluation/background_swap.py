@@ -1,5 +1,6 @@
-"""The same items on other backgrounds: a model that reads the background instead of the item shows
-here.
+"""The same items on other backgrounds and at other angles.
+
+A model that reads the background instead of the item, or knows it upright only, shows here.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,11 +16,12 @@ from train.augmentation import backgrounds as backgrounds
 from train.data.masks import fitted, read_masks
 
 PLAIN = {"white": backgrounds.white, "black": backgrounds.black, "belt": backgrounds.belt}
-BACKGROUNDS = (*PLAIN, "foreign", "own")
+TURNED = "turned"
+BACKGROUNDS = (*PLAIN, "foreign", "own", TURNED)
 """`foreign` is the background of a photo of another class: of those whose background is not plain,
 as far as there are any, since plain ones are tried already. `own` is the control: the item's own
 background, painted over where it lay. What is lost there is lost by cutting out, not by the
-background."""
+background. `turned` is the belt again, with the same item at any angle: items lie any way round."""
 
 
 @dataclass(frozen=True)
@@ -76,13 +78,45 @@ def on_background(
     """Lay items, as they were, on one of `BACKGROUNDS`: uint8 RGB [size, size, 3] each.
 
     `items` are those that lend foreign backgrounds. The same item gets the same background each
-    time.
+    time, upright and turned.
     """
+    shown = "belt" if background == TURNED else background
     for item in laid:
-        rng = np.random.default_rng((seed, BACKGROUNDS.index(background), item.index))
-        yield paste(
-            item.pixels, item.mask, _background(item, items, background, size, rng), rng, NO_JITTER
-        )
+        rng = np.random.default_rng((seed, BACKGROUNDS.index(shown), item.index))
+        pixels, mask = item.pixels, item.mask
+        if background == TURNED:
+            angle = np.random.default_rng((seed, item.index)).uniform(-180, 180)
+            pixels, mask = turned(pixels, mask, angle)
+        yield paste(pixels, mask, _background(item, items, shown, size, rng), rng, NO_JITTER)
+
+
+def turned(pixels: np.ndarray, mask: np.ndarray, degrees: float) -> tuple[np.ndarray, np.ndarray]:
+    """Turn an item about its middle as a camera over a belt would show it: the view is a square
+    around the item, so the longer side of its box stays as long.
+
+    Args:
+        pixels: uint8 RGB [H, W, 3].
+        mask: uint8 [H, W], 255 on the item, which is not empty.
+        degrees: counterclockwise.
+
+    Returns:
+        The picture, uint8 RGB [S, S, 3], and the mask, uint8 [S, S], S the longer of H and W; the
+        item is in the middle.
+    """
+    left, top, width, height = cv2.boundingRect(mask)
+    middle = left + (width - 1) / 2, top + (height - 1) / 2
+    placed = np.asarray(cv2.getRotationMatrix2D(middle, degrees, 1.0), np.float64)
+    outline = cv2.convexHull(cv2.findNonZero(mask)).reshape(-1, 2)
+    reached = outline @ placed[:, :2].T + placed[:, 2]
+    low, high = reached.min(axis=0), reached.max(axis=0)
+    scale, side = max(width, height) / (max(high - low) + 1), max(mask.shape)
+    placed *= scale
+    placed[:, 2] += (side - 1) / 2 - scale * (low + high) / 2
+    size = (side, side)
+    return (
+        cv2.warpAffine(pixels, placed, size, borderMode=cv2.BORDER_REPLICATE),
+        cv2.warpAffine(mask, placed, size, flags=cv2.INTER_NEAREST),
+    )
 
 
 def _background(

@@ -21,6 +21,7 @@ GOALS = {
     "accuracy": 0.97,
     "background_drop": 0.03,
     "background_recall": 0.85,
+    "turn_drop": 0.02,
     "ece": 0.02,
     "unknown_auroc": 0.97,
     "unknown_accepted_at_95": 0.15,
@@ -35,6 +36,7 @@ BACKGROUND_NAMES = {
     "belt": "belt",
     "foreign": "another class's background",
     "own": "its own background, painted over",
+    "turned": "belt, at any angle",
 }
 SCORE_NAMES = {
     "max_softmax": "confidence",
@@ -159,7 +161,7 @@ def findings(figures: dict) -> list[Finding]:
     found = [_about_accuracy(figures), _about_calibration(figures)]
     found += [_about_hazard(*each) for each in figures["decisions"]["hazards"].items()]
     if figures["background"] and figures["background"]["images"]:
-        found.append(_about_background(figures["background"]))
+        found += [_about_background(figures["background"]), _about_angles(figures["background"])]
     if figures["unknown"]:
         found.append(_about_unknown(figures))
     return found
@@ -246,6 +248,17 @@ def _about_background(background: dict) -> Finding:
         f"each class found at least {_goal('background_recall')}"
     )
     return Finding("Does it look at the item or at the background?", answer, goal, met)
+
+
+def _about_angles(background: dict) -> Finding:
+    upright, turned = (background["backgrounds"][name]["accuracy"] for name in ("belt", "turned"))
+    answer = (
+        f"The same {background['images']} items on the same belt: {percent(upright)} right as they "
+        f"were photographed, {percent(turned)} turned by any angle."
+    )
+    goal = f"at most {100 * GOALS['turn_drop']:.0f} points lost"
+    met = upright - turned <= GOALS["turn_drop"]
+    return Finding("Does it recognize items that lie any way round?", answer, goal, met)
 
 
 def _about_unknown(figures: dict) -> Finding:
