@@ -129,7 +129,16 @@ def from_cache(caches: Sequence[np.ndarray], rows: np.ndarray) -> Take:
     """For `Batches`: features of the photos `rows` from one cache per view, used in turn."""
     places = np.full(rows.max() + 1, -1)
     places[rows] = np.arange(len(rows))
-    return lambda chosen, epoch: caches[epoch % len(caches)][places[chosen]].astype(np.float32)
+    return lambda chosen, epoch: _rows(caches[epoch % len(caches)], places[chosen])
+
+
+def _rows(cache: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Some rows of a cache, float32. A file is mapped for this call only: what was read of it would
+    count as memory of the process, gigabytes in the end.
+    """
+    if isinstance(cache, np.memmap):
+        cache = np.load(cache.filename, mmap_mode="r")
+    return cache[places].astype(np.float32)
 
 
 def from_photos(augmenter: Augmenter) -> Take:

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -104,6 +106,24 @@ def test_few_photos_make_smaller_steps_rather_than_fewer(photos, most, size):
     assert batch_size(photos, most) == size
     steps = passes_of_an_epoch(photos, size) * -(-photos // size)
     assert steps >= LEAST_BATCHES
+
+
+def mapped_kib() -> int:
+    """Memory of this process that shows files, KiB."""
+    status = Path("/proc/self/status").read_text()
+    return int(next(line.split()[1] for line in status.splitlines() if "RssFile" in line))
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux")
+def test_what_was_read_of_a_cache_is_no_memory_of_the_process(tmp_path):
+    content = np.random.default_rng(0).random((400, 64, 1024)).astype(np.float16)
+    np.save(tmp_path / "0.npy", content)
+    take = from_cache([np.load(tmp_path / "0.npy", mmap_mode="r")], np.arange(400))
+    before = mapped_kib()
+    for start in range(0, 400, 40):
+        chosen = np.arange(start, start + 40)
+        assert np.array_equal(take(chosen, 0), content[chosen].astype(np.float32))
+    assert mapped_kib() - before < 16_000 < content.nbytes / 1024 / 2
 
 
 def test_batches_bring_every_photo_once_a_pass_in_another_order_each_time():
