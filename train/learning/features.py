@@ -126,10 +126,23 @@ def mixed(
 
 
 def from_cache(caches: Sequence[np.ndarray], rows: np.ndarray) -> Take:
-    """For `Batches`: features of the photos `rows` from one cache per view, used in turn."""
+    """For `Batches`: features of the photos `rows` from one cache per view.
+
+    In each pass every photo shows another of its views than in the pass before, and all views are
+    shown by some photo: passes of one view each would pull the weights to and fro.
+    """
     places = np.full(rows.max() + 1, -1)
     places[rows] = np.arange(len(rows))
-    return lambda chosen, epoch: _rows(caches[epoch % len(caches)], places[chosen])
+
+    def take(chosen: np.ndarray, epoch: int) -> np.ndarray:
+        views = (epoch + chosen) % len(caches)
+        features = np.empty((len(chosen), *caches[0].shape[1:]), np.float32)
+        for view in np.unique(views):
+            shown = views == view
+            features[shown] = _rows(caches[view], places[chosen[shown]])
+        return features
+
+    return take
 
 
 def _rows(cache: np.ndarray, places: np.ndarray) -> np.ndarray:

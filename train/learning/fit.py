@@ -565,7 +565,6 @@ def _sources(
         return [caches[view] for view in sorted(caches)]
 
     of_val = [cached(frozen, f"{boundary}-{VAL}", material.judged, view) for view in (0, 1)]
-    validation = from_cache(of_val, material.judged)
     teach = None
     if material.teacher:
         embedded = of_all_views(material.teacher.embed, TEACHER_CACHE)
@@ -573,8 +572,8 @@ def _sources(
         directions = [centered_unit(each, mean.astype(np.float32)) for each in embedded]
         teach = from_cache(directions, material.augmented)
     take = from_cache(of_all_views(frozen, boundary), material.augmented)
-    inputs = validation(material.val, 0), validation(material.val, 1)
-    return _Sources(take, teach, inputs, classes)
+    plain, augmented = (from_cache([each], material.judged)(material.val, 0) for each in of_val)
+    return _Sources(take, teach, (plain, augmented), classes)
 
 
 def _embedded_as_needed(material: Material) -> Take:

@@ -32,7 +32,8 @@ class Recipe:
             view of every photo.
         unfreeze_epochs: further epochs, in which the stages from `unfreeze` on learn as well.
         unfreeze: the first of these stages.
-        views: augmented views of each photo, used in turn with the photo itself.
+        views: augmented views of each photo, used in turn with the photo itself; in one pass some
+            photos show one of them, others another.
         augmentation: kind of the views, see `train.augmentation.augment`.
         learning_rate: peak learning rate of Adam for the new layers.
         unfreeze_learning_rate: peak learning rate of Adam for the unfrozen stages.

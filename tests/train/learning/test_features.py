@@ -108,6 +108,15 @@ def test_few_photos_make_smaller_steps_rather_than_fewer(photos, most, size):
     assert steps >= LEAST_BATCHES
 
 
+def test_each_pass_shows_all_views_and_each_photo_another_one():
+    caches = [np.full((9, 1), view) for view in range(3)]
+    take = from_cache(caches, np.arange(4, 13))
+    passes = np.stack([take(np.array([12, 4, 5, 6, 7, 8]), number)[:, 0] for number in range(4)])
+    assert all(sorted(shown) == [0, 0, 1, 1, 2, 2] for shown in passes)
+    assert all(set(photo) == {0, 1, 2} for photo in passes[:3].T)
+    assert np.array_equal(passes[0], passes[3])
+
+
 def mapped_kib() -> int:
     """Memory of this process that shows files, KiB."""
     status = Path("/proc/self/status").read_text()
