@@ -53,6 +53,15 @@ def board_health(system: Path = SYSTEM) -> BoardHealth:
     )
 
 
+def kernel_text(path: Path, most: int = MOST_READ) -> str:
+    """The first `most` bytes of a file of the kernel, stripped; empty if it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(most).decode("ascii", "replace").strip()
+    except (OSError, ValueError):
+        return ""
+
+
 def resident_bytes() -> float | None:
     """Return the memory of this process; None: the system does not tell."""
     try:
@@ -66,7 +75,7 @@ def _temperature_c(system: Path) -> float | None:
     """The hottest zone of the processor, or of all if none is named so."""
     zones: list[tuple[str, float]] = []
     for zone in sorted((system / "class/thermal").glob("thermal_zone*"))[:MOST_ZONES]:
-        name, text = _read(zone / "type"), _read(zone / "temp")
+        name, text = kernel_text(zone / "type"), kernel_text(zone / "temp")
         if re.fullmatch(r"-?\d{1,7}", text):
             degrees = int(text) / 1000
             if LEAST_C < degrees < MOST_C and degrees != 0:
@@ -76,7 +85,7 @@ def _temperature_c(system: Path) -> float | None:
 
 
 def _flags(system: Path) -> int | None:
-    text = _read(system / THROTTLED)
+    text = kernel_text(system / THROTTLED)
     if not text and system == SYSTEM and (program := shutil.which("vcgencmd")):
         try:
             done = subprocess.run(
@@ -90,11 +99,3 @@ def _flags(system: Path) -> int | None:
             return None
         text = done.stdout[:MOST_READ].decode("ascii", "replace").strip().partition("=")[2]
     return int(text, 16) if re.fullmatch(r"(0x)?[0-9a-fA-F]{1,8}", text) else None
-
-
-def _read(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return file.read(MOST_READ).decode("ascii", "replace").strip()
-    except OSError:
-        return ""

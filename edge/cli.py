@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edge.errors import BadInput, EwasteError
+from edge.errors import BadInput, EwasteError, Refused
 from edge.files import LONGEST_NAME
 from edge.language import Language
 from edge.logs import install_handler
@@ -418,6 +418,25 @@ def verify(
     _warn_all(name_notes(settings, proved))
     if not as_json:
         out.print(f"{settings.bundle}: proved, digest {proved.digest[:16]}")
+
+
+@app.command()
+def doctor(config: ConfigFile = None, state: StateDir = None, as_json: AsJson = False) -> None:
+    """Say whether this board is fit to run the line, and what to do where it is not."""
+    from edge.doctor.check import CheckState
+    from edge.doctor.examination import examine
+
+    checks = examine(_settings(config, None, state, None, None), user=os.geteuid())
+    failed = [check.name for check in checks if check.state is CheckState.FAILURE]
+    if as_json:
+        rows = [{**asdict(check), "state": check.state.value} for check in checks]
+        out.print(json.dumps({"ok": not failed, "checks": rows}))
+    else:
+        for check in checks:
+            remedy = f"; fix: {check.fix}" if check.fix else ""
+            out.print(f"{check.state.value:8} {check.name:17} {check.detail}{remedy}")
+    if failed:
+        raise Refused(f"not fit to run the line: {', '.join(failed)}")
 
 
 @app.command()

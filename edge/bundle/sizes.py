@@ -34,6 +34,11 @@ class SizeDistribution(BaseModel):
         return (math.log(longer_mm) - math.log(self.median_mm)) / self.spread
 
     @property
+    def low_mm(self) -> float:
+        """The longer side that 2 of 100 items fall short of, mm."""
+        return self.median_mm * math.exp(-RANGE_SPREADS / 2 * self.spread)
+
+    @property
     def high_mm(self) -> float:
         """The longer side that 2 of 100 items exceed, mm."""
         return self.median_mm * math.exp(RANGE_SPREADS / 2 * self.spread)

@@ -61,6 +61,28 @@ def load_runtime() -> ModuleType:
     raise EwasteError("no TFLite runtime is installed; run: pip install ai-edge-litert")
 
 
+def open_interpreter(content: bytes, threads: int, *, delegates: bool = True) -> Any:
+    """An interpreter of the runtime for a model, with its tensors allocated.
+
+    Args:
+        content: of the model file.
+        threads: of one inference.
+        delegates: whether the runtime may hand the model to XNNPACK, as it does by itself.
+
+    Raises:
+        EwasteError: no runtime is installed.
+        Exception: what the native code makes of a model that it cannot load.
+    """
+    runtime = load_runtime()
+    given = {}
+    if not delegates:
+        kind = runtime.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+        given["experimental_op_resolver_type"] = kind
+    interpreter = runtime.Interpreter(model_content=content, num_threads=threads, **given)
+    interpreter.allocate_tensors()
+    return interpreter
+
+
 class Classifier:
     """One TFLite model with the signature outputs `logits` and `embedding`.
 
@@ -90,8 +112,7 @@ class Classifier:
         runtime = load_runtime()
         try:
             with quiet():
-                self._interpreter = runtime.Interpreter(model_content=content, num_threads=threads)
-                self._interpreter.allocate_tensors()
+                self._interpreter = open_interpreter(content, threads)
                 runner = self._interpreter.get_signature_runner("serving_default")
             inputs, self._outputs = runner.get_input_details(), runner.get_output_details()
             own = _places(self._interpreter)

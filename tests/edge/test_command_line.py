@@ -22,7 +22,7 @@ OPTIONS = (
 )
 COMMANDS = (
     *("run", "demo", "simulate", "classify", "draw", "verify", "install", "rollback", "keygen"),
-    *("schema", "panel", "export"),
+    *("schema", "panel", "export", "doctor"),
 )
 ODD = (
     *("", " ", "-", "--", "0", "-1", "1e308", "nan", "inf", "9" * 400, "a" * 300, "~nobody-here"),
@@ -43,6 +43,7 @@ def typed(monkeypatch, tmp_path, capsys):
     (tmp_path / "line.toml").write_text("[panel]\nport = 7860\n")
     from edge import config, line
     from edge.bundle import verify
+    from edge.doctor import examination
     from edge.panel import app
     from edge.simulator import simulate
     from edge.synthetic import items
@@ -55,6 +56,7 @@ def typed(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(simulate, "simulate", nothing)
     monkeypatch.setattr(items, "write_dataset", nothing)
     monkeypatch.setattr(verify, "verify", nothing)
+    monkeypatch.setattr(examination, "examine", nothing)
     monkeypatch.setattr(config, "proved_bundle", nothing)
 
     def run(*arguments: str) -> tuple[int, str, str]:
