@@ -118,8 +118,17 @@ def wait_for(address: str) -> None:
     raise TimeoutError(f"{address}: no page after {START_SECONDS} s")
 
 
+def make_sheet(target: Path) -> None:
+    """Draw the marker sheet as a picture that is small enough for a page."""
+    from edge.belt_setup.printing import to_pixels
+    from edge.belt_setup.sheet import SHEETS, Paper
+
+    Image.fromarray(to_pixels(SHEETS[Paper.A4], 4)).save(target, optimize=True)
+
+
 if __name__ == "__main__":
     IMAGES.mkdir(exist_ok=True)
+    make_sheet(IMAGES / "marker-sheet.png")
     make_belt(IMAGES / "belt.webp")
     make_pages(IMAGES)
     for path in sorted(IMAGES.iterdir()):

@@ -36,6 +36,7 @@ from edge.terminal import ReaderGone, err, hold_streams, out, release_streams, s
 
 # What a command needs it imports itself: --help answers at once.
 if TYPE_CHECKING:
+    from edge.belt_setup.watching import Watched
     from edge.config import Config
     from edge.line import Source
     from edge.records.record import ItemRecord
@@ -57,6 +58,11 @@ user_app = typer.Typer(
     no_args_is_help=True,
 )
 app.add_typer(user_app, name="user")
+calibrate_app = typer.Typer(
+    help="Set the belt up with a printed marker sheet: scale, speed, gates, focus, light.",
+    no_args_is_help=True,
+)
+app.add_typer(calibrate_app, name="calibrate")
 ClickException: Any = typer.BadParameter.__mro__[2]
 """Typer's own, or that of the Click it needs: what is wrong with the command line."""
 
@@ -513,6 +519,147 @@ def mode(
         write_order(folder, order)
     by = f", asked by {safe_line(order.by)}" if order.by else ""
     out.print(f"{order.mode.value}{by}")
+
+
+@calibrate_app.command("sheet")
+def calibrate_sheet(
+    target: Annotated[
+        Path,
+        typer.Option("--out", **PATH, help="file to write: .pdf to print, .png to look at"),
+    ],
+    paper: Annotated[
+        str, typer.Option(metavar="a4|letter|a3", help="paper of the printer, in landscape")
+    ] = "a4",
+) -> None:
+    """Write the marker sheet to print, in its exact size."""
+    from edge.belt_setup.printing import to_pdf, to_png
+    from edge.belt_setup.sheet import SHEETS, Paper
+    from edge.files import write_whole
+
+    forms = {".pdf": to_pdf, ".png": to_png}
+    form = forms.get(target.suffix.lower())
+    if form is None:
+        raise BadInput(f"{target}: name a file that ends in {' or '.join(forms)}")
+    if paper not in list(Paper):
+        raise BadInput(f"--paper {safe_line(paper)}: choose one of {', '.join(Paper)}")
+    try:
+        write_whole(target, form(SHEETS[Paper(paper)]))
+    except OSError as error:
+        raise BadInput(f"{target}: cannot be written ({error.strerror})") from None
+    out.print(f"{target}: print it at 100 %, and measure its line of 100 mm")
+
+
+@calibrate_app.command("belt")
+def calibrate_belt(
+    *,
+    config: ConfigFile = None,
+    camera: Annotated[
+        str | None,
+        typer.Option(parser=_name, metavar="TEXT", help="camera, as for run; also a recording"),
+    ] = None,
+    target: Annotated[
+        Path | None,
+        typer.Option("--out", **PATH, help="file to write instead of that of --config"),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="print only, write nothing")] = False,
+    gate: Annotated[
+        str | None,
+        typer.Option(
+            parser=_name,
+            metavar="BIN",
+            help="bin whose gate the sheet's gate line is at when the watching ends",
+        ),
+    ] = None,
+    moved: Annotated[
+        float | None,
+        typer.Option(
+            min=-100_000,
+            max=100_000,
+            callback=_finite,
+            help="mm that the belt moved after the last picture; default: by the encoder",
+        ),
+    ] = None,
+    ruler: Annotated[
+        float,
+        typer.Option(
+            min=80, max=120, callback=_finite, help="mm that the printed line of 100 mm measures"
+        ),
+    ] = 100.0,
+    seconds: Annotated[
+        float,
+        typer.Option(
+            min=0.1, max=3600, callback=_finite, help="how long to watch a live camera, or Ctrl-C"
+        ),
+    ] = 20.0,
+    as_json: AsJson = False,
+) -> None:
+    """Measure scale, speed, and gates by a marker sheet on the belt, into the configuration."""
+    from edge.belt_setup import report as reports
+    from edge.belt_setup.detection import Unusable
+    from edge.belt_setup.procedure import (
+        conclude,
+        refusal,
+        require_fit,
+        require_gate,
+        watched_config,
+    )
+    from edge.belt_setup.writing import new_text, read_toml_text, write_text
+
+    written = target or config
+    if written is None and not dry_run:
+        raise BadInput("nowhere to write to; give --config or --out, or --dry-run")
+    if moved is not None and gate is None:
+        raise BadInput("--moved is of a gate; give --gate too")
+    settings = watched_config(_settings(config, None, None, None, camera))
+    if gate is not None:
+        require_gate(settings, gate)
+    text = "" if dry_run else read_toml_text(config)
+    finding = conclude(settings, _watch_sheet(settings, ruler, seconds), gate, moved)
+    if isinstance(finding, Unusable):
+        if as_json:
+            out.print(json.dumps({"ok": False, "flaw": finding.flaw.value}))
+        raise refusal(finding)
+    if as_json:
+        out.print(json.dumps(reports.as_json(finding, settings)))
+    else:
+        for name, value in reports.rows(finding):
+            out.print(f"{name:13} {value}")
+    _warn_all(list(reports.advice(finding)))
+    require_fit(finding)
+    if not as_json:
+        for name, old, new in reports.changed(finding, settings):
+            out.print(f"{name:13} {old} -> {new}")
+    if written is None or dry_run:
+        return
+    changed = new_text(text, finding.changes, settings.gate_specs, str(config or written))
+    kept = write_text(written, changed)
+    if not as_json:
+        beside = "" if kept is None else f"; as it was: {kept}"
+        out.print(f"{written}: written{beside}")
+
+
+def _watch_sheet(settings: "Config", ruler_mm: float, seconds: float) -> "Watched":
+    """Watch the camera until it ends, Ctrl-C, or, of a live one, for so long."""
+    from edge.belt_setup.sheet import boards_printed
+    from edge.belt_setup.watching import watch
+    from edge.cameras.device import is_live
+    from edge.line import open_source
+
+    source = open_source(settings)
+    until = math.inf
+    if is_live(settings.camera.source):
+        until = source.clock.now() + seconds
+        err.tell(f"watching for {seconds:g} s; Ctrl-C ends it")
+    try:
+        with _stop_signals() as asked:
+            return watch(
+                source.camera,
+                source.encoder,
+                boards_printed(ruler_mm),
+                lambda: asked() or source.clock.now() >= until,
+            )
+    finally:
+        source.camera.close()
 
 
 UserName = Annotated[str, typer.Argument(metavar="NAME", help="name of the user")]

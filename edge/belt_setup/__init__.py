@@ -1,0 +1,1 @@
+"""Setting the belt up: a marker sheet, what the camera makes of it, and the configuration."""
