@@ -11,7 +11,7 @@ from enum import Enum
 
 import numpy as np
 
-from edge.belt_setup.measuring import BeltMeasurement, arrow_unit
+from edge.belt_setup.measuring import MeasuredView, arrow_unit
 from edge.belt_setup.sheet import Sheet
 
 
@@ -44,7 +44,7 @@ class GateFound:
 
 
 def find_gate(
-    measured: BeltMeasurement, sheet: Sheet, bin_name: str, moved_mm: float, by: MovedBy
+    measured: MeasuredView, sheet: Sheet, bin_name: str, moved_mm: float, by: MovedBy
 ) -> GateFound:
     """The distance of a gate, from all pictures and what the belt moved after the last."""
     plane, motion = measured.plane, measured.motion

@@ -47,7 +47,7 @@ class SheetSighting:
 
 
 @dataclass(frozen=True)
-class PictureScale:
+class ViewScale:
     """How much belt the view shows.
 
     Attributes:
@@ -67,7 +67,7 @@ class PictureScale:
 
 
 @dataclass(frozen=True)
-class BeltMeasurement:
+class MeasuredView:
     """What all pictures together tell.
 
     Attributes:
@@ -86,7 +86,7 @@ class BeltMeasurement:
             encoder, or no motion.
     """
 
-    scale: PictureScale
+    scale: ViewScale
     plane: Plane
     motion: Motion | None
     arrow_angle: float
@@ -117,7 +117,7 @@ def look(
     )
 
 
-def measure(sightings: Sequence[SheetSighting]) -> BeltMeasurement | Unusable:
+def measure(sightings: Sequence[SheetSighting]) -> MeasuredView | Unusable:
     """Put the pictures of one sheet together, at least one, in order of time."""
     by_column = sorted(sightings, key=lambda each: float(each.found.corners_px[:, 0].mean()))
     count = min(MOST_FITTED, len(by_column))
@@ -132,7 +132,7 @@ def measure(sightings: Sequence[SheetSighting]) -> BeltMeasurement | Unusable:
     last = placed[-1]
     arrow = arrow_unit(last.placement)
     focus, smear = _sharpness(sightings, motion, angle_in_picture(plane, arrow))
-    return BeltMeasurement(
+    return MeasuredView(
         scale=_scale(fit),
         plane=plane,
         motion=motion,
@@ -165,11 +165,11 @@ def _placement(plane: Plane, found: FoundSheet) -> Placement:
     return placement_of(found.board_mm, plane.to_mm(found.corners_px))
 
 
-def _scale(fit: Fit) -> PictureScale:
+def _scale(fit: Fit) -> ViewScale:
     plane = fit.plane
     column, row = plane.middle_px
     middle, left, right = (plane.mm_per_px(at, row) for at in (column, 0.0, plane.width_px - 1.0))
-    return PictureScale(
+    return ViewScale(
         along=float(np.linalg.norm(middle[:, 0])),
         across=float(np.linalg.norm(middle[:, 1])),
         left=float(np.linalg.norm(left[:, 0])),

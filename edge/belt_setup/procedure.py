@@ -15,7 +15,7 @@ from edge.belt_setup.grades import (
     exposure,
     up_to,
 )
-from edge.belt_setup.measuring import BeltMeasurement, measure
+from edge.belt_setup.measuring import MeasuredView, measure
 from edge.belt_setup.motion import Direction, direction_of
 from edge.belt_setup.sheet import Sheet
 from edge.belt_setup.watching import Watched
@@ -65,7 +65,7 @@ class BeltFinding:
         changes: of the configuration.
     """
 
-    measured: BeltMeasurement
+    measured: MeasuredView
     sheet: Sheet
     pictures: int
     gate: GateFound | None
@@ -162,7 +162,7 @@ def require_gate(config: Config, bin_name: str) -> None:
         raise BadInput(f"--gate: there is no gate of that bin; choose one of {', '.join(known)}")
 
 
-def _moved(config: Config, watched: Watched, measured: BeltMeasurement) -> tuple[float, MovedBy]:
+def _moved(config: Config, watched: Watched, measured: MeasuredView) -> tuple[float, MovedBy]:
     """What the encoder counted after the last picture of the sheet, as the line will count it."""
     last, end = watched.sightings[-1].reading_mm, watched.end_reading_mm
     if last is None or end is None:
@@ -176,7 +176,7 @@ def _moved(config: Config, watched: Watched, measured: BeltMeasurement) -> tuple
     return (end - last) * speed / belt.speed_mm_s, MovedBy.TIME
 
 
-def _grades(measured: BeltMeasurement) -> dict[Aspect, Graded]:
+def _grades(measured: MeasuredView) -> dict[Aspect, Graded]:
     grades = {
         Aspect.FOCUS: up_to(measured.focus_px, FOCUS_PX),
         Aspect.EXPOSURE: exposure(measured.light),
@@ -192,9 +192,7 @@ def _grades(measured: BeltMeasurement) -> dict[Aspect, Graded]:
     return grades
 
 
-def _changes(
-    config: Config, measured: BeltMeasurement, gate: GateFound | None
-) -> tuple[Change, ...]:
+def _changes(config: Config, measured: MeasuredView, gate: GateFound | None) -> tuple[Change, ...]:
     changes = [Change(("belt", "mm_per_px"), round(measured.scale.along, 5))]
     if measured.motion is not None:
         changes.append(Change(("belt", "speed_mm_s"), round(measured.motion.speed_mm_s, 1)))

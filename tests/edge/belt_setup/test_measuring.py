@@ -8,7 +8,7 @@ import pytest
 
 from edge.belt_setup.detection import Flaw, Unusable
 from edge.belt_setup.grades import CLIPPED, Grade, exposure
-from edge.belt_setup.measuring import BeltMeasurement, SheetSighting, look, measure
+from edge.belt_setup.measuring import MeasuredView, SheetSighting, look, measure
 from edge.belt_setup.motion import Direction
 from edge.belt_setup.sheet import boards_printed
 from edge.belt_setup.watching import UNCLEAR, Watched
@@ -33,9 +33,9 @@ def sighting(pixels: np.ndarray, at: float = 0.0) -> SheetSighting:
     return seen
 
 
-def measured(*sightings: SheetSighting) -> BeltMeasurement:
+def measured(*sightings: SheetSighting) -> MeasuredView:
     found = measure(sightings)
-    assert isinstance(found, BeltMeasurement), found
+    assert isinstance(found, MeasuredView), found
     return found
 
 
@@ -177,7 +177,7 @@ def test_a_sheet_with_a_ridge_is_refused():
         seen = [look(folded_picture(SMALL, place, ridge), 0.0, None) for place in places]
         flat = [each for each in seen if isinstance(each, SheetSighting)]
         assert len(flat) == 4 or not usable
-        assert (bool(flat) and isinstance(measure(flat), BeltMeasurement)) is usable
+        assert (bool(flat) and isinstance(measure(flat), MeasuredView)) is usable
 
 
 def reason(pixels: np.ndarray) -> Flaw:
