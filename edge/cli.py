@@ -447,31 +447,47 @@ def doctor(config: ConfigFile = None, state: StateDir = None, as_json: AsJson = 
 
 @app.command()
 def install(
-    bundle: Annotated[Path, typer.Argument(**PATH, help="directory of the new bundle")],
+    bundle: Annotated[
+        Path, typer.Argument(**PATH, help="directory of the new bundle, or a packed one")
+    ],
+    *,
     config: ConfigFile = None,
     state: StateDir = None,
-    force: Annotated[
+    older: Annotated[
         bool,
-        typer.Option("--force", help="also install a bundle that is older than the one in use"),
+        typer.Option("--older", help="also install a bundle that is older than the one in use"),
+    ] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="also install a bundle that a line has rolled back")
+    ] = False,
+    now: Annotated[
+        bool, typer.Option("--now", help="also outside of the update window of a running line")
     ] = False,
 ) -> None:
-    """Verify a bundle and make it the one that lines run from their next start on."""
-    from edge.bundle.install import CURRENT
+    """Verify a bundle and make it the one that lines run: a running one within seconds."""
+    from edge.bundle.install import CURRENT, Allowed
     from edge.bundle.install import install as install_bundle
-    from edge.config import name_notes
+    from edge.bundle.packed import bundle_folder
+    from edge.bundle.window import require_window
+    from edge.config import decision_rules, name_notes
+    from edge.status import read_status
 
     settings = _settings(config, None, state, None, None)
     trust, threads = settings.trust, settings.classifier.threads
-    installed = install_bundle(
-        bundle,
-        settings.bundles,
-        trust.keys,
-        threads=threads,
-        demands=trust.demands,
-        forced=force,
-    )
+    if not now:
+        require_window(read_status(settings.state_folder), time.time())
+    with bundle_folder(bundle, settings.state_folder) as folder:
+        installed = install_bundle(
+            folder,
+            settings.bundles,
+            trust.keys,
+            threads=threads,
+            demands=trust.demands,
+            allowed=Allowed(older, again),
+            fits=None if config is None else partial(decision_rules, settings),
+        )
     _warn_all(name_notes(settings, installed))
-    out.print(f"{installed.path}: {installed.manifest.name}, in use at the next start")
+    out.print(f"{installed.path}: {installed.manifest.name}, in use")
     if settings.bundle != settings.bundles / CURRENT:
         log.warning(
             "but the configuration names %s: remove classifier.bundle from it", settings.bundle
@@ -480,13 +496,30 @@ def install(
 
 @app.command()
 def rollback(config: ConfigFile = None, state: StateDir = None) -> None:
-    """Go back to the bundle that was in use before the last install."""
+    """Go back to the bundle before the one in use; a running line does so within seconds."""
     from edge.bundle.install import roll_back
 
     settings = _settings(config, None, state, None, None)
     trust, threads = settings.trust, settings.classifier.threads
     found = roll_back(settings.bundles, trust.keys, threads, trust.demands)
-    out.print(f"{found.path}: {found.manifest.name}, in use at the next start")
+    out.print(f"{found.path}: {found.manifest.name}, in use")
+
+
+@app.command()
+def bundles(config: ConfigFile = None, state: StateDir = None, as_json: AsJson = False) -> None:
+    """List the installed bundles, the newest first, and what became of each."""
+    from edge.bundle.install import installed_in
+    from edge.bundle.listing import as_rows, as_table, reasons
+
+    rows = as_rows(installed_in(_settings(config, None, state, None, None).bundles))
+    if as_json:
+        out.print(json.dumps(rows))
+    elif rows:
+        _print_table(*as_table(rows))
+        for line in reasons(rows):
+            out.print(safe_line(line))
+    else:
+        out.print("nothing is installed; a line runs the bundle that comes with the program")
 
 
 @app.command()

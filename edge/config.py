@@ -29,6 +29,7 @@ from edge.bundle.install import CURRENT
 from edge.bundle.signature import check_key
 from edge.bundle.sizes import TYPICAL_SIZES, SizeDistribution
 from edge.bundle.verify import Demands, verify
+from edge.bundle.window import check_window
 from edge.cameras.device import DeviceSettings, shown_source
 from edge.cameras.recovery import Patience
 from edge.decision.decide import DecisionRules, rules_for
@@ -75,6 +76,8 @@ LARGEST_FILE = 1_000_000
 """Bytes of a configuration."""
 MOST_DOTS = 500
 """In a line of TOML: tomllib takes hours for a key of a hundred thousand parts."""
+LEAST_PROBATION = 50
+"""Fewer items than this tell no bundle from another."""
 OFF = "off"
 Schema = TypeVar("Schema", bound=BaseModel)
 
@@ -242,6 +245,28 @@ class TrustConfig(_Section):
     def demands(self) -> Demands:
         """What a bundle must be besides signed."""
         return Demands(self.require_hazards, self.minimum_agreement)
+
+
+class UpdateConfig(_Section):
+    """How a bundle that is installed comes into use on a running line.
+
+    Attributes:
+        window: the part of the day in which an install is taken while the belt moves, in local
+            time, such as `22:00-05:00`; empty: any time.
+        probation_items: number of its first items by which a bundle is compared with the one
+            before it (`edge.probation`); 0: it is not.
+        probation_hours: that the comparison lasts, at most.
+    """
+
+    window: Annotated[str, Field(max_length=40), AfterValidator(check_window)] = ""
+    probation_items: Annotated[int, whole(0, 10_000)] = 200
+    probation_hours: Annotated[float, within(0.01, 720)] = 24.0
+
+    @model_validator(mode="after")
+    def _check_items(self) -> "UpdateConfig":
+        if 0 < self.probation_items < LEAST_PROBATION:
+            raise ValueError(f"probation_items must be 0, or at least {LEAST_PROBATION}")
+        return self
 
 
 class DecisionConfig(_Section):
@@ -461,6 +486,7 @@ class Config(_Section):
     belt: BeltConfig = BeltConfig()
     classifier: ClassifierConfig = ClassifierConfig()
     trust: TrustConfig = TrustConfig()
+    update: UpdateConfig = UpdateConfig()
     decision: DecisionConfig = DecisionConfig()
     bins: dict[BinName, Annotated[tuple[Name, ...], Field(max_length=MOST_LABELS)]] = Field(
         default_factory=_default_bins, max_length=MOST_BINS
@@ -483,6 +509,11 @@ class Config(_Section):
         return self.state_folder / "bundles"
 
     @property
+    def follows_installs(self) -> bool:
+        """Whether the line runs what is installed: no other bundle is named."""
+        return "bundle" not in self.classifier.model_fields_set
+
+    @property
     def state_folder(self) -> Path:
         """The directory for the records and what the page shows.
 
@@ -499,7 +530,7 @@ class Config(_Section):
     @property
     def bundle(self) -> Path:
         """The bundle to run: the one that is named, else the installed, else the shipped one."""
-        if "bundle" in self.classifier.model_fields_set:
+        if not self.follows_installs:
             return self.classifier.bundle
         try:
             installed = self.bundles / CURRENT
@@ -696,15 +727,19 @@ def bin_of(config: Config, bundle: Bundle) -> dict[str, str]:
     return {label: name for name, labels in bins.items() for label in labels}
 
 
-def proved_bundle(config: Config) -> tuple[Bundle, Classifier]:
+def proved_bundle(config: Config, niceness: int = 0) -> tuple[Bundle, Classifier]:
     """The bundle of a line, verified on this machine as the configuration asks, and its model.
+
+    `niceness` is how far its trial in a process of its own stands back for others, 0 to 19.
 
     Raises:
         BadInput: there is no bundle.
         Refused: it cannot be proved.
     """
     trust, threads = config.trust, config.classifier.threads
-    return verify(config.bundle, trust.keys, threads, demands=trust.demands).require()
+    keys, demands = trust.keys, trust.demands
+    found = verify(config.bundle, keys, threads, demands=demands, niceness=niceness)
+    return found.require()
 
 
 def name_notes(config: Config, bundle: Bundle) -> list[str]:

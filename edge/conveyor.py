@@ -20,6 +20,7 @@ from edge.cameras.camera import Camera, Frame, NoFrame
 from edge.clock import Clock
 from edge.decision.concluder import Concluder
 from edge.decision.decide import DecisionRules
+from edge.decision.decider import Decider
 from edge.decision.item_recorder import ItemRecorder
 from edge.decision.voting import Voting
 from edge.delivery import Delivery
@@ -62,12 +63,15 @@ class Conveyor:
         recorder: ItemRecorder,
         delivery: Delivery,
         asked: Callable[[], Mode],
+        offered: Callable[[], Decider | None],
     ) -> None:
         """Join the parts, as `assemble` makes them; nothing moves before `run`."""
         self._camera, self._position, self._observer = camera, position, observer
         self._dispatcher, self._concluder, self._mover = dispatcher, concluder, mover
         self._at_start, self._recorder, self._delivery = at_start, recorder, delivery
         self._asked, self.mode, self.tally = asked, Mode.SORT, delivery.tally
+        self._offered = offered
+        self._next: Decider | None = None
         self._pass: DetectionPass | None = None
         self._sees: bool | None = None  # None: no frame and no fault yet
 
@@ -103,6 +107,7 @@ class Conveyor:
             self._close_gates()
             while not stopped() and (frame := self._camera.read()) is not None:
                 self._follow(self._asked())
+                self._take_over()
                 if isinstance(frame, Frame):
                     on_step(self.step(frame))
                 elif frame.fault:
@@ -176,6 +181,26 @@ class Conveyor:
             # Somebody may have reached into the belt past the view.
             self._mover.unseen_before(self._position.border_mm(self._position.now_mm()))
 
+    def _take_over(self) -> None:
+        """Let another model decide from now on, if one is offered: between two items.
+
+        The model before it first answers for the view that it is at, and the items that it has
+        answered for are decided on by its rules. All others are the next one's, and the record of
+        each item names the bundle that decided. The loop waits for nothing meanwhile.
+        """
+        if self._next is None:
+            self._next = self._offered()
+            if self._next is None:
+                return
+            self._dispatcher.hold()
+        if not self._dispatcher.is_idle:
+            return
+        self._delivery.new(self._recorder.answered(self._position.now_mm()))
+        self._dispatcher.exchange(self._next.classifier)
+        self._concluder.exchange(self._next.rules, self._next.bundle)
+        self._observer.expect(self._next.longest_item_mm)
+        self._next = None
+
     def _check_position(self, encoder_mm: float) -> tuple[ItemRecord, ...]:
         """Close the gates once no position can be trusted: what is on the belt goes to manual.
 
@@ -236,6 +261,7 @@ def assemble(
     recall: Recall | None = None,
     on_rerouted: Callable[[ItemRecord], object] = lambda record: None,
     asked: Callable[[], Mode] = lambda: Mode.SORT,
+    offered: Callable[[], Decider | None] = lambda: None,
 ) -> Conveyor:
     """Make the parts of a line and join them; nothing moves before `run`.
 
@@ -256,6 +282,7 @@ def assemble(
         on_rerouted: takes, likewise, the record of an item that went to manual after all, since
             its gate was closed as it passed; without its picture.
         asked: how the operator wants the line to work; must return at once.
+        offered: what is to decide from now on; None: what decides already. Must return at once.
     """
     position = BeltPosition(encoder, clock, geometry)
     mover, at_start = GateMover(schedule, gates), ViewAtStart(recall, geometry)
@@ -284,6 +311,7 @@ def assemble(
         ),
         delivery=Delivery(record, on_rerouted, Tally()),
         asked=asked,
+        offered=offered,
     )
 
 

@@ -14,6 +14,8 @@ import numpy as np
 
 from edge.board import resident_bytes
 from edge.bundle.bundle import Bundle
+from edge.bundle.install import identity
+from edge.bundle_watch import BundleWatch, bundle_at_start, loaded
 from edge.cameras.camera import Camera
 from edge.cameras.device import is_live, shown_source
 from edge.cameras.source import open_camera
@@ -26,9 +28,9 @@ from edge.config import (
     longest_item_mm,
     name_notes,
     patience,
-    proved_bundle,
 )
 from edge.conveyor import Conveyor, assemble
+from edge.decision.decider import Decider
 from edge.encoders.checked_encoder import CheckedEncoder
 from edge.encoders.encoder import HEALTHY, Encoder, EncoderHealth, TimedEncoder
 from edge.encoders.gpio_encoder import GpioEncoder
@@ -41,6 +43,7 @@ from edge.folder_lock import folder_lock
 from edge.gates.output import GateOutput
 from edge.gates.schedule import GateSchedule
 from edge.inference.classifier import Classifier
+from edge.inference.dispatcher import ModelFails
 from edge.inference.memory import return_freed_memory
 from edge.inference.worker import Inference, InlineInference, ThreadedInference
 from edge.labels import MANUAL, UNKNOWN
@@ -51,7 +54,6 @@ from edge.panel.beside import EFFECTIVE, PageBeside, await_port
 from edge.panel.live import LivePublisher, Overlay
 from edge.records.recall import RECORDS_COMPARED, Recall
 from edge.records.record import ItemRecord
-from edge.records.review import reviewer
 from edge.records.store import RECORDS_NAME, Store
 from edge.records.writer import Retention, StoreWriter, WriterStatus
 from edge.status import (
@@ -144,11 +146,12 @@ def build_conveyor(
     inference: Callable[[Classifier], Inference] | None = None,
     moved: Callable[[ItemRecord], object] = lambda record: None,
     asked: Callable[[], Mode] = lambda: Mode.SORT,
+    offered: Callable[[], Decider | None] = lambda: None,
 ) -> Conveyor:
     """Build the loop around the bundle and the model that `proved_bundle` returned.
 
     `inference` sets the model to work; None: beside the loop, or in it when time is virtual.
-    `record`, `moved` and `asked` are as for `Conveyor`.
+    `record`, `moved`, `asked` and `offered` are as for `assemble`.
 
     Raises:
         BadInput: the bundle does not fit the configuration.
@@ -172,6 +175,7 @@ def build_conveyor(
         recall=recall,
         on_rerouted=moved,
         asked=asked,
+        offered=offered,
     )
 
 
@@ -223,18 +227,16 @@ def run_line(
 
         outputs = Outputs(config)  # first: it closes the gates
         at_end("the outputs", outputs.close)
-        bundle, _ = proved = proved_bundle(config)
+        installed = identity(config.bundles)  # first: what comes after it is seen as another
+        bundle, _ = proved = bundle_at_start(config)
         for note in name_notes(config, bundle):
             log.warning(note)
         kept = Retention(config.records.days, config.records.megabytes)
         writer = StoreWriter(state / RECORDS_NAME, retention=kept)
         at_end("the records", writer.close)
 
-        review = reviewer(
-            decision_rules(config, bundle).thresholds,
-            config.records.review_margin,
-            config.records.review_share,
-        )
+        watch = BundleWatch(config, loaded(config, proved), installed)
+        at_end("the watch on the bundles", watch.close)
 
         def hand_over(item: ItemRecord) -> None:
             writer.put(item)
@@ -242,7 +244,7 @@ def run_line(
             tried("an item cannot be printed", decided, item)
 
         def record(item: ItemRecord) -> None:
-            item = replace(item, review=review(item))
+            item = replace(item, review=watch.review(item))
             hand_over(item if wired else without_gates(item))
 
         source = opened(config)
@@ -263,7 +265,9 @@ def run_line(
             recall=recall,
             moved=hand_over,
             asked=lambda: orders.mode,
+            offered=watch.take,
         )
+        del bundle, proved  # the watch holds what decides, and lets go of it
         faults = FaultLog(state, time.time())
         at_end("the history of faults", lambda: faults.end(time.time()))
         publisher = LivePublisher(state)
@@ -273,7 +277,7 @@ def run_line(
             at_end("the page", page.close)
         show = _Shown(
             config=config,
-            bundle=bundle,
+            watch=watch,
             conveyor=conveyor,
             publisher=publisher,
             writer=writer,
@@ -284,7 +288,11 @@ def run_line(
             tried=tried,
         )
         at_end("the last words", show.end)
-        conveyor.run(stopped, show)
+        try:
+            conveyor.run(stopped, show)
+        except ModelFails as error:
+            tried("the bundle cannot be rolled back", watch.model_failed, str(error))
+            raise
     return conveyor.tally
 
 
@@ -365,7 +373,7 @@ class _Shown:
         self,
         *,
         config: Config,
-        bundle: Bundle,
+        watch: BundleWatch,
         conveyor: Conveyor,
         publisher: LivePublisher,
         writer: StoreWriter,
@@ -376,7 +384,8 @@ class _Shown:
         tried: Tried,
     ) -> None:
         self._camera = safe_line(shown_source(config.camera.source))
-        self._bundle, self._conveyor = bundle, conveyor
+        self._watch, self._conveyor = watch, conveyor
+        self._window = config.update.window
         self._publisher, self._writer, self._outputs = publisher, writer, outputs
         self._orders, self._page, self._tried = orders, page, tried
         self._faults, self._model_faults = faults, 0
@@ -430,7 +439,7 @@ class _Shown:
             self._due_at = now + STATUS_SECONDS
             self._faults.see(self._found_faults(step), time.time())
         pixels = step.frame.pixels if step.frame is not None else None
-        self._publisher.offer(pixels, overlays(step, self._bundle), self._status)
+        self._publisher.offer(pixels, overlays(step, self._watch.bundle), self._status)
 
     def _tell_fault(self, fault: str | None, now: float) -> None:
         if fault:
@@ -465,6 +474,7 @@ class _Shown:
             "belt": self._belt.message,
             "records": self._writer.status.error,
             "model": "the model has failed" if self._model_faults > failed else None,
+            "bundle": self._watch.error,
             "page": self._page.error if self._page is not None else None,
             "live view": self._publisher.error if self._publisher.failing else None,
         }
@@ -480,6 +490,7 @@ class _Shown:
             None if publisher.alive else "the live view has ended",
             self._page.error if self._page is not None else None,
             self._orders.error,
+            self._watch.error,
             self._tried.error,
             out.trouble,
             err.trouble,
@@ -496,8 +507,8 @@ class _Shown:
             updated_at=time.time(),
             state=NO_PICTURE if step.fault else state,
             camera=self._camera,
-            bundle=safe_line(self._bundle.manifest.name),
-            digest=self._bundle.digest,
+            bundle=safe_line(self._watch.bundle.manifest.name),
+            digest=self._watch.bundle.digest,
             fps=(tally.frames - self._frames) / elapsed,
             speed_mm_s=(step.encoder_mm - self._belt_mm) / elapsed,
             belt_mm=step.encoder_mm,
@@ -533,6 +544,7 @@ class _Shown:
             faults_dropped=self._faults.dropped,
             look=self._conveyor.look,
             order=self._orders.order.model_copy(update={"mode": self._conveyor.mode}),
+            update_window=self._window,
             message=_joined([*errors, *self._troubles()]),
         )
         self._since, self._frames, self._belt_mm = now, tally.frames, step.encoder_mm

@@ -17,6 +17,12 @@ STALLED, NOT_STARTED = "stalled", "not started"
 """States that the page gives a line whose status is old or missing."""
 
 
+STALE_SECONDS = 5.0
+"""A status older than this means that the line hangs or died."""
+STILL_MM_S = 5.0
+"""A belt that is slower stands still, for an update."""
+
+
 class Percentiles(BaseModel):
     """Latency of one stage over the last items, in milliseconds."""
 
@@ -90,6 +96,8 @@ class Status(BaseModel):
         faults_dropped: faults that the history could not take.
         look: how the empty belt looks; None: not measured yet.
         order: what the operator asked last, by which the line works.
+        update_window: when a bundle may come into use while the belt moves, such as `22:00-05:00`;
+            empty: at any time.
         message: what a person should know or do; None when all is well.
     """
 
@@ -121,6 +129,7 @@ class Status(BaseModel):
     faults_dropped: int = 0
     look: BeltLook | None = None
     order: Order = Order()
+    update_window: str = ""
     message: str | None = None
 
     @field_validator("camera", "message", "encoder", mode="before")
@@ -128,6 +137,11 @@ class Status(BaseModel):
     def _make_text(cls, value: object) -> object:
         """Replace the bytes of a file's name that are no text, which no JSON takes."""
         return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
+
+    def is_moving(self, now: float) -> bool:
+        """Whether the line is at work on a moving belt; `now` is unix seconds."""
+        at_work = self.state != STOPPED and abs(now - self.updated_at) <= STALE_SECONDS
+        return at_work and not abs(self.speed_mm_s) < STILL_MM_S  # nor is NaN a belt at rest
 
     def stopped(self) -> "Status":
         """Return this status as it is after the line has stopped, with all gates closed."""

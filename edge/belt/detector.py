@@ -79,7 +79,7 @@ class Detector:
         self._mm_per_cell = geometry.mm_per_px * self._scale
         self._smallest = smallest_mm / self._mm_per_cell
         self._join = join_mm / self._mm_per_cell
-        self._longest = longest_mm / self._mm_per_cell
+        self.expect(longest_mm)
         self._speck = SPECK_MM / self._mm_per_cell
         side = 2 * round(self._join / 2) + 1  # odd, or it would shift what it closes
         # A rectangle is several times as fast as a disc.
@@ -99,6 +99,10 @@ class Detector:
         self._low_mm = np.zeros(self._size[::-1], np.float32)
         self._high_mm = np.zeros_like(self._low_mm)
         self._proofs = np.zeros_like(self._covered_then)
+
+    def expect(self, longest_mm: float) -> None:
+        """Take what is longer than this for more than one item from now on."""
+        self._longest = longest_mm / self._mm_per_cell
 
     def detect(self, pixels: np.ndarray, belt_mm: float = 0.0) -> list[Detection]:
         """The items in uint8 RGB [height, width, 3], from right to left (first on the belt first).

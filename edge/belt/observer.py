@@ -88,6 +88,11 @@ class Observer:
         self._last: DetectionPass | None = None
         self._frame_mm = 0.0
 
+    def expect(self, longest_item_mm: float) -> None:
+        """Take what is longer than this for more than one item from now on."""
+        self._longest_item_mm = longest_item_mm
+        self._detector.expect(longest_item_mm)
+
     def observe(self, frame: Frame, encoder_mm: float) -> DetectionPass:
         """Run the detector on a frame when it is time to, and return the newest pass.
 

@@ -2,26 +2,28 @@
 
 A store is a folder of numbered bundles, `1`, `2` and so on, and a link `current` to one of them.
 The link alone says what is in use, and is replaced in one step: whatever happens to the process or
-the power, it names a whole bundle, the old one or the new one. A line reads its bundle when it
-starts, so one that is running keeps the old one until then.
+the power, it names a whole bundle, the old one or the new one. A running line follows the link
+(`edge.bundle_watch`). `history.json` holds what became of each bundle (`edge.bundle.history`).
 """
 
 import fcntl
 import os
 import re
 import shutil
+import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge.bundle.bundle import Bundle, load_bundle, read_bundle
+from edge.bundle.bundle import MOST_FILE_BYTES, Bundle, load_bundle, read_bundle
+from edge.bundle.history import InstallEntry, Standing, ended, read_history, write_history
 from edge.bundle.verify import Demands, verify
 from edge.errors import BadInput, EwasteError, Refused
 from edge.files import make_private_folder, sync_folder, temporary_beside, write_whole
 
 CURRENT = "current"
-TEMPORARY = re.compile(r"\.(\d+|current)\.[0-9a-f]{16}\.new")
+TEMPORARY = re.compile(r"\.(\d+|current|history\.json)\.[0-9a-f]{16}\.new")
 MOST_SHOWN = 10
 """A store holds two bundles, unless somebody put more into it."""
 
@@ -32,15 +34,33 @@ class InstalledBundle:
 
     Attributes:
         number: its place in the store.
-        in_use: whether it is the one that a line takes at its next start.
+        in_use: whether it is the one that a line takes.
         bundle: it, without its files but the manifest; None: it cannot be read.
         problem: why it cannot be read, one line; empty if it can.
+        is_previous: whether it is the one that `roll_back` goes to.
+        entry: what became of it; None: it is not known.
     """
 
     number: int
     in_use: bool
     bundle: Bundle | None
     problem: str = ""
+    is_previous: bool = False
+    entry: InstallEntry | None = None
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """What an install is refused for unless it is asked for.
+
+    Attributes:
+        older: a bundle that was converted before the one in use: it may be an old, signed one with
+            a known fault.
+        again: a bundle that a line has rolled back.
+    """
+
+    older: bool = False
+    again: bool = False
 
 
 def install(
@@ -50,18 +70,29 @@ def install(
     *,
     threads: int = 2,
     demands: Demands = Demands(),
-    forced: bool = False,
+    allowed: Allowed = Allowed(),
     fits: Callable[[Bundle], object] | None = None,
+    now: float | None = None,
 ) -> Bundle:
     """Verify a bundle, copy what was verified into a store, and make the copy the one in use.
 
-    The one in use before stays, for `roll_back`; older ones are removed. `forced` takes one that
-    was converted before the one in use, which may be an old, signed one with a known fault. `fits`
-    raises where a bundle that was proved does not fit the configuration.
+    Verification runs the model on the golden inputs, so what comes into use has answered here. The
+    one in use before stays, for `roll_back`; older ones are removed.
+
+    Args:
+        bundle: its directory.
+        store: the folder of the installed bundles.
+        trusted: the public keys of which one must have signed it; none: anyone may.
+        threads: of an inference.
+        demands: of this device.
+        allowed: what is not refused.
+        fits: raises where a bundle that was proved does not fit the configuration.
+        now: unix seconds; None: by the clock of the system.
 
     Raises:
         BadInput: `bundle` is no bundle at all.
-        Refused: it cannot be proved, or is older than the one in use; nothing has changed then.
+        Refused: it cannot be proved, is older than the one in use, or was rolled back; nothing has
+            changed then.
         EwasteError: the store cannot be written, or another install is at work in it.
     """
     proved, _ = verify(bundle, trusted, threads, None, demands).require()
@@ -70,23 +101,17 @@ def install(
     try:
         make_private_folder(store.parent, (store.name,))  # the state of the line
         make_private_folder(store, (CURRENT,))
+        _give_to_owner(store, store.parent)
         with _alone(store):
-            if not forced:
+            if not allowed.older:
                 _check_newer(proved, store)
+            if not allowed.again:
+                _check_not_rolled_back(proved, store)
             before = current_number(store)
             number = (before or 0) + 1
             _clear(store)
-            staged = temporary_beside(store / str(number))
-            try:
-                _copy(proved, staged)
-                if load_bundle(staged).digest != proved.digest:
-                    raise Refused(f"{staged}: not what was verified; install it again")
-                # What a killed install left, or what was rolled back from.
-                shutil.rmtree(store / str(number), ignore_errors=True)
-                staged.rename(store / str(number))
-                sync_folder(store)
-            finally:
-                shutil.rmtree(staged, ignore_errors=True)
+            _place(proved, store, number)
+            _note_begin(proved, store, number, time.time() if now is None else now)
             _point(store, number)
             _remove_all_but(store, {before, number})
     except OSError as error:
@@ -101,29 +126,130 @@ def roll_back(
     demands: Demands = Demands(),
     *,
     fits: Callable[[Bundle], object] | None = None,
+    why: str = "",
+    only_from: tuple[int, ...] | None = None,
+    now: float | None = None,
 ) -> Bundle:
-    """Make the bundle before the one in use the one in use again; `fits` is as for `install`.
+    """Make the bundle before the one in use the one in use again.
+
+    Args:
+        store: the folder of the installed bundles.
+        trusted: as for `install`.
+        threads: of an inference.
+        demands: of this device.
+        fits: as for `install`.
+        why: why a line does so by itself; that bundle is not taken again unless it is asked for.
+            Empty: a person does.
+        only_from: `identity` of the bundle in use; nothing is done where another one is by now.
+        now: as for `install`.
 
     Raises:
-        BadInput: there is none.
+        BadInput: there is none, or another one is in use than `only_from`.
         Refused: it cannot be proved any more; nothing has changed then.
         EwasteError: the store cannot be written, or another install is at work in it.
     """
-    now = current_number(store)
-    if now is None:
+    number = current_number(store)
+    if number is None:
         raise BadInput(f"{store}: nothing is installed, so there is nothing to go back to")
     try:
         with _alone(store):
-            earlier = [number for number in _numbers(store) if number < now]
+            if only_from is not None and identity(store) != only_from:
+                raise BadInput(f"{store}: another bundle is in use by now")
+            number = current_number(store) or 0
+            earlier = [each for each in _numbers(store) if each < number]
             if not earlier:
                 raise BadInput(f"{store}: no earlier bundle to go back to")
             found, _ = verify(store / str(earlier[-1]), trusted, threads, None, demands).require()
             if fits is not None:
                 fits(found)
+            # First of all: a line that finds it noted and still in use goes back itself.
+            _note_end(store, number, why, time.time() if now is None else now)
             _point(store, earlier[-1])
     except OSError as error:
         raise EwasteError(f"{store}: cannot be written ({error})") from None
     return found
+
+
+def identity(store: Path) -> tuple[int, ...] | None:
+    """Which bundle is in use: another one has another value; None: none is.
+
+    A number is given again after a roll back, so the folder itself is looked at.
+    """
+    try:
+        found = (store / CURRENT).stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_mtime_ns
+
+
+def _place(proved: Bundle, store: Path, number: int) -> None:
+    """Copy a bundle to its place in a store, whole or not at all.
+
+    Raises:
+        Refused: what was written is not what was verified.
+    """
+    staged = temporary_beside(store / str(number))
+    try:
+        _copy(proved, staged)
+        if load_bundle(staged).digest != proved.digest:
+            raise Refused(f"{staged}: not what was verified; install it again")
+        _give_to_owner(staged, store)
+        # What a killed install left, or what was rolled back from.
+        shutil.rmtree(store / str(number), ignore_errors=True)
+        staged.rename(store / str(number))
+        sync_folder(store)
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)
+
+
+def _note_begin(proved: Bundle, store: Path, number: int, now: float) -> None:
+    """Write down that a bundle comes into use."""
+    try:
+        before = read_bundle(store / CURRENT).digest
+    except EwasteError:
+        before = ""  # what cannot be read is nothing to go back to
+    entry = InstallEntry(
+        number=number,
+        digest=proved.digest,
+        name=proved.manifest.name,
+        installed_at=now,
+        standing=Standing.ON_PROBATION if before else Standing.UNWATCHED,
+        before=before,
+    )
+    write_history(store, read_history(store).with_entry(entry))
+
+
+def _note_end(store: Path, number: int, why: str, now: float) -> None:
+    """Write down that the bundle in use is left."""
+    history = read_history(store)
+    entry = history.at(number)
+    if entry is not None:
+        standing = Standing.ROLLED_BACK if why else Standing.LEFT
+        done = ended(entry, standing, why or "rolled back by hand", now)
+        write_history(store, history.with_entry(done))
+
+
+def note(store: Path, entry: InstallEntry) -> None:
+    """Write down what is known of an install by now.
+
+    Raises:
+        EwasteError: the store cannot be written, or another install is at work in it.
+    """
+    try:
+        with _alone(store):
+            write_history(store, read_history(store).with_entry(entry))
+    except OSError as error:
+        raise EwasteError(f"{store}: cannot be written ({error.strerror})") from None
+
+
+def _check_not_rolled_back(bundle: Bundle, store: Path) -> None:
+    """See that no line has rolled a bundle back."""
+    entry = read_history(store).last(bundle.digest)
+    if entry is not None and entry.standing is Standing.ROLLED_BACK:
+        raise Refused(
+            f"{bundle.path}: was rolled back ({entry.why}); convert another, or install it with "
+            "--again"
+        )
 
 
 def _check_newer(bundle: Bundle, store: Path) -> None:
@@ -136,7 +262,7 @@ def _check_newer(bundle: Bundle, store: Path) -> None:
         raise Refused(
             f"{bundle.path}: converted {bundle.manifest.created:%Y-%m-%d %H:%M:%S}, before the one "
             f"in use ({used.name}, {used.created:%Y-%m-%d %H:%M:%S}); to go back take "
-            "ewaste-edge rollback, or install it with --force"
+            "ewaste-edge rollback, or install it with --older"
         )
 
 
@@ -152,15 +278,21 @@ def installed_in(store: Path) -> list[InstalledBundle]:
         return []
     except OSError as error:
         raise BadInput(f"{store}: cannot be read ({error.strerror})") from None
-    current = current_number(store)
-    return [_installed(store, number, number == current) for number in numbers]
-
-
-def _installed(store: Path, number: int, in_use: bool) -> InstalledBundle:
-    try:
-        return InstalledBundle(number, in_use, read_bundle(store / str(number)))
-    except EwasteError as error:
-        return InstalledBundle(number, in_use, None, str(error))
+    current, history = current_number(store), read_history(store)
+    previous = next((each for each in numbers if current is not None and each < current), None)
+    found = []
+    for number in numbers:
+        in_use, is_previous = number == current, number == previous
+        try:
+            bundle = read_bundle(store / str(number))
+        except EwasteError as error:
+            found.append(InstalledBundle(number, in_use, None, str(error), is_previous))
+            continue
+        entry = history.at(number)
+        if entry is not None and entry.digest != bundle.digest:
+            entry = None  # somebody put another bundle there
+        found.append(InstalledBundle(number, in_use, bundle, "", is_previous, entry))
+    return found
 
 
 def current_number(store: Path) -> int | None:
@@ -196,10 +328,10 @@ def _alone(store: Path) -> Iterator[None]:
 def _clear(store: Path) -> None:
     """Remove what killed installs left under temporary names."""
     for left in [entry for entry in store.iterdir() if TEMPORARY.fullmatch(entry.name)]:
-        if left.is_symlink():
-            left.unlink()
-        else:
+        if left.is_dir() and not left.is_symlink():
             shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink()
 
 
 def _copy(bundle: Bundle, staged: Path) -> None:
@@ -207,6 +339,32 @@ def _copy(bundle: Bundle, staged: Path) -> None:
     staged.mkdir()
     for name, content in bundle.contents.items():
         write_whole(staged / name, content)
+
+
+def _give_to_owner(folder: Path, above: Path) -> None:
+    """Let a folder and its files belong to whom the folder above does.
+
+    An administrator installs as root; the service must be able to go back by itself.
+    """
+    if os.geteuid() != 0:
+        return
+    with suppress(OSError):
+        owner = above.stat()
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            if os.fstat(handle).st_uid != owner.st_uid:
+                for name in MOST_FILE_BYTES:
+                    with suppress(FileNotFoundError):
+                        os.chown(
+                            name,
+                            owner.st_uid,
+                            owner.st_gid,
+                            dir_fd=handle,
+                            follow_symlinks=False,
+                        )
+                os.fchown(handle, owner.st_uid, owner.st_gid)
+        finally:
+            os.close(handle)
 
 
 def _point(store: Path, number: int) -> None:

@@ -46,17 +46,18 @@ CheckRow = tuple[str, bool, str]
 """A check: its name, whether it passed, and what was found."""
 
 
-def try_apart(bundle: Bundle) -> list[CheckRow]:
+def try_apart(bundle: Bundle, niceness: int = 0) -> list[CheckRow]:
     """Make the checks that run the model in a child process, once for each bundle.
 
-    Returns the checks up to the one that failed; nothing, if all passed.
+    `niceness` is as for `run_apart`. Returns the checks up to the one that failed; nothing, if all
+    passed.
 
     Raises:
         EwasteError: this machine has no TFLite runtime, or cannot start a process.
     """
     if bundle.digest in _tried:
         return []
-    made = run_apart(bundle)
+    made = run_apart(bundle, niceness)
     if all(passed for _, passed, _ in made):
         _tried.add(bundle.digest)
         return []

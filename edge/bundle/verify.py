@@ -90,6 +90,8 @@ def verify(
     threads: int = 2,
     slowest_ms: float | None = None,
     demands: Demands = Demands(),
+    *,
+    niceness: int = 0,
 ) -> Verification:
     """Make all checks of the bundle in `path`, up to the first that fails.
 
@@ -102,6 +104,7 @@ def verify(
         threads: of an inference.
         slowest_ms: the longest that the median inference may take; None: it is only measured.
         demands: of this device.
+        niceness: how far the child stands back for other processes, 0 to 19.
 
     Raises:
         BadInput: there is no bundle at all.
@@ -111,7 +114,7 @@ def verify(
     with suppress(_Stop):
         _verify_files(found, trusted, demands)
         assert found.bundle is not None
-        found.checks += (Check(*made) for made in try_apart(found.bundle))
+        found.checks += (Check(*made) for made in try_apart(found.bundle, niceness))
         if found.ok:
             _verify_runs(found, threads, slowest_ms)
     return found

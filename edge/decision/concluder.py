@@ -131,6 +131,10 @@ class Concluder:
                 evidence.predictions, self._rules, self._voting, evidence.longer_mm
             )
 
+    def exchange(self, rules: DecisionRules, bundle: str) -> None:
+        """Decide by the rules of another bundle from now on, once no prediction is pending."""
+        self._rules, self._bundle = rules, bundle
+
     def undecided(self) -> list[ItemEvidence]:
         """The items without a verdict, in the order they were first seen."""
         return [evidence for evidence in self._items.values() if evidence.verdict is None]

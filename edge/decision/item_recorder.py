@@ -91,6 +91,12 @@ class ItemRecorder:
         for evidence in self._concluder.undecided():
             yield from self._conclude(evidence, encoder_mm, evidence.item.last_seen_at, unsafe)
 
+    def answered(self, encoder_mm: float) -> Iterator[ItemRecord]:
+        """Decide on every item that has no verdict yet but a prediction, by those it has."""
+        for evidence in self._concluder.undecided():
+            if evidence.predictions:
+                yield from self._conclude(evidence, encoder_mm, evidence.item.last_seen_at)
+
     def _conclude(
         self,
         evidence: ItemEvidence,

@@ -8,7 +8,7 @@ from edge.belt.tracker import TrackedItem
 from edge.belt.view import View
 from edge.errors import EwasteError
 from edge.inference.classifier import Prediction
-from edge.inference.worker import Inference
+from edge.inference.worker import Inference, Predicting
 
 HOLD_S = 0.05
 """A further view waits so long for a better one before it is classified: two frames at 30 a second.
@@ -17,6 +17,10 @@ MODEL_FAULTS = 5
 """A model that fails so many times in a row is of no use: the line ends and is started again."""
 ITEMS_REMEMBERED = 200
 """More than can be between the forgetting distances of the tracker at once."""
+
+
+class ModelFails(EwasteError):
+    """The model failed at one view after the other."""
 
 
 @dataclass(frozen=True)
@@ -152,6 +156,7 @@ class Dispatcher:
         self._begun_mm = 0.0
         self.faults = 0
         self._faults_in_a_row = 0
+        self._held = False
         self._classify_mm = 0.0  # what the belt moves during a prediction
 
     def offer(self, sightings: Iterable[Sighting]) -> None:
@@ -176,10 +181,10 @@ class Dispatcher:
             captured_at: of the newest frame, s.
 
         Raises:
-            EwasteError: the model fails again and again.
+            ModelFails: the model fails again and again.
         """
         answers = self._collect()
-        if self._at_work is None:
+        if self._at_work is None and not self._held:
             ready = [
                 views
                 for views in self._items.values()
@@ -194,7 +199,7 @@ class Dispatcher:
         """Wait for the model, and classify every item that has a view but no prediction yet.
 
         Raises:
-            EwasteError: the model fails again and again.
+            ModelFails: the model fails again and again.
         """
         answers = self._collect(wait=True)
         for views in self._items.values():
@@ -215,6 +220,20 @@ class Dispatcher:
         # An item that has left may come back with the belt, and must not be decided twice.
         for old in sorted(self._items)[:-ITEMS_REMEMBERED]:
             del self._items[old]
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the model works at no view."""
+        return self._at_work is None
+
+    def hold(self) -> None:
+        """Give the model no further view until it is exchanged."""
+        self._held = True
+
+    def exchange(self, classifier: Predicting) -> None:
+        """Go on with another model, which gets the views that wait; `is_idle` must hold."""
+        self._inference.exchange(classifier)
+        self._held, self._faults_in_a_row = False, 0
 
     def close(self) -> None:
         """Give up what is at work; safe to call twice."""
@@ -260,7 +279,7 @@ class Dispatcher:
         self._faults_in_a_row += 1
         if self._faults_in_a_row >= MODEL_FAULTS:
             reason = " ".join(str(error).split()) or type(error).__name__
-            raise EwasteError(f"the model fails again and again ({reason})") from error
+            raise ModelFails(f"the model fails again and again ({reason})") from error
         if number is None:
             return []
         if number in self._items:

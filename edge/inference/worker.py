@@ -36,6 +36,9 @@ class Inference(Protocol):
     def wait(self) -> tuple[Prediction, float]:
         """The prediction and what it took in ms, however long that is."""
 
+    def exchange(self, classifier: Predicting) -> None:
+        """Classify with another model from now on, while nothing is under way."""
+
     def close(self) -> None:
         """Give up what is under way; safe to call twice."""
 
@@ -59,6 +62,10 @@ class InlineInference:
         return answer
 
     wait = answer
+
+    def exchange(self, classifier: Predicting) -> None:
+        """Classify with another model from now on."""
+        self._classifier = classifier
 
     def close(self) -> None:
         """Nothing is ever under way."""
@@ -109,6 +116,10 @@ class ThreadedInference:
             raise EwasteError(
                 f"the model has not answered for {LONGEST_INFERENCE_S:.0f} s"
             ) from None
+
+    def exchange(self, classifier: Predicting) -> None:
+        """Classify with another model from now on: the thread takes it with the next view."""
+        self._classifier = classifier
 
     def close(self) -> None:
         """Give up what is under way; safe to call twice."""

@@ -35,7 +35,6 @@ from edge.operation import LONGEST_NAME, Mode, Order, read_order, write_order
 from edge.panel import audits, fragments, health, items, login, model, reviewing
 from edge.panel.accounts import accounts_of, require_account
 from edge.panel.door import Door
-from edge.panel.fragments import STALE_SECONDS
 from edge.panel.guard import MODE, SCRIPTS, Access, Guard
 from edge.panel.history import add_history
 from edge.panel.languages import _, in_context, spoken
@@ -50,7 +49,7 @@ from edge.panel.uploads import Busy, TooLarge, Uploads
 from edge.panel.visitor import log_action, show_actions, visitor_of
 from edge.records.record import ItemRecord
 from edge.records.store import Store
-from edge.status import read_status
+from edge.status import STALE_SECONDS, read_status
 from edge.terminal import err, out
 
 RECENT_ITEMS = 12

@@ -43,11 +43,16 @@ from edge.panel.sentences import (
 from edge.panel.trial import Likeness
 from edge.panel.users import Role
 from edge.records.record import ItemRecord
-from edge.status import NOT_STARTED, RUNNING, STALLED, STOPPED, Percentiles, Status
+from edge.status import (
+    NOT_STARTED,
+    RUNNING,
+    STALE_SECONDS,
+    STALLED,
+    STOPPED,
+    Percentiles,
+    Status,
+)
 from edge.verdict import Verdict
-
-STALE_SECONDS = 5.0
-"""A status older than this means that the line hangs or died."""
 
 LEAST_REACH = 0.5
 """What the bar of a score shows on either side of the threshold at least, in units of the score."""

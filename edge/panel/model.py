@@ -1,10 +1,11 @@
 """The tab "Model": the bundle in full, its golden check, and the install of another.
 
-What takes long is a job (`edge.panel.jobs`). The line itself is left alone: it takes another
-bundle at its next start, as after `ewaste-edge install`.
+What takes long is a job (`edge.panel.jobs`). The line itself is left alone: it follows what is
+installed, as after `ewaste-edge install`.
 """
 
 import os
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,13 +17,13 @@ from pydantic import BaseModel, ConfigDict
 from edge.bundle.bundle import DEFAULT_BUNDLE, Bundle, check_trust
 from edge.bundle.install import CURRENT, install, installed_in, roll_back
 from edge.bundle.manifest import CARD, MANIFEST
-from edge.bundle.packed import MOST_PACKED_BYTES, unpack
+from edge.bundle.packed import MOST_PACKED_BYTES, unpacked
 from edge.bundle.signature import SIGNATURE
 from edge.bundle.verify import verify_apart
+from edge.bundle.window import require_window
 from edge.config import TrustConfig
 from edge.decision.decide import DecisionRules
 from edge.errors import BadInput, EwasteError, Refused, one_line
-from edge.files import folder_beside, make_private_folder
 from edge.intervals import wilson
 from edge.panel.door import may_administer, may_operate
 from edge.panel.fragments import problem, render
@@ -106,20 +107,15 @@ class Bench:
 
         Raises:
             BadInput: it does not fit the configuration.
-            Refused: it cannot be proved.
+            Refused: it cannot be proved, or the line may not be updated now.
             EwasteError: it cannot be written.
         """
+        require_window(read_status(self.state_dir), time.time())
         content = bytes(arrived)
         arrived.clear()
-        try:
-            make_private_folder(self.state_dir.parent, (self.state_dir.name,))
-            make_private_folder(self.state_dir, (self.store.name,))
-            with folder_beside(self.state_dir / "upload") as folder:
-                unpack(content, folder)
-                del content
-                return self._install_from(folder)
-        except OSError as error:
-            raise EwasteError(f"{self.state_dir}: cannot be written ({error.strerror})") from None
+        with unpacked(content, self.state_dir) as folder:
+            del content
+            return self._install_from(folder)
 
     def _install_from(self, folder: Path) -> Finding:
         trust = self.trust

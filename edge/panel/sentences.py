@@ -21,8 +21,10 @@ SHARE = r"(\d{1,3}(?:\.\d{1,20})?)%"
 NUMBER = r"(-?\d{1,15}(?:\.\d{1,20})?)"
 KINDS = {
     "share": SHARE,
+    "other_share": SHARE,
     "threshold": SHARE,
     "count": r"(\d{1,15})",
+    "other_count": r"(\d{1,15})",
     "number": NUMBER,
     "other_number": NUMBER,
 }
@@ -120,7 +122,9 @@ FORMS = (
     N_("convert another"),
     N_("install it again"),
     N_("install a bundle again, or remove the link for the one that comes with the program"),
-    N_("to go back take ewaste-edge rollback, or install it with --force"),
+    N_("convert another, or install it with --again"),
+    N_("wait, stop the belt, or install with --now"),
+    N_("to go back take ewaste-edge rollback, or install it with --older"),
     N_("check space and rights"),
     N_("try again when it is done"),
     N_("free some memory"),
@@ -216,6 +220,21 @@ FORMS = (
     N_("{path}: another install is at work"),
     N_("{path}: nothing is installed, so there is nothing to go back to"),
     N_("{path}: no earlier bundle to go back to"),
+    N_("{path}: was rolled back ({problem})"),
+    N_("the bundle {name} was rolled back to {other_name}: {problem}"),
+    N_(
+        "items unknown or by hand: {share} over {count} items, {other_share} over {other_count} "
+        "before"
+    ),
+    N_(
+        "items that the model failed at: {share} over {count} items, {other_share} over "
+        "{other_count} before"
+    ),
+    N_(
+        "time of an inference: {number} ms over {count} items, {other_number} ms over "
+        "{other_count} before"
+    ),
+    N_("a line is at work on a moving belt, and may be updated only at {text} ([update] window)"),
     N_("{path}: converted {moment}, before the one in use ({name}, {other_moment})"),
     # what the checks of a bundle found
     N_("format {number}, {count} classes"),
@@ -339,6 +358,7 @@ FAULT_KINDS = {
     "records": N_("Records"),
     "model": N_("Model"),
     "page": N_("Page"),
+    "bundle": N_("Bundle"),
     "live view": N_("Live view"),
 }
 """What the history of faults calls what is at fault; `edge.line` gives these names."""
@@ -390,12 +410,14 @@ def _found(text: str, *, whole: bool) -> str:
 def _place(name: str, text: str) -> str:
     shown: dict[str, Callable[[str], str]] = {
         "share": _share,
+        "other_share": _share,
         "threshold": _share,
         "number": _number,
         "other_number": _number,
         "score": _number,
         "least": _number,
         "count": _number,
+        "other_count": _number,
         "label": label_name,
         "other_label": label_name,
         "bin": bin_name,

@@ -336,6 +336,10 @@ class PacedInference:
         prediction, self._prediction = self._prediction, None
         return prediction, 1000 * self._takes_s
 
+    def exchange(self, classifier: Predicting) -> None:
+        """Classify with another model from now on."""
+        self._classifier = classifier
+
     def close(self) -> None:
         """Do nothing: there is no thread."""
 

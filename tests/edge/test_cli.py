@@ -322,7 +322,7 @@ def test_what_may_not_be_read_or_written_is_named_in_one_line(locked):
     "verb",
     [
         *("", "run", "demo", "simulate", "classify", "draw", "verify", "install", "rollback"),
-        *("keygen", "schema", "panel", "export", "doctor"),
+        *("bundles", "keygen", "schema", "panel", "export", "doctor"),
     ],
 )
 def test_help_needs_neither_numpy_nor_opencv_and_prints_nothing_else(verb):

@@ -18,11 +18,11 @@ from edge.tally import Tally
 OPTIONS = (
     *("--config", "--bundle", "--state", "--camera", "--port", "--photos", "--seed", "--items"),
     *("--fps", "--video", "--debris", "--json", "--list", "--out", "--train", "--size", "--help"),
-    *("--threads", "--slowest-ms", "--force", "--review", "--csv", "--no-panel", "--panel"),
+    *("--threads", "--slowest-ms", "--older", "--review", "--csv", "--no-panel", "--panel"),
 )
 COMMANDS = (
     *("run", "demo", "simulate", "classify", "draw", "verify", "install", "rollback", "keygen"),
-    *("schema", "panel", "export", "doctor"),
+    *("bundles", "schema", "panel", "export", "doctor"),
 )
 ODD = (
     *("", " ", "-", "--", "0", "-1", "1e308", "nan", "inf", "9" * 400, "a" * 300, "~nobody-here"),

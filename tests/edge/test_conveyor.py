@@ -9,6 +9,7 @@ import pytest
 from edge.cameras.camera import Frame, NoFrame
 from edge.clock import VirtualClock
 from edge.conveyor import Conveyor, assemble
+from edge.decision.decider import Decider
 from edge.decision.voting import Voting
 from edge.errors import EwasteError
 from edge.gates.schedule import GateSchedule
@@ -89,6 +90,7 @@ def line_of(
     record=None,
     realtime=False,
     asked=lambda clock: Mode.SORT,
+    offered=lambda records: None,
 ) -> Line:
     clock, encoder = VirtualClock(), BeltMotion(segments, repeated=False)
     scene = Scene(placed, GEOMETRY, seed=1)
@@ -111,6 +113,7 @@ def line_of(
         record=record or records.append,
         on_rerouted=moved.append,
         asked=lambda: asked(clock),
+        offered=lambda: offered(records),
     )
 
     return Line(conveyor, plant, records, moved, placed, classifier)
@@ -125,6 +128,39 @@ def test_every_item_is_counted_once_labeled_and_sorted():
     assert {record.views for record in line.records} == {3} and line.classifier.asked == 24
     assert len({record.item_id for record in line.records}) == 8
     assert all(record.crop[:2] == b"\xff\xd8" for record in line.records)
+
+
+@pytest.mark.parametrize("takes_s", [0.0, 0.3])
+@pytest.mark.parametrize("after", range(1, 12, 2))
+def test_another_model_takes_over_between_two_items(after, takes_s):
+    """Every item is decided by one of the two, and its record names which."""
+    placed, offers, boards = belt_of(MIXED * 2), [], dict.fromkeys(BINS, "boards")
+    second = ColorClassifier()
+
+    def offered(records):
+        if len(records) < after or offers:
+            return None
+        offers.append(Decider("second", second, replace(RULES, bins=boards), 260.0))
+        return offers[0]
+
+    line = line_of(
+        placed,
+        offered=offered,
+        end_mm=None if not takes_s else 6000,
+        inference=lambda model, clock: (
+            PacedInference(model, clock, takes_s, 0.04) if takes_s else InlineInference(model)
+        ),
+    )
+    result = line.run()
+    assert (result.items, result.counted, result.right) == (16, 16, 16)
+    assert (result.duplicates, result.false_positives, result.missed) == (0, 0, 0)
+    by = [record.bundle for record in sorted(line.records, key=lambda each: each.position_mm)]
+    first = by.count("digest")
+    assert after <= first < after + 4, "what one model had begun, it decided"
+    assert by == ["digest"] * first + ["second"] * (16 - first)
+    sorted_to = {record.bin for record in line.records if record.bundle == "second"}
+    assert sorted_to <= {"boards", MANUAL} and second.asked >= 16 - first
+    assert {record.views for record in line.records} <= {1, 2, 3}
 
 
 @pytest.mark.parametrize(

@@ -149,7 +149,7 @@ def _rows(cache: np.ndarray, places: np.ndarray) -> np.ndarray:
     """Some rows of a cache, float32. A file is mapped for this call only: what was read of it would
     count as memory of the process, gigabytes in the end.
     """
-    if isinstance(cache, np.memmap):
+    if isinstance(cache, np.memmap) and cache.filename is not None:
         cache = np.load(cache.filename, mmap_mode="r")
     return cache[places].astype(np.float32)
 

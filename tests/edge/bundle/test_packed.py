@@ -2,6 +2,7 @@
 
 import io
 import stat
+import tarfile
 import zipfile
 from collections.abc import Callable
 from contextlib import suppress
@@ -28,6 +29,28 @@ def archive_of(*members: tuple[str | zipfile.ZipInfo, bytes]) -> bytes:
     return content.getvalue()
 
 
+def tar_of(*members: tuple[tarfile.TarInfo, bytes], form: int = tarfile.PAX_FORMAT) -> bytes:
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w", format=form) as archive:
+        for member, data in members:
+            member.size = member.size or len(data)
+            archive.addfile(member, io.BytesIO(data))
+    return content.getvalue()
+
+
+def of_kind(name: str, kind: bytes) -> tarfile.TarInfo:
+    made = tarfile.TarInfo(name)
+    made.type, made.linkname = kind, "/etc/passwd"
+    return made
+
+
+def tar_of_bundle(bundle: Path, place: str) -> bytes:
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w") as archive:
+        archive.add(bundle, place)
+    return content.getvalue()
+
+
 def info(name: str, mode: int) -> zipfile.ZipInfo:
     made = zipfile.ZipInfo(name)
     made.external_attr = mode << 16
@@ -41,6 +64,14 @@ def test_a_packed_bundle_is_unpacked_whole(tiny_bundle: Path, tmp_path: Path, fo
     assert {each.name for each in tmp_path.iterdir()} == {
         each.name for each in tiny_bundle.iterdir()
     }
+
+
+@pytest.mark.parametrize("place", [".", "bundle"])
+def test_a_bundle_in_a_tar_archive_is_unpacked_whole(
+    tiny_bundle: Path, tmp_path: Path, place: str
+) -> None:
+    unpack(tar_of_bundle(tiny_bundle, place), tmp_path)
+    assert load_bundle(tmp_path).digest == load_bundle(tiny_bundle).digest
 
 
 NONE: dict[str, tuple[Callable[[], bytes], str]] = {
@@ -60,6 +91,33 @@ NONE: dict[str, tuple[Callable[[], bytes], str]] = {
     "many files": (lambda: archive_of(*((f"{each}", b"") for each in range(65))), "more than 64"),
     "a bomb": (lambda: archive_of((MODEL, bytes(129 << 20))), "unpacks to more"),
     "a large manifest": (lambda: archive_of((MANIFEST, bytes(2 << 20))), "larger than"),
+    "a tar with a file above": (
+        lambda: tar_of((tarfile.TarInfo(f"../{MANIFEST}"), b"")),
+        "leads out",
+    ),
+    "a tar with an absolute path": (
+        lambda: tar_of((tarfile.TarInfo(f"/etc/{MANIFEST}"), b"")),
+        "leads out",
+    ),
+    "a tar with a link": (lambda: tar_of((of_kind(MODEL, tarfile.SYMTYPE), b"")), "a link"),
+    "a tar with a hard link": (lambda: tar_of((of_kind(MODEL, tarfile.LNKTYPE), b"")), "a link"),
+    "a tar with a pipe": (lambda: tar_of((of_kind(MODEL, tarfile.FIFOTYPE), b"")), "or a device"),
+    "a tar with a file twice": (
+        lambda: tar_of((tarfile.TarInfo(MODEL), b"1"), (tarfile.TarInfo(MODEL), b"2")),
+        "no file of one",
+    ),
+    "a tar of many files": (
+        lambda: tar_of(*((tarfile.TarInfo(f"{each}"), b"") for each in range(65))),
+        "more than 64",
+    ),
+    "a tar with a large manifest": (
+        lambda: tar_of((tarfile.TarInfo(MANIFEST), bytes(2 << 20))),
+        "larger than",
+    ),
+    "a tar that is cut off": (
+        lambda: tar_of((tarfile.TarInfo(MODEL), b"m" * 5000))[:2000],
+        "broken|cut off|end of data",
+    ),
     "too many bytes": (lambda: bytes(MOST_PACKED_BYTES + 1), "more than 64 MB"),
 }
 
@@ -87,16 +145,22 @@ def test_a_bomb_that_lies_about_its_size_is_refused(tmp_path: Path) -> None:
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     names=some.lists(some.lists(ODD, min_size=1, max_size=4).map("".join), max_size=4),
+    as_tar=some.booleans(),
     cut=some.integers(0, 400),
     at=some.integers(0, 400),
 )
 def test_whatever_an_archive_holds_nothing_is_written_beside(
-    tmp_path_factory: pytest.TempPathFactory, names: list[str], cut: int, at: int
+    tmp_path_factory: pytest.TempPathFactory, names: list[str], as_tar: bool, cut: int, at: int
 ) -> None:
     place = tmp_path_factory.mktemp("unpacked")
     folder = place / "folder"
     folder.mkdir()
-    content = bytearray(archive_of(*((name, b"x" * 30) for name in dict.fromkeys(names))))
+    made = (
+        tar_of(*((tarfile.TarInfo(name), b"x" * 30) for name in names))
+        if as_tar
+        else archive_of(*((name, b"x" * 30) for name in dict.fromkeys(names)))
+    )
+    content = bytearray(made)
     if at < len(content):
         content[at] ^= 0x55
     with suppress(Refused):

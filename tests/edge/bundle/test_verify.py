@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from edge.bundle.bundle import load_bundle, sha256
-from edge.bundle.install import CURRENT, current_number, install, roll_back
+from edge.bundle.install import CURRENT, Allowed, current_number, install, roll_back
 from edge.bundle.manifest import manifest_schema
 from edge.bundle.signature import check_key, make_key, public_key, read_key
 from edge.bundle.verify import Verification, verify
@@ -186,7 +186,7 @@ def names(store: Path) -> dict[str, str]:
     return {
         entry.name: json.loads((entry / "manifest.json").read_text())["name"]
         for entry in store.iterdir()
-        if not entry.is_symlink()
+        if entry.is_dir() and not entry.is_symlink()
     }
 
 
@@ -294,7 +294,7 @@ def test_killed_at_any_moment_an_install_leaves_a_whole_bundle_in_use(
     assert len(states) > 10 and set(killed) == {"tiny-bundle", "new"}
     assert killed == sorted(killed, key=["tiny-bundle", "new"].index)
     assert {state[1] for state in states} == {"new"}
-    assert all(len(state) == 5 and "current" in state for state in states)
+    assert all(len(state) == 6 and "current" in state for state in states)
 
 
 def test_the_commands_as_they_are_typed(copy: Path, tmp_path: Path) -> None:
@@ -336,12 +336,12 @@ def test_an_older_bundle_is_refused_unless_forced(copy: Path, key: Path, tmp_pat
     keys = [sign_bundle(each, key) for each in (new, old, again)][:1]
     install(old, store, keys, threads=1)
     install(new, store, keys, threads=1)
-    with pytest.raises(Refused, match=r"old: converted 2026-06-01 11:59:59.*--force") as refused:
+    with pytest.raises(Refused, match=r"old: converted 2026-06-01 11:59:59.*--older") as refused:
         install(old, store, keys, threads=1)
     assert "\n" not in str(refused.value)
     assert names(store) == {"1": "old", "2": "new"} and current_number(store) == 2
     install(again, store, keys, threads=1)
-    assert install(old, store, keys, threads=1, forced=True).manifest.name == "old"
+    assert install(old, store, keys, threads=1, allowed=Allowed(older=True)).manifest.name == "old"
     assert roll_back(store, keys, threads=1).manifest.name == "again"
     # What is in use and cannot be read is no reason to keep it.
     (store / CURRENT / "manifest.json").write_text("{")

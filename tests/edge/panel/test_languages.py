@@ -123,6 +123,13 @@ def test_what_the_line_wrote_is_translated_piece_by_piece():
             "Live-Ansicht: [Fehler 28] Auf dem Datenträger ist kein Platz mehr: '/run/x'"
         )
         assert figures("small 70%-80.5%, 84 °C") == "small 70\xa0%-80,5\xa0%, 84 °C"
+        assert sentence(
+            "the bundle b was rolled back to a: items unknown or by hand: 100.0% over 28 items, "
+            "10.5% over 200 before"
+        ) == (
+            "das Modellpaket b wurde auf a zurückgenommen: Teile unbekannt oder von Hand: "
+            "100,0\xa0% bei 28 Teilen, davor 10,5\xa0% bei 200"
+        )
         assert figures("the picture is black") == "das Bild ist schwarz"
         assert fault_name("live view") == "Live-Ansicht" and fault_name("GPIO") == "GPIO"
         for odd in (EVIL, "{label} {share} over 1 view", "%(count)s", "a" * 5000, ""):
@@ -136,7 +143,7 @@ def test_what_the_line_wrote_is_translated_piece_by_piece():
 
 def test_every_form_of_a_sentence_is_found_again_in_every_language():
     values = {"share": "12.5%", "threshold": "50%", "count": "7", "number": "3.5"}
-    values["other_number"] = "4.5"
+    values |= {"other_number": "4.5", "other_share": "2.5%", "other_count": "8"}
     for form in FORMS:
         text = form.format_map(_Places(values))
         for language in (Language.GERMAN, Language.SPANISH, Language.HINDI):

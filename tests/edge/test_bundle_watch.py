@@ -1,0 +1,360 @@
+"""A running line follows what is installed, and leaves a bundle that does worse by itself."""
+
+import itertools
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge import bundle_watch
+from edge.bundle.history import InstallEntry, Standing, read_history
+from edge.bundle.install import current_number, identity, install, roll_back
+from edge.bundle_watch import BundleWatch, bundle_at_start, loaded
+from edge.clock import VirtualClock
+from edge.config import Config, proved_bundle
+from edge.errors import EwasteError
+from edge.faults import read_faults
+from edge.labels import MANUAL, UNKNOWN
+from edge.line import Source, run_line
+from edge.records.record import ItemRecord
+from edge.records.store import RECORDS_NAME, Store
+from edge.simulator.layout import place_items
+from edge.simulator.scenario import Load
+from edge.simulator.simulate import PhotoFolders, pieces_of, plain_scenario, plant_source
+from edge.verdict import Reason
+from tests.support.bundles import reseal
+from tests.support.records import RECORD
+
+START = 1_800_000_000.0
+PLAIN = {"hazards": [], "hazard_thresholds": {}, "thresholds": {}, "threshold": 0.0}
+UNSURE = {"label": UNKNOWN, "reason": Reason.UNSURE, "bin": MANUAL}
+
+
+def made(tiny: Path, folder: Path, **changes: object) -> Path:
+    """A bundle of that name, as new as the others."""
+    path = Path(shutil.copytree(tiny, folder))
+    reseal(path, **{"name": folder.name, **PLAIN, **changes})
+    return path
+
+
+class Plant:
+    """A line's folder with a bundle in use and its records, and the watch of a line beside it."""
+
+    def __init__(self, tiny: Path, folder: Path, **update: object) -> None:
+        self.tiny, self.folder = tiny, folder
+        fields = {"state": folder / "state", "update": {"probation_items": 200, **update}}
+        self.config = Config.model_validate({**fields, "classifier": {"threads": 1}})
+        self.store, self.now, self.items = self.config.bundles, START, 0
+        self.install("first")
+        self.records = Store(self.config.state_folder / RECORDS_NAME)
+        self.watch = self.started()
+
+    def started(self) -> BundleWatch:
+        seen = identity(self.store)
+        return BundleWatch(self.config, loaded(self.config, bundle_at_start(self.config)), seen)
+
+    def install(self, name: str, **changes: object) -> Path:
+        bundle = made(self.tiny, self.folder / name, **changes)
+        install(bundle, self.store, threads=1, now=self.now)
+        return bundle
+
+    def sort(self, count: int, **changes: object) -> None:
+        """Record what the bundle that decides makes of so many items, one a second."""
+        digest = self.watch.bundle.digest
+        put: list[ItemRecord] = []
+        for _ in range(count):
+            self.items, self.now = self.items + 1, self.now + 1
+            fields = {"item_id": f"{self.items}", "decided_at": self.now, "bundle": digest}
+            put.append(replace(RECORD, **{**fields, **changes}))
+        self.records.append(put)
+
+    def look(self, times: int = 3) -> None:
+        """Let the watch look so often, and take what it has ready, as the loop does."""
+        for _ in range(times):
+            self.now += bundle_watch.JUDGE_SECONDS
+            self.watch.look(self.now)
+            self.watch.take()
+
+    @property
+    def in_use(self) -> tuple[str, int | None]:
+        """The name of the bundle that decides, and the number of the one in use."""
+        return self.watch.bundle.manifest.name, current_number(self.store)
+
+    def entry(self, number: int) -> InstallEntry:
+        found = read_history(self.store).at(number)
+        assert found is not None
+        return found
+
+
+@pytest.fixture
+def plant_of(
+    tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., Plant]]:
+    """Makes a plant. Its watch looks when the test says so."""
+    monkeypatch.setattr(bundle_watch, "POLL_SECONDS", 1e6)
+    plants: list[Plant] = []
+
+    def make(**update: object) -> Plant:
+        plants.append(Plant(tiny_bundle, tmp_path, **update))
+        return plants[-1]
+
+    yield make
+    for plant in plants:
+        plant.watch.close()
+        plant.records.close()
+
+
+@pytest.fixture
+def plant(plant_of: Callable[..., Plant]) -> Plant:
+    """A plant whose first bundle has sorted 200 items and was unsure of 20."""
+    made_plant = plant_of()
+    for _ in range(10):
+        made_plant.sort(18)
+        made_plant.sort(2, **UNSURE)
+    return made_plant
+
+
+def test_a_good_bundle_takes_over_and_passes(plant: Plant, logged: list[str]) -> None:
+    plant.install("second")
+    assert plant.watch.take() is None, "nothing is taken before it is proved"
+    plant.look(1)
+    assert plant.in_use == ("second", 2)
+    plant.look(2)
+    assert plant.entry(2).began_at and plant.entry(2).standing is Standing.ON_PROBATION
+    for _ in range(10):
+        plant.sort(18)
+        plant.sort(2, **UNSURE)
+        plant.look(1)
+    assert plant.entry(2).standing is Standing.PASSED and plant.in_use == ("second", 2)
+    assert plant.entry(2).why == "20 of 200 items unknown or by hand, 20 of 200 before"
+    assert plant.watch.error is None
+    plant.sort(100, **UNSURE)  # from now on it is the business of the alarms
+    plant.look()
+    assert plant.in_use == ("second", 2)
+    assert any("has passed its probation" in line for line in logged)
+
+
+BAD = {
+    "all unknown": (UNSURE, r"items unknown or by hand: 100\.0% over 2\d items, 10\.0% over 200"),
+    "slow": ({"classify_ms": 900.0}, r"time of an inference: 300\.0 ms over 2\d items, 15\.3 ms"),
+    "failing": (
+        {"reason": Reason.MODEL_FAULT, "bin": MANUAL, "label": UNKNOWN, "views": 0},
+        r"the model failed at: 100\.0%",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_a_bad_bundle_is_rolled_back_after_few_items(
+    plant: Plant, kind: str, logged: list[str], injected: Callable[..., None]
+) -> None:
+    changes, why = BAD[kind]
+    bundle = plant.install("second")
+    plant.look(3)
+    assert plant.in_use == ("second", 2)
+    items = 0
+    while plant.in_use == ("second", 2):
+        plant.sort(4, **changes)
+        plant.look(1)
+        items += 4
+    assert items == 28, "an eighth of 200 and no more"
+    plant.look(1)
+    assert plant.in_use == ("first", 1)
+    entry = plant.entry(2)
+    assert entry.standing is Standing.ROLLED_BACK
+    expect = re.compile(why)
+    assert expect.search(entry.why) and expect.search(plant.watch.error or "")
+    assert any("second was rolled back to first: " in line for line in logged)
+    # Nobody tries it again but a person who asks for it.
+    with pytest.raises(EwasteError, match="--again"):
+        install(bundle, plant.store, threads=1)
+    plant.sort(50)
+    plant.look()
+    assert plant.in_use == ("first", 1)
+    injected(f"a new bundle: {kind}", f"rolled back by the line after {items} items")
+
+
+def test_a_bundle_that_a_line_cannot_use_is_rolled_back_at_once(plant: Plant) -> None:
+    plant.install("second", bins={"nowhere": ["PCB"]})
+    plant.look(2)
+    assert plant.in_use == ("first", 1) and plant.entry(2).standing is Standing.ROLLED_BACK
+    assert "cannot be used" in (plant.watch.error or "") and "nowhere" in plant.entry(2).why
+    # A bundle after it is another matter.
+    plant.install("third")
+    plant.look(2)
+    assert plant.in_use[0] == "third" and plant.watch.error is None
+
+
+@pytest.mark.parametrize("altered", ["model.tflite", "manifest.json", "golden.npz"])
+def test_a_file_that_is_exchanged_before_the_line_loads_it_never_runs(
+    plant: Plant, altered: str
+) -> None:
+    plant.install("second")
+    (plant.store / "2" / altered).write_bytes((plant.folder / "first" / altered).read_bytes()[:-1])
+    before = plant.watch.bundle
+    plant.look(3)
+    assert plant.watch.bundle is before and current_number(plant.store) == 1
+    assert plant.entry(2).standing is Standing.ROLLED_BACK
+
+
+def test_a_roll_back_that_fails_is_tried_again(plant: Plant) -> None:
+    plant.install("second")
+    plant.look(3)
+    plant.sort(30, **UNSURE)
+    (plant.store / "1").rename(plant.folder / "away")
+    plant.look(2)
+    assert plant.in_use == ("second", 2) and "should be rolled back" in (plant.watch.error or "")
+    (plant.folder / "away").rename(plant.store / "1")
+    plant.look(2)
+    assert plant.in_use == ("second", 2), "not in every second"
+    plant.now += bundle_watch.RETRY_SECONDS
+    plant.look(5)
+    assert plant.in_use == ("first", 1) and plant.entry(2).standing is Standing.ROLLED_BACK
+
+
+def test_a_line_that_starts_with_what_it_cannot_use_goes_back(plant: Plant) -> None:
+    plant.install("second")
+    (plant.store / "2" / "model.tflite").write_bytes(b"exchanged")
+    bundle, _ = bundle_at_start(plant.config)
+    assert bundle.manifest.name == "first" and plant.entry(2).standing is Standing.ROLLED_BACK
+    # Without a probation there is nothing that it goes back for.
+    (plant.store / "1" / "model.tflite").write_bytes(b"exchanged")
+    with pytest.raises(EwasteError, match="altered"):
+        bundle_at_start(plant.config)
+
+
+def test_what_a_kill_left_half_rolled_back_is_rolled_back(plant: Plant) -> None:
+    plant.install("second")
+    store, current = plant.store, plant.store / "current"
+    roll_back(store, threads=1, why="slow")
+    current.unlink()
+    current.symlink_to("2")  # as if the link had not been changed yet
+    plant.look(3)
+    assert plant.in_use == ("first", 1)
+
+
+def test_a_model_that_fails_again_and_again_is_left_before_the_next_start(plant: Plant) -> None:
+    plant.watch.model_failed("of no bundle on probation")
+    assert current_number(plant.store) == 1
+    plant.install("second")
+    plant.look(3)
+    plant.watch.model_failed("the model fails again and again (no such operator)")
+    assert current_number(plant.store) == 1 and "no such operator" in plant.entry(2).why
+
+
+def test_a_probation_ends_with_its_time_and_without_anything_to_compare(
+    plant_of: Callable[..., Plant],
+) -> None:
+    plant = plant_of(probation_hours=0.5)
+    plant.install("second")
+    plant.look(3)
+    plant.sort(40, **UNSURE)
+    plant.look(2)
+    assert plant.entry(2).standing is Standing.ON_PROBATION
+    plant.now += 3600
+    plant.look(2)
+    entry = plant.entry(2)
+    assert entry.standing is Standing.PASSED
+    assert entry.why == "40 items, and only 0 before to compare with"
+
+
+def test_a_probation_goes_on_after_a_restart_of_the_line(plant: Plant) -> None:
+    plant.install("second")
+    plant.look(3)
+    plant.sort(20, **UNSURE)
+    plant.look(1)
+    plant.watch.close()
+    plant.watch = plant.started()
+    plant.look(2)
+    assert plant.in_use == ("second", 2)
+    plant.sort(5, **UNSURE)
+    plant.look(3)
+    assert plant.in_use == ("first", 1)
+
+
+def test_without_a_probation_and_with_a_named_bundle_nothing_is_judged(
+    plant_of: Callable[..., Plant],
+) -> None:
+    plant = plant_of(probation_items=0)
+    plant.sort(200)
+    plant.install("second")
+    plant.look(3)
+    assert plant.in_use == ("second", 2) and plant.entry(2).standing is Standing.UNWATCHED
+    plant.sort(100, **UNSURE)
+    plant.look()
+    assert plant.in_use == ("second", 2)
+    named = Config.model_validate({"classifier": {"bundle": plant.folder / "first"}})
+    watch = BundleWatch(named, loaded(named, proved_bundle(named)), None)
+    assert not watch.alive
+    watch.close()
+
+
+def test_the_first_bundle_that_is_installed_is_taken_by_a_line_with_the_shipped_one(
+    plant: Plant, tmp_path: Path
+) -> None:
+    empty = Config.model_validate({"state": tmp_path / "empty", "classifier": {"threads": 1}})
+    first = loaded(empty, proved_bundle(plant.config))
+    watch = BundleWatch(empty, replace(first, bundle=replace(first.bundle, digest="0" * 64)), None)
+    watch.look(START)
+    assert watch.take() is None
+    install(plant.folder / "first", empty.bundles, threads=1)
+    watch.look(START)
+    taken = watch.take()
+    assert taken is not None and watch.bundle.manifest.name == "first"
+    assert taken.classifier.predict(np.zeros((48, 48, 3), np.uint8)).probabilities.sum() > 0
+    watch.close()
+
+
+@pytest.mark.slow
+def test_a_whole_line_installs_rolls_back_and_misses_nothing(
+    tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A belt in virtual time, with the watch beside it in real time."""
+    monkeypatch.setattr(bundle_watch, "POLL_SECONDS", 0.1)
+    monkeypatch.setattr(bundle_watch, "JUDGE_SECONDS", 0.2)
+    config = Config.model_validate(
+        {
+            "state": tmp_path / "state",
+            "classifier": {"threads": 1},
+            "camera": {"fps": 5.0, "width": 640, "height": 360},
+            "belt": {"mm_per_px": 1.25},
+            "update": {"probation_items": 50},
+        }
+    )
+    install(made(tiny_bundle, tmp_path / "first"), config.bundles, threads=1)
+    waiting = [made(tiny_bundle, tmp_path / "bad", threshold=1.0)]
+    scenario = plain_scenario(config, fps=5.0, items=300, photos=False)
+    labels = Load(labels=("Battery", "Keyboard", "PCB"))
+    pieces = pieces_of(labels, PhotoFolders(), 1, config)
+    placed = place_items(pieces, scenario.items, 1, config.geometry)
+    records: list[ItemRecord] = []
+
+    def opened(config: Config) -> Source:
+        clock = VirtualClock()
+        return plant_source(config, scenario, placed, seed=1, clock=clock, realtime=False)
+
+    def stopped() -> bool:
+        if len(records) >= 30 and waiting:
+            install(waiting.pop(), config.bundles, threads=1)
+        of_first = [record.bundle for record in records].count(records[0].bundle) if records else 0
+        return not waiting and records[-1].bundle == records[0].bundle and of_first >= 50
+
+    tally = run_line(config, opened, False, stopped, records.append)
+    # An item whose gate was closed at the end is reported once more.
+    items = list({record.item_id: record for record in records}.values())
+    changes = [digest for digest, _ in itertools.groupby(record.bundle for record in items)]
+    assert len(changes) == 3 and changes[0] == changes[2] != changes[1]
+    tried = [record for record in items if record.bundle == changes[1]]
+    assert {record.label for record in tried} == {UNKNOWN} and 25 <= len(tried) < 200
+    assert tally.items == len(items)
+    laid = sorted(piece.position_mm for piece in placed)
+    seen = sorted(record.position_mm for record in items)
+    assert np.abs(np.diff(seen) - np.diff(laid[: len(seen)])).max() < 60, "no item was missed"
+    entry = read_history(config.bundles).at(2)
+    assert entry is not None and entry.standing is Standing.ROLLED_BACK
+    faults = [fault for fault in read_faults(config.state_folder) if fault.kind == "bundle"]
+    assert len(faults) == 1 and "bad was rolled back to first" in faults[0].reason
