@@ -35,6 +35,7 @@ from edge.operation import HELD, Mode
 from edge.records.recall import Recall, ViewAtStart
 from edge.records.record import ItemRecord
 from edge.status import BeltLook
+from edge.takeover import Takeover
 from edge.tally import LineStep, Tally
 from edge.verdict import Reason, Unsafe
 
@@ -63,15 +64,14 @@ class Conveyor:
         recorder: ItemRecorder,
         delivery: Delivery,
         asked: Callable[[], Mode],
-        offered: Callable[[], Decider | None],
+        takeover: Takeover,
     ) -> None:
         """Join the parts, as `assemble` makes them; nothing moves before `run`."""
         self._camera, self._position, self._observer = camera, position, observer
         self._dispatcher, self._concluder, self._mover = dispatcher, concluder, mover
         self._at_start, self._recorder, self._delivery = at_start, recorder, delivery
+        self._takeover = takeover
         self._asked, self.mode, self.tally = asked, Mode.SORT, delivery.tally
-        self._offered = offered
-        self._next: Decider | None = None
         self._pass: DetectionPass | None = None
         self._sees: bool | None = None  # None: no frame and no fault yet
 
@@ -107,7 +107,7 @@ class Conveyor:
             self._close_gates()
             while not stopped() and (frame := self._camera.read()) is not None:
                 self._follow(self._asked())
-                self._take_over()
+                self._delivery.new(self._takeover.advance())
                 if isinstance(frame, Frame):
                     on_step(self.step(frame))
                 elif frame.fault:
@@ -180,26 +180,6 @@ class Conveyor:
         if paused:
             # Somebody may have reached into the belt past the view.
             self._mover.unseen_before(self._position.border_mm(self._position.now_mm()))
-
-    def _take_over(self) -> None:
-        """Let another model decide from now on, if one is offered: between two items.
-
-        The model before it first answers for the view that it is at, and the items that it has
-        answered for are decided on by its rules. All others are the next one's, and the record of
-        each item names the bundle that decided. The loop waits for nothing meanwhile.
-        """
-        if self._next is None:
-            self._next = self._offered()
-            if self._next is None:
-                return
-            self._dispatcher.hold()
-        if not self._dispatcher.is_idle:
-            return
-        self._delivery.new(self._recorder.answered(self._position.now_mm()))
-        self._dispatcher.exchange(self._next.classifier)
-        self._concluder.exchange(self._next.rules, self._next.bundle)
-        self._observer.expect(self._next.longest_item_mm)
-        self._next = None
 
     def _check_position(self, encoder_mm: float) -> tuple[ItemRecord, ...]:
         """Close the gates once no position can be trusted: what is on the belt goes to manual.
@@ -294,24 +274,33 @@ def assemble(
         now_mm=position.now_mm,
         deadline_mm=mover.deadline_mm,
     )
+    observer = Observer(geometry, longest_item_mm)
+    recorder = ItemRecorder(
+        concluder=concluder,
+        dispatcher=dispatcher,
+        mover=mover,
+        at_start=at_start,
+        position=position,
+    )
     return Conveyor(
         camera=camera,
         position=position,
-        observer=Observer(geometry, longest_item_mm),
+        observer=observer,
         dispatcher=dispatcher,
         concluder=concluder,
         mover=mover,
         at_start=at_start,
-        recorder=ItemRecorder(
-            concluder=concluder,
-            dispatcher=dispatcher,
-            mover=mover,
-            at_start=at_start,
-            position=position,
-        ),
+        recorder=recorder,
         delivery=Delivery(record, on_rerouted, Tally()),
         asked=asked,
-        offered=offered,
+        takeover=Takeover(
+            offered=offered,
+            now_mm=position.now_mm,
+            observer=observer,
+            dispatcher=dispatcher,
+            concluder=concluder,
+            recorder=recorder,
+        ),
     )
 
 
