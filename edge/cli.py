@@ -853,6 +853,7 @@ def panel(
         rules=partial(decision_rules, settings),
         panel=settings.panel,
         trust=settings.trust,
+        limits=settings.alarms.limits,
     )
 
 

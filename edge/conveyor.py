@@ -94,10 +94,12 @@ class Conveyor:
         self,
         stopped: Callable[[], bool] = lambda: False,
         on_step: Callable[[LineStep], None] = lambda step: None,
+        alive: Callable[[], None] = lambda: None,
     ) -> Tally:
         """Work until the camera ends or `stopped` says so; the gates are closed before and after.
 
-        `on_step` gets every step and must return at once.
+        `on_step` gets every step and must return at once. So must `alive`, which is called after
+        each turn of the loop, without a picture too, unless the model does not come back.
 
         Raises:
             CameraLost: the camera did not come back.
@@ -115,6 +117,8 @@ class Conveyor:
                 else:
                     self.tally.count_passed(frame.passed)
                     self._move_gates()
+                if not self._dispatcher.hangs:
+                    alive()
             self._classify(self._dispatcher.drain)
             self._conclude_all(self._position.now_mm())
         except BaseException:

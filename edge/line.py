@@ -3,6 +3,7 @@
 import errno
 import importlib.util
 import logging
+import os
 import time
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack, suppress
@@ -56,6 +57,7 @@ from edge.records.recall import RECORDS_COMPARED, Recall
 from edge.records.record import ItemRecord
 from edge.records.store import RECORDS_NAME, Store
 from edge.records.writer import Retention, StoreWriter, WriterStatus
+from edge.service_notify import ServiceNotifier
 from edge.status import (
     NO_PICTURE,
     NO_POSITION,
@@ -209,6 +211,7 @@ def run_line(
         EwasteError: a gate failed, or the model fails again and again.
     """
     return_freed_memory()
+    service = ServiceNotifier.from_environment(os.environ)
     if panel and not page_installed():
         log.warning("the page needs Gradio and Babel; %s; the line runs without it", PAGE_REMEDY)
         panel = False
@@ -227,6 +230,7 @@ def run_line(
 
         outputs = Outputs(config)  # first: it closes the gates
         at_end("the outputs", outputs.close)
+        service.status("proves the bundle")
         installed = identity(config.bundles)  # first: what comes after it is seen as another
         bundle, _ = proved = bundle_at_start(config)
         for note in name_notes(config, bundle):
@@ -247,6 +251,7 @@ def run_line(
             item = replace(item, review=watch.review(item))
             hand_over(item if wired else without_gates(item))
 
+        service.status("opens the camera")
         source = opened(config)
         at_end("the camera", source.camera.close)
         gates, wired = source.gates or outputs.gates, outputs.wired or source.gates is not None
@@ -288,8 +293,9 @@ def run_line(
             tried=tried,
         )
         at_end("the last words", show.end)
+        at_end("the service", service.stopping)
         try:
-            conveyor.run(stopped, show)
+            conveyor.run(stopped, show, lambda: service.beat(time.monotonic(), show.summary))
         except ModelFails as error:
             tried("the bundle cannot be rolled back", watch.model_failed, str(error))
             raise
@@ -400,6 +406,13 @@ class _Shown:
     def __call__(self, step: LineStep) -> None:
         """Tell of a step; what fails is given up."""
         self._tried("the state cannot be published", self._show, step)
+
+    def summary(self) -> str:
+        """How the line is doing, in a few words."""
+        if self._status is None:
+            return "waits for the first picture"
+        words = f"{self._status.state}, {self._status.items} items"
+        return f"{words}; {self._status.message}" if self._status.message else words
 
     def end(self) -> None:
         """Write what waits, and say what was lost: to the person, the page and the outputs."""

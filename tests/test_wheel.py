@@ -101,7 +101,9 @@ def test_it_ships_the_device_alone(wheel):
     }
     for name in (
         "py.typed",
-        "deploy/ewaste-edge.service",
+        "deploy/ewaste-line.service",
+        "deploy/ewaste-panel.service",
+        "deploy/journald.conf",
         "deploy/grafana-dashboard.json",
         "deploy/prometheus-rules.yml",
         "panel/style.css",

@@ -37,7 +37,7 @@ def camera(config: CameraConfig, *, in_use: bool) -> BoardCheck:
         return warning(NAME, "no camera is configured", fix)
     shown = shown_source(config.source)
     if in_use and kind_of(config.source) in (Kind.PICAMERA, Kind.V4L2):
-        fix = "look at the page of the line, or stop it first: systemctl stop ewaste-edge"
+        fix = "look at the page of the line, or stop it first: systemctl stop ewaste-line"
         return warning(NAME, f"{shown}: not tried, a line that runs has it", fix)
     clock: Clock = SystemClock() if is_live(config.source) else VirtualClock()
     started_at = time.monotonic()

@@ -82,7 +82,7 @@ def tasks(config: Config, *, user: int) -> Sequence[Task]:
         Task("clock", QUICK_S, lambda: [_clock(config)], wall_clock.FIX),
         Task("temperature", QUICK_S, lambda: _thermal(config), HANGS),
         Task("state folder", QUICK_S, lambda: _rights(config, user), HANGS),
-        Task("service", QUICK_S, lambda: [service.service(service.unit_properties())], HANGS),
+        Task("service", QUICK_S, service.services, HANGS),
     ]
 
 

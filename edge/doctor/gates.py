@@ -58,7 +58,7 @@ def gpio(pins: Sequence[int], open_factory: Callable[[], Any], *, in_use: bool) 
         return ok(NAME, "no pin is configured")
     listed = ", ".join(map(str, pins))
     if in_use:
-        fix = "look at the page of the line, or stop it first: systemctl stop ewaste-edge"
+        fix = "look at the page of the line, or stop it first: systemctl stop ewaste-line"
         return warning(NAME, f"pins {listed}: not tried, a line that runs has them", fix)
     try:
         factory = open_factory()

@@ -1,4 +1,4 @@
-"""Whether systemd runs the line, and starts it again after a power cut."""
+"""Whether systemd runs the line and its page, and starts them again after a power cut."""
 
 import shutil
 import subprocess
@@ -8,24 +8,29 @@ from pathlib import Path
 from edge.doctor.check import BoardCheck, failure, ok, warning
 from edge.errors import one_line
 
-NAME = "service"
-UNIT = "ewaste-edge.service"
+LINE, PAGE = "ewaste-line.service", "ewaste-panel.service"
+NAMES = {LINE: "service", PAGE: "page service"}
 BOOTED = Path("/run/systemd/system")
 """Is there where systemd runs the machine; see sd_booted(3)."""
-UNIT_FILE = Path(__file__).parent.parent / "deploy" / UNIT
-ASKED_S = 3.0
+CGROUPS = Path("/sys/fs/cgroup")
+DEPLOY = Path(__file__).parent.parent / "deploy"
+ASKED_S = 1.5
 MOST_BYTES = 4096
 PROPERTIES = "LoadState,ActiveState,UnitFileState"
+MEMORY_FIX = (
+    "on a Raspberry Pi add cgroup_enable=memory to the line of /boot/firmware/cmdline.txt, "
+    "and start the machine anew"
+)
 
 
-def unit_properties(booted: Path = BOOTED) -> dict[str, str] | None:
-    """What systemd knows of the service of the line; None: systemd does not run this machine."""
+def unit_properties(unit: str, booted: Path = BOOTED) -> dict[str, str] | None:
+    """What systemd knows of a service; None: systemd does not run this machine."""
     program = shutil.which("systemctl")
     if program is None or not booted.is_dir():
         return None
     try:
         done = subprocess.run(
-            [program, "show", UNIT, f"--property={PROPERTIES}"],
+            [program, "show", unit, f"--property={PROPERTIES}"],
             capture_output=True,
             timeout=ASKED_S,
             stdin=subprocess.DEVNULL,
@@ -41,30 +46,61 @@ def read_properties(text: str) -> dict[str, str]:
     return {key: one_line(value, 40) for key, mark, value in pairs if mark}
 
 
-def service(properties: Mapping[str, str] | None) -> BoardCheck:
-    """Whether the service is there, is started with the machine, and runs.
+def can_limit_memory(cgroups: Path = CGROUPS) -> bool:
+    """Whether the kernel holds a service to its memory limit: that of a Pi does when asked to."""
+    try:
+        controllers = (cgroups / "cgroup.controllers").read_text().split()
+    except OSError:
+        return (cgroups / "memory").is_dir()
+    return "memory" in controllers
+
+
+def service(unit: str, properties: Mapping[str, str] | None) -> BoardCheck:
+    """Whether a service is there, is started with the machine, and runs.
 
     Args:
+        unit: `LINE` or `PAGE`; the line can run without its page, which so is never a failure.
         properties: LoadState, ActiveState and UnitFileState as systemd names them; None: systemd
             does not run this machine.
     """
+    name = NAMES[unit]
     if properties is None:
         return warning(
-            NAME,
-            "systemd does not run this machine: nothing starts the line after a power cut",
+            name,
+            "systemd does not run this machine: nothing starts it after a power cut",
             "run the line on a system with systemd, or let another supervisor start it",
         )
     loaded, active = properties.get("LoadState", ""), properties.get("ActiveState", "")
     if not loaded:
-        return warning(NAME, "systemd does not answer", f"type: systemctl status {UNIT}")
+        return warning(name, "systemd does not answer", f"type: systemctl status {unit}")
     if loaded != "loaded":
-        install = f"sudo cp {UNIT_FILE} /etc/systemd/system/ && sudo systemctl enable --now {UNIT}"
-        return warning(NAME, f"{UNIT} is not installed ({loaded})", install)
+        copied = f"sudo cp {DEPLOY / unit} /etc/systemd/system/"
+        install = f"{copied} && sudo systemctl enable --now {unit}"
+        return warning(name, f"{unit} is not installed ({loaded})", install)
+    log = f"type: journalctl -u {unit} -n 50"
     if active == "failed":
-        return failure(NAME, f"{UNIT} has failed", f"type: journalctl -u {UNIT} -n 50")
+        return (failure if unit == LINE else warning)(name, f"{unit} has failed", log)
     if not properties.get("UnitFileState", "").startswith("enabled"):
-        reason = f"{UNIT} is not started with the machine"
-        return warning(NAME, reason, f"sudo systemctl enable --now {UNIT}")
+        reason = f"{unit} is not started with the machine"
+        return warning(name, reason, f"sudo systemctl enable --now {unit}")
+    if active == "activating":
+        return warning(name, f"{unit} starts, or fails and starts again", log)
     if active != "active":
-        return warning(NAME, f"{UNIT} is {active or 'not running'}", f"sudo systemctl start {UNIT}")
-    return ok(NAME, f"{UNIT} is enabled and runs")
+        return warning(name, f"{unit} is {active or 'not running'}", f"sudo systemctl start {unit}")
+    return ok(name, f"{unit} is enabled and runs")
+
+
+def page_service(properties: Mapping[str, str] | None, *, limited: bool) -> BoardCheck:
+    """The same for the page, and whether its memory is limited, so that the line keeps its own."""
+    found = service(PAGE, properties)
+    if properties and properties.get("ActiveState") == "active" and not limited:
+        return warning(found.name, "the kernel does not hold the page to its memory", MEMORY_FIX)
+    return found
+
+
+def services() -> list[BoardCheck]:
+    """Both services of this machine."""
+    return [
+        service(LINE, unit_properties(LINE)),
+        page_service(unit_properties(PAGE), limited=can_limit_memory()),
+    ]

@@ -8,7 +8,7 @@ from edge.belt.tracker import TrackedItem
 from edge.belt.view import View
 from edge.errors import EwasteError
 from edge.inference.classifier import Prediction
-from edge.inference.worker import Inference, Predicting
+from edge.inference.worker import LONGEST_INFERENCE_S, Inference, Predicting
 
 HOLD_S = 0.05
 """A further view waits so long for a better one before it is classified: two frames at 30 a second.
@@ -132,6 +132,7 @@ class Dispatcher:
 
     Attributes:
         faults: how many times the model failed.
+        hangs: the model has had a view for so long that it does not come back.
     """
 
     def __init__(
@@ -153,8 +154,8 @@ class Dispatcher:
         self._now_mm, self._deadline_mm = now_mm, deadline_mm
         self._items: dict[int, ItemViews] = {}
         self._at_work: int | None = None
-        self._begun_mm = 0.0
-        self.faults = 0
+        self._begun_mm, self._begun_at, self._now = 0.0, 0.0, 0.0
+        self.faults, self.hangs = 0, False
         self._faults_in_a_row = 0
         self._held = False
         self._classify_mm = 0.0  # what the belt moves during a prediction
@@ -183,6 +184,7 @@ class Dispatcher:
         Raises:
             ModelFails: the model fails again and again.
         """
+        self._now = captured_at
         answers = self._collect()
         if self._at_work is None and not self._held:
             ready = [
@@ -247,6 +249,7 @@ class Dispatcher:
 
     def _begin(self, views: ItemViews) -> list[ModelAnswer]:
         self._at_work, self._begun_mm = views.item.number, self._now_mm()
+        self._begun_at = self._now
         view = views.take()
         try:
             self._inference.start(view.pixels)
@@ -261,6 +264,8 @@ class Dispatcher:
             answer = self._inference.wait() if wait else self._inference.answer()
         except Exception as error:  # whatever a runtime raises
             return self._failed(error)
+        # Judged only here: while the camera is away nobody asks for an answer.
+        self.hangs = answer is None and self._now - self._begun_at > LONGEST_INFERENCE_S
         if answer is None:
             return []
         self._faults_in_a_row = 0
@@ -275,6 +280,7 @@ class Dispatcher:
     def _failed(self, error: Exception) -> list[ModelAnswer]:
         """Go on without the view that the model failed at; without another the item is manual."""
         number, self._at_work = self._at_work, None
+        self.hangs = False
         self.faults += 1
         self._faults_in_a_row += 1
         if self._faults_in_a_row >= MODEL_FAULTS:

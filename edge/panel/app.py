@@ -34,6 +34,7 @@ from edge.logs import limit_lines
 from edge.operation import LONGEST_NAME, Mode, Order, read_order, write_order
 from edge.panel import audits, fragments, health, items, login, model, reviewing
 from edge.panel.accounts import accounts_of, require_account
+from edge.panel.beat import PageBeat
 from edge.panel.door import Door
 from edge.panel.guard import MODE, SCRIPTS, Access, Guard
 from edge.panel.history import add_history
@@ -49,6 +50,7 @@ from edge.panel.uploads import Busy, TooLarge, Uploads
 from edge.panel.visitor import log_action, show_actions, visitor_of
 from edge.records.record import ItemRecord
 from edge.records.store import Store
+from edge.service_notify import ServiceNotifier
 from edge.status import STALE_SECONDS, read_status
 from edge.terminal import err, out
 
@@ -434,6 +436,7 @@ def serve(
     """
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *given: sys.exit(0))  # also during the slow import
+    service = ServiceNotifier.from_environment(os.environ)
     show_actions()
     access = open_to(panel or PanelConfig(), host, state_dir)
     return_freed_memory()
@@ -465,7 +468,11 @@ def serve(
                     "warning: the page is open to the network; passwords and pictures go over it "
                     "unencrypted (a proxy with TLS in front helps)"
                 )
-            server.run(sockets=[listener])
+            with contextlib.ExitStack() as ending:
+                if service.has_manager:
+                    beat = PageBeat(service, host, listener.getsockname()[1])
+                    ending.enter_context(contextlib.closing(beat))
+                server.run(sockets=[listener])
 
 
 def server_of(app: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -503,3 +504,25 @@ def test_after_a_pause_no_gate_opens_for_what_is_past_the_view():
     expected = [Reason.NOT_SEEN_WHOLE, Reason.SORTED, Reason.SORTED]
     assert list(reasons(line).values()) == expected
     assert line.plant.routed == [MANUAL, "small", "boards"]
+
+
+def test_without_a_picture_the_loop_lives_and_when_it_stalls_it_does_not():
+    """What feeds the watchdog: a lost camera goes on to, a loop that is held up does not."""
+    away, clocks, beats = (2.0, 6.0), [], []
+
+    def asked(clock) -> Mode:
+        clocks[:] = [clock]
+        if 7.0 < clock.now() < 7.2:  # something holds the loop up, once
+            clock.sleep(20.0)
+        return Mode.SORT
+
+    def wrap(camera, plant, encoder, clock) -> FailingCamera:
+        return FailingCamera(camera, clock, encoder, plant, away=away, fault="unplugged")
+
+    line = line_of(belt_of([*MIXED, *MIXED]), wrap=wrap, realtime=True, asked=asked)
+    line.conveyor.run(alive=lambda: beats.append(clocks[0].now()))
+    pauses = [(after - before, before) for before, after in pairwise(beats)]
+    blind = [pause for pause, began in pauses if away[0] <= began < away[1] - 0.1]
+    assert len(blind) > 70 and max(blind) < 0.06, "fed while the camera is away"
+    longest, began = max(pauses)
+    assert longest >= 20 and 6.8 < began < 7.2, "a stalled loop feeds nothing"

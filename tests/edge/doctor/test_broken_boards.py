@@ -6,7 +6,14 @@ from edge.board import BoardHealth
 from edge.doctor.check import BoardCheck, CheckState
 from edge.doctor.rights import groups, state_folder
 from edge.doctor.runtime import runtime
-from edge.doctor.service import read_properties, service
+from edge.doctor.service import (
+    LINE,
+    PAGE,
+    can_limit_memory,
+    page_service,
+    read_properties,
+    service,
+)
 from edge.doctor.speed import BeltLoad, speed
 from edge.doctor.system import architecture, operating_system, python
 from edge.doctor.thermal import power, temperature
@@ -32,9 +39,13 @@ def system(**given: object) -> BoardCheck:
     return operating_system(**{**usual, **given})
 
 
-def unit(loaded: str, active: str = "active", started: str = "enabled") -> BoardCheck:
+def state(loaded: str, active: str = "active", started: str = "enabled") -> dict[str, str]:
     text = f"LoadState={loaded}\nActiveState={active}\nUnitFileState={started}\n"
-    return service(read_properties(text))
+    return read_properties(text)
+
+
+def unit(loaded: str, active: str = "active", started: str = "enabled") -> BoardCheck:
+    return service(LINE, state(loaded, active, started))
 
 
 FAILURES = {
@@ -59,7 +70,7 @@ FAILURES = {
     "weak supply": (power(BoardHealth(50.0, True, True, True)), "27 W"),
     "too hot": (power(BoardHealth(85.0, True, False, True)), "heat sink"),
     "too slow": (speed(300.0, 3, LOAD), "run the belt slower: [belt] speed_mm_s = 45"),
-    "failed service": (unit("loaded", "failed"), "journalctl -u ewaste-edge.service"),
+    "failed service": (unit("loaded", "failed"), "journalctl -u ewaste-line.service"),
 }
 WARNINGS = {
     "unnamed system": (system(release={}), "Debian 12"),
@@ -73,10 +84,16 @@ WARNINGS = {
         groups({"video", "gpio"}, {"pi", "video"}, {"video", "gpio", "pi"}, user=1000),
         "sudo usermod -aG gpio $USER",
     ),
-    "no systemd": (service(None), "systemd"),
-    "systemd that does not answer": (service({}), "systemctl status"),
+    "no systemd": (service(LINE, None), "systemd"),
+    "systemd that does not answer": (service(LINE, {}), "systemctl status"),
     "no service": (unit("not-found"), "/etc/systemd/system/ && sudo systemctl enable"),
     "service that is not started": (unit("loaded", started="disabled"), "systemctl enable --now"),
+    "service that starts again and again": (unit("loaded", "activating"), "journalctl -u"),
+    "failed page": (service(PAGE, state("loaded", "failed")), "journalctl -u ewaste-panel.service"),
+    "page that may take all memory": (
+        page_service(state("loaded"), limited=False),
+        "cgroup_enable=memory",
+    ),
     "service that was stopped": (unit("loaded", "inactive"), "systemctl start"),
 }
 
@@ -108,6 +125,8 @@ def test_a_sound_board_has_nothing_to_fix():
         groups({"gpio"}, {"pi"}, {"pi"}, user=1000),
         groups({"gpio"}, set(), {"gpio"}, user=0),
         speed(17.0, 3, LOAD),
+        unit("loaded"),
+        page_service(state("loaded"), limited=True),
         unit("loaded"),
     ):
         assert (check.state, check.fix) == (CheckState.OK, ""), check
@@ -148,3 +167,12 @@ def test_a_state_folder_that_others_see_or_that_is_none_is_named(tmp_path):
     (tmp_path / "file").touch()
     check = state_folder(tmp_path / "file" / "state", user=user)
     assert check.state is CheckState.FAILURE and check.fix == "set another state"
+
+
+def test_the_kernel_tells_whether_it_limits_memory(tmp_path):
+    assert not can_limit_memory(tmp_path)
+    controllers = tmp_path / "cgroup.controllers"
+    controllers.write_text("cpuset cpu io pids\n")
+    assert not can_limit_memory(tmp_path)
+    controllers.write_text("cpuset cpu io memory pids\n")
+    assert can_limit_memory(tmp_path)

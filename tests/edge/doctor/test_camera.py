@@ -23,7 +23,7 @@ def test_a_camera_that_is_not_there_is_a_failure_with_what_to_do():
     check = camera(CameraConfig(source="/dev/video99"), in_use=False)
     assert check.state is CheckState.FAILURE and "/dev/video99" in check.detail and check.fix
     check = camera(CameraConfig(source="/dev/video99"), in_use=True)
-    assert check.state is CheckState.WARNING and "systemctl stop ewaste-edge" in check.fix
+    assert check.state is CheckState.WARNING and "systemctl stop ewaste-line" in check.fix
 
 
 def test_a_folder_of_pictures_gives_one(tmp_path):

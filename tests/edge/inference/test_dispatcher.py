@@ -12,7 +12,7 @@ from edge.belt.view import View
 from edge.cameras.camera import Frame
 from edge.inference.classifier import Prediction
 from edge.inference.dispatcher import HOLD_S, Dispatcher, ItemViews
-from edge.inference.worker import InlineInference
+from edge.inference.worker import LONGEST_INFERENCE_S, InlineInference
 
 LENGTH = Extent(0, 100, True, True)
 
@@ -139,3 +139,35 @@ def test_concluded_item_takes_no_further_view():
     dispatch.conclude(1)
     dispatch.offer([sighting(item(1), 5.0)])
     assert dispatch.dispatch(5.0) == [] and dispatch.views_of(1).picture is None
+
+
+class Away(InlineInference):
+    """A model that does not answer before it is let go."""
+
+    is_back = False
+
+    def answer(self) -> tuple[Prediction, float] | None:
+        return super().answer() if self.is_back else None
+
+
+def test_a_model_that_does_not_come_back_hangs_but_only_while_it_is_asked():
+    dispatch, inference = dispatcher(Model()), Away(Model())
+    dispatch._inference = inference
+    dispatch.offer([sighting(item(1), 0.0)])
+    assert dispatch.dispatch(0.0) == [] and not dispatch.hangs
+    dispatch.dispatch(LONGEST_INFERENCE_S)
+    assert not dispatch.hangs
+    dispatch.dispatch(LONGEST_INFERENCE_S + 1)
+    assert dispatch.hangs
+    inference.is_back = True
+    assert len(dispatch.dispatch(LONGEST_INFERENCE_S + 2)) == 1 and not dispatch.hangs
+
+
+def test_an_answer_that_nobody_fetched_for_a_while_is_no_hanging_model():
+    dispatch, inference = dispatcher(Model()), Away(Model())
+    dispatch._inference = inference
+    dispatch.offer([sighting(item(1), 0.0)])
+    dispatch.dispatch(0.0)
+    inference.is_back = True  # while the camera is away
+    assert not dispatch.hangs
+    assert len(dispatch.dispatch(10 * LONGEST_INFERENCE_S)) == 1 and not dispatch.hangs

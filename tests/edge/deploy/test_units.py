@@ -1,0 +1,62 @@
+"""The unit files, judged by systemd's own tool."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import edge
+from edge.doctor.service import LINE, PAGE
+
+DEPLOY = Path(edge.__file__).parent / "deploy"
+PROGRAM, MOST = "/opt/ewaste-edge/bin/ewaste-edge", 2.5
+UNKNOWN_BEFORE_254 = {"RestartSteps", "RestartMaxDelaySec"}
+
+analyze = pytest.mark.skipif(
+    shutil.which("systemd-analyze") is None, reason="systemd-analyze is missing"
+)
+
+
+def run(*arguments: object) -> subprocess.CompletedProcess:
+    command = ["systemd-analyze", "--no-pager", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+
+
+@analyze
+@pytest.mark.parametrize("unit", [LINE, PAGE])
+def test_little_is_exposed(unit):
+    threshold = round(10 * MOST)
+    done = run("security", "--offline=true", f"--threshold={threshold}", DEPLOY / unit)
+    score = re.search(r"exposure level for \S+: ([\d.]+)", done.stdout)
+    assert done.returncode == 0 and score and float(score[1]) <= MOST, done.stdout
+    print(f"{unit}: {score[1]}")
+
+
+@analyze
+def test_systemd_understands_every_line(tmp_path):
+    """But for the back-off, which it knows from version 254 on."""
+    for unit in (LINE, PAGE):
+        text = (DEPLOY / unit).read_text()
+        assert f"ExecStart={PROGRAM} " in text
+        (tmp_path / unit).write_text(text.replace(PROGRAM, "/bin/true"))
+    done = run("verify", tmp_path / LINE, tmp_path / PAGE)
+    unknown = set(re.findall(r"Unknown key(?: name)? '(\w+)'", done.stderr))
+    assert unknown <= UNKNOWN_BEFORE_254, done.stderr
+    about_ours = [line for line in done.stderr.splitlines() if "ewaste-" in line]
+    assert all("Unknown key" in line for line in about_ours), done.stderr
+
+
+def test_the_line_needs_nothing_of_the_page_and_comes_first():
+    line, page = ((DEPLOY / unit).read_text() for unit in (LINE, PAGE))
+    assert PAGE not in line and not re.search(r"^(Requires|BindsTo|PartOf)=", page, re.MULTILINE)
+    assert re.search(rf"^After=.*{LINE}", page, re.MULTILINE)
+    nice, weight, adjusted = (
+        [int(re.search(rf"^{key}=(-?\d+)$", text, re.MULTILINE)[1]) for text in (line, page)]
+        for key in ("Nice", "CPUWeight", "OOMScoreAdjust")
+    )
+    assert nice[0] < 0 < nice[1] and weight[0] > 100 > weight[1] and adjusted[0] < 0 < adjusted[1]
+    for text in (line, page):
+        assert "\nType=notify\n" in text and "\nRestart=always\n" in text
+        assert "\nUser=ewaste\n" in text and "\nWatchdogSec=" in text
