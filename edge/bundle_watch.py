@@ -1,13 +1,15 @@
 """The bundle of a running line: the one that is installed, and its probation.
 
 A thread beside the line looks at what is in use in the store. Another bundle is proved and loaded
-beside the one that decides, and handed over once it has answered on this machine; the loop takes it
-between two items (`edge.conveyor`). A new bundle is on probation: what its first items come to is
+beside the one that decides. Once it has answered on this machine, the loop takes it between two
+items (`edge.conveyor`): while the belt stands, in the update window, or at once if a person asks
+for that (`edge.bundle.window`). A new bundle is on probation: what its first items come to is
 compared with the last ones of the bundle before it (`edge.probation`), and if it does worse, the
-store goes back to that one, which the line then takes in the same way.
+store goes back to that one, which the line takes at once.
 """
 
 import logging
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +17,8 @@ from functools import partial
 
 from edge.bundle.bundle import Bundle
 from edge.bundle.history import InstallEntry, Standing, ended, read_history
-from edge.bundle.install import current_number, identity, note, roll_back
+from edge.bundle.install import current_number, identity, note, number_of, roll_back
+from edge.bundle.window import may_exchange, parse_window, waits_until
 from edge.config import Config, decision_rules, longest_item_mm, name_notes, proved_bundle
 from edge.decision.decider import Decider
 from edge.errors import EwasteError, one_line
@@ -32,6 +35,7 @@ from edge.probation import (
 from edge.records.record import ItemRecord
 from edge.records.review import reviewer
 from edge.records.store import RECORDS_NAME, Store
+from edge.standstill import BeltRest
 from edge.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -82,10 +86,15 @@ def loaded(config: Config, proved: Proved) -> Loaded:
 def bundle_at_start(config: Config) -> Proved:
     """The bundle of a line that starts; one on probation that cannot be used is rolled back.
 
+    One that already waited for this line to exchange it does so still: nobody knows yet whether the
+    belt stands. Then it is the one before it.
+
     Raises:
         BadInput: there is no bundle, or it does not fit the configuration.
         Refused: it cannot be proved.
     """
+    if (before_it := _before_one_that_waits(config, time.time())) is not None:
+        return before_it
     try:
         proved = proved_bundle(config)
         decision_rules(config, proved[0])
@@ -100,6 +109,25 @@ def bundle_at_start(config: Config) -> Proved:
             raise error from None
         log.error(_rolled_back(entry.name, f"cannot be used: {error}", before))
         return proved_bundle(config)
+    return proved
+
+
+def _before_one_that_waits(config: Config, now: float) -> Proved | None:
+    """The bundle before the one in use, where that still waits; None: it does not, or none is."""
+    entry = _entry_in_use(config)
+    if entry is None or not entry.has_waited or entry.at_once or entry.began_at:
+        return None
+    if may_exchange(parse_window(config.update.window), BeltRest.NOT_MEASURED, now):
+        return None
+    try:
+        number = number_of(config.bundles, entry.before)
+        if number is None:
+            return None
+        proved = proved_bundle(config, path=config.bundles / str(number))
+        decision_rules(config, proved[0])
+    except EwasteError as error:
+        log.warning("no way to start with the bundle before %s: %s", entry.name, error)
+        return None
     return proved
 
 
@@ -120,10 +148,15 @@ class BundleWatch(Worker):
             seen: `identity` of the bundle in use before it was read.
         """
         super().__init__("bundles")
-        self._config, self._seen = config, seen
+        entry = _entry_in_use(config)
+        waits = entry is not None and entry.has_waited and entry.digest != first.bundle.digest
+        self._config, self._seen = config, None if waits else seen
         self.bundle, self.review = first.bundle, first.review
         self.error: str | None = None
+        self._window = parse_window(config.update.window)
+        self._handing = threading.Lock()
         self._ready: Loaded | None = None
+        self._at_once = self._has_waited = False
         self._entry: InstallEntry | None = None
         self._entry_known = False
         self._looks, self._judged_at, self._not_before = 0, 0.0, 0.0
@@ -131,17 +164,48 @@ class BundleWatch(Worker):
         if config.follows_installs:
             self._start()
 
-    def take(self) -> Decider | None:
+    @property
+    def waiting(self) -> str:
+        """Digest of the bundle that is ready and waits to be taken; empty: none does."""
+        ready = self._ready
+        return "" if ready is None else ready.bundle.digest
+
+    def take(self, rest: BeltRest, now: float | None = None) -> Decider | None:
         """What is to decide from now on, once; None: nothing new. The loop asks; returns at once.
 
         The loop does not refuse it.
+
+        Args:
+            rest: whether the belt stands.
+            now: unix seconds; None: by the clock of the system.
         """
         if self._ready is None:
             return None
-        taken, self._ready = self._ready, None
-        self.bundle, self.review = taken.bundle, taken.review
-        log.info("the line takes the bundle %s", taken.bundle.manifest.name)
-        return taken.decider
+        with self._handing:
+            ready = self._ready
+            now = time.time() if now is None else now
+            if ready is None:
+                return None
+            if not (self._at_once or may_exchange(self._window, rest, now)):
+                self._tell_wait(ready, rest)
+                return None
+            self._ready = None
+            self.bundle, self.review = ready.bundle, ready.review
+        log.info("the line takes the bundle %s", ready.bundle.manifest.name)
+        return ready.decider
+
+    def _tell_wait(self, ready: Loaded, rest: BeltRest) -> None:
+        """Log once what a bundle waits for."""
+        if not self._has_waited:
+            waits = waits_until(self._window, rest)
+            name = ready.bundle.manifest.name
+            log.info("the bundle %s %s; ewaste-edge install --now takes it at once", name, waits)
+        self._has_waited = True
+
+    def _offer(self, ready: Loaded | None, at_once: bool) -> None:
+        """Have a bundle ready for the loop in place of the one that waited; None: have none."""
+        with self._handing:
+            self._ready, self._at_once, self._has_waited = ready, at_once, False
 
     def model_failed(self, reason: str) -> None:
         """Go back, if the bundle that decides is on probation: its model fails again and again."""
@@ -172,11 +236,15 @@ class BundleWatch(Worker):
             EwasteError: the store cannot be written now; it is tried again.
         """
         found = identity(self._config.bundles)
-        if found is None or self._ready is not None or now < self._not_before:
+        if found is None or now < self._not_before:
             return
         if found != self._seen:
             self._seen, self._entry_known = found, False
             self._load(now)
+            return
+        ready = self._ready
+        if ready is not None:
+            self._offer_at_once(ready)
             return
         if not self._entry_known:
             self._entry, self._entry_known = _entry_in_use(self._config), True
@@ -186,6 +254,7 @@ class BundleWatch(Worker):
 
     def _load(self, now: float) -> None:
         """Prove what is in use now, and have it ready for the loop."""
+        self._offer(None, False)  # what waited is in use no more
         entry = _entry_in_use(self._config)
         try:
             found = loaded(self._config, proved_bundle(self._config, NICENESS))
@@ -201,7 +270,17 @@ class BundleWatch(Worker):
             self.error = None  # a new one: what was wrong is over
         for line in name_notes(self._config, found.bundle):
             log.warning(line)
-        self._ready = found
+        self._offer(found, entry is not None and entry.at_once)
+
+    def _offer_at_once(self, ready: Loaded) -> None:
+        """See whether a person has asked for what waits to be taken at once, and note a wait."""
+        entry = _entry_in_use(self._config)
+        if entry is None or entry.digest != ready.bundle.digest:
+            return
+        if entry.at_once:
+            self._at_once = True
+        elif self._has_waited and not entry.has_waited:
+            note(self._config.bundles, entry.model_copy(update={"has_waited": True}))
 
     def _watch(self, entry: InstallEntry, now: float) -> None:
         """Judge the bundle that decides, as far as it is on probation."""

@@ -200,7 +200,7 @@ def run(
             log.warning("%s: others on this machine can read the secret in it; chmod 600 it", path)
         if settings.camera.source == "simulated":
             raise BadInput("no camera is configured; give --camera, or try: ewaste-edge demo")
-        _work(settings, open_source, panel, as_json)
+        _work(settings, open_source, panel, as_json, config)
 
 
 @app.command()
@@ -448,8 +448,13 @@ def doctor(config: ConfigFile = None, state: StateDir = None, as_json: AsJson = 
 @app.command()
 def install(
     bundle: Annotated[
-        Path, typer.Argument(**PATH, help="directory of the new bundle, or a packed one")
-    ],
+        Path | None,
+        typer.Argument(
+            **PATH,
+            help="directory of the new bundle, or a packed one; without it, --now is for the one "
+            "that waits",
+        ),
+    ] = None,
     *,
     config: ConfigFile = None,
     state: StateDir = None,
@@ -461,21 +466,29 @@ def install(
         bool, typer.Option("--again", help="also install a bundle that a line has rolled back")
     ] = False,
     now: Annotated[
-        bool, typer.Option("--now", help="also outside of the update window of a running line")
+        bool,
+        typer.Option(
+            "--now", help="a running line takes it while its belt moves, also outside its window"
+        ),
     ] = False,
 ) -> None:
-    """Verify a bundle and make it the one that lines run: a running one within seconds."""
-    from edge.bundle.install import CURRENT, Allowed
+    """Verify a bundle and make it the one that lines run; a running one may wait for its belt."""
+    from edge.bundle.install import CURRENT, Allowed, take_at_once
     from edge.bundle.install import install as install_bundle
     from edge.bundle.packed import bundle_folder
-    from edge.bundle.window import require_window
+    from edge.bundle.window import waiting_by
     from edge.config import decision_rules, name_notes
-    from edge.status import read_status
+    from edge.status import bundle_at_work, read_status
 
     settings = _settings(config, None, state, None, None)
     trust, threads = settings.trust, settings.classifier.threads
-    if not now:
-        require_window(read_status(settings.state_folder), time.time())
+    if bundle is None:
+        if not now:
+            raise BadInput("name a bundle, or give --now for the one that waits")
+        taken = take_at_once(settings.bundles)
+        out.print(f"{taken.manifest.name}: a running line takes it at once")
+        return
+    running = bundle_at_work(read_status(settings.state_folder), time.time())
     with bundle_folder(bundle, settings.state_folder) as folder:
         installed = install_bundle(
             folder,
@@ -485,9 +498,13 @@ def install(
             demands=trust.demands,
             allowed=Allowed(older, again),
             fits=None if config is None else partial(decision_rules, settings),
+            at_once=now,
+            running=running,
         )
     _warn_all(name_notes(settings, installed))
-    out.print(f"{installed.path}: {installed.manifest.name}, in use")
+    waiting = None if now else waiting_by(read_status(settings.state_folder), time.time())
+    use = "in use" if waiting is None else f"{waiting.in_words}; or give --now"
+    out.print(f"{installed.path}: {installed.manifest.name}, {use}")
     if settings.bundle != settings.bundles / CURRENT:
         log.warning(
             "but the configuration names %s: remove classifier.bundle from it", settings.bundle
@@ -510,8 +527,13 @@ def bundles(config: ConfigFile = None, state: StateDir = None, as_json: AsJson =
     """List the installed bundles, the newest first, and what became of each."""
     from edge.bundle.install import installed_in
     from edge.bundle.listing import as_rows, as_table, reasons
+    from edge.bundle.window import waiting_by
+    from edge.status import bundle_waiting, read_status
 
-    rows = as_rows(installed_in(_settings(config, None, state, None, None).bundles))
+    settings, now = _settings(config, None, state, None, None), time.time()
+    status = read_status(settings.state_folder)
+    waiting = waiting_by(status, now)
+    rows = as_rows(installed_in(settings.bundles), bundle_waiting(status, now), waiting)
     if as_json:
         out.print(json.dumps(rows))
     elif rows:
@@ -835,6 +857,7 @@ def panel(
     if not page_installed():
         raise BadInput(f"the page needs Gradio and Babel; {PAGE_REMEDY}")
     from edge.panel.app import serve
+    from edge.panel.belt import LineConfig
 
     settings = _settings(config, bundle, state, port, None)
     try:
@@ -854,6 +877,7 @@ def panel(
         panel=settings.panel,
         trust=settings.trust,
         limits=settings.alarms.limits,
+        line=LineConfig(settings, config),
     )
 
 
@@ -1036,14 +1060,18 @@ def _settings(
 
 
 def _work(
-    settings: "Config", opened: "Callable[[Config], Source]", panel: bool, as_json: bool
+    settings: "Config",
+    opened: "Callable[[Config], Source]",
+    panel: bool,
+    as_json: bool,
+    config_file: Path | None = None,
 ) -> None:
     """Run the line until it ends or somebody stops it, and say what it counted."""
     from edge.line import run_line
 
     show = (lambda record: None) if as_json else _show
     with out.beside(), err.beside(), _stop_signals() as stopped:
-        tally = run_line(settings, opened, panel, stopped, show)
+        tally = run_line(settings, opened, panel, stopped, show, config_file=config_file)
         labels = ", ".join(f"{label} {count}" for label, count in sorted(tally.per_label.items()))
         counted = f"{tally.items} items: {labels or 'none'}"
         out.tell(json.dumps(_counts(tally)) if as_json else counted)

@@ -251,8 +251,9 @@ class UpdateConfig(_Section):
     """How a bundle that is installed comes into use on a running line.
 
     Attributes:
-        window: the part of the day in which an install is taken while the belt moves, in local
-            time, such as `22:00-05:00`; empty: any time.
+        window: the part of the day in which a running line may exchange its bundle while the belt
+            moves, in local time, such as `22:00-05:00`, or `always`; empty: only while the belt
+            stands, which takes an encoder that measures.
         probation_items: number of its first items by which a bundle is compared with the one
             before it (`edge.probation`); 0: it is not.
         probation_hours: that the comparison lasts, at most.
@@ -699,6 +700,7 @@ def page_content(config: Config) -> bytes:
         "decision": True,
         "bins": True,
         "gates": {"__all__": {"bin", "distance_mm"}},
+        "belt": {"mm_per_px", "speed_mm_s", "encoder", "mm_per_pulse", "pulse_pin"},
         "sizes": True,
         "state": True,
         "panel": True,
@@ -727,10 +729,13 @@ def bin_of(config: Config, bundle: Bundle) -> dict[str, str]:
     return {label: name for name, labels in bins.items() for label in labels}
 
 
-def proved_bundle(config: Config, niceness: int = 0) -> tuple[Bundle, Classifier]:
+def proved_bundle(
+    config: Config, niceness: int = 0, path: Path | None = None
+) -> tuple[Bundle, Classifier]:
     """The bundle of a line, verified on this machine as the configuration asks, and its model.
 
-    `niceness` is how far its trial in a process of its own stands back for others, 0 to 19.
+    `niceness` is how far its trial in a process of its own stands back for others, 0 to 19; `path`
+    is that of another bundle than the one to run.
 
     Raises:
         BadInput: there is no bundle.
@@ -738,7 +743,7 @@ def proved_bundle(config: Config, niceness: int = 0) -> tuple[Bundle, Classifier
     """
     trust, threads = config.trust, config.classifier.threads
     keys, demands = trust.keys, trust.demands
-    found = verify(config.bundle, keys, threads, demands=demands, niceness=niceness)
+    found = verify(path or config.bundle, keys, threads, demands=demands, niceness=niceness)
     return found.require()
 
 

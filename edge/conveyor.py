@@ -34,6 +34,7 @@ from edge.inference.worker import Inference
 from edge.operation import HELD, Mode
 from edge.records.recall import Recall, ViewAtStart
 from edge.records.record import ItemRecord
+from edge.standstill import BeltRest, Standstill
 from edge.status import BeltLook
 from edge.takeover import Takeover
 from edge.tally import LineStep, Tally
@@ -70,7 +71,7 @@ class Conveyor:
         self._camera, self._position, self._observer = camera, position, observer
         self._dispatcher, self._concluder, self._mover = dispatcher, concluder, mover
         self._at_start, self._recorder, self._delivery = at_start, recorder, delivery
-        self._takeover = takeover
+        self._takeover, self._standstill = takeover, Standstill()
         self._asked, self.mode, self.tally = asked, Mode.SORT, delivery.tally
         self._pass: DetectionPass | None = None
         self._sees: bool | None = None  # None: no frame and no fault yet
@@ -89,6 +90,11 @@ class Conveyor:
     def look(self) -> BeltLook | None:
         """How the empty belt looks; None: not known yet."""
         return self._observer.look
+
+    @property
+    def rest(self) -> BeltRest:
+        """Whether the belt stands."""
+        return self._standstill.rest(bool(self._concluder.undecided()) or self._mover.awaits_items)
 
     def run(
         self,
@@ -109,7 +115,7 @@ class Conveyor:
             self._close_gates()
             while not stopped() and (frame := self._camera.read()) is not None:
                 self._follow(self._asked())
-                self._delivery.new(self._takeover.advance())
+                self._delivery.new(self._takeover.advance(self.rest))
                 if isinstance(frame, Frame):
                     on_step(self.step(frame))
                 elif frame.fault:
@@ -140,6 +146,7 @@ class Conveyor:
         encoder_mm = self._position.at_mm(frame.captured_at)
         self._at_start.begin(encoder_mm, frame.captured_at)
         records = self._check_position(encoder_mm)
+        self._standstill.see(frame.captured_at, self._measured_mm(encoder_mm))
         self._move_gates()
         seen = self._observer.observe(frame, encoder_mm)
         if seen is not self._pass:
@@ -164,6 +171,7 @@ class Conveyor:
         """The camera is at fault: the gates are closed, and what is on the belt goes to manual."""
         self._mover.alive()
         encoder_mm = self._position.now_mm()
+        self._standstill.see(self._position.now(), None)
         records: tuple[ItemRecord, ...] = ()
         if self._sees is not False:
             self.tally.camera_faults += 1
@@ -200,6 +208,9 @@ class Conveyor:
         self.tally.encoder_faults += 1
         self._close_gates()
         return self._conclude_all(encoder_mm)
+
+    def _measured_mm(self, encoder_mm: float) -> float | None:
+        return encoder_mm if self._position.is_measured else None
 
     def _classify(self, work: Callable[[], list[ModelAnswer]]) -> None:
         """Let the dispatcher work, and take in what the model answered."""
@@ -245,7 +256,7 @@ def assemble(
     recall: Recall | None = None,
     on_rerouted: Callable[[ItemRecord], object] = lambda record: None,
     asked: Callable[[], Mode] = lambda: Mode.SORT,
-    offered: Callable[[], Decider | None] = lambda: None,
+    offered: Callable[[BeltRest], Decider | None] = lambda rest: None,
 ) -> Conveyor:
     """Make the parts of a line and join them; nothing moves before `run`.
 
@@ -266,7 +277,8 @@ def assemble(
         on_rerouted: takes, likewise, the record of an item that went to manual after all, since
             its gate was closed as it passed; without its picture.
         asked: how the operator wants the line to work; must return at once.
-        offered: what is to decide from now on; None: what decides already. Must return at once.
+        offered: what is to decide from now on, asked with whether the belt stands; None: what
+            decides already. Must return at once.
     """
     position = BeltPosition(encoder, clock, geometry)
     mover, at_start = GateMover(schedule, gates), ViewAtStart(recall, geometry)

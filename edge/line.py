@@ -58,6 +58,7 @@ from edge.records.record import ItemRecord
 from edge.records.store import RECORDS_NAME, Store
 from edge.records.writer import Retention, StoreWriter, WriterStatus
 from edge.service_notify import ServiceNotifier
+from edge.standstill import BeltRest
 from edge.status import (
     NO_PICTURE,
     NO_POSITION,
@@ -67,6 +68,7 @@ from edge.status import (
     Percentiles,
     Status,
 )
+from edge.stills import StillTaker
 from edge.tally import LineStep, Tally
 from edge.terminal import err, out, safe_line
 from edge.verdict import Reason
@@ -148,7 +150,7 @@ def build_conveyor(
     inference: Callable[[Classifier], Inference] | None = None,
     moved: Callable[[ItemRecord], object] = lambda record: None,
     asked: Callable[[], Mode] = lambda: Mode.SORT,
-    offered: Callable[[], Decider | None] = lambda: None,
+    offered: Callable[[BeltRest], Decider | None] = lambda rest: None,
 ) -> Conveyor:
     """Build the loop around the bundle and the model that `proved_bundle` returned.
 
@@ -193,6 +195,8 @@ def run_line(
     panel: bool,
     stopped: Callable[[], bool],
     decided: Callable[[ItemRecord], None],
+    *,
+    config_file: Path | None = None,
 ) -> Tally:
     """Run a line with its records and, if asked for, its page, until it is stopped.
 
@@ -202,6 +206,8 @@ def run_line(
         panel: whether to serve the page, in a process of its own.
         stopped: asked before every frame.
         decided: gets each item's record, and once more if it went to manual after all.
+        config_file: that the configuration was read from, for the belt set-up on the page; None:
+            from none.
 
     Raises:
         Refused: the bundle cannot be proved.
@@ -277,7 +283,9 @@ def run_line(
         at_end("the history of faults", lambda: faults.end(time.time()))
         publisher = LivePublisher(state)
         at_end("the live view", publisher.close)
-        page = PageBeside(config, state) if panel else None
+        stills = StillTaker(state)
+        at_end("the pictures to measure by", stills.close)
+        page = PageBeside(config, state, config_file=config_file) if panel else None
         if page is not None:
             at_end("the page", page.close)
         show = _Shown(
@@ -285,6 +293,7 @@ def run_line(
             watch=watch,
             conveyor=conveyor,
             publisher=publisher,
+            stills=stills,
             writer=writer,
             outputs=outputs,
             orders=orders,
@@ -382,6 +391,7 @@ class _Shown:
         watch: BundleWatch,
         conveyor: Conveyor,
         publisher: LivePublisher,
+        stills: StillTaker,
         writer: StoreWriter,
         outputs: Outputs,
         orders: OrderWatch,
@@ -395,6 +405,7 @@ class _Shown:
         self._publisher, self._writer, self._outputs = publisher, writer, outputs
         self._orders, self._page, self._tried = orders, page, tried
         self._faults, self._model_faults = faults, 0
+        self._stills = stills
         self._mode = Mode.SORT
         self._status: Status | None = None
         self._fault: str | None = None
@@ -451,6 +462,8 @@ class _Shown:
             self._outputs.show(self._status)
             self._due_at = now + STATUS_SECONDS
             self._faults.see(self._found_faults(step), time.time())
+        if step.frame is not None:
+            self._stills.offer(step.frame, step.encoder_mm)
         pixels = step.frame.pixels if step.frame is not None else None
         self._publisher.offer(pixels, overlays(step, self._watch.bundle), self._status)
 
@@ -558,6 +571,8 @@ class _Shown:
             look=self._conveyor.look,
             order=self._orders.order.model_copy(update={"mode": self._conveyor.mode}),
             update_window=self._window,
+            belt=self._conveyor.rest,
+            waiting=self._watch.waiting,
             message=_joined([*errors, *self._troubles()]),
         )
         self._since, self._frames, self._belt_mm = now, tally.frames, step.encoder_mm

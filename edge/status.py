@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from edge.files import PRIVATE, make_private_folder, write_whole
 from edge.operation import Order
+from edge.standstill import BeltRest
 
 STATUS_NAME = "status.json"
 """The file of the status in a line's state directory."""
@@ -19,8 +20,6 @@ STALLED, NOT_STARTED = "stalled", "not started"
 
 STALE_SECONDS = 5.0
 """A status older than this means that the line hangs or died."""
-STILL_MM_S = 5.0
-"""A belt that is slower stands still, for an update."""
 
 
 class Percentiles(BaseModel):
@@ -96,8 +95,10 @@ class Status(BaseModel):
         faults_dropped: faults that the history could not take.
         look: how the empty belt looks; None: not measured yet.
         order: what the operator asked last, by which the line works.
-        update_window: when a bundle may come into use while the belt moves, such as `22:00-05:00`;
-            empty: at any time.
+        update_window: when the bundle may be exchanged while the belt moves, such as `22:00-05:00`
+            or `always`; empty: only while it stands.
+        belt: whether the belt stands.
+        waiting: digest of a bundle that is ready and waits for that; empty: none is.
         message: what a person should know or do; None when all is well.
     """
 
@@ -130,6 +131,8 @@ class Status(BaseModel):
     look: BeltLook | None = None
     order: Order = Order()
     update_window: str = ""
+    belt: BeltRest = BeltRest.NOT_MEASURED
+    waiting: str = ""
     message: str | None = None
 
     @field_validator("camera", "message", "encoder", mode="before")
@@ -138,14 +141,24 @@ class Status(BaseModel):
         """Replace the bytes of a file's name that are no text, which no JSON takes."""
         return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
-    def is_moving(self, now: float) -> bool:
-        """Whether the line is at work on a moving belt; `now` is unix seconds."""
-        at_work = self.state != STOPPED and abs(now - self.updated_at) <= STALE_SECONDS
-        return at_work and not abs(self.speed_mm_s) < STILL_MM_S  # nor is NaN a belt at rest
+    def is_at_work(self, now: float) -> bool:
+        """Whether the line is running; `now` is unix seconds."""
+        return self.state != STOPPED and abs(now - self.updated_at) <= STALE_SECONDS
 
     def stopped(self) -> "Status":
         """Return this status as it is after the line has stopped, with all gates closed."""
-        return self.model_copy(update={"state": STOPPED, "gates": dict.fromkeys(self.gates, False)})
+        closed = dict.fromkeys(self.gates, False)
+        return self.model_copy(update={"state": STOPPED, "gates": closed, "waiting": ""})
+
+
+def bundle_at_work(status: Status | None, now: float) -> str:
+    """Digest of the bundle by which a line decides now; empty: no line is at work."""
+    return status.digest if status is not None and status.is_at_work(now) else ""
+
+
+def bundle_waiting(status: Status | None, now: float) -> str:
+    """Digest of the bundle that a line at work is ready to take; empty: none waits."""
+    return status.waiting if status is not None and status.is_at_work(now) else ""
 
 
 def write_status(state_dir: Path, status: Status) -> None:

@@ -9,6 +9,7 @@ from edge.decision.decider import Decider
 from edge.decision.item_recorder import ItemRecorder
 from edge.inference.dispatcher import Dispatcher
 from edge.records.record import ItemRecord
+from edge.standstill import BeltRest
 
 
 @dataclass
@@ -16,12 +17,13 @@ class Takeover:
     """Exchanges the model and its rules in the parts of a line.
 
     Attributes:
-        offered: what is to decide from now on; None: what decides already. Returns at once.
+        offered: what is to decide from now on, asked with whether the belt stands; None: what
+            decides already. Returns at once.
         now_mm: where the belt is now.
         observer, dispatcher, concluder, recorder: the parts that know the model.
     """
 
-    offered: Callable[[], Decider | None]
+    offered: Callable[[BeltRest], Decider | None]
     now_mm: Callable[[], float]
     observer: Observer
     dispatcher: Dispatcher
@@ -29,16 +31,19 @@ class Takeover:
     recorder: ItemRecorder
     _next: Decider | None = None
 
-    def advance(self) -> Iterator[ItemRecord]:
+    def advance(self, rest: BeltRest) -> Iterator[ItemRecord]:
         """Let another model decide from now on, if one is offered.
 
         The model before it first answers for the view that it is at, and the items that it has
         answered for are decided on by its rules: their records are what this gives. All others are
         the next one's, and the record of each item names the bundle that decided. Nothing is waited
         for.
+
+        Args:
+            rest: whether the belt stands.
         """
         if self._next is None:
-            self._next = self.offered()
+            self._next = self.offered(rest)
             if self._next is None:
                 return
             self.dispatcher.hold()

@@ -53,6 +53,10 @@ class InstallEntry(BaseModel):
         began_at: when a line first ran it.
         ended_at: when its probation ended, or it was rolled back.
         why: what ended it, one line.
+        at_once: whether a running line takes it also while the belt moves: a person asked for
+            that, or it is what was gone back to.
+        has_waited: whether a running line had it ready and could not take it: a line that starts
+            anew does not take it either, until it may.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -66,6 +70,8 @@ class InstallEntry(BaseModel):
     began_at: Moment = 0.0
     ended_at: Moment = 0.0
     why: Annotated[str, Field(max_length=LONGEST_WHY)] = ""
+    at_once: bool = False
+    has_waited: bool = False
 
 
 class InstallHistory(BaseModel):

@@ -72,12 +72,15 @@ def install(
     demands: Demands = Demands(),
     allowed: Allowed = Allowed(),
     fits: Callable[[Bundle], object] | None = None,
+    at_once: bool = False,
+    running: str = "",
     now: float | None = None,
 ) -> Bundle:
     """Verify a bundle, copy what was verified into a store, and make the copy the one in use.
 
     Verification runs the model on the golden inputs, so what comes into use has answered here. The
-    one in use before stays, for `roll_back`; older ones are removed.
+    one in use before stays, for `roll_back`, or the one that a line runs where the one in use still
+    waits for it (`edge.bundle.window`); all others are removed.
 
     Args:
         bundle: its directory.
@@ -87,6 +90,8 @@ def install(
         demands: of this device.
         allowed: what is not refused.
         fits: raises where a bundle that was proved does not fit the configuration.
+        at_once: whether a running line is to take it also while its belt moves.
+        running: digest of the bundle that a line at work runs; empty: none is known.
         now: unix seconds; None: by the clock of the system.
 
     Raises:
@@ -107,11 +112,13 @@ def install(
                 _check_newer(proved, store)
             if not allowed.again:
                 _check_not_rolled_back(proved, store)
-            before = current_number(store)
-            number = (before or 0) + 1
+            before = _number_before(store, running)
+            number = (current_number(store) or 0) + 1
             _clear(store)
             _place(proved, store, number)
-            _note_begin(proved, store, number, time.time() if now is None else now)
+            entry = _begun(proved, store, number, before)
+            at = time.time() if now is None else now
+            _note_begin(store, entry.model_copy(update={"installed_at": at, "at_once": at_once}))
             _point(store, number)
             _remove_all_but(store, {before, number})
     except OSError as error:
@@ -164,6 +171,7 @@ def roll_back(
                 fits(found)
             # First of all: a line that finds it noted and still in use goes back itself.
             _note_end(store, number, why, time.time() if now is None else now)
+            _note_target(store, earlier[-1], found, time.time() if now is None else now)
             _point(store, earlier[-1])
     except OSError as error:
         raise EwasteError(f"{store}: cannot be written ({error})") from None
@@ -202,21 +210,98 @@ def _place(proved: Bundle, store: Path, number: int) -> None:
         shutil.rmtree(staged, ignore_errors=True)
 
 
-def _note_begin(proved: Bundle, store: Path, number: int, now: float) -> None:
-    """Write down that a bundle comes into use."""
+def _number_before(store: Path, running: str) -> int | None:
+    """The number of the bundle that another one takes the place of; None: there is none.
+
+    That is the one in use, unless it still waits for a line, which runs the one before it.
+    """
+    current = current_number(store)
+    if current is None or not running or _digest_at(store, current) == running:
+        return current
+    runs = number_of(store, running)
+    return current if runs is None else runs
+
+
+def _digest_at(store: Path, number: int) -> str:
+    """The digest of a bundle in a store; empty where it cannot be read."""
     try:
-        before = read_bundle(store / CURRENT).digest
+        return read_bundle(store / str(number)).digest
     except EwasteError:
-        before = ""  # what cannot be read is nothing to go back to
-    entry = InstallEntry(
+        return ""
+
+
+def _begun(proved: Bundle, store: Path, number: int, before: int | None) -> InstallEntry:
+    """What is known of a bundle that comes into use."""
+    # What cannot be read is nothing to go back to.
+    digest = "" if before is None else _digest_at(store, before)
+    return InstallEntry(
         number=number,
         digest=proved.digest,
         name=proved.manifest.name,
-        installed_at=now,
-        standing=Standing.ON_PROBATION if before else Standing.UNWATCHED,
-        before=before,
+        installed_at=0.0,
+        standing=Standing.ON_PROBATION if digest else Standing.UNWATCHED,
+        before=digest,
     )
-    write_history(store, read_history(store).with_entry(entry))
+
+
+def number_of(store: Path, digest: str) -> int | None:
+    """The newest number of a bundle before the one in use; None: it is not there.
+
+    Raises:
+        BadInput: the store may not be read.
+    """
+    current = current_number(store) or 0
+    try:
+        found = [each for each in _numbers(store) if _digest_at(store, each) == digest]
+    except OSError as error:
+        raise BadInput(f"{store}: cannot be read ({error.strerror})") from None
+    return max((each for each in found if each < current), default=None)
+
+
+def _note_begin(store: Path, entry: InstallEntry) -> None:
+    """Write down that a bundle comes into use, and that one that waited does not."""
+    history = read_history(store)
+    waited = history.at(current_number(store) or 0)
+    is_passed_over = waited is not None and waited.digest not in (entry.before, entry.digest)
+    if waited is not None and is_passed_over and waited.standing is Standing.ON_PROBATION:
+        why = f"replaced by {entry.name} before a line took it"
+        history = history.with_entry(ended(waited, Standing.LEFT, why, entry.installed_at))
+    write_history(store, history.with_entry(entry))
+
+
+def _note_target(store: Path, number: int, found: Bundle, now: float) -> None:
+    """Write down that a running line takes a bundle again at once, also while its belt moves."""
+    history = read_history(store)
+    entry = history.at(number)
+    if entry is None or entry.digest != found.digest:
+        entry = InstallEntry(
+            number=number,
+            digest=found.digest,
+            name=found.manifest.name,
+            installed_at=now,
+            standing=Standing.UNWATCHED,
+        )
+    write_history(store, history.with_entry(entry.model_copy(update={"at_once": True})))
+
+
+def take_at_once(store: Path) -> Bundle:
+    """Let a running line take the bundle in use also while its belt moves.
+
+    Raises:
+        BadInput: nothing is installed, or it cannot be read.
+        EwasteError: the store cannot be written, or another install is at work in it.
+    """
+    number = current_number(store)
+    if number is None:
+        raise BadInput(f"{store}: nothing is installed")
+    try:
+        with _alone(store):
+            number = current_number(store) or number
+            found = read_bundle(store / str(number))
+            _note_target(store, number, found, time.time())
+    except OSError as error:
+        raise EwasteError(f"{store}: cannot be written ({error.strerror})") from None
+    return found
 
 
 def _note_end(store: Path, number: int, why: str, now: float) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from edge.bundle.history import InstallEntry, Standing
 from edge.bundle.install import InstalledBundle
+from edge.bundle.window import Waiting
 
 DIGEST_SHOWN = 12
 HEAD = ("number", "name", "digest", "made", "installed", "use", "standing")
@@ -18,17 +19,27 @@ WORDS = {
 }
 
 
-def as_rows(installed: Sequence[InstalledBundle]) -> list[dict[str, Any]]:
+def as_rows(
+    installed: Sequence[InstalledBundle], ready: str = "", waiting: Waiting | None = None
+) -> list[dict[str, Any]]:
     """One object for each bundle; times are unix seconds, what is not known is null.
 
     `standing` is as in `edge.bundle.history.Standing`; `why` is what ended its probation or its
-    use; `problem` is why it cannot be read.
+    use; `waits` is what a running line, which has it ready, takes it after; `problem` is why it
+    cannot be read.
+
+    Args:
+        installed: the bundles.
+        ready: digest of the one that a running line is ready to take; empty: none.
+        waiting: what that line waits for; None: nothing.
     """
-    return [_row(each) for each in installed]
+    waits = "" if waiting is None or not ready else waiting.in_words
+    return [_row(each, ready, waits) for each in installed]
 
 
-def _row(each: InstalledBundle) -> dict[str, Any]:
+def _row(each: InstalledBundle, ready: str, waits: str) -> dict[str, Any]:
     manifest, entry = each.bundle.manifest if each.bundle else None, each.entry
+    is_ready = each.in_use and each.bundle is not None and each.bundle.digest == ready
     return {
         "number": each.number,
         "name": manifest.name if manifest else None,
@@ -39,6 +50,7 @@ def _row(each: InstalledBundle) -> dict[str, Any]:
         "previous": each.is_previous,
         "on_probation": each.in_use and _stands(entry, Standing.ON_PROBATION),
         "standing": entry.standing.value if entry else None,
+        "waits": (waits or None) if is_ready else None,
         "why": (entry.why or None) if entry else None,
         "problem": each.problem or None,
     }
@@ -54,13 +66,13 @@ def as_table(rows: Sequence[dict[str, Any]]) -> tuple[tuple[str, ...], list[tupl
 
 
 def reasons(rows: Sequence[dict[str, Any]]) -> list[str]:
-    """Why a bundle was rolled back or has passed, or cannot be read: a line each."""
-    found = [(row["number"], row["why"] or row["problem"]) for row in rows]
+    """What a bundle waits for, why it was rolled back or has passed, or cannot be read."""
+    found = [(row["number"], row["waits"] or row["why"] or row["problem"]) for row in rows]
     return [f"{number}: {reason}" for number, reason in found if reason]
 
 
 def _shown(row: dict[str, Any]) -> tuple[str, ...]:
-    use = "active" if row["active"] else "previous" if row["previous"] else ""
+    use = next((each for each in ("waits", "active", "previous") if row[each]), "")
     return (
         str(row["number"]),
         row["name"] or "",

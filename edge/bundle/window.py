@@ -1,12 +1,18 @@
-"""The update window: the time of the day in which a running line may get another bundle."""
+"""When a running line may exchange its bundle: while the belt stands, in its window, or if asked.
+
+A line that is at work writes what it knows of its belt, its window, and what waits into its status.
+So it, the command line, and the page come to the same answer.
+"""
 
 import re
 import time
 from dataclasses import dataclass
 
-from edge.errors import Refused
+from edge.standstill import BeltRest
 from edge.status import Status
 
+ALWAYS = "always"
+DAY = 24 * 60
 WINDOW = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])-([01][0-9]|2[0-3]):([0-5][0-9])")
 
 
@@ -16,7 +22,7 @@ class UpdateWindow:
 
     Attributes:
         start: its first minute, from 0 to 1439.
-        end: the first minute after it, from 0 to 1439, another than `start`.
+        end: the first minute after it, from 0 to 1440, another than `start`.
     """
 
     start: int
@@ -30,20 +36,24 @@ class UpdateWindow:
 
 
 def parse_window(text: str) -> UpdateWindow | None:
-    """The window that a text such as `22:00-05:00` names; None for an empty text: any time.
+    """The window that a text such as `22:00-05:00` or `always` names; None for an empty one.
 
     Raises:
         ValueError: it names none.
     """
     if not text:
         return None
+    if text == ALWAYS:
+        return UpdateWindow(0, DAY)
     found = WINDOW.fullmatch(text)
     if found is None:
-        raise ValueError(f"{text[:40]!r} is no window; write it as 22:00-05:00, or leave it empty")
+        raise ValueError(
+            f"{text[:40]!r} is no window; write it as 22:00-05:00 or {ALWAYS}, or leave it empty"
+        )
     hour, minute, end_hour, end_minute = map(int, found.groups())
     window = UpdateWindow(60 * hour + minute, 60 * end_hour + end_minute)
     if window.start == window.end:
-        raise ValueError(f"{text!r} ends when it starts; leave it empty for any time")
+        raise ValueError(f"{text!r} ends when it starts; write {ALWAYS} for the whole day")
     return window
 
 
@@ -63,27 +73,68 @@ def minute_of_day(at: float) -> int:
     return 60 * local.tm_hour + local.tm_min
 
 
-def require_window(status: Status | None, now: float) -> None:
-    """See that a bundle may come into use now.
+def may_exchange(window: UpdateWindow | None, rest: BeltRest, now: float) -> bool:
+    """Whether a running line may exchange its bundle, which nobody asked for at once.
 
-    A line that is at work on a moving belt names its window in its status; without one, or where
-    the belt stands still, any time is good.
+    Args:
+        window: the part of the day in which the belt may move meanwhile; None: it must stand.
+        rest: whether it stands.
+        now: unix seconds.
+    """
+    if rest is BeltRest.STANDS:
+        return True
+    return window is not None and window.contains(minute_of_day(now))
+
+
+def opens_at(window: UpdateWindow | None) -> str:
+    """The time of the day at which a window opens, such as `22:00`; empty without one."""
+    return "" if window is None else f"{window.start // 60:02}:{window.start % 60:02}"
+
+
+def waits_until(window: UpdateWindow | None, rest: BeltRest) -> str:
+    """What a bundle waits for that a line may not take now, in words for a person."""
+    until = {
+        BeltRest.MOVES: "until the belt stands",
+        BeltRest.NOT_MEASURED: "until the belt stands, which nothing measures now,",
+        BeltRest.CARRIES: "until no item is under way on the belt, which stands,",
+        BeltRest.STANDS: "until the line looks again",
+    }[rest]
+    opening = opens_at(window)
+    return f"waits {until} or until {opening}" if opening else f"waits {until.rstrip(',')}"
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Why a running line does not take a bundle yet.
+
+    Attributes:
+        rest: whether its belt stands.
+        window: its update window; None: it has none.
+    """
+
+    rest: BeltRest
+    window: UpdateWindow | None
+
+    @property
+    def in_words(self) -> str:
+        """What the bundle waits for."""
+        return waits_until(self.window, self.rest)
+
+
+def waiting_by(status: Status | None, now: float) -> Waiting | None:
+    """Why the line with this status would not exchange its bundle now; None: it would.
+
+    None also where no line is at work: one that starts takes what is installed.
 
     Args:
         status: of the line with this state folder; None: there is none.
         now: unix seconds.
-
-    Raises:
-        Refused: it may not.
     """
-    if status is None or not status.update_window or not status.is_moving(now):
-        return
+    if status is None or not status.is_at_work(now):
+        return None
     try:
         window = parse_window(status.update_window)
     except ValueError:
         window = None
-    if window is None or not window.contains(minute_of_day(now)):
-        raise Refused(
-            "a line is at work on a moving belt, and may be updated only at "
-            f"{status.update_window} ([update] window); wait, stop the belt, or install with --now"
-        )
+    rest = status.belt
+    return None if may_exchange(window, rest, now) else Waiting(rest, window)

@@ -20,10 +20,12 @@ from edge.doctor.check import BoardCheck, CheckState, warning
 from edge.doctor.disk import disk
 from edge.doctor.runtime import INSTALL, installed_versions, runtime
 from edge.doctor.system import architecture, operating_system, python, read_release
+from edge.doctor.updates import update_source
 from edge.errors import EwasteError
 from edge.folder_lock import is_locked
 from edge.inference.classifier import load_runtime
 from edge.records.store import RECORDS_NAME
+from edge.status import read_status
 
 QUICK_S, DRIVER_S, BUNDLE_S, MODEL_S = 4.0, 8.0, 9.0, 7.0
 """Time limits, s. All but the last run at the same time: together 16, and 20 with the start."""
@@ -82,6 +84,7 @@ def tasks(config: Config, *, user: int) -> Sequence[Task]:
         Task("clock", QUICK_S, lambda: [_clock(config)], wall_clock.FIX),
         Task("temperature", QUICK_S, lambda: _thermal(config), HANGS),
         Task("state folder", QUICK_S, lambda: _rights(config, user), HANGS),
+        Task("update source", QUICK_S, lambda: [_updates(config)], HANGS),
         Task("service", QUICK_S, service.services, HANGS),
     ]
 
@@ -114,6 +117,10 @@ def _clock(config: Config) -> BoardCheck:
 
 def _camera(config: Config) -> BoardCheck:
     return camera(config.camera, in_use=is_locked(config.state_folder))
+
+
+def _updates(config: Config) -> BoardCheck:
+    return update_source(config, read_status(config.state_folder), time.time())
 
 
 def _gates(config: Config) -> list[BoardCheck]:

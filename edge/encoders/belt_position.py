@@ -4,7 +4,7 @@ from enum import Enum, auto
 
 from edge.belt.geometry import Geometry
 from edge.clock import Clock
-from edge.encoders.encoder import HEALTHY, Encoder, EncoderHealth
+from edge.encoders.encoder import HEALTHY, Encoder, EncoderHealth, TimedEncoder
 from edge.verdict import Reason, Unsafe
 
 
@@ -39,6 +39,11 @@ class BeltPosition:
         """Why no item can be sorted by the positions; None: they can be trusted."""
         trusted = self.health.trusted
         return None if trusted else Unsafe(Reason.ENCODER_FAULT, self.health.message)
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether the positions are measured, and not taken from a speed, and can be trusted."""
+        return self.health.trusted and not isinstance(self._encoder, TimedEncoder)
 
     def check(self) -> TrustChange:
         """Ask the encoder for its health, and compare it with the last check."""

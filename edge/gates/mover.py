@@ -74,6 +74,11 @@ class GateMover:
         """Open no gate on the belt downstream of a coordinate: nobody saw what lies there."""
         self._schedule.unseen_before(position_mm)
 
+    @property
+    def awaits_items(self) -> bool:
+        """Whether an item is on its way to a gate that is to open for it."""
+        return self._schedule.awaits_items
+
     def passed(self) -> list[Passed]:
         """The items that have come to their gate since the last call."""
         return [Passed(name, was_open) for name, was_open in self._schedule.passed()]

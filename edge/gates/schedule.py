@@ -102,6 +102,11 @@ class GateSchedule:
             self._pending[item] = bin_name, position_mm + self._distances[bin_name]
         return opening
 
+    @property
+    def awaits_items(self) -> bool:
+        """Whether an item is on its way to a gate that is to open for it."""
+        return bool(self._pending)
+
     def passed(self) -> list[tuple[str, bool]]:
         """The items that have come to their gate since the last call, and whether it was open.
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from edge.config import decision_rules, read_config
 from edge.errors import EwasteError
 from edge.panel.app import serve
+from edge.panel.belt import LineConfig
 from edge.records.store import RECORDS_NAME
 from edge.terminal import err
 
@@ -50,6 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--config", type=Path, help="TOML file of the line, for all that is not given here"
     )
+    parser.add_argument(
+        "--line-config", type=Path, help="file that the belt set-up is written to; default: none"
+    )
     parser.add_argument("--state", type=Path, help="state folder of the line")
     parser.add_argument(
         "--records", type=Path, help=f"database of item records; default: STATE/{RECORDS_NAME}"
@@ -76,6 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             panel=config.panel,
             trust=config.trust,
             limits=config.alarms.limits,
+            line=LineConfig(config, given.line_config),
         )
     except EwasteError as error:
         err.tell(f"error: {error}")

@@ -32,7 +32,7 @@ from edge.language import Language
 from edge.limits import is_local
 from edge.logs import limit_lines
 from edge.operation import LONGEST_NAME, Mode, Order, read_order, write_order
-from edge.panel import audits, fragments, health, items, login, model, reviewing
+from edge.panel import audits, belt, fragments, health, items, login, model, reviewing
 from edge.panel.accounts import accounts_of, require_account
 from edge.panel.beat import PageBeat
 from edge.panel.door import Door
@@ -91,6 +91,7 @@ def build(
     access: Access | None = None,
     trust: TrustConfig = TrustConfig(),
     limits: AlarmLimits = AlarmLimits(),
+    line: belt.LineConfig = belt.LineConfig(),
 ) -> Any:
     """Build the page as a FastAPI application.
 
@@ -103,6 +104,7 @@ def build(
         access: who may see the page; by default only this machine.
         trust: which bundles are shown and tried.
         limits: what alarms are raised at.
+        line: the configuration that the belt is set up in.
 
     Returns:
         The FastAPI application.
@@ -132,6 +134,7 @@ def build(
     bins = functools.partial(bins_of, bundle_path, trust, rules)
     audits.add(app, state_dir, store_path, classes, bins)
     model.add(app, state_dir, bundle_path, trust=trust, rules=rules, opened=opened)
+    belt.add(app, state_dir, line)
     _add_trial(app, trial)
     add_monitoring(app, state_dir, store_path, lambda: watch.alarms)
     add_history(app, store_path)
@@ -415,6 +418,7 @@ def serve(
     panel: PanelConfig | None = None,
     trust: TrustConfig = TrustConfig(),
     limits: AlarmLimits = AlarmLimits(),
+    line: belt.LineConfig = belt.LineConfig(),
 ) -> None:
     """Serve the page until SIGTERM or SIGINT, then leave by `SystemExit(0)`.
 
@@ -430,6 +434,7 @@ def serve(
         panel: who may see the page; its host and port are ignored.
         trust: as for `build`.
         limits: as for `build`.
+        line: as for `build`.
 
     Raises:
         BadInput: the port is in use, or everybody on the network could see the page.
@@ -455,6 +460,7 @@ def serve(
             access=access,
             trust=trust,
             limits=limits,
+            line=line,
         )
         server = server_of(app)
         limit_lines("uvicorn.error")

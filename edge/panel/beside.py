@@ -79,15 +79,22 @@ def await_port(host: str, port: int, seconds: float = PORT_WAIT_S) -> None:
 class PageBeside:
     """Keeps one page running, in a thread of its own."""
 
-    def __init__(self, config: Config, state: Path, care: Care | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        state: Path,
+        care: Care | None = None,
+        config_file: Path | None = None,
+    ) -> None:
         """Start the page, or keep trying.
 
         Args:
             config: of the line.
             state: the folder of its records, where the page finds its part of the configuration.
             care: how it is looked after.
+            config_file: that the configuration was read from; None: from none.
         """
-        self._config, self._state = config, state
+        self._config, self._state, self._config_file = config, state, config_file
         self._care = care or Care()
         self._address = page_address(config.panel.host, config.panel.port)
         self._closing = threading.Event()
@@ -153,6 +160,8 @@ class PageBeside:
             raise EwasteError(f"{path}: cannot be written ({error.strerror})") from None
         command = [sys.executable, "-m", "edge.panel", "--with-stdin"]
         command += ["--state", str(self._state), "--config", str(path)]
+        if self._config_file is not None:
+            command += ["--line-config", str(self._config_file.absolute())]
         with self._lock:
             if self._closing.is_set():
                 raise EwasteError("the line has ended")

@@ -37,8 +37,12 @@ ENTRIES, WITHDRAW = "/entries", "/entries/withdraw"
 AUDIT, DRAW = "/audit", "/audit/draw"
 BEGIN, END, CANCEL = "/pieces/begin", "/pieces/end", "/pieces/cancel"
 CHECK, INSTALL, ROLL_BACK = "/model/check", "/model/install", "/model/rollback"
-ADMINISTERING = (INSTALL, ROLL_BACK)
-"""What changes the bundle of the line; it takes an admin who is logged in."""
+AT_ONCE = "/model/now"
+PICTURE, FORGET, WRITE = "/belt/picture", "/belt/forget", "/belt/write"
+_BELT = (PICTURE, FORGET, WRITE)
+ADMINISTERING = (INSTALL, ROLL_BACK, AT_ONCE, *_BELT)
+"""What changes the bundle or the configuration of the line; it takes an admin who is logged in."""
+SHEET_FILES = ("/sheet-a4.pdf", "/sheet-letter.pdf", "/sheet-a3.pdf")
 ALARMS, ACKNOWLEDGE, SHELVE = "/alarms.json", "/alarms/acknowledge", "/alarms/shelve"
 UNSHELVE, REFERENCE = "/alarms/unshelve", "/alarms/reference"
 _ALARMS = (ACKNOWLEDGE, SHELVE, UNSHELVE, REFERENCE)
@@ -58,11 +62,13 @@ _ASKED = ("/report.html", "/report.csv", "/report.json", "/history.html")
 """What keeps its query."""
 MOST_QUERY = 1000
 """The maximum length of a query, bytes."""
-SCRIPTS = ("choices.js", "panel.js", "work.js", "model.js")
+SCRIPTS = ("choices.js", "panel.js", "work.js", "model.js", "belt.js")
 _READ = (
     "/live.jpg",
     "/parts.json",
     "/model.json",
+    "/belt.json",
+    *SHEET_FILES,
     "/search.json",
     "/history.json",
     "/shift.json",

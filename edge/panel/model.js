@@ -61,6 +61,10 @@
 			const {lost} = document.querySelector("#golden [role=status]").dataset;
 			send("golden", "model/check", "{}", "application/json", lost);
 		}
+		const hurry = event.target.closest("#bundles [data-at-once]:enabled");
+		if (hurry && window.confirm(hurry.dataset.sure)) {
+			send("bundles", "model/now", "{}", "application/json", hurry.form.dataset.lost);
+		}
 		if (back && window.confirm(back.dataset.sure)) {
 			send("bundles", "model/rollback", "{}", "application/json", back.form.dataset.lost);
 		}

@@ -12,29 +12,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
 from edge.bundle.bundle import DEFAULT_BUNDLE, Bundle, check_trust
-from edge.bundle.install import CURRENT, install, installed_in, roll_back
+from edge.bundle.install import CURRENT, install, installed_in, roll_back, take_at_once
 from edge.bundle.manifest import CARD, MANIFEST
 from edge.bundle.packed import MOST_PACKED_BYTES, unpacked
 from edge.bundle.signature import SIGNATURE
 from edge.bundle.verify import verify_apart
-from edge.bundle.window import require_window
+from edge.bundle.window import opens_at, waiting_by
 from edge.config import TrustConfig
 from edge.decision.decide import DecisionRules
 from edge.errors import BadInput, EwasteError, Refused, one_line
 from edge.intervals import wilson
 from edge.panel.door import may_administer, may_operate
 from edge.panel.fragments import problem, render
-from edge.panel.guard import CHECK, INSTALL, ROLL_BACK
+from edge.panel.guard import AT_ONCE, CHECK, INSTALL, ROLL_BACK
 from edge.panel.jobs import Finding, JobKind, Jobs
 from edge.panel.languages import _
-from edge.panel.posted import NotDone, in_thread, posted
+from edge.panel.posted import NotDone, NothingMore, in_thread, posted
 from edge.panel.sentences import UPLOAD, sentence
 from edge.panel.uploads import Busy, TooLarge, UploadLimits, Uploads
-from edge.panel.visitor import Visitor, visitor_of
-from edge.status import read_status
+from edge.panel.visitor import Visitor, log_action, visitor_of
+from edge.status import bundle_at_work, bundle_waiting, read_status
 
 NICENESS = 10
 """How far the golden check stands back for the line: it gets a tenth of what the line takes."""
@@ -44,12 +42,6 @@ LONGEST_CARD = 20_000
 SHOWN_FILES = frozenset({MANIFEST, SIGNATURE, CARD})
 """The files whose contents the tab needs."""
 BUNDLES = UploadLimits(MOST_PACKED_BYTES, MOST_PACKED_BYTES, "bundles")
-
-
-class NothingMore(BaseModel):
-    """The body of a request that has nothing to say: `{}`."""
-
-    model_config = ConfigDict(extra="forbid")
 
 
 @dataclass(frozen=True)
@@ -107,10 +99,9 @@ class Bench:
 
         Raises:
             BadInput: it does not fit the configuration.
-            Refused: it cannot be proved, or the line may not be updated now.
+            Refused: it cannot be proved.
             EwasteError: it cannot be written.
         """
-        require_window(read_status(self.state_dir), time.time())
         content = bytes(arrived)
         arrived.clear()
         with unpacked(content, self.state_dir) as folder:
@@ -127,6 +118,7 @@ class Bench:
                 threads=1,  # the line on the same device comes first
                 demands=trust.demands,
                 fits=self.rules,
+                running=bundle_at_work(read_status(self.state_dir), time.time()),
             )
         except EwasteError as error:
             # Nobody knows the folder that it was unpacked into.
@@ -194,6 +186,13 @@ def add(
         await in_thread(pool, lambda: _require_free(bench))
         jobs.start(JobKind.ROLL_BACK, visitor_of(request), bench.roll_back)
         return await parts(visitor_of(request), 202)
+
+    @app.post(AT_ONCE)
+    async def hurry(request: Request) -> JSONResponse:
+        """Let the running line take what waits while its belt moves: `{}`."""
+        await posted(request, NothingMore, MOST_BYTES)
+        await in_thread(pool, lambda: _take_at_once(bench, visitor_of(request)))
+        return await parts(visitor_of(request))
 
     _add_install(app, bench, jobs, parts)
 
@@ -275,11 +274,18 @@ def _bundles(bench: Bench, values: dict[str, Any]) -> str:
     current = next((each for each in installed if each.in_use), None)
     status = read_status(bench.state_dir)
     runs = status.digest if status else ""
+    now = time.time()
+    ready = bundle_waiting(status, now)
+    waits = bool(ready and current and current.bundle and current.bundle.digest == ready)
+    waiting = waiting_by(status, now)
     return render(
         "bundles.html",
         installed=installed,
         runs_it=bool(current and current.bundle and current.bundle.digest == runs),
         can_go_back=bool(current and any(each.number < current.number for each in installed)),
+        waits=waits,
+        rest=waiting.rest.name if waits and waiting else "",
+        opening=opens_at(waiting.window) if waiting else "",
         obstacle=bench.obstacle,
         is_shipped=bench.is_shipped,
         trusts_all=not bench.trust.keys,
@@ -287,6 +293,22 @@ def _bundles(bench: Bench, values: dict[str, Any]) -> str:
         one_line=one_line,
         **values,
     )
+
+
+def _take_at_once(bench: Bench, visitor: Visitor) -> None:
+    """Let the running line take the bundle that waits at once.
+
+    Raises:
+        NotDone: none waits, or it cannot be written down.
+    """
+    _require_free(bench)
+    if not bundle_waiting(read_status(bench.state_dir), time.time()):
+        raise NotDone(409, _("No bundle waits for the line."))
+    try:
+        found = take_at_once(bench.store)
+    except EwasteError as error:
+        raise NotDone(503, sentence(str(error))) from None
+    log_action(visitor, f"the line takes the bundle {found.manifest.name} at once")
 
 
 def _require_free(bench: Bench) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from edge.errors import EwasteError, first_problem
 from edge.panel.languages import _, in_context
@@ -12,6 +12,12 @@ from edge.panel.sentences import sentence
 Schema = TypeVar("Schema", bound=BaseModel)
 Value = TypeVar("Value")
 JSON = "application/json"
+
+
+class NothingMore(BaseModel):
+    """The body of a request that has nothing to say: `{}`."""
+
+    model_config = ConfigDict(extra="forbid")
 
 
 class NotDone(Exception):

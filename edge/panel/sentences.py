@@ -123,9 +123,10 @@ FORMS = (
     N_("install it again"),
     N_("install a bundle again, or remove the link for the one that comes with the program"),
     N_("convert another, or install it with --again"),
-    N_("wait, stop the belt, or install with --now"),
     N_("to go back take ewaste-edge rollback, or install it with --older"),
     N_("check space and rights"),
+    N_("the line gives no picture"),
+    N_("see that it runs and its camera works"),
     N_("try again when it is done"),
     N_("free some memory"),
     N_("run: pip install ai-edge-litert"),
@@ -234,7 +235,6 @@ FORMS = (
         "time of an inference: {number} ms over {count} items, {other_number} ms over "
         "{other_count} before"
     ),
-    N_("a line is at work on a moving belt, and may be updated only at {text} ([update] window)"),
     N_("{path}: converted {moment}, before the one in use ({name}, {other_moment})"),
     # what the checks of a bundle found
     N_("format {number}, {count} classes"),

@@ -3,6 +3,7 @@
 import itertools
 import re
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 from edge import bundle_watch
 from edge.bundle.history import InstallEntry, Standing, read_history
-from edge.bundle.install import current_number, identity, install, roll_back
+from edge.bundle.install import current_number, identity, install, roll_back, take_at_once
 from edge.bundle_watch import BundleWatch, bundle_at_start, loaded
 from edge.clock import VirtualClock
 from edge.config import Config, proved_bundle
@@ -25,6 +26,7 @@ from edge.records.store import RECORDS_NAME, Store
 from edge.simulator.layout import place_items
 from edge.simulator.scenario import Load
 from edge.simulator.simulate import PhotoFolders, pieces_of, plain_scenario, plant_source
+from edge.standstill import BeltRest
 from edge.verdict import Reason
 from tests.support.bundles import reseal
 from tests.support.records import RECORD
@@ -77,7 +79,7 @@ class Plant:
         for _ in range(times):
             self.now += bundle_watch.JUDGE_SECONDS
             self.watch.look(self.now)
-            self.watch.take()
+            self.watch.take(BeltRest.STANDS)
 
     @property
     def in_use(self) -> tuple[str, int | None]:
@@ -120,7 +122,7 @@ def plant(plant_of: Callable[..., Plant]) -> Plant:
 
 def test_a_good_bundle_takes_over_and_passes(plant: Plant, logged: list[str]) -> None:
     plant.install("second")
-    assert plant.watch.take() is None, "nothing is taken before it is proved"
+    assert plant.watch.take(BeltRest.STANDS) is None, "nothing is taken before it is proved"
     plant.look(1)
     assert plant.in_use == ("second", 2)
     plant.look(2)
@@ -300,13 +302,131 @@ def test_the_first_bundle_that_is_installed_is_taken_by_a_line_with_the_shipped_
     first = loaded(empty, proved_bundle(plant.config))
     watch = BundleWatch(empty, replace(first, bundle=replace(first.bundle, digest="0" * 64)), None)
     watch.look(START)
-    assert watch.take() is None
+    assert watch.take(BeltRest.STANDS) is None
     install(plant.folder / "first", empty.bundles, threads=1)
     watch.look(START)
-    taken = watch.take()
+    taken = watch.take(BeltRest.STANDS)
     assert taken is not None and watch.bundle.manifest.name == "first"
     assert taken.classifier.predict(np.zeros((48, 48, 3), np.uint8)).probabilities.sum() > 0
     watch.close()
+
+
+NIGHT = "22:00-05:00"
+
+
+def at_hour(hour: int) -> float:
+    return time.mktime((*time.localtime(START)[:3], hour, 0, 0, 0, 0, -1))
+
+
+def test_a_bundle_waits_for_a_standing_belt_and_says_so(plant: Plant, logged: list[str]) -> None:
+    plant.install("second")
+    plant.watch.look(plant.now)
+    for rest in (BeltRest.MOVES, BeltRest.CARRIES, BeltRest.NOT_MEASURED, BeltRest.MOVES):
+        assert plant.watch.take(rest) is None
+        plant.watch.look(plant.now)
+    assert plant.watch.waiting and plant.in_use == ("first", 2)
+    waits = [line for line in logged if "waits until" in line]
+    assert waits == [
+        "the bundle second waits until the belt stands; ewaste-edge install --now takes it at once"
+    ]
+    assert not plant.entry(2).began_at, "its probation has not begun"
+    assert plant.watch.take(BeltRest.STANDS) is not None
+    assert plant.in_use == ("second", 2) and not plant.watch.waiting
+    plant.look()
+    assert plant.entry(2).began_at
+
+
+@pytest.mark.parametrize(
+    ("window", "hour", "taken"),
+    [("", 23, False), (NIGHT, 12, False), (NIGHT, 23, True), ("always", 12, True)],
+)
+def test_on_a_moving_belt_the_window_decides(
+    plant_of: Callable[..., Plant], window: str, hour: int, taken: bool
+) -> None:
+    plant = plant_of(window=window)
+    plant.install("second")
+    plant.watch.look(plant.now)
+    assert (plant.watch.take(BeltRest.MOVES, at_hour(hour)) is not None) is taken
+
+
+def test_who_asks_for_it_need_not_wait(plant: Plant) -> None:
+    install(made(plant.tiny, plant.folder / "second"), plant.store, threads=1, at_once=True)
+    plant.watch.look(plant.now)
+    assert plant.watch.take(BeltRest.MOVES) is not None
+    plant.install("third")
+    plant.watch.look(plant.now)
+    assert plant.watch.take(BeltRest.MOVES) is None
+    take_at_once(plant.store)
+    plant.watch.look(plant.now)
+    assert plant.watch.take(BeltRest.MOVES) is not None and plant.in_use == ("third", 3)
+
+
+def test_a_line_that_starts_anew_lets_a_bundle_wait_on_that_already_waited(plant: Plant) -> None:
+    plant.install("second")
+    assert bundle_at_start(plant.config)[0].manifest.name == "second", "no line let it wait yet"
+    plant.watch.look(plant.now)
+    assert plant.watch.take(BeltRest.MOVES) is None
+    plant.watch.look(plant.now)
+    plant.watch.close()
+    plant.watch = plant.started()
+    assert plant.in_use == ("first", 2)
+    plant.watch.look(plant.now)
+    assert plant.watch.take(BeltRest.MOVES) is None
+    assert plant.watch.take(BeltRest.STANDS) is not None and plant.in_use == ("second", 2)
+    plant.look()
+    assert plant.entry(2).began_at
+    assert bundle_at_start(plant.config)[0].manifest.name == "second"
+
+
+def test_what_waits_is_taken_at_a_start_that_may(plant_of: Callable[..., Plant]) -> None:
+    plant = plant_of()
+    plant.install("second")
+    plant.watch.look(plant.now)
+    plant.watch.take(BeltRest.MOVES)
+    plant.watch.look(plant.now)
+    update = plant.config.update.model_copy(update={"window": "always"})
+    at_any_time = plant.config.model_copy(update={"update": update})
+    assert bundle_at_start(at_any_time)[0].manifest.name == "second"
+    assert bundle_at_start(plant.config)[0].manifest.name == "first"
+    take_at_once(plant.store)
+    assert bundle_at_start(plant.config)[0].manifest.name == "second"
+
+
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_a_roll_back_waits_for_no_belt(plant: Plant, by_hand: bool) -> None:
+    plant.install("second")
+    plant.look(3)
+    if by_hand:
+        roll_back(plant.store, threads=1)
+    else:
+        plant.sort(30, **UNSURE)
+    for _ in range(2):
+        plant.now += bundle_watch.JUDGE_SECONDS
+        plant.watch.look(plant.now)
+    assert plant.watch.take(BeltRest.MOVES) is not None
+    assert plant.in_use == ("first", 1)
+
+
+def test_what_replaces_a_bundle_that_waits_is_compared_with_the_one_that_runs(
+    plant: Plant,
+) -> None:
+    first = plant.watch.bundle.digest
+    plant.install("second")
+    plant.watch.look(plant.now)
+    assert plant.watch.take(BeltRest.MOVES) is None
+    install(made(plant.tiny, plant.folder / "third"), plant.store, threads=1, running=first)
+    assert plant.entry(2).standing is Standing.LEFT and plant.entry(3).before == first
+    assert not (plant.store / "2").exists() and (plant.store / "1").exists()
+    plant.watch.look(plant.now)
+    assert plant.watch.take(BeltRest.STANDS) is not None and plant.in_use == ("third", 3)
+    # Gone back to while another one waits: nothing waits any more.
+    roll_back(plant.store, threads=1)
+    install(made(plant.tiny, plant.folder / "fourth"), plant.store, threads=1)
+    plant.look(2)
+    roll_back(plant.store, threads=1)
+    plant.watch.look(plant.now)
+    plant.watch.take(BeltRest.MOVES)
+    assert plant.in_use == ("first", 1) and not plant.watch.waiting
 
 
 @pytest.mark.slow
@@ -339,7 +459,7 @@ def test_a_whole_line_installs_rolls_back_and_misses_nothing(
 
     def stopped() -> bool:
         if len(records) >= 30 and waiting:
-            install(waiting.pop(), config.bundles, threads=1)
+            install(waiting.pop(), config.bundles, threads=1, at_once=True)
         of_first = [record.bundle for record in records].count(records[0].bundle) if records else 0
         return not waiting and records[-1].bundle == records[0].bundle and of_first >= 50
 

@@ -137,7 +137,7 @@ def test_names_of_labels_and_bins_are_no_markup_and_no_escapes(typed, monkeypatc
 
     label, bin_name = "Mouse [/usb]\x1b[31m", "小件 [red]\n2"
 
-    def run_line(config, opened, panel, stopped, decided) -> Tally:
+    def run_line(config, opened, panel, stopped, decided, *, config_file=None) -> Tally:
         decided(replace(RECORD, label=label, bin=bin_name))
         logging.getLogger("edge.line").warning("the gate of %s fails", bin_name)
         return Tally(items=1, per_label=Counter({label: 1}))

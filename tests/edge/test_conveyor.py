@@ -1,5 +1,6 @@
 """The loop on a real simulated belt; only the model is replaced, by one that reads colors."""
 
+import itertools
 from collections import Counter
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -25,6 +26,7 @@ from edge.simulator.plant import SimulatedPlant
 from edge.simulator.scene import Scene
 from edge.simulator.score import score
 from edge.simulator.simulate import PacedInference
+from edge.standstill import STILL_SECONDS, BeltRest
 from edge.verdict import Reason
 from tests.support.colored_belt import (
     BINS,
@@ -114,7 +116,7 @@ def line_of(
         record=record or records.append,
         on_rerouted=moved.append,
         asked=lambda: asked(clock),
-        offered=lambda: offered(records),
+        offered=lambda rest: offered(records),
     )
 
     return Line(conveyor, plant, records, moved, placed, classifier)
@@ -129,6 +131,29 @@ def test_every_item_is_counted_once_labeled_and_sorted():
     assert {record.views for record in line.records} == {3} and line.classifier.asked == 24
     assert len({record.item_id for record in line.records}) == 8
     assert all(record.crop[:2] == b"\xff\xd8" for record in line.records)
+
+
+def test_the_line_knows_when_its_belt_stands_with_nothing_under_way():
+    """It stops with items under way, goes on, and stops when all have come to their gates."""
+    placed, rests = belt_of(MIXED), []
+    way_mm = max(piece.position_mm for piece in placed) + 1500
+    stop = Stretch(5, 0)
+    segments = (Stretch(8, 250), stop, Stretch(way_mm / 250 - 8, 250), stop, Stretch(99, 250))
+
+    def asked(clock):
+        rests.append((clock.now(), line.conveyor.rest))
+        return Mode.SORT
+
+    line = line_of(placed, segments, asked=asked, end_mm=way_mm + 250)
+    result = line.run()
+    assert (result.counted, result.right) == (8, 8)
+    kinds = [rest for rest, _ in itertools.groupby(rest for _, rest in rests)]
+    assert kinds == [
+        BeltRest.NOT_MEASURED,
+        *(BeltRest.MOVES, BeltRest.CARRIES, BeltRest.MOVES, BeltRest.STANDS, BeltRest.MOVES),
+    ]
+    stood_at = [at for at, rest in rests if rest is BeltRest.CARRIES]
+    assert 8 + STILL_SECONDS <= stood_at[0] <= 8 + STILL_SECONDS + 0.5
 
 
 @pytest.mark.parametrize("takes_s", [0.0, 0.3])

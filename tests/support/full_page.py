@@ -33,6 +33,7 @@ TABS = {
         "Health",
         "Try a picture",
         "Model",
+        "Belt",
     ),
     Language.GERMAN: (
         "Linie",
@@ -43,6 +44,7 @@ TABS = {
         "Zustand",
         "Bild testen",
         "Modell",
+        "Band",
     ),
     Language.SPANISH: (
         "Línea",
@@ -53,6 +55,7 @@ TABS = {
         "Estado",
         "Probar una imagen",
         "Modelo",
+        "Cinta",
     ),
     Language.HINDI: (
         "लाइन",
@@ -63,6 +66,7 @@ TABS = {
         "स्थिति",
         "चित्र जाँचें",
         "मॉडल",
+        "बेल्ट",
     ),
 }
 READY = (
@@ -74,6 +78,7 @@ READY = (
     "#faults table",
     "#picture .drop",
     "#model table",
+    "#belt .one",
 )
 """What is drawn when a tab is complete, in the order of the tabs."""
 

@@ -1,7 +1,6 @@
 """The update window: strictly read, across midnight, and only for a line on a moving belt."""
 
 import json
-import math
 import re
 import shutil
 import subprocess
@@ -16,15 +15,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
+from edge.bundle.bundle import load_bundle
+from edge.bundle.history import read_history
 from edge.bundle.window import (
     UpdateWindow,
     check_window,
     minute_of_day,
     parse_window,
-    require_window,
+    waiting_by,
 )
 from edge.config import read_config
-from edge.errors import BadInput, Refused
+from edge.errors import BadInput
+from edge.standstill import BeltRest
 from edge.status import NO_PICTURE, RUNNING, STOPPED, Status, write_status
 
 ROOT = Path(__file__).parents[3]
@@ -61,6 +63,8 @@ def test_anything_else_is_refused_in_one_line(text: str) -> None:
     except ValueError as error:
         assert "\n" not in str(error)
         return
+    if text == "always":
+        return
     assert (window is None and text == "") or re.fullmatch(r"\d\d:\d\d-\d\d:\d\d", text, re.ASCII)
 
 
@@ -86,46 +90,53 @@ def at_minute(minute: int) -> float:
     return time.mktime((*local[:3], minute // 60, minute % 60, 0, 0, 0, -1))
 
 
-def moving(now: float, **changes: object) -> Status:
-    fields = {"state": RUNNING, "speed_mm_s": 250.0, "update_window": "22:00-05:00"}
+def at_work(now: float, **changes: object) -> Status:
+    fields = {"state": RUNNING, "belt": BeltRest.MOVES, "update_window": "22:00-05:00"}
     return Status.model_validate({"updated_at": now - 1, **fields, **changes})
 
 
-def test_a_line_at_work_is_updated_in_its_window_only() -> None:
+def test_a_line_on_a_moving_belt_exchanges_its_bundle_in_its_window_only() -> None:
     night, day = at_minute(23 * 60), at_minute(12 * 60)
     assert minute_of_day(night) == 23 * 60
-    require_window(moving(night), night)
-    with pytest.raises(Refused, match=r"only at 22:00-05:00 .*stop the belt.*--now"):
-        require_window(moving(day), day)
+    assert waiting_by(at_work(night), night) is None
+    assert waiting_by(at_work(day, update_window="always"), day) is None
     for none in (
         None,
-        moving(day, update_window=""),
-        moving(day, state=STOPPED),
-        moving(day, updated_at=day - 60),
-        moving(day, speed_mm_s=0.4),
+        at_work(day, state=STOPPED),
+        at_work(day, updated_at=day - 60),
+        at_work(day, belt=BeltRest.STANDS),
+        at_work(day, belt=BeltRest.STANDS, update_window=""),
     ):
-        require_window(none, day)
-    for still_at_work in (
-        moving(day, state=NO_PICTURE),
-        moving(day, speed_mm_s=-250.0),
-        moving(day, speed_mm_s=math.nan),
-        moving(day, update_window="whenever"),
+        assert waiting_by(none, day) is None
+    night_only = " or until 22:00"
+    for status, words in (
+        (at_work(day), "waits until the belt stands" + night_only),
+        (at_work(day, update_window=""), "waits until the belt stands"),
+        (at_work(day, update_window="whenever"), "waits until the belt stands"),
+        (
+            at_work(day, belt=BeltRest.CARRIES),
+            "waits until no item is under way on the belt, which stands," + night_only,
+        ),
+        (
+            at_work(day, state=NO_PICTURE, belt=BeltRest.NOT_MEASURED, update_window=""),
+            "waits until the belt stands, which nothing measures now",
+        ),
     ):
-        with pytest.raises(Refused):
-            require_window(still_at_work, day)
+        waiting = waiting_by(status, day)
+        assert waiting is not None and waiting.in_words == words
 
 
 @contextmanager
-def line_at_work(state: Path, window: str) -> Iterator[None]:
+def line_at_work(state: Path, **status: object) -> Iterator[None]:
     """Within: a line on a moving belt writes its status."""
     ended = threading.Event()
 
     def write() -> None:
         while not ended.wait(0.3):
-            write_status(state, moving(time.time(), update_window=window))
+            write_status(state, at_work(time.time(), **status))
 
     writing = threading.Thread(target=write)
-    write_status(state, moving(time.time(), update_window=window))
+    write_status(state, at_work(time.time(), **status))
     writing.start()
     try:
         yield
@@ -134,20 +145,33 @@ def line_at_work(state: Path, window: str) -> Iterator[None]:
         writing.join()
 
 
-def test_the_command_asks_the_line_that_is_running(tiny_bundle: Path, tmp_path: Path) -> None:
-    bundle = shutil.copytree(tiny_bundle, tmp_path / "new")
-    hour = time.localtime().tm_hour
-    closed = f"{(hour + 3) % 24:02}:00-{(hour + 4) % 24:02}:00"
-
-    def install(*options: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "edge.cli", "install", str(bundle)]
-        command += ["--state", str(tmp_path), *options]
-        return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
-
-    with line_at_work(tmp_path, closed):
-        refused = install()
-        assert refused.returncode == 3 and refused.stderr.count("\n") == 1
-        assert closed in refused.stderr and "--now" in refused.stderr
-        assert not (tmp_path / "bundles").exists()
-        done = install("--now")
+def ewaste(*arguments: object) -> str:
+    command = [sys.executable, "-m", "edge.cli", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_commands_say_what_a_running_line_waits_for(tiny_bundle: Path, tmp_path: Path) -> None:
+    bundle, state = shutil.copytree(tiny_bundle, tmp_path / "new"), tmp_path / "state"
+    hour = time.localtime().tm_hour
+    opening = f"{(hour + 3) % 24:02}:00"
+    closed = f"{opening}-{(hour + 4) % 24:02}:00"
+    waits = f"waits until the belt stands or until {opening}"
+    state.mkdir()
+    at_state = ("--state", state)
+    assert ewaste("install", bundle, *at_state).endswith(", in use\n"), "no line is at work"
+    digest = load_bundle(bundle).digest
+    with line_at_work(state, update_window=closed, waiting=digest):
+        assert f", {waits}; or give --now\n" in ewaste("install", bundle, *at_state)
+        assert f"2: {waits}" in ewaste("bundles", *at_state)
+        listed = json.loads(ewaste("bundles", "--json", *at_state))
+        assert [row["waits"] for row in listed] == [waits, None]
+        entry = read_history(state / "bundles").at(2)
+        assert entry is not None and not entry.at_once
+        assert "takes it at once" in ewaste("install", "--now", *at_state)
+        entry = read_history(state / "bundles").at(2)
+        assert entry is not None and entry.at_once
+        assert ewaste("install", bundle, "--now", *at_state).endswith(", in use\n")
+    write_status(state, at_work(time.time(), state=STOPPED, waiting=digest))
+    assert json.loads(ewaste("bundles", "--json", *at_state))[0]["waits"] is None

@@ -4,6 +4,7 @@ Chromium runs the rules without the Content-Security-Policy of the page, in thes
 """
 
 import functools
+import threading
 import time
 
 import cv2
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from edge.bundle.install import CURRENT, install
+from edge.cameras.camera import Frame
 from edge.config import Config, decision_rules
 from edge.language import Language
 from edge.panel.accounts import Accounts
@@ -18,10 +20,12 @@ from edge.panel.guard import Access
 from edge.panel.languages import Appearance, _, shown_as
 from edge.panel.users import Role, Users, make_user, write_users
 from edge.status import Status, write_status
+from edge.stills import StillTaker
 from tests.support.bright import bright_bundle, bright_square
 from tests.support.bundles import plain_verdict
 from tests.support.full_page import READY, TABS, full_panel, running
 from tests.support.served import Panel, basic, keep_picture, open_tab
+from tests.support.sheet_camera import Look, picture
 
 pytestmark = pytest.mark.slow
 RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}}
@@ -199,6 +203,36 @@ def test_the_model_has_none_when_it_was_checked_and_an_install_refused(
     assert faults(screen) == []
     assert low_controls(screen, ":is(#golden, #bundles, #model) :is(button, input, summary)") == []
     assert too_wide(screen) == []
+
+
+def test_a_belt_set_up_by_a_picture_has_none(admins_page, screen):
+    pixels = picture(Look(width=960, height=540, focal_px=960, tilt_y=9, blur_px=0.7, noise=2))
+    ended, taker = threading.Event(), StillTaker(admins_page.state)
+
+    def run() -> None:
+        while not ended.wait(0.05):
+            taker.offer(Frame(pixels, time.monotonic(), 0), 0.0)
+
+    line = threading.Thread(target=run)
+    line.start()
+    try:
+        screen.set_default_timeout(60_000)
+        screen.set_extra_http_headers({"Authorization": basic("otto", "mint tea")})
+        screen.goto(admins_page.url)
+        open_tab(screen, spoken_name(screen, "Belt"))
+        screen.wait_for_selector("#belt [data-take]")
+        screen.locator("#belt [data-take]").click()
+        screen.wait_for_selector("#belt [data-aspect=TILT] b")
+        screen.wait_for_selector("#belt [data-obstacle]")
+        screen.wait_for_timeout(300)
+        keep_picture(screen, f"belt-{screen.language.value}-{screen.size[0]}")
+        assert faults(screen) == []
+        assert low_controls(screen, "#belt :is(button, input, select, a)") == []
+        assert too_wide(screen) == []
+    finally:
+        ended.set()
+        line.join()
+        taker.close()
 
 
 def test_a_tried_picture_with_its_map_has_none(admins_page, screen, tmp_path):

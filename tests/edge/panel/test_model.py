@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 from edge.bundle.bundle import DEFAULT_BUNDLE, load_bundle
+from edge.bundle.history import read_history
 from edge.bundle.install import CURRENT, current_number, install, installed_in, roll_back
 from edge.bundle.signature import make_key
 from edge.config import Config, TrustConfig, decision_rules
@@ -29,6 +30,7 @@ from edge.panel.jobs import Jobs
 from edge.panel.model import BUNDLES, Bench, model_parts
 from edge.panel.users import Role, Users, make_user, write_users
 from edge.panel.visitor import Visitor
+from edge.standstill import BeltRest
 from edge.status import RUNNING, STATUS_NAME, Status, write_status
 from tests.support.bundles import packed, reseal, sign_bundle
 from tests.support.served import Panel, basic, get, keep_picture, killed_page, open_tab, post
@@ -273,31 +275,51 @@ def test_what_cannot_be_proved_is_refused_and_nothing_changes(anew, kind):
     assert not (anew.folder / "x").exists() and not (anew.state / "x").exists()
 
 
-def test_the_page_keeps_to_the_window_and_takes_nothing_that_a_line_rolled_back(anew):
+def test_the_page_takes_nothing_that_a_line_rolled_back(anew):
     keys, bad = anew.trust.keys, anew.bundle("bad")
     why = "items unknown or by hand: 100.0% over 28 items, 10.0% over 200 before"
     install(bad, anew.store, keys, threads=1)
     roll_back(anew.store, keys, 1, why=why)
-    hour = time.localtime().tm_hour
-    closed = f"{(hour + 3) % 24:02}:00-{(hour + 4) % 24:02}:00"
-    moving = Status(updated_at=time.time(), state=RUNNING, speed_mm_s=250.0, update_window=closed)
     before = anew.live()
-    for status, sent, reason in (
-        (moving.stopped(), bad, f"the upload: was rolled back ({why}); convert another"),
-        (moving, anew.bundle("x"), f"moving belt, and may be updated only at {closed}"),
+    assert anew.send(packed(bad))[0] == 202
+    shown = anew.found("bundles")
+    assert f"the upload: was rolled back ({why}); convert another" in shown
+    assert anew.live() == before
+    for language in ("de", "es", "hi"):
+        other = anew.found("bundles", language)
+        assert not set(shown.split("; ")) & set(other.split("; "))
+        assert "by hand" not in other, "the reason is in their language too"
+
+
+def test_the_page_says_what_a_bundle_waits_for_and_an_admin_hurries_it(anew, caplog):
+    caplog.set_level(logging.INFO)
+    keys, good = anew.trust.keys, anew.bundle("good")
+    install(good, anew.store, keys, threads=1)
+    url = f"{anew.url}model/now"
+    status, answer = post(url, b"{}", **headers("otto"))
+    assert status == 409 and b"No bundle waits" in answer
+    moving = Status(updated_at=0, state=RUNNING, update_window="22:00-22:01")
+    # Ahead of the clock: on a busy machine it must not be old before the page reads it.
+    waiting = {"waiting": load_bundle(good).digest, "updated_at": time.time() + 4}
+    for rest, words in (
+        (BeltRest.MOVES, "waits until the belt stands."),
+        (BeltRest.CARRIES, "an item on it is still under way"),
+        (BeltRest.NOT_MEASURED, "nothing measures the belt now"),
     ):
-        # Ahead of the clock: on a busy machine it must not be old before the job begins.
-        write_status(anew.state, status.model_copy(update={"updated_at": time.time() + 4}))
-        try:
-            assert anew.send(packed(sent))[0] == 202
-            shown = anew.found("bundles")
-        finally:
-            (anew.state / STATUS_NAME).unlink()
-        assert reason in shown and anew.live() == before
-        for language in ("de", "es", "hi"):
-            other = anew.found("bundles", language)
-            assert not set(shown.split("; ")) & set(other.split("; "))
-            assert "by hand" not in other, "the reason is in their language too"
+        write_status(anew.state, moving.model_copy(update={**waiting, "belt": rest}))
+        shown = anew.parts("otto")["bundles"]
+        assert f'data-waits="{rest.name}"' in shown and words in shown and "From 22:00" in shown
+        assert "data-at-once" in shown and "data-at-once" not in anew.parts("anna")["bundles"]
+        waiting["updated_at"] = time.time() + 4
+    for name in ("vera", "anna"):
+        assert post(url, b"{}", **headers(name))[0] == 403
+    assert post(url, b"{}", Origin="http://evil.example", **headers("otto"))[0] == 403
+    assert not read_history(anew.store).last(waiting["waiting"]).at_once
+    write_status(anew.state, moving.model_copy(update=waiting))
+    assert post(url, b"{}", **headers("otto"))[0] == 200
+    assert read_history(anew.store).last(waiting["waiting"]).at_once
+    assert any("takes the bundle good at once" in each.getMessage() for each in caplog.records)
+    (anew.state / STATUS_NAME).unlink()
 
 
 def test_who_is_no_admin_installs_nothing(anew, caplog):
@@ -435,7 +457,7 @@ def test_a_browser_checks_installs_and_rolls_back(anew, tab):
 
     upload(tab, packed(anew.bundle("second"), "second/"))
     tab.wait_for_selector("#bundles [data-found=done]", timeout=60_000)
-    assert "takes it within seconds" in tab.inner_text("#bundles [data-found]")
+    assert "takes it once its belt stands" in tab.inner_text("#bundles [data-found]")
     assert tab.inner_text("#bundles [data-in-use] td >> nth=1") == "second"
     tab.wait_for_selector("#model [data-other]")
     keep_picture(tab, f"model-installed-{tab.width}")

@@ -1,0 +1,114 @@
+"""Whether another bundle can come into use here, and what keeps one that came from it.
+
+There is no repository: a bundle comes as a directory or a file, by `ewaste-edge install` or the
+page, into the store of the state folder.
+"""
+
+import os
+from pathlib import Path
+
+from edge.bundle.history import InstallEntry, Standing, read_history
+from edge.bundle.install import CURRENT, current_number
+from edge.bundle.packed import MOST_UNPACKED_BYTES
+from edge.bundle.window import waiting_by
+from edge.config import Config
+from edge.doctor.check import BoardCheck, ok, warning
+from edge.doctor.disk import existing_part
+from edge.records.database import MEGABYTE
+from edge.status import Status, bundle_waiting
+
+NAME = "update source"
+NEEDED_MB = round(2 * MOST_UNPACKED_BYTES / MEGABYTE)
+"""What the largest bundle takes while it is unpacked and copied."""
+
+
+def update_source(config: Config, status: Status | None, now: float) -> BoardCheck:
+    """Whether a bundle can be installed, and a running line takes it.
+
+    Args:
+        config: of the line.
+        status: of the line with this state folder; None: there is none.
+        now: unix seconds.
+
+    Raises:
+        EwasteError: the store cannot be read.
+        OSError: the disk does not answer.
+    """
+    store = config.bundles
+    return _kept_out(config) or _no_room(store) or _held(config, status, now) or _sound(config)
+
+
+def _kept_out(config: Config) -> BoardCheck | None:
+    """Why nothing that is installed comes into use, or can be installed; None: it can."""
+    if not config.follows_installs:
+        return warning(
+            NAME,
+            f"the line runs {config.classifier.bundle}, and nothing that is installed",
+            "remove classifier.bundle from the configuration, or update that folder by hand",
+        )
+    there = existing_part(config.bundles)
+    if not there.is_dir():
+        return warning(NAME, f"{there}: is no folder", "move it away, or set another state")
+    if not os.access(there, os.W_OK | os.X_OK, effective_ids=True):
+        return warning(
+            NAME,
+            f"{there}: cannot be written, so nothing can be installed or rolled back",
+            f"run it as the user of the line, or: sudo chown -R USER {there}",
+        )
+    return None
+
+
+def _free_mb(store: Path) -> float:
+    found = os.statvfs(existing_part(store))
+    return found.f_bavail * found.f_frsize / MEGABYTE
+
+
+def _no_room(store: Path) -> BoardCheck | None:
+    free_mb = _free_mb(store)
+    if free_mb >= NEEDED_MB:
+        return None
+    reason = f"{store}: {free_mb:,.0f} MB are free, and a bundle may take {NEEDED_MB} MB meanwhile"
+    return warning(NAME, reason, f"free at least {NEEDED_MB} MB there")
+
+
+def _held(config: Config, status: Status | None, now: float) -> BoardCheck | None:
+    """What keeps the newest bundle from use; None: nothing does."""
+    if bundle_waiting(status, now):
+        waiting = waiting_by(status, now)
+        reason = "is taken now" if waiting is None else waiting.in_words
+        fix = "stop the belt, or let the line take it: ewaste-edge install --now"
+        return warning(NAME, f"a bundle is installed and {reason}", fix)
+    last = _newest(config.bundles)
+    if last is not None and last.standing is Standing.ROLLED_BACK:
+        reason = f"the newest bundle, {last.name}, was rolled back by the line: {last.why}"
+        return warning(NAME, reason, "convert another bundle, and install that")
+    if config.belt.encoder == "time" and not config.update.window:
+        return warning(
+            NAME,
+            "a running line takes no bundle by itself: nothing measures that the belt stands, and "
+            "there is no update window",
+            'set [belt] encoder, or [update] window such as "22:00-05:00"',
+        )
+    return None
+
+
+def _newest(store: Path) -> InstallEntry | None:
+    """The install that came last; None: none is known."""
+    return max(read_history(store).entries, key=lambda each: each.installed_at, default=None)
+
+
+def _sound(config: Config) -> BoardCheck:
+    store = config.bundles
+    number = current_number(store)
+    entry = None if number is None else read_history(store).at(number)
+    name = entry.name if entry is not None else "a bundle" if number else ""
+    in_use = f"{store / CURRENT}: {name} is in use" if name else f"{store}: nothing is installed"
+    window = config.update.window
+    at = f"while the belt stands or at {window}" if window else "while the belt stands"
+    keys = len(config.trust.keys)
+    signed = f"signed by one of {keys} trusted keys" if keys else "signed or not: no key is trusted"
+    return ok(
+        NAME,
+        f"{in_use}; bundles come by ewaste-edge install or the page, {signed}; a running line "
+        f"takes one {at}; {_free_mb(store):,.0f} MB are free",
+    )
