@@ -1,6 +1,6 @@
 # make demo: the conveyor on a simulated belt and its page. make test: the tests. make wheel: the
 # device's part as one file to install, in dist/. make test-device: the device's tests in a venv
-# without the workstation's packages. make test-e2e: the tests that run whole programs. make
+# without the workstation's packages. make locks: the exact wheels of a device, edge/deploy/locks. make test-e2e: the tests that run whole programs. make
 # test-slow: the slow tests. make coverage: make test, and which lines it ran. All need only make and
 # python3 with venv.
 
@@ -11,8 +11,9 @@ DEVICE := .venv-device
 PORT ?= 7860
 SLOW ?= slow
 TESTS ?= tests
+LOCKS := 3.11:1.24.2 3.13:2.2.4
 
-.PHONY: demo test test-e2e coverage test-slow test-device lint wheel clean
+.PHONY: demo test test-e2e coverage test-slow test-device lint wheel locks clean
 
 demo: $(VENV)/.edge
 	@$(BIN)/ewaste-edge demo --port $(PORT) $(if $(PHOTOS),--photos "$(PHOTOS)")
@@ -43,6 +44,27 @@ wheel: $(VENV)/bin/python
 	rm -rf build
 	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
 	@ls dist/*.whl
+
+# One lock file for each Python of Debian, with the numpy that apt has there: picamera2, which apt
+# brings, is loaded into the same process. The hashes are those of all wheels, so that one file serves
+# aarch64 and x86-64; it is written for both, and they must be the same. uv does not see that
+# backports-strenum 1.3 is for Python below 3.11.
+locks: wheel
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@set -e; for pair in $(LOCKS); do \
+		python=$${pair%%:*}; numpy=$${pair##*:}; lock=edge/deploy/locks/python$$python.txt; \
+		for platform in x86_64 aarch64; do \
+			printf '%s\n' "ewaste-edge[panel,gpio,mqtt,modbus] @ file://$$(ls $$PWD/dist/ewaste_edge-*.whl)" \
+				pip setuptools 'backports-strenum<1.3' "numpy==$$numpy" | $(BIN)/uv pip compile - --quiet --no-config \
+				--no-python-downloads --python-version $$python \
+				--python-platform $$platform-manylinux_2_36 --only-binary :all: --generate-hashes \
+				--no-emit-package ewaste-edge --no-annotate --no-header --upgrade \
+				--output-file build/$$platform.txt >/dev/null; \
+		done; \
+		cmp build/x86_64.txt build/aarch64.txt; \
+		{ echo "# Written by make locks: Python $$python, numpy $$numpy as apt has it."; cat build/aarch64.txt; } >$$lock; \
+		echo "$$lock"; \
+	done
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null \

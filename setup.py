@@ -99,6 +99,7 @@ setup(
             "py.typed",
             "models/*/*",
             "deploy/*",
+            "deploy/locks/*",
             "panel/*.css",
             "panel/*.js",
             "panel/templates/*.html",

@@ -1,4 +1,4 @@
-"""What the board tells of itself: its temperature, and whether it slows down.
+"""What the board tells of itself: its system, its temperature, and whether it slows down.
 
 Not every board tells. What it does not tell is None, never a guess.
 """
@@ -10,7 +10,11 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge.errors import one_line
+
 SYSTEM = Path("/sys")
+RELEASE = Path("/etc/os-release")
+LARGEST_RELEASE = 2**16
 THROTTLED = "devices/platform/soc/soc:firmware/get_throttled"
 ASKED_S = 2.0
 """The time limit of `vcgencmd`, s."""
@@ -60,6 +64,16 @@ def kernel_text(path: Path, most: int = MOST_READ) -> str:
             return file.read(most).decode("ascii", "replace").strip()
     except (OSError, ValueError):
         return ""
+
+
+def read_release(path: Path = RELEASE) -> dict[str, str]:
+    """The fields of an os-release file; empty if there is none. See os-release(5)."""
+    fields = {}
+    for line in kernel_text(path, LARGEST_RELEASE).splitlines():
+        found = re.fullmatch(r"([A-Z0-9_]{1,64})=(.*)", line.strip())
+        if found:
+            fields[found[1]] = one_line(found[2].strip("\"'"), 80)
+    return fields
 
 
 def resident_bytes() -> float | None:

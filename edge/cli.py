@@ -32,6 +32,7 @@ from edge.errors import BadInput, EwasteError, Refused
 from edge.files import LONGEST_NAME
 from edge.language import Language
 from edge.logs import install_handler
+from edge.setup.options import HELP, Options, check
 from edge.terminal import ReaderGone, err, hold_streams, out, release_streams, safe_line
 
 # What a command needs it imports itself: --help answers at once.
@@ -574,6 +575,28 @@ def mode(
         write_order(folder, order)
     by = f", asked by {safe_line(order.by)}" if order.by else ""
     out.print(f"{order.mode.value}{by}")
+
+
+@app.command()
+def setup(
+    *,
+    offline: Annotated[Path | None, typer.Option(**PATH, help=HELP["--offline"])] = None,
+    download: Annotated[Path | None, typer.Option(**PATH, help=HELP["--download"])] = None,
+    platform: Annotated[list[str] | None, typer.Option(help=HELP["--platform"])] = None,
+    python: Annotated[list[str] | None, typer.Option(help=HELP["--python"])] = None,
+    uninstall: Annotated[bool, typer.Option("--uninstall", help=HELP["--uninstall"])] = False,
+) -> None:
+    """Install the line on this device, with its services; with --download: fill a stick for it."""
+    from edge.setup import procedure
+
+    options = Options(
+        offline=offline,
+        download=download,
+        platforms=tuple(platform or ()),
+        pythons=tuple(python or ()),
+        uninstall=uninstall,
+    )
+    procedure.set_up(check(options))
 
 
 @calibrate_app.command("sheet")

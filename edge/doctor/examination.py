@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import edge
-from edge.board import board_health
+from edge.board import board_health, read_release
 from edge.bundle.bundle import read_bundle
 from edge.cameras.device import Kind, kind_of
 from edge.config import Config
@@ -19,7 +19,7 @@ from edge.doctor.camera import HANGING_CAMERA, camera
 from edge.doctor.check import BoardCheck, CheckState, warning
 from edge.doctor.disk import disk
 from edge.doctor.runtime import INSTALL, installed_versions, runtime
-from edge.doctor.system import architecture, operating_system, python, read_release
+from edge.doctor.system import architecture, operating_system, python
 from edge.doctor.updates import update_source
 from edge.errors import EwasteError
 from edge.folder_lock import is_locked

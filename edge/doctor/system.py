@@ -2,30 +2,16 @@
 
 import re
 from collections.abc import Mapping
-from pathlib import Path
 
-from edge.board import kernel_text
+from edge.board import RELEASE
 from edge.doctor.check import BoardCheck, failure, ok, warning
-from edge.errors import one_line
 
-RELEASE = Path("/etc/os-release")
-LARGEST_RELEASE = 2**16
 LEAST_GLIBC = (2, 27)
 """What the wheels of ai-edge-litert are built for (manylinux_2_27)."""
 OLDEST_PYTHON, NEWEST_PYTHON = (3, 10), (3, 14)
 """For which ai-edge-litert has wheels."""
 MACHINES = ("aarch64", "arm64", "x86_64", "amd64")
 ANOTHER_SYSTEM = "install the 64-bit Raspberry Pi OS, or Debian 12 or newer"
-
-
-def read_release(path: Path = RELEASE) -> dict[str, str]:
-    """The fields of an os-release file; empty if there is none. See os-release(5)."""
-    fields = {}
-    for line in kernel_text(path, LARGEST_RELEASE).splitlines():
-        found = re.fullmatch(r"([A-Z0-9_]{1,64})=(.*)", line.strip())
-        if found:
-            fields[found[1]] = one_line(found[2].strip("\"'"), 80)
-    return fields
 
 
 def operating_system(

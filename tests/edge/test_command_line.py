@@ -19,10 +19,13 @@ OPTIONS = (
     *("--config", "--bundle", "--state", "--camera", "--port", "--photos", "--seed", "--items"),
     *("--fps", "--video", "--debris", "--json", "--list", "--out", "--train", "--size", "--help"),
     *("--threads", "--slowest-ms", "--older", "--review", "--csv", "--no-panel", "--panel"),
+    *("--offline", "--download", "--platform", "--python", "--uninstall", "--paper", "--dry-run"),
+    *("--gate", "--moved", "--ruler", "--seconds"),
 )
 COMMANDS = (
     *("run", "demo", "simulate", "classify", "draw", "verify", "install", "rollback", "keygen"),
-    *("bundles", "schema", "panel", "export", "doctor"),
+    *("bundles", "schema", "panel", "export", "doctor", "setup"),
+    *("calibrate sheet", "calibrate belt", "calibrate"),
 )
 ODD = (
     *("", " ", "-", "--", "0", "-1", "1e308", "nan", "inf", "9" * 400, "a" * 300, "~nobody-here"),
@@ -45,6 +48,7 @@ def typed(monkeypatch, tmp_path, capsys):
     from edge.bundle import verify
     from edge.doctor import examination
     from edge.panel import app
+    from edge.setup import procedure
     from edge.simulator import simulate
     from edge.synthetic import items
 
@@ -58,6 +62,8 @@ def typed(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(verify, "verify", nothing)
     monkeypatch.setattr(examination, "examine", nothing)
     monkeypatch.setattr(config, "proved_bundle", nothing)
+    monkeypatch.setattr(procedure, "set_up", nothing)
+    monkeypatch.setattr(line, "open_source", nothing)
 
     def run(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["ewaste-edge", *arguments])
@@ -99,6 +105,12 @@ def check(code: int, out: str, err: str) -> None:
         (("no-\x1b[2Jsuch",), r"no-\x1b[2Jsuch"),
         (("run", "--no-such"), "No such option"),
         (("keygen", "--out", "/dev/full/x"), "/dev/full/x"),
+        (("setup", "--offline", "a", "--uninstall"), "give one of them"),
+        (("setup", "--download", "a", "--python", "2.7\x1b[2J"), r"--python 2.7\x1b[2J"),
+        (("setup", "--offline", ""), "empty name"),
+        (("calibrate", "sheet", "--out", "sheet.doc"), "ends in .pdf or .png"),
+        (("calibrate", "belt", "--camera", "0"), "nowhere to write to"),
+        (("calibrate", "belt", "--ruler", "nan", "--dry-run"), "--ruler"),
     ],
 )
 def test_what_cannot_be_meant_is_named_with_exit_code_2(typed, arguments, message):
@@ -113,7 +125,7 @@ def test_any_command_line_ends_with_a_documented_code_and_no_traceback(typed):
     dice, ends_at = random.Random(16), time.monotonic() + 8
     tried = 0
     while time.monotonic() < ends_at and tried < 1500:
-        words = [dice.choice(COMMANDS)] if dice.random() < 0.9 else []
+        words = dice.choice(COMMANDS).split() if dice.random() < 0.9 else []
         for _ in range(dice.randrange(5)):
             kind = dice.random()
             if kind < 0.45:

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edge.board import read_release
 from edge.doctor.card import Roots, disk_of, journal, storage, swap, wear
 from edge.doctor.check import CheckState
-from edge.doctor.system import read_release
 
 
 @pytest.fixture

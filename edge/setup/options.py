@@ -1,0 +1,65 @@
+"""What a person may ask of the installer."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edge.errors import BadInput
+
+RELEASES = {"3.11": "bookworm", "3.13": "trixie"}
+"""Python version -> the Debian release that has it."""
+PYTHONS = tuple(RELEASES)
+PLATFORMS = ("aarch64", "x86_64")
+ABOUT = "Install the line on this device, with its services; with --download: fill a stick for it."
+HELP = {
+    "--offline": "folder that --download filled: install from it, without a network",
+    "--download": "folder to fill with all that an installation needs; works on any machine",
+    "--platform": "of the device, for --download: aarch64 or x86_64; default: aarch64",
+    "--python": "of the device, for --download: 3.11 (bookworm) or 3.13 (trixie); default: both",
+    "--uninstall": "take the program off; records and configuration stay",
+}
+
+
+@dataclass(frozen=True)
+class Options:
+    """One order to the installer; at most one of offline, download and uninstall is given.
+
+    Attributes:
+        offline: folder to install from.
+        download: folder to fill.
+        platforms: machines to download for; empty: a Raspberry Pi.
+        pythons: Python versions to download for; empty: all that are supported.
+        uninstall: take the program off.
+    """
+
+    offline: Path | None = None
+    download: Path | None = None
+    platforms: tuple[str, ...] = field(default=())
+    pythons: tuple[str, ...] = field(default=())
+    uninstall: bool = False
+
+
+def check(options: Options) -> Options:
+    """The options, with defaults filled in.
+
+    Raises:
+        BadInput: they contradict each other, or name what is not supported.
+    """
+    chosen = (options.offline is not None, options.download is not None, options.uninstall)
+    if sum(chosen) > 1:
+        raise BadInput("--offline, --download, and --uninstall: give one of them")
+    if options.download is None and (options.platforms or options.pythons):
+        raise BadInput("--platform and --python are for --download; the device knows its own")
+    for name, given, known in (
+        ("--platform", options.platforms, PLATFORMS),
+        ("--python", options.pythons, PYTHONS),
+    ):
+        for each in given:
+            if each not in known:
+                raise BadInput(f"{name} {each}: choose one of {', '.join(known)}")
+    return Options(
+        offline=options.offline,
+        download=options.download,
+        platforms=tuple(dict.fromkeys(options.platforms or PLATFORMS[:1])),
+        pythons=tuple(dict.fromkeys(options.pythons or PYTHONS)),
+        uninstall=options.uninstall,
+    )

@@ -1,0 +1,121 @@
+"""The units of systemd, and the bounds of its journal."""
+
+import shutil
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge.errors import EwasteError
+from edge.files import write_whole
+from edge.setup.commands import Runner
+from edge.setup.places import Places
+from edge.setup.report import Step, already, done, note
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
+
+JOURNAL = "journald.conf"
+READABLE = 0o644
+SYSTEMCTL_S = 120.0
+
+
+def services(places: Places, *, is_new: bool, run: Runner) -> Iterator[Step]:
+    """Install the units, enable them, and start them where systemd runs the machine.
+
+    Args:
+        places: where.
+        is_new: the program is another than before, so that running services are restarted.
+        run: runs systemctl.
+    """
+    units = shipped_units()
+    written = [name for name, text in units.items() if _put(places.units / name, text)]
+    if written:
+        yield done("units", ", ".join(written))
+    else:
+        yield already("units", ", ".join(units))
+    yield from _journal(places, run)
+    if shutil.which("systemctl") is None:
+        yield note("services", "this system has no systemd: nothing starts the line")
+        return
+    booted = places.booted.is_dir()
+    if booted and written:
+        run(("systemctl", "daemon-reload"), seconds=SYSTEMCTL_S)
+    for name in units:
+        yield _start(name, booted=booted, anew=is_new or name in written, run=run)
+
+
+def shipped_units() -> dict[str, str]:
+    """Name of each unit of the program -> its text."""
+    found = sorted(_shipped(".service"), key=lambda entry: entry.name)
+    return {entry.name: entry.read_text(encoding="utf-8") for entry in found}
+
+
+def stop(places: Places, run: Runner) -> Iterator[Step]:
+    """Stop the services, and take their units away."""
+    there = [name for name in shipped_units() if (places.units / name).exists()]
+    if there and shutil.which("systemctl") is not None:
+        now = ("--now",) if places.booted.is_dir() else ()
+        run(("systemctl", "disable", *now, *there), seconds=SYSTEMCTL_S)
+    for path in (*(places.units / name for name in there), places.journal):
+        path.unlink(missing_ok=True)
+    if there and places.booted.is_dir():
+        run(("systemctl", "daemon-reload"), seconds=SYSTEMCTL_S)
+    if there:
+        yield done("services", f"{', '.join(there)}: stopped and removed")
+
+
+def _shipped(ending: str) -> "list[Traversable]":
+    folder = files("edge") / "deploy"
+    return [entry for entry in folder.iterdir() if entry.name.endswith(ending)]
+
+
+def _journal(places: Places, run: Runner) -> Iterator[Step]:
+    for entry in _shipped(JOURNAL):
+        if not _put(places.journal, entry.read_text(encoding="utf-8")):
+            yield already("journal", str(places.journal))
+            continue
+        if places.booted.is_dir():
+            try:
+                run(("systemctl", "restart", "systemd-journald"), seconds=SYSTEMCTL_S)
+            except EwasteError as error:
+                yield note("journal", f"{error}; its bounds hold from the next start on")
+        yield done("journal", f"{places.journal}: bounded")
+
+
+def _start(name: str, *, booted: bool, anew: bool, run: Runner) -> Step:
+    """Enable a service; running, it is left alone unless there is something new to run."""
+    enabled = _answer(run, "is-enabled", name)
+    if enabled != "enabled":
+        run(("systemctl", "enable", name), seconds=SYSTEMCTL_S)
+    if not booted:
+        report = already if enabled == "enabled" else done
+        return report("service", f"{name}: enabled; it starts with the machine")
+    active = _answer(run, "is-active", name)
+    if active == "active" and not anew and enabled == "enabled":
+        return already("service", f"{name}: enabled and active")
+    try:
+        run(("systemctl", "restart", name), seconds=SYSTEMCTL_S)
+    except EwasteError:
+        return note("service", f"{name}: does not start; see: journalctl -u {name} -n 20")
+    return done("service", f"{name}: enabled and started")
+
+
+def _answer(run: Runner, question: str, name: str) -> str:
+    """What systemctl answers; it fails with the answer no."""
+    try:
+        return run(("systemctl", question, name), seconds=SYSTEMCTL_S).strip()
+    except EwasteError:
+        return ""
+
+
+def _put(path: Path, text: str) -> bool:
+    """Write a file if it is another; returns whether it was."""
+    try:
+        if path.read_text(encoding="utf-8") == text:
+            return False
+    except (OSError, ValueError):
+        pass
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, text.encode(), mode=READABLE)
+    return True

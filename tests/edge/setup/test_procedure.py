@@ -1,0 +1,143 @@
+"""The installer on a scratch device: twice, killed anywhere, and taken off again."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from edge.bundle.install import CURRENT
+from edge.config import read_config
+from edge.errors import EwasteError
+from edge.setup import content, services
+from edge.setup.environment import is_whole, others
+from edge.setup.procedure import install, one_at_a_time, uninstall
+from edge.setup.report import Outcome, Step
+from edge.setup.source import ProgramSource
+from tests.support.device import PI, Device, PowerCut
+
+UNITS = {"ewaste-line.service", "ewaste-panel.service"}
+
+
+@pytest.fixture(autouse=True)
+def _systemd(monkeypatch):
+    monkeypatch.setattr(services.shutil, "which", lambda name: name)
+    monkeypatch.setattr(os, "sync", lambda: None)
+
+
+@pytest.fixture
+def source(tmp_path) -> ProgramSource:
+    wheel = tmp_path / "ewaste_edge-1-py3-none-any.whl"
+    wheel.write_bytes(b"the program")
+    return ProgramSource(wheel)
+
+
+@pytest.fixture
+def device(tmp_path) -> Device:
+    return Device(tmp_path / "root")
+
+
+def installed(device: Device, source: ProgramSource) -> list[Step]:
+    return list(install(device.places, PI, source, None, device.run))
+
+
+def require_installed(device: Device) -> None:
+    places = device.places
+    assert is_whole(places.program) and not others(places)
+    assert places.command.readlink() == places.program / "bin/ewaste-edge"
+    assert read_config(places.settings).camera.source == "picamera2"
+    assert (places.state / "bundles" / CURRENT).is_symlink() and device.owner == "ewaste"
+    assert {path.name for path in places.units.iterdir()} == UNITS == device.enabled
+    assert device.active >= UNITS and device.joined == {"video"}
+
+
+def test_it_installs_all_and_a_second_time_nothing(device, source):
+    first = installed(device, source)
+    require_installed(device)
+    notes = [step.detail for step in first if step.outcome is Outcome.NOTE]
+    assert len(notes) == 1 and "python3-picamera2: apt does not have it" in notes[0]
+    device.installed.add("python3-picamera2")
+    places = device.places
+    places.settings.write_text("# mine\n")
+    inodes = {path: path.lstat().st_ino for path in places.root.rglob("*")}
+    second = installed(device, source)
+    assert {step.outcome for step in second} == {Outcome.ALREADY}
+    assert len(second) >= 10 and places.settings.read_text() == "# mine\n"
+    assert inodes == {path: path.lstat().st_ino for path in places.root.rglob("*")}
+
+
+def test_killed_at_any_command_it_finishes_when_it_is_run_again(tmp_path, source):
+    whole = Device(tmp_path / "whole")
+    installed(whole, source)
+    for cut_at in range(len(whole.commands)):
+        device = Device(tmp_path / f"cut{cut_at}")
+        device.cut_at = cut_at
+        with pytest.raises(PowerCut):
+            installed(device, source)
+        program = device.places.program
+        assert not program.is_symlink() or is_whole(program), "a half-made environment is in use"
+        device.cut_at = None
+        installed(device, source)
+        require_installed(device)
+
+
+def test_another_program_takes_the_place_of_the_one_before_and_restarts_the_services(
+    device, source, tmp_path
+):
+    installed(device, source)
+    before = device.places.program.resolve()
+    source.path.write_bytes(b"another program")
+    device.commands.clear()
+    installed(device, source)
+    require_installed(device)
+    assert device.places.program.resolve() != before and not before.exists()
+    restarted = [each for each in device.commands if each.startswith("systemctl restart ewaste")]
+    assert len(restarted) == len(UNITS)
+
+
+def test_a_folder_made_by_hand_is_moved_away(device, source):
+    program = device.places.program
+    (program / "bin").mkdir(parents=True)
+    steps = installed(device, source)
+    require_installed(device)
+    assert program.with_name("ewaste-edge.before").is_dir()
+    assert any("made by hand" in step.detail for step in steps)
+
+
+def test_uninstall_leaves_records_and_configuration_and_says_where(device, source):
+    installed(device, source)
+    places = device.places
+    records = places.state / "records.db"
+    records.write_bytes(b"records")
+    kept = places.settings.read_bytes()
+    steps = list(uninstall(places, device.run))
+    assert records.read_bytes() == b"records" and places.settings.read_bytes() == kept
+    assert not os.path.lexists(places.program) and not os.path.lexists(places.command)
+    assert not list(places.programs.iterdir()) and not list(places.units.iterdir())
+    assert not device.enabled and not device.active & UNITS
+    named = " ".join(step.detail for step in steps)
+    assert str(places.state) in named and str(places.settings.parent) in named
+    again = list(uninstall(places, device.run))
+    assert Outcome.DONE not in {step.outcome for step in again}
+    installed(device, source)
+    require_installed(device)
+    assert records.read_bytes() == b"records"
+
+
+def test_two_installers_do_not_work_at_once(device):
+    second = pytest.raises(EwasteError, match="another installer")
+    with one_at_a_time(device.places), second, one_at_a_time(device.places):
+        pass
+    with one_at_a_time(device.places):
+        pass
+
+
+def test_the_configuration_is_valid_with_any_of_its_examples(tmp_path):
+    text = (Path(content.__file__).parents[1] / "deploy/line.toml").read_text()
+    path = tmp_path / "line.toml"
+    path.write_text(content.configured(text, is_pi=False))
+    assert read_config(path).camera.source == "0"
+    lines = text.splitlines()
+    examples = [line[1:] if line[:1] == "#" and line[:2] != "# " else line for line in lines]
+    assert examples != lines
+    path.write_text("\n".join(examples))
+    assert [gate.pin for gate in read_config(path).gates] == [17, 27, 22, 23, 24]
