@@ -4,6 +4,8 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from edge.belt.detector import Detection
 from edge.belt.sighting import Sighting
 from edge.belt.tracker import TrackedItem
@@ -13,6 +15,7 @@ from edge.gates.mover import Passed
 from edge.gates.schedule import Opening
 from edge.inference.classifier import Prediction
 from edge.inference.dispatcher import ModelAnswer
+from edge.inference.embedding_code import embedding_code
 from edge.labels import MANUAL, UNKNOWN
 from edge.records.record import ItemRecord
 from edge.verdict import Reason, Unsafe, Verdict
@@ -221,6 +224,7 @@ class Concluder:
             length_mm=item.length_mm,
             top_label=self._top_label(evidence.predictions),
             longer_mm=math.nan if evidence.longer_mm is None else evidence.longer_mm,
+            code=_code(evidence.predictions),
         )
         if opening is Opening.PLANNED:
             self._pending[record.item_id] = replace(record, crop=b"")
@@ -262,3 +266,10 @@ class Concluder:
     def _top_label(self, predictions: Sequence[Prediction]) -> str:
         """The class that the views speak for most; empty when there was none."""
         return self._rules.labels[int(vote(predictions).argmax())] if predictions else ""
+
+
+def _code(predictions: Sequence[Prediction]) -> bytes:
+    """The code of the mean embedding of the views; empty when there was none."""
+    if not predictions:
+        return b""
+    return embedding_code(np.mean([each.embedding for each in predictions], axis=0))

@@ -48,6 +48,7 @@ from edge.panel.shift import add_shift
 from edge.panel.trial import Classify, Trial
 from edge.panel.uploads import Busy, TooLarge, Uploads
 from edge.panel.visitor import log_action, show_actions, visitor_of
+from edge.records.hourly import HourlyFigures
 from edge.records.record import ItemRecord
 from edge.records.store import Store
 from edge.service_notify import ServiceNotifier
@@ -137,8 +138,9 @@ def build(
     belt.add(app, state_dir, line)
     _add_trial(app, trial)
     add_monitoring(app, state_dir, store_path, lambda: watch.alarms)
-    add_history(app, store_path)
-    add_shift(app, state_dir, store_path, lambda: known_classes(opened)[0])
+    hourly = HourlyFigures(store_path)
+    add_history(app, store_path, hourly)
+    add_shift(app, state_dir, store_path, lambda: known_classes(opened)[0], hourly)
     return page.mount(app)
 
 

@@ -10,6 +10,7 @@ from edge.panel.documents import problem_page, render
 from edge.panel.languages import N_, _
 from edge.panel.plots import Plot, class_plot, latency_plot, share_plot
 from edge.records.history import Bar, History, Scale, spans
+from edge.records.hourly import HourlyFigures
 from edge.records.period import parse_time
 
 DAY_S = 86400.0
@@ -70,12 +71,12 @@ def parse_asked(by: str, until: str, now: float) -> tuple[Scale, float]:
     return scale, parse_time(until, "up to") + DAY_S - 1 if until else now
 
 
-def add_history(app: Any, store_path: Path) -> None:
+def add_history(app: Any, store_path: Path, hourly: HourlyFigures) -> None:
     """Serve `/history.json`, a part of the page, and `/history.html`, a page of its own."""
     from fastapi import Request, Response
     from fastapi.responses import HTMLResponse, JSONResponse
 
-    history = History(store_path)
+    history = History(store_path, hourly=hourly)
 
     @app.get("/history.json")
     def part() -> Response:

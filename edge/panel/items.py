@@ -225,6 +225,10 @@ def _in_words(answer: Review) -> str:
     """Put one answer in words."""
     given = label_name(answer_name(answer.label, answer.no_class))
     text = f"{given}, {answer.reviewer or _('somebody')}, {moment(answer.reviewed_at)}"
+    if answer.grouped is not None:
+        text += "; " + _("with its look-alikes")
+    if not answer.for_training:
+        text += "; " + _("not for training")
     if answer.undone_by is not None:
         text += "; " + _("undone by {by}, {time}").format(
             by=answer.undone_by, time=moment(answer.undone_at)

@@ -43,7 +43,10 @@
 			const text = await reply.text();
 			failed = reply.ok ? "" : text;
 			try { failed = reply.ok ? "" : JSON.parse(text).error; } catch { /* a line of text */ }
-			if (reply.ok) Object.assign(parts, JSON.parse(text));
+			if (reply.ok) {
+				Object.assign(parts, JSON.parse(text));
+				document.querySelector(`#${name} form`)?.reset();
+			}
 			redraw();
 		} catch { /* reported below */ }
 		sending = false;

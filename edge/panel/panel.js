@@ -20,8 +20,13 @@
 			const place = document.querySelector(`#${name} [data-part]`);
 			if (place && place.shown !== html) {
 				const at = controls(place).indexOf(document.activeElement);
+				const chosen = fileInputs(place).filter((each) => each.files.length);
 				place.innerHTML = html;
 				place.shown = html;
+				for (const input of fileInputs(place)) {
+					const before = chosen.find((each) => each.name === input.name);
+					if (before) input.files = before.files;
+				}
 				if (at >= 0) controls(place)[at]?.focus({preventScroll: true});
 			}
 		}
@@ -29,6 +34,8 @@
 	};
 	// Who works by keys keeps the place when a part is drawn anew.
 	const controls = (place) => [...place.querySelectorAll("a[href], button, input, select, [tabindex]")];
+	// So does a file that is chosen and not sent yet.
+	const fileInputs = (place) => [...place.querySelectorAll("input[type=file]")];
 	// Screen readers tell the state when it changes, not the numbers in it.
 	const hear = () => {
 		const heard = document.querySelector("#heard");

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from edge.panel.fragments import crop_address
 from edge.records.audits import Audit, to_judge
+from edge.records.lookalikes import look_alikes
 from edge.records.reviews import count_waiting, next_waiting, previous_waiting
 from edge.records.search import Found, find_item
 from edge.records.store import Store
@@ -35,6 +36,9 @@ class Queue(Protocol):
 
     def pictures_ahead(self, found: Found | None) -> list[str]:
         """Return the addresses of the next crops."""
+
+    def look_alikes(self, found: Found | None) -> list[Found]:
+        """Return the items that one answer may be given for together with one."""
 
     def count(self) -> int:
         """Count the open items."""
@@ -76,6 +80,10 @@ class WaitingQueue:
                 addresses.append(crop_address(found.record.item_id))
         return addresses
 
+    def look_alikes(self, found: Found | None) -> list[Found]:
+        """Return the waiting items that look like one; none for the random share."""
+        return look_alikes(self.store, found) if found is not None else []
+
     def count(self) -> int:
         """Count what waits for review."""
         return count_waiting(self.store, self.only_sample)
@@ -113,6 +121,10 @@ class AuditQueue:
     def pictures_ahead(self, found: Found | None) -> list[str]:
         """Return the addresses of the next crops."""
         return [crop_address(each) for each in self._after(found)[:AHEAD]]
+
+    def look_alikes(self, found: Found | None) -> list[Found]:
+        """Return nothing: each item of an audit is judged alone."""
+        return []
 
     def count(self) -> int:
         """Count what is to be judged."""

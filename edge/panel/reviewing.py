@@ -34,6 +34,7 @@ from edge.panel.sentences import sentence
 from edge.panel.visitor import log_action, visitor_of
 from edge.records.audits import AUDITS_NAME, find_audit
 from edge.records.database import LARGEST_SEQUENCE
+from edge.records.grouping import MOST_IN_GROUP
 from edge.records.measured import measured
 from edge.records.record import ItemRecord
 from edge.records.reviews import (
@@ -41,6 +42,7 @@ from edge.records.reviews import (
     NoClass,
     Review,
     ReviewStore,
+    group_size,
     last_standing,
 )
 from edge.records.search import Found, find_item
@@ -48,6 +50,10 @@ from edge.records.store import Store
 
 KEYS = "1234567890abcdefghijklmpqrtvwxyz"
 """Keys of the classes, in their order: all that no other answer has."""
+GROUP_KEY = "-"
+"""Takes all look-alikes out of the group, or puts them back."""
+MOST_GROUP_BYTES = 32_000
+"""Largest answer on a group as JSON, bytes: a letter of an item's id takes up to 4."""
 NO_CLASS_KEYS = {NoClass.NO_ITEM: "n", NoClass.SEVERAL_ITEMS: "s", NoClass.OTHER: "o"}
 Number = Annotated[int, Field(ge=1, le=LARGEST_SEQUENCE)]
 
@@ -77,6 +83,7 @@ class Answered(BaseModel):
 
     Attributes:
         item: the item.
+        alike: its look-alikes that the answer is for too.
         label: one of the classes of the bundle.
         no_class: why it has none.
         undo: the number of the answer to take back.
@@ -87,6 +94,7 @@ class Answered(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     item: ItemId
+    alike: Annotated[list[ItemId], Field(max_length=MOST_IN_GROUP - 1)] = []
     label: Annotated[Word, Field(min_length=1)] | None = None
     no_class: NoClass | None = None
     undo: Number | None = None
@@ -97,6 +105,8 @@ class Answered(BaseModel):
     def _check_one(self) -> "Answered":
         if sum(each is not None for each in (self.label, self.no_class, self.undo)) != 1:
             raise ValueError("must be one answer: label, no_class, or undo")
+        if self.alike and (self.undo is not None or self.audit is not None):
+            raise ValueError("must be no group: an audit, and an undo, are of one item")
         return self
 
     @property
@@ -105,7 +115,8 @@ class Answered(BaseModel):
         if self.undo is not None:
             return f"undid review {self.undo} of item {self.item}"
         given = self.label or (self.no_class.value if self.no_class else "")
-        return f"reviewed item {self.item} as {given}"
+        others = f" and {len(self.alike)} look-alikes" if self.alike else ""
+        return f"reviewed item {self.item}{others} as {given}"
 
 
 def reviewer(request: Any) -> str:
@@ -132,7 +143,7 @@ def add(app: Any, state_dir: Path, store_path: Path, classes: Classes) -> None:
     @app.post(REVIEW)
     async def review(request: Request) -> dict[str, str]:
         """Answer on an item, and show the next: `{"item": "...", "label": "Mouse"}`."""
-        answered = await posted(request, Answered, MOST_BYTES)
+        answered = await posted(request, Answered, MOST_GROUP_BYTES)
         user = reviewer(request)
         answer = await in_thread(writing, lambda: tabs.answer(answered, user, time.time()))
         log_action(visitor_of(request), answered.in_words)
@@ -201,7 +212,9 @@ class Tabs:
             store.undo(answered.undo, answered.item, by=user, at=now)
             return
         label, no_class = answered.label or "", answered.no_class
-        store.give(answered.item, label=label, no_class=no_class, by=user, at=now)
+        store.give_group(
+            answered.item, answered.alike, label=label, no_class=no_class, by=user, at=now
+        )
 
     def measure(self, asked: QualityAsked) -> dict[str, str]:
         """Show how good the verdicts are."""
@@ -211,12 +224,14 @@ class Tabs:
     def _shown(self, queue: Queue, found: Found | None, user: str) -> dict[str, str]:
         labels, hazards = self.classes()
         sample = measured(queue.store)[0]
+        last = last_standing(queue.store, user)
         return {
             "review": queue_part(
                 found,
                 labels,
                 hazards,
-                undoable=last_standing(queue.store, user),
+                undoable=last,
+                undone_items=group_size(queue.store, last) if last is not None else 0,
                 queue=queue,
                 note=share_line(sample.accuracy),
             )
@@ -234,6 +249,7 @@ def queue_part(
     hazards: Collection[str],
     *,
     undoable: Review | None,
+    undone_items: int,
     queue: Queue,
     note: str,
 ) -> str:
@@ -248,11 +264,14 @@ def queue_part(
         "review.html",
         item=_shown(found, labels) if found is not None else None,
         classes=buttons,
+        group_key=GROUP_KEY,
         others=[
             (each.value, NO_CLASS_KEYS[each], _(name)) for each, name in NO_CLASS_NAMES.items()
         ],
         undoable=undoable,
         undo_name=answer_name(undoable.label, undoable.no_class) if undoable else "",
+        undone_items=undone_items,
+        alike=[_shown(each, labels) for each in queue.look_alikes(found)],
         waiting=_("{count} or more").format(count=shown) if waiting >= MOST_COUNTED else shown,
         only_sample=queue.only_sample,
         audit=queue.audit,

@@ -95,6 +95,8 @@ FORMS = (
     N_("a period of {number} days; the longest is {count}"),
     N_("this answer does not stand any more; nothing was undone"),
     N_("there is no such item any more, or no picture of it"),
+    N_("an item of the group does not wait any more, or must be judged alone; look again"),
+    N_("a group has at most {count} items, each of them once"),
     N_("test pieces are on their way already; end or cancel that first"),
     N_("the line was paused or sent everything to manual; cancel this test"),
     N_("this test was ended or cancelled before"),

@@ -27,6 +27,7 @@ from edge.records.entries import (
     entries_in,
     withdraw_entry,
 )
+from edge.records.hourly import HourlyFigures
 from edge.records.period import LONGEST_TEXT, Period, parse_period, parse_time
 from edge.records.report_text import to_csv, to_json
 from edge.records.shift import read_report
@@ -96,6 +97,7 @@ def add_shift(
     state_dir: Path,
     store_path: Path,
     labels: Callable[[], Sequence[str]],
+    hourly: HourlyFigures,
 ) -> None:
     """Serve the report and take entries.
 
@@ -104,8 +106,9 @@ def add_shift(
         state_dir: the state folder of the line.
         store_path: its file of records.
         labels: returns the classes of the bundle.
+        hourly: what the page keeps of the records.
     """
-    _add_reports(app, state_dir, store_path)
+    _add_reports(app, state_dir, store_path, hourly)
     _add_entries(app, state_dir / ENTRIES_NAME)
 
     @app.get("/shift.json")
@@ -115,7 +118,7 @@ def add_shift(
         return {"shift": shift_part(bins, labels(), time.time())}
 
 
-def _add_reports(app: Any, state_dir: Path, store_path: Path) -> None:
+def _add_reports(app: Any, state_dir: Path, store_path: Path, hourly: HourlyFigures) -> None:
     from fastapi import Request, Response
     from fastapi.responses import HTMLResponse
 
@@ -128,7 +131,7 @@ def _add_reports(app: Any, state_dir: Path, store_path: Path) -> None:
             return HTMLResponse(problem_page(_("Another report is being made; try again.")), 503)
         try:
             period = parse_period(asked.get("from", ""), asked.get("to", ""), time.time())
-            text = form(read_report(state_dir, store_path, period))
+            text = form(read_report(state_dir, store_path, period, hourly=hourly))
         except EwasteError as error:
             return HTMLResponse(problem_page(str(error)), 400)
         finally:

@@ -57,6 +57,20 @@
 	const answer = async (content) => {
 		if (await post("review", "review", {...content, ...which()})) focusOn("#review .review");
 	};
+	// The look-alikes that the answer is for too: those that nobody has taken out.
+	const alike = () => {
+		const kept = region().querySelectorAll("[data-twin][aria-pressed=true]");
+		return kept.length ? {alike: [...kept].map((each) => each.dataset.twin)} : {};
+	};
+	const twins = (chosen, inGroup) => {
+		for (const each of chosen) each.setAttribute("aria-pressed", String(inGroup));
+		const place = region(), count = place.querySelectorAll("[data-twin][aria-pressed=true]").length;
+		place.querySelector("[data-together]").textContent = String(count + 1);
+		place.querySelector("[data-alone]").setAttribute("aria-pressed", String(count === 0));
+		// What is taken out stays so when Gradio draws the tab anew.
+		const part = place.closest("[data-part]");
+		parts.review = part.shown = part.innerHTML;
+	};
 	const search = (place) => post("search", "items", {...filters, ...place});
 	const measure = (content) => post("quality", "quality", content);
 	const inspect = () => post("audit", "audit", {});
@@ -107,9 +121,12 @@
 			});
 		},
 		"#review [data-label]": (button) =>
-			answer({item: region().dataset.item, label: button.dataset.label}),
+			answer({item: region().dataset.item, label: button.dataset.label, ...alike()}),
 		"#review [data-no-class]": (button) =>
-			answer({item: region().dataset.item, no_class: button.dataset.noClass}),
+			answer({item: region().dataset.item, no_class: button.dataset.noClass, ...alike()}),
+		"#review [data-twin]": (button) => twins([button], button.ariaPressed !== "true"),
+		"#review [data-alone]": (button) =>
+			twins(region().querySelectorAll("[data-twin]"), button.ariaPressed === "true"),
 		"#review [data-undo]": (button) =>
 			answer({item: button.dataset.undoItem, undo: Number(button.dataset.undo)}),
 		"#review [data-move]": (button) =>

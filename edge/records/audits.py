@@ -1,7 +1,8 @@
 """Random audits: items that the store draws from the bins of a shift, for a person to judge by eye.
 
 A draw is kept before anybody sees it, and nothing takes it back: an audit cannot be drawn again
-until it pleases. What a person answers on a drawn item is a review like any other.
+until it pleases. What a person answers on a drawn item is a review like any other. An answer for a
+group of look-alikes judges no drawn item: each is looked at alone.
 """
 
 import json
@@ -459,12 +460,20 @@ def judge(store: Store, audit: Audit) -> AuditResult:
 
 
 def _answers(store: Store, audit: Audit) -> dict[str, tuple[str, str, int]]:
-    """Item -> the label and why there is none, as they stand, and 1 if its picture is kept."""
+    """Item -> the label and why there is none, as they stand, and 1 if its picture is kept.
+
+    An item that was answered on in a group has neither.
+    """
     marks = ", ".join("?" * len(audit.drawn))
     query = (
         "SELECT item_id, reviewed, no_class, EXISTS "
-        "(SELECT 1 FROM crops WHERE crops.sequence = items.sequence) "
+        "(SELECT 1 FROM crops WHERE crops.sequence = items.sequence), "
+        "(SELECT grouped FROM reviews WHERE reviews.sequence = items.sequence "
+        "AND undone_by IS NULL ORDER BY number DESC LIMIT 1) "
         f"FROM items WHERE item_id IN ({marks})"
     )
     rows = store.read(query, *(each.item_id for each in audit.drawn))
-    return {str(row[0]): (str(row[1]), str(row[2]), int(row[3])) for row in rows}
+    return {
+        str(item_id): ("", "", int(kept)) if grouped else (str(label), str(no_class), int(kept))
+        for item_id, label, no_class, kept, grouped in rows
+    }

@@ -51,6 +51,7 @@ FROM items WHERE decided_at >= ? AND decided_at < ? ORDER BY decided_at LIMIT ?
 """
 MOST_GROUPS = 10_000
 """The maximum number of groups of a period; a line makes some hundred."""
+TOO_MANY_GROUPS = "more classes and bins than can be; shorten the period"
 
 
 def read_figures(database: Database, start: float, end: float, most: int) -> Figures:
@@ -81,7 +82,7 @@ def read_figures(database: Database, start: float, end: float, most: int) -> Fig
             if database.connection.in_transaction:
                 database.connection.execute("ROLLBACK")
     if len(groups) > MOST_GROUPS:
-        raise EwasteError(f"{database.path}: more classes and bins than can be; shorten the period")
+        raise EwasteError(f"{database.path}: {TOO_MANY_GROUPS}")
     for group in groups:
         texts = (group.label, group.bin, group.reason, group.bundle)
         if not all(isinstance(text, str) for text in texts) or not isinstance(group.late, int):

@@ -19,13 +19,11 @@ import numpy as np
 
 from edge.labels import MANUAL, UNKNOWN
 from edge.records.figures import Figures
+from edge.records.hourly import HOUR_S, SETTLED_S, HourlyFigures
 from edge.records.store import Store
 
-HOUR_S = 3600.0
 HOURS, DAYS = 24, 30
 """What one plot shows."""
-SETTLED_S = 900.0
-"""After this time no record of an hour changes any more: each item has reached its gate, s."""
 RECOUNTED_S = 10.0
 """An hour that is not settled is counted again after this time, s."""
 BUDGET_S = 0.3
@@ -155,9 +153,21 @@ class History:
     If the wall clock is set back, hours that were counted before are not counted again.
     """
 
-    def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
-        """Count the records of `path`; `clock` returns monotonic seconds."""
+    def __init__(
+        self,
+        path: Path,
+        clock: Callable[[], float] = time.monotonic,
+        hourly: HourlyFigures | None = None,
+    ) -> None:
+        """Count the records of `path`.
+
+        Args:
+            path: the file of records.
+            clock: returns monotonic seconds.
+            hourly: keeps the figures that were read, for reports.
+        """
         self._path, self._clock = path, clock
+        self._hourly = hourly or HourlyFigures(path)
         self._lock = threading.Lock()
         self._file: tuple[int, int] | None = None
         self._kept: dict[float, tuple[PeriodTally, float]] = {}  # start of the hour -> valid until
@@ -193,7 +203,7 @@ class History:
         kept = self._kept.get(hour)
         if hour > now or (kept is not None and kept[1] > now):
             return
-        tally = tally_of(store.figures(hour, end, MOST_MOMENTS))
+        tally = tally_of(self._hourly.read(store, hour, end, MOST_MOMENTS))
         while len(self._kept) >= MOST_KEPT:
             del self._kept[next(iter(self._kept))]
         settled = end + SETTLED_S < now

@@ -37,6 +37,8 @@ class ItemRecord:
         longer_mm: the item's longer side, however it lay.
         no_class: why a person gave it no label (`edge.records.reviews.NoClass`); empty: a person
             did, or has not reviewed it.
+        code: of its embedding (`edge.inference.embedding_code`); empty: there was no view. It is
+            stored beside a crop that waits for review, and not read back with the record.
 
     A float that was not measured may be NaN.
     """
@@ -63,10 +65,11 @@ class ItemRecord:
     reviewed: str = ""
     longer_mm: float = math.nan
     no_class: str = ""
+    code: bytes = field(default=b"", kw_only=True, compare=False, repr=False)
 
 
 COLUMNS: dict[str, type] = {
-    name: kind for name, kind in get_type_hints(ItemRecord).items() if name != "crop"
+    name: kind for name, kind in get_type_hints(ItemRecord).items() if name not in ("crop", "code")
 }
 """Column -> the type of its values, in the order of `ItemRecord`."""
 COLUMN_NAMES = tuple(COLUMNS)
@@ -76,6 +79,7 @@ INSERT = (
     "ON CONFLICT (item_id) DO NOTHING"
 )
 INSERT_CROP = "INSERT INTO crops (sequence, keep_for_review, jpeg) VALUES (?, ?, ?)"
+INSERT_CODE = "INSERT INTO codes (sequence, code) VALUES (?, ?)"
 SELECT = f"SELECT sequence, jpeg, {COLUMN_LIST} FROM items LEFT JOIN crops USING (sequence)"
 SELECT_PLAIN = f"SELECT sequence, NULL, {COLUMN_LIST} FROM items"
 STORED_AS: dict[type, tuple[type, ...]] = {

@@ -5,17 +5,23 @@ from contextlib import closing
 from functools import lru_cache
 
 APPLICATION_ID = 0x45574153  # "EWAS": tells our files from every other SQLite file
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 # The sequence alone orders the records: the wall clock may be set back. Crops lie apart, so that
 # they can go before the records. What was added later stands last, as ALTER TABLE leaves it.
 # A search reads the narrow `items_to_search` from its end and not the wide table; the line only
 # ever appends to it. The other two indexes hold only what waits for review, or was reviewed.
-_ADDED_IN_5 = """
+# A code goes with the crop of its item, which is nothing to review without one.
+_REVIEW_COLUMNS = ", grouped INTEGER, for_training INTEGER NOT NULL DEFAULT 1"
+_CODES = """
+CREATE TABLE codes (
+    sequence INTEGER PRIMARY KEY REFERENCES crops ON DELETE CASCADE, code BLOB NOT NULL);
+"""
+_REVIEWS = f"""
 CREATE TABLE reviews (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     sequence INTEGER NOT NULL REFERENCES items ON DELETE CASCADE,
     label TEXT NOT NULL, no_class TEXT NOT NULL, reviewer TEXT NOT NULL, reviewed_at REAL,
-    undone_by TEXT, undone_at REAL);
+    undone_by TEXT, undone_at REAL{_REVIEW_COLUMNS});
 CREATE INDEX reviews_by_item ON reviews (sequence, number);
 CREATE INDEX reviews_that_stand ON reviews (reviewer, number) WHERE undone_by IS NULL;
 CREATE INDEX items_to_search ON items (
@@ -25,6 +31,7 @@ CREATE INDEX items_to_review ON items (sequence, review)
     WHERE review <> '' AND reviewed = '' AND no_class = '';
 CREATE INDEX items_reviewed ON items (bundle, review, label, reviewed, no_class, confidence)
     WHERE reviewed <> '' OR no_class <> '';
+{_CODES}
 """
 SCHEMA = f"""
 CREATE TABLE items (
@@ -39,7 +46,7 @@ CREATE TABLE crops (
     sequence INTEGER PRIMARY KEY REFERENCES items ON DELETE CASCADE,
     keep_for_review INTEGER NOT NULL, jpeg BLOB NOT NULL);
 CREATE INDEX crops_by_worth ON crops (keep_for_review, sequence);
-{_ADDED_IN_5}
+{_REVIEWS}
 PRAGMA application_id = {APPLICATION_ID};
 PRAGMA user_version = {SCHEMA_VERSION};
 """
@@ -63,7 +70,7 @@ DROP TABLE items_1;
 """
 _FROM_4 = f"""
 ALTER TABLE items ADD COLUMN no_class TEXT NOT NULL DEFAULT '';
-{_ADDED_IN_5}
+{_REVIEWS}
 {_EARLIER_REVIEWS}
 PRAGMA user_version = {SCHEMA_VERSION};
 """
@@ -82,13 +89,24 @@ _FROM_3 = f"""
 ALTER TABLE items ADD COLUMN longer_mm REAL;
 {_FROM_4}
 """
-MIGRATIONS = {1: _FROM_1, 2: _FROM_2, 3: _FROM_3, 4: _FROM_4}
+_FROM_5 = f"""
+ALTER TABLE reviews ADD COLUMN grouped INTEGER;
+ALTER TABLE reviews ADD COLUMN for_training INTEGER NOT NULL DEFAULT 1;
+{_CODES}
+PRAGMA user_version = {SCHEMA_VERSION};
+"""
+MIGRATIONS = {1: _FROM_1, 2: _FROM_2, 3: _FROM_3, 4: _FROM_4, 5: _FROM_5}
 """Version -> the statements that bring a file from it to this one, for one transaction."""
-_NO_REVIEWS = """
+_NO_CODES = """
+CREATE TEMP VIEW codes AS SELECT 0 AS sequence, x'' AS code WHERE 0;
+"""
+_NO_REVIEWS = f"""
 CREATE TEMP VIEW reviews AS
     SELECT 0 AS number, 0 AS sequence, '' AS label, '' AS no_class, '' AS reviewer,
-        NULL AS reviewed_at, NULL AS undone_by, NULL AS undone_at
+        NULL AS reviewed_at, NULL AS undone_by, NULL AS undone_at, NULL AS grouped,
+        1 AS for_training
     WHERE 0;
+{_NO_CODES}
 """
 _VIEWS_OF_2 = f"""
 CREATE TEMP VIEW items AS
@@ -109,7 +127,11 @@ _VIEWS_OF_4 = f"""
 CREATE TEMP VIEW items AS SELECT *, '' AS no_class FROM main.items;
 {_NO_REVIEWS}
 """
-VIEWS = {2: _VIEWS_OF_2, 3: _VIEWS_OF_3, 4: _VIEWS_OF_4}
+_VIEWS_OF_5 = f"""
+CREATE TEMP VIEW reviews AS SELECT *, NULL AS grouped, 1 AS for_training FROM main.reviews;
+{_NO_CODES}
+"""
+VIEWS = {2: _VIEWS_OF_2, 3: _VIEWS_OF_3, 4: _VIEWS_OF_4, 5: _VIEWS_OF_5}
 """Version -> the statements that show a file of it as one of this; nothing is written to it."""
 LISTED = "SELECT name, sql FROM main.sqlite_master WHERE sql IS NOT NULL"
 OUR_TABLES = ({"items", "crops"}, {"items", "tallies"})

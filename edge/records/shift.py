@@ -6,6 +6,7 @@ from edge.errors import BadInput, EwasteError
 from edge.operation import read_order
 from edge.records.audits import AUDITS_NAME, audits_in, judge
 from edge.records.entries import ENTRIES_NAME, LONGEST_COMMENT, entries_in
+from edge.records.hourly import HourlyFigures
 from edge.records.period import Period
 from edge.records.pieces import windows_in
 from edge.records.report import ShiftReport, make_report
@@ -15,7 +16,13 @@ MOST_ITEMS = 5_000_000
 """The maximum number of items of one report; each takes 32 bytes of memory."""
 
 
-def read_report(state: Path, store_path: Path, period: Period, comment: str = "") -> ShiftReport:
+def read_report(
+    state: Path,
+    store_path: Path,
+    period: Period,
+    comment: str = "",
+    hourly: HourlyFigures | None = None,
+) -> ShiftReport:
     """Read what a line keeps of a period, and make the report of it.
 
     Args:
@@ -23,6 +30,7 @@ def read_report(state: Path, store_path: Path, period: Period, comment: str = ""
         store_path: its file of records.
         period: of the shift.
         comment: a few words on it.
+        hourly: what is kept of the figures; None: all are read.
 
     Raises:
         BadInput: the comment is too long, there are too many items, or there are no records.
@@ -38,7 +46,8 @@ def read_report(state: Path, store_path: Path, period: Period, comment: str = ""
     except EwasteError:  # the page tells of it where one orders
         order = None
     with Store(store_path, read_only=True) as store:
-        figures = store.figures(period.start, period.end, MOST_ITEMS + 1)
+        limits = (period.start, period.end, MOST_ITEMS + 1)
+        figures = hourly.read(store, *limits) if hourly else store.figures(*limits)
         results = [judge(store, audit) for audit in audits]
     if len(figures.moments) > MOST_ITEMS:
         raise BadInput(f"more than {MOST_ITEMS:,} items; choose a shorter period")

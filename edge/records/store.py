@@ -17,6 +17,7 @@ from edge.records.opening import open_to_read, open_to_write
 from edge.records.record import (
     COLUMN_NAMES,
     INSERT,
+    INSERT_CODE,
     INSERT_CROP,
     SELECT,
     SELECT_PLAIN,
@@ -95,8 +96,8 @@ class Store:
         """
         self._require_its_place()
         try:
-            rows = [(to_row(record), bool(record.review), bytes(record.crop)) for record in records]
-            if any(len(crop) + sum(map(_length, row)) >= LONGEST_VALUE for row, _, crop in rows):
+            rows = [_Row(record) for record in records]
+            if any(row.length() >= LONGEST_VALUE for row in rows):
                 raise ValueError(f"more than {LONGEST_VALUE // 2**20} MB")
             with self._file.guarded("written"):
                 try:
@@ -117,13 +118,16 @@ class Store:
         if not there:
             raise EwasteError(f"{self.path}: was moved or deleted while the line records there")
 
-    def _insert(self, rows: Sequence[tuple[list[Any], bool, bytes]]) -> None:
-        for row, keep_for_review, crop in rows:
-            done = self._file.connection.execute(INSERT, row)
+    def _insert(self, rows: Sequence["_Row"]) -> None:
+        execute = self._file.connection.execute
+        for row in rows:
+            done = execute(INSERT, row.values)
             if not done.rowcount:
-                self._reroute(dict(zip(COLUMN_NAMES, row, strict=True)))
-            elif crop:
-                self._file.connection.execute(INSERT_CROP, (done.lastrowid, keep_for_review, crop))
+                self._reroute(dict(zip(COLUMN_NAMES, row.values, strict=True)))
+            elif row.crop:
+                execute(INSERT_CROP, (done.lastrowid, row.is_to_review, row.crop))
+                if row.is_to_review and row.code:
+                    execute(INSERT_CODE, (done.lastrowid, row.code))
 
     def _reroute(self, given: Mapping[str, Any]) -> None:
         """Change the bin of an item that is recorded, and why it went there."""
@@ -194,9 +198,14 @@ class Store:
     def to_review(self, on_unread: Callable[[int], None] | None = None) -> Iterator[ItemRecord]:
         """Read the records with a crop that a person should review, or gave a label, in order.
 
-        Those that a person gave no class are left out.
+        Left out are those that a person gave no class, and those of a group of look-alikes that
+        others of it stand for (`edge.records.reviews.ReviewStore.give_group`).
         """
-        condition = "(review <> '' OR reviewed <> '') AND no_class = '' AND jpeg IS NOT NULL AND"
+        condition = (
+            "(review <> '' OR reviewed <> '') AND no_class = '' AND jpeg IS NOT NULL AND "
+            "COALESCE((SELECT for_training FROM reviews WHERE reviews.sequence = items.sequence "
+            "AND undone_by IS NULL ORDER BY number DESC LIMIT 1), 1) AND"
+        )
         return read_in_order(self._file, f"{SELECT} WHERE {condition}", on_unread)
 
     def figures(self, start: float, end: float, most: int) -> Figures:
@@ -217,6 +226,20 @@ class Store:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+class _Row:
+    """The values of a record as SQLite keeps them."""
+
+    def __init__(self, record: ItemRecord) -> None:
+        """Raise TypeError, ValueError, or OverflowError for a value that is none."""
+        self.values = to_row(record)
+        self.is_to_review = bool(record.review)
+        self.crop, self.code = bytes(record.crop), bytes(record.code)
+
+    def length(self) -> int:
+        """Return the most bytes it can take."""
+        return len(self.crop) + len(self.code) + sum(map(_length, self.values))
 
 
 def _stat_of(file: Database) -> os.stat_result:

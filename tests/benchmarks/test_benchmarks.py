@@ -48,6 +48,16 @@ def test_accuracy_equals_that_of_the_conversion(tiny_bundle, drawn_data):
     assert figures["images"] == sum(each["images"] for each in figures["per_class"].values())
 
 
+def test_groups_of_look_alikes_save_keys_and_are_counted(tiny_bundle, drawn_data):
+    photos = ("--photos", drawn_data / "test", "--drawn", 2)
+    rows = benchmark("lookalikes", "--bundle", tiny_bundle, *photos)["rows"]
+    assert [row["name"] for row in rows[::2]] == ["photos", "drawn", "pieces"]
+    for row in rows:
+        assert row["unlike"] <= row["grouped"] <= row["items"] and row["keys"] <= row["items"]
+        assert row["items"] - row["keys"] < max(1, row["grouped"])
+    assert [row["items"] for row in rows[2::2]] == [20, 20]
+
+
 def test_runtimes_are_compared_with_the_first(tiny_bundle, drawn_data):
     again = ("--runtime", f"ai_edge_litert={sys.executable}", "--images", 8)
     photos = ("--photos", drawn_data / "test")

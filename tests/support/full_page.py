@@ -72,7 +72,7 @@ TABS = {
 READY = (
     "#header .state",
     "#found table",
-    "#review .answers",
+    "#review .alike",
     "#audit .purities",
     "#history figure",
     "#faults table",
@@ -127,7 +127,9 @@ def full_panel(folder: Path, bundle: Path, make_record: Callable[..., ItemRecord
             ]
         )
         odd = {"label": EVIL[:90], "bin": "manual", "reason": Reason.UNSURE, "detail": EVIL}
-        store.append([make_record("odd", decided_at=now - 900, **{**crop, **odd})])
+        doubt = {**crop, **odd, "review": "unsure", "code": bytes(range(1, 65))}
+        alike = [make_record(f"alike-{n}", decided_at=now - 950 + n, **doubt) for n in range(6)]
+        store.append([*alike, make_record("odd", decided_at=now - 900, **doubt)])
     desk = Desk(
         server.state / "audits.db",
         server.path,

@@ -15,6 +15,7 @@ from edge.gates.mover import Passed
 from edge.gates.schedule import Opening
 from edge.inference.classifier import Prediction
 from edge.inference.dispatcher import ModelAnswer
+from edge.inference.embedding_code import embedding_code
 from edge.labels import MANUAL, UNKNOWN
 from edge.verdict import Reason, Unsafe
 
@@ -49,7 +50,8 @@ def answer(number: int, mouse: float | None = 0.9) -> ModelAnswer:
     if mouse is None:
         return ModelAnswer(number, None, 5.0)
     probabilities = np.array([mouse, 1 - mouse], np.float32)
-    prediction = Prediction(np.log(probabilities), probabilities, np.zeros(4, np.float32))
+    embedding = np.array([mouse, 0, 0, 1], np.float32)
+    prediction = Prediction(np.log(probabilities), probabilities, embedding)
     return ModelAnswer(number, prediction, 5.0)
 
 
@@ -90,6 +92,7 @@ def test_an_item_is_due_once_its_views_are_enough_and_then_decided_for_good():
     record = line.record(evidence, verdict, circumstances())
     assert (record.item_id, record.bin, record.views) == ("run-000001", "small", 2)
     assert (record.classify_ms, record.top_label, record.crop) == (10.0, "Mouse", b"crop")
+    assert record.code == embedding_code(np.array([0.9, 0, 0, 1], np.float32))
     line.answered([answer(1, mouse=0.01)])
     assert due(line, by_mm=math.inf) == [] and line.verdict_of(1) == verdict
 

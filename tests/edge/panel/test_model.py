@@ -477,6 +477,31 @@ def test_a_browser_checks_installs_and_rolls_back(anew, tab):
     keep_picture(tab, f"model-{tab.width}")
 
 
+def test_a_file_stays_chosen_while_its_part_is_drawn_anew(anew, browser):
+    page = browser.new_page(extra_http_headers=headers("otto"))
+    page.goto(anew.url)
+    open_tab(page, "Model")
+    file = {
+        "name": "second.zip",
+        "mimeType": "application/zip",
+        "buffer": packed(anew.bundle("second")),
+    }
+    page.set_input_files("#bundles input[type=file]", files=[file])
+    first = load_bundle(anew.store / CURRENT)
+    page.evaluate("document.querySelector('#bundles form').former = true")
+    write_status(
+        anew.state,
+        Status(updated_at=time.time(), state="running", digest=first.digest, bundle="first"),
+    )
+    page.wait_for_selector("#bundles >> text=(in use)")
+    assert page.evaluate("document.querySelector('#bundles form').former") is None, "drawn anew"
+    page.get_by_role("button", name="Install").click()
+    page.wait_for_selector("#bundles [data-found=done]", timeout=60_000)
+    empty = "document.querySelector('#bundles input[type=file]').files.length == 0"
+    page.wait_for_function(empty)
+    page.close()
+
+
 def test_a_large_file_is_not_even_sent(anew, browser, tmp_path):
     large = tmp_path / "large.zip"
     with large.open("wb") as file:

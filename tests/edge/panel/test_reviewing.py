@@ -252,7 +252,7 @@ REFUSED = {
     "an undo of nothing": ("review", {"item": "w-1", "undo": 1}, 409),
     "an undo beyond all": ("review", {"item": "w-1", "undo": 2**70}, 400),
     "a long name": ("review", {"item": "w" * 301, "label": "Mouse"}, 400),
-    "a long body": ("review", b'{"item": "w-1", "label": "Mouse"}' + b" " * 5000, 413),
+    "a long body": ("review", b'{"item": "w-1", "label": "Mouse"}' + b" " * 33_000, 413),
     "no JSON": ("review", b"item=w-1&label=Mouse", 400),
     "nested deep": ("review", b"[" * 4000, 400),
     "half a letter": ("review", b'{"item": "w-1", "label": "\\ud800"}', 400),

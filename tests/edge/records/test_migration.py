@@ -17,6 +17,7 @@ from edge.records.damage import Damaged
 from edge.records.export import export_csv
 from edge.records.figures import GROUPED
 from edge.records.former_reasons import reason_of
+from edge.records.lookalikes import look_alikes
 from edge.records.reviews import ReviewStore, count_waiting, history, next_waiting
 from edge.records.schema import LISTED, our_schema
 from edge.records.search import Criteria, ReviewState, search
@@ -77,9 +78,27 @@ CREATE INDEX crops_by_worth ON crops (keep_for_review, sequence);
 PRAGMA application_id = 0x45574153;
 PRAGMA user_version = 3;
 """
-LATER = ("crop", "detail", "longer_mm", "no_class")
+LATER = ("crop", "detail", "longer_mm", "no_class", "code")
 """What version 2 did not keep in its items."""
 SCHEMA_4 = SCHEMA_3.replace("DEFAULT '')", "DEFAULT '', longer_mm REAL)").replace("n = 3", "n = 4")
+SCHEMA_5 = f"""
+{SCHEMA_4.replace("longer_mm REAL)", "longer_mm REAL, no_class TEXT NOT NULL DEFAULT '')")}
+CREATE TABLE reviews (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    sequence INTEGER NOT NULL REFERENCES items ON DELETE CASCADE,
+    label TEXT NOT NULL, no_class TEXT NOT NULL, reviewer TEXT NOT NULL, reviewed_at REAL,
+    undone_by TEXT, undone_at REAL);
+CREATE INDEX reviews_by_item ON reviews (sequence, number);
+CREATE INDEX reviews_that_stand ON reviews (reviewer, number) WHERE undone_by IS NULL;
+CREATE INDEX items_to_search ON items (
+    sequence, decided_at, label, confidence, bin, reason, review, reviewed, no_class);
+CREATE INDEX items_by_time ON items (decided_at);
+CREATE INDEX items_to_review ON items (sequence, review)
+    WHERE review <> '' AND reviewed = '' AND no_class = '';
+CREATE INDEX items_reviewed ON items (bundle, review, label, reviewed, no_class, confidence)
+    WHERE reviewed <> '' OR no_class <> '';
+PRAGMA user_version = 5;
+"""
 OF_1 = [name for name in (field.name for field in fields(RECORD)) if name != "detail"][:15]
 LIKE_NOTHING = "like nothing known: Mouse 91%, but its likeness "
 UNSURE = "unsure: Mouse 41% is under its threshold 60%"
@@ -165,7 +184,7 @@ def test_a_file_of_version_2_is_read_as_it_is_and_brought_up_to_date(tmp_path, l
 def test_a_file_of_version_3_is_read_as_it_is_and_brought_up_to_date(tmp_path):
     path = tmp_path / "records.db"
     kept = replace(RECORD, item_id="a", length_mm=81.5, top_label="Battery", reviewed="Mouse")
-    later = ("crop", "longer_mm", "no_class")
+    later = ("crop", "longer_mm", "no_class", "code")
     names = [field.name for field in fields(kept) if field.name not in later]
     values = [getattr(kept, name) for name in names]
     values[names.index("reason")] = kept.reason.value
@@ -191,7 +210,9 @@ def test_a_file_of_version_4_keeps_its_labels_and_gets_reviews(tmp_path):
         replace(RECORD, item_id="a", longer_mm=81.5, length_mm=80.0, reviewed="Mouse"),
         replace(RECORD, item_id="b", longer_mm=81.5, length_mm=80.0, review="unsure"),
     ]
-    names = [field.name for field in fields(RECORD) if field.name not in ("crop", "no_class")]
+    names = [
+        field.name for field in fields(RECORD) if field.name not in ("crop", "no_class", "code")
+    ]
     insert = f"INSERT INTO items ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
     with closing(sqlite3.connect(path)) as database:
         database.executescript(SCHEMA_4)
@@ -216,6 +237,42 @@ def test_a_file_of_version_4_keeps_its_labels_and_gets_reviews(tmp_path):
         store.give("a", label="PCB", by="anna", at=1.7e9)
         store.undo(2, "a", by="anna", at=1.7e9)
         assert next(store.all()).reviewed == "Mouse", "what a version before recorded stands again"
+    with closing(sqlite3.connect(path)) as database:
+        assert {*database.execute(LISTED)} >= our_schema()
+
+
+def test_a_file_of_version_5_keeps_its_reviews_and_gets_codes(tmp_path):
+    path = tmp_path / "records.db"
+    kept = [
+        replace(RECORD, item_id="a", longer_mm=81.5, length_mm=80.0, reviewed="Mouse"),
+        replace(RECORD, item_id="b", longer_mm=81.5, length_mm=80.0, review="unsure"),
+    ]
+    names = [field.name for field in fields(RECORD) if field.name not in ("crop", "code")]
+    insert = f"INSERT INTO items ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript(SCHEMA_5)
+        for number, record in enumerate(kept, 1):
+            database.execute(insert, [getattr(record, name) for name in names])
+            database.execute("INSERT INTO crops VALUES (?, 1, ?)", (number, record.crop))
+        database.execute(
+            "INSERT INTO reviews VALUES (1, 1, 'Mouse', '', 'anna', 1.7e9, NULL, NULL)"
+        )
+        database.commit()
+    with Store(path, read_only=True) as store:
+        assert list(store.all()) == list(store.to_review()) == kept
+        waiting = next_waiting(store)
+        assert waiting.record.item_id == "b" and look_alikes(store, waiting) == []
+        before = history(store, "a")
+    with pytest.raises(EwasteError, match="start the line once"):
+        ReviewStore(path)
+    with Store(path) as store:
+        assert list(store.all()) == list(store.to_review()) == kept
+        assert history(store, "a") == before and (before[0].grouped, before[0].label) == (
+            None,
+            "Mouse",
+        )
+        store.append([replace(RECORD, item_id="c", review="unsure", code=bytes(range(1, 65)))])
+        assert store.read("SELECT sequence FROM codes") == [(3,)]
     with closing(sqlite3.connect(path)) as database:
         assert {*database.execute(LISTED)} >= our_schema()
 
