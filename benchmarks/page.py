@@ -41,8 +41,8 @@ READ = (
     "history.json",
     "shift.json",
     "metrics",
-    "report.html",
 )
+REPORT = "report.html?from="
 LONGEST_SIDE = 2400
 
 
@@ -152,9 +152,10 @@ def measure(minutes: float, pause_s: float, seed: int) -> PageRow:
         demo_page(Path(scratch)) as (address, page),
     ):
         until = time.monotonic() + 60 * minutes
+        read = (*READ, REPORT + time.strftime("%Y-%m-%d"))
         while time.monotonic() < until:
             language = list(Language)[visits % len(Language)]
-            answers = [ask(address + path, language=language) for path in READ]
+            answers = [ask(address + path, language=language) for path in read]
             tries = [ask(address + "try", any_picture(rng), language) for _ in range(2)]
             if None in answers or not page.is_running():
                 raise EwasteError("the page does not answer any more")

@@ -122,6 +122,7 @@ class ConversionOptions:
         line: the configuration of the line, for its bins and sizes.
         sign: a private key to sign the bundle with (`ewaste-edge keygen`).
         activation_map: add the output that shows where the model looked, where it can have one.
+        equalize: give the channels like ranges before quantization (`convert.tflite.equalize`).
         reference: makes the batch predictor that the variants are compared with out of that of the
             run's model; None: they are compared with the run's model itself.
     """
@@ -145,6 +146,7 @@ class ConversionOptions:
     line: Config = field(default_factory=Config)
     sign: Path | None = None
     activation_map: bool = True
+    equalize: bool = True
     reference: Callable[[AnswerBatch], AnswerBatch] | None = None
 
     def beside(self, suffix: str) -> Path:
@@ -290,6 +292,7 @@ def _prepare(
     with quiet():  # imported here since it takes seconds: bad input is reported before
         from convert.tflite import tensorflow_converter as tflite
         from convert.tflite.converter import Converter
+        from convert.tflite.equalize import equalize
     model = tflite.serving_model(tflite.load_model(run), options.activation_map)
     photos = stratify([photo for split in train for photo in split.photos], options.seed)
     inputs = calibration_images(
@@ -297,7 +300,7 @@ def _prepare(
     )
     log.info(f"converting, calibrated on {len(inputs) // 2} training photos")
     graph = scratch / "graph"
-    tflite.export_graph(model, graph)
+    tflite.export_graph(equalize(model, inputs) if options.equalize else model, graph)
     fp32 = tflite.convert_fp32(graph)
     converter = Converter(graph, fp32, inputs, options.quantizer, run.labels)
     images = _read_images(compared, run)
@@ -657,6 +660,9 @@ def main(
     activation_map: Annotated[
         bool, typer.Option(help="add the output that shows where the model looked")
     ] = True,
+    equalize: Annotated[
+        bool, typer.Option(help="cross-layer equalization: channels of like ranges, same answers")
+    ] = True,
     as_json: Annotated[bool, typer.Option("--json", help="print the figures as JSON")] = False,
 ) -> None:
     """Convert a run, or a Keras model trained elsewhere, to a bundle and check its parity.
@@ -687,6 +693,7 @@ def main(
             line=read_config(line),
             sign=sign,
             activation_map=activation_map,
+            equalize=equalize,
         )
         if source is None:
             result = quantize(options)
