@@ -65,7 +65,7 @@ def test_the_fewest_layers_in_float_repair_what_int8_breaks(
     import keras
 
     out = tmp_path / "repaired"
-    result = converted(exploding_run, drawn_data, out, keep_float=True)
+    result = converted(exploding_run, drawn_data, out, keep_float=True, equalize=False)
     plain, repaired = result.rows
     assert (plain.variant, plain.gate) == ("int8", "refused") and plain.agreement < 0.9
     assert (repaired.variant, repaired.gate) == ("int8+float", "passed")
@@ -87,6 +87,14 @@ def test_the_fewest_layers_in_float_repair_what_int8_breaks(
     pixels = np.zeros((SIZE, SIZE, 3), np.uint8)
     assert found.classifier.run(pixels, ["activation_map"])["activation_map"].dtype == np.float32
     assert "in all but 2 layers" in (out / "model_card.md").read_text()
+
+
+@pytest.mark.slow
+def test_equalization_repairs_what_int8_breaks(
+    exploding_run: Path, drawn_data: Path, tmp_path: Path
+) -> None:
+    (row,) = converted(exploding_run, drawn_data, tmp_path / "equalized").rows
+    assert (row.variant, row.gate) == ("int8", "passed") and row.agreement > 0.9
 
 
 def test_the_search_finds_the_fewest_layers_in_few_tries() -> None:

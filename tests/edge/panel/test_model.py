@@ -493,8 +493,7 @@ def test_a_file_stays_chosen_while_its_part_is_drawn_anew(anew, browser):
         anew.state,
         Status(updated_at=time.time(), state="running", digest=first.digest, bundle="first"),
     )
-    page.wait_for_selector("#bundles >> text=(in use)")
-    assert page.evaluate("document.querySelector('#bundles form').former") is None, "drawn anew"
+    page.wait_for_function("document.querySelector('#bundles form').former === undefined")
     page.get_by_role("button", name="Install").click()
     page.wait_for_selector("#bundles [data-found=done]", timeout=60_000)
     empty = "document.querySelector('#bundles input[type=file]').files.length == 0"
