@@ -41,6 +41,9 @@ photos without, and on 99.3, 99.2, and 99.6 % with 0.3, 0.5, and 0.7 (docs/conve
 MOST = 1e6
 """The largest factor, and one by the smallest: a channel that is nearly always 0 stays so."""
 
+LEAST_ACTIVE = 0.5
+"""The images show the ranges of a group if at least this share of its channels is ever not 0."""
+
 BATCH = 16
 Array: TypeAlias = np.ndarray
 
@@ -72,8 +75,9 @@ class _Group:
 def equalize(model: keras.Model, calibration: Array) -> keras.Model:
     """A copy of the model with the same answers, whose channels have like ranges.
 
-    A layer that this cannot look through keeps the channels around it as they are. An output whose
-    channels were divided is multiplied again by a layer of its own.
+    A layer that this cannot look through keeps the channels around it as they are, and so do images
+    that leave most channels at 0. An output whose channels were divided is multiplied again by a
+    layer of its own.
 
     Args:
         model: of one input and outputs by name.
@@ -88,6 +92,8 @@ def equalize(model: keras.Model, calibration: Array) -> keras.Model:
     outputs = dict(copy.output)
     for group in groups:
         largest = np.max([ranges[id(tensor)] for tensor in group.tensors], axis=0)
+        if (largest > 0).mean() < LEAST_ACTIVE:
+            continue
         factors = _factors(largest, _weight_shares(group.read_by))
         _divide(group.written_by, factors)
         _multiply(group.read_by, factors)
