@@ -1,8 +1,8 @@
 # make demo: the conveyor on a simulated belt and its page. make test: the tests. make wheel: the
 # device's part as one file to install, in dist/. make test-device: the device's tests in a venv
-# without the workstation's packages. make locks: the exact wheels of a device, edge/deploy/locks. make test-e2e: the tests that run whole programs. make
+# without the workstation's packages. make test-e2e: the tests that run whole programs. make
 # test-slow: the slow tests. make coverage: make test, and which lines it ran. All need only make and
-# python3 with venv.
+# python3 with venv. make locks: the exact wheels of a device, in edge/deploy/locks.
 
 PYTHON ?= python3
 VENV := .venv

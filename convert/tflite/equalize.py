@@ -13,7 +13,6 @@ on images.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import keras
 import numpy as np
@@ -45,7 +44,6 @@ LEAST_ACTIVE = 0.5
 """The images show the ranges of a group if at least this share of its channels is ever not 0."""
 
 BATCH = 16
-Array: TypeAlias = np.ndarray
 
 
 @dataclass(frozen=True)
@@ -72,7 +70,7 @@ class _Group:
     read_by: tuple[keras.Operation, ...]
 
 
-def equalize(model: keras.Model, calibration: Array) -> keras.Model:
+def equalize(model: keras.Model, calibration: np.ndarray) -> keras.Model:
     """A copy of the model with the same answers, whose channels have like ranges.
 
     A layer that this cannot look through keeps the channels around it as they are, and so do images
@@ -190,8 +188,8 @@ def _is_plain_weighted(layer: keras.Operation) -> bool:
 
 
 def _ranges(
-    model: keras.Model, tensors: Sequence[keras.KerasTensor], calibration: Array
-) -> dict[int, Array]:
+    model: keras.Model, tensors: Sequence[keras.KerasTensor], calibration: np.ndarray
+) -> dict[int, np.ndarray]:
     """The largest magnitude of each channel over the images, by the identity of its tensor."""
     probe = keras.Model(model.input, list(tensors))
     largest = [np.zeros(tensor.shape[-1], np.float32) for tensor in tensors]
@@ -205,7 +203,7 @@ def _ranges(
     return {id(tensor): range_ for tensor, range_ in zip(tensors, largest, strict=True)}
 
 
-def _weight_shares(read_by: Sequence[keras.Operation]) -> Array:
+def _weight_shares(read_by: Sequence[keras.Operation]) -> np.ndarray:
     """For each channel, the largest of its weights by the largest that shares their step, 0 to 1.
 
     The weights of each output channel are quantized with a step of their own.
@@ -218,7 +216,7 @@ def _weight_shares(read_by: Sequence[keras.Operation]) -> Array:
     return np.max(shares, axis=0)
 
 
-def _factors(ranges: Array, shares: Array) -> Array:
+def _factors(ranges: np.ndarray, shares: np.ndarray) -> np.ndarray:
     """The factor of each channel: larger for a large range, smaller for large weights."""
     used = (ranges > 0) & (shares > 0)
     factors = np.ones(len(ranges), np.float64)
@@ -229,20 +227,20 @@ def _factors(ranges: Array, shares: Array) -> Array:
     return np.clip(factors, 1 / MOST, MOST)
 
 
-def _divide(written_by: Sequence[keras.Operation], factors: Array) -> None:
+def _divide(written_by: Sequence[keras.Operation], factors: np.ndarray) -> None:
     for layer in written_by:
         weights = layer.get_weights()
         # Kernel and bias, or gamma and beta; the statistics of a normalization stay.
         layer.set_weights([*(weight / factors for weight in weights[:2]), *weights[2:]])
 
 
-def _multiply(read_by: Sequence[keras.Operation], factors: Array) -> None:
+def _multiply(read_by: Sequence[keras.Operation], factors: np.ndarray) -> None:
     for layer in read_by:
         kernel, *others = layer.get_weights()
         layer.set_weights([kernel * factors[:, np.newaxis], *others])
 
 
-def _restored(tensor: keras.KerasTensor, factors: Array, name: str) -> keras.KerasTensor:
+def _restored(tensor: keras.KerasTensor, factors: np.ndarray, name: str) -> keras.KerasTensor:
     """The output with its channels multiplied again.
 
     A depthwise convolution has a step for each weight; a product of two tensors has one for all.
