@@ -54,7 +54,7 @@ locks: wheel
 	@set -e; for pair in $(LOCKS); do \
 		python=$${pair%%:*}; numpy=$${pair##*:}; lock=edge/deploy/locks/python$$python.txt; \
 		for platform in x86_64 aarch64; do \
-			printf '%s\n' "ewaste-edge[panel,gpio,mqtt,modbus] @ file://$$(ls $$PWD/dist/ewaste_edge-*.whl)" \
+			printf '%s\n' "ewaste-edge[panel,gpio,mqtt,modbus,update] @ file://$$(ls $$PWD/dist/ewaste_edge-*.whl)" \
 				pip setuptools 'backports-strenum<1.3' "numpy==$$numpy" | $(BIN)/uv pip compile - --quiet --no-config \
 				--no-python-downloads --python-version $$python \
 				--python-platform $$platform-manylinux_2_36 --only-binary :all: --generate-hashes \
@@ -86,7 +86,7 @@ $(VENV)/.dev: $(VENV)/bin/python setup.py
 $(DEVICE)/.installed: setup.py
 	@$(PYTHON) -m venv $(DEVICE)
 	@$(DEVICE)/bin/python -m pip install --quiet --disable-pip-version-check --editable \
-		'.[panel,mqtt,modbus]' gpiozero pytest pytest-timeout hypothesis psutil
+		'.[panel,mqtt,modbus,update]' gpiozero pytest pytest-timeout hypothesis psutil
 	@touch $@
 
 clean:

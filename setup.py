@@ -27,6 +27,7 @@ GPIO = [
     "lgpio>=0.2.2; sys_platform == 'linux' and python_version < '3.13'",
 ]
 MQTT = ["paho-mqtt>=2.0,<3"]
+UPDATE = ["tuf>=7,<8"]
 MODBUS = ["pymodbus>=3.10,<4"]
 TFLITE_RUNTIME = [
     # It dies under numpy 2 although pip lets it in.
@@ -114,6 +115,7 @@ setup(
         "gpio": GPIO,
         "mqtt": MQTT,
         "modbus": MODBUS,
+        "update": UPDATE,
         "tflite-runtime": TFLITE_RUNTIME,
         "train": TRAIN,
         "teacher": [*TRAIN, *TEACHER],
@@ -121,7 +123,18 @@ setup(
         "mlflow": MLFLOW,
         "tune": [*TRAIN, *TUNE],
         "benchmarks": [*TRAIN, *BENCHMARKS],
-        "dev": [*PANEL, *MQTT, *MODBUS, *TRAIN, *TEACHER, *MLFLOW, *TUNE, *BENCHMARKS, *DEV],
+        "dev": [
+            *PANEL,
+            *MQTT,
+            *MODBUS,
+            *UPDATE,
+            *TRAIN,
+            *TEACHER,
+            *MLFLOW,
+            *TUNE,
+            *BENCHMARKS,
+            *DEV,
+        ],
     },
     entry_points={"console_scripts": ["ewaste-edge=edge.cli:main"]},
 )

@@ -38,6 +38,8 @@ from edge.terminal import ReaderGone, err, hold_streams, out, release_streams, s
 # What a command needs it imports itself: --help answers at once.
 if TYPE_CHECKING:
     from edge.belt_setup.watching import Watched
+    from edge.bundle.bundle import Bundle
+    from edge.bundle.install import Allowed
     from edge.config import Config
     from edge.line import Source
     from edge.records.record import ItemRecord
@@ -474,21 +476,69 @@ def install(
     ] = False,
 ) -> None:
     """Verify a bundle and make it the one that lines run; a running one may wait for its belt."""
-    from edge.bundle.install import CURRENT, Allowed, take_at_once
-    from edge.bundle.install import install as install_bundle
-    from edge.bundle.packed import bundle_folder
-    from edge.bundle.window import waiting_by
-    from edge.config import decision_rules, name_notes
-    from edge.status import bundle_at_work, read_status
+    from edge.bundle.install import Allowed, take_at_once
+    from edge.config import decision_rules
 
     settings = _settings(config, None, state, None, None)
-    trust, threads = settings.trust, settings.classifier.threads
     if bundle is None:
         if not now:
             raise BadInput("name a bundle, or give --now for the one that waits")
         taken = take_at_once(settings.bundles)
         out.print(f"{taken.manifest.name}: a running line takes it at once")
         return
+    fits = None if config is None else partial(decision_rules, settings)
+    _install(settings, bundle, Allowed(older, again), fits, at_once=now)
+
+
+@app.command()
+def update(config: ConfigFile = None, state: StateDir = None) -> None:
+    """Install what the repository of [update] offers the ring of this board; 0: also if nothing."""
+    from edge.bundle.bundle import Bundle
+    from edge.bundle.install import Allowed, check_offered, is_in_use
+    from edge.config import decision_rules
+    from edge.files import folder_beside
+    from edge.update.upstream import upstream_of, visited
+
+    settings = _settings(config, None, state, None, None)
+    upstream = upstream_of(settings)
+    with visited(upstream) as repository, folder_beside(upstream.folder / "download") as scratch:
+        offer = repository.offer(scratch)
+        where = f"{upstream.url}, ring {upstream.ring.value}"
+        if offer is None:
+            out.print(f"{where}: offers nothing yet")
+            return
+        where = f"{where}: {safe_line(offer.name)}"
+        if is_in_use(settings.bundles, offer.digest):
+            out.print(f"{where}, in use already")
+            return
+        check_offered(settings.bundles, offer.digest, offer.created, where)
+        repository.download(offer, scratch / offer.bundle)
+
+        def fits(bundle: Bundle) -> None:
+            if bundle.digest != offer.digest:
+                raise Refused(f"{where} is not the bundle in its file; publish it again")
+            decision_rules(settings, bundle)
+
+        _install(settings, scratch / offer.bundle, Allowed(), fits, at_once=False)
+
+
+def _install(
+    settings: "Config",
+    bundle: Path,
+    allowed: "Allowed",
+    fits: "Callable[[Bundle], object] | None",
+    *,
+    at_once: bool,
+) -> None:
+    """Verify and install a bundle, and say when a line takes it."""
+    from edge.bundle.install import CURRENT
+    from edge.bundle.install import install as install_bundle
+    from edge.bundle.packed import bundle_folder
+    from edge.bundle.window import waiting_by
+    from edge.config import name_notes
+    from edge.status import bundle_at_work, read_status
+
+    trust, threads = settings.trust, settings.classifier.threads
     running = bundle_at_work(read_status(settings.state_folder), time.time())
     with bundle_folder(bundle, settings.state_folder) as folder:
         installed = install_bundle(
@@ -497,13 +547,13 @@ def install(
             trust.keys,
             threads=threads,
             demands=trust.demands,
-            allowed=Allowed(older, again),
-            fits=None if config is None else partial(decision_rules, settings),
-            at_once=now,
+            allowed=allowed,
+            fits=fits,
+            at_once=at_once,
             running=running,
         )
     _warn_all(name_notes(settings, installed))
-    waiting = None if now else waiting_by(read_status(settings.state_folder), time.time())
+    waiting = None if at_once else waiting_by(read_status(settings.state_folder), time.time())
     use = "in use" if waiting is None else f"{waiting.in_words}; or give --now"
     out.print(f"{installed.path}: {installed.manifest.name}, {use}")
     if settings.bundle != settings.bundles / CURRENT:

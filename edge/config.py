@@ -48,6 +48,7 @@ from edge.limits import (
     Name,
     Pin,
     Port,
+    RepositoryUrl,
     Share,
     Source,
     Text,
@@ -248,9 +249,15 @@ class TrustConfig(_Section):
 
 
 class UpdateConfig(_Section):
-    """How a bundle that is installed comes into use on a running line.
+    """Where bundles come from, and how one that is installed comes into use on a running line.
 
     Attributes:
+        repository: address of the TUF repository that `ewaste-edge update` asks: `https://`,
+            `http://`, or `file://`. What it serves is signed, so plain HTTP is no danger.
+        ring: of this board: `canary`, which gets a bundle first, or `all`.
+        root: file with the root metadata of the repository, which the board trusts first of all:
+            `metadata/1.root.json` of the repository, brought here by a trusted way.
+        timeout_s: that asking and downloading may take together, s.
         window: the part of the day in which a running line may exchange its bundle while the belt
             moves, in local time, such as `22:00-05:00`, or `always`; empty: only while the belt
             stands, which takes an encoder that measures.
@@ -259,12 +266,18 @@ class UpdateConfig(_Section):
         probation_hours: that the comparison lasts, at most.
     """
 
+    repository: RepositoryUrl | None = None
+    ring: Literal["canary", "all"] = "all"
+    root: AnyPath | None = None
+    timeout_s: Annotated[float, within(1, 86_400)] = 900.0
     window: Annotated[str, Field(max_length=40), AfterValidator(check_window)] = ""
     probation_items: Annotated[int, whole(0, 10_000)] = 200
     probation_hours: Annotated[float, within(0.01, 720)] = 24.0
 
     @model_validator(mode="after")
-    def _check_items(self) -> "UpdateConfig":
+    def _check(self) -> "UpdateConfig":
+        if (self.repository is None) != (self.root is None):
+            raise ValueError("repository and root need each other")
         if 0 < self.probation_items < LEAST_PROBATION:
             raise ValueError(f"probation_items must be 0, or at least {LEAST_PROBATION}")
         return self
@@ -508,6 +521,11 @@ class Config(_Section):
     def bundles(self) -> Path:
         """Where bundles are installed (`edge.bundle.install`)."""
         return self.state_folder / "bundles"
+
+    @property
+    def updates(self) -> Path:
+        """What `ewaste-edge update` knows of its repository (`edge.update`)."""
+        return self.state_folder / "update"
 
     @property
     def follows_installs(self) -> bool:

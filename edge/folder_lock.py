@@ -10,12 +10,15 @@ from edge.errors import BadInput
 
 
 @contextmanager
-def folder_lock(folder: Path) -> Iterator[None]:
+def folder_lock(
+    folder: Path,
+    busy: str = "another line works with it; end that one or give another --state",
+) -> Iterator[None]:
     """Within: no other process gets past here with `folder`.
 
     The folder itself is locked, so that nothing has to be written, on a read-only or full disk
     either; the system releases it when this process ends, however it does. Where a folder cannot be
-    locked (some network file systems) there is no lock.
+    locked (some network file systems) there is no lock. `busy` says in words that another has it.
 
     Raises:
         BadInput: another process has it.
@@ -29,9 +32,7 @@ def folder_lock(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise BadInput(
-                f"{folder}: another line works with it; end that one or give another --state"
-            ) from None
+            raise BadInput(f"{folder}: {busy}") from None
         except OSError:
             pass
         yield

@@ -6,6 +6,7 @@ import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -18,6 +19,7 @@ from pydantic.functional_validators import PlainValidator, WrapValidator
 from edge.errors import one_line
 
 LONGEST_NAME, LONGEST_TOPIC, LONGEST_HOST, LONGEST_PATH = 100, 200, 253, 4096
+LONGEST_ADDRESS = 1000
 LOCAL = ("localhost", "127.0.0.1", "::1")
 Number = TypeVar("Number", int, float)
 
@@ -140,6 +142,25 @@ def _check_host(text: str) -> str:
     return host
 
 
+def _check_repository(text: str) -> str:
+    """The address of a repository; what it serves is signed and no secret, so plain HTTP will do.
+
+    It is not repeated: there may be a password in it.
+    """
+    expected = "must be https://HOST/PATH, http://HOST/PATH, or file:///PATH, with no user in it"
+    try:
+        parts = urlsplit(text)
+        named = (parts.hostname or "") if parts.port != 0 else ""
+    except ValueError:
+        raise ValueError(expected) from None
+    plain = text.isascii() and text.isprintable() and not {" ", "?", "#", "@", "\\"} & set(text)
+    is_file = parts.scheme == "file" and not parts.netloc and parts.path.startswith("/")
+    is_web = parts.scheme in ("https", "http") and named
+    if not plain or len(text) > LONGEST_ADDRESS or not (is_file or is_web):
+        raise ValueError(expected)
+    return text
+
+
 def _check_source(value: Any) -> str:
     """Any file name, also one that is no text; what opens it looks closer."""
     if not isinstance(value, str):
@@ -176,6 +197,7 @@ Text = Annotated[str, AfterValidator(lambda text: _check_text(text, LONGEST_TOPI
 BinName = Annotated[str, AfterValidator(_check_bin)]
 Topic = Annotated[str, AfterValidator(_check_topic)]
 Host = Annotated[str, AfterValidator(_check_host)]
+RepositoryUrl = Annotated[str, AfterValidator(_check_repository)]
 Format = Annotated[str, AfterValidator(_check_format)]
 Source = Annotated[str, PlainValidator(_check_source), WithJsonSchema({"type": "string"})]
 AnyPath = Annotated[

@@ -103,6 +103,8 @@ def test_it_ships_the_device_alone(wheel):
         "py.typed",
         "deploy/ewaste-line.service",
         "deploy/ewaste-panel.service",
+        "deploy/ewaste-update.service",
+        "deploy/ewaste-update.timer",
         "deploy/journald.conf",
         "deploy/grafana-dashboard.json",
         "deploy/prometheus-rules.yml",

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from edge.bundle.bundle import MOST_FILE_BYTES, Bundle, load_bundle, read_bundle
@@ -109,7 +110,7 @@ def install(
         _give_to_owner(store, store.parent)
         with _alone(store):
             if not allowed.older:
-                _check_newer(proved, store)
+                _check_newer(proved.path, proved.manifest.created, store)
             if not allowed.again:
                 _check_not_rolled_back(proved, store)
             before = _number_before(store, running)
@@ -337,17 +338,46 @@ def _check_not_rolled_back(bundle: Bundle, store: Path) -> None:
         )
 
 
-def _check_newer(bundle: Bundle, store: Path) -> None:
+def _check_newer(shown: object, created: datetime, store: Path) -> None:
     """See that a bundle is no older than the one in use; one that cannot be read is no measure."""
     try:
         used = read_bundle(store / CURRENT).manifest
     except EwasteError:
         return
-    if bundle.manifest.created < used.created:
+    if created < used.created:
         raise Refused(
-            f"{bundle.path}: converted {bundle.manifest.created:%Y-%m-%d %H:%M:%S}, before the one "
+            f"{shown}: converted {created:%Y-%m-%d %H:%M:%S}, before the one "
             f"in use ({used.name}, {used.created:%Y-%m-%d %H:%M:%S}); to go back take "
             "ewaste-edge rollback, or install it with --older"
+        )
+
+
+def is_in_use(store: Path, digest: str) -> bool:
+    """Whether a bundle is the one in use; it may still wait for a running line."""
+    try:
+        return read_bundle(store / CURRENT).digest == digest
+    except EwasteError:
+        return False
+
+
+def check_offered(store: Path, digest: str, created: datetime, shown: object) -> None:
+    """See that a bundle may come into use by itself, before it is fetched.
+
+    Args:
+        store: the folder of the installed bundles.
+        digest: of the bundle.
+        created: when it was converted.
+        shown: its name for messages.
+
+    Raises:
+        Refused: it is older than the one in use, or a line or a person went back from it.
+    """
+    _check_newer(shown, created, store)
+    entry = read_history(store).last(digest)
+    if entry is not None and entry.standing in (Standing.ROLLED_BACK, Standing.LEFT):
+        raise Refused(
+            f"{shown}: was in use here and was left ({entry.why}); publish another, or install it "
+            "by hand with --again"
         )
 
 

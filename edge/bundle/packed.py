@@ -7,7 +7,8 @@ packed it may have written anything.
 import io
 import stat
 import tarfile
-from collections.abc import Iterable, Iterator
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -87,6 +88,17 @@ def unpacked(content: bytes, state: Path) -> Iterator[Path]:
             yield folder
     except OSError as error:
         raise EwasteError(f"{state}: cannot be written ({error.strerror})") from None
+
+
+def pack(contents: Mapping[str, bytes]) -> bytes:
+    """The files of a bundle, by name, as a zip archive; the same files give the same bytes."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in sorted(contents):
+            member = zipfile.ZipInfo(name)  # of 1980, whenever it is packed
+            member.external_attr = (stat.S_IFREG | 0o644) << 16
+            archive.writestr(member, contents[name], zipfile.ZIP_DEFLATED)
+    return packed.getvalue()
 
 
 def unpack(content: bytes, folder: Path) -> None:

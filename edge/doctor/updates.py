@@ -1,10 +1,13 @@
 """Whether another bundle can come into use here, and what keeps one that came from it.
 
-There is no repository: a bundle comes as a directory or a file, by `ewaste-edge install` or the
-page, into the store of the state folder.
+A bundle comes into the store of the state folder as a directory or a file, by `ewaste-edge install`
+or the page, or from the repository of `[update]`. The repository itself is not asked here.
 """
 
+import importlib.util
+import json
 import os
+from datetime import datetime, timezone
 from pathlib import Path
 
 from edge.bundle.history import InstallEntry, Standing, read_history
@@ -14,10 +17,16 @@ from edge.bundle.window import waiting_by
 from edge.config import Config
 from edge.doctor.check import BoardCheck, ok, warning
 from edge.doctor.disk import existing_part
+from edge.errors import EwasteError
+from edge.files import read_bounded
 from edge.records.database import MEGABYTE
 from edge.status import Status, bundle_waiting
 
 NAME = "update source"
+TIMESTAMP = Path("metadata/timestamp.json")
+"""In the folder of `edge.update`: what python-tuf verified last."""
+MOST_BYTES = 16_384
+REMEDY = "pip install 'tuf>=7,<8'"
 NEEDED_MB = round(2 * MOST_UNPACKED_BYTES / MEGABYTE)
 """What the largest bundle takes while it is unpacked and copied."""
 
@@ -35,7 +44,13 @@ def update_source(config: Config, status: Status | None, now: float) -> BoardChe
         OSError: the disk does not answer.
     """
     store = config.bundles
-    return _kept_out(config) or _no_room(store) or _held(config, status, now) or _sound(config)
+    return (
+        _kept_out(config)
+        or _no_room(store)
+        or _held(config, status, now)
+        or _not_asked(config, now)
+        or _sound(config)
+    )
 
 
 def _kept_out(config: Config) -> BoardCheck | None:
@@ -92,6 +107,38 @@ def _held(config: Config, status: Status | None, now: float) -> BoardCheck | Non
     return None
 
 
+def _not_asked(config: Config, now: float) -> BoardCheck | None:
+    """Why the repository is not asked, or does not answer as it should; None: it is, or is none."""
+    given = config.update
+    if given.repository is None or given.root is None:
+        return None
+    if importlib.util.find_spec("tuf") is None:
+        return warning(NAME, "updates need python-tuf, which is missing", REMEDY)
+    if not os.access(given.root.expanduser(), os.R_OK, effective_ids=True):
+        fix = "copy metadata/1.root.json of the repository there"
+        return warning(NAME, f"{given.root}: missing, or cannot be read", fix)
+    expires = _valid_until(config)
+    if expires is None:
+        reason = f"{given.repository}: never answered"
+        return warning(
+            NAME, reason, "systemctl enable --now ewaste-update.timer; ewaste-edge update"
+        )
+    if expires.timestamp() < now:
+        reason = f"{given.repository}: what it last served expired on {expires:%Y-%m-%d %H:%M} UTC"
+        return warning(NAME, reason, "journalctl -u ewaste-update -n 20, or publish again")
+    return None
+
+
+def _valid_until(config: Config) -> datetime | None:
+    """When what the repository last served expires; None: it never answered."""
+    try:
+        content = read_bounded(config.updates / TIMESTAMP, MOST_BYTES)
+        expires = json.loads(content)["signed"]["expires"]
+        return datetime.strptime(expires, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, EwasteError):
+        return None
+
+
 def _newest(store: Path) -> InstallEntry | None:
     """The install that came last; None: none is known."""
     return max(read_history(store).entries, key=lambda each: each.installed_at, default=None)
@@ -109,6 +156,16 @@ def _sound(config: Config) -> BoardCheck:
     signed = f"signed by one of {keys} trusted keys" if keys else "signed or not: no key is trusted"
     return ok(
         NAME,
-        f"{in_use}; bundles come by ewaste-edge install or the page, {signed}; a running line "
-        f"takes one {at}; {_free_mb(store):,.0f} MB are free",
+        f"{in_use}; bundles come {_ways(config)}, {signed}; a running line takes one {at}; "
+        f"{_free_mb(store):,.0f} MB are free",
     )
+
+
+def _ways(config: Config) -> str:
+    """How bundles come here, in words."""
+    given, by_hand = config.update, "by ewaste-edge install or the page"
+    if given.repository is None:
+        return by_hand
+    until = _valid_until(config)
+    valid = "" if until is None else f", valid until {until:%Y-%m-%d %H:%M} UTC"
+    return f"from {given.repository} (ring {given.ring}{valid}), {by_hand}"

@@ -15,7 +15,7 @@ from edge.setup.report import Step, already, done, note
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
-JOURNAL = "journald.conf"
+JOURNAL, INSTALL = "journald.conf", "\n[Install]\n"
 READABLE = 0o644
 SYSTEMCTL_S = 120.0
 
@@ -41,22 +41,25 @@ def services(places: Places, *, is_new: bool, run: Runner) -> Iterator[Step]:
     booted = places.booted.is_dir()
     if booted and written:
         run(("systemctl", "daemon-reload"), seconds=SYSTEMCTL_S)
-    for name in units:
+    # What has no [Install] is started by another unit, such as a service by its timer.
+    for name in (each for each, text in units.items() if INSTALL in text):
         yield _start(name, booted=booted, anew=is_new or name in written, run=run)
 
 
 def shipped_units() -> dict[str, str]:
     """Name of each unit of the program -> its text."""
-    found = sorted(_shipped(".service"), key=lambda entry: entry.name)
+    found = sorted((*_shipped(".service"), *_shipped(".timer")), key=lambda entry: entry.name)
     return {entry.name: entry.read_text(encoding="utf-8") for entry in found}
 
 
 def stop(places: Places, run: Runner) -> Iterator[Step]:
     """Stop the services, and take their units away."""
-    there = [name for name in shipped_units() if (places.units / name).exists()]
+    units = shipped_units()
+    there = [name for name in units if (places.units / name).exists()]
     if there and shutil.which("systemctl") is not None:
         now = ("--now",) if places.booted.is_dir() else ()
-        run(("systemctl", "disable", *now, *there), seconds=SYSTEMCTL_S)
+        enabled = (name for name in there if INSTALL in units[name])
+        run(("systemctl", "disable", *now, *enabled), seconds=SYSTEMCTL_S)
     for path in (*(places.units / name for name in there), places.journal):
         path.unlink(missing_ok=True)
     if there and places.booted.is_dir():

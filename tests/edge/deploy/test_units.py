@@ -11,6 +11,7 @@ import edge
 from edge.doctor.service import LINE, PAGE
 
 DEPLOY = Path(edge.__file__).parent / "deploy"
+UPDATE, TIMER = "ewaste-update.service", "ewaste-update.timer"
 PROGRAM, MOST = "/opt/ewaste-edge/bin/ewaste-edge", 2.5
 UNKNOWN_BEFORE_254 = {"RestartSteps", "RestartMaxDelaySec"}
 
@@ -25,7 +26,7 @@ def run(*arguments: object) -> subprocess.CompletedProcess:
 
 
 @analyze
-@pytest.mark.parametrize("unit", [LINE, PAGE])
+@pytest.mark.parametrize("unit", [LINE, PAGE, UPDATE])
 def test_little_is_exposed(unit):
     threshold = round(10 * MOST)
     done = run("security", "--offline=true", f"--threshold={threshold}", DEPLOY / unit)
@@ -37,11 +38,12 @@ def test_little_is_exposed(unit):
 @analyze
 def test_systemd_understands_every_line(tmp_path):
     """But for the back-off, which it knows from version 254 on."""
-    for unit in (LINE, PAGE):
+    for unit in (LINE, PAGE, UPDATE):
         text = (DEPLOY / unit).read_text()
         assert f"ExecStart={PROGRAM} " in text
         (tmp_path / unit).write_text(text.replace(PROGRAM, "/bin/true"))
-    done = run("verify", tmp_path / LINE, tmp_path / PAGE)
+    (tmp_path / TIMER).write_text((DEPLOY / TIMER).read_text())
+    done = run("verify", *(tmp_path / unit for unit in (LINE, PAGE, UPDATE, TIMER)))
     unknown = set(re.findall(r"Unknown key(?: name)? '(\w+)'", done.stderr))
     assert unknown <= UNKNOWN_BEFORE_254, done.stderr
     about_ours = [line for line in done.stderr.splitlines() if "ewaste-" in line]
@@ -60,3 +62,10 @@ def test_the_line_needs_nothing_of_the_page_and_comes_first():
     for text in (line, page):
         assert "\nType=notify\n" in text and "\nRestart=always\n" in text
         assert "\nUser=ewaste\n" in text and "\nWatchdogSec=" in text
+
+
+def test_an_update_stands_back_and_is_as_confined_as_the_page():
+    page, update = ((DEPLOY / unit).read_text() for unit in (PAGE, UPDATE))
+    confined = page[page.index("User=ewaste") : page.index("[Install]")].strip()
+    assert confined in update and "\nType=oneshot\n" in update
+    assert "[Install]" not in update and "=timers.target\n" in (DEPLOY / TIMER).read_text()

@@ -68,3 +68,25 @@ def test_a_store_that_takes_nothing_is_named(
     assert check.state is CheckState.WARNING and "may take 1000000000 MB" in check.detail
     (tmp_path / "state").write_text("no folder")
     assert "is no folder" in checked(config).detail
+
+
+def test_a_repository_that_is_not_asked_or_expired_is_named(tmp_path: Path) -> None:
+    pytest.importorskip("tuf")
+    root = tmp_path / "root.json"
+    given = {"repository": "https://bundles.example/fleet", "root": root, "ring": "canary"}
+    config = line(tmp_path / "state", update=given)
+    assert "root.json: missing" in checked(config).detail
+    root.write_text("{}")
+    check = checked(config)
+    assert "never answered" in check.detail and "ewaste-update.timer" in check.fix
+    timestamp = config.updates / "metadata/timestamp.json"
+    timestamp.parent.mkdir(parents=True)
+    for content in ("{", "[]", '{"signed": {"expires": 1}}', "[" * 10_000):
+        timestamp.write_text(content)
+        assert "never answered" in checked(config).detail
+    timestamp.write_text('{"signed": {"expires": "2026-01-02T03:04:05Z"}}')
+    assert "expired on 2026-01-02 03:04 UTC" in checked(config).detail
+    timestamp.write_text('{"signed": {"expires": "2999-01-02T03:04:05Z"}}')
+    check = checked(config)
+    assert check.state is CheckState.OK
+    assert "https://bundles.example/fleet (ring canary, valid until 2999" in check.detail

@@ -16,7 +16,7 @@ packaging = pytest.importorskip("packaging.requirements")
 ROOT = Path(__file__).parents[3]
 NUMPY = {"3.11": "1.24.2", "3.13": "2.2.4"}
 """What bookworm and trixie have as python3-numpy."""
-EXTRAS = ("panel", "gpio", "mqtt", "modbus")
+EXTRAS = ("panel", "gpio", "mqtt", "modbus", "update")
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,8 @@ from edge.setup.report import Outcome, Step
 from edge.setup.source import ProgramSource
 from tests.support.device import PI, Device, PowerCut
 
-UNITS = {"ewaste-line.service", "ewaste-panel.service"}
+UNITS = {"ewaste-line.service", "ewaste-panel.service", "ewaste-update.timer"}
+"""The others are started by these."""
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +47,8 @@ def require_installed(device: Device) -> None:
     assert places.command.readlink() == places.program / "bin/ewaste-edge"
     assert read_config(places.settings).camera.source == "picamera2"
     assert (places.state / "bundles" / CURRENT).is_symlink() and device.owner == "ewaste"
-    assert {path.name for path in places.units.iterdir()} == UNITS == device.enabled
+    there = {path.name for path in places.units.iterdir()}
+    assert there == {*UNITS, "ewaste-update.service"} and device.enabled == UNITS
     assert device.active >= UNITS and device.joined == {"video"}
 
 

@@ -1,0 +1,131 @@
+"""Publish bundles to a fleet: make and update a TUF repository in a folder for any web server."""
+
+import tempfile
+from datetime import datetime, timezone
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from convert.roles import DAYS, Role, parse_days
+from edge.bundle.packed import bundle_folder
+from edge.bundle.verify import verify
+from edge.errors import BadInput
+from edge.folder_lock import folder_lock
+from edge.update.offer import Ring
+from train.command import command, log, print_json, print_lines
+
+if TYPE_CHECKING:
+    from convert.repository import Contents, Place
+
+ROOT_NOTICE_DAYS = 60
+"""So long before root expires, one is asked for its key."""
+
+
+def main(
+    *,
+    out: Annotated[Path, typer.Option(help="folder of the repository, for a web server")],
+    keys: Annotated[
+        Path,
+        typer.Option(help="folder of the signing keys, made at the first use; a secret"),
+    ],
+    root_keys: Annotated[
+        Path | None,
+        typer.Option(help="folder of the keys of root, to be kept offline; default: KEYS/root"),
+    ] = None,
+    bundle: Annotated[
+        Path | None,
+        typer.Option(
+            help="directory of a bundle, or a packed one; without it, sign anew what is due"
+        ),
+    ] = None,
+    ring: Annotated[Ring, typer.Option(help="ring of boards that --bundle is for")] = Ring.CANARY,
+    promote_canary: Annotated[
+        bool, typer.Option("--promote", help="let all boards run what the canary boards run")
+    ] = False,
+    rotate_role: Annotated[
+        list[Role] | None,
+        typer.Option(
+            "--rotate", help="give this role a new key; needs the key of root; repeatable"
+        ),
+    ] = None,
+    expiry: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="days that a role's signature is valid, such as timestamp=7; repeatable; default: "
+            + ", ".join(f"{role.value}={days:g}" for role, days in DAYS.items())
+        ),
+    ] = None,
+    threads: Annotated[int, typer.Option(min=1, help="threads of the proof of --bundle")] = 2,
+    as_json: Annotated[bool, typer.Option("--json", help="print the figures as JSON")] = False,
+) -> None:
+    """Let a ring of boards run a bundle, and sign anew what is due in their repository.
+
+    Exit codes: 0 done, 1 failed, 2 bad input, 3 refused.
+    """
+    with command(out):
+        if find_spec("tuf") is None:
+            raise BadInput("publishing needs python-tuf; run: pip install 'tuf>=7,<8'")
+        from convert.repository import Place, promote, rotate
+        from convert.role_keys import KeyFolders
+
+        place = Place(
+            folder=out,
+            keys=KeyFolders(online=keys, root=root_keys or keys / "root"),
+            now=datetime.now(timezone.utc),
+            days=parse_days(expiry or ()),
+        )
+        if bundle is not None and promote_canary:
+            raise BadInput("--bundle and --promote are two steps: try a bundle on the canary first")
+        with folder_lock(out, "another publisher is at work; try again when it is done"):
+            if rotate_role:
+                rotate(place, rotate_role)
+            contents = (
+                promote(place) if promote_canary else _published(place, bundle, ring, threads)
+            )
+        if as_json:
+            print_json(figures(contents))
+        else:
+            print_lines(in_words(out, contents))
+        left_days = (contents.expires[Role.ROOT] - place.now).days
+        if left_days < ROOT_NOTICE_DAYS:
+            log.warning("root expires in %d days; run this again with --root-keys", left_days)
+
+
+def _published(place: "Place", bundle: Path | None, ring: Ring, threads: int) -> "Contents":
+    """Publish a bundle once it is proved as a board proves it."""
+    from convert.repository import publish
+
+    if bundle is None:
+        return publish(place)
+    with tempfile.TemporaryDirectory(prefix="ewaste-publish-") as made:
+        with bundle_folder(bundle, Path(made) / "state") as folder:
+            proved, _ = verify(folder, threads=threads).require()
+        return publish(place, proved, ring)
+
+
+def figures(contents: "Contents") -> dict[str, Any]:
+    """What a repository says, for `--json`."""
+    return {
+        "rings": {
+            ring.value: offer.model_dump(mode="json") for ring, offer in contents.rings.items()
+        },
+        "expires": {role.value: at.isoformat() for role, at in contents.expires.items()},
+        "root_version": contents.root_version,
+    }
+
+
+def in_words(folder: Path, contents: "Contents") -> list[str]:
+    """What a repository says, line by line."""
+    lines = []
+    for ring in Ring:
+        offer = contents.rings.get(ring)
+        runs = "nothing" if offer is None else f"{offer.name}, digest {offer.digest[:12]}"
+        lines.append(f"{folder}: ring {ring.value}: {runs}")
+    expires = (f"{role.value} {at:%Y-%m-%d %H:%M}" for role, at in contents.expires.items())
+    return [*lines, f"root {contents.root_version}; valid until: {', '.join(expires)}"]
+
+
+if __name__ == "__main__":
+    typer.run(main)

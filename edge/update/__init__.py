@@ -1,0 +1,1 @@
+"""Bundles that a board pulls from a TUF repository (The Update Framework)."""
