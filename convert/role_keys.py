@@ -6,6 +6,7 @@ of their own, which can be kept offline: only a new root needs them.
 """
 
 import logging
+import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,8 @@ from securesystemslib.signer import CryptoSigner, Signature
 
 from convert.roles import Role
 from edge.bundle.signature import make_key, read_key
-from edge.files import make_private_folder, readable_by_others
+from edge.files import make_private_folder
+from edge.readers import readable_by_others
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +65,7 @@ def find_signer(folders: KeyFolders, role: Role, keyids: Collection[str]) -> Cry
     for path in sorted(folders.of(role).glob(f"{role.value}-*.pem"), reverse=True):
         signer = CryptoSigner(read_key(path))
         if signer.public_key.keyid in keyids:
-            if readable_by_others(path):
+            if readable_by_others(path, user=os.getuid()):
                 log.warning("%s: others can read this key; run: chmod 600 %s", path, path)
             return signer
     return None

@@ -196,11 +196,13 @@ def run(
     """Sort what comes along a belt until the camera ends or Ctrl-C."""
     from edge.config import readable_secrets
     from edge.line import open_source
+    from edge.readers import how_to_close, line_user
 
     with err.beside():
         settings = _settings(config, bundle, state, port, camera)
         for path in readable_secrets(settings, config if camera is None else None):
-            log.warning("%s: others on this machine can read the secret in it; chmod 600 it", path)
+            fix = how_to_close(path, user=line_user(settings.state_folder))
+            log.warning("%s: others on this machine can read the secret in it; %s", path, fix)
         if settings.camera.source == "simulated":
             raise BadInput("no camera is configured; give --camera, or try: ewaste-edge demo")
         _work(settings, open_source, panel, as_json, config)
@@ -435,7 +437,7 @@ def doctor(config: ConfigFile = None, state: StateDir = None, as_json: AsJson = 
     from edge.doctor.check import CheckState
     from edge.doctor.examination import examine
 
-    checks = examine(_settings(config, None, state, None, None), user=os.geteuid())
+    checks = examine(_settings(config, None, state, None, None), config, user=os.geteuid())
     failed = [check.name for check in checks if check.state is CheckState.FAILURE]
     if as_json:
         rows = [{**asdict(check), "state": check.state.value} for check in checks]

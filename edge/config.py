@@ -35,7 +35,7 @@ from edge.cameras.recovery import Patience
 from edge.decision.decide import DecisionRules, rules_for
 from edge.decision.voting import Voting
 from edge.errors import BadInput, first_problem, one_line
-from edge.files import read_text, readable_by_others
+from edge.files import read_text
 from edge.gates.schedule import GateSpec
 from edge.inference.classifier import Classifier
 from edge.labels import MANUAL, hazard_notes, near_labels
@@ -59,6 +59,7 @@ from edge.limits import (
     whole,
     within,
 )
+from edge.readers import line_user, readable_by_others
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -700,14 +701,15 @@ def overruled(config: Config, given: Mapping[str, Any], named: Mapping[str, str]
 
 
 def readable_secrets(config: Config, path: Path | None) -> list[Path]:
-    """Files with a password that other people on this machine may read.
+    """Files with a password that other people on this machine than the line's user may read.
 
     `path` is the configuration's own; None: the camera is not of it.
     """
-    source = config.camera.source
+    source, user = config.camera.source, line_user(config.state_folder)
     secrets = [path] if shown_source(source) != source else []
     secrets += [config.panel.password_file, config.mqtt.password_file if config.mqtt else None]
-    return [file for file in secrets if file and readable_by_others(file.expanduser())]
+    found = [file.expanduser() for file in secrets if file is not None]
+    return [file for file in found if readable_by_others(file, user=user)]
 
 
 def page_content(config: Config) -> bytes:

@@ -243,14 +243,6 @@ def read_password(path: Path) -> str:
     return password
 
 
-def readable_by_others(path: Path) -> bool:
-    """Whether other people on this machine may read a file."""
-    try:
-        return bool(path.stat().st_mode & 0o044)
-    except OSError:
-        return False
-
-
 def leads_nowhere(path: Path) -> bool:
     """Whether a path is a link to what is not there, such as a disk that is not plugged in."""
     return path.is_symlink() and not path.exists()

@@ -12,7 +12,7 @@ import edge
 from edge.board import board_health, read_release
 from edge.bundle.bundle import read_bundle
 from edge.cameras.device import Kind, kind_of
-from edge.config import Config
+from edge.config import Config, readable_secrets
 from edge.doctor import card, gates, model, rights, service, thermal, wall_clock
 from edge.doctor.bounded import Task, run_bounded
 from edge.doctor.camera import HANGING_CAMERA, camera
@@ -24,6 +24,7 @@ from edge.doctor.updates import update_source
 from edge.errors import EwasteError
 from edge.folder_lock import is_locked
 from edge.inference.classifier import load_runtime
+from edge.readers import line_user
 from edge.records.store import RECORDS_NAME
 from edge.status import read_status
 
@@ -33,17 +34,18 @@ SLOW_PROOF = "type: ewaste-edge verify, which has more time"
 HANGS = "look at what the kernel says: dmesg | tail; if a disk hangs, start the machine anew"
 
 
-def examine(config: Config, *, user: int) -> list[BoardCheck]:
+def examine(config: Config, path: Path | None, *, user: int) -> list[BoardCheck]:
     """Make all checks of this board, in the order that they are shown in.
 
     Args:
         config: of the line.
+        path: the file that it was read from; None: there is none.
         user: the effective user id that they are made as.
 
     Raises:
         EwasteError: no process can be started.
     """
-    found = run_bounded(tasks(config, user=user))
+    found = run_bounded(tasks(config, path, user=user))
     failed = {check.name for check in found if check.state is CheckState.FAILURE}
     place = [check.name for check in found].index("camera")
     return [*found[:place], *_pace(config, failed), *found[place:]]
@@ -63,7 +65,7 @@ def _measured(config: Config) -> list[BoardCheck]:
     return model.pace(config, beside_line=is_locked(config.state_folder))
 
 
-def tasks(config: Config, *, user: int) -> Sequence[Task]:
+def tasks(config: Config, path: Path | None, *, user: int) -> Sequence[Task]:
     """The checks that may be made at the same time."""
     state, roots = config.state_folder, card.Roots()
     return [
@@ -84,6 +86,7 @@ def tasks(config: Config, *, user: int) -> Sequence[Task]:
         Task("clock", QUICK_S, lambda: [_clock(config)], wall_clock.FIX),
         Task("temperature", QUICK_S, lambda: _thermal(config), HANGS),
         Task("state folder", QUICK_S, lambda: _rights(config, user), HANGS),
+        Task("secrets", QUICK_S, lambda: [_secrets(config, path)], HANGS),
         Task("update source", QUICK_S, lambda: [_updates(config)], HANGS),
         Task("service", QUICK_S, service.services, HANGS),
     ]
@@ -132,6 +135,10 @@ def _thermal(config: Config) -> list[BoardCheck]:
     health = board_health()
     limit_c = config.alarms.temperature_c
     return [thermal.temperature(health, limit_c), thermal.power(health)]
+
+
+def _secrets(config: Config, path: Path | None) -> BoardCheck:
+    return rights.secrets(readable_secrets(config, path), user=line_user(config.state_folder))
 
 
 def _rights(config: Config, user: int) -> list[BoardCheck]:

@@ -1,15 +1,15 @@
-"""Whether the user may write the state folder, and may open camera and pins."""
+"""Who may write the state folder, open camera and pins, and read passwords."""
 
 import grp
 import os
 import stat
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from edge.doctor.check import BoardCheck, failure, ok, warning
 from edge.doctor.disk import existing_part
+from edge.readers import ROOT_USER, how_to_close
 
-ROOT_USER = 0
 MOST_GROUPS = 1000
 
 
@@ -33,12 +33,27 @@ def state_folder(folder: Path, *, user: int) -> BoardCheck:
     if found.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         reason = f"{folder}: others on this machine can enter it, and see its pictures"
         return warning(name, reason, f"chmod 700 {folder}")
-    if found.st_uid != user:
+    if found.st_uid != user and user != ROOT_USER:  # root looks at that of the services
         reason = f"{folder}: belongs to user {found.st_uid}, this check runs as {user}"
         return warning(
             name, reason, "run it as the user of the line: sudo -u USER ewaste-edge doctor"
         )
     return ok(name, f"{folder}: private, can be written")
+
+
+def secrets(readable: Sequence[Path], *, user: int) -> BoardCheck:
+    """Whether passwords stay with the line.
+
+    Args:
+        readable: files with a password that others on this machine can read.
+        user: id of the user that the line runs as.
+    """
+    name = "secrets"
+    if not readable:
+        return ok(name, "no file with a password can be read by others")
+    listed = ", ".join(map(str, readable))
+    fix = " && ".join(how_to_close(path, user=user) for path in readable)
+    return warning(name, f"{listed}: others on this machine can read the password in it", fix)
 
 
 def own_groups() -> set[str]:

@@ -2,11 +2,14 @@
 
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 from edge.doctor.check import BoardCheck, failure, ok, warning
 from edge.errors import one_line
+from edge.setup.environment import is_whole
+from edge.setup.places import NAME, USER
 
 LINE, PAGE = "ewaste-line.service", "ewaste-panel.service"
 NAMES = {LINE: "service", PAGE: "page service"}
@@ -14,6 +17,7 @@ BOOTED = Path("/run/systemd/system")
 """Is there where systemd runs the machine; see sd_booted(3)."""
 CGROUPS = Path("/sys/fs/cgroup")
 DEPLOY = Path(__file__).parent.parent / "deploy"
+UNITS = "/etc/systemd/system/"
 ASKED_S = 1.5
 MOST_BYTES = 4096
 PROPERTIES = "LoadState,ActiveState,UnitFileState"
@@ -55,13 +59,30 @@ def can_limit_memory(cgroups: Path = CGROUPS) -> bool:
     return "memory" in controllers
 
 
-def service(unit: str, properties: Mapping[str, str] | None) -> BoardCheck:
+def how_to_install(program: Path, deploy: Path = DEPLOY) -> str:
+    """What to type where a service is missing.
+
+    Args:
+        program: the environment that the program runs in.
+        deploy: where its units lie.
+    """
+    if is_whole(program):
+        return f"sudo {NAME} setup"
+    if (deploy.parents[1] / "setup.py").is_file():  # a checkout
+        return f"sudo sh {deploy / 'install.sh'}"
+    copied = f"sudo cp {deploy}/ewaste-*.service {UNITS}"
+    enabled = f"sudo systemctl enable --now {LINE} {PAGE}"
+    return f"make the user {USER} as docs/services.md says, then: {copied} && {enabled}"
+
+
+def service(unit: str, properties: Mapping[str, str] | None, *, program: Path) -> BoardCheck:
     """Whether a service is there, is started with the machine, and runs.
 
     Args:
         unit: `LINE` or `PAGE`; the line can run without its page, which so is never a failure.
         properties: LoadState, ActiveState and UnitFileState as systemd names them; None: systemd
             does not run this machine.
+        program: the environment that the program runs in.
     """
     name = NAMES[unit]
     if properties is None:
@@ -74,9 +95,7 @@ def service(unit: str, properties: Mapping[str, str] | None) -> BoardCheck:
     if not loaded:
         return warning(name, "systemd does not answer", f"type: systemctl status {unit}")
     if loaded != "loaded":
-        copied = f"sudo cp {DEPLOY / unit} /etc/systemd/system/"
-        install = f"{copied} && sudo systemctl enable --now {unit}"
-        return warning(name, f"{unit} is not installed ({loaded})", install)
+        return warning(name, f"{unit} is not installed ({loaded})", how_to_install(program))
     log = f"type: journalctl -u {unit} -n 50"
     if active == "failed":
         return (failure if unit == LINE else warning)(name, f"{unit} has failed", log)
@@ -90,9 +109,11 @@ def service(unit: str, properties: Mapping[str, str] | None) -> BoardCheck:
     return ok(name, f"{unit} is enabled and runs")
 
 
-def page_service(properties: Mapping[str, str] | None, *, limited: bool) -> BoardCheck:
+def page_service(
+    properties: Mapping[str, str] | None, *, program: Path, limited: bool
+) -> BoardCheck:
     """The same for the page, and whether its memory is limited, so that the line keeps its own."""
-    found = service(PAGE, properties)
+    found = service(PAGE, properties, program=program)
     if properties and properties.get("ActiveState") == "active" and not limited:
         return warning(found.name, "the kernel does not hold the page to its memory", MEMORY_FIX)
     return found
@@ -100,7 +121,8 @@ def page_service(properties: Mapping[str, str] | None, *, limited: bool) -> Boar
 
 def services() -> list[BoardCheck]:
     """Both services of this machine."""
+    program = Path(sys.prefix)
     return [
-        service(LINE, unit_properties(LINE)),
-        page_service(unit_properties(PAGE), limited=can_limit_memory()),
+        service(LINE, unit_properties(LINE), program=program),
+        page_service(unit_properties(PAGE), program=program, limited=can_limit_memory()),
     ]

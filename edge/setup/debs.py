@@ -37,18 +37,18 @@ def fetch_debs(folder: Path, *, release: str, architecture: str, run: Runner) ->
     """
     name = f"{release}, {architecture}"
     if shutil.which("apt-get") is None:
-        yield note("debs", f"{name}: none; this machine has no apt")
+        yield _missing(name, ON_A_PI, "this machine has no apt")
         return
     with tempfile.TemporaryDirectory(prefix="ewaste-apt-") as made:
         try:
             found, lacking = _fetch(Path(made), folder, release, architecture, run)
         except (EwasteError, OSError) as error:
-            yield note("debs", f"{name}: none; {error}")
+            yield _missing(name, ON_A_PI, str(error))
             return
     if found:
         yield done("debs", f"{name}: {len(found)} packages")
-    for each in lacking:
-        yield note("debs", f"{name}: {each} is not in this machine's sources of packages")
+    if lacking:
+        yield _missing(name, lacking, "not in this machine's sources of packages")
 
 
 def sources_for(release: str, own: str, folder: Path = SOURCES) -> str:
@@ -73,6 +73,13 @@ def sources_for(release: str, own: str, folder: Path = SOURCES) -> str:
             fields.pop("architectures", None)
             kept.append("".join(f"{key.title()}: {value}\n" for key, value in fields.items()))
     return "\n".join(kept)
+
+
+def _missing(name: str, packages: Sequence[str], reason: str) -> Step:
+    """What the device must have, since the kit does not."""
+    lite = f"on its Lite type, with a network: sudo apt install {' '.join(packages)}"
+    must = f"the device must have them: Raspberry Pi OS does; {lite}"
+    return note("debs", f"{name}: {', '.join(packages)}: {reason}; {must}")
 
 
 def _fetch(

@@ -18,23 +18,32 @@ INSTALL = (*APT, "--no-install-recommends", "install")
 QUIETLY = {"DEBIAN_FRONTEND": "noninteractive"}
 
 
-def packages(host: Host, run: Runner) -> Iterator[Step]:
+def packages(host: Host, *, has_environment: bool, run: Runner) -> Iterator[Step]:
     """Install what the line needs of the system, from the network.
+
+    Args:
+        host: the machine.
+        has_environment: the environment of the program is there, so that none is made.
+        run: runs apt.
 
     Raises:
         EwasteError: apt fails, or does not have what is needed.
     """
-    wished = (*NEEDED, *(ON_A_PI if host.is_pi else ()))
+    needed = () if has_environment else NEEDED
+    wished = (*needed, *(ON_A_PI if host.is_pi else ()))
     missing = [name for name in wished if not is_installed(name, run)]
     if not missing:
-        yield already("packages", ", ".join(wished))
+        yield already("packages", ", ".join(wished) or "none is needed")
         return
     _finish_interrupted(run)
     try:
         run((*APT, "update"), seconds=UPDATE_S, environment=QUIETLY)
     except EwasteError as error:
+        if not needed:
+            yield from _lacking(missing, "apt cannot be asked")
+            return
         raise EwasteError(f"{error}; without a network install from a stick: --offline") from None
-    there = [name for name in missing if name in NEEDED or _is_offered(name, run)]
+    there = [name for name in missing if name in needed or _is_offered(name, run)]
     if there:
         run((*INSTALL, *there), seconds=INSTALL_S, environment=QUIETLY, tied=False)
         yield done("packages", ", ".join(there))

@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge.readers import SERVICE_USER
+
 NAME = "ewaste-edge"
-USER = "ewaste"
+USER = SERVICE_USER
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,7 @@ def install(
 ) -> Iterator[Step]:
     """Install the program, its user, configuration, bundle, and services."""
     if kit is None:
-        yield from packages(host, run)
+        yield from packages(host, has_environment=source.is_installed, run=run)
     else:
         yield from packages_of_kit(host, kit, run)
     is_new = False

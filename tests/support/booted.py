@@ -99,7 +99,7 @@ class Machine:
             self.do("systemctl", "daemon-reexec")
         return time.monotonic() - started
 
-    def do(self, *command: str, check: bool = True) -> str:
+    def do(self, *command: str, check: bool = True, seconds: float = 120.0) -> str:
         """Run a command in it; returns what it printed."""
         leader = self._leader()
         if leader is None:
@@ -109,8 +109,8 @@ class Machine:
             ["nsenter", "-t", str(leader), *spaces, *command],
             capture_output=True,
             text=True,
-            timeout=120,
-            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"},
+            timeout=seconds,
+            env={"PATH": "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"},
         )
         assert done.returncode == 0 or not check, f"{command}: {done.stdout}{done.stderr}"
         return done.stdout.strip()

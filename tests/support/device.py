@@ -29,6 +29,7 @@ class Device:
     Attributes:
         places: of the scratch folder.
         commands: what was run, each as one line.
+        is_offline: apt reaches nothing.
         cut_at: number of the command at which the power is cut; half of it is done.
     """
 
@@ -37,6 +38,7 @@ class Device:
         self.commands: list[str] = []
         self.cut_at: int | None = None
         self.installed = {"python3-lgpio"}
+        self.is_offline = False
         self.groups = {"video"}
         self.joined: set[str] = set()
         self.has_user = False
@@ -84,6 +86,8 @@ class Device:
         return self._yes(words[-1] != "python3-picamera2", "Package: x")
 
     def _apt_get(self, words: list[str]) -> str:
+        if self.is_offline:
+            raise EwasteError("E: no network")
         if "install" in words:
             self.installed |= set(words[words.index("install") + 1 :])
         return ""

@@ -1,15 +1,18 @@
 """Boards that cannot run the line, by what the system says of them: each is named with its fix."""
 
+from pathlib import Path
+
 import pytest
 
 from edge.board import BoardHealth
 from edge.doctor.check import BoardCheck, CheckState
-from edge.doctor.rights import groups, state_folder
+from edge.doctor.rights import groups, secrets, state_folder
 from edge.doctor.runtime import runtime
 from edge.doctor.service import (
     LINE,
     PAGE,
     can_limit_memory,
+    how_to_install,
     page_service,
     read_properties,
     service,
@@ -23,6 +26,7 @@ from edge.errors import EwasteError
 DEBIAN = {"PRETTY_NAME": "Debian GNU/Linux 12 (bookworm)"}
 GLIBC = ("glibc", "2.36")
 NOW = 1_790_000_000.0
+BY_HAND = Path("/absent")
 LOAD = BeltLoad(speed_mm_s=250, shortest_mm=45, separable_mm=43)
 
 
@@ -45,7 +49,7 @@ def state(loaded: str, active: str = "active", started: str = "enabled") -> dict
 
 
 def unit(loaded: str, active: str = "active", started: str = "enabled") -> BoardCheck:
-    return service(LINE, state(loaded, active, started))
+    return service(LINE, state(loaded, active, started), program=BY_HAND)
 
 
 FAILURES = {
@@ -84,18 +88,31 @@ WARNINGS = {
         groups({"video", "gpio"}, {"pi", "video"}, {"video", "gpio", "pi"}, user=1000),
         "sudo usermod -aG gpio $USER",
     ),
-    "no systemd": (service(LINE, None), "systemd"),
-    "systemd that does not answer": (service(LINE, {}), "systemctl status"),
-    "no service": (unit("not-found"), "/etc/systemd/system/ && sudo systemctl enable"),
+    "no systemd": (service(LINE, None, program=BY_HAND), "systemd"),
+    "systemd that does not answer": (service(LINE, {}, program=BY_HAND), "systemctl status"),
+    "no service": (unit("not-found"), "edge/deploy/install.sh"),
     "service that is not started": (unit("loaded", started="disabled"), "systemctl enable --now"),
     "service that starts again and again": (unit("loaded", "activating"), "journalctl -u"),
-    "failed page": (service(PAGE, state("loaded", "failed")), "journalctl -u ewaste-panel.service"),
+    "failed page": (
+        service(PAGE, state("loaded", "failed"), program=BY_HAND),
+        "journalctl -u ewaste-panel.service",
+    ),
     "page that may take all memory": (
-        page_service(state("loaded"), limited=False),
+        page_service(state("loaded"), program=BY_HAND, limited=False),
         "cgroup_enable=memory",
     ),
     "service that was stopped": (unit("loaded", "inactive"), "systemctl start"),
 }
+
+
+def test_a_missing_service_is_installed_as_the_program_was(tmp_path):
+    (tmp_path / "complete").touch()
+    assert how_to_install(tmp_path) == "sudo ewaste-edge setup"
+    assert how_to_install(BY_HAND).startswith("sudo sh /")
+    deploy = tmp_path / "lib/edge/deploy"
+    fix = how_to_install(BY_HAND, deploy)
+    assert f"sudo cp {deploy}/ewaste-*.service /etc/systemd/system/ && sudo systemctl" in fix
+    assert "docs/services.md" in fix
 
 
 @pytest.mark.parametrize("case", FAILURES)
@@ -124,9 +141,10 @@ def test_a_sound_board_has_nothing_to_fix():
         power(BoardHealth(50.0, False, False, False)),
         groups({"gpio"}, {"pi"}, {"pi"}, user=1000),
         groups({"gpio"}, set(), {"gpio"}, user=0),
+        secrets([], user=0),
         speed(17.0, 3, LOAD),
         unit("loaded"),
-        page_service(state("loaded"), limited=True),
+        page_service(state("loaded"), program=BY_HAND, limited=True),
         unit("loaded"),
     ):
         assert (check.state, check.fix) == (CheckState.OK, ""), check
@@ -161,6 +179,7 @@ def test_a_state_folder_that_others_see_or_that_is_none_is_named(tmp_path):
     assert state_folder(tmp_path, user=user).state is CheckState.OK
     assert state_folder(tmp_path / "new" / "state", user=user).state is CheckState.OK
     assert "sudo -u USER" in state_folder(tmp_path, user=user + 1).fix
+    assert state_folder(tmp_path, user=0).state is CheckState.OK, "root looks at the services'"
     tmp_path.chmod(0o755)
     check = state_folder(tmp_path, user=user)
     assert (check.state, check.fix) == (CheckState.WARNING, f"chmod 700 {tmp_path}")

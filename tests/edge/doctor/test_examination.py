@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[3]
 NAMES = {
     *("operating system", "architecture", "python", "runtime", "bundle", "camera", "gates"),
     *("gpio", "disk", "storage", "journal", "swap", "clock", "temperature", "power"),
-    *("state folder", "groups", "update source", "service", "page service"),
+    *("state folder", "secrets", "groups", "update source", "service", "page service"),
 }
 
 

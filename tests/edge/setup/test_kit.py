@@ -6,8 +6,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edge.errors import BadInput, Refused
-from edge.setup.debs import sources_for
+from edge.errors import BadInput, EwasteError, Refused
+from edge.setup import debs
+from edge.setup.debs import fetch_debs, sources_for
 from edge.setup.kit import (
     LIST,
     Kit,
@@ -17,6 +18,8 @@ from edge.setup.kit import (
     require_whole,
     write_kit,
 )
+from edge.setup.packages import ON_A_PI
+from edge.setup.report import Outcome
 from edge.setup.source import file_digest
 
 PROGRAM = "ewaste_edge-1-py3-none-any.whl"
@@ -117,3 +120,49 @@ def test_the_sources_of_another_release_are_those_of_this_one(tmp_path):
     assert "Uris: http://pi.example/debian/\nSuites: trixie\n" in found[1]
     assert "Signed-By: /k.gpg" in found[1] and "Components: main contrib" in found[1]
     assert sources_for("trixie", "bookworm", tmp_path / "absent") == ""
+
+
+@pytest.mark.parametrize(
+    ("has_apt", "fails_at", "reason"),
+    [
+        (True, "install", "not in this machine's sources of packages"),
+        (True, "update", "E: no network"),
+        (False, "", "this machine has no apt"),
+    ],
+)
+def test_without_debs_one_line_says_what_the_device_must_have(
+    tmp_path, monkeypatch, has_apt, fails_at, reason
+):
+    def apt(command, **how):
+        if fails_at in command and (fails_at == "update" or set(command) & set(ON_A_PI)):
+            raise EwasteError("E: no network")
+        return ""
+
+    monkeypatch.setattr(debs.shutil, "which", lambda name: name if has_apt else None)
+    monkeypatch.setattr(debs, "read_release", lambda: {"VERSION_CODENAME": "bookworm"})
+    monkeypatch.setattr(debs, "sources_for", lambda release, own: "Types: deb")
+    (step,) = fetch_debs(tmp_path, release="trixie", architecture="arm64", run=apt)
+    assert step.outcome is Outcome.NOTE and "\n" not in step.line
+    assert step.detail.startswith(f"trixie, arm64: {', '.join(ON_A_PI)}: {reason}; the device must")
+    assert step.detail.endswith(f"sudo apt install {' '.join(ON_A_PI)}")
+
+
+def test_debs_that_apt_has_come_into_the_kit(tmp_path, monkeypatch):
+    """The package itself and what it needs, without what each device has."""
+    fetched = []
+
+    def apt(command, **how):
+        named = [str(word) for word in command]
+        if "download" in " ".join(named):
+            fetched.extend(named[5:])
+        if "--print-uris" not in named:
+            return ""
+        files = ["libc6_1_arm64.deb"] + [f"{name}_2_arm64.deb" for name in ON_A_PI if name in named]
+        return "".join(f"'http://mirror.example/{file}' {file} 5 x\n" for file in files)
+
+    monkeypatch.setattr(debs.shutil, "which", lambda name: name)
+    monkeypatch.setattr(debs, "read_release", lambda: {"VERSION_CODENAME": "bookworm"})
+    monkeypatch.setattr(debs, "sources_for", lambda release, own: "Types: deb")
+    (step,) = fetch_debs(tmp_path / "debs", release="bookworm", architecture="arm64", run=apt)
+    assert step.outcome is Outcome.DONE and "2 packages" in step.detail
+    assert fetched == sorted(ON_A_PI)

@@ -10,6 +10,7 @@ from edge.config import read_config
 from edge.errors import EwasteError
 from edge.setup import content, services
 from edge.setup.environment import is_whole, others
+from edge.setup.packages import ON_A_PI
 from edge.setup.procedure import install, one_at_a_time, uninstall
 from edge.setup.report import Outcome, Step
 from edge.setup.source import ProgramSource
@@ -123,6 +124,21 @@ def test_uninstall_leaves_records_and_configuration_and_says_where(device, sourc
     installed(device, source)
     require_installed(device)
     assert records.read_bytes() == b"records"
+
+
+def test_what_is_installed_is_put_right_without_a_network(device, source):
+    installed(device, source)
+    unit = device.places.units / "ewaste-panel.service"
+    unit.unlink()
+    device.installed.clear()
+    device.is_offline = True
+    with pytest.raises(EwasteError, match="install from a stick: --offline"):
+        installed(device, source)
+    wheel = device.places.program.resolve() / source.path.name
+    steps = installed(device, ProgramSource(wheel, is_installed=True))
+    require_installed(device)
+    notes = {step.detail.partition(";")[0] for step in steps if step.outcome is Outcome.NOTE}
+    assert notes == {f"{name}: apt cannot be asked" for name in ON_A_PI} and unit.exists()
 
 
 def test_two_installers_do_not_work_at_once(device):
