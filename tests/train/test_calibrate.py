@@ -14,24 +14,22 @@ from edge.decision.decide import rules_for
 from edge.errors import BadInput
 from edge.inference.classifier import softmax
 from edge.inference.ood import OodDetector, OodRule
-from train.evaluation.calibrate import (
-    MAX_HAZARD_MISS_RATE,
-    MAX_SUSPECTED_SHARE,
-    QUANTIZATION_MARGIN,
-    LabeledAnswers,
-    calibrate_run,
-    calibrated_loss,
-    find_hazards,
-    fit_hazard_threshold,
-    fit_temperature,
-    fit_thresholds,
-)
+from train.evaluation.calibrate import calibrate_run, find_hazards, fit
 from train.evaluation.calibration import read_calibration, write_calibration
 from train.evaluation.decisions import judge_decisions
 from train.evaluation.ood_detectors import Negatives, compare_detectors
 from train.evaluation.ood_samples import drawn_debris, shuffled
 from train.evaluation.options import Costs
 from train.evaluation.predictor import Answers, open_predictor
+from train.evaluation.temperature import calibrated_loss, fit_temperature
+from train.evaluation.thresholds import (
+    MAX_HAZARD_MISS_RATE,
+    MAX_SUSPECTED_SHARE,
+    QUANTIZATION_MARGIN,
+    LabeledAnswers,
+    fit_hazard_threshold,
+    fit_thresholds,
+)
 
 SCRIPT = Path(__file__).parents[2] / "train" / "calibrate.py"
 LABELS = ("Battery", "Mouse", "PCB")
@@ -125,6 +123,31 @@ def test_a_hazard_that_val_lacks_gets_the_default():
     assert (
         fit_hazard_threshold(0, {"photographed": without}, 1.0, Costs()) == DEFAULT_HAZARD_THRESHOLD
     )
+
+
+def test_turned_items_lower_the_hazard_thresholds_and_nothing_else():
+    upright = drawn_answers(7, 2000, spread=12)
+    missed = (upright.classes == 0)[:, np.newaxis] * np.array([-4, 0, 0])
+    turned = LabeledAnswers(
+        Answers(upright.answers.logits + missed, upright.answers.embeddings), upright.classes
+    )
+
+    def fitted(turned: dict[str, LabeledAnswers]) -> DecisionParameters:
+        rng = np.random.default_rng(0)
+        noise = Answers(rng.normal(0, 1, (50, 3)), rng.normal(0, 1, (50, 4)))
+        return fit(
+            labels=LABELS,
+            hazards=("Battery",),
+            views={"photographed": upright},
+            references=upright,
+            ood_samples={"noise": noise},
+            costs=CHEAP,
+            turned=turned,
+        ).parameters
+
+    without, found = fitted({}), fitted({"turned": turned})
+    assert found.hazard_thresholds["Battery"] < without.hazard_thresholds["Battery"]
+    assert found.model_copy(update={"hazard_thresholds": without.hazard_thresholds}) == without
 
 
 @given(st.integers(0, 50), st.floats(1.1, 50), st.floats(1, 500))

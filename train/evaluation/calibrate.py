@@ -7,10 +7,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
-from scipy.optimize import minimize_scalar
-from sklearn.linear_model import LogisticRegression
 
-from edge.bundle.manifest import DEFAULT_HAZARD_THRESHOLD, DecisionParameters
+from edge.bundle.manifest import DecisionParameters
 from edge.decision.decide import rules_for
 from edge.errors import BadInput, EwasteError
 from edge.inference.classifier import softmax
@@ -19,10 +17,15 @@ from edge.inference.preprocess import model_input
 from edge.labels import default_hazards, find_label, hazard_notes, near_labels
 from edge.photos.reading import LabeledPhoto, read_photos
 from edge.synthetic.segmentation import segment_item
-from train.augmentation.augment import augment
+from train.augmentation.augment import augment, belt_augmenter
 from train.data.dataset import Split
 from train.data.duplicates import without_copies
-from train.evaluation.background_swap import SegmentedItem, on_background, segment_items
+from train.evaluation.background_swap import (
+    TURNED,
+    SegmentedItem,
+    on_background,
+    segment_items,
+)
 from train.evaluation.calibration import write_calibration
 from train.evaluation.decisions import judge_decisions
 from train.evaluation.ood_detectors import (
@@ -36,19 +39,17 @@ from train.evaluation.ood_samples import drawn_debris, empty_backgrounds, shuffl
 from train.evaluation.options import CalibrationOptions, Costs
 from train.evaluation.predictor import Answers, Predictor, answer_all, open_predictor
 from train.evaluation.reliability import calibration_error, reliability
+from train.evaluation.temperature import fit_temperature
+from train.evaluation.thresholds import LabeledAnswers, fit_decisions, pool
 
 log = logging.getLogger(__name__)
 
 OOD_KEPT_SHARE = 0.95
 """Share of the known items that the OOD detector keeps."""
-MAX_HAZARD_MISS_RATE = 0.01
-"""Largest share of a hazard's items that may be taken for something harmless."""
-QUANTIZATION_MARGIN = 0.8
-"""Factor by which quantization may reduce a small probability: 1/5 of a logit at temperature 1."""
-MAX_SUSPECTED_SHARE = 0.1
-"""Largest share of the other items that one hazard may send to `manual`."""
 DRAWN_DEBRIS_COUNT = 300
 """Number of drawn OOD samples."""
+TURNED_VIEWS = 4
+"""How often each val item is laid on a belt at another angle, for the hazard thresholds."""
 MAX_REFERENCES = 5000
 """Largest number of known items that the OOD detector compares with: 1.3 MB, 0.5 ms on one core."""
 
@@ -62,14 +63,6 @@ class CalibrationResult:
     figures: dict
 
 
-@dataclass(frozen=True)
-class LabeledAnswers:
-    """Answers to known items under one condition, such as on a belt, and their classes, int."""
-
-    answers: Answers
-    classes: np.ndarray
-
-
 def calibrate(
     predictor: Predictor,
     train: Split,
@@ -81,7 +74,8 @@ def calibrate(
 
     Everything is chosen on `val`; of `train` come only the items the detector compares with. Val is
     classified as photographed, pasted on a belt and on white, and augmented a little: parameters
-    fitted to the pictures of a shop alone would not hold on a line. Items are segmented by `masks`
+    fitted to the pictures of a shop alone would not hold on a line. For the hazard thresholds it is
+    classified on a belt at `TURNED_VIEWS` angles as well. Items are segmented by `masks`
     (`train.data.masks`), or without them here.
     """
     segmented = segment_items(_photos(val, predictor.labels), predictor.size, options.masks)
@@ -95,11 +89,13 @@ def calibrate(
         ood_samples["empty backgrounds"] = _ask(predictor, empty_backgrounds(items, predictor.size))
     negatives = _classify_negatives(predictor, val, options) if options.negatives else {}
     views = _classify_views(predictor, val, items, options.seed)
+    turned = _classify_turned(predictor, val, items, options.seed)
     references = _references(predictor, train, options.seed)
     return fit(
         labels=predictor.labels,
         hazards=hazards,
         views=views,
+        turned=turned,
         references=references,
         ood_samples=ood_samples,
         costs=options.costs,
@@ -115,6 +111,7 @@ def fit(
     references: LabeledAnswers,
     ood_samples: Mapping[str, Answers],
     costs: Costs,
+    turned: Mapping[str, LabeledAnswers] = MappingProxyType({}),
     negatives: Mapping[str, Negatives] = MappingProxyType({}),
 ) -> CalibrationResult:
     """Fit temperature, unknown detector, hazard_thresholds and thresholds to a model's answers.
@@ -126,6 +123,7 @@ def fit(
         references: training items that the detector compares with.
         ood_samples: kind -> answers to samples of no known class.
         costs: of wrong decisions.
+        turned: condition -> the val items at any angle, for the hazard thresholds alone.
         negatives: condition -> the same things of no known class under it.
     """
     photographed = views["photographed"]
@@ -139,8 +137,14 @@ def fit(
         negatives=negatives,
     )
     detector = _fit_detector(compared, references, views, temperature, negatives)
-    thresholds, hazard_thresholds = _fit_decisions(
-        labels, hazards, views, detector=detector, temperature=temperature, costs=costs
+    thresholds, hazard_thresholds = fit_decisions(
+        labels,
+        hazards,
+        views,
+        turned=turned,
+        detector=detector,
+        temperature=temperature,
+        costs=costs,
     )
     parameters = DecisionParameters(
         labels=labels,
@@ -167,197 +171,6 @@ def fit(
         },
     }
     return CalibrationResult(parameters, detector, figures)
-
-
-def _fit_decisions(
-    labels: tuple[str, ...],
-    hazards: Sequence[str],
-    views: Mapping[str, LabeledAnswers],
-    *,
-    detector: OodDetector,
-    temperature: float,
-    costs: Costs,
-) -> tuple[dict[str, float], dict[str, float]]:
-    """The thresholds of the labels, and those of the hazards.
-
-    Each depends on what the other leaves to it: first the hazards' as if all views went to a bin,
-    then the labels', then the hazards' for what the labels and the detector let through.
-    """
-
-    def of_hazards(accepted: Mapping[str, np.ndarray]) -> dict[str, float]:
-        return {
-            hazard: fit_hazard_threshold(
-                labels.index(hazard), views, temperature, costs, accepted=accepted
-            )
-            for hazard in hazards
-        }
-
-    thresholds = fit_thresholds(labels, views, temperature, of_hazards({}), costs)
-    least = np.array([thresholds[label] for label in labels])
-    accepted = {}
-    for way, each in views.items():
-        probabilities = softmax(each.answers.logits, temperature)
-        sure = probabilities.max(axis=1) >= least[probabilities.argmax(axis=1)]
-        scores = detector.score(each.answers.logits, each.answers.embeddings)
-        accepted[way] = sure & (scores >= detector.rule.threshold)
-    return thresholds, of_hazards(accepted)
-
-
-def fit_temperature(logits: np.ndarray, classes: np.ndarray) -> float:
-    """The temperature, 0.05 to 20, at which the truth is most likely (least mean log loss).
-
-    Source: Guo, Pleiss, Sun, Weinberger, "On calibration of modern neural networks", ICML 2017.
-    """
-    bounds = float(np.log(0.05)), float(np.log(20))
-    found = minimize_scalar(
-        lambda logarithm: _log_loss(logits, classes, np.exp(logarithm)),
-        bounds=bounds,
-        method="bounded",
-    )
-    return float(np.exp(found.x))
-
-
-def calibrated_loss(logits: np.ndarray, classes: np.ndarray) -> float:
-    """The mean log loss at the temperature where it is least, nats.
-
-    Args:
-        logits: float [n, classes].
-        classes: int [n], the truth.
-    """
-    return _log_loss(logits, classes, fit_temperature(logits, classes))
-
-
-def _log_loss(logits: np.ndarray, classes: np.ndarray, temperature: float) -> float:
-    likely = softmax(logits, temperature)[np.arange(len(classes)), classes]
-    return -float(np.log(np.maximum(likely, 1e-12)).mean())
-
-
-def fit_hazard_threshold(
-    hazard: int,
-    views: Mapping[str, LabeledAnswers],
-    temperature: float,
-    costs: Costs,
-    accepted: Mapping[str, np.ndarray] = MappingProxyType({}),
-) -> float:
-    """The probability of a hazard from which an item of another label goes to `manual`.
-
-    It is the lower of two, times `QUANTIZATION_MARGIN`:
-
-    - where a look by hand costs as much as the chance of a hazard in a wrong bin. That chance is
-      not the probability itself, whose small values say little, but a logistic regression on it
-      over all views (Platt, "Probabilistic outputs for support vector machines", 1999);
-    - where at most the share `MAX_HAZARD_MISS_RATE` of the hazard's views lies in another label's
-      bin: with r that share and n views, at most floor(r (n + 1)), so that another hazard gets
-      there with a probability of r (split conformal prediction: Vovk, Gammerman, Shafer,
-      "Algorithmic learning in a random world", 2005; the views of one item are not independent, so
-      this is a guide, no proof). A view that goes to `manual` anyway counts as found.
-
-    It is raised if more than `MAX_SUSPECTED_SHARE` of the other photographed items that have a bin
-    reach it. Without any hazard in val it is `DEFAULT_HAZARD_THRESHOLD`.
-
-    Args:
-        hazard: its place among the labels.
-        views: condition -> the val items under it.
-        temperature: the calibrated one.
-        costs: of wrong decisions.
-        accepted: condition -> bool, the views that go to the bin of their most likely label if the
-            hazard is no matter; without a condition, all of its views do.
-    """
-    photographed, pooled = views["photographed"], pool(views.values())
-    if not (photographed.classes == hazard).any():
-        return DEFAULT_HAZARD_THRESHOLD
-    sorted_anyway = np.concatenate(
-        [accepted.get(way, np.ones(len(each.classes), bool)) for way, each in views.items()]
-    )
-    probabilities = softmax(pooled.answers.logits, temperature)
-    own = pooled.classes == hazard
-    leaking = own & (probabilities.argmax(axis=1) != hazard) & sorted_anyway
-    allowed = int(MAX_HAZARD_MISS_RATE * (own.sum() + 1))
-    least = np.sort(probabilities[leaking, hazard])
-    ceiling = float(least[allowed]) if len(least) > allowed else 1.0
-    by_cost = _probability_worth_a_look(probabilities[:, hazard], own, costs)
-    level = QUANTIZATION_MARGIN * min(ceiling, by_cost)
-    others = (photographed.classes != hazard) & accepted.get(
-        "photographed", np.ones(len(photographed.classes), bool)
-    )
-    reached = softmax(photographed.answers.logits[others], temperature)[:, hazard]
-    if not len(reached):
-        return level
-    most = float(np.quantile(reached, 1 - MAX_SUSPECTED_SHARE, method="higher"))
-    return max(level, most)
-
-
-def _probability_worth_a_look(probabilities: np.ndarray, own: np.ndarray, costs: Costs) -> float:
-    """The stated probability at which the chance of a hazard is 1 / `costs.hazard`; 1 at most.
-
-    Args:
-        probabilities: float [views], stated by the model.
-        own: bool [views], whether it is the hazard.
-        costs: of wrong decisions.
-    """
-    if costs.hazard <= 1 or own.all():
-        return 1.0
-    stated = np.clip(probabilities.astype(np.float64), 1e-6, 1 - 1e-6)
-    logits = np.log(stated / (1 - stated))
-    regression = LogisticRegression(C=1e3).fit(logits[:, np.newaxis], own)
-    slope, intercept = float(regression.coef_[0, 0]), float(regression.intercept_[0])
-    if slope <= 0:  # the model says nothing of this hazard
-        return 1 / costs.hazard
-    reached = (-np.log(costs.hazard - 1) - intercept) / slope
-    return float(1 / (1 + np.exp(-np.clip(reached, -30, 30))))
-
-
-def fit_thresholds(
-    labels: Sequence[str],
-    views: Mapping[str, LabeledAnswers],
-    temperature: float,
-    hazard_thresholds: Mapping[str, float],
-    costs: Costs,
-) -> dict[str, float]:
-    """For each label the least confidence at which sorting costs less than a look by hand.
-
-    Few items of a label are ever wrong, so half of what accepting an item costs is what came of it,
-    half what its calibrated confidence lets expect. Without any item that leads to Chow's rule,
-    1 - 1 / `costs.wrong` (Chow, "On optimum recognition error and reject tradeoff", 1970). Items
-    under hazard_thresholds are left out: they go to `manual` anyway.
-    """
-    pooled = pool(views.values())
-    probabilities = softmax(pooled.answers.logits, temperature)
-    predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
-    hazards = [labels.index(hazard) for hazard in hazard_thresholds]
-    suspected = np.zeros(len(predicted), dtype=bool)
-    for hazard, level in zip(hazards, hazard_thresholds.values(), strict=True):
-        suspected |= (probabilities[:, hazard] >= level) & (predicted != hazard)
-    price = np.where(np.isin(pooled.classes, hazards), costs.hazard, costs.wrong)
-    came = np.where(predicted != pooled.classes, price, 0)
-    accepting = (came + costs.wrong * (1 - confidence)) / 2
-    chow = 1 - 1 / costs.wrong
-    return {
-        label: _cheapest(confidence[chosen], accepting[chosen], chow)
-        for place, label in enumerate(labels)
-        for chosen in [(predicted == place) & ~suspected]
-    }
-
-
-def _cheapest(confidence: np.ndarray, accepting: np.ndarray, chow: float) -> float:
-    """The threshold of least cost, rejecting an item costing 1; of equal ones the next to `chow`.
-
-    Candidates are `chow` and the middles between neighboring confidences.
-    """
-    ordered = np.unique(confidence)
-    candidates = np.append((ordered[1:] + ordered[:-1]) / 2, chow)
-    cost = [np.where(confidence >= each, accepting, 1.0).sum() for each in candidates]
-    cheapest = candidates[np.isclose(cost, np.min(cost))]
-    return round(float(cheapest[np.argmin(np.abs(cheapest - chow))]), 4)
-
-
-def pool(views: Iterable[LabeledAnswers]) -> LabeledAnswers:
-    """Several views as one."""
-    views = list(views)
-    return LabeledAnswers(
-        pooled_answers([each.answers for each in views]),
-        np.concatenate([each.classes for each in views]),
-    )
 
 
 def _fit_detector(
@@ -412,6 +225,20 @@ def _classify_views(
     return views
 
 
+def _classify_turned(
+    predictor: Predictor, val: Split, items: Sequence[SegmentedItem], seed: int
+) -> dict[str, LabeledAnswers]:
+    """Classify segmented val items on belts at any angle, each at `TURNED_VIEWS` of them."""
+    if not items:
+        return {}
+    of_items = val.classes[[item.index for item in items]]
+    views = {}
+    for number in range(TURNED_VIEWS):
+        laid = on_background(items, items, TURNED, predictor.size, seed + number)
+        views[f"{TURNED} {number + 1}"] = LabeledAnswers(_ask(predictor, laid), of_items)
+    return views
+
+
 def _classify_negatives(
     predictor: Predictor, val: Split, options: CalibrationOptions
 ) -> dict[str, Negatives]:
@@ -446,10 +273,10 @@ def _classify_negatives(
 
 
 def _references(predictor: Predictor, train: Split, seed: int) -> LabeledAnswers:
-    """Training items for the detector, the classes evenly: as photographed and augmented.
+    """Training items for the detector, the classes evenly: as photographed and as on a belt.
 
-    At most `MAX_REFERENCES`, the photographed ones first. Without augmented ones, an item that lies
-    rotated on a belt, smaller and in another light would resemble nothing known.
+    At most `MAX_REFERENCES`, the photographed ones first. Without the others, an item that lies
+    turned on a belt, smaller and in another light would resemble nothing known.
     """
     rng = np.random.default_rng(seed)
     each = max(1, MAX_REFERENCES // len(predictor.labels))
@@ -460,12 +287,11 @@ def _references(predictor: Predictor, train: Split, seed: int) -> LabeledAnswers
         ]
     )
     again = rng.permutation(chosen)[: max(0, MAX_REFERENCES - len(chosen))]
-    augmented = (
-        augment(train.pixels[place], np.random.default_rng((seed, place))) for place in again
-    )
     views = [LabeledAnswers(_ask(predictor, train.pixels[chosen]), train.classes[chosen])]
     if len(again):
-        views.append(LabeledAnswers(_ask(predictor, augmented), train.classes[again]))
+        augmented = belt_augmenter(train.pixels[again], train.classes[again], seed)
+        laid = (augmented(place, 1) for place in range(len(again)))
+        views.append(LabeledAnswers(_ask(predictor, laid), train.classes[again]))
     return pool(views)
 
 

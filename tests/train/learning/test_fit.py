@@ -6,7 +6,7 @@ import pytest
 
 from edge.inference.preprocess import float_input
 from train.augmentation.augment import plain_augmenter
-from train.evaluation.calibrate import calibrated_loss
+from train.evaluation.temperature import calibrated_loss
 from train.learning import fit as fitting
 from train.learning import probe
 from train.learning.features import views_of
