@@ -13,6 +13,7 @@ import numpy as np
 
 from edge.belt.geometry import Box, Geometry
 from edge.belt.illumination import Illumination
+from edge.belt.shading import shaded
 from edge.belt.touching import LONGEST_ITEM_MM, Outline
 
 WORK_WIDTH_PX = 320
@@ -125,7 +126,7 @@ class Detector:
             self._light = Illumination(*self._size)
             self._lost_frames = 0
         light = self._light.follow(small, self._belt)
-        expected = cv2.multiply(self._look, self._gain(light), scale=1 / UNIT_GAIN)
+        expected = shaded(self._look, self._gain(light), 1 / UNIT_GAIN)
         difference = furthest_channel(small, expected)
         least = min(MOST_DIFFERENCE, max(LEAST_DIFFERENCE, CONTRAST * self._variation))
         foreground = cv2.threshold(difference, least, 1, cv2.THRESH_BINARY)[1]

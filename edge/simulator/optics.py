@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from edge.belt.geometry import Geometry
+from edge.belt.shading import shaded
 from edge.simulator.scenario import Optics
 
 LAMP_HZ = 100.0  # lamps on 50 Hz mains flicker twice a period
@@ -47,9 +48,9 @@ class Lens:
             cv2.blur(pixels, (blur_px, 1), dst=pixels)
         flicker = optics.flicker * sin(2 * pi * LAMP_HZ * at)
         gain = (1 + flicker) * (1 + optics.drift * sin(2 * pi * at / DRIFT_S))
-        cv2.multiply(pixels, self._light, dst=pixels, scale=gain / 255)
+        shaded(pixels, self._light, gain / 255, dst=pixels)
         if optics.shadow:
-            cv2.multiply(pixels, self._shadow(at), dst=pixels, scale=1 / 255)
+            shaded(pixels, self._shadow(at), 1 / 255, dst=pixels)
         dx, dy = self._rng.integers((TILE_MARGIN, self._geometry.height_px))
         height, width = pixels.shape[:2]
         return cv2.add(pixels, self._noise[dy : dy + height, dx : dx + width], dst=pixels)

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from edge.belt.geometry import Geometry
+from edge.belt.shading import shaded
 from edge.simulator.layout import PlacedItem
 from edge.simulator.optics import Lens
 from edge.simulator.scenario import Optics
@@ -111,7 +112,7 @@ class Scene:
             return
         part = np.s_[y0 - top : y1 - top, x0 - left : x1 - left]
         belt = pixels[y0:y1, x0:x1]
-        cv2.multiply(belt, keep[part], dst=belt, scale=1 / 255)
+        shaded(belt, keep[part], 1 / 255, dst=belt)
         cv2.add(belt, paint[part], dst=belt)
 
 
