@@ -14,6 +14,7 @@ from edge.bundle.verify import verify
 from edge.errors import BadInput
 from edge.folder_lock import folder_lock
 from edge.update.offer import Ring
+from edge.update.upstream import INSTALL_TUF
 from train.command import command, log, print_json, print_lines
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def main(
     """
     with command(out):
         if find_spec("tuf") is None:
-            raise BadInput("publishing needs python-tuf; run: pip install 'tuf>=7,<8'")
+            raise BadInput(f"publishing needs python-tuf; run: {INSTALL_TUF}")
         from convert.repository import Place, promote, rotate
         from convert.role_keys import KeyFolders
 

@@ -21,12 +21,13 @@ from edge.errors import EwasteError
 from edge.files import read_bounded
 from edge.records.database import MEGABYTE
 from edge.status import Status, bundle_waiting
+from edge.update.offer import METADATA_FOLDER
+from edge.update.upstream import INSTALL_TUF
 
 NAME = "update source"
-TIMESTAMP = Path("metadata/timestamp.json")
+TIMESTAMP = Path(METADATA_FOLDER, "timestamp.json")
 """In the folder of `edge.update`: what python-tuf verified last."""
 MOST_BYTES = 16_384
-REMEDY = "pip install 'tuf>=7,<8'"
 NEEDED_MB = round(2 * MOST_UNPACKED_BYTES / MEGABYTE)
 """What the largest bundle takes while it is unpacked and copied."""
 
@@ -113,7 +114,7 @@ def _not_asked(config: Config, now: float) -> BoardCheck | None:
     if given.repository is None or given.root is None:
         return None
     if importlib.util.find_spec("tuf") is None:
-        return warning(NAME, "updates need python-tuf, which is missing", REMEDY)
+        return warning(NAME, "updates need python-tuf, which is missing", INSTALL_TUF)
     if not os.access(given.root.expanduser(), os.R_OK, effective_ids=True):
         fix = "copy metadata/1.root.json of the repository there"
         return warning(NAME, f"{given.root}: missing, or cannot be read", fix)

@@ -16,7 +16,7 @@ from edge.update.offer import METADATA_FOLDER, Ring
 if TYPE_CHECKING:
     from edge.update.repository import BundleRepository
 
-REMEDY = "run: pip install 'tuf>=7,<8'"
+INSTALL_TUF = "pip install 'tuf>=7,<8'"
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def visited(upstream: Upstream) -> Iterator["BundleRepository"]:
     try:
         from edge.update.repository import BundleRepository
     except ModuleNotFoundError:
-        raise BadInput(f"updates need python-tuf, which is missing; {REMEDY}") from None
+        raise BadInput(f"updates need python-tuf, which is missing; run: {INSTALL_TUF}") from None
     try:
         make_private_folder(upstream.folder.parent, ("bundles",))
         owner = upstream.folder.parent.stat().st_uid

@@ -45,6 +45,15 @@ def fit_decisions(
     Each depends on what the other leaves to it: first the hazards' as if all views went to a bin,
     then the labels', then the hazards' for what the labels and the detector let through. `turned`
     is for the hazards alone: a hazard lies any way round, and a miss costs most.
+
+    Args:
+        labels: the classes, in the order of the logits.
+        hazards: those that must reach no other bin.
+        views: condition -> the val items under it; `photographed` and perhaps others.
+        turned: condition -> the val items at any angle.
+        detector: of out-of-distribution things, with its threshold.
+        temperature: the calibrated one.
+        costs: of wrong decisions.
     """
     all_views = {**views, **turned}
 
