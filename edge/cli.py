@@ -494,7 +494,7 @@ def install(
 
 @app.command()
 def update(config: ConfigFile = None, state: StateDir = None) -> None:
-    """Install what the repository of [update] offers the ring of this board; 0: also if nothing."""
+    """Install what `update.repository` offers the ring of this board; 0: also if nothing."""
     from edge.bundle.bundle import Bundle
     from edge.bundle.install import Allowed, check_offered, is_in_use
     from edge.config import decision_rules
@@ -1021,7 +1021,7 @@ def report(
     ] = None,
     comment: Annotated[str | None, typer.Option(help="a few words to put into the report")] = None,
     language: Annotated[
-        Language | None, typer.Option(help="of the HTML; default: `language` in [panel]")
+        Language | None, typer.Option(help="of the HTML; default: `panel.language`")
     ] = None,
     state: Annotated[Path | None, typer.Option(**PATH, help="directory of the records")] = None,
     config: ConfigFile = None,

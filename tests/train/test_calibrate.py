@@ -171,6 +171,12 @@ def test_thresholds_cost_no_more_than_sorting_all_or_none(seed, wrong, hazard):
     assert kept[1] <= kept[0]
 
 
+def test_a_dear_hazard_moves_its_own_threshold_not_the_labels():
+    views = {"photographed": drawn_answers(8, 400)}
+    dear = fit_thresholds(LABELS, views, 1.0, {"Battery": 0.2}, Costs(hazard=500))
+    assert dear == fit_thresholds(LABELS, views, 1.0, {"Battery": 0.2}, CHEAP)
+
+
 def test_without_items_of_a_label_its_threshold_is_chows():
     nothing = LabeledAnswers(Answers(np.zeros((0, 3)), np.zeros((0, 4))), np.zeros(0, int))
     thresholds = fit_thresholds(LABELS, {"photographed": nothing}, 1.0, {}, Costs(wrong=4))

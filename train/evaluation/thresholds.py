@@ -163,7 +163,9 @@ def fit_thresholds(
     Few items of a label are ever wrong, so half of what accepting an item costs is what came of it,
     half what its calibrated confidence lets expect. Without any item that leads to Chow's rule,
     1 - 1 / `costs.wrong` (Chow, "On optimum recognition error and reject tradeoff", 1970). Items
-    under hazard_thresholds are left out: they go to `manual` anyway.
+    under hazard_thresholds are left out: they go to `manual` anyway. A hazard costs no more than
+    any wrong item here: its price is in its own threshold, which all views decide. One hazard at
+    100 times the price would set a label's threshold to wherever that one happened to lie.
     """
     pooled = pool(views.values())
     probabilities = softmax(pooled.answers.logits, temperature)
@@ -172,8 +174,7 @@ def fit_thresholds(
     suspected = np.zeros(len(predicted), dtype=bool)
     for hazard, level in zip(hazards, hazard_thresholds.values(), strict=True):
         suspected |= (probabilities[:, hazard] >= level) & (predicted != hazard)
-    price = np.where(np.isin(pooled.classes, hazards), costs.hazard, costs.wrong)
-    came = np.where(predicted != pooled.classes, price, 0)
+    came = np.where(predicted != pooled.classes, costs.wrong, 0)
     accepting = (came + costs.wrong * (1 - confidence)) / 2
     chow = 1 - 1 / costs.wrong
     return {
