@@ -7,7 +7,6 @@ silence_tensorflow()
 
 import json
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,12 +15,11 @@ from typing import Annotated
 import numpy as np
 import typer
 
+from benchmarks.rounds import median_interval, take_turns
 from edge.inference.classifier import Classifier
 from edge.quiet import quiet
 from train.command import command
 
-BURST = 3
-"""Inferences of one turn. The first is not timed: it loads the weights into the cache."""
 CALIBRATION = 8
 """Pictures of noise; what ranges they give does not change the time."""
 
@@ -67,42 +65,21 @@ def make_models(size: int, classes: int, folder: Path) -> tuple[bytes, bytes]:
     return made[0], made[1]
 
 
-def measure(ways: Sequence[Callable[[], object]], rounds: int) -> np.ndarray:
-    """The median time of each way in each round, ms, [rounds, ways]; the ways take turns.
-
-    Every second round goes the other way round, so that none is always the first.
-    """
-    times_ms = np.zeros((rounds, len(ways)))
-    for number in range(rounds):
-        order = range(len(ways)) if number % 2 == 0 else reversed(range(len(ways)))
-        for place in order:
-            ways[place]()
-            measured = []
-            for _ in range(BURST - 1):
-                started = time.perf_counter()
-                ways[place]()
-                measured.append((time.perf_counter() - started) * 1000)
-            times_ms[number, place] = np.median(measured)
-    return times_ms
-
-
 def summarize(names: Sequence[str], times_ms: np.ndarray) -> list[CostRow]:
-    """The rows of `measure`, each compared with the first way round by round."""
-    generator = np.random.default_rng(0)
-    ratios = times_ms / times_ms[:, :1]
-    drawn = generator.integers(0, len(ratios), (1000, len(ratios)))
-    medians = np.median(ratios[drawn], axis=1)
-    low, high = np.percentile(medians, [2.5, 97.5], axis=0)
-    return [
-        CostRow(
-            name=name,
-            median_ms=round(float(np.median(times_ms[:, place])), 3),
-            ratio=round(float(np.median(ratios[:, place])), 4),
-            low=round(float(low[place]), 4),
-            high=round(float(high[place]), 4),
+    """One row per way, [rounds, ways] ms, each compared with the first way round by round."""
+    rows = []
+    for place, name in enumerate(names):
+        ratio = median_interval(times_ms[:, place] / times_ms[:, 0])
+        rows.append(
+            CostRow(
+                name=name,
+                median_ms=round(float(np.median(times_ms[:, place])), 3),
+                ratio=round(ratio.value, 4),
+                low=round(ratio.low, 4),
+                high=round(ratio.high, 4),
+            )
         )
-        for place, name in enumerate(names)
-    ]
+    return rows
 
 
 def main(
@@ -130,7 +107,7 @@ def main(
             "with a map, not read": lambda: mapped.predict_input(pixels),
             "with a map, read": lambda: mapped.predict_with_map(pixels),
         }
-        rows = summarize(list(ways), measure(list(ways.values()), rounds))
+        rows = summarize(list(ways), take_turns(list(ways.values()), rounds))
     if as_json:
         print(json.dumps({"rows": [asdict(row) for row in rows]}))
         return

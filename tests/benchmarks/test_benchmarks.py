@@ -42,6 +42,20 @@ def test_the_cost_of_a_map_is_a_ratio_to_a_model_without() -> None:
     assert all(0 < row["low"] <= row["ratio"] <= row["high"] for row in rows)
 
 
+@pytest.mark.slow
+def test_the_model_has_a_share_of_the_fastest_convolution(tiny_bundle) -> None:
+    rows = benchmark("roofline", "--bundle", tiny_bundle, "--threads", 1, "--rounds", 10)["rows"]
+    assert [row["kind"] for row in rows] == ["int8"] * 4 + ["fp32"] * 3
+    assert [row["multiplications"] for row in rows[:3]] == [943.7, 943.7, 419.4]
+    for kind in ("int8", "fp32"):
+        shares = [row["share"] for row in rows if row["kind"] == kind]
+        assert 1 in shares
+    for row in rows:
+        assert 0 < row["low"] <= row["share"] <= row["high"]
+        spent_s = row["median_ms"] / 1000
+        assert row["rate"] == pytest.approx(row["multiplications"] / spent_s / 1000, rel=0.1)
+
+
 def test_accuracy_equals_that_of_the_conversion(tiny_bundle, drawn_data):
     figures = benchmark("accuracy", "--bundle", tiny_bundle, "--photos", drawn_data / "test")
     assert figures["accuracy"] == load_bundle(tiny_bundle).manifest.parity.accuracy_quantized
