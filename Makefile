@@ -1,8 +1,9 @@
-# make demo: the conveyor on a simulated belt and its page. make test: the tests. make wheel: the
-# device's part as one file to install, in dist/. make test-device: the device's tests in a venv
-# without the workstation's packages. make test-e2e: the tests that run whole programs. make
-# test-slow: the slow tests. make coverage: make test, and which lines it ran. All need only make and
-# python3 with venv. make locks: the exact wheels of a device, in edge/deploy/locks.
+# make demo: the conveyor on a simulated belt and its page. make test: the tests, those of the device
+# in a venv without the workstation's packages. make wheel: the device's part as one file to install,
+# in dist/. make test-device: all tests of the device but the slow ones. make test-e2e: the tests that
+# run whole programs. make test-slow: the slow tests. make coverage: make test, and which lines it
+# ran. All need only make and python3 with venv. make locks: the exact wheels of a device, in
+# edge/deploy/locks.
 
 PYTHON ?= python3
 VENV := .venv
@@ -18,11 +19,19 @@ LOCKS := 3.11:1.24.2 3.13:2.2.4
 demo: $(VENV)/.edge
 	@$(BIN)/ewaste-edge demo --port $(PORT) $(if $(PHOTOS),--photos "$(PHOTOS)")
 
-test: $(VENV)/.dev
-	$(BIN)/python -m pytest -m "not slow and not e2e" --durations 25
+# Both parts run, also if a test of the first one fails.
+define run_tests
+	@status=0; \
+	$(BIN)/python -m pytest -m "$(1)" --durations 15 --ignore tests/edge || status=$$?; \
+	$(DEVICE)/bin/python -m pytest -m "$(1)" --durations 15 tests/edge || status=$$?; \
+	exit $$status
+endef
 
-test-e2e: $(VENV)/.dev
-	$(BIN)/python -m pytest -m "e2e and not slow"
+test: $(VENV)/.dev $(DEVICE)/.installed
+	$(call run_tests,not slow and not e2e)
+
+test-e2e: $(VENV)/.dev $(DEVICE)/.installed
+	$(call run_tests,e2e and not slow)
 
 coverage: $(VENV)/.dev
 	$(BIN)/python -m pytest -m "not slow and not e2e" --cov=edge --cov=train --cov=convert \
@@ -86,7 +95,7 @@ $(VENV)/.dev: $(VENV)/bin/python setup.py
 $(DEVICE)/.installed: setup.py
 	@$(PYTHON) -m venv $(DEVICE)
 	@$(DEVICE)/bin/python -m pip install --quiet --disable-pip-version-check --editable \
-		'.[panel,mqtt,modbus,update]' gpiozero pytest pytest-timeout hypothesis psutil
+		'.[panel,mqtt,modbus,update]' gpiozero pytest pytest-timeout hypothesis psutil playwright
 	@touch $@
 
 clean:
