@@ -15,7 +15,7 @@ from train.augmentation.wear import worn
 Augmenter = Callable[[int, int], np.ndarray]
 """(photo, view) -> uint8 RGB [S, S, 3]; view 0 is the photo as it is."""
 
-MILD = 1 / 3
+MILD = 0.2
 """Share of the views that stay close to the photo: the model must know those too."""
 
 PASTED = 0.55
@@ -25,10 +25,10 @@ With 0.9 (8 views, a third of the backgrounds white or black) the network was wo
 simulated belt, and lost more by quantizing.
 """
 
-SHARE_TURNED_FREELY = 0.5
+SHARE_TURNED_FREELY = 0.75
 """Share of those on their own background that are turned by any angle; the rest a little."""
 
-TURNED = 0.75
+TURNED = 0.9
 """Share of the pasted items that are turned by any angle; the rest a little."""
 
 WORN, LIT = 0.15, 0.25
