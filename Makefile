@@ -3,7 +3,8 @@
 # in dist/. make test-device: all tests of the device but the slow ones. make test-e2e: the tests that
 # run whole programs. make test-slow: the slow tests. make coverage: make test, and which lines it
 # ran. All need only make and python3 with venv. make locks: the exact wheels of a device, in
-# edge/deploy/locks.
+# edge/deploy/locks. make sbom: what a release is made of, in dist/, one CycloneDX file for each of
+# them.
 
 PYTHON ?= python3
 VENV := .venv
@@ -14,7 +15,7 @@ SLOW ?= slow
 TESTS ?= tests
 LOCKS := 3.11:1.24.2 3.13:2.2.4
 
-.PHONY: demo test test-e2e coverage test-slow test-device lint wheel locks clean
+.PHONY: demo test test-e2e coverage test-slow test-device lint wheel locks sbom clean
 
 demo: $(VENV)/.edge
 	@$(BIN)/ewaste-edge demo --port $(PORT) $(if $(PHOTOS),--photos "$(PHOTOS)")
@@ -73,6 +74,13 @@ locks: wheel
 		cmp build/x86_64.txt build/aarch64.txt; \
 		{ echo "# Written by make locks: Python $$python, numpy $$numpy as apt has it."; cat build/aarch64.txt; } >$$lock; \
 		echo "$$lock"; \
+	done
+
+sbom: $(VENV)/.edge
+	@mkdir -p dist
+	@set -e; for lock in edge/deploy/locks/*.txt; do \
+		made=dist/ewaste_edge-$$($(BIN)/ewaste-edge --version | cut -d ' ' -f 2)-$$(basename $$lock .txt).cdx.json; \
+		$(BIN)/ewaste-edge sbom --lock $$lock --out $$made; echo "$$made"; \
 	done
 
 $(VENV)/bin/python:

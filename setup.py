@@ -65,6 +65,8 @@ DEV = [
     "onnx>=1.16",
     "nbclient>=0.10",
     "ipykernel>=6.29",
+    "cyclonedx-python-lib[json-validation]>=9,<12",
+    "pip-audit>=2.9",
 ]
 
 setup(

@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from edge import __version__
 from edge.errors import BadInput, EwasteError, Refused
 from edge.files import LONGEST_NAME
 from edge.language import Language
@@ -123,6 +124,24 @@ Photos = Annotated[
     Path | None,
     typer.Option(**PATH, help="folder with CLASS/*.jpg, photos of the items on the belt"),
 ]
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        out.print(f"ewaste-edge {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _before_commands(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="print the version and exit"
+        ),
+    ] = False,
+) -> None:
+    """What goes before the name of a command."""
 
 
 def main() -> None:
@@ -398,7 +417,9 @@ def verify(
             **PATH, help="directory of the bundle; without: the one that a line would run"
         ),
     ] = None,
+    *,
     config: ConfigFile = None,
+    state: StateDir = None,
     threads: Annotated[int, typer.Option(min=1, max=64, help="CPU threads of one inference")] = 2,
     slowest_ms: Annotated[
         float | None,
@@ -412,7 +433,7 @@ def verify(
     from edge.bundle.verify import verify as verify_bundle
     from edge.config import name_notes
 
-    settings = _settings(config, bundle, None, None, None)
+    settings = _settings(config, bundle, state, None, None)
     trust = settings.trust
     found = verify_bundle(settings.bundle, trust.keys, threads, slowest_ms, trust.demands)
     if as_json:
@@ -914,6 +935,39 @@ def schema() -> None:
     from edge.bundle.manifest import manifest_schema
 
     for line in manifest_schema().splitlines():
+        out.print(line)
+
+
+@app.command()
+def sbom(
+    target: Annotated[
+        Path | None,
+        typer.Option("--out", **PATH, help="file to write, or an SBOM to replace; without: stdout"),
+    ] = None,
+    lock: Annotated[
+        Path | None,
+        typer.Option(**PATH, help="list a release by this lock file, not what is installed here"),
+    ] = None,
+    config: ConfigFile = None,
+    state: StateDir = None,
+) -> None:
+    """List what this board runs, or a release brings, as an SBOM in CycloneDX 1.6."""
+    from edge.records.export import export_text
+    from edge.sbom.document import BEGINNING, document
+    from edge.sbom.sources import of_board, of_lock, time_of
+
+    if lock is not None and (config is not None or state is not None):
+        raise BadInput("--lock lists a release: leave out --config and --state")
+    made_at = time_of()
+    if lock is None:
+        contents = of_board(_settings(config, None, state, None, None).bundle)
+    else:
+        contents = of_lock(lock)
+    text = json.dumps(document(contents, made_at), indent=2)
+    if target is not None:
+        export_text(f"{text}\n", target, BEGINNING)
+        return
+    for line in text.splitlines():
         out.print(line)
 
 
