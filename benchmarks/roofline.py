@@ -23,7 +23,7 @@ from benchmarks.rounds import median_interval, take_turns
 from convert.tflite.multiplications import count_multiplications
 from edge.bundle.bundle import DEFAULT_BUNDLE, load_bundle
 from edge.bundle.manifest import MODEL
-from edge.inference.classifier import open_interpreter
+from edge.inference.tflite import open_interpreter
 from edge.quiet import quiet
 from train.command import command
 

@@ -363,6 +363,7 @@ def _go_back(config: Config, why: str, only_from: tuple[int, ...] | None = None)
         fits=partial(decision_rules, config),
         why=one_line(why, LONGEST_REASON),
         only_from=only_from,
+        backend=config.classifier.backend,
     )
 
 

@@ -420,7 +420,10 @@ def verify(
     *,
     config: ConfigFile = None,
     state: StateDir = None,
-    threads: Annotated[int, typer.Option(min=1, max=64, help="CPU threads of one inference")] = 2,
+    threads: Annotated[
+        int | None,
+        typer.Option(min=1, max=64, help="CPU threads of one inference; without: as a line"),
+    ] = None,
     slowest_ms: Annotated[
         float | None,
         typer.Option(
@@ -431,11 +434,18 @@ def verify(
 ) -> None:
     """Prove a bundle on this machine: schema, digests, signature, parity, golden outputs, speed."""
     from edge.bundle.verify import verify as verify_bundle
-    from edge.config import name_notes
+    from edge.config import chosen_runtime, name_notes
 
     settings = _settings(config, bundle, state, None, None)
-    trust = settings.trust
-    found = verify_bundle(settings.bundle, trust.keys, threads, slowest_ms, trust.demands)
+    trust, chosen = settings.trust, chosen_runtime(settings, settings.bundle)
+    found = verify_bundle(
+        settings.bundle,
+        trust.keys,
+        threads or chosen.threads,
+        slowest_ms,
+        trust.demands,
+        backend=chosen.backend,
+    )
     if as_json:
         checks = {
             check.name: {"passed": check.passed, "message": check.message} for check in found.checks
@@ -450,6 +460,40 @@ def verify(
     _warn_all(name_notes(settings, proved))
     if not as_json:
         out.print(f"{settings.bundle}: proved, digest {proved.digest[:16]}")
+
+
+@app.command("select-runtime")
+def select_runtime(
+    *,
+    bundle: BundleDir = None,
+    config: ConfigFile = None,
+    state: StateDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Try the installed runtimes and their threads here, and let lines use the quickest proven."""
+    from edge.bundle.bundle import load_bundle
+    from edge.folder_lock import is_locked
+    from edge.runtimes.report import answer, lines
+    from edge.runtimes.selecting import keep, select
+
+    settings = _settings(config, bundle, state, None, None)
+    given = settings.classifier
+    loaded = load_bundle(settings.bundle, settings.trust.keys)
+    if is_locked(settings.state_folder):
+        log.warning("a line runs beside this: the times are of what it leaves")
+    found = select(
+        loaded,
+        threads=given.given_threads,
+        delegate=given.backend.delegate,
+        clock=time.perf_counter,
+    )
+    if as_json:
+        out.print(json.dumps(answer(found)))
+    for line in () if as_json else lines(found):
+        out.print(line)
+    kept = keep(found, loaded, settings.runtime_file, time.time())
+    if not as_json:
+        out.print(f"{settings.runtime_file}: {kept.runtime}, {kept.threads} threads")
 
 
 @app.command()
@@ -574,6 +618,7 @@ def _install(
             fits=fits,
             at_once=at_once,
             running=running,
+            backend=settings.classifier.backend,
         )
     _warn_all(name_notes(settings, installed))
     waiting = None if at_once else waiting_by(read_status(settings.state_folder), time.time())
@@ -592,7 +637,8 @@ def rollback(config: ConfigFile = None, state: StateDir = None) -> None:
 
     settings = _settings(config, None, state, None, None)
     trust, threads = settings.trust, settings.classifier.threads
-    found = roll_back(settings.bundles, trust.keys, threads, trust.demands)
+    by = settings.classifier.backend
+    found = roll_back(settings.bundles, trust.keys, threads, trust.demands, backend=by)
     out.print(f"{found.path}: {found.manifest.name}, in use")
 
 

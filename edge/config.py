@@ -1,7 +1,9 @@
 """One typed configuration of the line, read from TOML; every key has a default that works."""
 
 import json
+import logging
 import math
+import os
 import sys
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -24,19 +26,20 @@ from pydantic.functional_validators import PlainValidator
 from edge.alarms.signals import AlarmLimits
 from edge.belt.geometry import Geometry
 from edge.belt.touching import LONGEST_ITEM_MM
-from edge.bundle.bundle import DEFAULT_BUNDLE, Bundle, open_detector
+from edge.bundle.bundle import DEFAULT_BUNDLE, Bundle, open_detector, read_bundle
 from edge.bundle.install import CURRENT
 from edge.bundle.signature import check_key
 from edge.bundle.sizes import TYPICAL_SIZES, SizeDistribution
-from edge.bundle.verify import Demands, verify
+from edge.bundle.verify import Demands, Verification, verify
 from edge.bundle.window import check_window
 from edge.cameras.device import DeviceSettings, shown_source
 from edge.cameras.recovery import Patience
 from edge.decision.decide import DecisionRules, rules_for
 from edge.decision.voting import Voting
-from edge.errors import BadInput, first_problem, one_line
+from edge.errors import BadInput, EwasteError, first_problem, one_line
 from edge.files import read_text
 from edge.gates.schedule import GateSpec
+from edge.inference.backend import DEFAULT_BACKEND, Backend, Delegate
 from edge.inference.classifier import Classifier
 from edge.labels import MANUAL, hazard_notes, near_labels
 from edge.limits import (
@@ -60,12 +63,15 @@ from edge.limits import (
     within,
 )
 from edge.readers import line_user, readable_by_others
+from edge.runtimes.choice import DEFAULT_THREADS, Choice, Why, choose
+from edge.runtimes.kept import CHOICE_NAME
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
+log = logging.getLogger(__name__)
 
 GATE_MARGIN_MM = 10.0
 MOST_LEAD_MM = 5000.0
@@ -197,7 +203,11 @@ class ClassifierConfig(_Section):
 
     Attributes:
         bundle: its directory.
-        threads: that one inference may use.
+        threads: that one inference uses. Where it is not set, `ewaste-edge select-runtime` may
+            choose another number.
+        delegate: file of an external delegate of TFLite, which computes a part of the model on
+            other hardware; None: there is none.
+        delegate_options: its options, name -> value, as its maker describes them.
         views: how many views of an item are classified before the verdict, at most.
         view_spacing_mm: how far an item travels between two of them.
         vote: `sequential`, no more views once the vote is sure (`edge.decision.voting`), or
@@ -210,13 +220,33 @@ class ClassifierConfig(_Section):
     """
 
     bundle: AnyPath = DEFAULT_BUNDLE
-    threads: Annotated[int, whole(1, 64)] = 2
+    threads: Annotated[int, whole(1, 64)] = DEFAULT_THREADS
+    delegate: AnyPath | None = None
+    delegate_options: dict[Name, Text] = Field(default={}, max_length=MOST_BINS)
     views: Annotated[int, whole(1, 20)] = 3
     view_spacing_mm: Annotated[float, within(0, 10_000)] = 100.0
     vote: Literal["sequential", "fixed"] = "sequential"
     error: Annotated[float, within(1e-6, 0.999)] = 0.05
     hazard_error: Annotated[float, within(1e-6, 0.999)] = 0.005
     correlation: Share = 0.9
+
+    @model_validator(mode="after")
+    def _check_delegate(self) -> "ClassifierConfig":
+        if self.delegate_options and self.delegate is None:
+            raise ValueError("delegate_options needs a delegate")
+        return self
+
+    @property
+    def backend(self) -> Backend:
+        """What computes a model that nothing was measured with."""
+        if self.delegate is None:
+            return DEFAULT_BACKEND
+        return Backend(None, Delegate(self.delegate, tuple(self.delegate_options.items())))
+
+    @property
+    def given_threads(self) -> int | None:
+        """The threads that were set; None: none were."""
+        return self.threads if "threads" in self.model_fields_set else None
 
     @property
     def voting(self) -> Voting:
@@ -529,6 +559,11 @@ class Config(_Section):
         return self.state_folder / "update"
 
     @property
+    def runtime_file(self) -> Path:
+        """What was measured of the runtimes on this board (`edge.runtimes`)."""
+        return self.state_folder / CHOICE_NAME
+
+    @property
     def follows_installs(self) -> bool:
         """Whether the line runs what is installed: no other bundle is named."""
         return "bundle" not in self.classifier.model_fields_set
@@ -761,10 +796,52 @@ def proved_bundle(
         BadInput: there is no bundle.
         Refused: it cannot be proved.
     """
-    trust, threads = config.trust, config.classifier.threads
-    keys, demands = trust.keys, trust.demands
-    found = verify(path or config.bundle, keys, threads, demands=demands, niceness=niceness)
+    path = path or config.bundle
+    choice = chosen_runtime(config, path)
+    if choice.problem:
+        log.warning("%s; the default runtime computes: ewaste-edge select-runtime", choice.problem)
+    found = _verified(config, path, niceness, choice.backend, choice.threads)
+    if not found.ok and choice.backend.runtime is not None:
+        failed = found.checks[-1]
+        log.warning(
+            "%s, which was the quickest, failed the check %r; the default runtime computes",
+            choice.backend.runtime,
+            failed.name,
+        )
+        default = config.classifier
+        found = _verified(config, path, niceness, default.backend, default.threads)
     return found.require()
+
+
+def chosen_runtime(config: Config, path: Path) -> Choice:
+    """What computes the model of the bundle in `path` on this board, and why.
+
+    Its manifest is read here only where something was measured, and for nothing but this choice:
+    what runs is what is read, once, to be verified.
+    """
+    given = config.classifier
+    default = Choice(given.backend, given.threads, Why.NOT_MEASURED)
+    try:
+        if not os.path.lexists(config.runtime_file):
+            return default
+        digest = read_bundle(path).digest
+    except EwasteError:  # whoever verifies it says so; a user without a home has measured nothing
+        return default
+    return choose(config.runtime_file, digest, given.given_threads, given.backend.delegate)
+
+
+def _verified(
+    config: Config, path: Path, niceness: int, backend: Backend, threads: int
+) -> Verification:
+    trust = config.trust
+    return verify(
+        path,
+        trust.keys,
+        threads,
+        demands=trust.demands,
+        niceness=niceness,
+        backend=backend,
+    )
 
 
 def name_notes(config: Config, bundle: Bundle) -> list[str]:

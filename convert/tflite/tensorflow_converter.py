@@ -27,8 +27,8 @@ from convert.tflite.flatbuffer import use_raw_rgb_input
 from convert.tflite.layers import MAX_SQNR_DB
 from edge.errors import BadInput, EwasteError, Refused
 from edge.inference.activation import ACTIVATION_MAP
-from edge.inference.classifier import load_runtime
 from edge.inference.preprocess import INPUT_OFFSET, float_input
+from edge.inference.tflite import load_runtime
 from edge.quiet import quiet
 from train.evaluation.predictor import AnswerBatch, Answers
 

@@ -30,6 +30,7 @@ from edge.bundle.manifest import (
 from edge.bundle.signature import SIGNATURE, check_signature, sign
 from edge.errors import BadInput, EwasteError, Refused, one_line
 from edge.files import read_bounded, sync_folder, temporary_beside, write_whole
+from edge.inference.backend import DEFAULT_BACKEND, Backend
 from edge.inference.classifier import Classifier
 from edge.inference.ood import OodDetector, unpack_detector
 
@@ -204,11 +205,14 @@ def check_parity(bundle: Bundle) -> None:
         )
 
 
-def open_classifier(bundle: Bundle, threads: int = 2) -> Classifier:
-    """Load the model of a bundle, to run on `threads` threads.
+def open_classifier(
+    bundle: Bundle, threads: int = 2, backend: Backend = DEFAULT_BACKEND
+) -> Classifier:
+    """Load the model of a bundle, to run on `threads` threads of `backend`.
 
     Raises:
-        Refused: the model takes another input than the manifest states.
+        Refused: the model takes another input than the manifest states, or the delegate cannot be
+            used.
         BadInput: the runtime cannot load the model.
     """
     manifest = bundle.manifest
@@ -218,6 +222,7 @@ def open_classifier(bundle: Bundle, threads: int = 2) -> Classifier:
         manifest.temperature,
         threads,
         bundle.content(MODEL),
+        backend=backend,
     )
     if classifier.size != manifest.input.size:
         raise Refused(

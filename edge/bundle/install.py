@@ -22,6 +22,7 @@ from edge.bundle.history import InstallEntry, Standing, ended, read_history, wri
 from edge.bundle.verify import Demands, verify
 from edge.errors import BadInput, EwasteError, Refused
 from edge.files import make_private_folder, sync_folder, temporary_beside, write_whole
+from edge.inference.backend import DEFAULT_BACKEND, Backend
 
 CURRENT = "current"
 TEMPORARY = re.compile(r"\.(\d+|current|history\.json)\.[0-9a-f]{16}\.new")
@@ -76,6 +77,7 @@ def install(
     at_once: bool = False,
     running: str = "",
     now: float | None = None,
+    backend: Backend = DEFAULT_BACKEND,
 ) -> Bundle:
     """Verify a bundle, copy what was verified into a store, and make the copy the one in use.
 
@@ -94,6 +96,7 @@ def install(
         at_once: whether a running line is to take it also while its belt moves.
         running: digest of the bundle that a line at work runs; empty: none is known.
         now: unix seconds; None: by the clock of the system.
+        backend: what computes the model.
 
     Raises:
         BadInput: `bundle` is no bundle at all.
@@ -101,7 +104,7 @@ def install(
             changed then.
         EwasteError: the store cannot be written, or another install is at work in it.
     """
-    proved, _ = verify(bundle, trusted, threads, None, demands).require()
+    proved, _ = verify(bundle, trusted, threads, None, demands, backend=backend).require()
     if fits is not None:
         fits(proved)
     try:
@@ -137,6 +140,7 @@ def roll_back(
     why: str = "",
     only_from: tuple[int, ...] | None = None,
     now: float | None = None,
+    backend: Backend = DEFAULT_BACKEND,
 ) -> Bundle:
     """Make the bundle before the one in use the one in use again.
 
@@ -150,6 +154,7 @@ def roll_back(
             Empty: a person does.
         only_from: `identity` of the bundle in use; nothing is done where another one is by now.
         now: as for `install`.
+        backend: what computes the model.
 
     Raises:
         BadInput: there is none, or another one is in use than `only_from`.
@@ -167,7 +172,8 @@ def roll_back(
             earlier = [each for each in _numbers(store) if each < number]
             if not earlier:
                 raise BadInput(f"{store}: no earlier bundle to go back to")
-            found, _ = verify(store / str(earlier[-1]), trusted, threads, None, demands).require()
+            before = store / str(earlier[-1])
+            found, _ = verify(before, trusted, threads, None, demands, backend=backend).require()
             if fits is not None:
                 fits(found)
             # First of all: a line that finds it noted and still in use goes back itself.

@@ -2,7 +2,8 @@
 
 A model file is a program. The runtime that reads it is native code, which a broken one can bring
 down, and what it computes may never end. So before a bundle's bytes are loaded into this process,
-the same bytes are tried in a child with little memory and little time.
+the same bytes are tried in a child with little memory and little time. A delegate is native code
+too, and tried likewise, once the model is known to be sound without it.
 """
 
 import json
@@ -18,7 +19,8 @@ from pathlib import Path
 from edge.bundle.bundle import Bundle, parse_bundle
 from edge.bundle.manifest import MODEL, REMEDY
 from edge.errors import EwasteError, one_line
-from edge.inference.classifier import load_runtime
+from edge.inference.backend import DEFAULT_BACKEND, Backend, Delegate
+from edge.inference.tflite import load_runtime
 
 MEMORY_BYTES = 640 * 2**20
 """Besides the program: the shipped model takes 150 MB, an unquantized one of its kind 400."""
@@ -39,41 +41,57 @@ CHILD = (
     "from edge.bundle.sandbox import main; sys.exit(main())"
 )
 
-_tried: set[str] = set()
+_tried: set[tuple[str, str | None]] = set()
 
 
 CheckRow = tuple[str, bool, str]
 """A check: its name, whether it passed, and what was found."""
 
 
-def try_apart(bundle: Bundle, niceness: int = 0) -> list[CheckRow]:
-    """Make the checks that run the model in a child process, once for each bundle.
+def try_apart(
+    bundle: Bundle, niceness: int = 0, backend: Backend = DEFAULT_BACKEND
+) -> list[CheckRow]:
+    """Make the checks that run the model in a child process, once for each bundle and runtime.
 
-    `niceness` is as for `run_apart`. Returns the checks up to the one that failed; nothing, if all
-    passed.
+    With a delegate they are made every time: its file may be another one by now. `niceness` is as
+    for `run_apart`. Returns the checks up to the one that failed; nothing, if all passed.
 
     Raises:
         EwasteError: this machine has no TFLite runtime, or cannot start a process.
     """
-    if bundle.digest in _tried:
+    key = bundle.digest, backend.runtime
+    if key in _tried and backend.delegate is None:
         return []
-    made = run_apart(bundle, niceness)
+    made = run_apart(bundle, niceness, backend)
     if all(passed for _, passed, _ in made):
-        _tried.add(bundle.digest)
+        _tried.add(key)
         return []
     return made
 
 
-def run_apart(bundle: Bundle, niceness: int = 0) -> list[CheckRow]:
+def run_apart(
+    bundle: Bundle, niceness: int = 0, backend: Backend = DEFAULT_BACKEND
+) -> list[CheckRow]:
     """Make the checks that run the model in a child process, up to the first that fails.
 
     Args:
         bundle: with the contents of its files.
         niceness: how far the child stands back for other processes, 0 to 19.
+        backend: what computes the model. If that is more than a TFLite runtime, such a one is tried
+            first.
 
     Raises:
         EwasteError: this machine has no TFLite runtime, or cannot start a process.
     """
+    if not backend.is_plain:
+        made = try_apart(bundle, niceness)
+        if made:
+            return made
+    return _run_child(bundle, niceness, backend)
+
+
+def _run_child(bundle: Bundle, niceness: int, backend: Backend) -> list[CheckRow]:
+    """The checks that a child made."""
     load_runtime()
     # Its threads of linear algebra would only reserve memory.
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
@@ -94,18 +112,18 @@ def run_apart(bundle: Bundle, niceness: int = 0) -> list[CheckRow]:
         assert child.stdin is not None
         try:
             with suppress(BrokenPipeError):  # it ended: its exit code says why
-                for part in _parts(bundle):
+                for part in _parts(bundle, backend):
                     child.stdin.write(part)
             answer, _ = child.communicate()
         except BaseException:
             child.kill()
             raise
-    return _understood(bundle, child.returncode, answer)
+    return _understood(bundle, backend, child.returncode, answer)
 
 
-def _understood(bundle: Bundle, code: int, answer: bytes) -> list[CheckRow]:
+def _understood(bundle: Bundle, backend: Backend, code: int, answer: bytes) -> list[CheckRow]:
     """The checks that the child made."""
-    path = bundle.path / MODEL
+    subject, remedy = _at_fault(bundle.path, backend)
     if code in (-signal.SIGALRM, -signal.SIGXCPU, -signal.SIGKILL):
         reason = "takes too long to run, or too much memory"
     elif code < 0:
@@ -119,13 +137,24 @@ def _understood(bundle: Bundle, code: int, answer: bytes) -> list[CheckRow]:
             ]
             if made:
                 return made
-    return [("model", False, f"{path}: {reason}; {REMEDY}")]
+    return [("model", False, f"{subject}: {reason}; {remedy}")]
 
 
-def _parts(bundle: Bundle) -> Iterator[bytes]:
-    """A bundle for the child's standard input."""
+def _at_fault(path: Path, backend: Backend) -> tuple[str, str]:
+    """What it is that failed, and what to do: the model, unless it was found sound before."""
+    if backend.delegate is not None:
+        return f"the delegate {backend.delegate.path}", "remove [classifier] delegate"
+    if not backend.is_plain:
+        return str(backend.runtime), "type: ewaste-edge select-runtime"
+    return str(path / MODEL), REMEDY
+
+
+def _parts(bundle: Bundle, backend: Backend) -> Iterator[bytes]:
+    """A bundle for the child's standard input, and what is to compute it."""
     lengths = {name: len(content) for name, content in bundle.contents.items()}
-    yield json.dumps({"path": str(bundle.path), "lengths": lengths}).encode() + b"\n"
+    delegate = backend.delegate and [str(backend.delegate.path), backend.delegate.options]
+    by = [backend.runtime, delegate]
+    yield json.dumps({"path": str(bundle.path), "lengths": lengths, "by": by}).encode() + b"\n"
     yield from bundle.contents.values()
 
 
@@ -135,25 +164,37 @@ def main() -> int:
 
     answer = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="ascii")
     load_runtime()
-    _limit()
     made: list[CheckRow] = []
+    subject, remedy = "", REMEDY
     try:
-        bundle = _unpacked()
-        made += [(each.name, each.passed, each.message) for each in run_checks(bundle, threads=1)]
+        bundle, backend = _unpacked()
+        if not backend.is_plain:
+            subject, remedy = _at_fault(bundle.path, backend)
+            subject += ": "
+        checks = run_checks(bundle, threads=1, backend=backend)
+        made += [(each.name, each.passed, each.message) for each in checks]
     # Whatever comes out of native code: a bundle that is not proved is refused.
     except Exception as error:
         message = one_line(f"{type(error).__name__}: {error}")
-        made.append(("model", False, f"cannot be run ({message}); {REMEDY}"))
+        made.append(("model", False, f"{subject}cannot be run ({message}); {remedy}"))
     with answer:
         json.dump(made, answer)
     return 0
 
 
-def _unpacked() -> Bundle:
+def _unpacked() -> tuple[Bundle, Backend]:
+    """What came on standard input; from now on this process is limited."""
     stream = sys.stdin.buffer
     head = json.loads(stream.readline())
+    runtime, delegate = head["by"]
+    if delegate is not None:
+        path, options = delegate
+        delegate = Delegate(Path(path), tuple(map(tuple, options)))
+    backend = Backend(runtime, delegate)
+    if backend.is_plain:  # a driver may reserve any number of addresses
+        _limit()
     contents = {name: stream.read(length) for name, length in head["lengths"].items()}
-    return parse_bundle(Path(head["path"]), contents)
+    return parse_bundle(Path(head["path"]), contents), backend
 
 
 def _limit() -> None:

@@ -19,6 +19,7 @@ from edge.bundle.golden import verify_answers, verify_golden, verify_preprocessi
 from edge.bundle.manifest import MANIFEST
 from edge.bundle.sandbox import run_apart, try_apart
 from edge.errors import BadInput, Refused
+from edge.inference.backend import DEFAULT_BACKEND, Backend
 from edge.inference.classifier import Classifier
 
 
@@ -92,6 +93,7 @@ def verify(
     demands: Demands = Demands(),
     *,
     niceness: int = 0,
+    backend: Backend = DEFAULT_BACKEND,
 ) -> Verification:
     """Make all checks of the bundle in `path`, up to the first that fails.
 
@@ -105,6 +107,7 @@ def verify(
         slowest_ms: the longest that the median inference may take; None: it is only measured.
         demands: of this device.
         niceness: how far the child stands back for other processes, 0 to 19.
+        backend: what computes the model.
 
     Raises:
         BadInput: there is no bundle at all.
@@ -114,9 +117,9 @@ def verify(
     with suppress(_Stop):
         _verify_files(found, trusted, demands)
         assert found.bundle is not None
-        found.checks += (Check(*made) for made in try_apart(found.bundle, niceness))
+        found.checks += (Check(*made) for made in try_apart(found.bundle, niceness, backend))
         if found.ok:
-            _verify_runs(found, threads, slowest_ms)
+            _verify_runs(found, threads, slowest_ms, backend)
     return found
 
 
@@ -125,6 +128,7 @@ def verify_apart(
     trusted: Sequence[str] = (),
     demands: Demands = Demands(),
     niceness: int = 0,
+    backend: Backend = DEFAULT_BACKEND,
 ) -> Verification:
     """Make all checks of the bundle in `path`, those that run the model in a child process only.
 
@@ -135,6 +139,7 @@ def verify_apart(
         trusted: the public keys of which one must have signed it; none: anyone may.
         demands: of this device.
         niceness: how far the child stands back for other processes, 0 to 19.
+        backend: what computes the model.
 
     Raises:
         BadInput: there is no bundle at all.
@@ -144,15 +149,15 @@ def verify_apart(
     with suppress(_Stop):
         _verify_files(found, trusted, demands)
         assert found.bundle is not None
-        found.checks += (Check(*made) for made in run_apart(found.bundle, niceness))
+        found.checks += (Check(*made) for made in run_apart(found.bundle, niceness, backend))
     return found
 
 
-def run_checks(bundle: Bundle, threads: int) -> list[Check]:
+def run_checks(bundle: Bundle, threads: int, backend: Backend = DEFAULT_BACKEND) -> list[Check]:
     """The checks that run the model of a bundle whose files are proved, up to the first failure."""
     found = Verification(bundle.path, bundle=bundle)
     with suppress(_Stop):
-        _verify_runs(found, threads, None)
+        _verify_runs(found, threads, None, backend)
     return found.checks
 
 
@@ -196,14 +201,17 @@ def check_demands(bundle: Bundle, demands: Demands) -> str:
     return f"{len(demands.hazards)} hazards, agreement of {reached:.2%}"
 
 
-def _verify_runs(found: Verification, threads: int, slowest_ms: float | None) -> None:
+def _verify_runs(
+    found: Verification, threads: int, slowest_ms: float | None, backend: Backend
+) -> None:
     bundle = found.bundle
     assert bundle is not None
     with _check(found, "model") as report:
-        found.classifier = classifier = _open(bundle, threads)
+        found.classifier = classifier = _open(bundle, threads, backend)
         detector = open_detector(bundle)
         check_model_labels(bundle)
-        report(f"{classifier.runtime}, {classifier.size} px, {threads} threads")
+        delegate = "" if backend.delegate is None else f" with {backend.delegate.path.name}"
+        report(f"{classifier.runtime}{delegate}, {classifier.size} px, {threads} threads")
     with _check(found, "preprocessing") as report:
         off = verify_preprocessing(bundle)
         report("no frame in this bundle" if off is None else f"at most {off} levels off")
@@ -232,8 +240,8 @@ def _check(found: Verification, name: str) -> Iterator[Callable[[str], None]]:
     found.checks.append(Check(name, True, "".join(words)))
 
 
-def _open(bundle: Bundle, threads: int) -> Classifier:
+def _open(bundle: Bundle, threads: int, backend: Backend) -> Classifier:
     try:
-        return open_classifier(bundle, threads)
+        return open_classifier(bundle, threads, backend)
     except BadInput as error:
         raise Refused(str(error)) from None

@@ -2,19 +2,14 @@
 
 That the runtime reports a delegate proves nothing: tflite-runtime 2.14 prints "Created TensorFlow
 Lite XNNPACK delegate for CPU", hands over 2 of the 80 operations of the shipped model, and is
-twenty times as slow. What a delegate has taken over stands in the graph: a node `DELEGATE` with the
-inputs and outputs of its part. The operations of that part are those from which its outputs come.
+twenty times as slow. What a delegate has taken over stands in the graph (`edge.inference.graph`).
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 from edge.doctor.check import BoardCheck, failure, ok, warning
+from edge.inference.graph import Operation, heavy_share
 
-DELEGATE = "DELEGATE"
-HEAVY = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED", "BATCH_MATMUL")
-"""The operations that nearly all of the time goes into."""
 LEAST_SHARE = 0.5
 """Of the heavy operations that XNNPACK must have at least."""
 LEAST_GAIN = 1.5
@@ -23,55 +18,6 @@ ENOUGH_S = 0.6
 """Of measuring: slow boards must come to an end, too."""
 FIX = "pip install -U ai-edge-litert"
 NAME = "xnnpack"
-
-
-@dataclass(frozen=True)
-class Operation:
-    """A node of a model's graph: what it does, from which tensors, to which tensors."""
-
-    name: str
-    inputs: tuple[int, ...]
-    outputs: tuple[int, ...]
-
-
-def read_operations(interpreter: Any) -> list[Operation] | None:
-    """The nodes of an interpreter's graph after the delegates were applied; None: it tells none.
-
-    It is not part of the public interface of the runtime, so that it may be gone in a later one.
-    """
-    try:
-        return [
-            Operation(
-                str(each["op_name"]),
-                tuple(map(int, each["inputs"])),
-                tuple(map(int, each["outputs"])),
-            )
-            for each in interpreter._get_ops_details()
-        ]
-    except (AttributeError, KeyError, TypeError, ValueError):
-        return None
-
-
-def handed_over(operations: Sequence[Operation]) -> list[Operation]:
-    """The operations that lie within the parts of the delegates."""
-    makers = {
-        tensor: operation
-        for operation in operations
-        if operation.name != DELEGATE
-        for tensor in operation.outputs
-    }
-    found: dict[int, Operation] = {}
-    for part in operations:
-        if part.name != DELEGATE:
-            continue
-        borders, ahead = set(part.inputs), list(part.outputs)
-        while ahead:
-            tensor = ahead.pop()
-            maker = makers.get(tensor)
-            if maker is not None and tensor not in borders and id(maker) not in found:
-                found[id(maker)] = maker
-                ahead += maker.inputs
-    return [operation for operation in operations if id(operation) in found]
 
 
 def acceleration(
@@ -89,12 +35,11 @@ def acceleration(
         if without_ms >= LEAST_GAIN * with_ms:
             return ok(NAME, f"{times}; the runtime tells no more")
         return warning(NAME, f"{times}: XNNPACK seems not to run", FIX)
-    heavy = [each for each in operations if each.name in HEAVY]
-    taken = [each for each in handed_over(operations) if each.name in HEAVY]
-    found = f"XNNPACK computes {len(taken)} of {len(heavy)} heavy operations, {times}"
-    if len(taken) < LEAST_SHARE * len(heavy):
+    taken, heavy = heavy_share(operations)
+    found = f"XNNPACK computes {taken} of {heavy} heavy operations, {times}"
+    if taken < LEAST_SHARE * heavy:
         return failure(NAME, found, FIX)
-    if len(taken) < len(heavy):
+    if taken < heavy:
         return warning(NAME, found, FIX)
     return ok(NAME, found)
 

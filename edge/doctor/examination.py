@@ -12,18 +12,18 @@ import edge
 from edge.board import board_health, read_release
 from edge.bundle.bundle import read_bundle
 from edge.cameras.device import Kind, kind_of
-from edge.config import Config, readable_secrets
+from edge.config import Config, chosen_runtime, readable_secrets
 from edge.doctor import card, gates, model, rights, service, thermal, wall_clock
 from edge.doctor.bounded import Task, run_bounded
 from edge.doctor.camera import HANGING_CAMERA, camera
 from edge.doctor.check import BoardCheck, CheckState, warning
 from edge.doctor.disk import disk
-from edge.doctor.runtime import INSTALL, installed_versions, runtime
+from edge.doctor.runtime import INSTALL, chosen, installed_versions, runtime
 from edge.doctor.system import architecture, operating_system, python
 from edge.doctor.updates import update_source
 from edge.errors import EwasteError
 from edge.folder_lock import is_locked
-from edge.inference.classifier import load_runtime
+from edge.inference.tflite import load_runtime
 from edge.readers import line_user
 from edge.records.store import RECORDS_NAME
 from edge.status import read_status
@@ -70,7 +70,7 @@ def tasks(config: Config, path: Path | None, *, user: int) -> Sequence[Task]:
     state, roots = config.state_folder, card.Roots()
     return [
         Task("system", QUICK_S, system, HANGS),
-        Task("runtime", DRIVER_S, lambda: [runtime(installed_versions(), load_runtime)], INSTALL),
+        Task("runtime", DRIVER_S, lambda: _runtimes(config), INSTALL),
         Task(
             "bundle",
             BUNDLE_S,
@@ -116,6 +116,14 @@ def built_at(config: Config) -> float:
 
 def _clock(config: Config) -> BoardCheck:
     return wall_clock.clock(time.time(), built_at(config), wall_clock.is_synchronized())
+
+
+def _runtimes(config: Config) -> list[BoardCheck]:
+    found = runtime(installed_versions(), load_runtime)
+    if found.state is CheckState.FAILURE:
+        return [found]
+    default = load_runtime().__name__.partition(".")[0]
+    return [found, chosen(chosen_runtime(config, config.bundle), default)]
 
 
 def _camera(config: Config) -> BoardCheck:

@@ -9,11 +9,13 @@ from edge.bundle.bundle import Bundle, load_bundle, open_classifier
 from edge.bundle.manifest import MODEL
 from edge.bundle.sizes import TYPICAL_SIZES
 from edge.bundle.verify import verify_apart
-from edge.config import Config, sizes_of
-from edge.doctor.acceleration import Operation, acceleration, median_ms, read_operations
+from edge.config import Config, chosen_runtime, sizes_of
+from edge.doctor.acceleration import acceleration, median_ms
 from edge.doctor.check import BoardCheck, failed_with, ok
 from edge.doctor.speed import SHORTEST_ITEM_MM, BeltLoad, speed
-from edge.inference.classifier import open_interpreter
+from edge.inference.classifier import Classifier
+from edge.inference.graph import Operation, read_operations
+from edge.inference.tflite import open_interpreter
 
 VIEW_PX = 320
 """Height and width of the view that the time is taken with."""
@@ -35,8 +37,8 @@ def proof(config: Config) -> list[BoardCheck]:
     Raises:
         EwasteError: there is no bundle, or no runtime.
     """
-    trust = config.trust
-    found = verify_apart(config.bundle, trust.keys, trust.demands)
+    trust, backend = config.trust, chosen_runtime(config, config.bundle).backend
+    found = verify_apart(config.bundle, trust.keys, trust.demands, backend=backend)
     by_name = {check.name: check for check in found.checks}
     golden = by_name.pop(GOLDEN_OUTPUTS, None)
     for check in by_name.values():
@@ -66,8 +68,9 @@ def pace(
         EwasteError: the bundle cannot be read, or its model cannot be loaded.
     """
     bundle = load_bundle(config.bundle, config.trust.keys)
-    threads = config.classifier.threads
-    view_ms = _view_ms(bundle, threads, clock)
+    choice = chosen_runtime(config, config.bundle)
+    threads = choice.threads
+    view_ms = _view_ms(open_classifier(bundle, threads, choice.backend), clock)
     operations, with_ms = _inference(bundle, threads, clock, delegates=True)
     _, without_ms = _inference(bundle, threads, clock, delegates=False)
     load, views = belt_load(config, bundle), config.classifier.views
@@ -77,9 +80,8 @@ def pace(
     ]
 
 
-def _view_ms(bundle: Bundle, threads: int, clock: Callable[[], float]) -> float:
+def _view_ms(classifier: Classifier, clock: Callable[[], float]) -> float:
     """The time from the pixels of a view to its prediction, ms."""
-    classifier = open_classifier(bundle, threads)
     view = np.random.default_rng(0).integers(0, 256, (VIEW_PX, VIEW_PX, 3), np.uint8)
     return median_ms(lambda: classifier.predict(view), clock, RUNS)
 

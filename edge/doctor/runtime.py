@@ -1,26 +1,22 @@
-"""The TFLite runtime, and whether it agrees with numpy."""
+"""The TFLite runtime, whether it agrees with numpy, and which one computes here, and why."""
 
 import re
 from collections.abc import Callable, Mapping
-from importlib import metadata
 
-from edge.doctor.check import BoardCheck, failure, ok
+from edge.doctor.check import BoardCheck, failure, ok, warning
 from edge.errors import EwasteError, one_line
+from edge.inference.backend import package_versions
+from edge.runtimes.choice import Choice, Why, in_words
 
 LITERT, TFLITE, NUMPY = "ai-edge-litert", "tflite-runtime", "numpy"
 INSTALL = "pip install ai-edge-litert"
-NAME = "runtime"
+NAME, CHOSEN = "runtime", "chosen runtime"
+SELECT = "stop the line, and type: ewaste-edge select-runtime"
 
 
 def installed_versions() -> dict[str, str]:
     """The versions of the runtimes and of numpy, as far as they are installed."""
-    found = {}
-    for name in (LITERT, TFLITE, NUMPY):
-        try:
-            found[name] = metadata.version(name)
-        except (metadata.PackageNotFoundError, ValueError, TypeError):
-            continue
-    return found
+    return package_versions((LITERT, TFLITE, NUMPY))
 
 
 def runtime(versions: Mapping[str, str], load: Callable[[], object]) -> BoardCheck:
@@ -48,6 +44,20 @@ def runtime(versions: Mapping[str, str], load: Callable[[], object]) -> BoardChe
             NAME, f"{listed}: cannot be loaded ({reason})", f"{INSTALL} --force-reinstall"
         )
     return ok(NAME, listed or "loaded; its version is not known")
+
+
+def chosen(choice: Choice, default: str) -> BoardCheck:
+    """What computes the model here, and why.
+
+    Args:
+        choice: it.
+        default: name of the runtime that is taken by default.
+    """
+    if choice.why is Why.BROKEN:
+        return warning(CHOSEN, f"{choice.problem}; {in_words(choice, default)}", SELECT)
+    if choice.why in (Why.MEASURED, Why.NOT_MEASURED):
+        return ok(CHOSEN, in_words(choice, default))
+    return warning(CHOSEN, in_words(choice, default), SELECT)
 
 
 def _major(version: str) -> int:

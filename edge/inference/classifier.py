@@ -1,16 +1,15 @@
-"""A TFLite runtime behind one class: views in, predictions out."""
+"""A model behind one class, whatever runtime computes it: views in, predictions out."""
 
-import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 import numpy as np
 
 from edge.errors import BadInput, EwasteError, one_line
 from edge.inference.activation import ACTIVATION_MAP, MOST_PLACES
+from edge.inference.backend import DEFAULT_BACKEND, Backend, open_predictor
+from edge.inference.predictor import Predictor, Tensor
 from edge.inference.preprocess import LARGEST_SIZE, float_input, model_input
 from edge.quiet import quiet
 
@@ -20,7 +19,6 @@ OUTPUT_TYPES = ("int8", "uint8", "int16", "float32")
 EXPECTED = f"expected one of {', '.join(OUTPUT_TYPES)}"
 ANSWER = ("logits", "embedding")
 """The outputs that an item is classified by."""
-RUNTIMES = ("ai_edge_litert.interpreter", "tflite_runtime.interpreter")
 
 
 @dataclass(frozen=True)
@@ -47,42 +45,6 @@ def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
         return (exponents / exponents.sum(axis=-1, keepdims=True)).astype(np.float32)
 
 
-def load_runtime() -> ModuleType:
-    """Import the first TFLite runtime that is installed: ai-edge-litert, else tflite-runtime.
-
-    Raises:
-        EwasteError: neither is installed.
-    """
-    for name in RUNTIMES:
-        try:
-            return importlib.import_module(name)
-        except ModuleNotFoundError:
-            continue
-    raise EwasteError("no TFLite runtime is installed; run: pip install ai-edge-litert")
-
-
-def open_interpreter(content: bytes, threads: int, *, delegates: bool = True) -> Any:
-    """An interpreter of the runtime for a model, with its tensors allocated.
-
-    Args:
-        content: of the model file.
-        threads: of one inference.
-        delegates: whether the runtime may hand the model to XNNPACK, as it does by itself.
-
-    Raises:
-        EwasteError: no runtime is installed.
-        Exception: what the native code makes of a model that it cannot load.
-    """
-    runtime = load_runtime()
-    given = {}
-    if not delegates:
-        kind = runtime.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-        given["experimental_op_resolver_type"] = kind
-    interpreter = runtime.Interpreter(model_content=content, num_threads=threads, **given)
-    interpreter.allocate_tensors()
-    return interpreter
-
-
 class Classifier:
     """One TFLite model with the signature outputs `logits` and `embedding`.
 
@@ -98,42 +60,34 @@ class Classifier:
         temperature: float = 1.0,
         threads: int = 2,
         content: bytes | None = None,
+        *,
+        backend: Backend = DEFAULT_BACKEND,
     ) -> None:
         """Load `model`; if it was read already, its `content`, and `model` only names it.
 
         The runtime gets the bytes, never the path: it would map the file, and run whatever is
-        written over it later.
+        written over it later. `backend` is the runtime, with its delegate.
 
         Raises:
             BadInput: the file is missing, is no such model, or has other classes than `labels`.
+            Refused: the delegate cannot be used.
+            EwasteError: the runtime is not installed.
         """
         if content is None:
             content = _read(model)
-        runtime = load_runtime()
-        try:
-            with quiet():
-                self._interpreter = open_interpreter(content, threads)
-                runner = self._interpreter.get_signature_runner("serving_default")
-            inputs, self._outputs = runner.get_input_details(), runner.get_output_details()
-            own = _places(self._interpreter)
-        # Bindings to native code raise what they like.
-        except Exception as error:
-            reason = one_line(error) or type(error).__name__
-            raise BadInput(f"{model}: not a model this runtime can load ({reason})") from None
-        if set(ANSWER) - set(self._outputs) or len(inputs) != 1:
+        self._predictor = _loaded(model, content, threads, backend)
+        outputs = self._predictor.outputs
+        if set(ANSWER) - set(outputs):
             raise BadInput(f"{model}: expected one input and the outputs logits and embedding")
-        (self._input,) = inputs.values()
-        if {each["index"] for each in (self._input, *self._outputs.values())} - own:
-            raise BadInput(f"{model}: its signature is not that of its first graph")
-        self.size = _input_size(model, self._input)
-        classes = _width(model, "logits", self._outputs["logits"])
-        _width(model, "embedding", self._outputs["embedding"])
+        self.size = _input_size(model, self._predictor.input)
+        classes = _width(model, "logits", outputs["logits"])
+        _width(model, "embedding", outputs["embedding"])
         if classes != len(labels):
             raise BadInput(f"{model}: the model has {classes} classes, but {len(labels)} labels")
         self.map_shape = None
-        if ACTIVATION_MAP in self._outputs:
-            self.map_shape = _map_shape(model, self._outputs[ACTIVATION_MAP], classes)
-        self.runtime = runtime.__name__.partition(".")[0]
+        if ACTIVATION_MAP in outputs:
+            self.map_shape = _map_shape(model, outputs[ACTIVATION_MAP], classes)
+        self.runtime, self.delegate = self._predictor.runtime, backend.delegate
         self.labels = tuple(labels)
         self.temperature = temperature
 
@@ -143,21 +97,16 @@ class Classifier:
         Returns `outputs` as the model stores them (int8 when quantized, else float32): `logits`
         [classes], `embedding` [2048], `activation_map` [h, w, classes]. The arrays are copies.
         """
-        if self._input["dtype"] == np.float32:
+        if self._predictor.input.kind == "float32":
             pixels = float_input(pixels)
-        # Not by the runner of the signature: it reads every output, the map included.
-        self._interpreter.set_tensor(self._input["index"], pixels[np.newaxis])
-        self._interpreter.invoke()
-        return {
-            name: self._interpreter.get_tensor(self._outputs[name]["index"])[0] for name in outputs
-        }
+        return self._predictor.run(pixels[np.newaxis], outputs)
 
     def dequantize(self, name: str, stored: np.ndarray) -> np.ndarray:
         """Turn the output `name`, as stored by the model, into float32 of the same shape."""
-        scale, zero_point = self._outputs[name]["quantization"]
-        if not scale:
+        tensor = self._predictor.outputs[name]
+        if not tensor.scale:
             return stored.astype(np.float32)
-        return ((stored.astype(np.int32) - zero_point) * scale).astype(np.float32)
+        return ((stored.astype(np.int32) - tensor.zero_point) * tensor.scale).astype(np.float32)
 
     def predict_input(self, pixels: np.ndarray) -> Prediction:
         """Classify uint8 RGB [S, S, 3] that already has the model's size."""
@@ -197,61 +146,60 @@ def _read(model: Path) -> bytes:
         raise BadInput(f"{model}: cannot be read ({error.strerror})") from None
 
 
-def _input_size(model: Path, details: dict[str, Any]) -> int:
+def _loaded(model: Path, content: bytes, threads: int, backend: Backend) -> Predictor:
+    try:
+        with quiet():
+            return open_predictor(content, threads, backend)
+    except BadInput as error:
+        raise BadInput(f"{model}: {error}") from None
+    except EwasteError:
+        raise
+    # Bindings to native code raise what they like.
+    except Exception as error:
+        reason = one_line(error) or type(error).__name__
+        raise BadInput(f"{model}: not a model this runtime can load ({reason})") from None
+
+
+def _input_size(model: Path, tensor: Tensor) -> int:
     """The side of the model's input, px."""
-    shape = tuple(map(int, details["shape"]))
-    rank, kind = len(shape), np.dtype(details["dtype"]).name
+    shape, kind, rank = tensor.shape, tensor.kind, len(tensor.shape)
     if rank != 4 or shape != (1, shape[1], shape[1], 3) or not 1 <= shape[1] <= LARGEST_SIZE:
         raise BadInput(f"{model}: takes {shape}, not one square picture [1, S, S, 3]")
-    if kind not in ("uint8", "float32") or _is_dynamic(details):
+    if kind not in ("uint8", "float32") or tensor.is_dynamic:
         raise BadInput(f"{model}: takes {kind} of {shape}, not uint8 or float32 of one size")
     return shape[1]
 
 
-def _width(model: Path, name: str, details: dict[str, Any]) -> int:
+def _width(model: Path, name: str, tensor: Tensor) -> int:
     """How many values an output has."""
-    shape = tuple(map(int, details["shape"]))
-    if (
-        len(shape) != 2
-        or shape[0] != 1
-        or not 1 <= shape[1] <= WIDEST_OUTPUT
-        or _is_dynamic(details)
-    ):
+    shape = tensor.shape
+    if len(shape) != 2 or shape[0] != 1 or not 1 <= shape[1] <= WIDEST_OUTPUT or tensor.is_dynamic:
         raise BadInput(f"{model}: gives {name} of {shape}, not [1, n]")
-    _check_stored(model, name, details)
+    _check_stored(model, name, tensor)
     return shape[1]
 
 
-def _map_shape(model: Path, details: dict[str, Any], classes: int) -> tuple[int, int]:
+def _map_shape(model: Path, tensor: Tensor, classes: int) -> tuple[int, int]:
     """Height and width of the activation map."""
-    shape = tuple(map(int, details["shape"]))
+    shape = tensor.shape
     if (
         len(shape) != 4
         or (shape[0], shape[3]) != (1, classes)
         or not 1 <= min(shape[1:3]) <= max(shape[1:3]) <= MOST_PLACES
-        or _is_dynamic(details)
+        or tensor.is_dynamic
     ):
         raise BadInput(
             f"{model}: gives {ACTIVATION_MAP} of {shape}, not [1, height, width, {classes}] of "
             f"at most {MOST_PLACES} x {MOST_PLACES}"
         )
-    _check_stored(model, ACTIVATION_MAP, details)
+    _check_stored(model, ACTIVATION_MAP, tensor)
     return shape[1], shape[2]
 
 
-def _check_stored(model: Path, name: str, details: dict[str, Any]) -> None:
+def _check_stored(model: Path, name: str, tensor: Tensor) -> None:
     """See that an output is of a type that can be made numbers of."""
-    kind = np.dtype(details["dtype"]).name
-    scale, zero_point = details["quantization"]
-    if kind not in OUTPUT_TYPES or not (np.isfinite(scale) and np.isfinite(zero_point)):
-        raise BadInput(f"{model}: gives {name} as {kind}, scaled by {scale:g}; {EXPECTED}")
-
-
-def _places(interpreter: Any) -> set[int]:
-    """The inputs and outputs of the first graph, which `invoke` runs."""
-    details = (*interpreter.get_input_details(), *interpreter.get_output_details())
-    return {each["index"] for each in details}
-
-
-def _is_dynamic(details: dict[str, Any]) -> bool:
-    return any(int(side) < 0 for side in details.get("shape_signature", ()))
+    finite = np.isfinite(tensor.scale) and np.isfinite(tensor.zero_point)
+    if tensor.kind not in OUTPUT_TYPES or not finite:
+        raise BadInput(
+            f"{model}: gives {name} as {tensor.kind}, scaled by {tensor.scale:g}; {EXPECTED}"
+        )

@@ -18,8 +18,8 @@ from edge.bundle.manifest import DecisionParameters, ParityGate
 from edge.bundle.signature import make_key
 from edge.bundle.verify import verify
 from edge.errors import BadInput, EwasteError, Refused
-from edge.inference.classifier import load_runtime
 from edge.inference.ood import OodDetector, OodRule
+from edge.inference.tflite import load_runtime
 from edge.photos.dataset import find_photos
 from edge.photos.reading import LabeledPhoto
 from tests.support.drawn import LABELS, SIZE

@@ -55,6 +55,7 @@ def typed(monkeypatch, tmp_path, capsys):
     from edge.bundle import verify
     from edge.doctor import examination
     from edge.panel import app
+    from edge.runtimes import selecting
     from edge.setup import procedure
     from edge.simulator import simulate
     from edge.synthetic import items
@@ -67,6 +68,7 @@ def typed(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(simulate, "simulate", nothing)
     monkeypatch.setattr(items, "write_dataset", nothing)
     monkeypatch.setattr(verify, "verify", nothing)
+    monkeypatch.setattr(selecting, "select", nothing)
     monkeypatch.setattr(examination, "examine", nothing)
     monkeypatch.setattr(config, "proved_bundle", nothing)
     monkeypatch.setattr(procedure, "set_up", nothing)

@@ -144,8 +144,8 @@ def test_another_top_answer_is_refused_even_within_the_tolerance(tmp_path: Path)
     packed = io.BytesIO()
     np.savez(packed, **golden)
     answer = {"logits": np.array([11, 10], np.int8), "embedding": np.zeros(5, np.int8)}
-    made_up = {"size": 4, "runtime": "ai_edge_litert", "run": lambda pixels, names: answer}
-    classifier = SimpleNamespace(**made_up)
+    made_up = {"size": 4, "runtime": "ai_edge_litert", "delegate": None}
+    classifier = SimpleNamespace(**made_up, run=lambda pixels, names: answer)
     manifest = plain_manifest()
     with pytest.raises(Refused, match="1 of 1 golden inputs get another label"):
         verify_golden(

@@ -6,15 +6,10 @@ from pathlib import Path
 import pytest
 
 from edge.bundle.bundle import DEFAULT_BUNDLE
-from edge.doctor.acceleration import (
-    Operation,
-    acceleration,
-    handed_over,
-    median_ms,
-    read_operations,
-)
+from edge.doctor.acceleration import acceleration, median_ms
 from edge.doctor.check import CheckState
-from edge.inference.classifier import load_runtime, open_interpreter
+from edge.inference.graph import Operation, handed_over, read_operations
+from edge.inference.tflite import load_runtime, open_interpreter
 
 LITERT = load_runtime().__name__.startswith("ai_edge_litert")
 
