@@ -1,6 +1,8 @@
 """Publish bundles to a fleet: make and update a TUF repository in a folder for any web server."""
 
 import tempfile
+import time
+from collections.abc import Callable
 from datetime import datetime, timezone
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,9 +13,12 @@ import typer
 from convert.roles import DAYS, Role, parse_days
 from edge.bundle.packed import bundle_folder
 from edge.bundle.verify import verify
+from edge.config import read_config
 from edge.errors import BadInput
+from edge.fleet.canaries import canary_results, require_passed
+from edge.fleet.listening import fleet_place, listen
 from edge.folder_lock import folder_lock
-from edge.update.offer import Ring
+from edge.update.offer import Offer, Ring
 from edge.update.upstream import INSTALL_TUF
 from train.command import command, log, print_json, print_lines
 
@@ -45,6 +50,29 @@ def main(
     promote_canary: Annotated[
         bool, typer.Option("--promote", help="let all boards run what the canary boards run")
     ] = False,
+    when_passed: Annotated[
+        bool,
+        typer.Option(
+            "--when-passed",
+            help="with --promote: only if the canary boards report that its probation passed",
+        ),
+    ] = False,
+    canaries: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="boards that must have passed; default: all that report in ring canary"
+        ),
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="TOML file whose [mqtt] names the broker of the boards")
+    ] = None,
+    broker: Annotated[
+        str | None, typer.Option(help="the same as HOST or HOST:PORT, over that of --config")
+    ] = None,
+    topic: Annotated[
+        str | None,
+        typer.Option(help="topics of the boards, such as plant/+; default: beside that of [mqtt]"),
+    ] = None,
     rotate_role: Annotated[
         list[Role] | None,
         typer.Option(
@@ -79,11 +107,14 @@ def main(
         )
         if bundle is not None and promote_canary:
             raise BadInput("--bundle and --promote are two steps: try a bundle on the canary first")
+        if when_passed and not promote_canary:
+            raise BadInput("--when-passed is of --promote; give both")
+        may = _canary_check(config, broker, topic, canaries) if when_passed else _no_check
         with folder_lock(out, "another publisher is at work; try again when it is done"):
             if rotate_role:
                 rotate(place, rotate_role)
             contents = (
-                promote(place) if promote_canary else _published(place, bundle, ring, threads)
+                promote(place, may) if promote_canary else _published(place, bundle, ring, threads)
             )
         if as_json:
             print_json(figures(contents))
@@ -92,6 +123,28 @@ def main(
         left_days = (contents.expires[Role.ROOT] - place.now).days
         if left_days < ROOT_NOTICE_DAYS:
             log.warning("root expires in %d days; run this again with --root-keys", left_days)
+
+
+def _no_check(offer: Offer) -> None:
+    """A person has decided."""
+
+
+def _canary_check(
+    config: Path | None, broker: str | None, topic: str | None, least: int | None
+) -> Callable[[Offer], None]:
+    """What refuses an offer unless the canary boards report that it passed.
+
+    Raises:
+        BadInput: no broker is named.
+    """
+    place = fleet_place(read_config(config).mqtt, broker, topic)
+
+    def check(offer: Offer) -> None:
+        results = canary_results(listen(place), offer.digest, time.time())
+        for line in require_passed(results, offer, least):
+            log.info(line)
+
+    return check
 
 
 def _published(place: "Place", bundle: Path | None, ring: Ring, threads: int) -> "Contents":

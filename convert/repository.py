@@ -108,18 +108,24 @@ def publish(place: Place, bundle: Bundle | None = None, ring: Ring = Ring.CANARY
     return _sign_all(place, root, None if bundle is None else _offering(place, bundle, ring))
 
 
-def promote(place: Place) -> Contents:
+def promote(place: Place, may: Callable[[Offer], object] = lambda offer: None) -> Contents:
     """Let the ring `all` run what the ring `canary` runs.
+
+    Args:
+        place: the repository.
+        may: raises where that is not to be promoted.
 
     Raises:
         BadInput: the canary ring runs nothing, or a key is missing.
         OSError: it cannot be written.
     """
+    listed = _read_online(place).targets
+    canary = None if listed is None else _offer(place, listed.signed, Ring.CANARY)
+    if canary is None:
+        raise BadInput(f"{place.folder}: the ring canary runs nothing yet; publish a bundle")
+    may(canary)  # before anything is signed
 
     def change(targets: Targets) -> None:
-        canary = _offer(place, targets, Ring.CANARY)
-        if canary is None:
-            raise BadInput(f"{place.folder}: the ring canary runs nothing yet; publish a bundle")
         _check_newer(place, targets, canary, Ring.ALL)
         _point(place, targets, canary, Ring.ALL)
 

@@ -48,9 +48,9 @@ def board_health(system: Path = SYSTEM) -> BoardHealth:
     """Ask the board; `system` is where the kernel's files lie."""
     flags = _flags(system)
     if flags is None:
-        return BoardHealth(_temperature_c(system))
+        return BoardHealth(temperature_c(system))
     return BoardHealth(
-        temperature_c=_temperature_c(system),
+        temperature_c=temperature_c(system),
         slowed=bool(flags & (CAPPED | SLOWED | WARM)),
         under_voltage=bool(flags & UNDER_VOLTAGE),
         slowed_before=bool(flags >> SINCE_START & (UNDER_VOLTAGE | CAPPED | SLOWED | WARM)),
@@ -85,8 +85,10 @@ def resident_bytes() -> float | None:
         return None
 
 
-def _temperature_c(system: Path) -> float | None:
-    """The hottest zone of the processor, or of all if none is named so."""
+def temperature_c(system: Path = SYSTEM) -> float | None:
+    """Degrees Celsius of the processor's hottest zone, or of all if none is named so; None: it
+    does not tell.
+    """
     zones: list[tuple[str, float]] = []
     for zone in sorted((system / "class/thermal").glob("thermal_zone*"))[:MOST_ZONES]:
         name, text = kernel_text(zone / "type"), kernel_text(zone / "temp")

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from edge.records.report import ShiftReport
     from edge.simulator.score import Score
     from edge.tally import Tally
+    from edge.update.upstream import Upstream
 
 log = logging.getLogger("edge.cli")  # also where this module is __main__
 
@@ -560,14 +561,23 @@ def install(
 @app.command()
 def update(config: ConfigFile = None, state: StateDir = None) -> None:
     """Install what `update.repository` offers the ring of this board; 0: also if nothing."""
+    from edge.update.outcome import noted
+    from edge.update.upstream import upstream_of
+
+    settings = _settings(config, None, state, None, None)
+    upstream = upstream_of(settings)
+    with noted(upstream.folder, time.time()):
+        _update(settings, upstream)
+
+
+def _update(settings: "Config", upstream: "Upstream") -> None:
+    """Fetch and install what a repository offers."""
     from edge.bundle.bundle import Bundle
     from edge.bundle.install import Allowed, check_offered, is_in_use
     from edge.config import decision_rules
     from edge.files import folder_beside
-    from edge.update.upstream import upstream_of, visited
+    from edge.update.upstream import visited
 
-    settings = _settings(config, None, state, None, None)
-    upstream = upstream_of(settings)
     with visited(upstream) as repository, folder_beside(upstream.folder / "download") as scratch:
         offer = repository.offer(scratch)
         where = f"{upstream.url}, ring {upstream.ring.value}"
@@ -628,6 +638,60 @@ def _install(
         log.warning(
             "but the configuration names %s: remove classifier.bundle from it", settings.bundle
         )
+
+
+@app.command()
+def fleet(
+    *,
+    config: ConfigFile = None,
+    broker: Annotated[
+        str | None,
+        typer.Option(metavar="HOST[:PORT]", help="broker; without: `mqtt.host` of --config"),
+    ] = None,
+    topic: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATTERN",
+            help="topics of the boards, such as plant/+; without: beside `mqtt.topic`",
+        ),
+    ] = None,
+    seconds: Annotated[
+        float,
+        typer.Option(
+            min=0.05,
+            max=30,
+            callback=_finite,
+            help="a broker that sends no report for so long has sent all, s",
+        ),
+    ] = 0.3,
+    prometheus: Annotated[
+        Path | None,
+        typer.Option(
+            "--prometheus-targets", **PATH, help="file to write for file_sd_configs of Prometheus"
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show how the boards at a broker are doing: bundle, health and why, items, share by hand."""
+    import shutil
+
+    from edge.config import read_config
+    from edge.files import write_whole
+    from edge.fleet import table
+    from edge.fleet.listening import fleet_place, listen
+
+    place = fleet_place(read_config(config).mqtt, broker, topic)
+    boards, now = listen(place, seconds), time.time()
+    if as_json:
+        out.print(json.dumps(table.as_json(boards, now)))
+    elif boards:
+        width = shutil.get_terminal_size((160, 24)).columns
+        for line in table.as_lines(boards, now, width):
+            out.print(line)
+    else:
+        out.print(f"{place.mqtt.host}: no board reports under {place.pattern}")
+    if prometheus is not None:
+        write_whole(prometheus, table.prometheus_targets(boards), mode=0o644)
 
 
 @app.command()

@@ -535,6 +535,7 @@ class _Shown:
             camera=self._camera,
             bundle=safe_line(self._watch.bundle.manifest.name),
             digest=self._watch.bundle.digest,
+            bundle_created=self._watch.bundle.manifest.created.timestamp(),
             fps=(tally.frames - self._frames) / elapsed,
             speed_mm_s=(step.encoder_mm - self._belt_mm) / elapsed,
             belt_mm=step.encoder_mm,

@@ -74,6 +74,7 @@ class Status(BaseModel):
         camera: which camera, in words.
         bundle: name of the bundle that decides.
         digest: its digest.
+        bundle_created: when it was converted, unix seconds; None: not known.
         fps: frames per second.
         speed_mm_s: belt speed.
         belt_mm: belt position.
@@ -109,6 +110,7 @@ class Status(BaseModel):
     camera: str = ""
     bundle: str = ""
     digest: str = ""
+    bundle_created: float | None = None
     fps: float = 0.0
     speed_mm_s: float = 0.0
     belt_mm: float = 0.0

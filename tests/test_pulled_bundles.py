@@ -24,6 +24,7 @@ from edge.bundle.signature import make_key
 from edge.cli import app
 from edge.config import read_config
 from edge.errors import BadInput, EwasteError, Refused
+from edge.update.outcome import OUTCOME_NAME, failed_visit
 from edge.update.upstream import upstream_of, visited
 from tests.support.bundles import reseal
 from tests.support.web_server import WebServer, bytes_of, seconds_of
@@ -104,7 +105,7 @@ class Board:
         assert type(caught.value) is kind and "\n" not in str(caught.value), caught.value
         assert self.runs == before
         left = {path.name for path in (self.state / "update").iterdir()}
-        assert left <= {"metadata"}, left
+        assert left <= {"metadata", OUTCOME_NAME}, left
 
 
 @pytest.fixture
@@ -304,6 +305,8 @@ def test_a_bundle_that_was_left_is_not_fetched_again(tmp_path, server, board, ne
     roll_back(board.state / "bundles", threads=1, why="40 of 50 items unknown")
     asked = len(server.asked)
     board.refuses(Refused, r"was left \(40 of 50 items unknown\)")
+    visit = failed_visit(board.state / "update")
+    assert visit is not None and "40 of 50 items unknown" in visit.why
     assert board.runs == "old" and not any("bundle-" in path for path in server.asked[asked:])
 
 

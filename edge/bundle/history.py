@@ -91,6 +91,11 @@ class InstallHistory(BaseModel):
         found = [each for each in self.entries if each.digest == digest]
         return found[-1] if found else None
 
+    @property
+    def newest(self) -> InstallEntry | None:
+        """The install that came last; None: none is known."""
+        return max(self.entries, key=lambda each: each.installed_at, default=None)
+
     def with_entry(self, entry: InstallEntry) -> "InstallHistory":
         """The same with one more install, or with what is known of the last one there now."""
         known = self.at(entry.number)

@@ -10,7 +10,7 @@ import os
 from datetime import datetime, timezone
 from pathlib import Path
 
-from edge.bundle.history import InstallEntry, Standing, read_history
+from edge.bundle.history import Standing, read_history
 from edge.bundle.install import CURRENT, current_number
 from edge.bundle.packed import MOST_UNPACKED_BYTES
 from edge.bundle.window import waiting_by
@@ -94,7 +94,7 @@ def _held(config: Config, status: Status | None, now: float) -> BoardCheck | Non
         reason = "is taken now" if waiting is None else waiting.in_words
         fix = "stop the belt, or let the line take it: ewaste-edge install --now"
         return warning(NAME, f"a bundle is installed and {reason}", fix)
-    last = _newest(config.bundles)
+    last = read_history(config.bundles).newest
     if last is not None and last.standing is Standing.ROLLED_BACK:
         reason = f"the newest bundle, {last.name}, was rolled back by the line: {last.why}"
         return warning(NAME, reason, "convert another bundle, and install that")
@@ -138,11 +138,6 @@ def _valid_until(config: Config) -> datetime | None:
         return datetime.strptime(expires, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
     except (OSError, ValueError, KeyError, TypeError, RecursionError, EwasteError):
         return None
-
-
-def _newest(store: Path) -> InstallEntry | None:
-    """The install that came last; None: none is known."""
-    return max(read_history(store).entries, key=lambda each: each.installed_at, default=None)
 
 
 def _sound(config: Config) -> BoardCheck:

@@ -1,9 +1,9 @@
 """Items and state of the line to an MQTT broker, through paho-mqtt.
 
 Under the configured topic: `availability` (retained; `online`, or `offline`, which the broker also
-publishes when the line dies), `state` (retained; the newest status as JSON), and `items` (one JSON
-object per item, at least once: `item_id` identifies repetitions). Without a broker the newest items
-wait.
+publishes when the line dies), `state` (retained; the newest status as JSON), `board` (retained;
+what a fleet needs of this board, `edge.fleet.report`), and `items` (one JSON object per item, at
+least once: `item_id` identifies repetitions). Without a broker the newest items wait.
 
 Messages that were retained under an earlier name of the line or of a bin are withdrawn: those that
 are remembered (`edge.outputs.announced`) or, where none are, those that the broker still has of
@@ -12,8 +12,6 @@ this line.
 
 import json
 import math
-import socket
-import ssl
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -22,9 +20,11 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from edge.broker import CONNECT_S, broker_login, check_packets
 from edge.config import MqttConfig
-from edge.errors import BadInput, EwasteError
-from edge.files import read_bounded, read_password
+from edge.errors import EwasteError
+from edge.fleet.own import OwnReports
+from edge.fleet.report import BOARD
 from edge.outputs.announced import (
     MOST_TOPICS,
     may_be_published,
@@ -35,17 +35,15 @@ from edge.outputs.home_assistant import OFFLINE, ONLINE, belongs_to, discovery, 
 from edge.records.record import ItemRecord
 from edge.status import Status
 
-CONNECT_S, GOODBYE_S = 5.0, 1.0
+GOODBYE_S = 1.0
 POLL_S = 0.1
 IN_FLIGHT = 20
 """Messages that wait for the broker's acknowledgement at a time."""
 AT_LEAST_ONCE = 1
-LARGEST_CA_FILE = 4_000_000
-LARGEST_PACKET = 256_000
-"""Largest packet that is accepted from a broker, bytes. A retained message of this line has a few
-hundred; the protocol allows 256 MB, and a small device has little more."""
 ACKNOWLEDGED_S = 10.0
 """A broker that answers but has acknowledged nothing for this time counts as lost, s."""
+BOARD_LOOK_S = 5.0
+"""Time between two looks for something new to report of the board, s."""
 ITEM_KEYS = (
     "item_id",
     "decided_at",
@@ -110,6 +108,7 @@ class MqttLink:
         outbox: Outbox,
         bins: Sequence[str],
         announced: Path | None = None,
+        board: OwnReports | None = None,
     ) -> None:
         """Prepare; nothing is sent before `connect`.
 
@@ -118,24 +117,20 @@ class MqttLink:
             outbox: what is to be sent.
             bins: all of them.
             announced: file that remembers what the broker retains; None: only memory does.
+            board: what the board reports of itself to who watches the fleet; None: nothing.
 
         Raises:
             BadInput: paho-mqtt is not installed, or the password or the CA file cannot be read.
         """
-        try:
-            from paho.mqtt import client as paho
-        except ModuleNotFoundError:
-            raise BadInput("[mqtt] needs paho-mqtt; run: pip install 'paho-mqtt>=2,<3'") from None
-        self._paho, self._config, self._outbox, self._bins = paho, config, outbox, tuple(bins)
-        secret = config.password_file
-        self._password = None if secret is None else read_password(secret.expanduser())
-        self._tls = _tls(config)
+        self._login = broker_login(config)
+        self._paho, self._config = self._login.paho, config
+        self._outbox, self._bins, self._board = outbox, tuple(bins), board
         self._client: Any = None
         self._connected = False
         self._refused: str | None = None
         self._in_flight: dict[int, ItemRecord] = {}
         self._goodbye: int | None = None
-        self._state_due_at = 0.0
+        self._state_due_at = self._board_due_at = 0.0
         self._announced, self._broker = announced, f"{config.host}:{config.tcp_port}"
         self._remembered = None if announced is None else read_announced(announced, self._broker)
         self._current: frozenset[str] = frozenset()
@@ -157,23 +152,19 @@ class MqttLink:
             EwasteError: the broker refuses the connection or does not answer.
         """
         config, topic = self._config, self._config.topic
-        client = self._paho.Client(self._paho.CallbackAPIVersion.VERSION2, client_id=config.name)
+        client = self._login.new_client(config.name)
         client.on_connect, client.on_disconnect = self._on_connect, self._on_disconnect
         client.on_publish, client.on_message = self._on_publish, self._on_message
         client.will_set(f"{topic}/availability", OFFLINE, AT_LEAST_ONCE, retain=True)
-        if config.user is not None:
-            client.username_pw_set(config.user, self._password)
-        if self._tls is not None:
-            client.tls_set_context(self._tls)
-        client.connect_timeout = CONNECT_S
-        client.on_socket_open = _limit_buffer
         self._connected, self._refused = False, None
         self._client = client
         client.connect(config.host, config.tcp_port, keepalive=config.keepalive_s)
         self._pump_until(lambda: self._connected, CONNECT_S)
         self._announce()
         self._publish(f"{topic}/availability", ONLINE, retain=True)
-        self._state_due_at = 0.0
+        self._state_due_at = self._board_due_at = 0.0
+        if self._board is not None:
+            self._board.forget()
 
     def work(self) -> float:
         """Send what is new, and wait for acknowledgements for a moment.
@@ -185,6 +176,7 @@ class MqttLink:
         if time.monotonic() >= self._state_due_at and self._outbox.status is not None:
             self._send_state(self._outbox.status)
             self._state_due_at = time.monotonic() + self._config.state_every_s
+        self._send_board(self._outbox.status)
         while len(self._in_flight) < IN_FLIGHT and (record := self._outbox.take()) is not None:
             payload = {name: getattr(record, name) for name in ITEM_KEYS}
             if not self._in_flight:
@@ -216,6 +208,8 @@ class MqttLink:
         status = self._outbox.status
         if status is not None:
             self._send_state(status.stopped())
+            self._board_due_at = 0.0
+            self._send_board(status.stopped())
         availability = f"{self._config.topic}/availability"
         self._goodbye = self._publish(availability, OFFLINE, retain=True)
         self._pump_until(lambda: self._goodbye is None and not self._in_flight, GOODBYE_S)
@@ -225,6 +219,15 @@ class MqttLink:
         payload = valid_json(status.model_dump())
         self._publish(f"{self._config.topic}/state", payload, retain=True)
 
+    def _send_board(self, status: Status | None) -> None:
+        """Report the board, where there is something new to report."""
+        if self._board is None or status is None or time.monotonic() < self._board_due_at:
+            return
+        self._board_due_at = time.monotonic() + BOARD_LOOK_S
+        report = self._board.news(status, time.time())
+        if report is not None:
+            self._publish(f"{self._config.topic}/{BOARD}", report, retain=True)
+
     def _announce(self) -> None:
         """Withdraw what was retained under other names, and show the line to Home Assistant."""
         config, topic = self._config, self._config.topic
@@ -233,7 +236,8 @@ class MqttLink:
             found = discovery(config.discovery, config.name, topic, self._bins)
             messages = {name: valid_json(payload) for name, payload in found}
         before = self._remembered
-        self._current = frozenset({*messages, f"{topic}/state", f"{topic}/availability"})
+        own = (f"{topic}/{name}" for name in ("state", "availability", BOARD))
+        self._current = frozenset({*messages, *own})
         self._old = set(before or ()) - self._current
         self._withdrawals.clear()
         self._remember()  # first: whatever happens in between, nothing is forgotten
@@ -272,10 +276,7 @@ class MqttLink:
         code = self._client.loop(seconds)
         if self._refused is not None:
             raise EwasteError(self._refused)
-        # paho knows no limit of its own; where it calls these otherwise, there is none.
-        coming = getattr(self._client, "_in_packet", {}).get("remaining_length", 0)
-        if coming > LARGEST_PACKET or len(getattr(self._client, "_in_messages", ())) > IN_FLIGHT:
-            raise EwasteError("the broker sends packets that were not asked for")
+        check_packets(self._client, IN_FLIGHT)
         if code != self._paho.MQTT_ERR_SUCCESS:
             raise EwasteError(f"the connection was lost ({self._paho.error_string(code)})")
 
@@ -315,11 +316,6 @@ class MqttLink:
             self._withdraw(topic)
 
 
-def _limit_buffer(client: Any, data: Any, link: Any) -> None:
-    """Limit the receive buffer, so that an endless packet is noticed within a few megabytes."""
-    link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
-
-
 def valid_json(content: object) -> str:
     """Encode as JSON that every reader accepts: no NaN, no infinity, no invalid text."""
     return json.dumps(_valid(content), allow_nan=False)
@@ -333,18 +329,3 @@ def _valid(value: Any) -> Any:
     if isinstance(value, dict):
         return {_valid(key): _valid(each) for key, each in value.items()}
     return [_valid(each) for each in value] if isinstance(value, list | tuple) else value
-
-
-def _tls(config: MqttConfig) -> ssl.SSLContext | None:
-    if not config.tls:
-        return None
-    if config.ca_file is None:
-        return ssl.create_default_context()
-    path = config.ca_file.expanduser()
-    try:
-        # Not by its name: reading a pipe would never end.
-        known = read_bounded(path, LARGEST_CA_FILE).decode("ascii", "ignore")
-        return ssl.create_default_context(cadata=known)
-    except (BadInput, OSError, ValueError) as error:  # an SSLError is an OSError
-        reason = str(error).removeprefix(f"{path}: ")
-        raise BadInput(f"{path}: no CA certificate can be read ({reason})") from None

@@ -1,6 +1,7 @@
 """The outputs that the configuration of a line names."""
 
 from edge.config import Config
+from edge.fleet.own import OwnReports
 from edge.gates.driven import DrivenGates
 from edge.gates.gpio import GpioPins
 from edge.gates.null import NullGates
@@ -55,7 +56,8 @@ class Outputs:
         if config.mqtt is not None:
             self._outbox = Outbox(config.mqtt.queue)
             remembered = config.state_folder / ANNOUNCED
-            link = MqttLink(config.mqtt, self._outbox, bins, remembered)
+            board = OwnReports(config)
+            link = MqttLink(config.mqtt, self._outbox, bins, remembered, board)
             name = f"MQTT {config.mqtt.host}:{config.mqtt.tcp_port}"
             self._mqtt = OutputThread(name, link, MQTT_LONGEST_PAUSE_S)
 

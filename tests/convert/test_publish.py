@@ -29,6 +29,8 @@ def test_a_repository_step_by_step(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "ring canary: tiny-bundle, digest" in done.stdout and "ring all: nothing" in done.stdout
     assert "days; run this again with --root-keys" in done.stderr
+    done = publish(tmp_path, "--promote", "--when-passed", "--broker", "127.0.0.1:1")
+    assert done.returncode == 1 and "127.0.0.1:1: does not answer" in done.stderr, done.stderr
     done = publish(tmp_path, "--promote", "--rotate", "root", "--rotate", "targets", "--json")
     figures = json.loads(done.stdout)
     assert figures["root_version"] == 2 and figures["rings"]["all"] == figures["rings"]["canary"]
@@ -50,6 +52,8 @@ def test_what_is_wrong_is_named_in_one_line(tmp_path: Path) -> None:
     (broken / "model.tflite").write_bytes(b"another model")
     for code, named, options in (
         (2, "--bundle and --promote are two steps", ("--bundle", TINY, "--promote")),
+        (2, "--when-passed is of --promote", ("--when-passed",)),
+        (2, "no broker; give --broker", ("--promote", "--when-passed")),
         (2, "--expiry root=x: give ROLE=DAYS", ("--expiry", "root=x")),
         (2, "not a bundle", ("--bundle", tmp_path)),
         (3, "model.tflite", ("--bundle", broken)),

@@ -23,7 +23,7 @@ from convert.roles import DAYS, Role, parse_days
 from edge.bundle.bundle import Bundle, load_bundle
 from edge.bundle.packed import unpack
 from edge.errors import BadInput, Refused
-from edge.update.offer import Ring
+from edge.update.offer import Offer, Ring
 from tests.support.bundles import reseal
 
 TINY = Path(__file__).parents[1] / "data/tiny-bundle"
@@ -106,6 +106,22 @@ def test_a_bundle_goes_to_the_canary_and_then_to_all(place: Place, make, tmp_pat
     assert len(left) < 8, "bundles that no ring runs are left for ever"
     with pytest.raises(Refused, match="boards take no older one"):
         publish(place, load_bundle(tmp_path / "bundle-02"))
+
+
+def test_what_may_not_be_promoted_changes_nothing(place: Place, make) -> None:
+    publish(place, make("01"))
+    before = {path: path.read_bytes() for path in place.folder.rglob("*.json")}
+    asked: list[str] = []
+
+    def may(offer: Offer) -> None:
+        asked.append(offer.name)
+        raise Refused("line-1: rolled back")
+
+    with pytest.raises(Refused, match="line-1: rolled back"):
+        promote(place, may)
+    assert asked == ["of-01"]
+    assert {path: path.read_bytes() for path in place.folder.rglob("*.json")} == before
+    assert promote(place, lambda offer: None).rings[Ring.ALL].name == "of-01"
 
 
 def test_the_same_bundle_again_changes_nothing_but_the_timestamp(place: Place, make) -> None:

@@ -54,6 +54,7 @@ def typed(monkeypatch, tmp_path, capsys):
     from edge import config, line
     from edge.bundle import verify
     from edge.doctor import examination
+    from edge.fleet import listening
     from edge.panel import app
     from edge.runtimes import selecting
     from edge.setup import procedure
@@ -69,6 +70,7 @@ def typed(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(items, "write_dataset", nothing)
     monkeypatch.setattr(verify, "verify", nothing)
     monkeypatch.setattr(selecting, "select", nothing)
+    monkeypatch.setattr(listening, "listen", nothing)
     monkeypatch.setattr(examination, "examine", nothing)
     monkeypatch.setattr(config, "proved_bundle", nothing)
     monkeypatch.setattr(procedure, "set_up", nothing)
