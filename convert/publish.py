@@ -64,14 +64,14 @@ def main(
         ),
     ] = None,
     config: Annotated[
-        Path | None, typer.Option(help="TOML file whose [mqtt] names the broker of the boards")
+        Path | None, typer.Option(help="TOML file whose `mqtt` names the broker of the boards")
     ] = None,
     broker: Annotated[
         str | None, typer.Option(help="the same as HOST or HOST:PORT, over that of --config")
     ] = None,
     topic: Annotated[
         str | None,
-        typer.Option(help="topics of the boards, such as plant/+; default: beside that of [mqtt]"),
+        typer.Option(help="topics of the boards, such as plant/+; default: beside `mqtt.topic`"),
     ] = None,
     rotate_role: Annotated[
         list[Role] | None,

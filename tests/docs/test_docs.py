@@ -187,3 +187,11 @@ def test_nothing_is_installed_from_an_index():
 def test_pictures_are_small():
     for picture in (ROOT / "docs" / "images").iterdir():
         assert picture.stat().st_size < 1_000_000, picture.name
+
+
+def test_no_help_of_a_script_has_brackets_that_rich_takes_for_markup():
+    text = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
+    options = [row for row in text.splitlines() if row.startswith("| `-")]
+    assert len(options) > 200
+    meanings = [row.rstrip(" |").rpartition(" | ")[2] for row in options]
+    assert [each for each in meanings if re.search(r"\[[a-z#/@]", each)] == []
