@@ -767,6 +767,8 @@ def setup(
     download: Annotated[Path | None, typer.Option(**PATH, help=HELP["--download"])] = None,
     platform: Annotated[list[str] | None, typer.Option(help=HELP["--platform"])] = None,
     python: Annotated[list[str] | None, typer.Option(help=HELP["--python"])] = None,
+    config: Annotated[Path | None, typer.Option(**PATH, help=HELP["--config"])] = None,
+    bundle: Annotated[Path | None, typer.Option(**PATH, help=HELP["--bundle"])] = None,
     uninstall: Annotated[bool, typer.Option("--uninstall", help=HELP["--uninstall"])] = False,
 ) -> None:
     """Install the line on this device, with its services; with --download: fill a stick for it."""
@@ -778,8 +780,87 @@ def setup(
         platforms=tuple(platform or ()),
         pythons=tuple(python or ()),
         uninstall=uninstall,
+        config=config,
+        bundle=bundle,
     )
     procedure.set_up(check(options))
+
+
+@app.command()
+def card(
+    *,
+    target: Annotated[
+        Path,
+        typer.Option("--out", **PATH, help="folder to write to: the boot partition of a card"),
+    ],
+    config: Annotated[
+        Path, typer.Option("--config", **PATH, help="TOML file with the configuration of the line")
+    ],
+    kit: Annotated[
+        Path | None,
+        typer.Option(**PATH, help="kit that setup --download made; without: downloaded now"),
+    ] = None,
+    bundle: BundleDir = None,
+    hostname: Annotated[str, typer.Option(help="name of the board")] = "ewaste-line",
+    user: Annotated[str, typer.Option(help="who may log in on the board")] = "sorter",
+    ssh_key: Annotated[
+        Path | None, typer.Option(**PATH, help="file with the public keys that may log in over ssh")
+    ] = None,
+    password_hash: Annotated[
+        Path | None,
+        typer.Option(**PATH, help="file with the hash of the user's password, by mkpasswd"),
+    ] = None,
+    trust: Annotated[
+        list[str] | None, typer.Option(help="public key that bundles must be signed by")
+    ] = None,
+    root: Annotated[
+        Path | None, typer.Option(**PATH, help="root metadata of the repository of bundles")
+    ] = None,
+    address: Annotated[
+        str, typer.Option(help="static address, such as 192.168.1.7/24; without: DHCP")
+    ] = "",
+    gateway: Annotated[str, typer.Option(help="address of the router")] = "",
+    dns: Annotated[list[str] | None, typer.Option(help="address of a name server")] = None,
+    interface: Annotated[str, typer.Option(help="name of the wired network on the board")] = "eth0",
+    no_network: Annotated[
+        bool, typer.Option("--no-network", help="leave the network of the board alone")
+    ] = False,
+    boot: Annotated[
+        str, typer.Option(help="where the board mounts its boot partition")
+    ] = "/boot/firmware",
+    platform: Annotated[str, typer.Option(help="of the board: aarch64 or x86_64")] = "aarch64",
+    python: Annotated[
+        str, typer.Option(help="of the board: 3.13 (trixie) or 3.11 (bookworm)")
+    ] = "3.13",
+) -> None:
+    """Write a card from which a board installs itself at its first boot, without a network."""
+    from edge.card.card import make_card
+    from edge.card.options import CardOptions, card_of
+    from edge.setup.commands import run as run_program
+
+    given = CardOptions(
+        folder=target,
+        config=config,
+        kit=kit,
+        bundle=bundle,
+        hostname=hostname,
+        user=user,
+        ssh_key=ssh_key,
+        password_hash=password_hash,
+        trust=tuple(trust or ()),
+        root=root,
+        address=address,
+        gateway=gateway,
+        dns=tuple(dns or ()),
+        interface=interface,
+        no_network=no_network,
+        boot=boot,
+        platform=platform,
+        python=python,
+    )
+    for step in make_card(card_of(given), run_program):
+        out.tell(step.line)
+    out.tell(f"put the card into {hostname} and switch it on; it reports in ewaste-edge.txt")
 
 
 @calibrate_app.command("sheet")
@@ -1037,6 +1118,17 @@ def keygen(
     out.print(f"{target}: keep it secret; sign with: convert/quantize.py --sign")
     out.print("[trust]")
     out.print(f'keys = ["{public}"]')
+
+
+@app.command("check")
+def check_settings(
+    file: Annotated[Path, typer.Argument(**PATH, help="configuration to check")],
+) -> None:
+    """Say whether a line would take a configuration; it touches nothing."""
+    from edge.config import read_config
+
+    read_config(file)
+    out.print(f"{file}: valid")
 
 
 @app.command()

@@ -25,7 +25,7 @@ Runtime = Annotated[str, Field(pattern=f"^({'|'.join(RUNTIMES)})$")]
 
 
 class KeptTrial(BaseModel):
-    """What became of a candidate (`edge.runtimes.trial.Trial`)."""
+    """What became of a candidate (`edge.runtimes.trial.RuntimeTrial`)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

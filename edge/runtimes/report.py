@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from edge.runtimes.selecting import Selection
-from edge.runtimes.trial import Trial
+from edge.runtimes.trial import RuntimeTrial
 
 HEAD = ("runtime", "threads", "golden outputs", "median ms", "p95 ms")
 
@@ -43,13 +43,13 @@ def answer(selection: Selection) -> dict[str, Any]:
     }
 
 
-def _row(trial: Trial) -> tuple[str, ...]:
+def _row(trial: RuntimeTrial) -> tuple[str, ...]:
     golden = "refused" if trial.refused else f"{trial.steps_off} steps off"
     times = ("-" if ms is None else f"{ms:.1f}" for ms in (trial.median_ms, trial.p95_ms))
     return _name(trial), str(trial.candidate.threads), golden, *times
 
 
-def _name(trial: Trial) -> str:
+def _name(trial: RuntimeTrial) -> str:
     backend = trial.candidate.backend
     delegate = "" if backend.delegate is None else f" + {backend.delegate.path.name}"
     return f"{backend.runtime}{delegate}"

@@ -9,7 +9,7 @@ from edge.errors import Refused, one_line
 from edge.inference.backend import Delegate, installed_runtimes
 from edge.runtimes.kept import LONGEST_REASON, KeptChoice, KeptTrial, write_choice
 from edge.runtimes.machine import Machine, this_machine, versions_here
-from edge.runtimes.trial import Trial, candidates, quickest, try_all
+from edge.runtimes.trial import RuntimeTrial, candidates, quickest, try_all
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class Selection:
     """
 
     machine: Machine
-    trials: tuple[Trial, ...]
-    chosen: Trial | None
+    trials: tuple[RuntimeTrial, ...]
+    chosen: RuntimeTrial | None
 
 
 def select(
@@ -77,7 +77,7 @@ def keep(selection: Selection, bundle: Bundle, path: Path, now: float) -> KeptCh
     return kept
 
 
-def _kept_trial(trial: Trial) -> KeptTrial:
+def _kept_trial(trial: RuntimeTrial) -> KeptTrial:
     backend = trial.candidate.backend
     return KeptTrial(
         runtime=str(backend.runtime),

@@ -31,7 +31,7 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Trial:
+class RuntimeTrial:
     """What became of a candidate.
 
     Attributes:
@@ -67,7 +67,9 @@ def candidates(
     return [Candidate(backend, count) for backend in backends for count in counts]
 
 
-def try_all(bundle: Bundle, tried: Sequence[Candidate], clock: Callable[[], float]) -> list[Trial]:
+def try_all(
+    bundle: Bundle, tried: Sequence[Candidate], clock: Callable[[], float]
+) -> list[RuntimeTrial]:
     """Try candidates: each backend in a process of its own first, then all in this one.
 
     Args:
@@ -89,7 +91,7 @@ def try_all(bundle: Bundle, tried: Sequence[Candidate], clock: Callable[[], floa
     return [measured.get(id(trial), trial) for trial in found]
 
 
-def quickest(trials: Sequence[Trial], delegate: Delegate | None) -> Trial | None:
+def quickest(trials: Sequence[RuntimeTrial], delegate: Delegate | None) -> RuntimeTrial | None:
     """The trial of the shortest median; of several within `NOISE` that of the fewest threads.
 
     Where a delegate is configured only what was tried with it counts. None: all were refused.
@@ -139,14 +141,14 @@ def _refusal(bundle: Bundle, backend: Backend) -> str:
     return failed[0] if failed else ""
 
 
-def _by_golden(bundle: Bundle, candidate: Candidate, refused: str) -> Trial:
+def _by_golden(bundle: Bundle, candidate: Candidate, refused: str) -> RuntimeTrial:
     if refused:
-        return Trial(candidate, refused)
+        return RuntimeTrial(candidate, refused)
     try:
         golden = verify_golden(bundle, _opened(bundle, candidate))
     except EwasteError as error:
-        return Trial(candidate, str(error))
-    return Trial(candidate, steps_off=golden.largest_difference)
+        return RuntimeTrial(candidate, str(error))
+    return RuntimeTrial(candidate, steps_off=golden.largest_difference)
 
 
 def _opened(bundle: Bundle, candidate: Candidate) -> Classifier:

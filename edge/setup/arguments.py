@@ -34,6 +34,8 @@ def parse(arguments: Sequence[str]) -> Options:
     parser.add_argument("--download", type=_folder, metavar="DIR", help=HELP["--download"])
     for name in ("--platform", "--python"):
         parser.add_argument(name, action="append", default=[], help=HELP[name])
+    for name in ("--config", "--bundle"):
+        parser.add_argument(name, type=_folder, metavar="PATH", help=HELP[name])
     parser.add_argument("--uninstall", action="store_true", help=HELP["--uninstall"])
     found = parser.parse_args(list(arguments))
     options = Options(
@@ -42,5 +44,7 @@ def parse(arguments: Sequence[str]) -> Options:
         platforms=tuple(found.platform),
         pythons=tuple(found.python),
         uninstall=found.uninstall,
+        config=found.config,
+        bundle=found.bundle,
     )
     return check(options)

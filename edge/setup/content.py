@@ -5,33 +5,48 @@ from importlib.resources import files
 from pathlib import Path
 
 from edge.errors import EwasteError
-from edge.files import write_whole
+from edge.files import read_text, write_whole
 from edge.setup.commands import Runner
 from edge.setup.places import NAME, USER, Places
 from edge.setup.report import Step, already, done
 
 BUNDLES, CURRENT = "bundles", "current"
 SHIPPED = "edge/models/*/manifest.json"
-CHOWN_S, PROOF_S = 600.0, 3600.0
+CHOWN_S, CHECK_S, PROOF_S = 600.0, 600.0, 3600.0
+LARGEST_SETTINGS = 1_000_000
 GROUP_READS, SHARED_GROUP, OWN = 0o640, 0o2750, 0o700
 
 
-def configuration(places: Places, *, is_pi: bool, run: Runner) -> Iterator[Step]:
-    """Write the commented configuration where there is none.
+def configuration(
+    places: Places, *, is_pi: bool, run: Runner, given: Path | None = None
+) -> Iterator[Step]:
+    """Write a configuration where there is none: the given one, or the commented one.
 
     The folder hands its group on, so that what root writes there later can be read by the line.
+
+    Raises:
+        EwasteError: the program does not take the given one.
     """
     path = places.settings
     if path.exists() or path.is_symlink():
         yield already("configuration", str(path))
         return
+    text = _settings_text(places, is_pi=is_pi, run=run, given=given)
     path.parent.mkdir(parents=True, exist_ok=True)
     run(("chown", f"root:{USER}", path.parent), seconds=CHOWN_S)
     path.parent.chmod(SHARED_GROUP)
-    text = (files("edge") / "deploy" / "line.toml").read_text(encoding="utf-8")
-    write_whole(path, configured(text, is_pi=is_pi).encode(), mode=GROUP_READS)
+    write_whole(path, text.encode(), mode=GROUP_READS)
     run(("chown", f"root:{USER}", path), seconds=CHOWN_S)
-    yield done("configuration", f"{path}: camera, belt, and gates are for you to set")
+    whose = "camera, belt, and gates are for you to set" if given is None else f"as in {given}"
+    yield done("configuration", f"{path}: {whose}")
+
+
+def _settings_text(places: Places, *, is_pi: bool, run: Runner, given: Path | None) -> str:
+    if given is not None:
+        run((places.program / "bin" / NAME, "check", given), seconds=CHECK_S)
+        return read_text(given, LARGEST_SETTINGS)
+    text = (files("edge") / "deploy" / "line.toml").read_text(encoding="utf-8")
+    return configured(text, is_pi=is_pi)
 
 
 def configured(text: str, *, is_pi: bool) -> str:
@@ -52,8 +67,13 @@ def state(places: Places, run: Runner) -> Iterator[Step]:
     yield report("records", str(folder))
 
 
-def bundle(places: Places, run: Runner) -> Iterator[Step]:
-    """Install the shipped bundle, unless one is in use; it is proved on this machine.
+def bundle(
+    places: Places, run: Runner, *, given: Path | None = None, with_settings: bool = False
+) -> Iterator[Step]:
+    """Install a bundle, unless one is in use; it is proved on this machine.
+
+    `given` is another one than the shipped one; then, or `with_settings`, it must also be one that
+    the configuration trusts.
 
     Raises:
         Refused: the bundle does not give the answers here that it gave on the workstation.
@@ -62,10 +82,11 @@ def bundle(places: Places, run: Runner) -> Iterator[Step]:
     if (places.state / BUNDLES / CURRENT).is_symlink():
         yield already("bundle", f"{places.state / BUNDLES / CURRENT}")
         return
-    shipped = _shipped(places.program)
-    command = (places.program / "bin" / NAME, "install", shipped, "--state", places.state)
+    chosen = given or _shipped(places.program)
+    trust = ("--config", places.settings) if given is not None or with_settings else ()
+    command = (places.program / "bin" / NAME, "install", chosen, "--state", places.state, *trust)
     run(command, seconds=PROOF_S)
-    yield done("bundle", f"{shipped.name}: proved on this machine, and installed")
+    yield done("bundle", f"{chosen.name}: proved on this machine, and installed")
 
 
 def _shipped(program: Path) -> Path:

@@ -15,6 +15,8 @@ HELP = {
     "--download": "folder to fill with all that an installation needs; works on any machine",
     "--platform": "of the device, for --download: aarch64 or x86_64; default: aarch64",
     "--python": "of the device, for --download: 3.11 (bookworm) or 3.13 (trixie); default: both",
+    "--config": "configuration for a device that has none yet; default: one with comments",
+    "--bundle": "bundle for a device that has none yet; default: the one in the program",
     "--uninstall": "take the program off; records and configuration stay",
 }
 
@@ -29,6 +31,8 @@ class Options:
         platforms: machines to download for; empty: a Raspberry Pi.
         pythons: Python versions to download for; empty: all that are supported.
         uninstall: take the program off.
+        config: configuration of a device that has none yet; None: a commented one.
+        bundle: of a device that has none yet; None: the shipped one.
     """
 
     offline: Path | None = None
@@ -36,6 +40,8 @@ class Options:
     platforms: tuple[str, ...] = field(default=())
     pythons: tuple[str, ...] = field(default=())
     uninstall: bool = False
+    config: Path | None = None
+    bundle: Path | None = None
 
 
 def check(options: Options) -> Options:
@@ -49,6 +55,8 @@ def check(options: Options) -> Options:
         raise BadInput("--offline, --download, and --uninstall: give one of them")
     if options.download is None and (options.platforms or options.pythons):
         raise BadInput("--platform and --python are for --download; the device knows its own")
+    if sum(chosen) > chosen[0] and (options.config or options.bundle):
+        raise BadInput("--config and --bundle are for the device, when it is installed")
     for name, given, known in (
         ("--platform", options.platforms, PLATFORMS),
         ("--python", options.pythons, PYTHONS),
@@ -62,4 +70,6 @@ def check(options: Options) -> Options:
         platforms=tuple(dict.fromkeys(options.platforms or PLATFORMS[:1])),
         pythons=tuple(dict.fromkeys(options.pythons or PYTHONS)),
         uninstall=options.uninstall,
+        config=options.config,
+        bundle=options.bundle,
     )

@@ -58,11 +58,17 @@ def carry_out(options: Options, places: Places, run: Runner) -> Iterator[Step]:
     kit = None if options.offline is None else checked_kit(options, host)
     require_room(places)
     with one_at_a_time(places):
-        yield from install(places, host, own_source(), kit, run)
+        yield from install(places, host, own_source(), kit, run, options=options)
 
 
 def install(
-    places: Places, host: Host, source: ProgramSource, kit: Kit | None, run: Runner
+    places: Places,
+    host: Host,
+    source: ProgramSource,
+    kit: Kit | None,
+    run: Runner,
+    *,
+    options: Options = Options(),
 ) -> Iterator[Step]:
     """Install the program, its user, configuration, bundle, and services."""
     if kit is None:
@@ -74,9 +80,9 @@ def install(
         is_new = is_new or step.outcome is not Outcome.ALREADY
         yield step
     yield from account(places, run)
-    yield from configuration(places, is_pi=host.is_pi, run=run)
+    yield from configuration(places, is_pi=host.is_pi, run=run, given=options.config)
     yield from state(places, run)
-    yield from bundle(places, run)
+    yield from bundle(places, run, given=options.bundle, with_settings=bool(options.config))
     yield from services.services(places, is_new=is_new, run=run)
     for folder in others(places):
         remove(folder)

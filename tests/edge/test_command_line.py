@@ -53,6 +53,7 @@ def typed(monkeypatch, tmp_path, capsys):
     (tmp_path / "line.toml").write_text("[panel]\nport = 7860\n")
     from edge import config, line
     from edge.bundle import verify
+    from edge.card import card
     from edge.doctor import examination
     from edge.fleet import listening
     from edge.panel import app
@@ -70,6 +71,7 @@ def typed(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(items, "write_dataset", nothing)
     monkeypatch.setattr(verify, "verify", nothing)
     monkeypatch.setattr(selecting, "select", nothing)
+    monkeypatch.setattr(card, "make_card", nothing)
     monkeypatch.setattr(listening, "listen", nothing)
     monkeypatch.setattr(examination, "examine", nothing)
     monkeypatch.setattr(config, "proved_bundle", nothing)

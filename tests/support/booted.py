@@ -63,14 +63,24 @@ def make_rootfs(folder: Path) -> None:
 class Machine:
     """A container that can be booted, and whose power can be cut."""
 
-    def __init__(self, root: Path, shared: dict[Path, str]) -> None:
+    def __init__(
+        self,
+        root: Path,
+        shared: dict[Path, str],
+        *,
+        console: Path | None = None,
+        kernel: tuple[str, ...] = (),
+    ) -> None:
         """Prepare.
 
         Args:
             root: its root file system.
             shared: folders of this machine -> where the container has them, read-only.
+            console: file that gets what it writes on its console; None: that is lost.
+            kernel: words that its systemd reads as it reads the command line of a kernel.
         """
         self.root, self._name = root, f"ewaste-{os.getpid()}"
+        self._console, self._kernel = console, kernel
         self._shared = [f"--bind-ro={path}:{place}" for path, place in shared.items()]
         self._process: subprocess.Popen | None = None
         # Before cgroups 2 a container may limit nothing, unless it has cgroups of its own.
@@ -83,15 +93,17 @@ class Machine:
             folder.mkdir(exist_ok=True)
         enter = "".join(f"echo $$ > {folder}/cgroup.procs; " for folder in self._cgroups)
         command = ["systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--boot"]
-        command += ["--private-network", "--console=pipe", f"--machine={self._name}"]
-        command += [f"--directory={self.root}", *self._shared]
-        self._process = subprocess.Popen(
-            ["sh", "-c", f'{enter}exec "$@"', "sh", *command],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        kind = "pipe" if self._console is None else "read-only"
+        command += ["--private-network", f"--console={kind}", f"--machine={self._name}"]
+        command += [f"--directory={self.root}", *self._shared, *self._kernel]
+        with (self._console or Path(os.devnull)).open("ab") as console:
+            self._process = subprocess.Popen(
+                ["sh", "-c", f'{enter}exec "$@"', "sh", *command],
+                stdin=subprocess.DEVNULL,
+                stdout=console,
+                stderr=console,
+                start_new_session=True,
+            )
         wait_until(lambda: self.do("systemctl", "show", "--property=Version", check=False), seconds)
         if self._cgroups:
             for name in CONTROLLERS:

@@ -21,7 +21,7 @@ from edge.runtimes.choice import Why, choose, in_words
 from edge.runtimes.kept import CHOICE_NAME, BrokenChoice, read_choice, write_choice
 from edge.runtimes.machine import this_machine
 from edge.runtimes.selecting import keep, select
-from edge.runtimes.trial import Candidate, Trial, candidates, quickest, time_in_turn
+from edge.runtimes.trial import Candidate, RuntimeTrial, candidates, quickest, time_in_turn
 
 HAS_LITERT = load_runtime().__name__.startswith(LITERT)
 OTHER = f"""
@@ -209,9 +209,11 @@ def test_rounds_take_turns_and_each_begins_with_another():
 
 
 def test_the_quickest_is_chosen_and_of_equals_the_one_of_fewest_threads():
-    def trial(threads: int, median_ms: float | None, delegate: Delegate | None = None) -> Trial:
+    def trial(
+        threads: int, median_ms: float | None, delegate: Delegate | None = None
+    ) -> RuntimeTrial:
         candidate = Candidate(Backend(LITERT, delegate), threads)
-        return Trial(candidate, "" if median_ms else "refused", median_ms=median_ms)
+        return RuntimeTrial(candidate, "" if median_ms else "refused", median_ms=median_ms)
 
     board = Delegate(Path("/lib/board.so"))
     one, two, three = trial(1, 22.0), trial(2, 12.1), trial(3, 12.0)
@@ -253,7 +255,7 @@ def test_a_choice_of_nothing_leaves_the_one_before(monkeypatch, tiny_bundle, tmp
     path = tmp_path / CHOICE_NAME
     keep(found, bundle, path, now=1.8e9)
     before = path.read_bytes()
-    refused = Trial(found.trials[0].candidate, "too far off")
+    refused = RuntimeTrial(found.trials[0].candidate, "too far off")
     with pytest.raises(Refused, match="too far off"):
         keep(replace(found, trials=(refused,), chosen=None), bundle, path, now=1.9e9)
     assert path.read_bytes() == before

@@ -43,6 +43,8 @@ def test_a_kit_is_for_a_raspberry_pi_by_default():
         (["--download", "a" * 300], "--download"),
         (["--offline", "x\0"], "--offline"),
         (["--offline", "x", "--uninstall"], "give one of them"),
+        (["--download", "x", "--config", "y"], "when it is installed"),
+        (["--uninstall", "--bundle", "y"], "when it is installed"),
         (["--platform", "aarch64"], "the device knows its own"),
         (["--download", "x", "--platform", "armv7l"], "armv7l"),
         (["--download", "x", "--python", "3.9"], "3.9"),

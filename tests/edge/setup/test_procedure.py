@@ -10,6 +10,7 @@ from edge.config import read_config
 from edge.errors import EwasteError
 from edge.setup import content, services
 from edge.setup.environment import is_whole, others
+from edge.setup.options import Options
 from edge.setup.packages import ON_A_PI
 from edge.setup.procedure import install, one_at_a_time, uninstall
 from edge.setup.report import Outcome, Step
@@ -139,6 +140,24 @@ def test_what_is_installed_is_put_right_without_a_network(device, source):
     require_installed(device)
     notes = {step.detail.partition(";")[0] for step in steps if step.outcome is Outcome.NOTE}
     assert notes == {f"{name}: apt cannot be asked" for name in ON_A_PI} and unit.exists()
+
+
+def test_a_new_device_gets_the_given_configuration_and_bundle(device, source, tmp_path):
+    config, bundle = tmp_path / "my.toml", tmp_path / "mine"
+    config.write_text('[camera]\nsource = "1"\n')
+    options = Options(config=config, bundle=bundle)
+    steps = list(install(device.places, PI, source, None, device.run, options=options))
+    places = device.places
+    assert read_config(places.settings).camera.source == "1"
+    command = places.program / "bin/ewaste-edge"
+    checked = device.commands.index(f"{command} check {config}")
+    proved = f"{command} install {bundle} --state {places.state} --config {places.settings}"
+    assert checked < device.commands.index(proved)
+    assert any(step.detail == f"{places.settings}: as in {config}" for step in steps)
+    config.write_text("other = 1\n")
+    again = list(install(places, PI, source, None, device.run, options=options))
+    assert read_config(places.settings).camera.source == "1"
+    assert Outcome.DONE not in {step.outcome for step in again}
 
 
 def test_two_installers_do_not_work_at_once(device):
