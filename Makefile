@@ -4,7 +4,7 @@
 # run whole programs. make test-slow: the slow tests. make coverage: make test, and which lines it
 # ran. All need only make and python3 with venv. make locks: the exact wheels of a device, in
 # edge/deploy/locks. make sbom: what a release is made of, in dist/, one CycloneDX file for each of
-# them.
+# them. make bench: the short set of benchmarks, and a page of them, in bench/.
 
 PYTHON ?= python3
 VENV := .venv
@@ -13,9 +13,10 @@ DEVICE := .venv-device
 PORT ?= 7860
 SLOW ?= slow
 TESTS ?= tests
+BENCH ?= bench
 LOCKS := 3.11:1.24.2 3.13:2.2.4
 
-.PHONY: demo test test-e2e coverage test-slow test-device lint wheel locks sbom clean
+.PHONY: demo test test-e2e coverage test-slow test-device lint bench wheel locks sbom clean
 
 demo: $(VENV)/.edge
 	@$(BIN)/ewaste-edge demo --port $(PORT) $(if $(PHOTOS),--photos "$(PHOTOS)")
@@ -49,6 +50,14 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
+
+bench: $(VENV)/.dev
+	@mkdir -p $(BENCH)
+	$(BIN)/python benchmarks/latency.py --json >$(BENCH)/latency.json
+	$(BIN)/python benchmarks/accuracy.py --json >$(BENCH)/accuracy.json
+	$(BIN)/python benchmarks/roofline.py --json >$(BENCH)/roofline.json
+	$(BIN)/python benchmarks/belt.py --json >$(BENCH)/belt.json
+	@$(BIN)/python benchmarks/report.py $(BENCH)
 
 wheel: $(VENV)/bin/python
 	rm -rf build

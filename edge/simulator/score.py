@@ -129,7 +129,7 @@ def score(
     """
     written: dict[int, list[Record]] = defaultdict(list)
     strays = []
-    find = _Finder(placed)
+    find = ItemFinder(placed)
     for record in records:
         index = find.item_of(record)
         if index is None:
@@ -214,10 +214,11 @@ def says_touching(record: Record) -> bool:
     return record.reason == Reason.TOUCHING
 
 
-class _Finder:
-    """Finds the item of a record."""
+class ItemFinder:
+    """Finds the item of a record, or of whatever else has a `position_mm`."""
 
     def __init__(self, placed: Sequence[PlacedItem]) -> None:
+        """Take the items on the belt."""
         self._placed = placed
         self._order = sorted(range(len(placed)), key=lambda index: placed[index].position_mm)
         self._positions = [placed[index].position_mm for index in self._order]

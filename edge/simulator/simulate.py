@@ -388,13 +388,13 @@ def plant_source(
     if video is not None:
         camera = _recorded(camera, video, scenario.camera.fps, config)
     camera = WatchedCamera(camera, lambda frame: plant.advance(motion.position_mm(clock.now())))
-    camera, encoder = _with_encoder(
+    camera, encoder = with_scenario_encoder(
         config, scenario, camera=camera, motion=motion, clock=clock, seed=seed
     )
     return PlantSource(camera, encoder, clock, plant)
 
 
-def _with_encoder(
+def with_scenario_encoder(
     config: Config,
     scenario: Scenario,
     *,

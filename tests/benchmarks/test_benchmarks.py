@@ -136,6 +136,51 @@ def test_belt_measures_a_frame_without_inference(tiny_bundle):
     assert busy["ratio"] == pytest.approx(beside, rel=0.5)
 
 
+@pytest.mark.slow
+def test_the_line_and_its_peers_work_on_the_same_films(tiny_bundle, tmp_path):
+    belt = tmp_path / "belt.toml"
+    belt.write_text(f"[load]\nlabels = {list(load_bundle(tiny_bundle).labels)}\n")
+    films = ("--scenario", belt, "--items", 3, "--rounds", 2)
+    films += ("--counted", "stop-and-go", "--count-items", 3)
+    figures = benchmark("peers", "--bundle", tiny_bundle, *films)
+    line, *peers = figures["classifying"]
+    assert line["ratio"] == line["low"] == line["high"] == 1
+    assert {"tflite-pillow", "edge-impulse"} <= {row["name"] for row in peers}
+    for row in figures["classifying"]:
+        assert row["items"] == 3 and row["cpu_s"] > 0
+        assert row["right"] == round(row["share"] * 3)
+        if row["ratio"] is not None:
+            assert 0 <= row["low"] <= row["ratio"] <= row["high"]
+    counts = {row["name"]: row for row in figures["counting"]}
+    assert {"the line", "the line, no encoder", "mog2-centroid"} <= set(counts)
+    assert counts["the line"]["miscounted"] == 0
+    for row in counts.values():
+        assert row["miscounted"] == row["missed"] + row["twice"] + row["nothing"]
+    assert "--keras" in {each["name"]: each for each in figures["missing"]}["keras"]["remedy"]
+
+
+def test_the_page_has_what_benchmarks_wrote(tmp_path):
+    rows = [{"name": "<b>", "ratio": 1.0, "low": 0.9, "high": 1.1}, {"name": "c", "ratio": 2}]
+    (tmp_path / "peers.json").write_text(json.dumps({"rows": rows, "items": 3}))
+    command = [sys.executable, "benchmarks/report.py", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "report.html").read_text()
+    assert "&lt;b&gt;" in page and "<b>" not in page
+    assert page.count("data:image/svg+xml") == 1
+    assert all(fact in page for fact in ("machine", "versions", "commit", "load"))
+    (tmp_path / "more.json").write_text("[NaN")
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 2 and "more.json" in done.stderr
+
+
+def test_a_peer_that_nobody_knows_is_bad_input():
+    command = [sys.executable, "benchmarks/peers.py", "--peer", "toaster=python"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 2
+    assert "toaster" in done.stderr and "Traceback" not in done.stderr
+
+
 def test_touching_lays_pairs_that_are_recognized(tmp_path):
     rows = benchmark("touching", "--count", 8, "--seed", 3)["rows"]
     assert [row["lie"] for row in rows] == ["single", "touching", "overlapping"]

@@ -1,0 +1,1 @@
+"""Scripts that run under the Python of each peer; `playing` is what they share."""
