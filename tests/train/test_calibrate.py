@@ -117,6 +117,22 @@ def test_probabilities_that_are_all_too_large_are_no_reason_to_look():
     assert fit_hazard_threshold(0, {"photographed": inflated}, 1.0, cost) > plain + 0.05
 
 
+def test_hazards_that_are_recognized_do_not_hide_those_that_are_not():
+    rng = np.random.default_rng(0)
+    stated = np.append(10 ** rng.uniform(-4, -1, 4000), np.full(30_000, 1e-6))
+    chance = 1 / (1 + np.e * np.sqrt((1 - stated) / stated))  # 1 % at a stated 0.08 %
+    classes = np.where(rng.random(len(stated)) < chance, 0, 1)
+    recognized = 6000
+    stated, classes = (
+        np.append(stated, np.full(recognized, 0.999)),
+        np.append(classes, np.zeros(recognized, int)),
+    )
+    logits = np.log(np.stack([stated, 0.99 * (1 - stated), 0.01 * (1 - stated)], axis=1))
+    views = LabeledAnswers(Answers(logits, np.ones((len(logits), 4))), classes)
+    level = fit_hazard_threshold(0, {"photographed": views}, 1.0, Costs(hazard=100))
+    assert 0.0004 < level < 0.001
+
+
 def test_a_hazard_that_val_lacks_gets_the_default():
     views = drawn_answers(4, 60)
     without = LabeledAnswers(views.answers, np.where(views.classes == 0, 1, views.classes))

@@ -89,7 +89,9 @@ def fit_hazard_threshold(
 
     - where a look by hand costs as much as the chance of a hazard in a wrong bin. That chance is
       not the probability itself, whose small values say little, but a logistic regression on it
-      over all views (Platt, "Probabilistic outputs for support vector machines", 1999);
+      (Platt, "Probabilistic outputs for support vector machines", 1999), over all views, or over
+      those alone that go to the bin of another label if that asks for a look earlier: hazards that
+      are recognized say little of those that are not;
     - where at most the share `MAX_HAZARD_MISS_RATE` of the hazard's views lies in another label's
       bin: with r that share and n views, at most floor(r (n + 1)), so that another hazard gets
       there with a probability of r (split conformal prediction: Vovk, Gammerman, Shafer,
@@ -115,11 +117,15 @@ def fit_hazard_threshold(
     )
     probabilities = softmax(pooled.answers.logits, temperature)
     own = pooled.classes == hazard
-    leaking = own & (probabilities.argmax(axis=1) != hazard) & sorted_anyway
+    elsewhere = (probabilities.argmax(axis=1) != hazard) & sorted_anyway
+    leaking = own & elsewhere
     allowed = int(MAX_HAZARD_MISS_RATE * (own.sum() + 1))
     least = np.sort(probabilities[leaking, hazard])
     ceiling = float(least[allowed]) if len(least) > allowed else 1.0
-    by_cost = _probability_worth_a_look(probabilities[:, hazard], own, costs)
+    by_cost = min(
+        _probability_worth_a_look(probabilities[seen, hazard], own[seen], costs)
+        for seen in (slice(None), elsewhere)
+    )
     level = QUANTIZATION_MARGIN * min(ceiling, by_cost)
     others = (photographed.classes != hazard) & accepted.get(
         "photographed", np.ones(len(photographed.classes), bool)
@@ -134,12 +140,14 @@ def fit_hazard_threshold(
 def _probability_worth_a_look(probabilities: np.ndarray, own: np.ndarray, costs: Costs) -> float:
     """The stated probability at which the chance of a hazard is 1 / `costs.hazard`; 1 at most.
 
+    It is 1 where all views are of the hazard, or none.
+
     Args:
         probabilities: float [views], stated by the model.
         own: bool [views], whether it is the hazard.
         costs: of wrong decisions.
     """
-    if costs.hazard <= 1 or own.all():
+    if costs.hazard <= 1 or own.all() or not own.any():
         return 1.0
     stated = np.clip(probabilities.astype(np.float64), 1e-6, 1 - 1e-6)
     logits = np.log(stated / (1 - stated))
