@@ -21,8 +21,10 @@ def test_the_shipped_bundle_proves_itself_on_this_machine():
     bundle = load_bundle(DEFAULT_BUNDLE)
     check = verify_golden(bundle, open_classifier(bundle))
     assert check.inputs == 32
-    assert bundle.manifest.parity.gate.agreement >= 0.985
-    assert bundle.manifest.hazards == ("Battery",)
+    manifest = bundle.manifest
+    assert manifest.parity.gate.agreement >= 0.985
+    assert manifest.hazards == ("Battery",)
+    assert manifest.float_layers == () and manifest.activation_map is not None
 
 
 @pytest.mark.slow
