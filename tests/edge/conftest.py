@@ -1,3 +1,4 @@
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -6,6 +7,7 @@ from gpiozero import Device
 from gpiozero.pins.mock import MockFactory
 
 from tests.support.page import write_page
+from tests.support.servers import MOSQUITTO, Broker
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -52,3 +54,15 @@ def fake_page(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     return tmp_path
+
+
+@pytest.fixture
+def broker(tmp_path):
+    """A broker with TLS and passwords; where it is missing, the test skips."""
+    if MOSQUITTO is None or shutil.which("openssl") is None:
+        pytest.skip("mosquitto and openssl are not installed (apt install mosquitto)")
+    broker = Broker(tmp_path)
+    broker.start()
+    yield broker
+    if broker.alive:
+        broker.kill()

@@ -10,6 +10,7 @@ import threading
 import time
 from pathlib import Path
 
+from edge.config import MqttConfig
 from tests.support.waiting import wait_until
 
 FOLDER = Path(__file__).parent
@@ -132,3 +133,18 @@ def certificate(folder: Path, name: str, subject: str, more: list) -> None:
     command += ["-addext", f"basicConstraints=critical,CA:{str(not more).upper()}", *more]
     command += ["-keyout", folder / f"{name}.key", "-out", folder / f"{name}.pem"]
     subprocess.run(command, check=True, capture_output=True)
+
+
+def mqtt_config(broker: Broker, **changes: object) -> MqttConfig:
+    """The configuration of a line at a broker."""
+    values = {
+        "host": "127.0.0.1",
+        "port": broker.port,
+        "user": broker.user,
+        "password_file": broker.folder / "password",
+        "tls": True,
+        "ca_file": broker.folder / "ca.pem",
+        "topic": "plant/line-1",
+        "name": "line-1",
+    }
+    return MqttConfig.model_validate({**values, **changes})

@@ -15,32 +15,8 @@ from edge.output_thread import OutputThread
 from edge.outputs.mqtt import MqttLink, Outbox
 from edge.status import Status
 from tests.support.fleet import report_of
-from tests.support.servers import MOSQUITTO, Broker
+from tests.support.servers import Broker, mqtt_config
 from tests.support.waiting import wait_until
-
-
-@pytest.fixture
-def broker(tmp_path: Path):
-    if MOSQUITTO is None:
-        pytest.skip("mosquitto is not installed (apt install mosquitto)")
-    broker = Broker(tmp_path)
-    broker.start()
-    yield broker
-    broker.kill()
-
-
-def mqtt_of(broker: Broker, **changes: object) -> MqttConfig:
-    fields = {
-        "host": "127.0.0.1",
-        "port": broker.port,
-        "user": broker.user,
-        "password_file": broker.folder / "password",
-        "tls": True,
-        "ca_file": broker.folder / "ca.pem",
-        "topic": "plant/line-1",
-        "name": "line-1",
-    }
-    return MqttConfig.model_validate(fields | changes)
 
 
 def retain(broker: Broker, messages: dict[str, bytes]) -> None:
@@ -70,17 +46,17 @@ def test_it_reads_what_is_retained_whatever_else_is(broker: Broker) -> None:
         },
     )
     began = time.monotonic()
-    found = listen(FleetPlace(mqtt_of(broker), "plant/+"))
+    found = listen(FleetPlace(mqtt_config(broker), "plant/+"))
     assert time.monotonic() - began < 3
     assert [board.topic for board in found] == ["plant/line-2", "plant/line-3", "plant/line-4"]
     assert found[0].report == report_of("line-2") and found[0].offline
     assert found[1].report is None and "200,000 bytes" in found[1].problem
     assert found[2].problem and "\x1b" not in found[2].problem
-    assert listen(FleetPlace(mqtt_of(broker), "elsewhere/+")) == ()
+    assert listen(FleetPlace(mqtt_config(broker), "elsewhere/+")) == ()
 
 
 def test_a_line_reports_its_board_also_that_it_has_stopped(broker: Broker, tmp_path: Path) -> None:
-    mqtt = mqtt_of(broker)
+    mqtt = mqtt_config(broker)
     config = Config.model_validate({"state": tmp_path / "state", "mqtt": mqtt.model_dump()})
     outbox = Outbox(10)
     outbox.show(Status(updated_at=time.time(), state="running", items=7, digest="a" * 64))
@@ -104,7 +80,7 @@ def test_a_broker_that_refuses_or_is_not_there_is_one_line(broker: Broker, tmp_p
         ({"host": "no.such.host.invalid"}, "does not answer"),
     ):
         with pytest.raises(EwasteError, match=reason) as caught:
-            listen(FleetPlace(mqtt_of(broker, **changes), "plant/+"))
+            listen(FleetPlace(mqtt_config(broker, **changes), "plant/+"))
         assert "\n" not in str(caught.value)
 
 

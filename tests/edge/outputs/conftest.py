@@ -1,8 +1,6 @@
-import shutil
-
 import pytest
 
-from tests.support.servers import MOSQUITTO, Broker, Plc
+from tests.support.servers import Plc
 
 
 @pytest.fixture
@@ -12,14 +10,3 @@ def plc():
     yield plc
     if plc.alive:
         plc.kill()
-
-
-@pytest.fixture
-def broker(tmp_path):
-    if MOSQUITTO is None or shutil.which("openssl") is None:
-        pytest.skip("mosquitto and openssl are not installed (apt install mosquitto)")
-    broker = Broker(tmp_path)
-    broker.start()
-    yield broker
-    if broker.alive:
-        broker.kill()

@@ -19,6 +19,7 @@ from edge.outputs.home_assistant import discovery
 from edge.outputs.mqtt import MqttLink, Outbox
 from edge.status import Status
 from tests.support.records import RECORD
+from tests.support.servers import mqtt_config
 from tests.support.waiting import wait_until
 
 STATUS = Status(
@@ -27,20 +28,7 @@ STATUS = Status(
 
 
 def config_of(broker, **changes) -> MqttConfig:
-    values = {
-        "host": "127.0.0.1",
-        "port": broker.port,
-        "user": broker.user,
-        "password_file": broker.folder / "password",
-        "tls": True,
-        "ca_file": broker.folder / "ca.pem",
-        "topic": "plant/line-1",
-        "name": "line-1",
-        "state_every_s": 0.2,
-        "keepalive_s": 1,
-        "queue": 50,
-    }
-    return MqttConfig(**{**values, **changes})
+    return mqtt_config(broker, **{"state_every_s": 0.2, "keepalive_s": 1, "queue": 50, **changes})
 
 
 def output_of(config: MqttConfig) -> tuple[OutputThread, Outbox]:
