@@ -2,28 +2,50 @@
 
 import hashlib
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 
-from edge.bundle.bundle import DEFAULT_BUNDLE, load_bundle
+from edge.bundle.bundle import load_bundle
 from edge.bundle.format_1 import to_format_2
 from edge.bundle.manifest import parse_manifest
 from edge.errors import Refused
 
+SHIPPED = Path(__file__).parents[2] / "data" / "format-1-manifest.json"
+"""Of the bundle that shipped with the program until November 2026."""
+OLD = {
+    '"format": 2': '"format": 1',
+    '"color"': '"colour"',
+    '"hazard_thresholds"': '"hazard_suspicion"',
+    '"neighbors"': '"neighbours"',
+    "_quantized": "_quantised",
+}
 
-def test_shipped_bundle_is_of_format_1_and_is_read_as_format_2():
-    sealed = (DEFAULT_BUNDLE / "manifest.json").read_bytes()
+
+def test_a_shipped_manifest_of_format_1_is_read_as_format_2():
+    sealed = SHIPPED.read_bytes()
     written = json.loads(sealed)
-    bundle = load_bundle(DEFAULT_BUNDLE)
-    assert written["format"] == 1 and bundle.manifest.format == 2
-    assert bundle.digest == hashlib.sha256(sealed).hexdigest()
-    assert bundle.manifest.hazard_thresholds == written["hazard_suspicion"]
-    assert bundle.manifest.input.color == "RGB"
-    assert bundle.manifest.unknown is not None
-    assert bundle.manifest.unknown.score == "neighbors"
-    parity = written["parity"]
-    assert bundle.manifest.parity.accuracy_quantized == parity["accuracy_quantised"]
-    assert bundle.manifest.parity.classes["Mouse"].right_quantized == 85
+    manifest = parse_manifest(SHIPPED, sealed)
+    assert written["format"] == 1 and manifest.format == 2
+    assert manifest.hazard_thresholds == written["hazard_suspicion"]
+    assert manifest.input.color == "RGB"
+    assert manifest.unknown is not None
+    assert manifest.unknown.score == "neighbors"
+    assert manifest.parity.accuracy_quantized == written["parity"]["accuracy_quantised"]
+    assert manifest.parity.classes["Mouse"].right_quantized == 85
+
+
+def test_a_bundle_of_format_1_keeps_its_digest(tiny_bundle, tmp_path):
+    path = tmp_path / "bundle"
+    shutil.copytree(tiny_bundle, path)
+    text = (path / "manifest.json").read_text()
+    for new, old in OLD.items():
+        text = text.replace(new, old)
+    (path / "manifest.json").write_text(text)
+    bundle = load_bundle(path)
+    assert bundle.manifest == load_bundle(tiny_bundle).manifest
+    assert bundle.digest == hashlib.sha256(text.encode()).hexdigest()
 
 
 def test_labels_are_no_keys():
@@ -41,6 +63,6 @@ def test_odd_manifests_are_refused_in_one_line(odd, tmp_path):
 
 
 def test_format_2_with_keys_of_format_1_is_refused(tmp_path):
-    written = json.loads((DEFAULT_BUNDLE / "manifest.json").read_bytes())
+    written = json.loads(SHIPPED.read_bytes())
     with pytest.raises(Refused):
         parse_manifest(tmp_path, json.dumps({**written, "format": 2}).encode())
