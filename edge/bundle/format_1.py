@@ -7,7 +7,7 @@ are on devices, and their digests must not change.
 from collections.abc import Mapping
 from typing import Any
 
-_KEYS = {
+KEYS = {
     "colour": "color",
     "hazard_suspicion": "hazard_thresholds",
     "accuracy_quantised": "accuracy_quantized",
@@ -15,6 +15,7 @@ _KEYS = {
     "right_quantised": "right_quantized",
     "ece_quantised": "ece_quantized",
 }
+"""Key of format 1 -> key of format 2."""
 _SCORES = {"neighbours": "neighbors"}
 
 
@@ -22,7 +23,7 @@ def renamed(part: Any) -> Any:
     """One part of a manifest with the keys of format 2; values stay, but for a score's name."""
     if not isinstance(part, Mapping):
         return part
-    return {_KEYS.get(key, key): value for key, value in part.items()}
+    return {KEYS.get(key, key): value for key, value in part.items()}
 
 
 def to_format_2(manifest: Any) -> Any:

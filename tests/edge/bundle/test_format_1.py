@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edge.bundle.bundle import load_bundle
-from edge.bundle.format_1 import to_format_2
+from edge.bundle.format_1 import KEYS, to_format_2
 from edge.bundle.manifest import parse_manifest
 from edge.errors import Refused
 
@@ -16,10 +16,8 @@ SHIPPED = Path(__file__).parents[2] / "data" / "format-1-manifest.json"
 """Of the bundle that shipped with the program until November 2026."""
 OLD = {
     '"format": 2': '"format": 1',
-    '"color"': '"colour"',
-    '"hazard_thresholds"': '"hazard_suspicion"',
     '"neighbors"': '"neighbours"',
-    "_quantized": "_quantised",
+    **{f'"{new}"': f'"{old}"' for old, new in KEYS.items()},
 }
 
 
