@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import tomllib
 
 from tests.support.booted import Machine, why_not
 from tests.support.booted_line import (
