@@ -39,6 +39,7 @@ from benchmarks.peer_score import (
     peer_right,
     ratio,
 )
+from benchmarks.rounds import order_of_turn
 from edge.bundle.bundle import DEFAULT_BUNDLE, Bundle, load_bundle
 from edge.config import Config
 from edge.errors import BadInput
@@ -157,8 +158,7 @@ def compare_classifiers(
     spent_s = np.zeros((rounds, len(ways)))
     right = [np.zeros(0, bool)] * len(ways)
     for number in range(rounds):
-        order = range(len(ways)) if number % 2 == 0 else reversed(range(len(ways)))
-        for place in order:
+        for place in order_of_turn(number, len(ways)):
             answer = ways[place]()
             spent_s[number, place] = answer["cpu_s"]
             _progress(f"round {number + 1}, {names[place][0]}: {answer['cpu_s']:.1f} s")

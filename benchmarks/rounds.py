@@ -20,15 +20,19 @@ class Interval:
     high: float
 
 
-def take_turns(ways: Sequence[Callable[[], object]], rounds: int) -> np.ndarray:
-    """The median time of each way in each round, ms, [rounds, ways].
+def order_of_turn(number: int, ways: int) -> range:
+    """The places of the ways in round `number`: every second one goes the other way round.
 
-    Every second round goes the other way round, so that none is always the first.
+    So none is always the first.
     """
+    return range(ways) if number % 2 == 0 else range(ways - 1, -1, -1)
+
+
+def take_turns(ways: Sequence[Callable[[], object]], rounds: int) -> np.ndarray:
+    """The median time of each way in each round, ms, [rounds, ways]."""
     times_ms = np.zeros((rounds, len(ways)))
     for number in range(rounds):
-        order = range(len(ways)) if number % 2 == 0 else reversed(range(len(ways)))
-        for place in order:
+        for place in order_of_turn(number, len(ways)):
             ways[place]()
             measured = []
             for _ in range(BURST - 1):

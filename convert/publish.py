@@ -109,12 +109,14 @@ def main(
             raise BadInput("--bundle and --promote are two steps: try a bundle on the canary first")
         if when_passed and not promote_canary:
             raise BadInput("--when-passed is of --promote; give both")
-        may = _canary_check(config, broker, topic, canaries) if when_passed else _no_check
+        check = _canary_check(config, broker, topic, canaries) if when_passed else None
         with folder_lock(out, "another publisher is at work; try again when it is done"):
             if rotate_role:
                 rotate(place, rotate_role)
             contents = (
-                promote(place, may) if promote_canary else _published(place, bundle, ring, threads)
+                promote(place, check)
+                if promote_canary
+                else _published(place, bundle, ring, threads)
             )
         if as_json:
             print_json(figures(contents))
@@ -123,10 +125,6 @@ def main(
         left_days = (contents.expires[Role.ROOT] - place.now).days
         if left_days < ROOT_NOTICE_DAYS:
             log.warning("root expires in %d days; run this again with --root-keys", left_days)
-
-
-def _no_check(offer: Offer) -> None:
-    """A person has decided."""
 
 
 def _canary_check(

@@ -108,12 +108,12 @@ def publish(place: Place, bundle: Bundle | None = None, ring: Ring = Ring.CANARY
     return _sign_all(place, root, None if bundle is None else _offering(place, bundle, ring))
 
 
-def promote(place: Place, may: Callable[[Offer], object] = lambda offer: None) -> Contents:
+def promote(place: Place, check: Callable[[Offer], object] | None = None) -> Contents:
     """Let the ring `all` run what the ring `canary` runs.
 
     Args:
         place: the repository.
-        may: raises where that is not to be promoted.
+        check: raises where that is not to be promoted; None: a person has decided.
 
     Raises:
         BadInput: the canary ring runs nothing, or a key is missing.
@@ -123,7 +123,8 @@ def promote(place: Place, may: Callable[[Offer], object] = lambda offer: None) -
     canary = None if listed is None else _offer(place, listed.signed, Ring.CANARY)
     if canary is None:
         raise BadInput(f"{place.folder}: the ring canary runs nothing yet; publish a bundle")
-    may(canary)  # before anything is signed
+    if check is not None:
+        check(canary)  # before anything is signed
 
     def change(targets: Targets) -> None:
         _check_newer(place, targets, canary, Ring.ALL)

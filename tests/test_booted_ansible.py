@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.booted import Machine, why_not
+from tests.support.booted import Machine, booted_marks
 from tests.support.booted_line import (
     CHECKOUT,
     CONFIG,
@@ -33,12 +33,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.e2e,
-    pytest.mark.timeout(3600),
-    pytest.mark.skipif(bool(why_not()), reason=why_not() or "can be booted"),
-]
+pytestmark = booted_marks()
 CACHE = "EWASTE_ANSIBLE"
 STICK, ANSIBLE, PLAYS = "/media/usb", "/opt/ansible", f"{THERE}/fleet/ansible"
 GLIBCS = (17, 28, 34)

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from edge.setup.kit import LIST
-from tests.support.booted import Machine, why_not
+from tests.support.booted import Machine, booted_marks
 from tests.support.booted_line import (
     CHECKOUT,
     CONFIG,
@@ -34,12 +34,7 @@ from tests.support.booted_line import (
 from tests.support.booted_trixie import kernel_words, make_kit, make_trixie
 from tests.support.waiting import wait_until
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.e2e,
-    pytest.mark.timeout(3600),
-    pytest.mark.skipif(bool(why_not()), reason=why_not() or "can be booted"),
-]
+pytestmark = booted_marks()
 PI_OS = """\
 datasource_list: [ NoCloud, None ]
 datasource:

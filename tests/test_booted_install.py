@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from edge.setup.options import RELEASES
-from tests.support.booted import Machine, codename, make_rootfs, why_not
+from tests.support.booted import Machine, booted_marks, codename, make_rootfs, why_not
 from tests.support.booted_line import (
     CAMERA_UNIT,
     CHECKOUT,
@@ -39,12 +39,7 @@ from tests.support.waiting import wait_until
 
 PYTHONS = [python for python, release in RELEASES.items() if release == codename()]
 REASON = why_not() or ("" if PYTHONS else f"the installer does not know {codename()}")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.e2e,
-    pytest.mark.timeout(3600),
-    pytest.mark.skipif(bool(REASON), reason=REASON or "can be booted"),
-]
+pytestmark = booted_marks(reason=REASON)
 KIT = "EWASTE_KIT"
 """The variable that names a folder for the kit, which is then kept."""
 STICK = "/media/usb"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.booted import Machine, make_rootfs, why_not
+from tests.support.booted import Machine, booted_marks, make_rootfs
 from tests.support.booted_line import (
     CAMERA_UNIT,
     CHECKOUT,
@@ -36,12 +36,7 @@ from tests.support.booted_line import (
 )
 from tests.support.waiting import wait_until
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.e2e,
-    pytest.mark.timeout(1500),
-    pytest.mark.skipif(bool(why_not()), reason=why_not() or "can be booted"),
-]
+pytestmark = booted_marks(seconds=1500)
 DEPLOY = CHECKOUT / "edge" / "deploy"
 PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
 

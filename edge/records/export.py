@@ -186,7 +186,7 @@ def _require_export(
         with path.open("rb") as file:
             if file.read(len(beginning)) != beginning:
                 raise BadInput(
-                    f"{path}: holds something that is no export of records; name another file or "
+                    f"{path}: holds something else than is written here; name another file or "
                     "delete it"
                 )
 

@@ -10,6 +10,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+import pytest
+
 from tests.support.waiting import wait_until
 
 PROGRAMS = ("systemd-nspawn", "nsenter", "debootstrap")
@@ -32,6 +34,17 @@ def why_not() -> str:
     if not os.environ.get(ROOTFS) and not mirror():
         return "no Debian mirror in the sources of apt"
     return ""
+
+
+def booted_marks(seconds: int = 3600, reason: str | None = None) -> list[pytest.MarkDecorator]:
+    """The marks of a file of tests that boot; `reason` is why they cannot, else `why_not`."""
+    found = why_not() if reason is None else reason
+    return [
+        pytest.mark.slow,
+        pytest.mark.e2e,
+        pytest.mark.timeout(seconds),
+        pytest.mark.skipif(bool(found), reason=found or "can be booted"),
+    ]
 
 
 def codename() -> str:

@@ -181,7 +181,7 @@ def test_what_export_did_not_make_is_never_replaced(tmp_path):
     store.touch()
     (tmp_path / "round").symlink_to("round")
     for path, expected in (
-        (foreign, "no export of records"),
+        (foreign, "something else than is written here"),
         (store, "the records themselves"),
         (tmp_path, "is a folder"),
         (Path(), "is a folder"),
