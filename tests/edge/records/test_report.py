@@ -279,7 +279,7 @@ def test_the_command_writes_the_three_forms_and_replaces_only_reports(tmp_path):
     for options, message in (
         ((*shared, "--out", str(tmp_path / "a.pdf")), "ends in .html, .csv, or .json"),
         (shared, "nowhere to write to"),
-        ((*shared, "--out", str(tmp_path / "mine.csv")), "no export"),
+        ((*shared, "--out", str(tmp_path / "mine.csv")), "something else"),
         ((*shift, "--state", str(tmp_path), "--json", "--comment", "x" * 9999), "a comment of"),
         (("--from", "nan", "--json", "--state", str(tmp_path)), "no date"),
     ):
