@@ -26,7 +26,7 @@ import typer
 from edge.cameras.device import FILM
 from edge.cameras.film import Film
 from edge.config import read_config
-from edge.errors import EwasteError
+from edge.errors import BadInput, EwasteError
 from edge.records.record import ItemRecord
 from edge.records.store import RECORDS_NAME, Store
 from edge.simulator.filming import render_film
@@ -171,13 +171,24 @@ def measure(
     empty: bool,
     threads: int,
     browsers: int = 0,
+    gap_mm: tuple[float, float] | None = None,
 ) -> dict:
     """Render the film, run the line on it, and measure it.
 
+    `gap_mm` is the least and the greatest distance between two items instead of the scenario's.
+
     Raises:
+        BadInput: the gaps are out of their range.
         EwasteError: the film or the line failed.
     """
     scenario = read_scenario(scenario_name)
+    if gap_mm is not None:
+        if not 0 <= gap_mm[0] <= gap_mm[1] <= 10_000:
+            raise BadInput(
+                "--gap-mm: expected two distances, 0 to 10000, the smaller one first"
+            )
+        load = scenario.load.model_copy(update={"gap_mm": gap_mm})
+        scenario = scenario.model_copy(update={"load": load})
     if empty:
         scenario = scenario.model_copy(update={"items": 0})
     config = config_for_scenario(read_config(None), scenario)
@@ -264,6 +275,10 @@ def main(
     browsers: Annotated[
         int, typer.Option(min=0, max=20, help="browsers that look at the page, compared with none")
     ] = 0,
+    gap_mm: Annotated[
+        tuple[float, float] | None,
+        typer.Option(help="least and greatest distance between items instead of the scenario's"),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print the figures as JSON")] = False,
 ) -> None:
     """Run the line in real time. Exit codes: 0 done, 1 failed, 2 bad input."""
@@ -275,6 +290,7 @@ def main(
             empty=empty,
             threads=threads,
             browsers=browsers,
+            gap_mm=gap_mm,
         )
     if as_json:
         print(json.dumps(figures))
