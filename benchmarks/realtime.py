@@ -184,9 +184,7 @@ def measure(
     scenario = read_scenario(scenario_name)
     if gap_mm is not None:
         if not 0 <= gap_mm[0] <= gap_mm[1] <= 10_000:
-            raise BadInput(
-                "--gap-mm: expected two distances, 0 to 10000, the smaller one first"
-            )
+            raise BadInput("--gap-mm: expected two distances, 0 to 10000, the smaller one first")
         load = scenario.load.model_copy(update={"gap_mm": gap_mm})
         scenario = scenario.model_copy(update={"load": load})
     if empty:

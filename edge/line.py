@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -86,6 +87,9 @@ UNWIRED_REMEDY = (
 )
 STATE_FILES = (RECORDS_NAME, STATUS_NAME, EFFECTIVE, ORDER_NAME, FAULTS_NAME, "bundles")
 """A folder that holds one of these is the state of a line."""
+
+AtEnd = Callable[[str, Callable[[], object]], None]
+"""Takes the name of a part, for people, and how it is closed when the line ends."""
 
 
 @dataclass(frozen=True)
@@ -221,10 +225,9 @@ def run_line(
     if panel and not page_installed():
         log.warning("the page needs Gradio and Babel; %s; the line runs without it", PAGE_REMEDY)
         panel = False
-    state = config.state_folder
-    _make_state(state)
+    _make_state(config.state_folder)
     with ExitStack() as ending:
-        ending.enter_context(folder_lock(state))
+        ending.enter_context(folder_lock(config.state_folder))
         if panel:
             require_account(config.panel, config.panel.host, config.state_folder)
             await_port(config.panel.host, config.panel.port)
@@ -237,76 +240,21 @@ def run_line(
         outputs = Outputs(config)  # first: it closes the gates
         at_end("the outputs", outputs.close)
         service.status("proves the bundle")
-        installed = identity(config.bundles)  # first: what comes after it is seen as another
-        bundle, _ = proved = bundle_at_start(config)
-        for note in name_notes(config, bundle):
-            log.warning(note)
-        kept = Retention(config.records.days, config.records.megabytes)
-        writer = StoreWriter(state / RECORDS_NAME, retention=kept)
-        at_end("the records", writer.close)
-
-        watch = BundleWatch(config, loaded(config, proved), installed)
-        at_end("the watch on the bundles", watch.close)
-
-        def hand_over(item: ItemRecord) -> None:
-            writer.put(item)
-            tried("an item cannot be published", outputs.item, item)
-            tried("an item cannot be printed", decided, item)
-
-        def record(item: ItemRecord) -> None:
-            item = replace(item, review=watch.review(item))
-            hand_over(item if wired else without_gates(item))
-
+        items, proved = _prove(config, outputs, decided, tried, at_end)
         service.status("opens the camera")
         source = opened(config)
         at_end("the camera", source.camera.close)
-        gates, wired = source.gates or outputs.gates, outputs.wired or source.gates is not None
-        if not wired:
-            log.warning("no gate is wired: %s", UNWIRED_REMEDY)
-        # A film that is played again is not a line that starts again: its items are counted anew.
-        recall = _recall_from(state / RECORDS_NAME) if is_live(config.camera.source) else None
-        orders = OrderWatch(state)
-        at_end("the orders", orders.close)
-        conveyor = build_conveyor(
-            config,
-            source,
-            gates,
-            proved,
-            record,
-            recall=recall,
-            moved=hand_over,
-            asked=lambda: orders.mode,
-            offered=watch.take,
-        )
-        del bundle, proved  # the watch holds what decides, and lets go of it
-        faults = FaultLog(state, time.time())
-        at_end("the history of faults", lambda: faults.end(time.time()))
-        publisher = LivePublisher(state)
-        at_end("the live view", publisher.close)
-        stills = StillTaker(state)
-        at_end("the pictures to measure by", stills.close)
-        page = PageBeside(config, state, config_file=config_file) if panel else None
-        if page is not None:
-            at_end("the page", page.close)
-        show = _Shown(
-            config=config,
-            watch=watch,
-            conveyor=conveyor,
-            publisher=publisher,
-            stills=stills,
-            writer=writer,
-            outputs=outputs,
-            orders=orders,
-            page=page,
-            faults=faults,
-            tried=tried,
+        conveyor, orders = _wire(config, source, proved, items, at_end)
+        del proved  # the watch holds what decides, and lets go of it
+        show = _show_beside(
+            config, items, conveyor, orders, panel=panel, config_file=config_file, at_end=at_end
         )
         at_end("the last words", show.end)
         at_end("the service", service.stopping)
         try:
             conveyor.run(stopped, show, lambda: service.beat(time.monotonic(), show.summary))
         except ModelFails as error:
-            tried("the bundle cannot be rolled back", watch.model_failed, str(error))
+            tried("the bundle cannot be rolled back", items.watch.model_failed, str(error))
             raise
     return conveyor.tally
 
@@ -578,6 +526,115 @@ class _Shown:
         )
         self._since, self._frames, self._belt_mm = now, tally.frames, step.encoder_mm
         return status
+
+
+@dataclass(frozen=True)
+class _Items:
+    """Where the record of each item goes: to the store, to the outputs, to who runs the line."""
+
+    writer: StoreWriter
+    outputs: Outputs
+    watch: BundleWatch
+    decided: Callable[[ItemRecord], None]
+    tried: Tried
+
+    def hand_over(self, item: ItemRecord) -> None:
+        """Hand a record to all of them."""
+        self.writer.put(item)
+        self.tried("an item cannot be published", self.outputs.item, item)
+        self.tried("an item cannot be printed", self.decided, item)
+
+    def record(self, item: ItemRecord, *, wired: bool) -> None:
+        """Hand over the record of an item that was just decided; `wired`: there are gates."""
+        item = replace(item, review=self.watch.review(item))
+        self.hand_over(item if wired else without_gates(item))
+
+
+def _prove(
+    config: Config,
+    outputs: Outputs,
+    decided: Callable[[ItemRecord], None],
+    tried: Tried,
+    at_end: AtEnd,
+) -> tuple[_Items, tuple[Bundle, Classifier]]:
+    """Prove the bundle to begin with; open the records, and the watch on later bundles."""
+    installed = identity(config.bundles)  # first: what comes after it is seen as another
+    bundle, _ = proved = bundle_at_start(config)
+    for note in name_notes(config, bundle):
+        log.warning(note)
+    kept = Retention(config.records.days, config.records.megabytes)
+    writer = StoreWriter(config.state_folder / RECORDS_NAME, retention=kept)
+    at_end("the records", writer.close)
+    watch = BundleWatch(config, loaded(config, proved), installed)
+    at_end("the watch on the bundles", watch.close)
+    return _Items(writer, outputs, watch, decided, tried), proved
+
+
+def _wire(
+    config: Config,
+    source: Source,
+    proved: tuple[Bundle, Classifier],
+    items: _Items,
+    at_end: AtEnd,
+) -> tuple[Conveyor, OrderWatch]:
+    """Build the loop between the source, the gates, and the records; and the watch on orders."""
+    outputs = items.outputs
+    gates, wired = source.gates or outputs.gates, outputs.wired or source.gates is not None
+    if not wired:
+        log.warning("no gate is wired: %s", UNWIRED_REMEDY)
+    state = config.state_folder
+    # A film that is played again is not a line that starts again: its items are counted anew.
+    recall = _recall_from(state / RECORDS_NAME) if is_live(config.camera.source) else None
+    orders = OrderWatch(state)
+    at_end("the orders", orders.close)
+    conveyor = build_conveyor(
+        config,
+        source,
+        gates,
+        proved,
+        partial(items.record, wired=wired),
+        recall=recall,
+        moved=items.hand_over,
+        asked=lambda: orders.mode,
+        offered=items.watch.take,
+    )
+    return conveyor, orders
+
+
+def _show_beside(
+    config: Config,
+    items: _Items,
+    conveyor: Conveyor,
+    orders: OrderWatch,
+    *,
+    panel: bool,
+    config_file: Path | None,
+    at_end: AtEnd,
+) -> _Shown:
+    """Open what shows the line: the history of faults, the live view, pictures, the page."""
+    state = config.state_folder
+    faults = FaultLog(state, time.time())
+    at_end("the history of faults", lambda: faults.end(time.time()))
+    publisher = LivePublisher(state)
+    at_end("the live view", publisher.close)
+    stills = StillTaker(state)
+    at_end("the pictures to measure by", stills.close)
+    page = PageBeside(config, state, config_file=config_file) if panel else None
+    if page is not None:
+        at_end("the page", page.close)
+    return _Shown(
+        config=config,
+        watch=items.watch,
+        conveyor=conveyor,
+        publisher=publisher,
+        stills=stills,
+        writer=items.writer,
+        outputs=items.outputs,
+        orders=orders,
+        page=page,
+        faults=faults,
+        tried=items.tried,
+    )
 
 
 def _joined(errors: Iterable[str | None]) -> str | None:
