@@ -24,9 +24,13 @@ from edge.commands import (
     card,
     configuration,
     fleet,
+    learn,
+    learned,
     line,
     model,
+    recalibrate,
     records,
+    sharing,
     simulation,
     users,
 )
@@ -58,12 +62,15 @@ COMMANDS = (
     bundles.schema,
     board.sbom,
     line.panel,
+    learned.teach,
+    learn.learn,
+    recalibrate.recalibrate,
     records.export,
     records.report,
     records.sizes,
 )
 """The commands in the order of the help; the name of a function is that of its command."""
-GROUPS = {"user": users.app, "calibrate": belt.app}
+GROUPS = {"user": users.app, "calibrate": belt.app, "learned": sharing.app}
 """The commands of two words, after the others: the first word -> those of the second."""
 ClickException: Any = typer.BadParameter.__mro__[2]
 """Typer's own, or that of the Click it needs: what is wrong with the command line."""

@@ -42,6 +42,9 @@ from edge.gates.schedule import GateSpec
 from edge.inference.backend import DEFAULT_BACKEND, Backend, Delegate
 from edge.inference.classifier import Classifier
 from edge.labels import MANUAL, hazard_notes, near_labels
+from edge.learned.adapted import Adapter, with_taught, with_unknown_threshold
+from edge.learned.manifest import LearnedManifest
+from edge.learned.store import LEARNED_NAME
 from edge.limits import (
     AnyPath,
     BinName,
@@ -279,6 +282,19 @@ class TrustConfig(_Section):
         return Demands(self.require_hazards, self.minimum_agreement)
 
 
+class LearningConfig(_Section):
+    """Whose taught classes this board takes.
+
+    Attributes:
+        keys: public keys of other boards, as `ewaste-edge learned key` prints them there; one of
+            them, or of [trust] keys, must have signed what `ewaste-edge learned import` takes.
+    """
+
+    keys: tuple[Annotated[str, Field(max_length=200), AfterValidator(check_key)], ...] = Field(
+        default=(), max_length=1000
+    )
+
+
 class UpdateConfig(_Section):
     """Where bundles come from, and how one that is installed comes into use on a running line.
 
@@ -424,7 +440,7 @@ class RecordsConfig(_Section):
         days: that a record is kept, at most.
         megabytes: that all records may take, with their pictures; the oldest pictures go first.
         review_margin: an item whose confidence is so little above its threshold is to be reviewed.
-        review_share: of the items without any doubt, how many are to be reviewed all the same.
+        review_share: of all items, doubtful or not, how many are drawn for review at random.
     """
 
     days: Annotated[float, within(0.01, 36_500)] = 365.0
@@ -531,6 +547,7 @@ class Config(_Section):
     belt: BeltConfig = BeltConfig()
     classifier: ClassifierConfig = ClassifierConfig()
     trust: TrustConfig = TrustConfig()
+    learning: LearningConfig = LearningConfig()
     update: UpdateConfig = UpdateConfig()
     decision: DecisionConfig = DecisionConfig()
     bins: dict[BinName, Annotated[tuple[Name, ...], Field(max_length=MOST_LABELS)]] = Field(
@@ -552,6 +569,11 @@ class Config(_Section):
     def bundles(self) -> Path:
         """Where bundles are installed (`edge.bundle.install`)."""
         return self.state_folder / "bundles"
+
+    @property
+    def learned(self) -> Path:
+        """What the device has learned beside its bundle (`edge.learned.store`)."""
+        return self.state_folder / LEARNED_NAME
 
     @property
     def updates(self) -> Path:
@@ -858,12 +880,24 @@ def name_notes(config: Config, bundle: Bundle) -> list[str]:
     return notes
 
 
-def decision_rules(config: Config, bundle: Bundle) -> DecisionRules:
+def decision_rules(
+    config: Config,
+    bundle: Bundle,
+    learned: LearnedManifest | None = None,
+    adapter: Adapter | None = None,
+) -> DecisionRules:
     """The rules for this bundle's classes; the default bins take those of them that they know.
+
+    Args:
+        config: of the line. What it says of single labels is of the bundle's: a line must start
+            with the bundle alone too.
+        bundle: it.
+        learned: what was learned beside it; None: nothing.
+        adapter: what recognizes the classes that were taught; None: none was.
 
     Raises:
         BadInput: a configured bin, threshold, or size is of a label that the bundle's model does
-            not know, or the bundle's bins have no gates.
+            not know, or bins of the bundle or of a taught class have no gates.
         Refused: the data of its unknown detector are malformed.
     """
     given = config.decision
@@ -880,19 +914,48 @@ def decision_rules(config: Config, bundle: Bundle) -> DecisionRules:
                 f"its classes are {', '.join(bundle.labels)}; change [{key}] in the configuration"
             )
     rules = rules_for(bundle.manifest, bin_of(config, bundle), open_detector(bundle))
+    site = None if learned is None else learned.calibration
+    if site is not None:
+        parameters = site.applied_to(bundle.manifest)
+        rules = rules_for(parameters, rules.bins, rules.ood_detector)
+        if parameters.unknown is not None:
+            rules = with_unknown_threshold(rules, parameters.unknown.threshold)
+    rules = _as_configured(config, rules)
+    rules = replace(rules, sizes=sizes_of(config, bundle))
+    if learned is None or adapter is None:
+        return rules
+    for each in learned.classes:
+        check_bin(config, each.label, each.bin)
+    return with_taught(rules, learned, adapter, given.threshold, given.hazard_threshold)
+
+
+def check_bin(config: Config, label: str, bin_name: str | None) -> None:
+    """See that the bin of a taught class has a gate.
+
+    Raises:
+        BadInput: it has none.
+    """
+    gated = sorted(gate.bin for gate in config.gates)
+    if bin_name is not None and bin_name not in gated:
+        raise BadInput(
+            f"{label} goes to {bin_name}, which has no gate here; the bins are {', '.join(gated)}"
+        )
+
+
+def _as_configured(config: Config, rules: DecisionRules) -> DecisionRules:
+    """The rules of a bundle with the thresholds that the configuration states."""
+    given = config.decision
     if given.threshold is not None:
-        rules = replace(rules, thresholds=dict.fromkeys(bundle.labels, given.threshold))
+        rules = replace(rules, thresholds=dict.fromkeys(rules.labels, given.threshold))
     if given.hazard_threshold is not None:
         rules = replace(
             rules, hazard_thresholds=dict.fromkeys(rules.hazard_thresholds, given.hazard_threshold)
         )
     if given.unknown_threshold == OFF:
         rules = replace(rules, ood_detector=None)
-    elif given.unknown_threshold is not None and rules.ood_detector is not None:
-        rule = rules.ood_detector.rule.model_copy(update={"threshold": given.unknown_threshold})
-        rules = replace(rules, ood_detector=replace(rules.ood_detector, rule=rule))
-    thresholds = {**rules.thresholds, **given.thresholds}
-    return replace(rules, thresholds=thresholds, sizes=sizes_of(config, bundle))
+    elif isinstance(given.unknown_threshold, (int, float)):
+        rules = with_unknown_threshold(rules, given.unknown_threshold)
+    return replace(rules, thresholds={**rules.thresholds, **given.thresholds})
 
 
 def sizes_of(config: Config, bundle: Bundle) -> dict[str, SizeDistribution]:

@@ -11,7 +11,7 @@ import secrets
 import shutil
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -183,6 +183,32 @@ def make_private_folder(folder: Path, known: tuple[str, ...] = ()) -> None:
             ours = any((folder / name).exists() for name in known) or not any(folder.iterdir())
             if ours and not shared and found.st_mode & 0o077:
                 folder.chmod(PRIVATE_FOLDER)
+
+
+def give_to_owner(folder: Path, above: Path, names: Iterable[str] = ()) -> None:
+    """Let a folder and its files `names` belong to whom the folder above does.
+
+    An administrator works as root; the service must be able to go on by itself.
+    """
+    if os.geteuid() != 0:
+        return
+    with suppress(OSError):
+        owner = above.stat()
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            if os.fstat(handle).st_uid != owner.st_uid:
+                for name in names:
+                    with suppress(FileNotFoundError):
+                        os.chown(
+                            name,
+                            owner.st_uid,
+                            owner.st_gid,
+                            dir_fd=handle,
+                            follow_symlinks=False,
+                        )
+                os.fchown(handle, owner.st_uid, owner.st_gid)
+        finally:
+            os.close(handle)
 
 
 def read_bounded(path: Path, limit: int) -> bytes:

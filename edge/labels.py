@@ -111,7 +111,7 @@ def hazard_notes(labels: Sequence[str], hazards: Sequence[str]) -> list[str]:
         for label in hazards
         if label not in DEFAULT_HAZARDS and label in default_hazards(labels)
     ]
-    naming = [label for label in labels if label not in hazards and _names_a_hazard(label)]
+    naming = [label for label in labels if label not in hazards and names_a_hazard(label)]
     if naming:
         notes.append(
             f"warning: {', '.join(naming)}: by the name a hazard, but not treated as one; "
@@ -125,6 +125,7 @@ def hazard_notes(labels: Sequence[str], hazards: Sequence[str]) -> list[str]:
     return notes
 
 
-def _names_a_hazard(label: str) -> bool:
+def names_a_hazard(label: str) -> bool:
+    """Whether a person takes the name for that of a hazard, such as `Laptop batteries`."""
     folded = alike(label)
     return any(alike(hazard) in folded for hazard in DEFAULT_HAZARDS)

@@ -5,7 +5,7 @@ import importlib.util
 import logging
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -47,7 +47,7 @@ from edge.gates.schedule import GateSchedule
 from edge.inference.classifier import Classifier
 from edge.inference.dispatcher import ModelFails
 from edge.inference.memory import return_freed_memory
-from edge.inference.worker import Inference, InlineInference, ThreadedInference
+from edge.inference.worker import Inference, InlineInference, Predicting, ThreadedInference
 from edge.labels import MANUAL, UNKNOWN
 from edge.operation import HELD, ORDER_NAME, Mode, OrderWatch
 from edge.outputs.wiring import Outputs
@@ -85,7 +85,7 @@ PAGE_REMEDY = "run: pip install 'gradio>=6,<7' jinja2 babel prometheus-client"
 UNWIRED_REMEDY = (
     "bins are decided and recorded, but nothing is sorted; give each of [[gates]] a pin or a coil"
 )
-STATE_FILES = (RECORDS_NAME, STATUS_NAME, EFFECTIVE, ORDER_NAME, FAULTS_NAME, "bundles")
+STATE_FILES = (RECORDS_NAME, STATUS_NAME, EFFECTIVE, ORDER_NAME, FAULTS_NAME, "bundles", "learned")
 """A folder that holds one of these is the state of a line."""
 
 AtEnd = Callable[[str, Callable[[], object]], None]
@@ -151,35 +151,39 @@ def build_conveyor(
     record: Callable[[ItemRecord], object],
     *,
     recall: Recall | None = None,
-    inference: Callable[[Classifier], Inference] | None = None,
+    inference: Callable[[Predicting], Inference] | None = None,
     moved: Callable[[ItemRecord], object] = lambda record: None,
     asked: Callable[[], Mode] = lambda: Mode.SORT,
     offered: Callable[[BeltRest], Decider | None] = lambda rest: None,
+    decider: Decider | None = None,
 ) -> Conveyor:
     """Build the loop around the bundle and the model that `proved_bundle` returned.
 
     `inference` sets the model to work; None: beside the loop, or in it when time is virtual.
-    `record`, `moved`, `asked` and `offered` are as for `assemble`.
+    `record`, `moved`, `asked` and `offered` are as for `assemble`. `decider` is the model and the
+    rules with what was learned beside the bundle; None: nothing was.
 
     Raises:
         BadInput: the bundle does not fit the configuration.
     """
     cv2.setNumThreads(1)  # pictures this small are done sooner without
-    bundle, classifier = proved
-    rules = decision_rules(config, bundle)
+    if decider is None:
+        bundle, classifier = proved
+        rules = decision_rules(config, bundle)
+        decider = Decider(bundle.digest, classifier, rules, longest_item_mm(config, rules))
     return assemble(
         camera=source.camera,
         encoder=source.encoder,
         clock=source.clock,
         geometry=config.geometry,
-        inference=(inference or _inference(config, source.clock))(classifier),
-        rules=rules,
+        inference=(inference or _inference(config, source.clock))(decider.classifier),
+        rules=decider.rules,
         voting=config.classifier.voting,
         schedule=GateSchedule(config.gate_specs, config.gate_lead_mm, config.gate_open_s),
         gates=gates,
-        bundle=bundle.digest,
+        bundle=decider.bundle,
         record=record,
-        longest_item_mm=longest_item_mm(config, rules),
+        longest_item_mm=decider.longest_item_mm,
         recall=recall,
         on_rerouted=moved,
         asked=asked,
@@ -187,7 +191,7 @@ def build_conveyor(
     )
 
 
-def _inference(config: Config, clock: Clock) -> Callable[[Classifier], Inference]:
+def _inference(config: Config, clock: Clock) -> Callable[[Predicting], Inference]:
     if isinstance(clock, VirtualClock):
         return InlineInference
     return lambda classifier: ThreadedInference(classifier, PATIENCE / config.camera.fps)
@@ -240,12 +244,12 @@ def run_line(
         outputs = Outputs(config)  # first: it closes the gates
         at_end("the outputs", outputs.close)
         service.status("proves the bundle")
-        items, proved = _prove(config, outputs, decided, tried, at_end)
+        items, proved, decider = _prove(config, outputs, decided, tried, at_end)
         service.status("opens the camera")
         source = opened(config)
         at_end("the camera", source.camera.close)
-        conveyor, orders = _wire(config, source, proved, items, at_end)
-        del proved  # the watch holds what decides, and lets go of it
+        conveyor, orders = _wire(config, source, proved, decider, items, at_end)
+        del proved, decider  # the watch holds what decides, and lets go of it
         show = _show_beside(
             config, items, conveyor, orders, panel=panel, config_file=config_file, at_end=at_end
         )
@@ -413,7 +417,7 @@ class _Shown:
         if step.frame is not None:
             self._stills.offer(step.frame, step.encoder_mm)
         pixels = step.frame.pixels if step.frame is not None else None
-        self._publisher.offer(pixels, overlays(step, self._watch.bundle), self._status)
+        self._publisher.offer(pixels, overlays(step, self._watch.in_use.hazards), self._status)
 
     def _tell_fault(self, fault: str | None, now: float) -> None:
         if fault:
@@ -465,6 +469,7 @@ class _Shown:
             self._page.error if self._page is not None else None,
             self._orders.error,
             self._watch.error,
+            self._watch.in_use.unused or None,
             self._tried.error,
             out.trouble,
             err.trouble,
@@ -473,7 +478,7 @@ class _Shown:
     def _measure(self, step: LineStep, now: float) -> Status:
         tally, elapsed = self._conveyor.tally, max(1e-6, now - self._since)
         written: WriterStatus = self._writer.status
-        outputs = self._outputs.statuses
+        outputs, learned = self._outputs.statuses, self._watch.in_use.generation
         errors = [step.fault, self._belt.message, written.error]
         errors += [output.error for output in outputs]
         state = RUNNING if self._belt.trusted else NO_POSITION
@@ -522,6 +527,8 @@ class _Shown:
             update_window=self._window,
             belt=self._conveyor.rest,
             waiting=self._watch.waiting,
+            learned=0 if learned is None else learned.number,
+            taught=() if learned is None else learned.manifest.labels,
             message=_joined([*errors, *self._troubles()]),
         )
         self._since, self._frames, self._belt_mm = now, tally.frames, step.encoder_mm
@@ -556,8 +563,11 @@ def _prove(
     decided: Callable[[ItemRecord], None],
     tried: Tried,
     at_end: AtEnd,
-) -> tuple[_Items, tuple[Bundle, Classifier]]:
-    """Prove the bundle to begin with; open the records, and the watch on later bundles."""
+) -> tuple[_Items, tuple[Bundle, Classifier], Decider]:
+    """Prove the bundle to begin with; open the records, and the watch on later bundles.
+
+    Returns the bundle and its model, and what decides: both, with what was learned beside them.
+    """
     installed = identity(config.bundles)  # first: what comes after it is seen as another
     bundle, _ = proved = bundle_at_start(config)
     for note in name_notes(config, bundle):
@@ -565,15 +575,17 @@ def _prove(
     kept = Retention(config.records.days, config.records.megabytes)
     writer = StoreWriter(config.state_folder / RECORDS_NAME, retention=kept)
     at_end("the records", writer.close)
-    watch = BundleWatch(config, loaded(config, proved), installed)
+    first = loaded(config, proved)
+    watch = BundleWatch(config, first, installed)
     at_end("the watch on the bundles", watch.close)
-    return _Items(writer, outputs, watch, decided, tried), proved
+    return _Items(writer, outputs, watch, decided, tried), proved, first.decider
 
 
 def _wire(
     config: Config,
     source: Source,
     proved: tuple[Bundle, Classifier],
+    decider: Decider,
     items: _Items,
     at_end: AtEnd,
 ) -> tuple[Conveyor, OrderWatch]:
@@ -597,6 +609,7 @@ def _wire(
         moved=items.hand_over,
         asked=lambda: orders.mode,
         offered=items.watch.take,
+        decider=decider,
     )
     return conveyor, orders
 
@@ -641,8 +654,8 @@ def _joined(errors: Iterable[str | None]) -> str | None:
     return safe_line("; ".join(error for error in errors if error)) or None
 
 
-def overlays(step: LineStep, bundle: Bundle) -> list[Overlay]:
-    """The boxes and texts to draw on a step's frame."""
+def overlays(step: LineStep, hazards: Collection[str]) -> list[Overlay]:
+    """The boxes and texts to draw on a step's frame; `hazards` are the labels of hazards."""
     drawn = []
     for item, detection, verdict in step.seen:
         box = detection.box
@@ -651,7 +664,7 @@ def overlays(step: LineStep, bundle: Bundle) -> list[Overlay]:
             drawn.append(Overlay(edges, f"#{item.number}", "item"))
             continue
         kind = verdict.bin if verdict.bin == MANUAL else "sorted"
-        if verdict.label in bundle.manifest.hazards:
+        if verdict.label in hazards:
             kind = "hazard"
         text = f"#{item.number} {verdict.label} {verdict.confidence:.0%} > {verdict.bin}"
         drawn.append(Overlay(edges, text, kind))

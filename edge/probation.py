@@ -190,12 +190,12 @@ def looks_due(items: int, probation_items: int) -> int:
     return sum(items >= each for each in due)
 
 
-def first_items(store: Store, bundle: str, since: float, most: int) -> ItemSample:
+def first_items(store: Store, decided: Sequence[str], since: float, most: int) -> ItemSample:
     """The first items that a bundle decided on.
 
     Args:
         store: the open file of records.
-        bundle: its digest.
+        decided: its digest, and those of what was learned beside it.
         since: when it came into use, unix seconds.
         most: number of items, at most.
 
@@ -205,23 +205,28 @@ def first_items(store: Store, bundle: str, since: float, most: int) -> ItemSampl
     query = (
         "SELECT label, bin, reason, views, classify_ms FROM "
         "(SELECT * FROM items ORDER BY sequence DESC LIMIT ?) "
-        f"WHERE bundle = ? AND decided_at >= ? AND {_COUNTED} ORDER BY sequence LIMIT ?"
+        f"WHERE bundle IN ({_places(decided)}) AND decided_at >= ? AND {_COUNTED} "
+        "ORDER BY sequence LIMIT ?"
     )
-    return sample_of(store.read(query, most * READ_FOR_ONE, bundle, since, *_REASONS, most))
+    return sample_of(store.read(query, most * READ_FOR_ONE, *decided, since, *_REASONS, most))
 
 
-def last_items(store: Store, bundle: str, until: float, most: int) -> ItemSample:
+def last_items(store: Store, decided: Sequence[str], until: float, most: int) -> ItemSample:
     """The last items that a bundle decided on before a time; the rest is as for `first_items`."""
     query = (
         "SELECT label, bin, reason, views, classify_ms FROM "
         "(SELECT * FROM items WHERE decided_at < ? ORDER BY sequence DESC LIMIT ?) "
-        f"WHERE bundle = ? AND {_COUNTED} ORDER BY sequence DESC LIMIT ?"
+        f"WHERE bundle IN ({_places(decided)}) AND {_COUNTED} ORDER BY sequence DESC LIMIT ?"
     )
-    return sample_of(store.read(query, until, most * READ_FOR_ONE, bundle, *_REASONS, most))
+    return sample_of(store.read(query, until, most * READ_FOR_ONE, *decided, *_REASONS, most))
+
+
+def _places(values: Sequence[str]) -> str:
+    return ", ".join("?" * len(values))
 
 
 _REASONS = tuple(sorted(reason.value for reason in COUNTED))
-_COUNTED = f"reason IN ({', '.join('?' * len(_REASONS))})"
+_COUNTED = f"reason IN ({_places(_REASONS)})"
 
 
 def sample_of(rows: Sequence[tuple[str, str, str, int, float | None]]) -> ItemSample:

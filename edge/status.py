@@ -100,6 +100,8 @@ class Status(BaseModel):
             or `always`; empty: only while it stands.
         belt: whether the belt stands.
         waiting: digest of a bundle that is ready and waits for that; empty: none is.
+        learned: number of the generation of what was learned that decides with the bundle; 0: none.
+        taught: the classes that it adds.
         message: what a person should know or do; None when all is well.
     """
 
@@ -135,6 +137,8 @@ class Status(BaseModel):
     update_window: str = ""
     belt: BeltRest = BeltRest.NOT_MEASURED
     waiting: str = ""
+    learned: int = 0
+    taught: tuple[str, ...] = ()
     message: str | None = None
 
     @field_validator("camera", "message", "encoder", mode="before")

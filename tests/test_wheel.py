@@ -105,6 +105,8 @@ def test_it_ships_the_device_alone(wheel):
         "deploy/ewaste-panel.service",
         "deploy/ewaste-update.service",
         "deploy/ewaste-update.timer",
+        "deploy/ewaste-learn.service",
+        "deploy/ewaste-learn.timer",
         "deploy/journald.conf",
         "deploy/grafana-dashboard.json",
         "deploy/prometheus-rules.yml",

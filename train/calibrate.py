@@ -6,11 +6,12 @@ from typing import Annotated
 
 import typer
 
+from edge.calibration.costs import Costs
 from edge.errors import BadInput
 from edge.photos.dataset import photos_below
 from edge.photos.listing import SPLIT_FILE
 from train.command import command, load_tensorflow, print_json
-from train.evaluation.options import CalibrationOptions, Costs
+from train.evaluation.options import CalibrationOptions
 from train.options import Masks
 
 log = logging.getLogger("train.calibrate")  # also where this module is __main__

@@ -12,8 +12,9 @@ import numpy as np
 from scipy.special import logsumexp
 
 from convert.imported.stored import StoredModel
+from edge.calibration.answers import Answers
 from edge.errors import BadInput, EwasteError, one_line
-from train.evaluation.predictor import AnswerBatch, Answers
+from train.evaluation.predictor import AnswerBatch
 
 LEAST_PROBABILITY = 1e-37
 """Replaces a probability of 0; a smaller number is no normal float32."""

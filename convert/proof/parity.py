@@ -6,10 +6,10 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from edge.bundle.manifest import ClassParity, DatasetParity, Drift, ParityGate, ParityVerdict
+from edge.calibration.answers import Answers
+from edge.calibration.reliability import calibration_error, reliability
 from edge.errors import BadInput, Refused
 from edge.inference.classifier import softmax
-from train.evaluation.predictor import Answers
-from train.evaluation.reliability import calibration_error, reliability
 from train.intervals import mcnemar, paired_difference, wilson
 
 KERAS, FP32 = "keras", "fp32"

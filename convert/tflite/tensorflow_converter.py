@@ -25,12 +25,13 @@ from convert.run import Run
 from convert.tflite.activation import add_activation_map
 from convert.tflite.flatbuffer import use_raw_rgb_input
 from convert.tflite.layers import MAX_SQNR_DB
+from edge.calibration.answers import Answers
 from edge.errors import BadInput, EwasteError, Refused
 from edge.inference.activation import ACTIVATION_MAP
 from edge.inference.preprocess import INPUT_OFFSET, float_input
 from edge.inference.tflite import load_runtime
 from edge.quiet import quiet
-from train.evaluation.predictor import AnswerBatch, Answers
+from train.evaluation.predictor import AnswerBatch
 
 OUTPUTS = ("logits", "embedding")
 METRIC = "noise_to_signal"

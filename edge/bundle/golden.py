@@ -137,6 +137,20 @@ def verify_answers(
         raise Refused(f"{path}: likenesses that are no numbers; {REMEDY}")
 
 
+def golden_answers(bundle: Bundle, classifier: Classifier) -> tuple[np.ndarray, np.ndarray]:
+    """The golden outputs of a bundle that was verified, as numbers; nothing is run.
+
+    Returns:
+        Logits, float32 [inputs, classes], and embeddings, float32 [inputs, features].
+
+    Raises:
+        Refused: the golden file is malformed.
+    """
+    golden = _read_golden(bundle)
+    logits, embeddings = (classifier.dequantize(name, golden[name]) for name in ANSWER)
+    return logits, embeddings
+
+
 def verify_preprocessing(bundle: Bundle) -> int | None:
     """Make the model's input of the golden frame as a line would, and compare.
 

@@ -1,5 +1,7 @@
 """What became of each bundle that was installed on a device: one small file in the store.
 
+The store of what a device has learned (`edge.learned.store`) has one too, of its generations.
+
 The link `current` alone says what is in use. This file says when a bundle came, whether it is on
 probation, and why it was rolled back. Without it, or where it is damaged, every bundle still runs.
 """
@@ -24,6 +26,7 @@ MOST_BYTES = 256 * 1024
 MOST_KEPT = 100
 """Entries; the oldest go."""
 LONGEST_WHY = 300
+LONGEST_WHO = 200
 
 Moment = Annotated[float, Field(ge=0, le=1e11, allow_inf_nan=False)]
 """Unix seconds; 0: not yet."""
@@ -57,6 +60,8 @@ class InstallEntry(BaseModel):
             that, or it is what was gone back to.
         has_waited: whether a running line had it ready and could not take it: a line that starts
             anew does not take it either, until it may.
+        base: of a generation, digest of the bundle that it was learned beside; empty: of a bundle.
+        by: who made a generation.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -72,6 +77,8 @@ class InstallEntry(BaseModel):
     why: Annotated[str, Field(max_length=LONGEST_WHY)] = ""
     at_once: bool = False
     has_waited: bool = False
+    base: Annotated[str, Field(pattern="^([0-9a-f]{64})?$")] = ""
+    by: Annotated[str, Field(max_length=LONGEST_WHO)] = ""
 
 
 class InstallHistory(BaseModel):
@@ -120,7 +127,7 @@ def read_history(store: Path) -> InstallHistory:
         return InstallHistory()
     except (ValidationError, BadInput, OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "is damaged"
-        log.warning("%s: %s; the history of the bundles begins anew", path, reason)
+        log.warning("%s: %s; the history begins anew", path, reason)
         return InstallHistory()
 
 
@@ -130,5 +137,6 @@ def write_history(store: Path, history: InstallHistory) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    content = history.model_dump_json(indent=1).encode() + b"\n"
+    # Without what is as usual: so an earlier version reads the history of the bundles too.
+    content = history.model_dump_json(indent=1, exclude_defaults=True).encode() + b"\n"
     write_whole(store / HISTORY_NAME, content, mode=READABLE)

@@ -12,7 +12,7 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -21,7 +21,13 @@ from edge.bundle.bundle import MOST_FILE_BYTES, Bundle, load_bundle, read_bundle
 from edge.bundle.history import InstallEntry, Standing, ended, read_history, write_history
 from edge.bundle.verify import Demands, verify
 from edge.errors import BadInput, EwasteError, Refused
-from edge.files import make_private_folder, sync_folder, temporary_beside, write_whole
+from edge.files import (
+    give_to_owner,
+    make_private_folder,
+    sync_folder,
+    temporary_beside,
+    write_whole,
+)
 from edge.inference.backend import DEFAULT_BACKEND, Backend
 
 CURRENT = "current"
@@ -110,7 +116,7 @@ def install(
     try:
         make_private_folder(store.parent, (store.name,))  # the state of the line
         make_private_folder(store, (CURRENT,))
-        _give_to_owner(store, store.parent)
+        give_to_owner(store, store.parent, MOST_FILE_BYTES)
         with _alone(store):
             if not allowed.older:
                 _check_newer(proved.path, proved.manifest.created, store)
@@ -208,7 +214,7 @@ def _place(proved: Bundle, store: Path, number: int) -> None:
         _copy(proved, staged)
         if load_bundle(staged).digest != proved.digest:
             raise Refused(f"{staged}: not what was verified; install it again")
-        _give_to_owner(staged, store)
+        give_to_owner(staged, store, MOST_FILE_BYTES)
         # What a killed install left, or what was rolled back from.
         shutil.rmtree(store / str(number), ignore_errors=True)
         staged.rename(store / str(number))
@@ -460,32 +466,6 @@ def _copy(bundle: Bundle, staged: Path) -> None:
     staged.mkdir()
     for name, content in bundle.contents.items():
         write_whole(staged / name, content)
-
-
-def _give_to_owner(folder: Path, above: Path) -> None:
-    """Let a folder and its files belong to whom the folder above does.
-
-    An administrator installs as root; the service must be able to go back by itself.
-    """
-    if os.geteuid() != 0:
-        return
-    with suppress(OSError):
-        owner = above.stat()
-        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        try:
-            if os.fstat(handle).st_uid != owner.st_uid:
-                for name in MOST_FILE_BYTES:
-                    with suppress(FileNotFoundError):
-                        os.chown(
-                            name,
-                            owner.st_uid,
-                            owner.st_gid,
-                            dir_fd=handle,
-                            follow_symlinks=False,
-                        )
-                os.fchown(handle, owner.st_uid, owner.st_gid)
-        finally:
-            os.close(handle)
 
 
 def _point(store: Path, number: int) -> None:

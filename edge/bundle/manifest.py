@@ -347,7 +347,7 @@ def parse_manifest(path: Path, content: bytes) -> Manifest:
         # As JSON again: only from JSON are times and lists taken strictly and still understood.
         manifest = Manifest.model_validate_json(json.dumps(read))
         # Only now: the parser above bounds depth, which this one does not.
-        json.loads(content, object_pairs_hook=_each_once)
+        json.loads(content, object_pairs_hook=each_once)
     except ValidationError as error:
         raise Refused(f"{path}: {first_problem(error)}; {REMEDY}") from None
     except (ValueError, RecursionError) as error:
@@ -355,7 +355,7 @@ def parse_manifest(path: Path, content: bytes) -> Manifest:
     return manifest
 
 
-def _each_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+def each_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     """An object of JSON. With a key twice, two readers may see two manifests."""
     read = dict(pairs)
     if len(read) < len(pairs):

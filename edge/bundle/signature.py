@@ -33,15 +33,7 @@ def make_key(path: Path) -> str:
         BadInput: there is a file already.
         EwasteError: the key cannot be written.
     """
-    from cryptography.hazmat.primitives import serialization
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-    key = Ed25519PrivateKey.generate()
-    content = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
+    key, content = new_key()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -53,6 +45,20 @@ def make_key(path: Path) -> str:
     except OSError as error:
         raise EwasteError(f"{path}: cannot be written ({error.strerror})") from None
     return public_key(key)
+
+
+def new_key() -> "tuple[Ed25519PrivateKey, bytes]":
+    """A new private key, and the content of its file."""
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    key = Ed25519PrivateKey.generate()
+    content = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    return key, content
 
 
 def read_key(path: Path) -> "Ed25519PrivateKey":
@@ -81,9 +87,9 @@ def public_key(key: "Ed25519PrivateKey") -> str:
     return PREFIX + base64.b64encode(key.public_key().public_bytes_raw()).decode()
 
 
-def sign(key: "Ed25519PrivateKey", manifest: bytes) -> bytes:
-    """The content of `manifest.sig` for that of `manifest.json`."""
-    signature = base64.b64encode(key.sign(CONTEXT + manifest)).decode()
+def sign(key: "Ed25519PrivateKey", manifest: bytes, context: bytes = CONTEXT) -> bytes:
+    """The content of `manifest.sig` for that of `manifest.json`; `context` says what is signed."""
+    signature = base64.b64encode(key.sign(context + manifest)).decode()
     return f"{public_key(key)} {signature}\n".encode()
 
 
@@ -99,12 +105,17 @@ def check_key(text: str) -> str:
 
 
 def check_signature(
-    path: Path, manifest: bytes, signature: bytes | None, trusted: Sequence[str]
+    path: Path,
+    manifest: bytes,
+    signature: bytes | None,
+    trusted: Sequence[str],
+    context: bytes = CONTEXT,
 ) -> str:
     """See that a bundle is signed by a trusted key; where none is trusted, anything goes.
 
     `manifest` and `signature` are the contents of its `manifest.json` and `manifest.sig`, which is
-    at `path`; None: there is no signature. Returns what was found, in words.
+    at `path`; None: there is no signature. `context` is as for `sign`. Returns what was found, in
+    words.
 
     Raises:
         Refused: keys are trusted, and none of them signed this manifest.
@@ -127,7 +138,7 @@ def check_signature(
 
     key = Ed25519PublicKey.from_public_bytes(_decode(signer.removeprefix(PREFIX)))
     try:
-        key.verify(_decode(signed), CONTEXT + manifest)
+        key.verify(_decode(signed), context + manifest)
     except InvalidSignature:
         raise Refused(f"{path}: not of this manifest; sign the bundle again") from None
     return f"by {signer}"

@@ -25,14 +25,16 @@ def classify(
     as_json: AsJson = False,
 ) -> None:
     """Say what is on pictures. An unreadable one is named and skipped."""
-    from edge.config import decision_rules, name_notes, proved_bundle
+    from edge.bundle_watch import loaded
+    from edge.config import name_notes, proved_bundle
     from edge.decision.decide import decide
     from edge.photos.reading import count_unreadable, read_photo
 
     settings = read_settings(config, bundle=bundle)
-    loaded, classifier = proved_bundle(settings)
-    rules = decision_rules(settings, loaded)
-    warn_all(name_notes(settings, loaded))
+    proved = proved_bundle(settings)
+    in_use = loaded(settings, proved)
+    classifier, rules = in_use.decider.classifier, in_use.decider.rules
+    warn_all([*name_notes(settings, proved[0]), *filter(None, [in_use.unused])])
     answers, unreadable = {}, 0
     for path in images:
         try:
@@ -42,7 +44,7 @@ def classify(
             unreadable += 1
             continue
         verdict = decide([prediction], rules)
-        probabilities = dict(zip(loaded.labels, prediction.probabilities.tolist(), strict=True))
+        probabilities = dict(zip(rules.labels, prediction.probabilities.tolist(), strict=True))
         answers[str(path)] = {**asdict(verdict), "probabilities": probabilities}
         if not as_json:
             top = sorted(probabilities.items(), key=lambda pair: -pair[1])[:3]

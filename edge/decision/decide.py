@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 
@@ -9,12 +10,23 @@ from edge.bundle.manifest import DecisionParameters
 from edge.bundle.sizes import SizeDistribution
 from edge.decision.size import size_weights, with_size
 from edge.inference.classifier import Prediction
-from edge.inference.ood import OodDetector
+from edge.inference.ood import OodRule
 from edge.labels import MANUAL, UNKNOWN
 from edge.verdict import Reason, Verdict
 
 NOT_A_NUMBER = "the model's answer is not a number"
 """The detail for an item whose prediction holds NaN or an infinity."""
+
+
+class Detecting(Protocol):
+    """What finds out-of-distribution items (`edge.inference.ood.OodDetector`)."""
+
+    @property
+    def rule(self) -> OodRule:
+        """Which score, and the value from which an item is in distribution."""
+
+    def score(self, logits: np.ndarray, embeddings: np.ndarray) -> np.ndarray:
+        """The scores of items, float [n], from their logits [n, classes], embeddings [n, 2048]."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +47,7 @@ class DecisionRules:
     bins: Mapping[str, str]
     thresholds: Mapping[str, float]
     hazard_thresholds: Mapping[str, float]
-    ood_detector: OodDetector | None = None
+    ood_detector: Detecting | None = None
     sizes: Mapping[str, SizeDistribution] = field(default_factory=dict)
 
     def size_weights(self, longer_mm: float | None) -> np.ndarray:
@@ -44,7 +56,7 @@ class DecisionRules:
 
 
 def rules_for(
-    parameters: DecisionParameters, bins: Mapping[str, str], ood_detector: OodDetector | None
+    parameters: DecisionParameters, bins: Mapping[str, str], ood_detector: Detecting | None
 ) -> DecisionRules:
     """The rules that a run or a bundle comes with."""
     return DecisionRules(

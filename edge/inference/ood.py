@@ -36,6 +36,9 @@ SUM = "+"
 """Joins the names of two scores that are added up, each in its standard deviations over known
 items. The arrays of such a score are called `SCORE.NAME`, and there is `scaling`."""
 SCALING = "scaling"
+KNOWN = ("known.projection", "known.references")
+"""Known items as `neighbors` has them, which may lie beside the arrays of any score: what is taught
+on a device is told apart from them (`edge.learned.known`)."""
 PARTS = "|".join(ARRAYS)
 
 
@@ -220,7 +223,9 @@ def unpack_detector(content: bytes, rule: OodRule, classes: int) -> OodDetector:
         named[SCALING] = 2
     arrays = {}
     try:
-        stored = read_arrays(content, (*named, "scales"))
+        stored = read_arrays(content, (*named, *KNOWN, "scales"))
+        if all(name in stored for name in KNOWN):
+            named |= dict.fromkeys(KNOWN, 2)
         # An earlier bundle's references: 8 bits, in all directions.
         earlier = rule.score == "neighbors" and "scales" in stored
         for name, dimensions in named.items():
@@ -238,6 +243,8 @@ def unpack_detector(content: bytes, rule: OodRule, classes: int) -> OodDetector:
         for prefix, part in zip(prefixes, parts, strict=True):
             of_part = {name: arrays.get(prefix + name) for name in ARRAYS[part]}
             _check_part({name: array for name, array in of_part.items() if array is not None})
+        if KNOWN[0] in arrays:
+            _check_part({name.removeprefix("known."): arrays[name] for name in KNOWN})
         if len(parts) == 2:
             _check_scaling(arrays[SCALING])
     except (ValueError, KeyError, TypeError, MemoryError) as error:

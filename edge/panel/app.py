@@ -23,16 +23,18 @@ from pydantic import BaseModel
 
 from edge.alarms.signals import AlarmLimits
 from edge.bundle.bundle import Bundle, load_bundle
+from edge.bundle.install import current_number
 from edge.config import Config, PanelConfig, TrustConfig, decision_rules
 from edge.decision.decide import DecisionRules
 from edge.errors import EwasteError
 from edge.inference.memory import return_freed_memory
 from edge.labels import DEFAULT_HAZARDS
 from edge.language import Language
+from edge.learned.store import LEARNED_NAME, read_generation
 from edge.limits import is_local
 from edge.logs import limit_lines
 from edge.operation import LONGEST_NAME, Mode, Order, read_order, write_order
-from edge.panel import audits, belt, fragments, health, items, login, model, reviewing
+from edge.panel import audits, belt, fragments, health, items, learning, login, model, reviewing
 from edge.panel.accounts import accounts_of, require_account
 from edge.panel.beat import PageBeat
 from edge.panel.door import Door
@@ -129,18 +131,19 @@ def build(
     add_refusals(app)
     login.add(app, door)
     _add_operation(app, state_dir)
-    classes = functools.partial(known_classes, opened)
+    classes = functools.partial(known_classes, opened, state_dir / LEARNED_NAME)
     items.add(app, store_path, classes)
     reviewing.add(app, state_dir, store_path, classes)
     bins = functools.partial(bins_of, bundle_path, trust, rules)
     audits.add(app, state_dir, store_path, classes, bins)
     model.add(app, state_dir, bundle_path, trust=trust, rules=rules, opened=opened)
+    learning.add(app, state_dir, store_path, opened, bins)
     belt.add(app, state_dir, line)
     _add_trial(app, trial)
     add_monitoring(app, state_dir, store_path, lambda: watch.alarms)
     hourly = HourlyFigures(store_path)
     add_history(app, store_path, hourly)
-    add_shift(app, state_dir, store_path, lambda: known_classes(opened)[0], hourly)
+    add_shift(app, state_dir, store_path, lambda: classes()[0], hourly)
     return page.mount(app)
 
 
@@ -159,7 +162,7 @@ def _add_figures(
         parts = line_parts(state_dir, store_path, labels, hazards)
         return {**parts, "raised": health.raised_part(watch.alarms)}
 
-    labels, hazards = known_classes(opened)
+    labels, hazards = known_classes(opened, state_dir / LEARNED_NAME)
 
     @app.get("/parts.json")
     def parts() -> dict[str, str]:
@@ -342,13 +345,25 @@ def recorded(store_path: Path) -> tuple[list[ItemRecord], int, str]:
         return [], 0, str(error)
 
 
-def known_classes(opened: Callable[[], Bundle]) -> tuple[tuple[str, ...], frozenset[str]]:
-    """Return the bundle's labels and hazards; defaults if the bundle cannot be loaded."""
+def known_classes(
+    opened: Callable[[], Bundle], learned: Path
+) -> tuple[tuple[str, ...], frozenset[str]]:
+    """Return labels and hazards of the bundle and of the classes that were taught beside it.
+
+    Defaults if the bundle cannot be loaded; its own alone if what was learned cannot be read.
+    """
     try:
         bundle = opened()
     except EwasteError:
         return (), frozenset(DEFAULT_HAZARDS)
-    return bundle.labels, frozenset(bundle.manifest.hazards)
+    try:
+        number = current_number(learned)
+        found = None if number is None else read_generation(learned, number).manifest
+    except EwasteError:
+        found = None
+    taught = () if found is None or found.base != bundle.digest else found.classes
+    hazards = {*bundle.manifest.hazards, *(each.label for each in taught if each.hazard)}
+    return (*bundle.labels, *(each.label for each in taught)), frozenset(hazards)
 
 
 def bins_of(

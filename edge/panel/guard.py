@@ -38,6 +38,8 @@ AUDIT, DRAW = "/audit", "/audit/draw"
 BEGIN, END, CANCEL = "/pieces/begin", "/pieces/end", "/pieces/cancel"
 CHECK, INSTALL, ROLL_BACK = "/model/check", "/model/install", "/model/rollback"
 AT_ONCE = "/model/now"
+ACCEPT, REJECT, UNLEARN = "/learning/accept", "/learning/reject", "/learning/rollback"
+_LEARNING = (ACCEPT, REJECT, UNLEARN)
 PICTURE, FORGET, WRITE = "/belt/picture", "/belt/forget", "/belt/write"
 _BELT = (PICTURE, FORGET, WRITE)
 ADMINISTERING = (INSTALL, ROLL_BACK, AT_ONCE, *_BELT)
@@ -47,7 +49,8 @@ ALARMS, ACKNOWLEDGE, SHELVE = "/alarms.json", "/alarms/acknowledge", "/alarms/sh
 UNSHELVE, REFERENCE = "/alarms/unshelve", "/alarms/reference"
 _ALARMS = (ACKNOWLEDGE, SHELVE, UNSHELVE, REFERENCE)
 _MODEL = (CHECK, *ADMINISTERING)
-OPERATING = (MODE, REVIEW, ENTRIES, WITHDRAW, DRAW, BEGIN, END, CANCEL, *_ALARMS, *_MODEL)
+_JUDGING = (REVIEW, ENTRIES, WITHDRAW, DRAW, BEGIN, END, CANCEL)
+OPERATING = (MODE, *_JUDGING, *_ALARMS, *_MODEL, *_LEARNING)
 """What changes something: how the line works, the records, and what is entered by hand; and what
 takes much time of the processor."""
 _POSTED = (TRY, ITEMS, ITEM, QUEUE, QUALITY, AUDIT, LOGOUT, *OPERATING)
@@ -62,11 +65,12 @@ _ASKED = ("/report.html", "/report.csv", "/report.json", "/history.html")
 """What keeps its query."""
 MOST_QUERY = 1000
 """The maximum length of a query, bytes."""
-SCRIPTS = ("choices.js", "panel.js", "work.js", "model.js", "belt.js")
+SCRIPTS = ("choices.js", "panel.js", "work.js", "model.js", "learning.js", "belt.js")
 _READ = (
     "/live.jpg",
     "/parts.json",
     "/model.json",
+    "/learning.json",
     "/belt.json",
     *SHEET_FILES,
     "/search.json",

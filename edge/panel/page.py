@@ -29,6 +29,7 @@ TABS = (
     N_("Health"),
     N_("Try a picture"),
     N_("Model"),
+    N_("Learning"),
     N_("Belt"),
 )
 """The tabs. Scripts know them by these names, whatever they are called in a language."""
@@ -116,6 +117,11 @@ def build_blocks() -> gr.Blocks:
             with gr.Column(scale=8, min_width=320):
                 _part("golden")
                 _part("bundles")
+        with gr.Tab(_("Learning")), gr.Row(equal_height=False):
+            with gr.Column(scale=13, min_width=320):
+                _part("proposals")
+            with gr.Column(scale=8, min_width=320):
+                _part("learned")
         with gr.Tab(_("Belt")):
             _part("belt")
     return blocks

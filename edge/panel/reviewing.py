@@ -31,11 +31,13 @@ from edge.panel.posted import NotDone, in_thread, not_done, posted
 from edge.panel.quality import QualityAsked, quality, share_line
 from edge.panel.queues import AuditQueue, Queue, WaitingQueue
 from edge.panel.sentences import sentence
+from edge.panel.typed_name import LONGEST_TYPED, typed_name
 from edge.panel.visitor import log_action, visitor_of
 from edge.records.audits import AUDITS_NAME, find_audit
 from edge.records.database import LARGEST_SEQUENCE
 from edge.records.grouping import MOST_IN_GROUP
 from edge.records.measured import measured
+from edge.records.named import names_given
 from edge.records.record import ItemRecord
 from edge.records.reviews import (
     MOST_COUNTED,
@@ -54,6 +56,8 @@ GROUP_KEY = "-"
 """Takes all look-alikes out of the group, or puts them back."""
 MOST_GROUP_BYTES = 32_000
 """Largest answer on a group as JSON, bytes: a letter of an item's id takes up to 4."""
+MOST_OFFERED = 100
+"""Names typed before that are offered again."""
 NO_CLASS_KEYS = {NoClass.NO_ITEM: "n", NoClass.SEVERAL_ITEMS: "s", NoClass.OTHER: "o"}
 Number = Annotated[int, Field(ge=1, le=LARGEST_SEQUENCE)]
 
@@ -86,6 +90,7 @@ class Answered(BaseModel):
         alike: its look-alikes that the answer is for too.
         label: one of the classes of the bundle.
         no_class: why it has none.
+        name: of an item of no class of the bundle, what a person calls it.
         undo: the number of the answer to take back.
         only_sample: go on with the random share only.
         audit: go on with what is to be judged of this audit.
@@ -97,6 +102,7 @@ class Answered(BaseModel):
     alike: Annotated[list[ItemId], Field(max_length=MOST_IN_GROUP - 1)] = []
     label: Annotated[Word, Field(min_length=1)] | None = None
     no_class: NoClass | None = None
+    name: Annotated[Word, Field(min_length=1)] | None = None
     undo: Number | None = None
     only_sample: bool = False
     audit: Number | None = None
@@ -105,6 +111,8 @@ class Answered(BaseModel):
     def _check_one(self) -> "Answered":
         if sum(each is not None for each in (self.label, self.no_class, self.undo)) != 1:
             raise ValueError("must be one answer: label, no_class, or undo")
+        if self.name is not None and self.no_class is not NoClass.OTHER:
+            raise ValueError("must have no name, unless the item is another thing")
         if self.alike and (self.undo is not None or self.audit is not None):
             raise ValueError("must be no group: an audit, and an undo, are of one item")
         return self
@@ -116,7 +124,8 @@ class Answered(BaseModel):
             return f"undid review {self.undo} of item {self.item}"
         given = self.label or (self.no_class.value if self.no_class else "")
         others = f" and {len(self.alike)} look-alikes" if self.alike else ""
-        return f"reviewed item {self.item}{others} as {given}"
+        called = f", called {self.name}" if self.name else ""
+        return f"reviewed item {self.item}{others} as {given}{called}"
 
 
 def reviewer(request: Any) -> str:
@@ -199,13 +208,24 @@ class Tabs:
         with store:
             queue = self._chosen(store, answered)
             try:
-                self._write(store, answered, user, now)
+                self._write(store, self._named(store, answered, labels), user, now)
             except BadInput as error:
                 raise not_done(error) from None
             found = find_item(store, answered.item)
             if answered.undo is None:
                 found = queue.beside(found)
             return self._shown(queue, found, user)
+
+    def _named(self, store: Store, answered: Answered, labels: Sequence[str]) -> Answered:
+        """An answer with the name that was typed as its label.
+
+        The records so tell it from all other things; a class may be taught from it, on this device
+        or on the workstation.
+        """
+        if answered.name is None:
+            return answered
+        name = typed_name(answered.name, labels, names_given(store, labels))
+        return answered.model_copy(update={"label": name, "no_class": None, "name": None})
 
     def _write(self, store: ReviewStore, answered: Answered, user: str, now: float) -> None:
         if answered.undo is not None:
@@ -233,6 +253,7 @@ class Tabs:
                 undoable=last,
                 undone_items=group_size(queue.store, last) if last is not None else 0,
                 queue=queue,
+                names=sorted(names_given(queue.store, labels))[:MOST_OFFERED],
                 note=share_line(sample.accuracy),
             )
         }
@@ -251,6 +272,7 @@ def queue_part(
     undoable: Review | None,
     undone_items: int,
     queue: Queue,
+    names: Sequence[str],
     note: str,
 ) -> str:
     """Show an item with a button and a key for each answer."""
@@ -268,6 +290,8 @@ def queue_part(
         others=[
             (each.value, NO_CLASS_KEYS[each], _(name)) for each, name in NO_CLASS_NAMES.items()
         ],
+        names=names,
+        longest_name=LONGEST_TYPED,
         undoable=undoable,
         undo_name=answer_name(undoable.label, undoable.no_class) if undoable else "",
         undone_items=undone_items,

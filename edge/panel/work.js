@@ -176,8 +176,14 @@
 		}
 	}, {capture: true});
 	document.addEventListener("submit", (event) => {
-		if (!event.target.closest("#search, #quality, #audit")) return;
+		if (!event.target.closest("#search, #quality, #audit, #review")) return;
 		event.preventDefault();
+		if (event.target.closest("#review")) {
+			const name = event.target.elements.name.value.trim();
+			if (!name) return say("review", event.target.dataset.empty);
+			answer({item: region().dataset.item, no_class: "other", name, ...alike()});
+			return;
+		}
 		if (event.target.closest("#quality")) return;
 		if (event.target.closest("#audit")) {
 			const content = Object.fromEntries(new FormData(event.target));

@@ -242,11 +242,23 @@ def export_review(
         BadInput: the folder holds something, or there is nothing to export.
         EwasteError: it cannot be written; nothing is left behind.
     """
+    with filled_folder(folder) as staged:
+        return _write_pictures(records, staged, on_skipped)
+
+
+@contextmanager
+def filled_folder(folder: Path) -> Iterator[Path]:
+    """Within: a folder to fill, whose content is in `folder` at the end, all of it or nothing.
+
+    Raises:
+        BadInput: it is not new or empty.
+        EwasteError: it cannot be written; nothing is left behind.
+    """
     try:
         target = folder.resolve()
         found = _empty_folder(folder)
         with _filled(target, found) as staged:
-            return _write_pictures(records, staged, on_skipped)
+            yield staged
     except (OSError, RuntimeError) as error:  # a link that leads to itself is a RuntimeError
         reason = getattr(error, "strerror", None) or error
         raise EwasteError(f"{folder}: cannot be written ({reason})") from None

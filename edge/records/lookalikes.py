@@ -6,7 +6,7 @@ looked at one by one.
 
 from edge.records.damage import Damaged
 from edge.records.grouping import group_around, units
-from edge.records.review import SAMPLE
+from edge.records.review import DRAWN
 from edge.records.search import WAITING, Found, hint, read_found
 from edge.records.store import Store
 
@@ -24,18 +24,18 @@ def look_alikes(store: Store, found: Found) -> list[Found]:
         EwasteError: it cannot be read now.
     """
     record = found.record
-    if record.review in ("", SAMPLE) or record.reviewed or record.no_class:
+    if record.review in ("", *DRAWN) or record.reviewed or record.no_class:
         return []
     own = store.read("SELECT code FROM codes WHERE sequence = ?", found.sequence)
     if not own:
         return []
     query = (
         "SELECT sequence, code FROM (SELECT sequence FROM items "
-        f"{hint(store, 'items_to_review')} WHERE {WAITING} AND review <> ? "
+        f"{hint(store, 'items_to_review')} WHERE {WAITING} AND review NOT IN {DRAWN} "
         "ORDER BY sequence DESC LIMIT ?) JOIN codes USING (sequence) JOIN items USING (sequence) "
         "WHERE bundle = ? AND top_label = ? AND sequence <> ? ORDER BY sequence DESC"
     )
-    values = (SAMPLE, MOST_COMPARED, record.bundle, record.top_label, found.sequence)
+    values = (MOST_COMPARED, record.bundle, record.top_label, found.sequence)
     rows = [(found.sequence, own[0][0]), *store.read(query, *values)]
     if not all(isinstance(code, bytes) for _, code in rows):
         raise Damaged(f"{store.path}: is damaged (a code is no code)")

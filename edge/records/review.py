@@ -1,6 +1,7 @@
 """Which items a person should review: those the model learns most from, and a random share.
 
-The random share shows mistakes that the model makes with high confidence.
+The random share shows mistakes that the model makes with high confidence. Items in doubt all wait
+for review, and the same share of them is drawn too: both draws together are a fair sample of all.
 """
 
 import random
@@ -11,6 +12,9 @@ from edge.records.record import ItemRecord
 from edge.verdict import Reason
 
 UNSURE, NEAR, SUSPECTED, SAMPLE = "unsure", "near the threshold", "suspected", "random share"
+DOUBTFUL_SAMPLE = "random share of the doubtful"
+DRAWN = (SAMPLE, DOUBTFUL_SAMPLE)
+"""Why an item waits that was drawn at random, whatever it looks like."""
 
 
 def why_review(
@@ -23,11 +27,18 @@ def why_review(
             from items that touch.
         threshold: least confidence for its label, 0 to 1.
         margin: distance above the threshold that still counts as near it, 0 to 1.
-        share: share of the other items that is reviewed, 0 to 1.
+        share: share of the items, with and without a doubt, that is drawn, 0 to 1.
         drawn: a random number, 0 to 1.
     """
     if not record.crop or record.reason == Reason.TOUCHING:
         return ""
+    doubt = _doubt(record, threshold, margin)
+    if drawn < share:
+        return DOUBTFUL_SAMPLE if doubt else SAMPLE
+    return doubt
+
+
+def _doubt(record: ItemRecord, threshold: float, margin: float) -> str:
     if record.label == UNKNOWN:
         return UNSURE
     if record.confidence < threshold + margin:
@@ -35,7 +46,7 @@ def why_review(
     held = record.reason in (Reason.PAUSED, Reason.ALL_MANUAL)  # says nothing of the item
     if record.bin == MANUAL and not record.late and not held:
         return SUSPECTED
-    return SAMPLE if drawn < share else ""
+    return ""
 
 
 def reviewer(
@@ -46,7 +57,7 @@ def reviewer(
     Args:
         thresholds: label -> least confidence for it, 0 to 1.
         margin: distance above the threshold that still counts as near it, 0 to 1.
-        share: share of the other items that is reviewed, 0 to 1.
+        share: share of the items, with and without a doubt, that is drawn, 0 to 1.
     """
     numbers = random.Random()
     return lambda record: why_review(

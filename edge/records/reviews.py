@@ -17,7 +17,7 @@ from edge.records.damage import Damaged
 from edge.records.database import LARGEST_SEQUENCE
 from edge.records.grouping import MOST_IN_GROUP, most_diverse, units
 from edge.records.opening import open_to_add
-from edge.records.review import SAMPLE
+from edge.records.review import DRAWN
 from edge.records.schema import SCHEMA_VERSION
 from edge.records.search import WAITING, Found, read_found
 from edge.records.store import Store
@@ -120,6 +120,34 @@ def _review(store: Store, row: Any) -> Review:
     return Review(*row)
 
 
+def reviewed_crops(store: Store, labels: Sequence[str], most: int) -> list[tuple[str, str, bytes]]:
+    """Read the newest items that persons gave one of some labels and that still have a crop.
+
+    Args:
+        store: the open file.
+        labels: the labels.
+        most: number of items of each label, at most.
+
+    Returns:
+        Id, label, and crop as JPEG of each.
+
+    Raises:
+        Damaged: the file is damaged.
+        EwasteError: it cannot be read now.
+    """
+    query = (
+        "SELECT item_id, reviewed, jpeg FROM items JOIN crops USING (sequence) "
+        "WHERE reviewed = ? AND length(jpeg) > 0 ORDER BY sequence DESC LIMIT ?"
+    )
+    rows = [row for label in labels for row in store.read(query, label, most)]
+    kinds = (str, str, bytes)
+    if not all(
+        isinstance(cell, kind) for row in rows for cell, kind in zip(row, kinds, strict=True)
+    ):
+        raise Damaged(f"{store.path}: is damaged (a crop is no picture)")
+    return [tuple(row) for row in rows]
+
+
 def next_waiting(
     store: Store, *, before: int = LARGEST_SEQUENCE, only_sample: bool = False
 ) -> Found | None:
@@ -133,7 +161,7 @@ def previous_waiting(store: Store, *, after: int, only_sample: bool = False) -> 
 
 
 def _share(only_sample: bool) -> str:
-    return f"review = '{SAMPLE}'" if only_sample else "TRUE"
+    return f"review IN {DRAWN}" if only_sample else "TRUE"
 
 
 def _waiting(store: Store, condition: str, order: str, start: int) -> Found | None:
@@ -285,11 +313,9 @@ class ReviewStore(Store):
         """Return places and codes of items that may be answered on at once; else BadInput."""
         query = (
             "SELECT sequence, code, bundle FROM items JOIN codes USING (sequence) "
-            f"WHERE item_id = ? AND {WAITING} AND review <> ?"
+            f"WHERE item_id = ? AND {WAITING} AND review NOT IN {DRAWN}"
         )
-        rows = [
-            self._file.connection.execute(query, (each, SAMPLE)).fetchone() for each in item_ids
-        ]
+        rows = [self._file.connection.execute(query, (each,)).fetchone() for each in item_ids]
         if None in rows or len({row[2] for row in rows}) > 1:
             raise BadInput(
                 "an item of the group does not wait any more, or must be judged alone; look again"

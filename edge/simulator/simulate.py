@@ -19,7 +19,7 @@ from edge.encoders.encoder import Encoder, EncoderHealth
 from edge.encoders.pulses import PulseEncoder
 from edge.encoders.visual_odometer import Odometer
 from edge.errors import BadInput
-from edge.inference.classifier import Classifier, Prediction
+from edge.inference.classifier import Prediction
 from edge.inference.worker import Predicting
 from edge.line import PATIENCE, Source, build_conveyor, with_encoder
 from edge.photos.dataset import find_photos
@@ -234,7 +234,7 @@ def simulate(
             records[place], bin=item.bin, reason=item.reason, detail=item.detail
         )
 
-    def pace(classifier: Classifier) -> PacedInference:
+    def pace(classifier: Predicting) -> PacedInference:
         patience_s = PATIENCE / scenario.camera.fps
         paced.append(PacedInference(classifier, clock, scenario.inference_s, patience_s))
         return paced[-1]

@@ -6,6 +6,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import datetime, timezone
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,11 @@ from edge.clock import VirtualClock
 from edge.config import Config, proved_bundle
 from edge.errors import EwasteError
 from edge.faults import read_faults
+from edge.inference.classifier import softmax
 from edge.labels import MANUAL, UNKNOWN
+from edge.learned.manifest import LearnedManifest
+from edge.learned.site import SiteCalibration
+from edge.learned.store import Step, add_generation, digest_in_use
 from edge.line import Source, run_line
 from edge.records.record import ItemRecord
 from edge.records.store import RECORDS_NAME, Store
@@ -289,9 +294,11 @@ def test_without_a_probation_and_with_a_named_bundle_nothing_is_judged(
     plant.sort(100, **UNSURE)
     plant.look()
     assert plant.in_use == ("second", 2)
-    named = Config.model_validate({"classifier": {"bundle": plant.folder / "first"}})
+    classifier = {"bundle": plant.folder / "first"}
+    named = Config.model_validate({"classifier": classifier, "state": plant.folder / "state"})
     watch = BundleWatch(named, loaded(named, proved_bundle(named)), None)
-    assert not watch.alive
+    watch.look(START)
+    assert watch.take(BeltRest.STANDS) is None, "what is installed is not what is named"
     watch.close()
 
 
@@ -478,3 +485,116 @@ def test_a_whole_line_installs_rolls_back_and_misses_nothing(
     assert entry is not None and entry.standing is Standing.ROLLED_BACK
     faults = [fault for fault in read_faults(config.state_folder) if fault.kind == "bundle"]
     assert len(faults) == 1 and "bad was rolled back to first" in faults[0].reason
+
+
+def learn(plant: Plant, temperature: float, *, at_once: bool = False) -> str:
+    """Put a generation with another temperature into use; returns its digest."""
+    bundle = plant.watch.bundle
+    site = SiteCalibration(
+        temperature=temperature,
+        thresholds={},
+        hazard_thresholds={},
+        unknown_threshold=None,
+        items=1,
+        since=0.0,
+        until=1.0,
+        before={},
+        after={},
+    )
+    manifest = LearnedManifest(
+        base=bundle.digest,
+        base_name=bundle.manifest.name,
+        created=datetime.fromtimestamp(plant.now, timezone.utc),
+        calibration=site,
+    )
+    store = plant.config.learned
+    step = Step("recalibrated", "Ada", digest_in_use(store), plant.now, at_once)
+    return add_generation(store, manifest, {}, step).digest
+
+
+def learned_entry(plant: Plant, number: int) -> InstallEntry:
+    found = read_history(plant.config.learned).at(number)
+    assert found is not None
+    return found
+
+
+def sort_by(plant: Plant, count: int, **changes: object) -> None:
+    """Record items that what decides now decided on."""
+    plant.sort(count, **{"bundle": plant.watch.in_use.decider.bundle, **changes})
+
+
+def test_what_is_learned_is_taken_like_a_bundle_and_passes(plant: Plant) -> None:
+    digest = learn(plant, 3.0)
+    plant.watch.look(plant.now)
+    assert plant.watch.take(BeltRest.MOVES) is None, "not on a moving belt"
+    decider = plant.watch.take(BeltRest.STANDS)
+    assert decider is not None and decider.bundle == digest
+    assert plant.watch.bundle.manifest.name == "first" and not plant.watch.waiting
+    view = np.random.default_rng(0).integers(0, 255, (48, 48, 3), np.uint8)
+    plain = plant.watch.in_use.classifier.predict(view)
+    assert np.allclose(
+        decider.classifier.predict(view).probabilities, softmax(plain.logits, 3.0), atol=1e-6
+    )
+    plant.look(2)
+    for _ in range(10):
+        sort_by(plant, 18)
+        sort_by(plant, 2, **UNSURE)
+        plant.look(1)
+    entry = learned_entry(plant, 1)
+    assert entry.standing is Standing.PASSED and entry.by == "Ada"
+    assert entry.why == "20 of 200 items unknown or by hand, 20 of 200 before"
+
+
+def test_what_is_learned_and_does_worse_is_left_by_the_line(plant: Plant) -> None:
+    bundle = plant.watch.bundle.digest
+    learn(plant, 3.0, at_once=True)
+    plant.watch.look(plant.now)
+    assert plant.watch.take(BeltRest.MOVES) is not None
+    plant.look(2)
+    sort_by(plant, 28, **UNSURE)
+    for _ in range(2):
+        plant.now += bundle_watch.JUDGE_SECONDS
+        plant.watch.look(plant.now)
+    decider = plant.watch.take(BeltRest.MOVES)
+    assert decider is not None and decider.bundle == bundle, "at once, the bundle alone"
+    assert learned_entry(plant, 1).standing is Standing.ROLLED_BACK
+    assert "rolled back to the bundle alone: items unknown" in (plant.watch.error or "")
+    assert plant.entry(1).standing is Standing.UNWATCHED
+
+
+def test_with_another_bundle_what_was_learned_waits_for_the_old_one(plant: Plant) -> None:
+    digest = learn(plant, 3.0)
+    plant.look(2)
+    plant.install("second")
+    plant.look(1)
+    assert plant.watch.bundle.manifest.name == "second"
+    assert plant.watch.in_use.generation is None
+    assert "learned beside the bundle first" in plant.watch.in_use.unused
+    plant.look(2)
+    plant.sort(28, **UNSURE)
+    plant.look(3)
+    assert plant.in_use == ("first", 1)
+    assert plant.watch.in_use.decider.bundle == digest and not plant.watch.in_use.unused
+
+
+def test_a_new_bundle_is_compared_with_what_was_learned_beside_the_old_one(plant: Plant) -> None:
+    learn(plant, 3.0)
+    plant.look(2)
+    sort_by(plant, 1900)
+    plant.install("second")
+    plant.look(3)
+    plant.sort(22)
+    plant.sort(6, **UNSURE)
+    plant.look(3)
+    assert plant.in_use == ("first", 1), "6 of 28 is worse than none of the last 200"
+
+
+def test_a_line_starts_without_what_cannot_be_proved(plant: Plant, logged: list[str]) -> None:
+    learn(plant, 3.0)
+    (plant.config.learned / "1/learned.sig").write_bytes(b"forged")
+    plant.watch.close()
+    plant.watch = plant.started()
+    assert plant.watch.in_use.generation is None
+    assert any("what was learned is not used" in line for line in logged)
+    plant.look(2)
+    assert plant.watch.in_use.decider.bundle == plant.watch.bundle.digest

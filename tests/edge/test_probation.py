@@ -131,8 +131,8 @@ def test_samples_are_of_the_items_that_tell_something_of_the_model(tmp_path: Pat
     ]
     with Store(tmp_path / "records.db") as store:
         store.append(put)
-        assert last_items(store, "a", 1006.5, 100) == ItemSample(6, 1, 0, 46.0 / 3)
-        assert last_items(store, "a", 1006.5, 2) == ItemSample(2, 1, 0, (46 + 90) / 6)
-        assert first_items(store, "b", 1000.0, 100) == ItemSample(3, 2, 1, 46.0 / 3)
-        assert first_items(store, "b", 1008.0, 100).items == 2
-        assert first_items(store, "c", 0.0, 100).items == 0
+        assert last_items(store, ["a"], 1006.5, 100) == ItemSample(6, 1, 0, 46.0 / 3)
+        assert last_items(store, ["a"], 1006.5, 2) == ItemSample(2, 1, 0, (46 + 90) / 6)
+        assert first_items(store, ["b"], 1000.0, 100) == ItemSample(3, 2, 1, 46.0 / 3)
+        assert first_items(store, ["b"], 1008.0, 100).items == 2
+        assert first_items(store, ["c"], 0.0, 100).items == 0

@@ -10,8 +10,11 @@ import numpy as np
 from edge.alarms.alarm import Alarm, Alarms, acknowledge, shelve
 from edge.alarms.catalog import AlarmName
 from edge.alarms.kept import change_alarms
+from edge.bundle.bundle import read_bundle
 from edge.faults import FaultLog
 from edge.language import Language
+from edge.learned.proposals import accept, place_proposal
+from edge.learned.store import LEARNED_NAME
 from edge.panel.audits import BeginAsked, Desk, DrawAsked
 from edge.records.entries import EntryKind, Given, add_entry
 from edge.records.record import ItemRecord
@@ -19,6 +22,7 @@ from edge.records.review import SAMPLE
 from edge.records.store import Store
 from edge.status import BeltLook, OutputHealth, Percentiles, Status, write_status
 from edge.verdict import Reason
+from tests.support.proposed import new_class, recalibration, refused_class
 from tests.support.served import Panel
 
 DRAWN = cv2.imencode(".jpg", np.full((48, 64, 3), 120, np.uint8))[1].tobytes()
@@ -33,6 +37,7 @@ TABS = {
         "Health",
         "Try a picture",
         "Model",
+        "Learning",
         "Belt",
     ),
     Language.GERMAN: (
@@ -44,6 +49,7 @@ TABS = {
         "Zustand",
         "Bild testen",
         "Modell",
+        "Lernen",
         "Band",
     ),
     Language.SPANISH: (
@@ -55,6 +61,7 @@ TABS = {
         "Estado",
         "Probar una imagen",
         "Modelo",
+        "Aprendizaje",
         "Cinta",
     ),
     Language.HINDI: (
@@ -66,6 +73,7 @@ TABS = {
         "स्थिति",
         "चित्र जाँचें",
         "मॉडल",
+        "सीखना",
         "बेल्ट",
     ),
 }
@@ -78,6 +86,7 @@ READY = (
     "#faults table",
     "#picture .drop",
     "#model table",
+    "#proposals .proposal",
     "#belt .one",
 )
 """What is drawn when a tab is complete, in the order of the tabs."""
@@ -115,7 +124,7 @@ def running(state: Path) -> None:
 
 
 def full_panel(folder: Path, bundle: Path, make_record: Callable[..., ItemRecord]) -> Panel:
-    """Serve a page with records, an audit, test pieces on their way, and an entry."""
+    """Serve a page with records, an audit, test pieces, an entry, and something to learn."""
     server = Panel(folder, bundle)
     now = time.time()
     crop = {"crop": DRAWN, "top_label": "Mouse", "review": SAMPLE}
@@ -143,8 +152,20 @@ def full_panel(folder: Path, bundle: Path, make_record: Callable[..., ItemRecord
     entry = Given(kind=EntryKind.IN, name="small", kg=1234.5, comment=EVIL)
     add_entry(server.state / "entries.db", entry, now - 100, "anna", now)
     _alarm(server.state, now)
+    _learned(server.state, read_bundle(bundle).digest)
     running(server.state)
     return server
+
+
+def _learned(state: Path, base: str) -> None:
+    """Let one proposal be in use, one wait, and one be refused."""
+    store = state / LEARNED_NAME
+    number = place_proposal(store, recalibration(store, base), {})
+    accept(store, number, base=base, by=EVIL[:60], now=time.time())
+    shown = {"shown": ("i-7", "i-8", "gone")}
+    place_proposal(store, recalibration(store, base, **shown), {})
+    place_proposal(store, refused_class(store, base, EVIL[:40], **shown), {})
+    place_proposal(store, *new_class(store, base, "Toy", **shown))
 
 
 def _alarm(state: Path, now: float) -> None:

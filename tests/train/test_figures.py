@@ -5,13 +5,18 @@ import math
 import numpy as np
 import pytest
 
+from edge.calibration.ood_limit import threshold_keeping
+from edge.calibration.reliability import (
+    calibration_error,
+    calibration_error_by_chance,
+    reliability,
+)
 from edge.inference.ood import energy
 from train.augmentation.corruptions import CORRUPTIONS, corrupt
 from train.evaluation.metrics import (
     plot_confusion,
 )
-from train.evaluation.ood_detectors import auroc, max_softmax, rejection, threshold_keeping
-from train.evaluation.reliability import calibration_error, calibration_error_by_chance, reliability
+from train.evaluation.ood_detectors import auroc, max_softmax, rejection
 
 
 def test_calibration_error_of_four_answers():

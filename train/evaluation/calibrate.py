@@ -9,6 +9,12 @@ from types import MappingProxyType
 import numpy as np
 
 from edge.bundle.manifest import DecisionParameters
+from edge.calibration.answers import Answers, LabeledAnswers, pool, pooled_answers
+from edge.calibration.costs import Costs
+from edge.calibration.decisions import judge_decisions
+from edge.calibration.fit import fit_parameters
+from edge.calibration.reliability import calibration_error, reliability
+from edge.calibration.temperature import fit_temperature
 from edge.decision.decide import rules_for
 from edge.errors import BadInput, EwasteError
 from edge.inference.classifier import softmax
@@ -27,25 +33,17 @@ from train.evaluation.background_swap import (
     segment_items,
 )
 from train.evaluation.calibration import write_calibration
-from train.evaluation.decisions import judge_decisions
 from train.evaluation.ood_detectors import (
     Negatives,
     compare_detectors,
     fit_detectors,
-    pooled_answers,
-    threshold_keeping,
 )
 from train.evaluation.ood_samples import drawn_debris, empty_backgrounds, shuffled
-from train.evaluation.options import CalibrationOptions, Costs
-from train.evaluation.predictor import Answers, Predictor, answer_all, open_predictor
-from train.evaluation.reliability import calibration_error, reliability
-from train.evaluation.temperature import fit_temperature
-from train.evaluation.thresholds import LabeledAnswers, fit_decisions, pool
+from train.evaluation.options import CalibrationOptions
+from train.evaluation.predictor import Predictor, answer_all, open_predictor
 
 log = logging.getLogger(__name__)
 
-OOD_KEPT_SHARE = 0.95
-"""Share of the known items that the OOD detector keeps."""
 DRAWN_DEBRIS_COUNT = 300
 """Number of drawn OOD samples."""
 TURNED_VIEWS = 4
@@ -136,24 +134,17 @@ def fit(
         temperature=temperature,
         negatives=negatives,
     )
-    detector = _fit_detector(compared, references, views, temperature, negatives)
-    thresholds, hazard_thresholds = fit_decisions(
-        labels,
-        hazards,
-        views,
-        turned=turned,
-        detector=detector,
-        temperature=temperature,
-        costs=costs,
-    )
-    parameters = DecisionParameters(
+    detector = _best_detector(compared, references, photographed, temperature, negatives)
+    parameters = fit_parameters(
         labels=labels,
-        hazards=tuple(hazards),
-        temperature=temperature,
-        thresholds=thresholds,
-        hazard_thresholds=hazard_thresholds,
-        unknown=detector.rule,
+        hazards=hazards,
+        views=views,
+        detector=detector,
+        costs=costs,
+        turned=turned,
     )
+    assert parameters.unknown is not None, "there is a detector"
+    detector = replace(detector, rule=parameters.unknown)
     rules = rules_for(parameters, {}, detector)
     before, after = (
         reliability(photographed.classes, softmax(photographed.answers.logits, each))
@@ -173,36 +164,24 @@ def fit(
     return CalibrationResult(parameters, detector, figures)
 
 
-def _fit_detector(
+def _best_detector(
     compared: Mapping[str, dict],
     references: LabeledAnswers,
-    views: Mapping[str, LabeledAnswers],
+    photographed: LabeledAnswers,
     temperature: float,
     negatives: Mapping[str, Negatives],
 ) -> OodDetector:
-    """The detector with the best mean AUROC.
-
-    Its threshold keeps `OOD_KEPT_SHARE` of val both as photographed and on a belt.
-    """
+    """The detector with the best mean AUROC; its threshold is still 0."""
     detectors = fit_detectors(
         references.answers,
         references.classes,
-        known=views["photographed"].answers,
+        known=photographed.answers,
         temperature=temperature,
         negatives=pooled_answers([each.answers for each in negatives.values()])
         if negatives
         else None,
     )
-    best = max(detectors, key=lambda score: compared[score]["mean_auroc"])
-    threshold = min(
-        threshold_keeping(
-            detectors[best].score(each.answers.logits, each.answers.embeddings), OOD_KEPT_SHARE
-        )
-        for way, each in views.items()
-        if way in ("photographed", "belt")
-    )
-    rule = detectors[best].rule.model_copy(update={"threshold": threshold})
-    return replace(detectors[best], rule=rule)
+    return detectors[max(detectors, key=lambda score: compared[score]["mean_auroc"])]
 
 
 def _classify_views(

@@ -8,6 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
+from edge.calibration.answers import Answers
+from edge.calibration.decisions import judge_decisions, share, verdicts
+from edge.calibration.ood_limit import threshold_keeping
+from edge.calibration.reliability import (
+    calibration_error,
+    calibration_error_by_chance,
+    reliability,
+)
 from edge.errors import BadInput, EwasteError
 from edge.inference.classifier import softmax
 from edge.inference.ood import energy
@@ -24,13 +32,12 @@ from train.evaluation.background_swap import (
     on_background,
     segment_items,
 )
-from train.evaluation.decisions import judge_decisions, share, source_figures, verdicts
 from train.evaluation.metrics import measure
-from train.evaluation.ood_detectors import max_softmax, rejection, threshold_keeping
+from train.evaluation.ood_detectors import max_softmax, rejection
 from train.evaluation.options import EvaluationRequest
-from train.evaluation.predictor import Answers, Predictor, answer_all, open_predictor
-from train.evaluation.reliability import calibration_error, calibration_error_by_chance, reliability
+from train.evaluation.predictor import Predictor, answer_all, open_predictor
 from train.evaluation.report import Example, Mistake, render_report
+from train.evaluation.sources import source_figures
 from train.pages import write_figures_and_page
 from train.progress import bar
 

@@ -1,13 +1,15 @@
 """Fit OOD detectors on known items, and evaluate them; see `edge.inference.ood`."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
+from edge.calibration.answers import Answers, pooled_answers
+from edge.calibration.ood_limit import threshold_keeping
 from edge.inference.classifier import softmax
 from edge.inference.ood import (
     SCALING,
@@ -18,8 +20,7 @@ from edge.inference.ood import (
     unit,
     unpack_detector,
 )
-from train.evaluation.predictor import Answers
-from train.intervals import wilson
+from edge.intervals import wilson
 
 DIMENSIONS = 256
 """Of the space in which Mahalanobis distances are measured, at most."""
@@ -86,7 +87,14 @@ def fit_detectors(
         for pair in PAIRS
         if all(part in singles for part in pair)
     }
-    return singles | pairs
+    # What is taught on a device is told apart from known items, whatever the score.
+    known_items = {f"known.{name}": array for name, array in arrays["neighbors"].items()}
+    return {
+        score: detector
+        if "neighbors" in score
+        else replace(detector, arrays=MappingProxyType({**detector.arrays, **known_items}))
+        for score, detector in (singles | pairs).items()
+    }
 
 
 def _added(
@@ -230,12 +238,12 @@ def _on_unseen_negatives(
         return {}
     parts: dict[str, dict[str, list[np.ndarray]]] = {kind: {} for kind in negatives}
     for unseen in (groups[::2], groups[1::2]):
-        others = [_chosen(each, ~np.isin(each.groups, unseen)) for each in negatives.values()]
+        others = [each.answers.chosen(~np.isin(each.groups, unseen)) for each in negatives.values()]
         for score, of in scores(pooled_answers(others)).items():
             of_known = of(known)
             spread = max(float(of_known.std()), 1e-9)
             for kind, each in negatives.items():
-                judged = of(_chosen(each, np.isin(each.groups, unseen)))
+                judged = of(each.answers.chosen(np.isin(each.groups, unseen)))
                 # In the deviations of each detector, so that both halves can be laid together.
                 pair = [(values - of_known.mean()) / spread for values in (of_known, judged)]
                 held = parts[kind].setdefault(score, [])
@@ -247,19 +255,6 @@ def _on_unseen_negatives(
         }
         for kind, of_kind in parts.items()
     }
-
-
-def _chosen(negatives: Negatives, chosen: np.ndarray) -> Answers:
-    answers = negatives.answers
-    return Answers(answers.logits[chosen], answers.embeddings[chosen])
-
-
-def pooled_answers(answers: Sequence[Answers]) -> Answers:
-    """Several answers as one."""
-    return Answers(
-        np.concatenate([each.logits for each in answers]),
-        np.concatenate([each.embeddings for each in answers]),
-    )
 
 
 def max_softmax(logits: np.ndarray, temperature: float) -> np.ndarray:
@@ -275,12 +270,6 @@ def auroc(known: np.ndarray, unknown: np.ndarray) -> float:
     """Chance, 0 to 1, that a known item scores above an unknown thing; ties count half."""
     truth = np.concatenate([np.ones(len(known)), np.zeros(len(unknown))])
     return float(roc_auc_score(truth, np.concatenate([known, unknown])))
-
-
-def threshold_keeping(known: np.ndarray, share: float = 0.95) -> float:
-    """The greatest threshold that at least `share` of the known items reach."""
-    kept = int(np.ceil(share * len(known) - 1e-9))
-    return float(np.sort(known)[len(known) - kept])
 
 
 def rejection(known: np.ndarray, unknown: np.ndarray) -> dict:

@@ -1,20 +1,9 @@
 """Options of a calibration and of an evaluation."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-
-@dataclass(frozen=True)
-class Costs:
-    """Costs of decisions, in items sorted by hand.
-
-    Attributes:
-        wrong: cost of an item in the bin of another label.
-        hazard: cost of a hazard in the bin of another label.
-    """
-
-    wrong: float = 3.0
-    hazard: float = 100.0
+from edge.calibration.costs import Costs
 
 
 @dataclass(frozen=True)
@@ -28,7 +17,7 @@ class CalibrationOptions:
         negatives: photos of things of no known class; those in one folder show one kind of thing.
     """
 
-    costs: Costs = Costs()
+    costs: Costs = field(default_factory=Costs)
     seed: int = 0
     masks: Path | None = None
     negatives: tuple[Path, ...] = ()

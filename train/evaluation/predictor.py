@@ -11,6 +11,7 @@ import numpy as np
 from edge.bundle.bundle import open_detector
 from edge.bundle.manifest import MANIFEST
 from edge.bundle.verify import verify
+from edge.calibration.answers import Answers
 from edge.decision.decide import DecisionRules, rules_for
 from edge.errors import BadInput
 from edge.inference.activation import heat_of
@@ -22,22 +23,6 @@ from train.evaluation.calibration import read_calibration
 from train.evaluation.run_config import RUN_CONFIG, RUN_MODEL, read_run_config
 
 BATCH = 32
-
-
-@dataclass(frozen=True)
-class Answers:
-    """Answers of a model to some pictures.
-
-    Attributes:
-        logits: float32 [n, classes].
-        embeddings: float32 [n, features], the input of the last layer.
-        maps: float32 [n, h, w, classes], activation maps; None where nobody asked for them, or the
-            model has none.
-    """
-
-    logits: np.ndarray
-    embeddings: np.ndarray
-    maps: np.ndarray | None = None
 
 
 AnswerBatch = Callable[[np.ndarray], Answers]

@@ -145,7 +145,7 @@ def percent(share: float | None) -> str:
 
 
 def interval(share: dict) -> str:
-    """A share of `train.evaluation.decisions.share` with its interval: 96.3 % (92.0 to 98.4, 77 of
+    """A share of `edge.calibration.decisions.share` with its interval: 96.3 % (92.0 to 98.4, 77 of
     80).
     """
     if share["share"] is None:

@@ -14,11 +14,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from edge.calibration.temperature import calibrated_loss
 from edge.files import write_whole
 from edge.inference.preprocess import float_input
 from train.augmentation.augment import Augmenter
 from train.data.balance import balanced_indices
-from train.evaluation.temperature import calibrated_loss
 from train.learning.checkpoint import load_checkpoint, save_checkpoint
 from train.learning.convolution import quicken_gradients
 from train.learning.distribute import Replicas, TrainingWorker

@@ -12,6 +12,7 @@ from edge.doctor.service import LINE, PAGE
 
 DEPLOY = Path(edge.__file__).parent / "deploy"
 UPDATE, TIMER = "ewaste-update.service", "ewaste-update.timer"
+LEARN, NIGHTLY = "ewaste-learn.service", "ewaste-learn.timer"
 PROGRAM, MOST = "/opt/ewaste-edge/bin/ewaste-edge", 2.5
 UNKNOWN_BEFORE_254 = {"RestartSteps", "RestartMaxDelaySec"}
 
@@ -26,7 +27,7 @@ def run(*arguments: object) -> subprocess.CompletedProcess:
 
 
 @analyze
-@pytest.mark.parametrize("unit", [LINE, PAGE, UPDATE])
+@pytest.mark.parametrize("unit", [LINE, PAGE, UPDATE, LEARN])
 def test_little_is_exposed(unit):
     threshold = round(10 * MOST)
     done = run("security", "--offline=true", f"--threshold={threshold}", DEPLOY / unit)
@@ -38,12 +39,14 @@ def test_little_is_exposed(unit):
 @analyze
 def test_systemd_understands_every_line(tmp_path):
     """But for the back-off, which it knows from version 254 on."""
-    for unit in (LINE, PAGE, UPDATE):
+    for unit in (LINE, PAGE, UPDATE, LEARN):
         text = (DEPLOY / unit).read_text()
         assert f"ExecStart={PROGRAM} " in text
         (tmp_path / unit).write_text(text.replace(PROGRAM, "/bin/true"))
-    (tmp_path / TIMER).write_text((DEPLOY / TIMER).read_text())
-    done = run("verify", *(tmp_path / unit for unit in (LINE, PAGE, UPDATE, TIMER)))
+    for timer in (TIMER, NIGHTLY):
+        (tmp_path / timer).write_text((DEPLOY / timer).read_text())
+    units = (LINE, PAGE, UPDATE, LEARN, TIMER, NIGHTLY)
+    done = run("verify", *(tmp_path / unit for unit in units))
     unknown = set(re.findall(r"Unknown key(?: name)? '(\w+)'", done.stderr))
     assert unknown <= UNKNOWN_BEFORE_254, done.stderr
     about_ours = [line for line in done.stderr.splitlines() if "ewaste-" in line]
@@ -69,3 +72,18 @@ def test_an_update_stands_back_and_is_as_confined_as_the_page():
     confined = page[page.index("User=ewaste") : page.index("[Install]")].strip()
     assert confined in update and "\nType=oneshot\n" in update
     assert "[Install]" not in update and "=timers.target\n" in (DEPLOY / TIMER).read_text()
+
+
+def test_what_learns_stands_back_furthest_and_has_no_network():
+    update, learn = (DEPLOY / UPDATE).read_text(), (DEPLOY / LEARN).read_text()
+    hardened = update[update.index("User=ewaste") :].splitlines()
+    missing = set(hardened) - set(learn.splitlines())
+    assert missing == {"RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6"}
+    for line in (
+        "RestrictAddressFamilies=AF_UNIX",
+        "PrivateNetwork=yes",
+        "Nice=19",
+        "MemoryMax=1G",
+    ):
+        assert f"\n{line}\n" in learn
+    assert "[Install]" not in learn and "=timers.target\n" in (DEPLOY / NIGHTLY).read_text()

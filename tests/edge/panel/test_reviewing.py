@@ -256,6 +256,12 @@ REFUSED = {
     "no JSON": ("review", b"item=w-1&label=Mouse", 400),
     "nested deep": ("review", b"[" * 4000, 400),
     "half a letter": ("review", b'{"item": "w-1", "label": "\\ud800"}', 400),
+    "a name for no item": ("review", {"item": "w-1", "no_class": "no_item", "name": "Toy"}, 400),
+    "a name alone": ("review", {"item": "w-1", "name": "Toy"}, 400),
+    "a name of 61 letters": ("review", {"item": "w-1", "no_class": "other", "name": "x" * 61}, 400),
+    "a name of a class": ("review", {"item": "w-1", "no_class": "other", "name": "mouse "}, 400),
+    "a name of no class": ("review", {"item": "w-1", "no_class": "other", "name": "unknown"}, 400),
+    "a name that turns": ("review", {"item": "w-1", "no_class": "other", "name": "a\u202eb"}, 400),
     "a look at nobody": ("item", {"item": "nobody"}, 404),
     "a queue at nobody": ("queue", {"beside": "nobody"}, 404),
     "a reason that is none": ("items", {"reason": "' OR 1=1"}, 400),
@@ -293,7 +299,28 @@ def test_only_the_page_itself_reviews(filled):
     assert answers(filled.path) == {}
 
 
+def test_another_thing_is_called_by_a_name_that_is_typed(page, filled):
+    look_at(page, "Review")
+    page.locator("#review [name=name]").fill("  Toy   car ")
+    page.keyboard.press("Enter")
+    page.wait_for_function("document.querySelector('#review .review').dataset.item === 'w-79'")
+    assert answers(filled.path) == {ODD_ID: ("Toy car", "")}
+    assert page.locator("#names-given option").get_attribute("value") == "Toy car"
+    page.locator("#review [name=name]").fill("toy cars")
+    page.get_by_role("button", name="Enter", exact=True).click()
+    page.wait_for_function("document.querySelector('#review .review').dataset.item === 'w-78'")
+    assert answers(filled.path)["w-79"] == ("Toy car", ""), "as it was typed the first time"
+    page.get_by_role("button", name="Enter", exact=True).click()
+    assert page.inner_text("#review [role=status]") == "Type what it is called first."
+    assert "Undo Toy car" in page.inner_text("[data-undo]")
+    page.keyboard.press("u")
+    page.wait_for_function("document.querySelector('#review .review').dataset.item === 'w-79'")
+    assert answers(filled.path) == {ODD_ID: ("Toy car", "")}
+
+
 def test_markup_in_labels_and_details_is_shown_as_text(filled):
+    named = {"item": "w-1", "no_class": "other", "name": "<b>odd toy</b>"}
+    assert filled.post("review", named)[0] == 200
     assert filled.post("review", {"item": ODD_ID, "label": ODD_LABEL})[0] == 200
     parts = {}
     for path, content in (

@@ -3,7 +3,15 @@ from dataclasses import replace
 import pytest
 
 from edge.labels import MANUAL, UNKNOWN
-from edge.records.review import NEAR, SAMPLE, SUSPECTED, UNSURE, reviewer, why_review
+from edge.records.review import (
+    DOUBTFUL_SAMPLE,
+    NEAR,
+    SAMPLE,
+    SUSPECTED,
+    UNSURE,
+    reviewer,
+    why_review,
+)
 from edge.verdict import Reason
 from tests.support.records import RECORD
 
@@ -14,7 +22,9 @@ from tests.support.records import RECORD
         ({}, 0.5, ""),
         ({}, 0.005, SAMPLE),
         ({"label": UNKNOWN, "confidence": 0.3, "bin": MANUAL}, 0.5, UNSURE),
+        ({"label": UNKNOWN, "confidence": 0.3, "bin": MANUAL}, 0.005, DOUBTFUL_SAMPLE),
         ({"confidence": 0.55}, 0.5, NEAR),
+        ({"confidence": 0.55}, 0.005, DOUBTFUL_SAMPLE),
         ({"bin": MANUAL}, 0.5, SUSPECTED),
         ({"bin": MANUAL, "late": True}, 0.5, ""),
         ({"label": UNKNOWN, "crop": b""}, 0.0, ""),

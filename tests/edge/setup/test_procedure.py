@@ -17,7 +17,8 @@ from edge.setup.report import Outcome, Step
 from edge.setup.source import ProgramSource
 from tests.support.device import PI, Device, PowerCut
 
-UNITS = {"ewaste-line.service", "ewaste-panel.service", "ewaste-update.timer"}
+TIMERS = {"ewaste-update.timer", "ewaste-learn.timer"}
+UNITS = {"ewaste-line.service", "ewaste-panel.service", *TIMERS}
 """The others are started by these."""
 
 
@@ -50,7 +51,10 @@ def require_installed(device: Device) -> None:
     assert read_config(places.settings).camera.source == "picamera2"
     assert (places.state / "bundles" / CURRENT).is_symlink() and device.owner == "ewaste"
     there = {path.name for path in places.units.iterdir()}
-    assert there == {*UNITS, "ewaste-update.service"} and device.enabled == UNITS
+    assert (
+        there == {*UNITS, "ewaste-update.service", "ewaste-learn.service"}
+        and device.enabled == UNITS
+    )
     assert device.active >= UNITS and device.joined == {"video"}
 
 

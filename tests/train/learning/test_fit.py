@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import pytest
 
+from edge.calibration.temperature import calibrated_loss
 from edge.inference.preprocess import float_input
 from train.augmentation.augment import plain_augmenter
-from train.evaluation.temperature import calibrated_loss
 from train.learning import fit as fitting
 from train.learning import probe
 from train.learning.features import views_of

@@ -1,18 +1,16 @@
 """Fit the thresholds of labels and hazards to a model's answers to val items."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
 
 from edge.bundle.manifest import DEFAULT_HAZARD_THRESHOLD
+from edge.calibration.answers import LabeledAnswers, pool
+from edge.calibration.costs import Costs
+from edge.calibration.logistic import fit_logistic
 from edge.inference.classifier import softmax
 from edge.inference.ood import OodDetector
-from train.evaluation.ood_detectors import pooled_answers
-from train.evaluation.options import Costs
-from train.evaluation.predictor import Answers
 
 MAX_HAZARD_MISS_RATE = 0.01
 """Largest share of a hazard's items that may be taken for something harmless."""
@@ -20,14 +18,8 @@ QUANTIZATION_MARGIN = 0.8
 """Factor by which quantization may reduce a small probability: 1/5 of a logit at temperature 1."""
 MAX_SUSPECTED_SHARE = 0.1
 """Largest share of the other items that one hazard may send to `manual`."""
-
-
-@dataclass(frozen=True)
-class LabeledAnswers:
-    """Answers to known items under one condition, such as on a belt, and their classes, int."""
-
-    answers: Answers
-    classes: np.ndarray
+PLATT_STRENGTH = 1e3
+"""Inverse strength of the regularization of the chance of a hazard."""
 
 
 def fit_decisions(
@@ -36,7 +28,7 @@ def fit_decisions(
     views: Mapping[str, LabeledAnswers],
     *,
     turned: Mapping[str, LabeledAnswers],
-    detector: OodDetector,
+    detector: OodDetector | None,
     temperature: float,
     costs: Costs,
 ) -> tuple[dict[str, float], dict[str, float]]:
@@ -51,29 +43,63 @@ def fit_decisions(
         hazards: those that must reach no other bin.
         views: condition -> the val items under it; `photographed` and perhaps others.
         turned: condition -> the val items at any angle.
-        detector: of out-of-distribution things, with its threshold.
+        detector: of out-of-distribution things, with its threshold; None: there is none.
         temperature: the calibrated one.
         costs: of wrong decisions.
     """
     all_views = {**views, **turned}
+    alone = {
+        hazard: fit_hazard_threshold(labels.index(hazard), all_views, temperature, costs)
+        for hazard in hazards
+    }
+    thresholds = fit_thresholds(labels, views, temperature, alone, costs)
+    return thresholds, fit_hazard_thresholds(
+        labels,
+        hazards,
+        all_views,
+        thresholds=thresholds,
+        detector=detector,
+        temperature=temperature,
+        costs=costs,
+    )
 
-    def of_hazards(accepted: Mapping[str, np.ndarray]) -> dict[str, float]:
-        return {
-            hazard: fit_hazard_threshold(
-                labels.index(hazard), all_views, temperature, costs, accepted=accepted
-            )
-            for hazard in hazards
-        }
 
-    thresholds = fit_thresholds(labels, views, temperature, of_hazards({}), costs)
+def fit_hazard_thresholds(
+    labels: tuple[str, ...],
+    hazards: Sequence[str],
+    views: Mapping[str, LabeledAnswers],
+    *,
+    thresholds: Mapping[str, float],
+    detector: OodDetector | None,
+    temperature: float,
+    costs: Costs,
+) -> dict[str, float]:
+    """The thresholds of the hazards, for what the labels and the detector let through.
+
+    Args:
+        labels: the classes, in the order of the logits.
+        hazards: those that must reach no other bin.
+        views: condition -> the items under it.
+        thresholds: label -> least confidence for it.
+        detector: of out-of-distribution things, with its threshold; None: there is none.
+        temperature: the calibrated one.
+        costs: of wrong decisions.
+    """
     least = np.array([thresholds[label] for label in labels])
     accepted = {}
-    for way, each in all_views.items():
+    for way, each in views.items():
         probabilities = softmax(each.answers.logits, temperature)
         sure = probabilities.max(axis=1) >= least[probabilities.argmax(axis=1)]
-        scores = detector.score(each.answers.logits, each.answers.embeddings)
-        accepted[way] = sure & (scores >= detector.rule.threshold)
-    return thresholds, of_hazards(accepted)
+        if detector is not None:
+            scores = detector.score(each.answers.logits, each.answers.embeddings)
+            sure &= scores >= detector.rule.threshold
+        accepted[way] = sure
+    return {
+        hazard: fit_hazard_threshold(
+            labels.index(hazard), views, temperature, costs, accepted=accepted
+        )
+        for hazard in hazards
+    }
 
 
 def fit_hazard_threshold(
@@ -151,8 +177,7 @@ def _probability_worth_a_look(probabilities: np.ndarray, own: np.ndarray, costs:
         return 1.0
     stated = np.clip(probabilities.astype(np.float64), 1e-6, 1 - 1e-6)
     logits = np.log(stated / (1 - stated))
-    regression = LogisticRegression(C=1e3).fit(logits[:, np.newaxis], own)
-    slope, intercept = float(regression.coef_[0, 0]), float(regression.intercept_[0])
+    slope, intercept = fit_logistic(logits, own, PLATT_STRENGTH)
     if slope <= 0:  # the model says nothing of this hazard
         return 1 / costs.hazard
     reached = (-np.log(costs.hazard - 1) - intercept) / slope
@@ -202,12 +227,3 @@ def _cheapest(confidence: np.ndarray, accepting: np.ndarray, chow: float) -> flo
     cost = [np.where(confidence >= each, accepting, 1.0).sum() for each in candidates]
     cheapest = candidates[np.isclose(cost, np.min(cost))]
     return round(float(cheapest[np.argmin(np.abs(cheapest - chow))]), 4)
-
-
-def pool(views: Iterable[LabeledAnswers]) -> LabeledAnswers:
-    """Several views as one."""
-    views = list(views)
-    return LabeledAnswers(
-        pooled_answers([each.answers for each in views]),
-        np.concatenate([each.classes for each in views]),
-    )

@@ -1,0 +1,186 @@
+"""`ewaste-edge recalibrate`: fit the bundle's decisions to the site, by what persons reviewed."""
+
+import json
+import logging
+import time
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from edge.commands.options import AsJson, ConfigFile, StateDir
+from edge.errors import Refused
+from edge.terminal import out, safe_line
+
+if TYPE_CHECKING:
+    from edge.calibration.outcome import Outcome
+    from edge.learned.recalibrating import SiteResult
+
+log = logging.getLogger(__name__)
+
+OVERRULING = ("threshold", "thresholds", "hazard_threshold", "unknown_threshold")
+"""Keys of [decision] that overrule what is fitted."""
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command to the device's own."""
+    app.command("recalibrate")(recalibrate)
+
+
+def recalibrate(
+    start: Annotated[
+        str | None,
+        typer.Option("--from", help="only items from then on: a date, or 2026-11-29T06:00"),
+    ] = None,
+    end: Annotated[
+        str | None, typer.Option("--to", help="only items before then; default: now")
+    ] = None,
+    *,
+    dry_run: Annotated[bool, typer.Option(help="only show what it would come to")] = False,
+    state: StateDir = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Fit temperature, thresholds, and the limit of the unknown to this site, by reviewed items.
+
+    Only items that were drawn at random count. Exit code 3: it would be worse than what is in use.
+    """
+    from edge.config import overruled, proved_bundle, read_config
+    from edge.learned.recalibrating import keep, recalibrate_site
+    from edge.learned.store import LEARNED_NAME
+    from edge.records.period import Period, parse_period, parse_time
+    from edge.records.store import RECORDS_NAME, Store
+
+    now = time.time()
+    settings = read_config(config)
+    if state is not None:
+        settings = overruled(settings, {"state": state}, {"state": "--state"})
+    if start is None:
+        period = Period(0.0, now if end is None else parse_time(end, "to"))
+    else:
+        period = parse_period(start, end or "", now)
+    folder = settings.state_folder
+    Store(folder / RECORDS_NAME, read_only=True).close()  # before seconds go into the bundle
+    bundle, classifier = proved_bundle(settings)
+    for key in OVERRULING:
+        if key in settings.decision.model_fields_set:
+            log.warning("decision.%s of the configuration overrules what is fitted here", key)
+    learned = folder / LEARNED_NAME
+    result = recalibrate_site(folder, learned, bundle, classifier, period)
+    generation = None
+    if not result.found.problem and not dry_run:
+        generation = keep(learned, bundle, result, by=_user(), now=now).number
+    if as_json:
+        out.print(json.dumps(_as_json(result, generation)))
+    else:
+        for line in _lines(result):
+            out.print(line)
+        if generation is not None:
+            out.print(f"generation {generation} is in use; back: ewaste-edge learned rollback")
+    if result.found.problem:
+        raise Refused(f"not recalibrated: {result.found.problem}; what is in use stays")
+
+
+def _user() -> str:
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return "the command line"
+
+
+def _lines(result: "SiteResult") -> list[str]:
+    """A result as a table, with what changes and what stays."""
+    found, classified = result.found, result.classified
+    before, after = found.before, found.after
+    counted = f"{before.items} reviewed items of a known class, {before.others} of none"
+    if classified.left_out:
+        counted += f"; left out: {classified.left_out} that show none or several"
+    if classified.unreadable:
+        counted += f", {classified.unreadable} whose picture cannot be read"
+    rows = [
+        ("", "in use", "recalibrated"),
+        *((name, _share(*then), _share(*now)) for name, then, now in _shares(before, after)),
+        (
+            "calibration error",
+            f"{before.calibration_error:.1%}",
+            f"{after.calibration_error:.1%}",
+        ),
+        (
+            "cost, in items by hand",
+            f"{before.cost(found.costs):.0f}",
+            f"{after.cost(found.costs):.0f}",
+        ),
+    ]
+    widths = [max(len(row[place]) for row in rows) for place in range(3)]
+    table = [
+        "  ".join(
+            (name.ljust(widths[0]), *(cell.rjust(widths[1 + n]) for n, cell in enumerate(cells)))
+        )
+        for name, *cells in rows
+    ]
+    kept = [
+        f"{safe_line(each.name)}: {each.items} of {each.least} reviewed items, "
+        + (
+            "so nothing is laxer than in the bundle that keeps it out of other bins"
+            if each.is_hazard
+            else "so its threshold is the bundle's"
+        )
+        for each in found.kept
+    ]
+    return [counted, "", *table, "", f"temperature {found.parameters.temperature:.3f}", *kept]
+
+
+def _shares(before: "Outcome", after: "Outcome") -> list[tuple[str, tuple, tuple]]:
+    """Name, (count, total) before, and (count, total) after."""
+    rows: list[tuple[str, tuple, tuple]] = [
+        ("in their own bin", (before.right, before.items), (after.right, after.items)),
+        ("in another bin", (before.wrong, before.items), (after.wrong, after.items)),
+        ("sorted by hand", (before.by_hand, before.items), (after.by_hand, after.items)),
+    ]
+    if before.others:
+        sorted_then, sorted_now = before.others_sorted, after.others_sorted
+        others = ((sorted_then, before.others), (sorted_now, after.others))
+        rows.append(("others that were sorted", *others))
+    for hazard, then in before.hazards.items():
+        now = after.hazards[hazard]
+        found = ((then.found, then.items), (now.found, now.items))
+        leaked = ((then.leaked, then.items), (now.leaked, now.items))
+        rows += [(f"{hazard} found", *found), (f"{hazard} in another bin", *leaked)]
+    return rows
+
+
+def _share(count: int, total: int) -> str:
+    from edge.intervals import wilson
+
+    if not total:
+        return "none"
+    low, high = wilson(count, total)
+    return f"{count / total:.1%} ({low:.1%} to {high:.1%})"
+
+
+def _as_json(result: "SiteResult", generation: int | None) -> dict[str, Any]:
+    from edge.learned.recalibrating import calibration_of
+
+    found, classified = result.found, result.classified
+    return {
+        "known": found.before.items,
+        "others": found.before.others,
+        "left_out": classified.left_out,
+        "unreadable": classified.unreadable,
+        "calibration": calibration_of(result).model_dump(mode="json"),
+        "before": _outcome(found.before),
+        "after": _outcome(found.after),
+        "kept": [
+            {"name": each.name, "items": each.items, "least": each.least, "hazard": each.is_hazard}
+            for each in found.kept
+        ],
+        "problem": found.problem or None,
+        "generation": generation,
+    }
+
+
+def _outcome(outcome: "Outcome") -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return asdict(outcome)

@@ -1,0 +1,1 @@
+"""What a device has learned beside its bundle: classes from a few crops, and its site."""
