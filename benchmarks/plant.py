@@ -34,6 +34,8 @@ COUNTS = (
     "routed_right",
     "hazards",
     "hazard_leaks",
+    "hidden",
+    "hidden_leaks",
     "deadlines_missed",
     "late_misrouted",
 )

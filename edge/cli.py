@@ -30,6 +30,7 @@ from edge.commands import (
     model,
     recalibrate,
     records,
+    sensors,
     sharing,
     simulation,
     users,
@@ -68,6 +69,7 @@ COMMANDS = (
     records.export,
     records.report,
     records.sizes,
+    sensors.sensor_rates,
 )
 """The commands in the order of the help; the name of a function is that of its command."""
 GROUPS = {"user": users.app, "calibrate": belt.app, "learned": sharing.app}

@@ -35,6 +35,7 @@ from edge.bundle.window import check_window
 from edge.cameras.device import DeviceSettings, shown_source
 from edge.cameras.recovery import Patience
 from edge.decision.decide import DecisionRules, rules_for
+from edge.decision.sensing import SensorRule
 from edge.decision.voting import Voting
 from edge.errors import BadInput, EwasteError, first_problem, one_line
 from edge.files import read_text
@@ -83,6 +84,7 @@ SHORTEST_VIEW_MM, LONGEST_VIEW_MM = 50, 20_000
 MOST_BINS = 50
 """So many that heartbeat and counts go over Modbus in one request (123 registers)."""
 MOST_LABELS = 1000
+MOST_SENSORS, SENSOR_REGISTERS = 20, 4
 LARGEST_FILE = 1_000_000
 """Bytes of a configuration."""
 MOST_DOTS = 500
@@ -90,6 +92,7 @@ MOST_DOTS = 500
 LEAST_PROBATION = 50
 """Fewer items than this tell no bundle from another."""
 OFF = "off"
+Delay = Annotated[float, within(0, 5)]
 Schema = TypeVar("Schema", bound=BaseModel)
 
 
@@ -433,6 +436,88 @@ class ModbusConfig(_Section):
     timeout_s: Annotated[float, within(0.01, 10)] = 0.5
 
 
+class SensorConfig(_Section):
+    """Another sensor beside the belt, whose answer enters the vote (`edge.sensors`).
+
+    Attributes:
+        name: of the sensor: up to 40 letters, digits, `-`, and `_`.
+        kind: what it is, for people.
+        topic: that it publishes its readings under, at the broker of `[mqtt]`.
+        registers: the first of its four holding registers (`edge.sensors.modbus`).
+        coil: that is 1 while it finds something.
+        pin: GPIO number (BCM) that its contact pulls to ground while it finds something. A sensor
+            has a topic, registers, a coil, or a pin; the last two can clear no item.
+        host: of its Modbus device; None: it is the PLC of `[modbus]`.
+        port: of the device of `host`.
+        unit: the id of that device.
+        poll_s: time between two looks at registers or coil, s.
+        distance_mm: where it is, down the belt from the camera line; negative: before the camera.
+        window_mm: how far its reading may be from an item.
+        delay_s: the shortest and the longest time from an item at the sensor to its reading, s.
+        finds: a class of the model, or the name of a hazard that no picture shows.
+        inside: the classes whose items may hold that hazard; empty: `finds` is a class.
+        least_value: from which measured value on something was found; None: the sensor says so.
+        found: how often it finds what is there; `ewaste-edge sensor-rates` measures it.
+        false_alarms: how often it finds what is not there.
+        share: how many items of the classes `inside` hold the hazard.
+        threshold: the probability of the hazard from which an item goes to `bin`.
+        bin: where it goes then; None: `manual`.
+        required: without its answer the items that it guards go to `manual`.
+        guards: the classes of these items; empty: those of `inside`, or all.
+        silent_s: so long without a sign of life, and the sensor is at fault.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,40}$")]
+    kind: Literal["metal", "xray", "scale", "other"] = "other"
+    topic: Topic | None = None
+    registers: Annotated[int, whole(0, 65532)] | None = None
+    coil: Annotated[int, whole(0, 65535)] | None = None
+    pin: Pin | None = None
+    host: Host | None = None
+    port: Port = 502
+    unit: Annotated[int, whole(0, 255)] = 1
+    poll_s: Annotated[float, within(0.01, 10)] = 0.05
+    distance_mm: Annotated[float, within(-100_000, 100_000)]
+    window_mm: Annotated[float, within(0, 1000)] = 30.0
+    delay_s: tuple[Delay, Delay] = (0.0, 0.3)
+    finds: Name
+    inside: tuple[Name, ...] = Field(default=(), max_length=MOST_LABELS)
+    least_value: Annotated[float, within(-1e9, 1e9)] | None = None
+    found: Annotated[float, within(0.001, 0.999)] = 0.9
+    false_alarms: Annotated[float, within(0.001, 0.999)] = 0.1
+    share: Share = 0.5
+    threshold: Annotated[float, within(1e-6, 1)] = 0.3
+    bin: BinName | None = None
+    required: bool = False
+    guards: tuple[Name, ...] = Field(default=(), max_length=MOST_LABELS)
+    silent_s: Annotated[float, within(0.5, 3600)] = 10.0
+
+    @model_validator(mode="after")
+    def _check(self) -> "SensorConfig":
+        ways = (self.topic, self.registers, self.coil, self.pin)
+        if sum(way is not None for way in ways) != 1:
+            raise ValueError(f"{self.name} needs a topic, registers, a coil, or a pin; one of them")
+        if self.delay_s[0] > self.delay_s[1]:
+            raise ValueError("delay_s must be two times, the shorter one first")
+        if self.false_alarms >= self.found:
+            raise ValueError("false_alarms must be less than found: else its answer says nothing")
+        if self.required and (self.coil is not None or self.pin is not None):
+            raise ValueError(
+                "required needs a topic or registers: a coil or a pin that says nothing may be a "
+                "wire that is cut"
+            )
+        if self.bin is not None and not self.inside:
+            raise ValueError("bin needs inside: a class has its bin in [bins]")
+        if self.guards and not self.required:
+            raise ValueError("guards needs required = true")
+        return self
+
+    @property
+    def is_modbus(self) -> bool:
+        """Whether it is asked over Modbus."""
+        return self.registers is not None or self.coil is not None
+
+
 class RecordsConfig(_Section):
     """What is recorded, and for how long.
 
@@ -541,6 +626,7 @@ class Config(_Section):
         state: directory for the records and what the page shows.
         mqtt: None: nothing is published.
         modbus: None: there is no PLC.
+        sensors: other sensors beside the belt that enter the vote.
     """
 
     camera: CameraConfig = CameraConfig()
@@ -564,6 +650,7 @@ class Config(_Section):
     alarms: AlarmsConfig = AlarmsConfig()
     mqtt: MqttConfig | None = None
     modbus: ModbusConfig | None = None
+    sensors: tuple[SensorConfig, ...] = Field(default=(), max_length=MOST_SENSORS)
 
     @property
     def bundles(self) -> Path:
@@ -659,6 +746,59 @@ class Config(_Section):
             if any(gate.pin is not None for gate in self.gates):
                 raise ValueError("gates have a pin or a coil, not both")
         return self
+
+    @model_validator(mode="after")
+    def _check_sensors(self) -> "Config":
+        names = Counter(folded(sensor.name) for sensor in self.sensors)
+        if twice := sorted(name for name, count in names.items() if count > 1):
+            raise ValueError(f"two sensors are called {', '.join(twice)}")
+        taken = [gate.pin for gate in self.gates] + [self.belt.pulse_pin, self.belt.pulse_pin_b]
+        pins = [sensor.pin for sensor in self.sensors if sensor.pin is not None]
+        if len(set(pins)) < len(pins) or set(pins) & set(taken):
+            raise ValueError("a sensor and something else have the same pin")
+        hazards: dict[str, tuple[object, ...]] = {}
+        for sensor in self.sensors:
+            self._check_sensor(sensor)
+            same = sensor.inside, sensor.share, sensor.threshold, sensor.bin
+            if hazards.setdefault(sensor.finds, same) != same:
+                raise ValueError(
+                    f"sensors: those that find {sensor.finds} must have the same inside, share, "
+                    "threshold, and bin"
+                )
+        return self
+
+    def _check_sensor(self, sensor: SensorConfig) -> None:
+        if sensor.topic is not None and self.mqtt is None:
+            raise ValueError(f"sensors: {sensor.name} has a topic, which needs a broker in [mqtt]")
+        if sensor.is_modbus and sensor.host is None and self.modbus is None:
+            raise ValueError(f"sensors: {sensor.name} needs a host, or the PLC of [modbus]")
+        plc = self.modbus.registers if self.modbus is not None and sensor.host is None else None
+        if sensor.registers is not None and plc is not None:
+            end = plc + registers_for(len(self.bins) + 1)
+            if plc - SENSOR_REGISTERS < sensor.registers < end:
+                raise ValueError(f"sensors: {sensor.name}: the line writes to its registers")
+        if sensor.bin is not None and sensor.bin not in self.bins:
+            raise ValueError(f"sensors: {sensor.name}: there is no bin {sensor.bin}")
+        if self.gates and self.longest_heard_mm(sensor) <= 0:
+            raise ValueError(
+                f"sensors: {sensor.name} at {sensor.distance_mm:,.0f} mm answers too late for the "
+                f"nearest gate by {-self.longest_heard_mm(sensor):,.0f} mm; move it up the belt, "
+                "or the gate down"
+            )
+
+    def longest_heard_mm(self, sensor: SensorConfig) -> float:
+        """The longest item whose verdict can wait for a sensor, mm; without gates, without end.
+
+        The verdict must fall before the nearest gate opens for the item. The answer is there when
+        the end of the item, and a window more, is past the sensor and the longest delay is over;
+        two frames later the line has seen to it.
+        """
+        if not self.gates:
+            return math.inf
+        nearest_mm = min(gate.distance_mm for gate in self.gates) - self.gate_lead_mm
+        waits_s = sensor.delay_s[1] + 3 / self.camera.fps
+        past_mm = max(0.0, sensor.distance_mm) + sensor.window_mm
+        return nearest_mm - past_mm - self.belt.speed_mm_s * waits_s
 
     @model_validator(mode="after")
     def _check_motion(self) -> "Config":
@@ -906,6 +1046,7 @@ def decision_rules(
         ("bins", strange if "bins" in config.model_fields_set else []),
         ("decision.thresholds", sorted(set(given.thresholds) - set(bundle.labels))),
         ("sizes", sorted(set(config.sizes) - set(bundle.labels))),
+        ("sensors", sorted(_labels_of_sensors(config) - set(bundle.labels))),
     ):
         if wrong:
             meant = "".join(hint for name in wrong for hint in _meant(name, bundle.labels))
@@ -920,8 +1061,11 @@ def decision_rules(
         rules = rules_for(parameters, rules.bins, rules.ood_detector)
         if parameters.unknown is not None:
             rules = with_unknown_threshold(rules, parameters.unknown.threshold)
-    rules = _as_configured(config, rules)
-    rules = replace(rules, sizes=sizes_of(config, bundle))
+    rules = replace(
+        _as_configured(config, rules),
+        sizes=sizes_of(config, bundle),
+        sensors=tuple(sensor_rule(sensor, bundle.labels) for sensor in config.sensors),
+    )
     if learned is None or adapter is None:
         return rules
     for each in learned.classes:
@@ -956,6 +1100,37 @@ def _as_configured(config: Config, rules: DecisionRules) -> DecisionRules:
     elif isinstance(given.unknown_threshold, (int, float)):
         rules = with_unknown_threshold(rules, given.unknown_threshold)
     return replace(rules, thresholds={**rules.thresholds, **given.thresholds})
+
+
+def sensor_rule(sensor: SensorConfig, labels: Collection[str]) -> SensorRule:
+    """What the answers of a sensor mean for a model with these labels.
+
+    Raises:
+        BadInput: it finds a hazard of its own that is called as a class.
+    """
+    if sensor.inside and folded(sensor.finds) in map(folded, labels):
+        raise BadInput(
+            f"sensor {sensor.name}: {sensor.finds} is a class of the model; leave inside away, or "
+            "give the hazard another name"
+        )
+    guards = sensor.guards or sensor.inside or tuple(labels)
+    return SensorRule(
+        name=sensor.name,
+        finds=sensor.finds,
+        found=sensor.found,
+        false_alarms=sensor.false_alarms,
+        inside=sensor.inside,
+        guards=frozenset(guards if sensor.required else ()),
+        share=sensor.share,
+        threshold=sensor.threshold,
+        bin=sensor.bin,
+    )
+
+
+def _labels_of_sensors(config: Config) -> set[str]:
+    """The classes that the sensors of a line speak of."""
+    named = {label for sensor in config.sensors for label in (*sensor.inside, *sensor.guards)}
+    return named | {sensor.finds for sensor in config.sensors if not sensor.inside}
 
 
 def sizes_of(config: Config, bundle: Bundle) -> dict[str, SizeDistribution]:

@@ -22,6 +22,7 @@ from edge.decision.concluder import Concluder
 from edge.decision.decide import DecisionRules
 from edge.decision.decider import Decider
 from edge.decision.item_recorder import ItemRecorder
+from edge.decision.sensing import NoSensing, Sensing
 from edge.decision.voting import Voting
 from edge.delivery import Delivery
 from edge.encoders.belt_position import BeltPosition, TrustChange
@@ -257,6 +258,7 @@ def assemble(
     on_rerouted: Callable[[ItemRecord], object] = lambda record: None,
     asked: Callable[[], Mode] = lambda: Mode.SORT,
     offered: Callable[[BeltRest], Decider | None] = lambda rest: None,
+    sensing: Sensing = NoSensing(),
 ) -> Conveyor:
     """Make the parts of a line and join them; nothing moves before `run`.
 
@@ -279,6 +281,7 @@ def assemble(
         asked: how the operator wants the line to work; must return at once.
         offered: what is to decide from now on, asked with whether the belt stands; None: what
             decides already. Must return at once.
+        sensing: what other sensors say of the items.
     """
     position = BeltPosition(encoder, clock, geometry)
     mover, at_start = GateMover(schedule, gates), ViewAtStart(recall, geometry)
@@ -297,6 +300,7 @@ def assemble(
         mover=mover,
         at_start=at_start,
         position=position,
+        sensing=sensing,
     )
     return Conveyor(
         camera=camera,

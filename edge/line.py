@@ -33,6 +33,7 @@ from edge.config import (
 )
 from edge.conveyor import Conveyor, assemble
 from edge.decision.decider import Decider
+from edge.decision.sensing import NoSensing, Sensing
 from edge.encoders.checked_encoder import CheckedEncoder
 from edge.encoders.encoder import HEALTHY, Encoder, EncoderHealth, TimedEncoder
 from edge.encoders.gpio_encoder import GpioEncoder
@@ -58,6 +59,8 @@ from edge.records.recall import RECORDS_COMPARED, Recall
 from edge.records.record import ItemRecord
 from edge.records.store import RECORDS_NAME, Store
 from edge.records.writer import Retention, StoreWriter, WriterStatus
+from edge.sensors.watch import SensorWatch
+from edge.sensors.wiring import open_sensors
 from edge.service_notify import ServiceNotifier
 from edge.standstill import BeltRest
 from edge.status import (
@@ -96,13 +99,27 @@ AtEnd = Callable[[str, Callable[[], object]], None]
 class Source:
     """Where a line gets its frames: the camera, the belt under it, and their time.
 
-    `gates` are those of a simulated belt; None: the configured ones.
+    `gates` and `sensors` are those of a simulated belt; None: the configured ones.
     """
 
     camera: Camera
     encoder: Encoder
     clock: Clock
     gates: GateOutput | None
+    sensors: SensorWatch | None = None
+
+
+def sensors_of(config: Config, source: Source) -> SensorWatch:
+    """The configured sensors; none for a recorded or simulated belt, which nothing is beside.
+
+    Raises:
+        BadInput: one cannot be used.
+    """
+    if isinstance(source.clock, SystemClock) and is_live(config.camera.source):
+        return open_sensors(config, source.clock, source.encoder)
+    if config.sensors:
+        log.warning("a recorded belt has no other sensors; each item is decided without them")
+    return SensorWatch((), source.clock.now, source.encoder.position_mm)
 
 
 def open_source(config: Config) -> Source:
@@ -156,12 +173,13 @@ def build_conveyor(
     asked: Callable[[], Mode] = lambda: Mode.SORT,
     offered: Callable[[BeltRest], Decider | None] = lambda rest: None,
     decider: Decider | None = None,
+    sensing: Sensing = NoSensing(),
 ) -> Conveyor:
     """Build the loop around the bundle and the model that `proved_bundle` returned.
 
     `inference` sets the model to work; None: beside the loop, or in it when time is virtual.
-    `record`, `moved`, `asked` and `offered` are as for `assemble`. `decider` is the model and the
-    rules with what was learned beside the bundle; None: nothing was.
+    `record`, `moved`, `asked`, `offered` and `sensing` are as for `assemble`. `decider` is the model
+    and the rules with what was learned beside the bundle; None: nothing was.
 
     Raises:
         BadInput: the bundle does not fit the configuration.
@@ -188,6 +206,7 @@ def build_conveyor(
         on_rerouted=moved,
         asked=asked,
         offered=offered,
+        sensing=sensing,
     )
 
 
@@ -248,10 +267,17 @@ def run_line(
         service.status("opens the camera")
         source = opened(config)
         at_end("the camera", source.camera.close)
-        conveyor, orders = _wire(config, source, proved, decider, items, at_end)
+        conveyor, orders, sensors = _wire(config, source, proved, decider, items, at_end)
         del proved, decider  # the watch holds what decides, and lets go of it
         show = _show_beside(
-            config, items, conveyor, orders, panel=panel, config_file=config_file, at_end=at_end
+            config,
+            items,
+            conveyor,
+            orders,
+            sensors,
+            panel=panel,
+            config_file=config_file,
+            at_end=at_end,
         )
         at_end("the last words", show.end)
         at_end("the service", service.stopping)
@@ -347,6 +373,7 @@ class _Shown:
         writer: StoreWriter,
         outputs: Outputs,
         orders: OrderWatch,
+        sensors: SensorWatch,
         page: PageBeside | None,
         faults: FaultLog,
         tried: Tried,
@@ -357,7 +384,7 @@ class _Shown:
         self._publisher, self._writer, self._outputs = publisher, writer, outputs
         self._orders, self._page, self._tried = orders, page, tried
         self._faults, self._model_faults = faults, 0
-        self._stills = stills
+        self._stills, self._sensors = stills, sensors
         self._mode = Mode.SORT
         self._status: Status | None = None
         self._fault: str | None = None
@@ -457,6 +484,7 @@ class _Shown:
             "live view": self._publisher.error if self._publisher.failing else None,
         }
         found |= {output.name: output.error for output in self._outputs.statuses}
+        found |= self._sensors.faults()
         return {kind: safe_line(reason) for kind, reason in found.items() if reason}
 
     def _troubles(self) -> list[str | None]:
@@ -481,6 +509,7 @@ class _Shown:
         outputs, learned = self._outputs.statuses, self._watch.in_use.generation
         errors = [step.fault, self._belt.message, written.error]
         errors += [output.error for output in outputs]
+        errors += self._sensors.faults().values()
         state = RUNNING if self._belt.trusted else NO_POSITION
         status = Status(
             updated_at=time.time(),
@@ -588,12 +617,14 @@ def _wire(
     decider: Decider,
     items: _Items,
     at_end: AtEnd,
-) -> tuple[Conveyor, OrderWatch]:
-    """Build the loop between the source, the gates, and the records; and the watch on orders."""
+) -> tuple[Conveyor, OrderWatch, SensorWatch]:
+    """Build the loop between source, gates, sensors, and records; and the watch on orders."""
     outputs = items.outputs
     gates, wired = source.gates or outputs.gates, outputs.wired or source.gates is not None
     if not wired:
         log.warning("no gate is wired: %s", UNWIRED_REMEDY)
+    sensors = source.sensors or sensors_of(config, source)
+    at_end("the other sensors", sensors.close)
     state = config.state_folder
     # A film that is played again is not a line that starts again: its items are counted anew.
     recall = _recall_from(state / RECORDS_NAME) if is_live(config.camera.source) else None
@@ -610,8 +641,9 @@ def _wire(
         asked=lambda: orders.mode,
         offered=items.watch.take,
         decider=decider,
+        sensing=sensors,
     )
-    return conveyor, orders
+    return conveyor, orders, sensors
 
 
 def _show_beside(
@@ -619,6 +651,7 @@ def _show_beside(
     items: _Items,
     conveyor: Conveyor,
     orders: OrderWatch,
+    sensors: SensorWatch,
     *,
     panel: bool,
     config_file: Path | None,
@@ -644,6 +677,7 @@ def _show_beside(
         writer=items.writer,
         outputs=items.outputs,
         orders=orders,
+        sensors=sensors,
         page=page,
         faults=faults,
         tried=items.tried,

@@ -16,6 +16,7 @@ class Reason(str, Enum):
     UNSURE = "unsure"
     OUT_OF_DISTRIBUTION = "out_of_distribution"
     HAZARD_SUSPECTED = "hazard_suspected"
+    SENSOR_SILENT = "sensor_silent"
     TOUCHING = "touching"
     NOT_CLASSIFIED = "not_classified"
     TOO_LATE = "too_late"

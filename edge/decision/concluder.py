@@ -10,6 +10,7 @@ from edge.belt.detector import Detection
 from edge.belt.sighting import Sighting
 from edge.belt.tracker import TrackedItem
 from edge.decision.decide import DecisionRules, decide, vote
+from edge.decision.sensing import SensorAnswer, written
 from edge.decision.voting import Voting, verdict_if_sure
 from edge.gates.mover import Passed
 from edge.gates.schedule import Opening
@@ -49,6 +50,7 @@ class ItemEvidence:
         predictions: the model's answers.
         classify_ms: what its predictions took.
         settled: what its predictions say, once they are enough for a verdict.
+        answers: of the other sensors; None: they were not asked.
         verdict: None while it is undecided.
     """
 
@@ -60,6 +62,7 @@ class ItemEvidence:
     predictions: list[Prediction] = field(default_factory=list)
     classify_ms: float = 0.0
     settled: Verdict | None = None
+    answers: tuple[SensorAnswer, ...] | None = None
     verdict: Verdict | None = None
 
 
@@ -120,10 +123,10 @@ class Concluder:
             self._evidence(item).left = True
 
     def answered(self, answers: Iterable[ModelAnswer]) -> None:
-        """Take in the model's answers; an answer for a decided item changes nothing."""
+        """Take in the model's answers; one for an item that has enough of them changes nothing."""
         for answer in answers:
             evidence = self._items.get(answer.number)
-            if evidence is None or evidence.verdict is not None:
+            if evidence is None or evidence.verdict is not None or evidence.settled:
                 continue
             if answer.prediction is None:
                 evidence.failed = True
@@ -148,19 +151,32 @@ class Concluder:
         by_mm: float,
         deadline_mm: Callable[[TrackedItem], float],
         unanswered: Callable[[int], bool],
+        heard_of: Callable[[TrackedItem], bool] = lambda item: True,
     ) -> list[ItemEvidence]:
         """The items whose vote is sure, that give no more views, or that cannot wait.
+
+        The first two also wait for the other sensors, if the rules ask them.
 
         Args:
             by_mm: where the belt will be when there is the next chance to decide.
             deadline_mm: the reading by which an item's verdict must have fallen.
             unanswered: whether a view of the item of this number waits for the model.
+            heard_of: whether the other sensors have had their time to answer for an item.
         """
+
+        def is_seen(evidence: ItemEvidence) -> bool:
+            number = evidence.item.number
+            given_up = evidence.left and (evidence.touching or not unanswered(number))
+            return bool(evidence.settled or given_up)
+
+        def is_heard(evidence: ItemEvidence) -> bool:
+            asked = self._rules.sensors and not evidence.touching
+            return not asked or heard_of(evidence.item)
+
         return [
             evidence
             for evidence in self.undecided()
-            if evidence.settled
-            or (evidence.left and (evidence.touching or not unanswered(evidence.item.number)))
+            if (is_seen(evidence) and is_heard(evidence))
             or ((evidence.left or evidence.predictions) and by_mm >= deadline_mm(evidence.item))
         ]
 
@@ -170,7 +186,11 @@ class Concluder:
             return TOUCHING
         if evidence.failed and not evidence.predictions:
             return MODEL_FAILED
-        return evidence.settled or decide(evidence.predictions, self._rules, evidence.longer_mm)
+        if evidence.settled and not self._rules.sensors:
+            return evidence.settled
+        # Asked for rules with sensors only: a line without any asks nobody.
+        answers = (evidence.answers or ()) if self._rules.sensors else None
+        return decide(evidence.predictions, self._rules, evidence.longer_mm, answers)
 
     def verdict_of(self, number: int) -> Verdict | None:
         """The verdict that an item has got; None when it has none."""
@@ -225,6 +245,7 @@ class Concluder:
             top_label=self._top_label(evidence.predictions),
             longer_mm=math.nan if evidence.longer_mm is None else evidence.longer_mm,
             code=_code(evidence.predictions),
+            sensors=written(evidence.answers or ()),
         )
         if opening is Opening.PLANNED:
             self._pending[record.item_id] = replace(record, crop=b"")

@@ -8,7 +8,15 @@ import numpy as np
 
 from edge.bundle.manifest import DecisionParameters
 from edge.bundle.sizes import SizeDistribution
-from edge.decision.size import size_weights, with_size
+from edge.decision.sensing import (
+    HiddenHazard,
+    SensorAnswer,
+    SensorRule,
+    hidden_hazards,
+    missing_answers,
+    sensor_weights,
+)
+from edge.decision.size import LEAST_WEIGHT, size_weights, with_size
 from edge.inference.classifier import Prediction
 from edge.inference.ood import OodRule
 from edge.labels import MANUAL, UNKNOWN
@@ -41,6 +49,7 @@ class DecisionRules:
             probability, 0 to 1, from which an item of another label goes to `manual`.
         ood_detector: finds out-of-distribution items; None: only the thresholds do.
         sizes: label -> how large its items are; a label without one may have any size.
+        sensors: what the answers of other sensors mean.
     """
 
     labels: tuple[str, ...]
@@ -49,10 +58,23 @@ class DecisionRules:
     hazard_thresholds: Mapping[str, float]
     ood_detector: Detecting | None = None
     sizes: Mapping[str, SizeDistribution] = field(default_factory=dict)
+    sensors: tuple[SensorRule, ...] = ()
 
     def size_weights(self, longer_mm: float | None) -> np.ndarray:
         """How well an item's longer side (mm; None: unknown) fits each class, float64 [classes]."""
         return size_weights(longer_mm, self.labels, self.sizes)
+
+    def weights(
+        self, longer_mm: float | None, answers: Sequence[SensorAnswer], *, doubtful: bool = False
+    ) -> np.ndarray:
+        """How well size and sensors fit each class, float64 [classes], no less than the floor."""
+        by_size = self.size_weights(longer_mm)
+        if not answers:
+            return by_size
+        given = sensor_weights(answers, self.sensors, self.labels, doubtful=doubtful)
+        together = by_size * given
+        floor = max(LEAST_WEIGHT, 1 / max(1, len(self.labels) - 1))
+        return np.maximum(floor, together / together.max())
 
 
 def rules_for(
@@ -78,48 +100,84 @@ def vote(predictions: Sequence[Prediction]) -> np.ndarray:
 
 
 def decide(
-    predictions: Sequence[Prediction], rules: DecisionRules, longer_mm: float | None = None
+    predictions: Sequence[Prediction],
+    rules: DecisionRules,
+    longer_mm: float | None = None,
+    answers: Sequence[SensorAnswer] | None = None,
 ) -> Verdict:
     """Decide on one item.
 
     Hazards come first: what may be one goes to no bin but its own, also when it is unsure or like
-    nothing known. Its size never clears an item of that: a hazard is suspected by the views alone
-    or by views and size, whichever says more, and an item that the views call a hazard goes to no
-    other bin.
+    nothing known. Neither its size nor another sensor ever clears an item of that: a hazard is
+    suspected by the views alone or by all together, whichever says more, and an item that the views
+    call a hazard goes to no other bin. What a sensor found under doubtful circumstances raises only
+    that.
 
     Args:
         predictions: of its views; none: it was never seen well.
         rules: what to decide by.
         longer_mm: its longer side, mm; None: unknown.
+        answers: of the other sensors; None: they are not asked, whatever the rules say.
     """
     if not predictions:
         return Verdict(UNKNOWN, 0.0, MANUAL, Reason.NO_VIEW, "no whole view of the item")
     if not all(map(is_finite, predictions)):
         return Verdict(UNKNOWN, 0.0, MANUAL, Reason.INVALID, NOT_A_NUMBER)
     by_views = vote(predictions)
-    probabilities = with_size(by_views, rules.size_weights(longer_mm))
+    probabilities = with_size(by_views, rules.weights(longer_mm, answers or ()))
+    doubtful = with_size(by_views, rules.weights(longer_mm, answers or (), doubtful=True))
+    likely = np.maximum.reduce([by_views, probabilities, doubtful])
     best = int(np.argmax(probabilities))
     label, confidence = rules.labels[best], float(probabilities[best])
-    named = f"{label} {confidence:.0%}"
-    doubt = _doubt(predictions, label, confidence, rules)
     seen_as = rules.labels[int(np.argmax(by_views))]
-    suspected = _suspected(np.maximum(by_views, probabilities), label, seen_as, rules)
+    named = f"{label} {confidence:.0%}"
     if seen_as != label:
-        named += f" by its size of {longer_mm:.0f} mm, {seen_as} by its looks"
-    if suspected:
-        detail = f"{named}, but may be {' or '.join(suspected)}"
+        by_size = int(np.argmax(with_size(by_views, rules.size_weights(longer_mm))))
+        by = "other sensors" if by_size != best else f"its size of {longer_mm:.0f} mm"
+        named += f" by {by}, {seen_as} by its looks"
+    doubt = _doubt(predictions, label, confidence, rules)
+    suspected = _suspected(likely, label, seen_as, rules)
+    hidden, missing = _by_sensors(answers, rules, label, likely)
+    if suspected or hidden:
+        detail = f"{named}, but may be {' or '.join([*suspected, *(each.text for each in hidden)])}"
         if doubt:
             detail += f"; {doubt.detail}"
         believed = UNKNOWN if doubt else label
-        return Verdict(believed, confidence, MANUAL, Reason.HAZARD_SUSPECTED, detail)
+        bin_name = MANUAL if suspected or doubt else _bin_of(hidden)
+        return Verdict(believed, confidence, bin_name, Reason.HAZARD_SUSPECTED, detail)
     if doubt:
         return Verdict(UNKNOWN, confidence, MANUAL, doubt.reason, doubt.detail)
     if label not in rules.bins:
         detail = f"{named} has no bin of its own"
         return Verdict(label, confidence, MANUAL, Reason.NO_BIN, detail, disputed=False)
+    if missing:
+        detail = f"{named}, but without the answer of {', '.join(missing)}"
+        return Verdict(label, confidence, MANUAL, Reason.SENSOR_SILENT, detail)
     views = "1 view" if len(predictions) == 1 else f"{len(predictions)} views"
     detail = f"{named} over {views}"
     return Verdict(label, confidence, rules.bins[label], Reason.SORTED, detail, disputed=False)
+
+
+def _by_sensors(
+    answers: Sequence[SensorAnswer] | None, rules: DecisionRules, label: str, likely: np.ndarray
+) -> tuple[list[HiddenHazard], list[str]]:
+    """The hazards that an item called `label` may hold, and the answers that it lacks, in words.
+
+    `likely` is how probable each class is, by whoever says most. Where an answer is lacking, that
+    is the reason, and no hazard that is merely frequent.
+    """
+    if answers is None:
+        return [], []
+    by_label = dict(zip(rules.labels, map(float, likely), strict=True))
+    hidden = hidden_hazards(answers, rules.sensors, label, by_label)
+    missing = missing_answers(answers, rules.sensors, label)
+    return [each for each in hidden if each.found or not missing], missing
+
+
+def _bin_of(hidden: Sequence[HiddenHazard]) -> str:
+    """The bin of items that hold these hazards; `manual` if they have none in common."""
+    bins = {each.bin for each in hidden}
+    return (bins.pop() if len(bins) == 1 else None) or MANUAL
 
 
 def is_finite(prediction: Prediction) -> bool:

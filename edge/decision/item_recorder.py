@@ -7,6 +7,7 @@ from dataclasses import replace
 from edge.belt.sighting import DetectionPass
 from edge.belt.view import encoded
 from edge.decision.concluder import Circumstances, Concluder, ItemEvidence
+from edge.decision.sensing import NoSensing, Sensing
 from edge.encoders.belt_position import BeltPosition
 from edge.gates.mover import GateMover
 from edge.inference.dispatcher import Dispatcher
@@ -33,6 +34,7 @@ class ItemRecorder:
         mover: GateMover,
         at_start: ViewAtStart,
         position: BeltPosition,
+        sensing: Sensing = NoSensing(),
     ) -> None:
         """Join the parts that know of an item.
 
@@ -42,9 +44,11 @@ class ItemRecorder:
             mover: the gates.
             at_start: what lay in view when the line started.
             position: where the belt is.
+            sensing: the other sensors.
         """
         self._concluder, self._dispatcher, self._mover = concluder, dispatcher, mover
         self._at_start, self._position = at_start, position
+        self._sensing = sensing
         self._detect_ms = 0.0
         self._stepped_to_mm: float | None = None
         self._step_mm = 0.0  # what the belt moves during a step
@@ -72,11 +76,16 @@ class ItemRecorder:
         if self._stepped_to_mm is not None:
             self._step_mm = abs(now_mm - self._stepped_to_mm)
         self._stepped_to_mm = now_mm
+        self._sensing.listen()
         due = self._concluder.due(
             by_mm=now_mm + 2 * self._step_mm,
             deadline_mm=self._mover.deadline_mm,
             unanswered=self._unanswered,
+            heard_of=self._sensing.heard_of,
         )
+        for evidence in self._concluder.undecided():
+            if evidence.settled:
+                self._dispatcher.settle(evidence.item.number)
         for evidence in due:
             yield from self._conclude(evidence, encoder_mm, captured_at)
         self._concluder.forget()
@@ -116,6 +125,7 @@ class ItemRecorder:
         crop, unanswered = self._crop(number), self._unanswered(number)
         if self._is_recalled(evidence, crop, encoder_mm):
             return
+        evidence.answers = self._sensing.answers(evidence.item, self._concluder.items())
         verdict = self._concluder.verdict(evidence)
         unsafe = self._unsafe(verdict, unsafe)
         if unsafe is not None:

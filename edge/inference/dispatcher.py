@@ -53,6 +53,7 @@ class ItemViews:
         best: the view with the most confident prediction.
         confidence: of that prediction, 0 to 1.
         answers: how many views were classified.
+        settled: its views are enough; it waits for something else than a view.
         concluded: the item has its verdict; no further view is needed.
     """
 
@@ -66,6 +67,7 @@ class ItemViews:
     best: View | None = None
     confidence: float = 0.0
     answers: int = 0
+    settled: bool = False
     concluded: bool = False
 
     @property
@@ -81,7 +83,7 @@ class ItemViews:
     def wants_view(self, encoder_mm: float, spacing_mm: float) -> bool:
         """Whether the item has come far enough since its last classified view for another."""
         enough = self.last is None or abs(encoder_mm - self.last.encoder_mm) >= spacing_mm
-        return not self.concluded and enough
+        return not (self.concluded or self.settled) and enough
 
     def offer(self, view: View) -> None:
         """Keep a view if it is better than the one that waits."""
@@ -118,6 +120,11 @@ class ItemViews:
     def failed(self) -> None:
         """Go on without the view at work: the model failed at it."""
         self.unclassified, self.at_work = self.at_work, None
+
+    def settle(self) -> None:
+        """Take no further view; the best one is kept."""
+        if self.answers:
+            self.waiting, self.settled = None, True
 
     def conclude(self) -> None:
         """Drop the pictures: the item has its verdict."""
@@ -214,6 +221,11 @@ class Dispatcher:
     def views_of(self, number: int) -> ItemViews | None:
         """The views of an item; None when it was never offered or is forgotten."""
         return self._items.get(number)
+
+    def settle(self, number: int) -> None:
+        """Take no further view of an item, which waits for its verdict all the same."""
+        if number in self._items:
+            self._items[number].settle()
 
     def conclude(self, number: int) -> None:
         """Take no further view of an item: it has its verdict."""

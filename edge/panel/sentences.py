@@ -51,6 +51,11 @@ FORMS = (
         "{label} {share} by its size of {number} mm, {other_label} by its looks, but may be "
         "{hazards}"
     ),
+    N_("{label} {share} by other sensors, {other_label} by its looks over 1 view"),
+    N_("{label} {share} by other sensors, {other_label} by its looks over {count} views"),
+    N_("{label} {share} by other sensors, {other_label} by its looks has no bin of its own"),
+    N_("{label} {share} by other sensors, {other_label} by its looks, but may be {hazards}"),
+    N_("{label} {share}, but without the answer of {sensors}"),
     N_("{label} {share}, but may be {hazards}"),
     N_("unsure: {label} {share} is under its threshold {threshold}"),
     N_("out of distribution: {label} {share}, but its score is not a number"),
@@ -296,6 +301,8 @@ FORMS = (
         "the encoder measured {number} mm while the camera saw {other_number} mm ({count} pulses "
         "came faster than any belt): check its wheel, mm_per_pulse and mm_per_px"
     ),
+    N_("sensor {sensor}: no sign of life for {number} s"),
+    N_("sensor {sensor}: does not answer"),
     N_("the model has failed"),
     N_("the page is no longer supervised"),
     N_("there is no page: {error}"),
@@ -521,6 +528,7 @@ REASONS = {
     Reason.UNSURE.value: N_("unsure"),
     Reason.OUT_OF_DISTRIBUTION.value: N_("out of distribution"),
     Reason.HAZARD_SUSPECTED.value: N_("hazard suspected"),
+    Reason.SENSOR_SILENT.value: N_("sensor silent"),
     Reason.TOUCHING.value: N_("touching"),
     Reason.NOT_CLASSIFIED.value: N_("not classified"),
     Reason.TOO_LATE.value: N_("too late"),

@@ -37,6 +37,7 @@ class ItemRecord:
         longer_mm: the item's longer side, however it lay.
         no_class: why a person gave it no label (`edge.records.reviews.NoClass`); empty: a person
             did, or has not reviewed it.
+        sensors: what other sensors found (`edge.decision.sensing.written`); empty: none was asked.
         code: of its embedding (`edge.inference.embedding_code`); empty: there was no view. It is
             stored beside a crop that waits for review, and not read back with the record.
 
@@ -65,6 +66,7 @@ class ItemRecord:
     reviewed: str = ""
     longer_mm: float = math.nan
     no_class: str = ""
+    sensors: str = ""
     code: bytes = field(default=b"", kw_only=True, compare=False, repr=False)
 
 

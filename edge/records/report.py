@@ -24,6 +24,7 @@ FAULTS = (
     Reason.CAMERA_FAULT,
     Reason.ENCODER_FAULT,
     Reason.OUTPUT_FAULT,
+    Reason.SENSOR_SILENT,
     Reason.LINE_ENDED,
 )
 """Reasons that tell of a fault or of the end of the line."""

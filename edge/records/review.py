@@ -43,7 +43,8 @@ def _doubt(record: ItemRecord, threshold: float, margin: float) -> str:
         return UNSURE
     if record.confidence < threshold + margin:
         return NEAR
-    held = record.reason in (Reason.PAUSED, Reason.ALL_MANUAL)  # says nothing of the item
+    # These say nothing of the item.
+    held = record.reason in (Reason.PAUSED, Reason.ALL_MANUAL, Reason.SENSOR_SILENT)
     if record.bin == MANUAL and not record.late and not held:
         return SUSPECTED
     return ""

@@ -5,7 +5,7 @@ from contextlib import closing
 from functools import lru_cache
 
 APPLICATION_ID = 0x45574153  # "EWAS": tells our files from every other SQLite file
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 # The sequence alone orders the records: the wall clock may be set back. Crops lie apart, so that
 # they can go before the records. What was added later stands last, as ALTER TABLE leaves it.
 # A search reads the narrow `items_to_search` from its end and not the wide table; the line only
@@ -41,7 +41,7 @@ CREATE TABLE items (
     views INTEGER NOT NULL, detect_ms REAL, classify_ms REAL, verdict_ms REAL,
     late INTEGER NOT NULL, bundle TEXT NOT NULL, length_mm REAL, top_label TEXT NOT NULL,
     review TEXT NOT NULL, reviewed TEXT NOT NULL, detail TEXT NOT NULL DEFAULT '', longer_mm REAL, \
-no_class TEXT NOT NULL DEFAULT '');
+no_class TEXT NOT NULL DEFAULT '', sensors TEXT NOT NULL DEFAULT '');
 CREATE TABLE crops (
     sequence INTEGER PRIMARY KEY REFERENCES items ON DELETE CASCADE,
     keep_for_review INTEGER NOT NULL, jpeg BLOB NOT NULL);
@@ -54,6 +54,9 @@ _EARLIER_REVIEWS = """
 INSERT INTO reviews (sequence, label, no_class, reviewer)
     SELECT sequence, reviewed, '', '' FROM items WHERE reviewed <> '';
 """
+_SENSORS = """
+ALTER TABLE items ADD COLUMN sensors TEXT NOT NULL DEFAULT '';
+"""
 _FROM_1 = f"""
 ALTER TABLE items RENAME TO items_1;
 DROP INDEX items_by_time;
@@ -63,13 +66,14 @@ DROP TABLE tallies;
 INSERT INTO items
     SELECT rowid, item_id, decided_at, label, confidence, bin, reason_of(reason, bin), position_mm,
         offset_mm, views, detect_ms, classify_ms, verdict_ms, late, bundle, NULL, '', '', '',
-        reason, NULL, ''
+        reason, NULL, '', ''
     FROM items_1 ORDER BY rowid;
 INSERT INTO crops SELECT rowid, 0, crop FROM items_1 WHERE length(crop) > 0;
 DROP TABLE items_1;
 """
 _FROM_4 = f"""
 ALTER TABLE items ADD COLUMN no_class TEXT NOT NULL DEFAULT '';
+{_SENSORS}
 {_REVIEWS}
 {_EARLIER_REVIEWS}
 PRAGMA user_version = {SCHEMA_VERSION};
@@ -93,9 +97,14 @@ _FROM_5 = f"""
 ALTER TABLE reviews ADD COLUMN grouped INTEGER;
 ALTER TABLE reviews ADD COLUMN for_training INTEGER NOT NULL DEFAULT 1;
 {_CODES}
+{_SENSORS}
 PRAGMA user_version = {SCHEMA_VERSION};
 """
-MIGRATIONS = {1: _FROM_1, 2: _FROM_2, 3: _FROM_3, 4: _FROM_4, 5: _FROM_5}
+_FROM_6 = f"""
+{_SENSORS}
+PRAGMA user_version = {SCHEMA_VERSION};
+"""
+MIGRATIONS = {1: _FROM_1, 2: _FROM_2, 3: _FROM_3, 4: _FROM_4, 5: _FROM_5, 6: _FROM_6}
 """Version -> the statements that bring a file from it to this one, for one transaction."""
 _NO_CODES = """
 CREATE TEMP VIEW codes AS SELECT 0 AS sequence, x'' AS code WHERE 0;
@@ -113,25 +122,30 @@ CREATE TEMP VIEW items AS
     SELECT sequence, item_id, decided_at, label, confidence, bin, reason_of(reason, bin) AS reason,
         position_mm, offset_mm, views, detect_ms, classify_ms, verdict_ms, late, bundle, length_mm,
         likeliest AS top_label, review, reviewed, reason AS detail, NULL AS longer_mm,
-        '' AS no_class
+        '' AS no_class, '' AS sensors
     FROM main.items;
 CREATE TEMP VIEW crops AS
     SELECT sequence, wanted AS keep_for_review, jpeg FROM main.crops;
 {_NO_REVIEWS}
 """
 _VIEWS_OF_3 = f"""
-CREATE TEMP VIEW items AS SELECT *, NULL AS longer_mm, '' AS no_class FROM main.items;
+CREATE TEMP VIEW items AS SELECT *, NULL AS longer_mm, '' AS no_class, '' AS sensors
+    FROM main.items;
 {_NO_REVIEWS}
 """
 _VIEWS_OF_4 = f"""
-CREATE TEMP VIEW items AS SELECT *, '' AS no_class FROM main.items;
+CREATE TEMP VIEW items AS SELECT *, '' AS no_class, '' AS sensors FROM main.items;
 {_NO_REVIEWS}
+"""
+_VIEWS_OF_6 = """
+CREATE TEMP VIEW items AS SELECT *, '' AS sensors FROM main.items;
 """
 _VIEWS_OF_5 = f"""
 CREATE TEMP VIEW reviews AS SELECT *, NULL AS grouped, 1 AS for_training FROM main.reviews;
 {_NO_CODES}
+{_VIEWS_OF_6}
 """
-VIEWS = {2: _VIEWS_OF_2, 3: _VIEWS_OF_3, 4: _VIEWS_OF_4, 5: _VIEWS_OF_5}
+VIEWS = {2: _VIEWS_OF_2, 3: _VIEWS_OF_3, 4: _VIEWS_OF_4, 5: _VIEWS_OF_5, 6: _VIEWS_OF_6}
 """Version -> the statements that show a file of it as one of this; nothing is written to it."""
 LISTED = "SELECT name, sql FROM main.sqlite_master WHERE sql IS NOT NULL"
 OUR_TABLES = ({"items", "crops"}, {"items", "tallies"})

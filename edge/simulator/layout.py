@@ -1,7 +1,7 @@
 """Place items on the simulated belt: apart, touching, or overlapping."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
@@ -11,6 +11,8 @@ from edge.simulator.pieces import Piece
 
 MARGIN_MM = 12.0  # between an item and the border of the view
 OVERLAP = (0.1, 0.3)  # share of the shorter item that overlaps the other
+HOLDERS = ("Mobile", "Player")
+"""Classes whose items may hold a battery."""
 ASIDE = 0.3  # largest offset between the centers of two touching items, in narrower widths
 
 
@@ -25,6 +27,7 @@ class PlacedItem:
         length_mm: its extent along the belt.
         width_mm: its extent across the belt.
         draw: draws it, uint8 RGBA [h, w, 4] at belt resolution, cropped to its visible pixels.
+        holds_hazard: it holds a hazard, such as a battery, that no picture shows.
     """
 
     label: str
@@ -33,6 +36,7 @@ class PlacedItem:
     length_mm: float
     width_mm: float
     draw: Callable[[], np.ndarray]
+    holds_hazard: bool = False
 
 
 def place_items(
@@ -81,6 +85,17 @@ def place_items(
         placed.append(item)
         end_mm = max(end_mm, item.position_mm + item.length_mm / 2)
     return placed
+
+
+def with_batteries_inside(
+    placed: Sequence[PlacedItem], share: float, seed: int
+) -> list[PlacedItem]:
+    """Put a battery into this share of the items that may hold one, at random; none is removed."""
+    rng = np.random.default_rng([seed, len(placed)])
+    return [
+        replace(item, holds_hazard=bool(rng.uniform() < share) and item.label in HOLDERS)
+        for item in placed
+    ]
 
 
 def _placed(piece: Piece, position_mm: float, offset_mm: float) -> PlacedItem:

@@ -16,6 +16,7 @@ SHIPPED = Path(__file__).parent / "scenarios"
 MOST_STRETCHES = 1000
 Half = Annotated[float, within(0, 0.5)]
 Seconds = Annotated[float, within(0, 1e7)]
+Delay = Annotated[float, within(0, 5)]
 Gap = Annotated[float, within(0, 10_000)]
 
 
@@ -54,6 +55,8 @@ class Load(_ScenarioSection):
         debris: the share of objects that are not electronic waste.
         turn_degrees: the maximum rotation of an item from a photo, either way, degrees.
         labels: the classes of the items.
+        battery_inside: the share of the mobile phones and players that hold a battery, which no
+            picture shows.
         sizes: `scaled`, machines are scaled down so that each item fits in a view of 800 x 450 mm;
             `true`, items are as large as real ones, up to 90 % of the belt's width.
     """
@@ -65,6 +68,7 @@ class Load(_ScenarioSection):
     debris: Share = 0.0
     turn_degrees: Annotated[float, within(0, 180)] = 15.0
     labels: tuple[Name, ...] = Field(default=CLASSES, max_length=100)
+    battery_inside: Share = 0.0
     sizes: Literal["scaled", "true"] = "scaled"
 
     @model_validator(mode="after")
@@ -126,6 +130,68 @@ class Pulses(_ScenarioSection):
     silent_s: tuple[tuple[Seconds, Seconds], ...] = Field(default=(), max_length=MOST_STRETCHES)
 
 
+class SensorBeside(_ScenarioSection):
+    """Another sensor beside the belt, and what goes wrong with its messages.
+
+    Attributes:
+        name: of the sensor.
+        kind: what it is.
+        distance_mm: where it is, down the belt from the camera line, mm.
+        window_mm: how far the line takes a reading to be from an item, mm.
+        delay_s: the shortest and the longest time until a message arrives, s.
+        most_delay_s: the longest that the line is configured with, s.
+        finds: what it finds: a class, or a hazard of its own.
+        inside: the classes whose items may hold that hazard.
+        found: how often it finds what is there, as published and as the line is configured.
+        false_alarms: how often it finds what is not there, likewise, and truly.
+        trained: the share of the items of types that it was trained on.
+        found_trained: how often it truly finds what is there in those.
+        found_untrained: the same in all others.
+        share: of the items of `inside`, how many hold the hazard, as the line is configured.
+        threshold: the probability of the hazard from which an item goes to `manual`.
+        required: without its answer the items `inside` go to `manual`.
+        jitter_s: standard deviation of the time in a message, s.
+        lost: the share of messages that never arrive.
+        repeated: the share that arrives twice.
+        wrong_time: the share whose time is wrong.
+        wrong_by_s: by so much, either way, s.
+        garbled: the share that is torn.
+        silent_s: the periods in which it sends nothing, as pairs of start and end, s.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,40}$")] = "xray"
+    kind: Literal["metal", "xray", "scale", "other"] = "xray"
+    distance_mm: Annotated[float, within(-5000, 5000)] = 200.0
+    window_mm: Annotated[float, within(0, 1000)] = 30.0
+    delay_s: tuple[Delay, Delay] = (0.05, 0.2)
+    most_delay_s: Delay = 0.3
+    finds: Name = "battery inside"
+    inside: tuple[Name, ...] = Field(default=("Mobile", "Player"), max_length=100)
+    found: Annotated[float, within(0.001, 0.999)] = 0.91
+    false_alarms: Annotated[float, within(0.001, 0.999)] = 0.06
+    trained: Share = 0.7
+    found_trained: Share = 0.97
+    found_untrained: Share = 0.77
+    share: Share = 0.5
+    threshold: Annotated[float, within(1e-6, 1)] = 0.3
+    required: bool = True
+    jitter_s: Annotated[float, within(0, 1)] = 0.0
+    lost: Half = 0.0
+    repeated: Half = 0.0
+    wrong_time: Half = 0.0
+    wrong_by_s: Annotated[float, within(0, 1e6)] = 1.0
+    garbled: Half = 0.0
+    silent_s: tuple[tuple[Seconds, Seconds], ...] = Field(default=(), max_length=MOST_STRETCHES)
+
+    @model_validator(mode="after")
+    def _check(self) -> "SensorBeside":
+        if self.delay_s[0] > self.delay_s[1]:
+            raise ValueError("delay_s must be two times, the shorter one first")
+        if self.false_alarms >= self.found:
+            raise ValueError("false_alarms must be less than found")
+        return self
+
+
 class Scenario(_ScenarioSection):
     """A simulated plant.
 
@@ -138,6 +204,7 @@ class Scenario(_ScenarioSection):
         encoder: the encoder of the line.
         gate_travel_s: the time that a gate takes from closed to open, s.
         inference_s: the time that one classification takes on the simulated device, s.
+        sensors: other sensors beside the belt.
     """
 
     about: str = Field(default="", max_length=1000)
@@ -150,6 +217,7 @@ class Scenario(_ScenarioSection):
     encoder: Pulses = Pulses()
     gate_travel_s: Annotated[float, within(0, 5)] = 0.1
     inference_s: Annotated[float, within(0, 10)] = 0.02
+    sensors: tuple[SensorBeside, ...] = Field(default=(), max_length=10)
 
     @model_validator(mode="after")
     def _check_belt(self) -> "Scenario":

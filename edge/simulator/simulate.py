@@ -14,6 +14,7 @@ from edge.cameras.camera import Camera, Frame
 from edge.cameras.watched import WatchedCamera
 from edge.clock import Clock, SystemClock, VirtualClock
 from edge.config import Config, bin_of, name_notes, proved_bundle
+from edge.decision.sensing import NoSensing
 from edge.encoders.checked_encoder import CheckedEncoder
 from edge.encoders.encoder import Encoder, EncoderHealth
 from edge.encoders.pulses import PulseEncoder
@@ -25,8 +26,10 @@ from edge.line import PATIENCE, Source, build_conveyor, with_encoder
 from edge.photos.dataset import find_photos
 from edge.photos.reading import LabeledPhoto, read_photos
 from edge.records.record import ItemRecord
+from edge.sensors.watch import SensorWatch
+from edge.sensors.wiring import place_of
 from edge.simulator.camera import SimulatedCamera
-from edge.simulator.layout import PlacedItem, place_items
+from edge.simulator.layout import PlacedItem, place_items, with_batteries_inside
 from edge.simulator.motion import BeltMotion
 from edge.simulator.pieces import (
     Piece,
@@ -42,6 +45,7 @@ from edge.simulator.plant import RUN_OUT_MM, SimulatedPlant
 from edge.simulator.scenario import Load, Optics, Pulses, Scenario, StretchOfBelt
 from edge.simulator.scene import Scene
 from edge.simulator.score import Score, score
+from edge.simulator.sensor import SimulatedSensor, sensor_config
 from edge.simulator.wheel import SimulatedWheel
 from edge.synthetic.items import CLASSES, SIZE_MM
 from edge.tally import Tally
@@ -213,6 +217,8 @@ def simulate(
         touching=load.touching,
         overlapping=load.overlapping,
     )
+    if load.battery_inside:
+        placed = with_batteries_inside(placed, load.battery_inside, seed)
     clock, motion = VirtualClock(), BeltMotion(scenario.stretches)
     realtime = scenario.inference_s > 0
     source = plant_source(
@@ -248,6 +254,7 @@ def simulate(
             record=record,
             inference=pace,
             moved=move,
+            sensing=source.sensors or NoSensing(),
         )
         tally = conveyor.run()
     finally:
@@ -277,6 +284,7 @@ def config_for_scenario(config: Config, scenario: Scenario) -> Config:
             "belt": config.belt.model_copy(update=belt),
             "camera": config.camera.model_copy(update={"fps": scenario.camera.fps}),
             "gate_travel_s": scenario.gate_travel_s,
+            "sensors": tuple(map(sensor_config, scenario.sensors)),
         }
     )
 
@@ -391,7 +399,16 @@ def plant_source(
     camera, encoder = with_scenario_encoder(
         config, scenario, camera=camera, motion=motion, clock=clock, seed=seed
     )
-    return PlantSource(camera, encoder, clock, plant)
+    # Seeds of their own: what a sensor finds must not go with how the items lie.
+    sensors = [
+        (
+            place_of(sensor_config(beside)),
+            SimulatedSensor(beside, placed, motion, clock, (seed, n, 1)),
+        )
+        for n, beside in enumerate(scenario.sensors)
+    ]
+    watch = SensorWatch(sensors, clock.now, encoder.position_mm) if sensors else None
+    return PlantSource(camera, encoder, clock, plant, watch)
 
 
 def with_scenario_encoder(

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from edge.belt.tracker import Extent, TrackedItem
 from edge.cameras.camera import Frame
 from edge.decision.concluder import Circumstances, Concluder
 from edge.decision.decide import DecisionRules
+from edge.decision.sensing import SensorAnswer, SensorFinding, SensorRule
 from edge.decision.voting import Voting
 from edge.gates.mover import Passed
 from edge.gates.schedule import Opening
@@ -95,6 +97,29 @@ def test_an_item_is_due_once_its_views_are_enough_and_then_decided_for_good():
     assert record.code == embedding_code(np.array([0.9, 0, 0, 1], np.float32))
     line.answered([answer(1, mouse=0.01)])
     assert due(line, by_mm=math.inf) == [] and line.verdict_of(1) == verdict
+
+
+def test_an_item_waits_for_other_sensors_but_not_beyond_its_deadline():
+    rule = SensorRule("xray", "battery inside", 0.91, 0.06, inside=("Phone", "Mouse"))
+    rules, voting = replace(RULES, sensors=(rule,)), Voting(views=1, spacing_mm=50)
+    line = Concluder(rules=rules, voting=voting, bundle="digest", session="run")
+    line.sighted([sighting(1)])
+    line.answered([answer(1)])
+
+    def due_at(by_mm: float, is_heard: bool) -> list:
+        asked = {"deadline_mm": lambda item: 400.0, "unanswered": lambda number: False}
+        return line.due(by_mm=by_mm, heard_of=lambda item: is_heard, **asked)
+
+    assert due_at(0.0, is_heard=False) == []
+    line.answered([answer(1, mouse=0.1)])  # one view was enough, and stays so
+    (evidence,) = due_at(0.0, is_heard=True)
+    assert due_at(400.0, is_heard=False) == [evidence]
+    evidence.answers = (SensorAnswer("xray", SensorFinding.CLEAR, 0.9),)
+    verdict = line.verdict(evidence)
+    record = line.record(evidence, verdict, circumstances())
+    assert (record.label, record.bin, record.sensors) == ("Mouse", "small", "xray=clear@0.9")
+    evidence.answers = ()
+    assert line.verdict(evidence).reason is Reason.NO_VIEW, "its predictions are gone"
 
 
 def test_an_item_that_has_left_waits_for_the_model_but_not_beyond_its_deadline():

@@ -171,3 +171,15 @@ def test_an_answer_that_nobody_fetched_for_a_while_is_no_hanging_model():
     inference.is_back = True  # while the camera is away
     assert not dispatch.hangs
     assert len(dispatch.dispatch(10 * LONGEST_INFERENCE_S)) == 1 and not dispatch.hangs
+
+
+def test_a_settled_item_takes_no_further_view_but_keeps_its_picture():
+    dispatch = dispatcher(Model())
+    tracked = item(1)
+    dispatch.offer([sighting(tracked, 0.0)])
+    assert len(dispatch.dispatch(0.0)) == 1
+    dispatch.settle(1)
+    dispatch.offer([sighting(tracked, 9.0)])
+    views = dispatch.views_of(1)
+    assert not views.in_work and views.picture is not None and not views.concluded
+    assert dispatch.dispatch(20.0) == []

@@ -12,7 +12,7 @@ from edge.learned.store import current_generation
 from edge.records.review import SAMPLE, UNSURE
 from edge.records.reviews import NoClass, ReviewStore
 from edge.records.store import RECORDS_NAME
-from tests.support.reviewed_site import RIBBON, EACH, NOW, Site
+from tests.support.reviewed_site import EACH, NOW, RIBBON, Site
 
 pytestmark = pytest.mark.slow
 

@@ -78,7 +78,7 @@ CREATE INDEX crops_by_worth ON crops (keep_for_review, sequence);
 PRAGMA application_id = 0x45574153;
 PRAGMA user_version = 3;
 """
-LATER = ("crop", "detail", "longer_mm", "no_class", "code")
+LATER = ("crop", "detail", "longer_mm", "no_class", "sensors", "code")
 """What version 2 did not keep in its items."""
 SCHEMA_4 = SCHEMA_3.replace("DEFAULT '')", "DEFAULT '', longer_mm REAL)").replace("n = 3", "n = 4")
 SCHEMA_5 = f"""
@@ -98,6 +98,13 @@ CREATE INDEX items_to_review ON items (sequence, review)
 CREATE INDEX items_reviewed ON items (bundle, review, label, reviewed, no_class, confidence)
     WHERE reviewed <> '' OR no_class <> '';
 PRAGMA user_version = 5;
+"""
+REVIEW_COLUMNS = "undone_at REAL, grouped INTEGER, for_training INTEGER NOT NULL DEFAULT 1);"
+SCHEMA_6 = f"""
+{SCHEMA_5.replace("undone_at REAL);", REVIEW_COLUMNS)}
+CREATE TABLE codes (
+    sequence INTEGER PRIMARY KEY REFERENCES crops ON DELETE CASCADE, code BLOB NOT NULL);
+PRAGMA user_version = 6;
 """
 OF_1 = [name for name in (field.name for field in fields(RECORD)) if name != "detail"][:15]
 LIKE_NOTHING = "like nothing known: Mouse 91%, but its likeness "
@@ -184,7 +191,7 @@ def test_a_file_of_version_2_is_read_as_it_is_and_brought_up_to_date(tmp_path, l
 def test_a_file_of_version_3_is_read_as_it_is_and_brought_up_to_date(tmp_path):
     path = tmp_path / "records.db"
     kept = replace(RECORD, item_id="a", length_mm=81.5, top_label="Battery", reviewed="Mouse")
-    later = ("crop", "longer_mm", "no_class", "code")
+    later = ("crop", "longer_mm", "no_class", "sensors", "code")
     names = [field.name for field in fields(kept) if field.name not in later]
     values = [getattr(kept, name) for name in names]
     values[names.index("reason")] = kept.reason.value
@@ -210,9 +217,8 @@ def test_a_file_of_version_4_keeps_its_labels_and_gets_reviews(tmp_path):
         replace(RECORD, item_id="a", longer_mm=81.5, length_mm=80.0, reviewed="Mouse"),
         replace(RECORD, item_id="b", longer_mm=81.5, length_mm=80.0, review="unsure"),
     ]
-    names = [
-        field.name for field in fields(RECORD) if field.name not in ("crop", "no_class", "code")
-    ]
+    later = ("crop", "no_class", "sensors", "code")
+    names = [field.name for field in fields(RECORD) if field.name not in later]
     insert = f"INSERT INTO items ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
     with closing(sqlite3.connect(path)) as database:
         database.executescript(SCHEMA_4)
@@ -247,7 +253,8 @@ def test_a_file_of_version_5_keeps_its_reviews_and_gets_codes(tmp_path):
         replace(RECORD, item_id="a", longer_mm=81.5, length_mm=80.0, reviewed="Mouse"),
         replace(RECORD, item_id="b", longer_mm=81.5, length_mm=80.0, review="unsure"),
     ]
-    names = [field.name for field in fields(RECORD) if field.name not in ("crop", "code")]
+    later = ("crop", "sensors", "code")
+    names = [field.name for field in fields(RECORD) if field.name not in later]
     insert = f"INSERT INTO items ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
     with closing(sqlite3.connect(path)) as database:
         database.executescript(SCHEMA_5)
@@ -273,6 +280,28 @@ def test_a_file_of_version_5_keeps_its_reviews_and_gets_codes(tmp_path):
         )
         store.append([replace(RECORD, item_id="c", review="unsure", code=bytes(range(1, 65)))])
         assert store.read("SELECT sequence FROM codes") == [(3,)]
+    with closing(sqlite3.connect(path)) as database:
+        assert {*database.execute(LISTED)} >= our_schema()
+
+
+def test_a_file_of_version_6_gets_room_for_what_other_sensors_found(tmp_path):
+    path, kept = tmp_path / "records.db", replace(RECORD, item_id="a", longer_mm=81.5, length_mm=80)
+    later = ("crop", "sensors", "code")
+    names = [field.name for field in fields(RECORD) if field.name not in later]
+    insert = f"INSERT INTO items ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript(SCHEMA_6)
+        database.execute(insert, [getattr(kept, name) for name in names])
+        database.execute("INSERT INTO crops VALUES (1, 0, ?)", (kept.crop,))
+        database.commit()
+    with Store(path, read_only=True) as store:
+        assert list(store.all()) == [kept]
+    with closing(sqlite3.connect(path)) as database:
+        assert database.execute("PRAGMA user_version").fetchone() == (6,), "only read"
+    found = replace(kept, item_id="b", sensors="xray=found")
+    with Store(path) as store:
+        store.append([found])
+        assert list(store.all()) == [kept, found]
     with closing(sqlite3.connect(path)) as database:
         assert {*database.execute(LISTED)} >= our_schema()
 

@@ -69,6 +69,8 @@ def test_every_kind_of_outcome_is_counted():
         routed_right=2,
         hazards=3,
         hazard_leaks=1,
+        hidden=0,
+        hidden_leaks=0,
         deadlines_missed=2,
         late_misrouted=2,
         bins={
