@@ -23,6 +23,8 @@ LONGEST_SHELF_S = 8 * 3600.0
 """The longest time that an alarm is out of service, s: one shift."""
 MOST_EVENTS, MOST_DETAIL, LONGEST_USER = 200, 200, 64
 MOST_RAISES = MOST_RAISED * len(CATALOG)
+LONGEST_ITEM, MOST_EXAMPLES = 300, 6
+ItemName = Annotated[str, Field(min_length=1, max_length=LONGEST_ITEM)]
 Moment = Annotated[float, Field(ge=0, le=1e11, allow_inf_nan=False)]
 
 
@@ -35,11 +37,19 @@ class Signal(str, Enum):
     UNKNOWN = "unknown"
 
 
+class Evidence(NamedTuple):
+    """When a change began, and the items whose pictures show it best; None: not known."""
+
+    began_at: float | None = None
+    examples: tuple[str, ...] = ()
+
+
 class Reading(NamedTuple):
-    """What is seen of a cause, and the figures that it was judged by."""
+    """What is seen of a cause, the figures that it was judged by, and what shows it."""
 
     signal: Signal
     detail: str = ""
+    evidence: Evidence = Evidence()
 
 
 class AlarmState(str, Enum):
@@ -92,6 +102,8 @@ class Alarm(_Kept):
         shelved_until: it is out of service until then; None: it is not.
         shelved_by: who did that.
         detail: the figures that it was raised by.
+        began_at: when the change began; None: it does not say.
+        examples: names of items whose pictures show it best, the best first.
     """
 
     active: bool = False
@@ -105,6 +117,8 @@ class Alarm(_Kept):
     shelved_until: Moment | None = None
     shelved_by: str = Field(default="", max_length=LONGEST_USER)
     detail: str = Field(default="", max_length=MOST_DETAIL)
+    began_at: Moment | None = None
+    examples: tuple[ItemName, ...] = Field(default=(), max_length=MOST_EXAMPLES)
 
     @property
     def state(self) -> AlarmState:
@@ -300,6 +314,11 @@ def _debounced(
             changes |= {**gone, "latched": alarm.latched and alarm.acknowledged_at is None}
         else:
             changes |= {"active": True, "detail": reading.detail[:MOST_DETAIL]}
+            examples = [name for name in reading.evidence.examples if 0 < len(name) <= LONGEST_ITEM]
+            changes |= {
+                "began_at": reading.evidence.began_at,
+                "examples": tuple(examples[:MOST_EXAMPLES]),
+            }
     return alarm.model_copy(update={**changes, "since": since})
 
 

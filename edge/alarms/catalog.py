@@ -26,6 +26,8 @@ class AlarmName(str, Enum):
     UNLIKE_KNOWN = "unlike_known"
     MANY_MANUAL = "many_manual"
     CLASS_MIX = "class_mix"
+    SIZES_CHANGED = "sizes_changed"
+    LOOKS_CHANGED = "looks_changed"
 
 
 class Priority(str, Enum):
@@ -65,6 +67,7 @@ _SILENT = {AlarmName.LINE_SILENT: 10.0}
 _BLIND = {AlarmName.LINE_SILENT: 120.0, AlarmName.NO_PICTURE: 120.0}
 _STOPS = {**_BLIND, AlarmName.BELT_NOT_MEASURED: 120.0}
 _PICTURE = {AlarmName.LIGHT_CHANGED: WINDOW_S, AlarmName.DIRTY_LENS: WINDOW_S}
+_UNLIKE = {AlarmName.LOOKS_CHANGED: WINDOW_S, AlarmName.UNLIKE_KNOWN: WINDOW_S}
 _HIGH, _MEDIUM, _LOW = Priority.HIGH, Priority.MEDIUM, Priority.LOW
 CATALOG: Mapping[AlarmName, AlarmKind] = MappingProxyType(
     {
@@ -80,10 +83,12 @@ CATALOG: Mapping[AlarmName, AlarmKind] = MappingProxyType(
             _MEDIUM, 180, 300, {**_BLIND, AlarmName.LIGHT_CHANGED: 120.0}
         ),
         AlarmName.BIN_IMPURE: AlarmKind(_MEDIUM, 0, 0),
-        AlarmName.UNLIKE_KNOWN: AlarmKind(_MEDIUM, 180, 900, {**_STOPS, **_PICTURE}),
-        AlarmName.MANY_MANUAL: AlarmKind(
-            _MEDIUM, 300, 900, {**_STOPS, **_PICTURE, AlarmName.UNLIKE_KNOWN: WINDOW_S}
+        AlarmName.LOOKS_CHANGED: AlarmKind(_MEDIUM, 120, 900, {**_STOPS, **_PICTURE}),
+        AlarmName.UNLIKE_KNOWN: AlarmKind(
+            _MEDIUM, 180, 900, {**_STOPS, **_PICTURE, AlarmName.LOOKS_CHANGED: WINDOW_S}
         ),
+        AlarmName.MANY_MANUAL: AlarmKind(_MEDIUM, 300, 900, {**_STOPS, **_PICTURE, **_UNLIKE}),
+        AlarmName.SIZES_CHANGED: AlarmKind(_MEDIUM, 300, 900, {**_STOPS, **_PICTURE}),
         AlarmName.CLASS_MIX: AlarmKind(_LOW, 600, 1800, {**_STOPS, **_PICTURE}),
     }
 )

@@ -1,9 +1,10 @@
 """What is seen of the cause of each alarm: thresholds, each with a second one to clear it."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from edge.alarms.alarm import Reading, Signal
+from edge.alarms.alarm import Evidence, Reading, Signal
 from edge.alarms.catalog import AlarmName
 from edge.alarms.drift import (
     CHANCE,
@@ -25,6 +26,7 @@ from edge.alarms.reference import (
     light_change,
     more_spots,
 )
+from edge.alarms.shifts import Judged
 from edge.board import BoardHealth
 from edge.status import NO_PICTURE, NO_POSITION, STOPPED, BeltLook, Status
 
@@ -90,6 +92,9 @@ class Facts:
         purities: of each audited bin.
         lately: the items of the last half hour.
         hours: those of each hour before, which they are compared with.
+        sizes: how long the last items are, against those before.
+        likeness: how much they are like the known classes, against those before.
+        evidence: what shows the changes that are there.
     """
 
     status: Status | None = None
@@ -101,6 +106,9 @@ class Facts:
     purities: Sequence[BinPurity] | None = None
     lately: ItemCounts | None = None
     hours: Sequence[ItemCounts] = ()
+    sizes: Judged | None = None
+    likeness: Judged | None = None
+    evidence: Mapping[AlarmName, Evidence] = field(default_factory=dict)
 
 
 def read_signals(facts: Facts, limits: AlarmLimits, now: float) -> dict[AlarmName, Reading]:
@@ -108,7 +116,7 @@ def read_signals(facts: Facts, limits: AlarmLimits, now: float) -> dict[AlarmNam
     return {
         **_of_line(facts, now),
         **_of_picture(facts),
-        **_of_items(facts),
+        **read_items(facts),
         AlarmName.DISK_NEARLY_FULL: _disk(facts.disk_free, limits.disk_free),
         AlarmName.BOARD_HOT: _board(facts.board, limits.temperature_c),
         AlarmName.BIN_IMPURE: _purity(facts.purities, limits),
@@ -157,16 +165,46 @@ def _of_picture(facts: Facts) -> dict[AlarmName, Reading]:
     }
 
 
-def _of_items(facts: Facts) -> dict[AlarmName, Reading]:
+def read_items(facts: Facts) -> dict[AlarmName, Reading]:
+    """Judge what the last items say."""
     some = facts.lately
     if some is None:
         return {}
     before = total(list(facts.hours))
-    return {
+    found = {
         AlarmName.CLASS_MIX: _mix(some, before, list(facts.hours)),
         AlarmName.UNLIKE_KNOWN: _unlike(some, before),
         AlarmName.MANY_MANUAL: _many_manual(some, before),
+        AlarmName.SIZES_CHANGED: _sizes(facts.sizes),
+        AlarmName.LOOKS_CHANGED: _looks(facts.likeness),
     }
+    return {
+        name: reading._replace(evidence=facts.evidence.get(name, Evidence()))
+        for name, reading in found.items()
+    }
+
+
+def _sizes(judged: Judged | None) -> Reading:
+    if judged is None:
+        return UNKNOWN
+    shift, size = judged.shift, abs(judged.shift.amount)
+    whole = size >= judged.least and shift.chance < CHANCE
+    if judged.alone and not (whole and shift.is_common):
+        label = next(iter(judged.alone))
+        return Reading(Signal.PRESENT, f"{label}: {math.expm1(judged.alone[label]):+.0%}")
+    detail = f"{math.expm1(shift.amount):+.0%}"
+    return _between(whole, size <= KEPT_SHARE * judged.least, detail)
+
+
+def _looks(judged: Judged | None) -> Reading:
+    if judged is None:
+        return UNKNOWN
+    shift = judged.shift
+    shown = [f"{shift.effect:+.1f} SD"]
+    if not shift.is_common and shift.most:
+        shown.append(shift.most)
+    drifted = shift.effect <= -judged.least and shift.chance < CHANCE
+    return _between(drifted, shift.effect > -KEPT_SHARE * judged.least, ", ".join(shown))
 
 
 def _mix(some: ItemCounts, before: ItemCounts, hours: list[ItemCounts]) -> Reading:
@@ -193,8 +231,19 @@ def _unlike(some: ItemCounts, before: ItemCounts) -> Reading:
     if before.decided >= LEAST_REFERENCE:
         compared = before.unlike_known, before.decided
         usual = before.unlike_known / before.decided
-    limit = max(UNLIKE_FACTOR * usual, usual + UNLIKE_MORE)
-    return _share((some.unlike_known, some.decided), compared, usual, limit)
+    found = some.unlike_known, some.decided
+    against_past = _share(found, compared, usual, _unlike_limit(usual))
+    promised = _share(found, (0, 0), UNLIKE_EXPECTED, _unlike_limit(UNLIKE_EXPECTED))
+    # What a site has got used to may still be more than calibration promised.
+    kinds = against_past.signal, promised.signal
+    worst = next(
+        (each for each in (Signal.PRESENT, Signal.BETWEEN) if each in kinds), ABSENT.signal
+    )
+    return Reading(worst, against_past.detail)
+
+
+def _unlike_limit(usual: float) -> float:
+    return max(UNLIKE_FACTOR * usual, usual + UNLIKE_MORE)
 
 
 def _many_manual(some: ItemCounts, before: ItemCounts) -> Reading:

@@ -37,6 +37,7 @@ class TouchingEvidence:
     touching_sightings: int = 0
     scores: list[float] = field(default_factory=list)
     sides_mm: list[float] = field(default_factory=list)
+    areas_mm2: list[float] = field(default_factory=list)
 
     @property
     def touching(self) -> bool:
@@ -59,6 +60,11 @@ class TouchingEvidence:
         agree = min(self.sides_mm) >= (1 - SIDES_AGREE) * max(self.sides_mm)
         return median(self.sides_mm) if agree else None
 
+    @property
+    def area_mm2(self) -> float | None:
+        """The item's area; None where its longer side is not known."""
+        return None if self.longer_mm is None else median(self.areas_mm2)
+
     def add(self, detection: Detection) -> None:
         """Count one more sighting of the item."""
         self.sightings += 1
@@ -69,6 +75,7 @@ class TouchingEvidence:
             shape = shape_of(detection.outline)
             self.scores.append(multi_object_score(shape, self.longest_item_mm))
             self.sides_mm.append(shape.longer_mm)
+            self.areas_mm2.append(shape.area_mm2)
 
 
 class Observer:
@@ -151,6 +158,7 @@ class Observer:
                 whole=detection.whole,
                 touching=evidence.touching,
                 longer_mm=evidence.longer_mm,
+                area_mm2=evidence.area_mm2,
             )
             sightings.append(sighting)
             if new and last and not (detection.whole or detection.touching or sighting.touching):

@@ -23,6 +23,7 @@ class Sighting:
         touching: whether this and earlier sightings say that it touches another item.
         longer_mm: the item's longer side by its outlines so far, however it lies; None: none was
             whole, or they do not agree.
+        area_mm2: the area of its outlines, mm²; None: as with the longer side.
     """
 
     item: TrackedItem
@@ -33,6 +34,7 @@ class Sighting:
     whole: bool
     touching: bool
     longer_mm: float | None = None
+    area_mm2: float | None = None
 
     def view(self) -> View:
         """Crop the item from the frame."""

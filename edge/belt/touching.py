@@ -44,12 +44,14 @@ class Shape:
         fill: its area over that of the rectangle, 0 to 1.
         bay: the depth of its deepest bay, over the square root of its area.
         second_bay: that of the bay after it: two objects leave one on either side, a stand one.
+        area_mm2: its area, mm².
     """
 
     longer_mm: float
     fill: float
     bay: float
     second_bay: float
+    area_mm2: float = 0.0
 
     @property
     def features(self) -> tuple[float, float, float, float]:
@@ -81,11 +83,13 @@ def shape_of(outline: Outline) -> Shape:
     hull = cv2.fillConvexPoly(np.zeros_like(body), around, 1)
     depth = cv2.distanceTransform(hull, cv2.DIST_L2, 3)
     bay = cv2.minMaxLoc(depth, mask=1 - body)[1]  # 0 where nothing is outside of the body
+    fill = area / ((width + 1) * (height + 1))
     return Shape(
         longer_mm=max(width, height) * outline.mm_per_cell,
-        fill=area / ((width + 1) * (height + 1)),
+        fill=fill,
         bay=bay / area**0.5,
         second_bay=_second_bay(max(parts, key=cv2.contourArea)) / area**0.5,
+        area_mm2=fill * width * height * outline.mm_per_cell**2,
     )
 
 

@@ -34,11 +34,17 @@ def export(
     csv: Annotated[
         Path | None, typer.Option(**PATH, help="CSV file to write all records to")
     ] = None,
+    *,
+    mass: Annotated[
+        bool, typer.Option("--mass", help="with --csv: the estimated mass of each item too")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Write the pictures to review as a dataset CLASS/*.jpg, or all records as a CSV file."""
     from edge.records.damage import JOURNALS, Damaged
     from edge.records.export import export_csv, export_review
+    from edge.records.item_masses import ItemMasses
+    from edge.records.item_sums import KeptSums
     from edge.records.store import RECORDS_NAME, Store
 
     if review is None and csv is None:
@@ -50,7 +56,8 @@ def export(
         if csv is not None:
             kept = [path.with_name(path.name + end) for end in ("", *JOURNALS)]
             records = store.all(unread.append, crops=False)
-            figures["records"] = export_csv(records, csv, kept)
+            estimated = partial(ItemMasses(path.parent, KeptSums(path)).of, store)
+            figures["records"] = export_csv(records, csv, kept, estimated if mass else None)
         if review is not None:
             waiting = store.to_review(unread.append)
             figures |= asdict(export_review(waiting, review, err.tell))

@@ -9,7 +9,7 @@ import numpy as np
 from edge.belt.detector import Detection
 from edge.belt.sighting import Sighting
 from edge.belt.tracker import TrackedItem
-from edge.decision.decide import DecisionRules, decide, vote
+from edge.decision.decide import DecisionRules, decide, likeness, vote
 from edge.decision.sensing import SensorAnswer, written
 from edge.decision.voting import Voting, verdict_if_sure
 from edge.gates.mover import Passed
@@ -44,6 +44,7 @@ class ItemEvidence:
         item: where the item is.
         touching: it touches another item.
         longer_mm: its longer side; None: not measured.
+        area_mm2: its area, mm²; None: not measured.
         failed: the model failed at a view of it.
         left: its leading end has left the view: there are no more whole views, as long as the belt
             does not jog back.
@@ -57,6 +58,7 @@ class ItemEvidence:
     item: TrackedItem
     touching: bool = False
     longer_mm: float | None = None
+    area_mm2: float | None = None
     failed: bool = False
     left: bool = False
     predictions: list[Prediction] = field(default_factory=list)
@@ -115,7 +117,7 @@ class Concluder:
         for sighting in sightings:
             evidence = self._evidence(sighting.item)
             evidence.item, evidence.touching = sighting.item, sighting.touching
-            evidence.longer_mm = sighting.longer_mm
+            evidence.longer_mm, evidence.area_mm2 = sighting.longer_mm, sighting.area_mm2
 
     def left(self, items: Iterable[TrackedItem]) -> None:
         """Take in which items have left the view."""
@@ -244,6 +246,8 @@ class Concluder:
             length_mm=item.length_mm,
             top_label=self._top_label(evidence.predictions),
             longer_mm=math.nan if evidence.longer_mm is None else evidence.longer_mm,
+            area_mm2=math.nan if evidence.area_mm2 is None else evidence.area_mm2,
+            likeness=self._likeness(evidence.predictions),
             code=_code(evidence.predictions),
             sensors=written(evidence.answers or ()),
         )
@@ -283,6 +287,11 @@ class Concluder:
     def _decided(self, evidence: ItemEvidence, verdict: Verdict) -> None:
         evidence.verdict = verdict
         evidence.predictions.clear()
+
+    def _likeness(self, predictions: Sequence[Prediction]) -> float:
+        """How much it is like the known classes; NaN: the bundle cannot say."""
+        detector = self._rules.ood_detector
+        return likeness(predictions, detector) if predictions and detector else math.nan
 
     def _top_label(self, predictions: Sequence[Prediction]) -> str:
         """The class that the views speak for most; empty when there was none."""

@@ -186,6 +186,14 @@ def is_finite(prediction: Prediction) -> bool:
     return all(np.isfinite(each).all() for each in answers)
 
 
+def likeness(predictions: Sequence[Prediction], detector: OodDetector) -> float:
+    """How much an item is like the known classes, by the mean of its views; may be NaN."""
+    logits = np.mean([prediction.logits for prediction in predictions], axis=0)
+    embedding = np.mean([prediction.embedding for prediction in predictions], axis=0)
+    (score,) = detector.score(logits[np.newaxis], embedding[np.newaxis])
+    return float(score)
+
+
 def _suspected(
     probabilities: np.ndarray, label: str, seen_as: str, rules: DecisionRules
 ) -> list[str]:
@@ -222,9 +230,7 @@ def _doubt(
         return Doubt(Reason.UNSURE, detail)
     if rules.ood_detector is None:
         return None
-    logits = np.mean([prediction.logits for prediction in predictions], axis=0)
-    embedding = np.mean([prediction.embedding for prediction in predictions], axis=0)
-    (score,) = rules.ood_detector.score(logits[np.newaxis], embedding[np.newaxis])
+    score = likeness(predictions, rules.ood_detector)
     least = rules.ood_detector.rule.threshold
     if not np.isfinite(score):
         detail = f"out of distribution: {label} {confidence:.0%}, but its score is not a number"

@@ -24,6 +24,7 @@ from pydantic import BaseModel
 from edge.alarms.signals import AlarmLimits
 from edge.bundle.bundle import Bundle, load_bundle
 from edge.bundle.install import current_number
+from edge.bundle.sizes import SizeDistribution
 from edge.config import Config, PanelConfig, TrustConfig, decision_rules
 from edge.decision.decide import DecisionRules
 from edge.errors import EwasteError
@@ -51,6 +52,8 @@ from edge.panel.trial import Classify, Trial
 from edge.panel.uploads import Busy, TooLarge, Uploads
 from edge.panel.visitor import log_action, show_actions, visitor_of
 from edge.records.hourly import HourlyFigures
+from edge.records.item_masses import ItemMasses
+from edge.records.item_sums import KeptSums
 from edge.records.record import ItemRecord
 from edge.records.store import Store
 from edge.service_notify import ServiceNotifier
@@ -125,14 +128,16 @@ def build(
     door = Door(access.accounts)
     app.add_middleware(Guard, access=access, door=door)
     opened = _unless_changed(bundle_path, lambda: load_bundle(bundle_path, trust.keys))
-    watch = health.AlarmWatch(state_dir, store_path, limits)
+    sizes = functools.partial(_sizes_of, opened, rules)
+    watch = health.AlarmWatch(state_dir, store_path, limits, sizes=sizes)
     _add_figures(app, state_dir, store_path, opened, watch)
     health.add(app, watch)
     add_refusals(app)
     login.add(app, door)
     _add_operation(app, state_dir)
     classes = functools.partial(known_classes, opened, state_dir / LEARNED_NAME)
-    items.add(app, store_path, classes)
+    sums = KeptSums(store_path)
+    items.add(app, store_path, classes, ItemMasses(state_dir, sums))
     reviewing.add(app, state_dir, store_path, classes)
     bins = functools.partial(bins_of, bundle_path, trust, rules)
     audits.add(app, state_dir, store_path, classes, bins)
@@ -143,8 +148,18 @@ def build(
     add_monitoring(app, state_dir, store_path, lambda: watch.alarms)
     hourly = HourlyFigures(store_path)
     add_history(app, store_path, hourly)
-    add_shift(app, state_dir, store_path, lambda: classes()[0], hourly)
+    add_shift(app, state_dir, store_path, lambda: classes()[0], hourly=hourly, sums=sums)
     return page.mount(app)
+
+
+def _sizes_of(
+    opened: Callable[[], Bundle], rules: Callable[[Bundle], DecisionRules]
+) -> Mapping[str, SizeDistribution]:
+    """The sizes that the line decides by; none while no bundle can be read."""
+    try:
+        return rules(opened()).sizes
+    except EwasteError:
+        return {}
 
 
 def _add_figures(

@@ -66,6 +66,16 @@ def measure(value: float, unit: str, digits: int = 1) -> str:
     return NOTHING if not math.isfinite(value) else f"{decimal(value, digits)} {unit}"
 
 
+def weight(kg: float) -> str:
+    """A mass to three figures, in g, kg, or t; a dash if it is not known."""
+    if not math.isfinite(kg):
+        return NOTHING
+    scale, unit = (1000, "g") if kg < 1 else (1, "kg") if kg < 10_000 else (1e-3, "t")
+    value = kg * scale
+    digits = max(0, 2 - math.floor(math.log10(value))) if value > 0 else 0
+    return f"{decimal(value, min(digits, 6))} {unit}"
+
+
 def show_moment(unix_s: float | None) -> str:
     """Date and time to the second; a dash if not known."""
     return _written(unix_s, "yMd", "Hms")

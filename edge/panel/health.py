@@ -28,14 +28,14 @@ from edge.alarms.alarm import (
     unshelve,
 )
 from edge.alarms.catalog import CATALOG, AlarmName, Priority
-from edge.alarms.counting import RecordCounts, newest_purities
+from edge.alarms.counting import RecordCounts, Sizes, newest_purities
 from edge.alarms.kept import change_alarms, read_alarms
 from edge.alarms.reference import SAMPLES_JUDGED, SAMPLES_NEEDED, PictureReference, typical
 from edge.alarms.signals import AlarmLimits, Facts, is_silent, read_signals
 from edge.board import BoardHealth, board_health, resident_bytes
 from edge.errors import EwasteError, one_line
 from edge.faults import read_faults
-from edge.panel.fragments import line_state, problem, render
+from edge.panel.fragments import crop_address, line_state, problem, render
 from edge.panel.guard import ACKNOWLEDGE, ALARMS, REFERENCE, SHELVE, UNSHELVE
 from edge.panel.posted import in_thread, not_done, posted
 from edge.panel.sentences import state_name
@@ -93,11 +93,12 @@ class AlarmWatch:
         store_path: Path,
         limits: AlarmLimits,
         board: Callable[[], BoardHealth] = board_health,
+        sizes: Sizes = dict,
     ) -> None:
         """Read how the alarms stood; nothing is looked at before `start` or `look`."""
         self.state, self._store_path, self._limits = state, store_path, limits
         self._ask_board, self.board = board, BoardHealth()
-        self._records = RecordCounts(store_path)
+        self._records = RecordCounts(store_path, sizes)
         self._counted = Facts()
         self._looks: deque[BeltLook] = deque(maxlen=SAMPLES_JUDGED)
         self._learning: list[BeltLook] = []
@@ -216,8 +217,7 @@ class AlarmWatch:
     def _count(self, now: float) -> Facts:
         facts = Facts()
         try:
-            lately, hours = self._records.lately(now)
-            facts = replace(facts, lately=lately, hours=tuple(hours))
+            facts = self._records.lately(now)
             found = newest_purities(self.state, self._store_path, now)
             facts = replace(facts, purities=tuple(found))
         except EwasteError as error:
@@ -263,6 +263,7 @@ def alarms_part(alarms: Alarms, error: str) -> str:
         hours=SHELVES_H,
         error=error,
         hour_s=HOUR_S,
+        crop_of=crop_address,
     )
 
 

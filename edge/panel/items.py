@@ -9,13 +9,14 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, NaiveDatetime
 
 from edge.labels import MANUAL, UNKNOWN
-from edge.panel.formats import count, measure, percent, show_moment
+from edge.panel.formats import count, measure, percent, show_moment, weight
 from edge.panel.fragments import crop_address, kind_of, render
 from edge.panel.guard import ITEM, ITEMS
 from edge.panel.languages import N_, _
 from edge.panel.posted import NotDone, in_thread, posted
 from edge.panel.sentences import bin_name, label_name, reason_name, sentence
 from edge.records.database import LARGEST_SEQUENCE
+from edge.records.item_masses import ItemMass, ItemMasses
 from edge.records.reviews import NoClass, Review, history
 from edge.records.search import (
     Criteria,
@@ -107,7 +108,7 @@ class ItemAsked(BaseModel):
     item: ItemId
 
 
-def add(app: Any, store_path: Path, classes: Classes) -> None:
+def add(app: Any, store_path: Path, classes: Classes, masses: ItemMasses) -> None:
     """Add the routes of the tab to the FastAPI `app`."""
     from fastapi import Request
 
@@ -134,7 +135,9 @@ def add(app: Any, store_path: Path, classes: Classes) -> None:
             found = find_item(store, asked.item)
             if found is None:
                 raise NotDone(404, _("There is no such item any more."))
-            return {"item": one_item(found, history(store, asked.item), classes()[1])}
+            answers, hazards = history(store, asked.item), classes()[1]
+            mass = masses.of(store, found.record)
+            return {"item": one_item(found, answers, hazards, mass)}
 
     @app.get("/search.json")
     def choose() -> dict[str, str]:
@@ -186,7 +189,9 @@ def _row(found: Found, hazards: Collection[str]) -> dict[str, object]:
     }
 
 
-def one_item(found: Found, answers: Sequence[Review], hazards: Collection[str]) -> str:
+def one_item(
+    found: Found, answers: Sequence[Review], hazards: Collection[str], mass: ItemMass | None
+) -> str:
     """Show one item: its crop, where it went and why, its sizes and times, and its reviews."""
     record = found.record
     late = ", " + _("late") if record.late else ""
@@ -204,6 +209,8 @@ def one_item(found: Found, answers: Sequence[Review], hazards: Collection[str]) 
         _("Detect, classify, photo to verdict"): "; ".join(measure(each, "ms") for each in times),
         _("Length along the belt"): measure(record.length_mm, "mm"),
         _("Longer side"): measure(record.longer_mm, "mm"),
+        _("Area"): measure(record.area_mm2 / 100, "cm²"),
+        _("Mass, estimated"): mass_line(mass) if mass else "",
         _("On the belt, from its middle"): "; ".join(measure(each, "mm") for each in places),
         _("Bundle"): record.bundle,
         _("Chosen for review"): sentence(record.review) or _("no"),
@@ -219,6 +226,15 @@ def one_item(found: Found, answers: Sequence[Review], hazards: Collection[str]) 
         facts=facts,
         answers=[_in_words(answer) for answer in answers],
     )
+
+
+def mass_line(found: ItemMass) -> str:
+    """The estimated mass of an item with its interval, and what it rests on."""
+    mass = found.mass
+    line = _("{mass} ({low} to {high} in 19 of 20 cases)").format(
+        mass=weight(mass.kg), low=weight(mass.low_kg), high=weight(mass.high_kg)
+    )
+    return line if found.weighings else f"{line}; " + _("not calibrated")
 
 
 def _in_words(answer: Review) -> str:

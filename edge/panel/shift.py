@@ -28,6 +28,7 @@ from edge.records.entries import (
     withdraw_entry,
 )
 from edge.records.hourly import HourlyFigures
+from edge.records.item_sums import KeptSums
 from edge.records.period import LONGEST_TEXT, Period, parse_period, parse_time
 from edge.records.report_text import to_csv, to_json
 from edge.records.shift import read_report
@@ -97,7 +98,9 @@ def add_shift(
     state_dir: Path,
     store_path: Path,
     labels: Callable[[], Sequence[str]],
+    *,
     hourly: HourlyFigures,
+    sums: KeptSums,
 ) -> None:
     """Serve the report and take entries.
 
@@ -107,8 +110,9 @@ def add_shift(
         store_path: its file of records.
         labels: returns the classes of the bundle.
         hourly: what the page keeps of the records.
+        sums: what it keeps for the masses.
     """
-    _add_reports(app, state_dir, store_path, hourly)
+    _add_reports(app, state_dir, store_path, hourly, sums)
     _add_entries(app, state_dir / ENTRIES_NAME)
 
     @app.get("/shift.json")
@@ -118,7 +122,9 @@ def add_shift(
         return {"shift": shift_part(bins, labels(), time.time())}
 
 
-def _add_reports(app: Any, state_dir: Path, store_path: Path, hourly: HourlyFigures) -> None:
+def _add_reports(
+    app: Any, state_dir: Path, store_path: Path, hourly: HourlyFigures, sums: KeptSums
+) -> None:
     from fastapi import Request, Response
     from fastapi.responses import HTMLResponse
 
@@ -131,7 +137,7 @@ def _add_reports(app: Any, state_dir: Path, store_path: Path, hourly: HourlyFigu
             return HTMLResponse(problem_page(_("Another report is being made; try again.")), 503)
         try:
             period = parse_period(asked.get("from", ""), asked.get("to", ""), time.time())
-            text = form(read_report(state_dir, store_path, period, hourly=hourly))
+            text = form(read_report(state_dir, store_path, period, hourly=hourly, sums=sums))
         except EwasteError as error:
             return HTMLResponse(problem_page(str(error)), 400)
         finally:

@@ -152,6 +152,13 @@
 		"#alarms [data-unshelve]": (button) =>
 			alarms("alarms/unshelve", {name: button.dataset.unshelve}),
 		"#alarms [data-reference]": () => alarms("alarms/reference", {}),
+		"#alarms [data-example]": async (button) => {
+			openTab("Items");
+			if (await post("search", "item", {item: button.dataset.example})) {
+				document.querySelector("#item .one")?.scrollIntoView({block: "start"});
+				focusOn("#item .one");
+			}
+		},
 		"#found .open": async (button) => {
 			if (await post("search", "item", {item: button.dataset.item})) {
 				document.querySelector("#item .one")?.scrollIntoView({block: "start"});

@@ -157,6 +157,33 @@ def entries_in(path: Path, period: Period) -> list[Entry]:
         raise EwasteError(f"{path}: is damaged; move it away") from None
 
 
+def weights_between(path: Path, since: float, until: float, most: int) -> list[Entry]:
+    """Read the last weights of a time that nobody has withdrawn, the oldest first.
+
+    Args:
+        path: the file.
+        since: Unix seconds, within the time.
+        until: Unix seconds, the first moment after it.
+        most: the maximum number of entries; earlier ones are left out.
+
+    Raises:
+        EwasteError: the file cannot be read, or is damaged.
+    """
+    if not path.exists():
+        return []
+    query = (
+        f"SELECT {COLUMNS} FROM entries WHERE at >= ? AND at < ? AND kind <> ? "
+        "AND withdrawn_at IS NULL ORDER BY at DESC, number DESC LIMIT ?"
+    )
+    with opened(path, FORM, writes=False) as database:
+        values = (since, until, EntryKind.COMMENT.value, most)
+        rows = database.execute(query, values).fetchall()
+    try:
+        return [_entry(row) for row in rows[::-1]]
+    except (TypeError, ValueError):
+        raise EwasteError(f"{path}: is damaged; move it away") from None
+
+
 def _entry(row: tuple) -> Entry:
     number, at, kind, name, kg, comment, by = row
     given = Given(kind=kind, name=name, kg=kg, comment=comment)

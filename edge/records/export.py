@@ -18,6 +18,7 @@ from edge.errors import BadInput, EwasteError
 from edge.files import sync_folder, temporary_beside
 from edge.labels import UNKNOWN
 from edge.photos.class_folders import CLASS_FOLDERS, class_folders_text, folder_name
+from edge.records.item_masses import ItemMass
 from edge.records.record import COLUMN_NAMES, ItemRecord
 from edge.terminal import ReaderGone
 
@@ -35,6 +36,9 @@ LISTING_COLUMNS = (
 )
 CSV_BEGINNING = ",".join(COLUMN_NAMES[:5]).encode()
 """The beginning of every CSV file of records, also of earlier versions."""
+MASS_COLUMNS = ("mass_g", "mass_low_g", "mass_high_g", "mass_weighings")
+"""The estimated mass of an item, its 95 % interval, and the weighings of its class."""
+MassOf = Callable[[ItemRecord], ItemMass | None]
 LONGEST_ID = 100
 """Most characters of an item's id in the name of its picture."""
 LONGEST_DESCRIPTOR = 9
@@ -73,7 +77,12 @@ def own_descriptor(path: Path) -> int | None:
     return int(number)
 
 
-def export_csv(records: Iterable[ItemRecord], path: Path, sources: Sequence[Path] = ()) -> int:
+def export_csv(
+    records: Iterable[ItemRecord],
+    path: Path,
+    sources: Sequence[Path] = (),
+    mass_of: MassOf | None = None,
+) -> int:
     """Write the records, but for their pictures, to a CSV file; returns how many.
 
     Links are followed, and pipes and terminals written to. A file that is there is replaced if it
@@ -83,6 +92,7 @@ def export_csv(records: Iterable[ItemRecord], path: Path, sources: Sequence[Path
         records: what to write.
         path: where to.
         sources: files that it must not be.
+        mass_of: estimates the mass of an item, for `MASS_COLUMNS`; None: they are left out.
 
     Raises:
         BadInput: a folder or something else is there.
@@ -91,13 +101,21 @@ def export_csv(records: Iterable[ItemRecord], path: Path, sources: Sequence[Path
     """
     try:
         with _writable(path, sources) as file:
-            return write_rows(file, COLUMN_NAMES, (_cells(record) for record in records))
+            names = COLUMN_NAMES if mass_of is None else (*COLUMN_NAMES, *MASS_COLUMNS)
+            return write_rows(file, names, (_cells(record, mass_of) for record in records))
     except (OSError, RuntimeError) as error:  # a link that leads to itself is a RuntimeError
         raise _not_written(path, error) from None
 
 
-def _cells(record: ItemRecord) -> dict[str, Any]:
-    return {**{name: getattr(record, name) for name in COLUMN_NAMES}, "reason": record.reason.value}
+def _cells(record: ItemRecord, mass_of: MassOf | None) -> dict[str, Any]:
+    cells = {name: getattr(record, name) for name in COLUMN_NAMES}
+    cells["reason"] = record.reason.value
+    found = mass_of(record) if mass_of else None
+    if found is not None:
+        mass = found.mass
+        grams = (f"{each * 1000:.4g}" for each in (mass.kg, mass.low_kg, mass.high_kg))
+        cells.update(zip(MASS_COLUMNS, (*grams, found.weighings), strict=True))
+    return cells
 
 
 def write_rows(file: TextIO, names: Sequence[str], rows: Iterable[dict[str, Any]]) -> int:

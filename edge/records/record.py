@@ -38,6 +38,9 @@ class ItemRecord:
         no_class: why a person gave it no label (`edge.records.reviews.NoClass`); empty: a person
             did, or has not reviewed it.
         sensors: what other sensors found (`edge.decision.sensing.written`); empty: none was asked.
+        area_mm2: the area of its outline on the belt, mm².
+        likeness: how much it is like the known classes (`edge.inference.ood`), in the units of the
+            bundle's score.
         code: of its embedding (`edge.inference.embedding_code`); empty: there was no view. It is
             stored beside a crop that waits for review, and not read back with the record.
 
@@ -67,6 +70,8 @@ class ItemRecord:
     longer_mm: float = math.nan
     no_class: str = ""
     sensors: str = ""
+    area_mm2: float = math.nan
+    likeness: float = math.nan
     code: bytes = field(default=b"", kw_only=True, compare=False, repr=False)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge.labels import MANUAL, UNKNOWN
+from edge.mass.masses import NO_MASSES, Masses
 from edge.operation import Order
 from edge.records.audits import AuditResult
 from edge.records.entries import Entry, EntryKind
@@ -96,6 +97,7 @@ class ShiftReport:
         order: what the operator asked last, if that was within the period.
         audits: random audits that have to do with the period, the oldest first.
         windows: of test pieces that began in the period, the oldest first; those cancelled too.
+        masses: what the items weigh, estimated.
     """
 
     period: Period
@@ -117,6 +119,7 @@ class ShiftReport:
     order: Order | None
     audits: tuple[AuditResult, ...] = ()
     windows: tuple[Window, ...] = ()
+    masses: Masses = NO_MASSES
 
     @property
     def recalls(self) -> list[PieceRecall]:
@@ -169,6 +172,7 @@ def make_report(
     order: Order | None = None,
     audits: Sequence[AuditResult] = (),
     windows: Sequence[Window] = (),
+    masses: Masses = NO_MASSES,
 ) -> ShiftReport:
     """Make the report of a period.
 
@@ -180,6 +184,7 @@ def make_report(
         order: what the operator asked last.
         audits: random audits that have to do with it.
         windows: of test pieces that began in it.
+        masses: what its items weigh.
     """
     items = sum(group.items for group in figures.groups)
     times, latencies = figures.moments.T
@@ -208,6 +213,7 @@ def make_report(
         order=order if order and order.by and period.start <= order.at < period.end else None,
         audits=tuple(audits),
         windows=tuple(windows),
+        masses=masses,
     )
 
 

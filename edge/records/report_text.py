@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+from edge.mass.masses import Masses
 from edge.operation import Order
 from edge.records.audits import AuditResult, Purity
 from edge.records.export import write_rows
@@ -53,6 +54,7 @@ def as_plain(report: ShiftReport) -> dict[str, Any]:
         "weighed_in_kg": report.weighed.fed,
         "weighed_out_kg": report.weighed.taken,
         "weighed_class_kg": report.weighed.classes,
+        "estimated_mass": _masses(report.masses),
         "comments": [
             {"at": entry.at, "by": entry.by, "comment": entry.comment} for entry in report.comments
         ],
@@ -60,6 +62,27 @@ def as_plain(report: ShiftReport) -> dict[str, Any]:
         "audits": [_audit(result) for result in report.audits],
         "test_pieces": [_window(window) for window in report.windows],
         "recalls": [_recall(recall) for recall in report.recalls],
+    }
+
+
+def _masses(masses: Masses) -> dict[str, Any]:
+    return {
+        "is_calibrated": masses.used > 0,
+        "weighings": masses.used,
+        "per_label": {
+            label: {**vars(mass), "weighings": masses.weighed[label]}
+            for label, mass in masses.per_label.items()
+        },
+        "per_bin": {name: vars(mass) for name, mass in masses.per_bin.items()},
+        "total": vars(masses.total),
+        "left_out": [
+            {
+                "entry": each.number,
+                "fault": each.fault.value,
+                "expected_kg": None if math.isnan(each.expected_kg) else each.expected_kg,
+            }
+            for each in masses.left_out
+        ],
     }
 
 
@@ -137,6 +160,7 @@ def _rows(report: ShiftReport) -> Iterator[tuple[str, str, str, float | str, str
         yield "weighed out", "", bin_name, kg, "kg"
     for label, kg in weighed.classes.items():
         yield "weighed", label, "", kg, "kg"
+    yield from _mass_rows(report.masses)
     for entry in report.comments:
         yield "comment", entry.by, "", entry.comment, ""
     if report.order is not None:
@@ -153,6 +177,25 @@ def _rows(report: ShiftReport) -> Iterator[tuple[str, str, str, float | str, str
         yield "pieces found", recall.label, "", recall.found, "pieces"
         for part, value in (("recall", recall.share), ("recall low", low), ("recall high", high)):
             yield part, recall.label, "", value, "share"
+
+
+def _mass_rows(masses: Masses) -> Iterator[tuple[str, str, str, float | str, str]]:
+    if not masses.per_label:
+        return
+    yield "mass calibration", "weighings", "", masses.used or "not calibrated", ""
+    rows = [
+        *((label, "", mass) for label, mass in masses.per_label.items()),
+        *(("", name, mass) for name, mass in masses.per_bin.items()),
+        ("", "", masses.total),
+    ]
+    for label, bin_name, mass in rows:
+        yield "estimated mass", label, bin_name, mass.kg, "kg"
+        yield "estimated mass low", label, bin_name, mass.low_kg, "kg"
+        yield "estimated mass high", label, bin_name, mass.high_kg, "kg"
+    for label, weighings in masses.weighed.items():
+        yield "mass calibration", label, "", weighings, "weighings"
+    for each in masses.left_out:
+        yield "weighing left out", f"entry {each.number}", "", each.fault.value, ""
 
 
 def _audit_rows(result: AuditResult) -> Iterator[tuple[str, str, str, float | str, str]]:

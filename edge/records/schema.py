@@ -41,7 +41,8 @@ CREATE TABLE items (
     views INTEGER NOT NULL, detect_ms REAL, classify_ms REAL, verdict_ms REAL,
     late INTEGER NOT NULL, bundle TEXT NOT NULL, length_mm REAL, top_label TEXT NOT NULL,
     review TEXT NOT NULL, reviewed TEXT NOT NULL, detail TEXT NOT NULL DEFAULT '', longer_mm REAL, \
-no_class TEXT NOT NULL DEFAULT '', sensors TEXT NOT NULL DEFAULT '');
+no_class TEXT NOT NULL DEFAULT '', sensors TEXT NOT NULL DEFAULT '', area_mm2 REAL, \
+likeness REAL);
 CREATE TABLE crops (
     sequence INTEGER PRIMARY KEY REFERENCES items ON DELETE CASCADE,
     keep_for_review INTEGER NOT NULL, jpeg BLOB NOT NULL);
@@ -49,6 +50,10 @@ CREATE INDEX crops_by_worth ON crops (keep_for_review, sequence);
 {_REVIEWS}
 PRAGMA application_id = {APPLICATION_ID};
 PRAGMA user_version = {SCHEMA_VERSION};
+"""
+_MEASURES = """
+ALTER TABLE items ADD COLUMN area_mm2 REAL;
+ALTER TABLE items ADD COLUMN likeness REAL;
 """
 _EARLIER_REVIEWS = """
 INSERT INTO reviews (sequence, label, no_class, reviewer)
@@ -66,7 +71,7 @@ DROP TABLE tallies;
 INSERT INTO items
     SELECT rowid, item_id, decided_at, label, confidence, bin, reason_of(reason, bin), position_mm,
         offset_mm, views, detect_ms, classify_ms, verdict_ms, late, bundle, NULL, '', '', '',
-        reason, NULL, '', ''
+        reason, NULL, '', '', NULL, NULL
     FROM items_1 ORDER BY rowid;
 INSERT INTO crops SELECT rowid, 0, crop FROM items_1 WHERE length(crop) > 0;
 DROP TABLE items_1;
@@ -74,6 +79,7 @@ DROP TABLE items_1;
 _FROM_4 = f"""
 ALTER TABLE items ADD COLUMN no_class TEXT NOT NULL DEFAULT '';
 {_SENSORS}
+{_MEASURES}
 {_REVIEWS}
 {_EARLIER_REVIEWS}
 PRAGMA user_version = {SCHEMA_VERSION};
@@ -98,10 +104,12 @@ ALTER TABLE reviews ADD COLUMN grouped INTEGER;
 ALTER TABLE reviews ADD COLUMN for_training INTEGER NOT NULL DEFAULT 1;
 {_CODES}
 {_SENSORS}
+{_MEASURES}
 PRAGMA user_version = {SCHEMA_VERSION};
 """
 _FROM_6 = f"""
 {_SENSORS}
+{_MEASURES}
 PRAGMA user_version = {SCHEMA_VERSION};
 """
 MIGRATIONS = {1: _FROM_1, 2: _FROM_2, 3: _FROM_3, 4: _FROM_4, 5: _FROM_5, 6: _FROM_6}
@@ -122,23 +130,26 @@ CREATE TEMP VIEW items AS
     SELECT sequence, item_id, decided_at, label, confidence, bin, reason_of(reason, bin) AS reason,
         position_mm, offset_mm, views, detect_ms, classify_ms, verdict_ms, late, bundle, length_mm,
         likeliest AS top_label, review, reviewed, reason AS detail, NULL AS longer_mm,
-        '' AS no_class, '' AS sensors
+        '' AS no_class, '' AS sensors, NULL AS area_mm2, NULL AS likeness
     FROM main.items;
 CREATE TEMP VIEW crops AS
     SELECT sequence, wanted AS keep_for_review, jpeg FROM main.crops;
 {_NO_REVIEWS}
 """
 _VIEWS_OF_3 = f"""
-CREATE TEMP VIEW items AS SELECT *, NULL AS longer_mm, '' AS no_class, '' AS sensors
+CREATE TEMP VIEW items AS
+    SELECT *, NULL AS longer_mm, '' AS no_class, '' AS sensors, NULL AS area_mm2, NULL AS likeness
     FROM main.items;
 {_NO_REVIEWS}
 """
 _VIEWS_OF_4 = f"""
-CREATE TEMP VIEW items AS SELECT *, '' AS no_class, '' AS sensors FROM main.items;
+CREATE TEMP VIEW items AS
+    SELECT *, '' AS no_class, '' AS sensors, NULL AS area_mm2, NULL AS likeness FROM main.items;
 {_NO_REVIEWS}
 """
 _VIEWS_OF_6 = """
-CREATE TEMP VIEW items AS SELECT *, '' AS sensors FROM main.items;
+CREATE TEMP VIEW items AS
+    SELECT *, '' AS sensors, NULL AS area_mm2, NULL AS likeness FROM main.items;
 """
 _VIEWS_OF_5 = f"""
 CREATE TEMP VIEW reviews AS SELECT *, NULL AS grouped, 1 AS for_training FROM main.reviews;

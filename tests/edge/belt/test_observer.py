@@ -128,6 +128,8 @@ def test_the_longer_side_is_measured_however_the_item_lies():
     corners = cv2.boxPoints(((45, 45), (60, 40), 35.0))
     cv2.fillPoly(turned, [np.rint(corners).astype(np.int32)], 1)
     assert looks(turned).longer_mm == pytest.approx(150, abs=5)
+    assert looks(turned).area_mm2 == pytest.approx(150 * 100, rel=0.05)
+    assert looks(BLOCK, BLOCK[:, :50]).area_mm2 is None, "the outlines do not agree"
 
 
 def test_an_uncertain_outline_gives_no_size():

@@ -14,10 +14,12 @@ from edge.alarms.kept import ALARMS_NAME, change_alarms, read_alarms
 from edge.alarms.signals import AlarmLimits
 from edge.board import BoardHealth
 from edge.faults import FaultLog
+from edge.language import Language
 from edge.panel import app as panel
 from edge.panel.accounts import Accounts
 from edge.panel.guard import Access
-from edge.panel.health import AlarmWatch
+from edge.panel.health import AlarmWatch, alarms_part
+from edge.panel.languages import Appearance, shown_as
 from edge.panel.users import Role, Users, make_user, write_users
 from edge.records.store import RECORDS_NAME, Store
 from edge.status import NO_PICTURE, RUNNING, BeltLook, OutputHealth, Status, write_status
@@ -388,3 +390,21 @@ def test_a_person_acknowledges_by_keys_and_by_touch(page, browser, size):
         context.close()
     journal = [each for each in read_alarms(state).events if each.what is Happening.ACKNOWLEDGED]
     assert {each.name for each in journal} == {LENS, UNLIKE, MIX}
+
+
+def test_a_change_is_shown_with_its_hour_its_pictures_and_what_to_do():
+    alarm = Alarm(
+        active=True,
+        latched=True,
+        raised_at=1.8e9,
+        detail="+15%",
+        began_at=1.8e9 - 3600,
+        examples=("run-1", "run-2", "a/<b>"),
+    )
+    page = alarms_part(Alarms(alarms={AlarmName.SIZES_CHANGED: alarm}), "")
+    assert page.count("data-example=") == 3 and 'src="crops/a%2F%3Cb%3E.jpg"' in page
+    assert "changed by +15%" in page and "It began in the hour from" in page
+    assert "measure the scale anew" in page and "<b>" not in page.split("data-example=")[3][:40]
+    for language in Language:
+        with shown_as(Appearance(language)):
+            assert alarms_part(Alarms(alarms={AlarmName.LOOKS_CHANGED: alarm}), "")

@@ -78,7 +78,7 @@ CREATE INDEX crops_by_worth ON crops (keep_for_review, sequence);
 PRAGMA application_id = 0x45574153;
 PRAGMA user_version = 3;
 """
-LATER = ("crop", "detail", "longer_mm", "no_class", "sensors", "code")
+LATER = ("crop", "detail", "longer_mm", "no_class", "sensors", "area_mm2", "likeness", "code")
 """What version 2 did not keep in its items."""
 SCHEMA_4 = SCHEMA_3.replace("DEFAULT '')", "DEFAULT '', longer_mm REAL)").replace("n = 3", "n = 4")
 SCHEMA_5 = f"""
@@ -191,7 +191,7 @@ def test_a_file_of_version_2_is_read_as_it_is_and_brought_up_to_date(tmp_path, l
 def test_a_file_of_version_3_is_read_as_it_is_and_brought_up_to_date(tmp_path):
     path = tmp_path / "records.db"
     kept = replace(RECORD, item_id="a", length_mm=81.5, top_label="Battery", reviewed="Mouse")
-    later = ("crop", "longer_mm", "no_class", "sensors", "code")
+    later = ("crop", "longer_mm", "no_class", "sensors", "area_mm2", "likeness", "code")
     names = [field.name for field in fields(kept) if field.name not in later]
     values = [getattr(kept, name) for name in names]
     values[names.index("reason")] = kept.reason.value
@@ -217,7 +217,7 @@ def test_a_file_of_version_4_keeps_its_labels_and_gets_reviews(tmp_path):
         replace(RECORD, item_id="a", longer_mm=81.5, length_mm=80.0, reviewed="Mouse"),
         replace(RECORD, item_id="b", longer_mm=81.5, length_mm=80.0, review="unsure"),
     ]
-    later = ("crop", "no_class", "sensors", "code")
+    later = ("crop", "no_class", "sensors", "area_mm2", "likeness", "code")
     names = [field.name for field in fields(RECORD) if field.name not in later]
     insert = f"INSERT INTO items ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
     with closing(sqlite3.connect(path)) as database:
@@ -253,7 +253,7 @@ def test_a_file_of_version_5_keeps_its_reviews_and_gets_codes(tmp_path):
         replace(RECORD, item_id="a", longer_mm=81.5, length_mm=80.0, reviewed="Mouse"),
         replace(RECORD, item_id="b", longer_mm=81.5, length_mm=80.0, review="unsure"),
     ]
-    later = ("crop", "sensors", "code")
+    later = ("crop", "sensors", "area_mm2", "likeness", "code")
     names = [field.name for field in fields(RECORD) if field.name not in later]
     insert = f"INSERT INTO items ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
     with closing(sqlite3.connect(path)) as database:
@@ -284,21 +284,22 @@ def test_a_file_of_version_5_keeps_its_reviews_and_gets_codes(tmp_path):
         assert {*database.execute(LISTED)} >= our_schema()
 
 
-def test_a_file_of_version_6_gets_room_for_what_other_sensors_found(tmp_path):
+def test_a_file_of_version_6_gets_room_for_areas_and_other_sensors(tmp_path):
     path, kept = tmp_path / "records.db", replace(RECORD, item_id="a", longer_mm=81.5, length_mm=80)
-    later = ("crop", "sensors", "code")
+    later = ("crop", "sensors", "area_mm2", "likeness", "code")
     names = [field.name for field in fields(RECORD) if field.name not in later]
     insert = f"INSERT INTO items ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
     with closing(sqlite3.connect(path)) as database:
         database.executescript(SCHEMA_6)
         database.execute(insert, [getattr(kept, name) for name in names])
-        database.execute("INSERT INTO crops VALUES (1, 0, ?)", (kept.crop,))
+        database.execute("INSERT INTO crops VALUES (1, 1, ?)", (kept.crop,))
+        database.execute("INSERT INTO codes VALUES (1, ?)", (bytes(range(1, 65)),))
         database.commit()
     with Store(path, read_only=True) as store:
-        assert list(store.all()) == [kept]
+        assert list(store.all()) == [kept] and store.read("SELECT sequence FROM codes") == [(1,)]
     with closing(sqlite3.connect(path)) as database:
         assert database.execute("PRAGMA user_version").fetchone() == (6,), "only read"
-    found = replace(kept, item_id="b", sensors="xray=found")
+    found = replace(RECORD, item_id="b", sensors="xray=found", area_mm2=5600.5, likeness=-1.25)
     with Store(path) as store:
         store.append([found])
         assert list(store.all()) == [kept, found]
