@@ -1,4 +1,4 @@
-"""Publish bundles to a fleet: make and update a TUF repository in a folder for any web server."""
+"""Publish bundles and programs to a fleet: make and update a TUF repository for any web server."""
 
 import tempfile
 import time
@@ -15,10 +15,11 @@ from edge.bundle.packed import bundle_folder
 from edge.bundle.verify import verify
 from edge.config import read_config
 from edge.errors import BadInput
-from edge.fleet.canaries import canary_results, require_passed
+from edge.fleet.canaries import canary_results, program_results, require_passed
 from edge.fleet.listening import fleet_place, listen
 from edge.folder_lock import folder_lock
 from edge.update.offer import Offer, Ring
+from edge.update.program_offer import ProgramOffer
 from edge.update.upstream import INSTALL_TUF
 from train.command import command, log, print_json, print_lines
 
@@ -46,7 +47,13 @@ def main(
             help="directory of a bundle, or a packed one; without it, sign anew what is due"
         ),
     ] = None,
-    ring: Annotated[Ring, typer.Option(help="ring of boards that --bundle is for")] = Ring.CANARY,
+    program: Annotated[
+        Path | None,
+        typer.Option(help="folder of a kit of the program, which `install.sh --download` filled"),
+    ] = None,
+    ring: Annotated[
+        Ring, typer.Option(help="ring of boards that --bundle and --program are for")
+    ] = Ring.CANARY,
     promote_canary: Annotated[
         bool, typer.Option("--promote", help="let all boards run what the canary boards run")
     ] = False,
@@ -89,7 +96,7 @@ def main(
     threads: Annotated[int, typer.Option(min=1, help="threads of the proof of --bundle")] = 2,
     as_json: Annotated[bool, typer.Option("--json", help="print the figures as JSON")] = False,
 ) -> None:
-    """Let a ring of boards run a bundle, and sign anew what is due in their repository.
+    """Let a ring of boards run a bundle or a program; sign anew what is due in their repository.
 
     Exit codes: 0 done, 1 failed, 2 bad input, 3 refused.
     """
@@ -105,8 +112,8 @@ def main(
             now=datetime.now(timezone.utc),
             days=parse_days(expiry or ()),
         )
-        if bundle is not None and promote_canary:
-            raise BadInput("--bundle and --promote are two steps: try a bundle on the canary first")
+        if promote_canary and not (bundle is None and program is None):
+            raise BadInput("--promote is a step of its own: try what is new on the canary first")
         if when_passed and not promote_canary:
             raise BadInput("--when-passed is of --promote; give both")
         check = _canary_check(config, broker, topic, canaries) if when_passed else None
@@ -116,7 +123,7 @@ def main(
             contents = (
                 promote(place, check)
                 if promote_canary
-                else _published(place, bundle, ring, threads)
+                else _published(place, bundle, program, ring, threads)
             )
         if as_json:
             print_json(figures(contents))
@@ -129,7 +136,7 @@ def main(
 
 def _canary_check(
     config: Path | None, broker: str | None, topic: str | None, least: int | None
-) -> Callable[[Offer], None]:
+) -> Callable[[Offer | ProgramOffer], None]:
     """What refuses an offer unless the canary boards report that it passed.
 
     Raises:
@@ -137,24 +144,32 @@ def _canary_check(
     """
     place = fleet_place(read_config(config).mqtt, broker, topic)
 
-    def check(offer: Offer) -> None:
-        results = canary_results(listen(place), offer.digest, time.time())
+    def check(offer: Offer | ProgramOffer) -> None:
+        boards, now = listen(place), time.time()
+        if isinstance(offer, ProgramOffer):
+            results = program_results(boards, offer, now)
+        else:
+            results = canary_results(boards, offer.digest, now)
         for line in require_passed(results, offer, least):
             log.info(line)
 
     return check
 
 
-def _published(place: "Place", bundle: Path | None, ring: Ring, threads: int) -> "Contents":
-    """Publish a bundle once it is proved as a board proves it."""
+def _published(
+    place: "Place", bundle: Path | None, program: Path | None, ring: Ring, threads: int
+) -> "Contents":
+    """Publish a bundle once it is proved as a board proves it, and a program once it is checked."""
+    from convert.program import read_program
     from convert.repository import publish
 
+    kit = None if program is None else read_program(program)
     if bundle is None:
-        return publish(place)
+        return publish(place, ring=ring, program=kit)
     with tempfile.TemporaryDirectory(prefix="ewaste-publish-") as made:
         with bundle_folder(bundle, Path(made) / "state") as folder:
             proved, _ = verify(folder, threads=threads).require()
-        return publish(place, proved, ring)
+        return publish(place, proved, ring, kit)
 
 
 def figures(contents: "Contents") -> dict[str, Any]:
@@ -162,6 +177,10 @@ def figures(contents: "Contents") -> dict[str, Any]:
     return {
         "rings": {
             ring.value: offer.model_dump(mode="json") for ring, offer in contents.rings.items()
+        },
+        "programs": {
+            ring.value: offer.model_dump(mode="json", exclude={"files"})
+            for ring, offer in contents.programs.items()
         },
         "expires": {role.value: at.isoformat() for role, at in contents.expires.items()},
         "root_version": contents.root_version,
@@ -175,6 +194,11 @@ def in_words(folder: Path, contents: "Contents") -> list[str]:
         offer = contents.rings.get(ring)
         runs = "nothing" if offer is None else f"{offer.name}, digest {offer.digest[:12]}"
         lines.append(f"{folder}: ring {ring.value}: {runs}")
+    for ring, program in contents.programs.items():
+        of = f"digest {program.digest[:12]}, {len(program.files)} files"
+        lines.append(
+            f"{folder}: ring {ring.value}: {program.name}, {of}, for {', '.join(program.machines)}"
+        )
     expires = (f"{role.value} {at:%Y-%m-%d %H:%M}" for role, at in contents.expires.items())
     return [*lines, f"root {contents.root_version}; valid until: {', '.join(expires)}"]
 

@@ -1,14 +1,16 @@
-"""A TUF repository of bundles in a folder that any web server serves.
+"""A TUF repository of bundles and programs in a folder that any web server serves.
 
     metadata/   N.root.json, N.targets.json, N.snapshot.json, timestamp.json
     targets/    HASH.canary.json, HASH.all.json: what each ring runs; HASH.bundle-DIGEST.zip
+                HASH.program-canary.json, HASH.program-all.json: the program that it runs, by the
+                files HASH.file-DIGEST.whl of its kit, each of which is there once
 
 Each step writes what is referred to before what refers to it, and `timestamp.json` last. So boards
 that ask meanwhile, and a publisher that is killed, find a whole repository, the old or the new one.
 """
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -28,6 +30,7 @@ from tuf.api.metadata import (
     Timestamp,
 )
 
+from convert.program import ProgramKit
 from convert.role_keys import KeyFolders, find_signer, is_ours, make_signer
 from convert.roles import Role
 from edge.bundle.bundle import Bundle
@@ -35,11 +38,18 @@ from edge.bundle.packed import MOST_PACKED_BYTES, pack
 from edge.errors import BadInput, Refused, one_line
 from edge.files import read_bounded, write_whole
 from edge.update.offer import METADATA_FOLDER, TARGETS_FOLDER, Offer, Ring, offer_of, parse_offer
+from edge.update.program_offer import (
+    MOST_PROGRAM_OFFER_BYTES,
+    ProgramOffer,
+    parse_program_offer,
+    program_target,
+    version_key,
+)
 
 MOST_METADATA_BYTES = 2**20
 READABLE = 0o644
 SHA256 = ["sha256"]
-TARGET_NAME = re.compile(r"[0-9a-f]{64}\.[a-z0-9-]+\.(json|zip)")
+TARGET_NAME = re.compile(r"[0-9a-f]{64}\.[a-z0-9-]+\.(json|zip|whl|sh|deb)")
 TARGETS_META = "targets.json"
 ONLINE = (Role.TARGETS, Role.SNAPSHOT, Role.TIMESTAMP)
 Change = Callable[[Targets], None]
@@ -85,52 +95,84 @@ class Contents:
 
     Attributes:
         rings: what each ring runs, where it runs something.
+        programs: which program each ring runs, where one is published for it.
         expires: when what each role signed expires.
         root_version: of the root metadata.
     """
 
     rings: Mapping[Ring, Offer]
+    programs: Mapping[Ring, ProgramOffer]
     expires: Mapping[Role, datetime]
     root_version: int
 
 
-def publish(place: Place, bundle: Bundle | None = None, ring: Ring = Ring.CANARY) -> Contents:
-    """Let a ring run a bundle, and sign anew what needs it; without a bundle, only that.
+def publish(
+    place: Place,
+    bundle: Bundle | None = None,
+    ring: Ring = Ring.CANARY,
+    program: ProgramKit | None = None,
+) -> Contents:
+    """Let a ring run a bundle or a program, and sign anew what needs it; without, only that.
 
     The repository and its keys are made at the first use.
 
     Raises:
         BadInput: a key is missing, or the folder holds something else.
-        Refused: the bundle is too large, or older than the one that the ring runs.
+        Refused: one is too large, or older than the one that the ring runs.
         OSError: it cannot be written.
     """
     root = _current_root(place)
-    return _sign_all(place, root, None if bundle is None else _offering(place, bundle, ring))
+    changes = [] if bundle is None else [_offering(place, bundle, ring)]
+    changes += [] if program is None else [_offering_program(place, program, ring)]
+
+    def change(targets: Targets) -> None:
+        for each in changes:
+            each(targets)
+
+    return _sign_all(place, root, change if changes else None)
 
 
-def promote(place: Place, check: Callable[[Offer], object] | None = None) -> Contents:
-    """Let the ring `all` run what the ring `canary` runs.
+def promote(
+    place: Place, check: Callable[[Offer | ProgramOffer], object] | None = None
+) -> Contents:
+    """Let the ring `all` run what the ring `canary` runs, the bundle and the program.
 
     Args:
         place: the repository.
-        check: raises where that is not to be promoted; None: a person has decided.
+        check: raises where one of them is not to be promoted; None: a person has decided. It is
+            asked for what is another one than the ring `all` runs.
 
     Raises:
         BadInput: the canary ring runs nothing, or a key is missing.
         OSError: it cannot be written.
     """
     listed = _read_online(place).targets
-    canary = None if listed is None else _offer(place, listed.signed, Ring.CANARY)
-    if canary is None:
+    bundle = None if listed is None else _offer(place, listed.signed, Ring.CANARY)
+    program = None if listed is None else _program(place, listed.signed, Ring.CANARY)
+    if listed is None or (bundle is None and program is None):
         raise BadInput(f"{place.folder}: the ring canary runs nothing yet; publish a bundle")
-    if check is not None:
-        check(canary)  # before anything is signed
+    if check is not None:  # before anything is signed
+        for each in _to_promote(place, listed.signed, bundle, program):
+            check(each)
 
     def change(targets: Targets) -> None:
-        _check_newer(place, targets, canary, Ring.ALL)
-        _point(place, targets, canary, Ring.ALL)
+        if bundle is not None:
+            _check_newer(place, targets, bundle, Ring.ALL)
+            _point(place, targets, bundle, Ring.ALL)
+        if program is not None:
+            _check_newer_program(place, targets, program, Ring.ALL)
+            _point_program(place, targets, program, Ring.ALL)
 
     return _sign_all(place, _current_root(place), change)
+
+
+def _to_promote(
+    place: Place, targets: Targets, bundle: Offer | None, program: ProgramOffer | None
+) -> list[Offer | ProgramOffer]:
+    """What the ring `all` does not run yet; all of it, if it runs all."""
+    offered = [each for each in (bundle, program) if each is not None]
+    runs = _offer(place, targets, Ring.ALL), _program(place, targets, Ring.ALL)
+    return [each for each in offered if each not in runs] or offered
 
 
 def rotate(place: Place, roles: Collection[Role]) -> Contents:
@@ -246,9 +288,11 @@ def _sign_all(place: Place, root: Metadata[Root], change: Change | None) -> Cont
     before = [] if last.targets is None else list(last.targets.signed.targets.values())
     _remove_others(place, [*targets.signed.targets.values(), *before])
     rings = {ring: _offer(place, targets.signed, ring) for ring in Ring}
+    programs = {ring: _program(place, targets.signed, ring) for ring in Ring}
     expires = {Role(each.signed.type): each.signed.expires for each in (root, targets, snapshot)}
     return Contents(
         rings={ring: offer for ring, offer in rings.items() if offer is not None},
+        programs={ring: offer for ring, offer in programs.items() if offer is not None},
         expires={**expires, Role.TIMESTAMP: timestamp.signed.expires},
         root_version=root.signed.version,
     )
@@ -307,6 +351,39 @@ def _offering(place: Place, bundle: Bundle, ring: Ring) -> Change:
     return change
 
 
+def _offering_program(place: Place, program: ProgramKit, ring: Ring) -> Change:
+    """The change that lets a ring run a program; of its files only those are written that lack."""
+    offer = program.offer
+
+    def change(targets: Targets) -> None:
+        _check_newer_program(place, targets, offer, ring)
+        for file in offer.files:
+            known = targets.targets.get(file.target)
+            if known is None or not place.target(known).is_file():
+                _add(place, targets, file.target, program.content(file))
+            elif known.hashes["sha256"] != file.digest:
+                raise Refused(f"{file.path}: its digest begins as that of another file")
+        _point_program(place, targets, offer, ring)
+
+    return change
+
+
+def _check_newer_program(place: Place, targets: Targets, offer: ProgramOffer, ring: Ring) -> None:
+    """See that boards would take a program: a newer version, or the same one again."""
+    runs = _program(place, targets, ring)
+    if runs is None or runs == offer:
+        return
+    if version_key(offer.version) < version_key(runs.version):
+        raise Refused(
+            f"{offer.name}: the ring {ring.value} runs {runs.version}; boards take no older one"
+        )
+    if version_key(offer.version) == version_key(runs.version) and offer.digest != runs.digest:
+        raise Refused(
+            f"{offer.name}: the ring {ring.value} runs another of this version; raise __version__ "
+            "in edge/__init__.py, so that boards can tell them apart"
+        )
+
+
 def _check_newer(place: Place, targets: Targets, offer: Offer, ring: Ring) -> None:
     """See that boards would take a bundle: they refuse an older one than they run."""
     runs = _offer(place, targets, ring)
@@ -321,10 +398,33 @@ def _check_newer(place: Place, targets: Targets, offer: Offer, ring: Ring) -> No
 def _point(place: Place, targets: Targets, offer: Offer, ring: Ring) -> None:
     """Let a ring run a bundle that is among the targets; what no ring runs is listed no more."""
     _add(place, targets, ring.target, offer.model_dump_json(indent=1).encode() + b"\n")
-    offers = (_offer(place, targets, each) for each in Ring)
-    used = {each.bundle for each in offers if each is not None} | {each.target for each in Ring}
+    _drop_unused(place, targets)
+
+
+def _point_program(place: Place, targets: Targets, offer: ProgramOffer, ring: Ring) -> None:
+    """Let a ring run a program, likewise."""
+    content = offer.model_dump_json(indent=1).encode() + b"\n"
+    if len(content) > MOST_PROGRAM_OFFER_BYTES:
+        raise Refused(f"{offer.name}: has too many files")
+    _add(place, targets, program_target(ring), content)
+    _drop_unused(place, targets)
+
+
+def _drop_unused(place: Place, targets: Targets) -> None:
+    used = set(_used(place, targets))
     for name in [name for name in targets.targets if name not in used]:
         del targets.targets[name]
+
+
+def _used(place: Place, targets: Targets) -> Iterator[str]:
+    """The targets that a ring runs."""
+    for ring in Ring:
+        yield from (ring.target, program_target(ring))
+        bundle, program = _offer(place, targets, ring), _program(place, targets, ring)
+        if bundle is not None:
+            yield bundle.bundle
+        if program is not None:
+            yield from (file.target for file in program.files)
 
 
 def _add(place: Place, targets: Targets, name: str, content: bytes) -> None:
@@ -339,7 +439,19 @@ def _offer(place: Place, targets: Targets, ring: Ring) -> Offer | None:
     Raises:
         Refused: its file is not the one that was signed.
     """
-    target = targets.targets.get(ring.target)
+    found = _ring_file(place, targets, ring.target)
+    return None if found is None else parse_offer(*found)
+
+
+def _program(place: Place, targets: Targets, ring: Ring) -> ProgramOffer | None:
+    """Which program a ring runs, likewise."""
+    found = _ring_file(place, targets, program_target(ring))
+    return None if found is None else parse_program_offer(*found)
+
+
+def _ring_file(place: Place, targets: Targets, name: str) -> tuple[bytes, str] | None:
+    """The file of a ring, as it was signed, and its name for messages."""
+    target = targets.targets.get(name)
     if target is None:
         return None
     path = place.target(target)
@@ -348,16 +460,14 @@ def _offer(place: Place, targets: Targets, ring: Ring) -> Offer | None:
         target.verify_length_and_hashes(content)
     except RepositoryError as error:
         raise Refused(f"{path}: not what was signed ({one_line(error)}); publish again") from None
-    return parse_offer(content, str(path))
+    return content, str(path)
 
 
 def _remove_others(place: Place, kept: Collection[TargetFile]) -> None:
     """Remove target files but for those of this version and the last, which boards may fetch."""
     names = {place.target(each).name for each in kept}
     for path in (place.folder / TARGETS_FOLDER).glob("*"):
-        if path.name not in names and re.fullmatch(
-            r"[0-9a-f]{64}\.[a-z0-9-]+\.(json|zip)", path.name
-        ):
+        if path.name not in names and TARGET_NAME.fullmatch(path.name):
             path.unlink()
 
 

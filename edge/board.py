@@ -6,6 +6,7 @@ Not every board tells. What it does not tell is None, never a guess.
 import os
 import re
 import shutil
+import socket
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ ASKED_S = 2.0
 MOST_ZONES, MOST_READ = 32, 64
 PROCESSOR = re.compile(r"cpu|soc|x86_pkg|package", re.IGNORECASE)
 LEAST_C, MOST_C = -60.0, 200.0
+NAMELESS, LONGEST_HOST_NAME = "ewaste-edge", 64
 UNDER_VOLTAGE, CAPPED, SLOWED, WARM = 1 << 0, 1 << 1, 1 << 2, 1 << 3
 """Bits of the firmware of a Raspberry Pi for what holds now."""
 SINCE_START = 16
@@ -42,6 +44,15 @@ class BoardHealth:
     slowed: bool | None = None
     under_voltage: bool | None = None
     slowed_before: bool | None = None
+
+
+def host_name() -> str:
+    """The name of this host as topics and client identifiers at a broker may hold it.
+
+    ASCII letters, digits, `.`, `_`, and `-`, at most 64; never empty.
+    """
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", socket.gethostname()).strip("-.")
+    return plain[:LONGEST_HOST_NAME] or NAMELESS
 
 
 def board_health(system: Path = SYSTEM) -> BoardHealth:

@@ -26,6 +26,7 @@ from pydantic.functional_validators import PlainValidator
 from edge.alarms.signals import AlarmLimits
 from edge.belt.geometry import Geometry
 from edge.belt.touching import LONGEST_ITEM_MM
+from edge.board import host_name
 from edge.bundle.bundle import DEFAULT_BUNDLE, Bundle, open_detector, read_bundle
 from edge.bundle.install import CURRENT
 from edge.bundle.signature import check_key
@@ -307,6 +308,8 @@ class UpdateConfig(_Section):
         ring: of this board: `canary`, which gets a bundle first, or `all`.
         root: file with the root metadata of the repository, which the board trusts first of all:
             `metadata/1.root.json` of the repository, brought here by a trusted way.
+        program: the board pulls the program too, as root (`ewaste-program.timer`): who may publish
+            may then change what root runs here.
         timeout_s: that asking and downloading may take together, s.
         window: the part of the day in which a running line may exchange its bundle while the belt
             moves, in local time, such as `22:00-05:00`, or `always`; empty: only while the belt
@@ -319,6 +322,7 @@ class UpdateConfig(_Section):
     repository: RepositoryUrl | None = None
     ring: Literal["canary", "all"] = "all"
     root: AnyPath | None = None
+    program: bool = False
     timeout_s: Annotated[float, within(1, 86_400)] = 900.0
     window: Annotated[str, Field(max_length=40), AfterValidator(check_window)] = ""
     probation_items: Annotated[int, whole(0, 10_000)] = 200
@@ -328,6 +332,8 @@ class UpdateConfig(_Section):
     def _check(self) -> "UpdateConfig":
         if (self.repository is None) != (self.root is None):
             raise ValueError("repository and root need each other")
+        if self.program and self.repository is None:
+            raise ValueError("program = true needs a repository")
         if 0 < self.probation_items < LEAST_PROBATION:
             raise ValueError(f"probation_items must be 0, or at least {LEAST_PROBATION}")
         return self
@@ -380,7 +386,7 @@ class MqttConfig(_Section):
 
     Attributes:
         host, port: of the broker; the port is by default 8883 with TLS and 1883 without.
-        name: of this line, unique at the broker.
+        name: of this line, unique at the broker; None: that of the host.
         topic: under which everything is published.
         user: to log in as; None: without.
         password_file: a file with nothing but the password.
@@ -394,7 +400,7 @@ class MqttConfig(_Section):
 
     host: Host
     port: Port | None = None
-    name: Annotated[Name, Field(max_length=64)] = "ewaste-edge"
+    name: Annotated[Name, Field(max_length=64)] | None = None
     topic: Topic = "ewaste-edge"
     user: Text | None = None
     password_file: AnyPath | None = None
@@ -412,6 +418,11 @@ class MqttConfig(_Section):
         if self.ca_file is not None and not self.tls:
             raise ValueError("ca_file needs tls = true")
         return self
+
+    @property
+    def line_name(self) -> str:
+        """The name of this line at the broker: the given one, or that of the host."""
+        return self.name or host_name()
 
     @property
     def tcp_port(self) -> int:

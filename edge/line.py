@@ -178,8 +178,8 @@ def build_conveyor(
     """Build the loop around the bundle and the model that `proved_bundle` returned.
 
     `inference` sets the model to work; None: beside the loop, or in it when time is virtual.
-    `record`, `moved`, `asked`, `offered` and `sensing` are as for `assemble`. `decider` is the model
-    and the rules with what was learned beside the bundle; None: nothing was.
+    `record`, `moved`, `asked`, `offered` and `sensing` are as for `assemble`. `decider` is the
+    model and the rules with what was learned beside the bundle; None: nothing was.
 
     Raises:
         BadInput: the bundle does not fit the configuration.
@@ -267,7 +267,9 @@ def run_line(
         service.status("opens the camera")
         source = opened(config)
         at_end("the camera", source.camera.close)
-        conveyor, orders, sensors = _wire(config, source, proved, decider, items, at_end)
+        conveyor, orders, sensors = _wire(
+            config, source, proved, decider=decider, items=items, at_end=at_end
+        )
         del proved, decider  # the watch holds what decides, and lets go of it
         show = _show_beside(
             config,
@@ -614,6 +616,7 @@ def _wire(
     config: Config,
     source: Source,
     proved: tuple[Bundle, Classifier],
+    *,
     decider: Decider,
     items: _Items,
     at_end: AtEnd,

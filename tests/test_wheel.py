@@ -103,6 +103,8 @@ def test_it_ships_the_device_alone(wheel):
         "py.typed",
         "deploy/ewaste-line.service",
         "deploy/ewaste-panel.service",
+        "deploy/ewaste-program.service",
+        "deploy/ewaste-program.timer",
         "deploy/ewaste-update.service",
         "deploy/ewaste-update.timer",
         "deploy/ewaste-learn.service",

@@ -41,6 +41,8 @@ def setup(
     python: Annotated[list[str] | None, typer.Option(help=HELP["--python"])] = None,
     config: Annotated[Path | None, typer.Option(**PATH, help=HELP["--config"])] = None,
     bundle: Annotated[Path | None, typer.Option(**PATH, help=HELP["--bundle"])] = None,
+    beside: Annotated[bool, typer.Option("--beside", help=HELP["--beside"])] = False,
+    on_trial: Annotated[bool, typer.Option("--on-trial", help=HELP["--on-trial"])] = False,
     uninstall: Annotated[bool, typer.Option("--uninstall", help=HELP["--uninstall"])] = False,
 ) -> None:
     """Install the line on this device, with its services; with --download: fill a stick for it."""
@@ -51,6 +53,8 @@ def setup(
         download=download,
         platforms=tuple(platform or ()),
         pythons=tuple(python or ()),
+        beside=beside,
+        on_trial=on_trial,
         uninstall=uninstall,
         config=config,
         bundle=bundle,

@@ -126,8 +126,27 @@ def install(
     _install(settings, bundle, Allowed(older, again), fits, at_once=now)
 
 
-def update(config: ConfigFile = None, state: StateDir = None) -> None:
+def update(
+    *,
+    config: ConfigFile = None,
+    state: StateDir = None,
+    program: Annotated[
+        bool,
+        typer.Option("--program", help="the program instead of the bundle; for root, by its timer"),
+    ] = False,
+    patience: Annotated[
+        float,
+        typer.Option(
+            min=0, max=86_400, help="with --program: s to wait for the belt or the window"
+        ),
+    ] = 0.0,
+) -> None:
     """Install what `update.repository` offers the ring of this board; 0: also if nothing."""
+    if program:
+        from edge.commands.program import update_program
+
+        update_program(config, state, patience)
+        return
     from edge.update.outcome import noted
     from edge.update.upstream import upstream_of
 

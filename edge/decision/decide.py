@@ -186,7 +186,7 @@ def is_finite(prediction: Prediction) -> bool:
     return all(np.isfinite(each).all() for each in answers)
 
 
-def likeness(predictions: Sequence[Prediction], detector: OodDetector) -> float:
+def likeness(predictions: Sequence[Prediction], detector: Detecting) -> float:
     """How much an item is like the known classes, by the mean of its views; may be NaN."""
     logits = np.mean([prediction.logits for prediction in predictions], axis=0)
     embedding = np.mean([prediction.embedding for prediction in predictions], axis=0)

@@ -1,8 +1,9 @@
-"""Whether the boards of the ring canary have tried a bundle and kept it."""
+"""Whether the boards of the ring canary have tried a bundle or program and kept it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 
 from edge.bundle.history import Standing
 from edge.errors import Refused
@@ -10,6 +11,8 @@ from edge.fleet.health import in_words, is_silent
 from edge.fleet.listening import HeardBoard
 from edge.fleet.report import BoardReport
 from edge.update.offer import Offer, Ring
+from edge.update.program_history import ProgramStanding
+from edge.update.program_offer import ProgramOffer
 
 MOST_NAMED = 5
 NOT_YET = {
@@ -52,6 +55,27 @@ def canary_results(
         digest: of the bundle.
         now: unix seconds.
     """
+    return _results(boards, now, partial(_trial, digest=digest))
+
+
+def program_results(
+    boards: Sequence[HeardBoard], offer: ProgramOffer, now: float
+) -> tuple[CanaryResult, ...]:
+    """The result of a program at each board that reports in the ring canary, or not readably.
+
+    Args:
+        boards: of the fleet.
+        offer: of the program.
+        now: unix seconds.
+    """
+    return _results(boards, now, partial(_program_trial, offer=offer))
+
+
+def _results(
+    boards: Sequence[HeardBoard],
+    now: float,
+    trial_of: Callable[[BoardReport], tuple[CanaryTrial, str]],
+) -> tuple[CanaryResult, ...]:
     found = []
     for board in boards:
         report = board.report
@@ -60,21 +84,23 @@ def canary_results(
             found.append(CanaryResult(board.name, CanaryTrial.OPEN, unreadable))
         elif report.ring is Ring.CANARY:
             silent = is_silent(report, board.offline, now)
-            trial, why = _trial(report, digest)
+            trial, why = trial_of(report)
             if silent and trial is not CanaryTrial.REJECTED:
                 trial, why = CanaryTrial.OPEN, f"silent for {in_words(now - report.at)}"
             found.append(CanaryResult(report.board, trial, why))
     return tuple(found)
 
 
-def require_passed(results: Sequence[CanaryResult], offer: Offer, least: int | None) -> list[str]:
-    """See that the canary boards have kept a bundle; returns a line for each that has.
+def require_passed(
+    results: Sequence[CanaryResult], offer: Offer | ProgramOffer, least: int | None
+) -> list[str]:
+    """See that the canary boards have kept what is offered; returns a line for each that has.
 
     A board that rolled it back counts against it, however many others passed.
 
     Args:
-        results: of the bundle.
-        offer: that names the bundle.
+        results: of the bundle or program.
+        offer: that names it.
         least: how many boards must have passed; None: all that report, and at least one.
 
     Raises:
@@ -110,3 +136,17 @@ def _trial(report: BoardReport, digest: str) -> tuple[CanaryTrial, str]:
     if tried.standing is Standing.PASSED:
         return CanaryTrial.PASSED, tried.why
     return CanaryTrial.OPEN, NOT_YET[tried.standing]
+
+
+def _program_trial(report: BoardReport, offer: ProgramOffer) -> tuple[CanaryTrial, str]:
+    """What became of a program at a board that reports."""
+    update = report.program_update
+    tried = update if update is not None and update.digest == offer.digest else None
+    if tried is None:
+        by_hand = ", which it did not pull" if report.program == offer.version else ""
+        return CanaryTrial.OPEN, f"runs program {report.program}{by_hand}"
+    if tried.standing is ProgramStanding.ROLLED_BACK:
+        return CanaryTrial.REJECTED, f"rolled back ({tried.why})"
+    if tried.standing is ProgramStanding.PASSED and report.program == offer.version:
+        return CanaryTrial.PASSED, tried.why
+    return CanaryTrial.OPEN, f"program {tried.version} {tried.standing.value.replace('_', ' ')}"

@@ -7,6 +7,7 @@ from edge.errors import one_line
 from edge.fleet.listening import HeardBoard
 from edge.fleet.own import EVERY_S
 from edge.fleet.report import BoardReport, LineState
+from edge.update.program_history import ProgramStanding
 
 SILENT_S = 3 * EVERY_S
 """A board that has not reported for so long is silent."""
@@ -37,7 +38,7 @@ def health_of(board: HeardBoard, now: float) -> tuple[Health, str]:
     if report is None:
         return Health.UNREADABLE, one_line(board.problem, LONGEST_REASON)
     word = _word(report, board.offline, now)
-    reasons = [_time_note(word, report, now), *_bundle_notes(word, report)]
+    reasons = [_time_note(word, report, now), *_bundle_notes(word, report), _program_note(report)]
     if word is not Health.ROLLED_BACK:  # both would say the same again
         reasons += [report.refused.why if report.refused else "", report.message]
     return word, one_line("; ".join(reason for reason in reasons if reason), LONGEST_REASON)
@@ -85,3 +86,18 @@ def _bundle_notes(word: Health, report: BoardReport) -> list[str]:
         in_use = report.bundle is not None and report.bundle.digest == newest.digest
         return [f"{newest.name} {'on probation' if in_use else 'waits'}"]
     return []
+
+
+def _program_note(report: BoardReport) -> str:
+    """What stands out of the program that was pulled last; nothing if it runs."""
+    update = report.program_update
+    if update is None or update.standing is ProgramStanding.PASSED:
+        return ""
+    name = f"program {update.version}"
+    if update.standing is ProgramStanding.ROLLED_BACK:
+        return f"{name} rolled back: {update.why}"
+    return (
+        f"{name} on probation"
+        if update.standing is ProgramStanding.ON_PROBATION
+        else (f"{name} {update.why}")
+    )

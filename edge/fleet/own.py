@@ -1,15 +1,14 @@
 """What this board reports of itself, from its status, its history of bundles, and its updates."""
 
 import logging
-import socket
 from pathlib import Path
 
 from edge import __version__
-from edge.board import temperature_c
+from edge.board import host_name, temperature_c
 from edge.bundle.history import HISTORY_NAME, InstallEntry, InstallHistory, read_history
 from edge.bundle.manifest import LONGEST_NAME
 from edge.config import Config, PanelConfig
-from edge.errors import one_line
+from edge.errors import BadInput, one_line
 from edge.fleet.report import (
     LONGEST_BOARD,
     LONGEST_PROGRAM,
@@ -18,6 +17,7 @@ from edge.fleet.report import (
     BundleInUse,
     LineState,
     NewestBundle,
+    ProgramUpdate,
     RefusedUpdate,
 )
 from edge.labels import MANUAL
@@ -26,6 +26,12 @@ from edge.operation import Mode
 from edge.status import NO_PICTURE, NO_POSITION, STOPPED, Status
 from edge.update.offer import Ring
 from edge.update.outcome import FailedVisit, failed_visit
+from edge.update.program_history import (
+    PROGRAM_UPDATES,
+    ProgramHistory,
+    ProgramOutcome,
+    read_program_history,
+)
 
 log = logging.getLogger(__name__)
 
@@ -43,9 +49,9 @@ MODES = {Mode.PAUSE: LineState.PAUSED, Mode.MANUAL: LineState.ALL_MANUAL}
 class OwnReports:
     """The reports of this board, one after the other. For one thread."""
 
-    def __init__(self, config: Config) -> None:
-        """Nothing is read before `news`."""
-        self._config = config
+    def __init__(self, config: Config, programs: Path = PROGRAM_UPDATES) -> None:
+        """Nothing is read before `news`; in `programs` root writes what became of programs."""
+        self._config, self._programs = config, programs
         self._history: tuple[tuple[int, ...] | None, InstallHistory] = (None, InstallHistory())
         self._last: BoardReport | None = None
         self._failure = ""
@@ -83,7 +89,8 @@ class OwnReports:
         """
         config, latency = self._config, status.latency.get("verdict")
         newest = self._read_history(config.bundles).newest
-        visit = failed_visit(config.updates)
+        program = self._program_history()
+        visit = _last_failure(failed_visit(config.updates), program)
         return BoardReport(
             board=board_name(config),
             at=now,
@@ -97,10 +104,17 @@ class OwnReports:
             p99_ms=None if latency is None or not 0 <= latency.p99 < 1e9 else latency.p99,
             temperature_c=temperature_c(),
             newest=None if newest is None else _as_newest(newest),
-            refused=None if visit is None else _as_refused(visit),
+            program_update=None if program.last is None else _as_update(program.last),
+            refused=visit,
             message=one_line(status.message or "", LONGEST_TEXT),
             page=page_address(config.panel),
         )
+
+    def _program_history(self) -> ProgramHistory:
+        try:
+            return read_program_history(self._programs)
+        except BadInput:  # root's next visit says so
+            return ProgramHistory()
 
     def _read_history(self, store: Path) -> InstallHistory:
         """The history, read again only where it has changed: a damaged one is logged once."""
@@ -116,9 +130,8 @@ class OwnReports:
 
 def board_name(config: Config) -> str:
     """The name of this board: that of its line at the broker where one is set, or its host name."""
-    mqtt = config.mqtt
-    named = mqtt is not None and "name" in mqtt.model_fields_set
-    return one_line(mqtt.name if mqtt and named else socket.gethostname(), LONGEST_BOARD) or "?"
+    name = host_name() if config.mqtt is None else config.mqtt.line_name
+    return one_line(name, LONGEST_BOARD) or "?"
 
 
 def page_address(panel: PanelConfig) -> str | None:
@@ -152,10 +165,26 @@ def _as_newest(entry: InstallEntry) -> NewestBundle:
     return NewestBundle(name=name, digest=entry.digest, standing=entry.standing, why=why)
 
 
-def _as_refused(visit: FailedVisit) -> RefusedUpdate:
-    return RefusedUpdate(at=visit.at, why=one_line(visit.why, LONGEST_TEXT))
+def _as_update(last: ProgramOutcome) -> ProgramUpdate:
+    return ProgramUpdate(
+        version=one_line(last.version, LONGEST_PROGRAM),
+        digest=last.digest,
+        standing=last.standing,
+        at=last.at,
+        why=one_line(last.why, LONGEST_TEXT),
+    )
+
+
+def _last_failure(bundle: FailedVisit | None, program: ProgramHistory) -> RefusedUpdate | None:
+    """The visit that failed last, of those that were the last of their kind."""
+    failed = [each for each in (bundle, program.failed) if each is not None]
+    last = max(failed, key=lambda visit: visit.at, default=None)
+    if last is None:
+        return None
+    return RefusedUpdate(at=last.at, why=one_line(last.why, LONGEST_TEXT))
 
 
 def _essence(report: BoardReport) -> tuple[object, ...]:
     """What is reported at once when it changes."""
-    return report.state, report.bundle, report.newest, report.refused, report.ring
+    program = report.program, report.program_update
+    return report.state, report.bundle, report.newest, report.refused, report.ring, program

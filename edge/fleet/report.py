@@ -15,6 +15,7 @@ from edge.bundle.history import Moment, Standing
 from edge.bundle.manifest import LONGEST_NAME
 from edge.errors import Refused, first_problem, one_line
 from edge.update.offer import Ring
+from edge.update.program_history import ProgramStanding
 
 BOARD = "board"
 """The last level of the topic of a report."""
@@ -83,8 +84,25 @@ class NewestBundle(_Part):
     why: Text = ""
 
 
+class ProgramUpdate(_Part):
+    """The program that the board pulled last from the repository.
+
+    Attributes:
+        version, digest: of the program.
+        standing: where it stands.
+        at: since when, unix seconds.
+        why: what it waits for, or what ended its trial.
+    """
+
+    version: Annotated[str, Field(max_length=LONGEST_PROGRAM), text_of(LONGEST_PROGRAM)]
+    digest: Digest
+    standing: ProgramStanding
+    at: Moment
+    why: Text = ""
+
+
 class RefusedUpdate(_Part):
-    """The last visit to the repository, which took nothing.
+    """The last visit to the repository, for a bundle or the program, which took nothing.
 
     Attributes:
         at: when it was, unix seconds.
@@ -112,6 +130,7 @@ class BoardReport(_Part):
             None: there was no item yet.
         temperature_c: of the processor; None: the board does not tell.
         newest: bundle that was installed last; None: none was.
+        program_update: program that was pulled last; None: none was.
         refused: last visit to the repository, if it was refused or failed; None: it was not.
         message: what a person should know or do; empty when all is well.
         page: host and port under which others reach the page of the board; None: it knows none.
@@ -129,6 +148,7 @@ class BoardReport(_Part):
     p99_ms: Milliseconds | None = None
     temperature_c: Celsius | None = None
     newest: NewestBundle | None = None
+    program_update: ProgramUpdate | None = None
     refused: RefusedUpdate | None = None
     message: Text = ""
     page: (

@@ -10,7 +10,7 @@ from edge.fleet.listening import HeardBoard
 
 DIGEST_SHOWN = 8
 HEALTH = "health"
-HEAD = ("board", "ring", "bundle", HEALTH, "items", "by hand", "last seen")
+HEAD = ("board", "ring", "program", "bundle", HEALTH, "items", "by hand", "last seen")
 FIGURES = ("items", "by hand", "last seen")
 """Columns whose content stands to the right."""
 LEAST_WIDTH = 60
@@ -72,11 +72,12 @@ def _cells(board: HeardBoard, now: float) -> tuple[str, ...]:
     word = f"{health.value}: {reason}" if reason else health.value
     report = board.report
     if report is None:
-        return board.name, "", "", word, "", "", ""
+        return board.name, "", "", "", word, "", "", ""
     bundle, share = report.bundle, report.share_by_hand
     return (
         board.name,
         report.ring.value,
+        report.program,
         "" if bundle is None else f"{bundle.name} {bundle.digest[:DIGEST_SHOWN]}",
         word,
         f"{report.items:,}",

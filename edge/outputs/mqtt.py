@@ -152,7 +152,7 @@ class MqttLink:
             EwasteError: the broker refuses the connection or does not answer.
         """
         config, topic = self._config, self._config.topic
-        client = self._login.new_client(config.name)
+        client = self._login.new_client(config.line_name)
         client.on_connect, client.on_disconnect = self._on_connect, self._on_disconnect
         client.on_publish, client.on_message = self._on_publish, self._on_message
         client.will_set(f"{topic}/availability", OFFLINE, AT_LEAST_ONCE, retain=True)
@@ -233,7 +233,7 @@ class MqttLink:
         config, topic = self._config, self._config.topic
         messages: dict[str, str] = {}
         if config.discovery is not None:
-            found = discovery(config.discovery, config.name, topic, self._bins)
+            found = discovery(config.discovery, config.line_name, topic, self._bins)
             messages = {name: valid_json(payload) for name, payload in found}
         before = self._remembered
         own = (f"{topic}/{name}" for name in ("state", "availability", BOARD))
@@ -247,7 +247,7 @@ class MqttLink:
             self._publish(name, payload, retain=True)
         if before is None and config.discovery is not None:
             # Only once: there are brokers that hang up on who may not subscribe.
-            for pattern in stale_topics(config.discovery, config.name):
+            for pattern in stale_topics(config.discovery, config.line_name):
                 self._client.subscribe(pattern)
 
     def _withdraw(self, topic: str) -> None:
@@ -312,7 +312,7 @@ class MqttLink:
         known = topic in self._current or topic in self._old
         if known or not message.retain or len(self._old) >= MOST_TOPICS:
             return
-        if may_be_published(topic) and belongs_to(self._config.name, message.payload):
+        if may_be_published(topic) and belongs_to(self._config.line_name, message.payload):
             self._withdraw(topic)
 
 

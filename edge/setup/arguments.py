@@ -36,13 +36,16 @@ def parse(arguments: Sequence[str]) -> Options:
         parser.add_argument(name, action="append", default=[], help=HELP[name])
     for name in ("--config", "--bundle"):
         parser.add_argument(name, type=_folder, metavar="PATH", help=HELP[name])
-    parser.add_argument("--uninstall", action="store_true", help=HELP["--uninstall"])
+    for name in ("--beside", "--on-trial", "--uninstall"):
+        parser.add_argument(name, action="store_true", help=HELP[name])
     found = parser.parse_args(list(arguments))
     options = Options(
         offline=found.offline,
         download=found.download,
         platforms=tuple(found.platform),
         pythons=tuple(found.python),
+        beside=found.beside,
+        on_trial=found.on_trial,
         uninstall=found.uninstall,
         config=found.config,
         bundle=found.bundle,

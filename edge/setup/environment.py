@@ -29,7 +29,7 @@ VENV_S, PIP_S, WHEEL_S = 600.0, 7200.0, 1200.0
 def environment(
     places: Places, *, python: str, source: ProgramSource, kit: Kit | None, run: Runner
 ) -> Iterator[Step]:
-    """Make the environment, and take it into use.
+    """Make the environment, unless it is there, and take it into use.
 
     Args:
         places: where.
@@ -42,18 +42,36 @@ def environment(
         EwasteError: pip fails, or a wheel is another than the lock file names.
     """
     target = environment_folder(places, python, source)
-    if is_whole(target):
-        yield already("environment", str(target))
-    else:
+    if not is_whole(target):
         yield from _set_aside(places)
-        _build(target, places=places, python=python, source=source, kit=kit, run=run)
-        yield done("environment", f"{target}: {len(read_lock(lock_text(python)))} wheels")
+    yield made(places, python=python, source=source, kit=kit, run=run)
     if _leads_to(places.program, target):
         yield already("program", f"{places.program} -> {target.name}")
     else:
         replace_link(places.program, Path(target.name))
         yield done("program", f"{places.program} -> {target.name}")
     yield _command(places)
+
+
+def made(
+    places: Places, *, python: str, source: ProgramSource, kit: Kit | None, run: Runner
+) -> Step:
+    """Make the environment, unless it is there; it is not taken into use.
+
+    Args and errors: as of `environment`.
+    """
+    target = environment_folder(places, python, source)
+    if is_whole(target):
+        return already("environment", str(target))
+    _build(target, places=places, python=python, source=source, kit=kit, run=run)
+    return done("environment", f"{target}: {len(read_lock(lock_text(python)))} wheels")
+
+
+def prove(places: Places) -> None:
+    """Let the environment in use be the one that is gone back to, and that updates run from."""
+    target = Path(places.program.resolve().name)
+    if not _leads_to(places.proven, places.programs / target):
+        replace_link(places.proven, target)
 
 
 def environment_folder(places: Places, python: str, source: ProgramSource) -> Path:
@@ -70,10 +88,14 @@ def is_whole(folder: Path) -> bool:
 
 
 def others(places: Places) -> list[Path]:
-    """The environments that are not in use, whole or half-made."""
-    used = places.program.resolve()
-    pattern = f"{NAME}-{'[0-9a-f]' * SHOWN}"
-    return [path for path in sorted(places.programs.glob(pattern)) if path.resolve() != used]
+    """The environments that are not in use and not gone back to, whole or half-made."""
+    used = {places.program.resolve(), places.proven.resolve()}
+    return [path for path in environments(places) if path.resolve() not in used]
+
+
+def environments(places: Places) -> list[Path]:
+    """All environments, whole or half-made."""
+    return sorted(places.programs.glob(f"{NAME}-{'[0-9a-f]' * SHOWN}"))
 
 
 def remove(folder: Path) -> None:

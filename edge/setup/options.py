@@ -17,6 +17,8 @@ HELP = {
     "--python": "of the device, for --download: 3.11 (bookworm) or 3.13 (trixie); default: both",
     "--config": "configuration for a device that has none yet; default: one with comments",
     "--bundle": "bundle for a device that has none yet; default: the one in the program",
+    "--beside": "with --offline: make the program ready beside the one in use, and no more",
+    "--on-trial": "take this program into use, and keep the one before; for its updates",
     "--uninstall": "take the program off; records and configuration stay",
 }
 
@@ -30,6 +32,8 @@ class Options:
         download: folder to fill.
         platforms: machines to download for; empty: a Raspberry Pi.
         pythons: Python versions to download for; empty: all that are supported.
+        beside: make the environment of `offline`, and do not take it into use.
+        on_trial: take the environment that runs this into use, and keep the one before.
         uninstall: take the program off.
         config: configuration of a device that has none yet; None: a commented one.
         bundle: of a device that has none yet; None: the shipped one.
@@ -39,6 +43,8 @@ class Options:
     download: Path | None = None
     platforms: tuple[str, ...] = field(default=())
     pythons: tuple[str, ...] = field(default=())
+    beside: bool = False
+    on_trial: bool = False
     uninstall: bool = False
     config: Path | None = None
     bundle: Path | None = None
@@ -53,9 +59,14 @@ def check(options: Options) -> Options:
     chosen = (options.offline is not None, options.download is not None, options.uninstall)
     if sum(chosen) > 1:
         raise BadInput("--offline, --download, and --uninstall: give one of them")
+    if options.beside and options.offline is None:
+        raise BadInput("--beside is of --offline; give both")
+    if options.on_trial and any((*chosen, options.beside)):
+        raise BadInput("--on-trial: give it alone")
     if options.download is None and (options.platforms or options.pythons):
         raise BadInput("--platform and --python are for --download; the device knows its own")
-    if sum(chosen) > chosen[0] and (options.config or options.bundle):
+    apart = sum(chosen) > chosen[0] or options.beside or options.on_trial
+    if apart and (options.config or options.bundle):
         raise BadInput("--config and --bundle are for the device, when it is installed")
     for name, given, known in (
         ("--platform", options.platforms, PLATFORMS),
@@ -69,6 +80,8 @@ def check(options: Options) -> Options:
         download=options.download,
         platforms=tuple(dict.fromkeys(options.platforms or PLATFORMS[:1])),
         pythons=tuple(dict.fromkeys(options.pythons or PYTHONS)),
+        beside=options.beside,
+        on_trial=options.on_trial,
         uninstall=options.uninstall,
         config=options.config,
         bundle=options.bundle,

@@ -32,6 +32,19 @@ class Places:
         return self.programs / NAME
 
     @property
+    def proven(self) -> Path:
+        """The link to the environment that was tried, or installed by a person.
+
+        Where it is another than that in use, that one is on trial, and this one may put it back.
+        """
+        return self.programs / f"{NAME}.proven"
+
+    @property
+    def updates(self) -> Path:
+        """The folder of the programs that root pulls from a repository."""
+        return self.root / "var/lib" / f"{NAME}-program"
+
+    @property
     def command(self) -> Path:
         """The link that puts the command on everybody's path."""
         return self.root / "usr/local/bin" / NAME

@@ -11,7 +11,7 @@ from edge.setup.account import account
 from edge.setup.commands import Runner, run
 from edge.setup.content import bundle, configuration, state
 from edge.setup.download import download
-from edge.setup.environment import environment, others, remove
+from edge.setup.environment import environment, made, others, prove, remove
 from edge.setup.kit import Kit, program_in, read_kit, require_kit_for, require_whole
 from edge.setup.options import Options
 from edge.setup.packages import packages, packages_of_kit
@@ -56,9 +56,15 @@ def carry_out(options: Options, places: Places, run: Runner) -> Iterator[Step]:
         return
     require_fit(host)
     kit = None if options.offline is None else checked_kit(options, host)
-    require_room(places)
+    if not options.on_trial:  # then all is there, and what is needed to go back must not fail
+        require_room(places)
     with one_at_a_time(places):
-        yield from install(places, host, own_source(), kit, run, options=options)
+        if options.beside:
+            yield made(places, python=host.python, source=own_source(), kit=kit, run=run)
+        elif options.on_trial:
+            yield from take_on_trial(places, host, own_source(), run)
+        else:
+            yield from install(places, host, own_source(), kit, run, options=options)
 
 
 def install(
@@ -79,6 +85,7 @@ def install(
     for step in environment(places, python=host.python, source=source, kit=kit, run=run):
         is_new = is_new or step.outcome is not Outcome.ALREADY
         yield step
+    prove(places)
     yield from account(places, run)
     yield from configuration(places, is_pi=host.is_pi, run=run, given=options.config)
     yield from state(places, run)
@@ -87,6 +94,21 @@ def install(
     for folder in others(places):
         remove(folder)
         yield done("environment", f"{folder}: removed, it is no longer in use")
+
+
+def take_on_trial(places: Places, host: Host, source: ProgramSource, run: Runner) -> Iterator[Step]:
+    """Take an environment that is there into use, with its units; the one before stays.
+
+    Raises:
+        BadInput: it is not there.
+    """
+    if not source.is_installed:
+        raise BadInput("--on-trial is for a program that was made ready with --beside")
+    is_new = False
+    for step in environment(places, python=host.python, source=source, kit=None, run=run):
+        is_new = is_new or step.outcome is not Outcome.ALREADY
+        yield step
+    yield from services.services(places, is_new=is_new, run=run)
 
 
 def uninstall(places: Places, run: Runner) -> Iterator[Step]:
@@ -98,6 +120,7 @@ def uninstall(places: Places, run: Runner) -> Iterator[Step]:
     if places.program.is_symlink():
         places.program.unlink()
         yield done("program", f"{places.program}: removed")
+    places.proven.unlink(missing_ok=True)
     for folder in others(places):
         remove(folder)
         yield done("environment", f"{folder}: removed")
@@ -160,5 +183,7 @@ def last_words(options: Options, places: Places) -> str:
         return f"on the device: sudo sh {options.download}/install.sh"
     if options.uninstall:
         return "the program is removed"
+    if options.beside or options.on_trial:
+        return "ready" if options.beside else "in use, on trial"
     check = f"sudo {NAME} doctor --config {places.settings}"
     return f"installed; set the line up in {places.settings}, then: {check}"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge.errors import EwasteError
-from edge.files import write_whole
+from edge.files import read_text, write_whole
 from edge.setup.commands import Runner
 from edge.setup.places import Places
 from edge.setup.report import Step, already, done, note
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
 JOURNAL, INSTALL = "journald.conf", "\n[Install]\n"
+PROGRAM_TIMER, ROOT_METADATA = "ewaste-program.timer", "root.json"
+LARGEST_SETTINGS = 1_000_000
 READABLE = 0o644
 SYSTEMCTL_S = 120.0
 START_S = 600.0
@@ -45,6 +47,9 @@ def services(places: Places, *, is_new: bool, run: Runner) -> Iterator[Step]:
         run(("systemctl", "daemon-reload"), seconds=SYSTEMCTL_S)
     # What has no [Install] is started by another unit, such as a service by its timer.
     for name in (each for each, text in units.items() if INSTALL in text):
+        if name == PROGRAM_TIMER and not pulls_programs(places):
+            yield _leave_off(name, booted=booted, run=run)
+            continue
         yield _start(name, booted=booted, anew=is_new or name in written, run=run)
 
 
@@ -52,6 +57,23 @@ def shipped_units() -> dict[str, str]:
     """Name of each unit of the program -> its text."""
     found = sorted((*_shipped(".service"), *_shipped(".timer")), key=lambda entry: entry.name)
     return {entry.name: entry.read_text(encoding="utf-8") for entry in found}
+
+
+def pulls_programs(places: Places) -> bool:
+    """Whether this device shall pull the program too: `program = true` in `[update]`, and a root.
+
+    Whoever may publish may then change what root runs here: it is off until it is asked for.
+    """
+    if not (places.settings.parent / ROOT_METADATA).is_file():
+        return False
+    try:
+        import tomllib  # not in Python 3.10, which no device has
+
+        found = tomllib.loads(read_text(places.settings, LARGEST_SETTINGS))
+    except (ImportError, ValueError, RecursionError, EwasteError):  # whoever reads it says so
+        return False
+    section = found.get("update")
+    return isinstance(section, dict) and section.get("program") is True
 
 
 def stop(places: Places, run: Runner) -> Iterator[Step]:
@@ -104,6 +126,15 @@ def _start(name: str, *, booted: bool, anew: bool, run: Runner) -> Step:
     except EwasteError:
         return note("service", f"{name}: does not start; see: journalctl -u {name} -n 20")
     return done("service", f"{name}: enabled and started")
+
+
+def _leave_off(name: str, *, booted: bool, run: Runner) -> Step:
+    """Disable a timer that is not asked for."""
+    how = "[update] program = true, root.json, and this installer again turn it on"
+    if _answer(run, "is-enabled", name) != "enabled":
+        return already("service", f"{name}: off; {how}")
+    run(("systemctl", "disable", *(("--now",) if booted else ()), name), seconds=SYSTEMCTL_S)
+    return done("service", f"{name}: disabled; {how}")
 
 
 def _answer(run: Runner, question: str, name: str) -> str:

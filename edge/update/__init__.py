@@ -1,1 +1,1 @@
-"""Bundles that a board pulls from a TUF repository (The Update Framework)."""
+"""Bundles and programs that a board pulls from a TUF repository (The Update Framework)."""

@@ -1,4 +1,4 @@
-"""The TUF repository of a board: what its ring offers, and the file of that bundle.
+"""The TUF repository of a board: what its ring offers, and the files of that.
 
 python-tuf does the client's part of the specification: signatures and thresholds, root rotation,
 expiry, versions that never go back, lengths, and hashes. So a plain web server may serve it, over
@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tuf.api import exceptions
-from tuf.ngclient import Updater, UpdaterConfig
+from tuf.api.metadata import TargetFile
+from tuf.ngclient import FetcherInterface, Updater, UpdaterConfig
 
 from edge.bundle.packed import MOST_PACKED_BYTES
 from edge.errors import BadInput, EwasteError, Refused, one_line
@@ -25,6 +26,14 @@ from edge.update.offer import (
     Offer,
     parse_offer,
 )
+from edge.update.program_offer import (
+    MOST_FILE_BYTES,
+    MOST_PROGRAM_OFFER_BYTES,
+    ProgramFile,
+    ProgramOffer,
+    parse_program_offer,
+    program_target,
+)
 from edge.update.time_limit import TimeIsUp, time_limit
 from edge.update.upstream import Upstream
 
@@ -34,7 +43,7 @@ MOST_ROOTS = 1024
 LONGEST_SILENCE_S = 20.0
 
 
-class BundleRepository:
+class Repository:
     """One visit to a repository. For the main thread, and one process at a time with a folder.
 
     Raises:
@@ -42,7 +51,8 @@ class BundleRepository:
         EwasteError: the folder cannot be written.
     """
 
-    def __init__(self, upstream: Upstream) -> None:
+    def __init__(self, upstream: Upstream, fetcher: FetcherInterface | None = None) -> None:
+        """`fetcher` brings the files; None: this process does."""
         self._upstream = upstream
         self._ends_at = time.monotonic() + upstream.timeout_s
         trusted = upstream.folder / METADATA_FOLDER
@@ -54,7 +64,7 @@ class BundleRepository:
                 metadata_base_url=f"{upstream.url}/{METADATA_FOLDER}/",
                 target_base_url=f"{upstream.url}/{TARGETS_FOLDER}/",
                 target_dir=None,
-                fetcher=AnyFetcher(min(LONGEST_SILENCE_S, upstream.timeout_s)),
+                fetcher=fetcher or AnyFetcher(silence_of(upstream)),
                 config=UpdaterConfig(
                     max_root_rotations=MOST_ROOTS,
                     root_max_length=MOST_ROOT_BYTES,
@@ -83,13 +93,21 @@ class BundleRepository:
             EwasteError: it does not answer, or not in time.
         """
         target = self._upstream.ring.target
-        with self._watched():
-            self._updater.refresh()
-            if self._updater.get_targetinfo(target) is None:
-                return None
-        self._download(target, scratch / target, MOST_OFFER_BYTES)
-        content = read_bounded(scratch / target, MOST_OFFER_BYTES)
+        content = self._ring_file(target, scratch, MOST_OFFER_BYTES)
+        if content is None:
+            return None
         return parse_offer(content, f"{self._upstream.url}: {target}")
+
+    def program(self, scratch: Path) -> ProgramOffer | None:
+        """Ask which program the ring of this board shall run; None: none yet.
+
+        As `offer`.
+        """
+        target = program_target(self._upstream.ring)
+        content = self._ring_file(target, scratch, MOST_PROGRAM_OFFER_BYTES)
+        if content is None:
+            return None
+        return parse_program_offer(content, f"{self._upstream.url}: {target}")
 
     def download(self, offer: Offer, path: Path) -> None:
         """Fetch the packed bundle of an offer to `path`.
@@ -100,16 +118,49 @@ class BundleRepository:
         """
         self._download(offer.bundle, path, MOST_PACKED_BYTES)
 
+    def length(self, file: ProgramFile) -> int:
+        """How long a file of a program is, bytes.
+
+        Raises:
+            Refused: it is not there, too large, or not the one that the ring names.
+        """
+        with self._watched():
+            found = self._target(file.target, MOST_FILE_BYTES)
+            if found.hashes.get("sha256") != file.digest:
+                raise Refused(f"{self._upstream.url}: {file.path} is another; publish it again")
+            return found.length
+
+    def download_file(self, file: ProgramFile, path: Path) -> None:
+        """Fetch a file of a program to `path`, whose folder is made.
+
+        Raises:
+            Refused: it is not what was signed, or too large.
+            EwasteError: it does not come, or not in time.
+        """
+        self.length(file)
+        self._download(file.target, path, MOST_FILE_BYTES)
+
+    def _ring_file(self, target: str, scratch: Path, most: int) -> bytes | None:
+        with self._watched():
+            self._updater.refresh()
+            if self._updater.get_targetinfo(target) is None:
+                return None
+        self._download(target, scratch / target, most)
+        return read_bounded(scratch / target, most)
+
+    def _target(self, target: str, most: int) -> TargetFile:
+        found = self._updater.get_targetinfo(target)
+        if found is None:
+            raise Refused(f"{self._upstream.url}: has no {target}; publish it again")
+        if found.length > most:
+            raise Refused(
+                f"{self._upstream.url}: {target} has {found.length:,} bytes, more than {most:,}"
+            )
+        return found
+
     def _download(self, target: str, path: Path, most: int) -> None:
         with self._watched():
-            found = self._updater.get_targetinfo(target)
-            if found is None:
-                raise Refused(f"{self._upstream.url}: has no {target}; publish it again")
-            if found.length > most:
-                raise Refused(
-                    f"{self._upstream.url}: {target} has {found.length:,} bytes, more than {most:,}"
-                )
-            self._updater.download_target(found, str(path))
+            self._updater.download_target(self._target(target, most), str(path))
 
     @contextmanager
     def _watched(self) -> Iterator[None]:
@@ -130,6 +181,11 @@ class BundleRepository:
         except OSError as error:
             folder = self._upstream.folder
             raise EwasteError(f"{folder}: cannot be written ({error.strerror})") from None
+
+
+def silence_of(upstream: Upstream) -> float:
+    """How long a server may send nothing, s."""
+    return min(LONGEST_SILENCE_S, upstream.timeout_s)
 
 
 def _read_root(path: Path) -> bytes:

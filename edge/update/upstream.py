@@ -14,7 +14,7 @@ from edge.folder_lock import folder_lock
 from edge.update.offer import METADATA_FOLDER, Ring
 
 if TYPE_CHECKING:
-    from edge.update.repository import BundleRepository
+    from edge.update.repository import Repository
 
 INSTALL_TUF = "pip install 'tuf>=7,<8'"
 
@@ -59,7 +59,7 @@ def upstream_of(config: Config) -> Upstream:
 
 
 @contextmanager
-def visited(upstream: Upstream) -> Iterator["BundleRepository"]:
+def visited(upstream: Upstream) -> Iterator["Repository"]:
     """The repository, while no other process of this board asks it.
 
     Raises:
@@ -68,7 +68,7 @@ def visited(upstream: Upstream) -> Iterator["BundleRepository"]:
         EwasteError: the folder cannot be written.
     """
     try:
-        from edge.update.repository import BundleRepository
+        from edge.update.repository import Repository
     except ModuleNotFoundError:
         raise BadInput(f"updates need python-tuf, which is missing; run: {INSTALL_TUF}") from None
     try:
@@ -85,4 +85,4 @@ def visited(upstream: Upstream) -> Iterator["BundleRepository"]:
             f"{upstream.folder}: cannot be written ({error.strerror}); check space and rights"
         ) from None
     with folder_lock(upstream.folder, "another update is at work; try again when it is done"):
-        yield BundleRepository(upstream)
+        yield Repository(upstream)

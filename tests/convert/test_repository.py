@@ -13,18 +13,17 @@ import pytest
 pytest.importorskip("tuf")
 
 from tuf.api.metadata import Metadata
-from tuf.ngclient._internal.trusted_metadata_set import TrustedMetadataSet
-from tuf.ngclient.config import EnvelopeType
 
 import convert.repository
 from convert.repository import Place, promote, publish, rotate
 from convert.role_keys import KeyFolders
-from convert.roles import DAYS, Role, parse_days
+from convert.roles import Role, parse_days
 from edge.bundle.bundle import Bundle, load_bundle
 from edge.bundle.packed import unpack
 from edge.errors import BadInput, Refused
 from edge.update.offer import Offer, Ring
 from tests.support.bundles import reseal
+from tests.support.repositories import place_in, verified
 
 TINY = Path(__file__).parents[1] / "data/tiny-bundle"
 NOW = datetime(2026, 11, 30, 8, tzinfo=timezone.utc)
@@ -32,8 +31,7 @@ NOW = datetime(2026, 11, 30, 8, tzinfo=timezone.utc)
 
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
-    keys = KeyFolders(online=tmp_path / "keys", root=tmp_path / "stick")
-    return Place(tmp_path / "repository", keys, NOW, DAYS)
+    return place_in(tmp_path, now=NOW)
 
 
 @pytest.fixture
@@ -46,25 +44,6 @@ def make(tmp_path: Path) -> Callable[[str], Bundle]:
         return load_bundle(folder)
 
     return made
-
-
-def verified(place: Place) -> TrustedMetadataSet:
-    """A repository as a client sees it that trusts the first root."""
-    folder = place.folder / "metadata"
-    seen = TrustedMetadataSet((folder / "1.root.json").read_bytes(), EnvelopeType.METADATA)
-    seen.reference_time = place.now
-    version = 2
-    while (folder / f"{version}.root.json").exists():
-        seen.update_root((folder / f"{version}.root.json").read_bytes())
-        version += 1
-    timestamp = seen.update_timestamp((folder / "timestamp.json").read_bytes())
-    name = f"{timestamp.snapshot_meta.version}.snapshot.json"
-    snapshot = seen.update_snapshot((folder / name).read_bytes())
-    name = f"{snapshot.meta['targets.json'].version}.targets.json"
-    targets = seen.update_targets((folder / name).read_bytes())
-    for target in targets.targets.values():
-        target.verify_length_and_hashes(place.target(target).read_bytes())
-    return seen
 
 
 def test_keys_are_for_their_owner_and_root_lies_apart(place: Place, tmp_path: Path) -> None:

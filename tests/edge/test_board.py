@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from edge.board import THROTTLED, BoardHealth, board_health, resident_bytes
+from edge import board
+from edge.board import THROTTLED, BoardHealth, board_health, host_name, resident_bytes
 
 
 def zone(system: Path, number: int, kind: str, temperature: str) -> None:
@@ -41,3 +42,18 @@ def test_what_a_board_does_not_tell_is_none(tmp_path):
     zone(tmp_path, 0, "acpitz", "27800")
     assert board_health(tmp_path).temperature_c == 27.8
     assert 1e6 < resident_bytes() < 1e11
+
+
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [
+        ("line-7.plant", "line-7.plant"),
+        ("a/+/#\0b", "a-b"),
+        ("Halle 3 Süd", "Halle-3-S-d"),
+        ("x" * 80, "x" * 64),
+        ("///", "ewaste-edge"),
+    ],
+)
+def test_the_name_of_a_host_fits_a_topic(monkeypatch, host, name):
+    monkeypatch.setattr(board.socket, "gethostname", lambda: host)
+    assert host_name() == name

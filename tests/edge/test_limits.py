@@ -158,6 +158,7 @@ def test_bins_are_named_in_a_few_printable_letters(name: str, tmp_path: Path) ->
         ({"update": {"repository": "http://h:99999/", "root": "r"}}, "update.repository"),
         ({"update": {"repository": "http://h/?a=b", "root": "r"}}, "update.repository"),
         ({"update": {"repository": "https://h/"}}, "repository and root need each other"),
+        ({"update": {"program": True}}, "program = true needs a repository"),
         ({"update": {"ring": "some"}}, "update.ring"),
         ({"mqtt": {"host": "h", "topic": "a\nb"}}, "mqtt.topic"),
         ({"mqtt": {"host": "h", "name": "x" * 300}}, "mqtt.name"),

@@ -45,7 +45,7 @@ class Device:
         self.owner = "root"
         self.enabled: set[str] = set()
         self.active: set[str] = set()
-        (root / "run/systemd/system").mkdir(parents=True)
+        (root / "run/systemd/system").mkdir(parents=True, exist_ok=True)
 
     def run(
         self,

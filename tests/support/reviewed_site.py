@@ -29,7 +29,7 @@ RIBBON = "Ribbon"
 
 
 def crop(kind: str, seed: int) -> bytes:
-    """A drawn item on gray, as the small model knows them; `Ribbon` is like nothing that it knows."""
+    """A drawn item on gray, as the small model knows them; a `Ribbon` is like nothing known."""
     if kind == RIBBON:
         pixels = draw_striped(seed)
     else:

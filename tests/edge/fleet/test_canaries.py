@@ -1,14 +1,16 @@
 """What the canary boards must report before a bundle is promoted."""
 
+import re
 from datetime import datetime, timezone
 
 import pytest
 
 from edge.bundle.history import Standing
 from edge.errors import Refused
-from edge.fleet.canaries import canary_results, require_passed
+from edge.fleet.canaries import canary_results, program_results, require_passed
 from edge.fleet.listening import HeardBoard
 from edge.update.offer import Offer, Ring
+from edge.update.program_offer import ProgramOffer
 from tests.support.fleet import NEW, NOW, OLD, OLD_BUNDLE, heard_of, newest
 
 OFFER = Offer(
@@ -83,3 +85,35 @@ def test_many_boards_are_one_line_of_a_few() -> None:
     boards = [heard_of(f"line-{n}", newest=newest(Standing.ON_PROBATION)) for n in range(200)]
     with pytest.raises(Refused, match=r"and 195 more$"):
         promoted(*boards)
+
+
+PROGRAM = ProgramOffer(
+    version="0.2.0",
+    digest="c" * 64,
+    machines=("aarch64-3.11",),
+    files=({"path": "ewaste_edge-0.2.0-py3-none-any.whl", "digest": "c" * 64},),
+)
+PULLED = {"version": "0.2.0", "digest": "c" * 64, "at": NOW, "why": "all that ran before runs"}
+
+
+@pytest.mark.parametrize(
+    ("program", "update", "answer"),
+    [
+        ("0.2.0", PULLED | {"standing": "passed"}, "line-1: passed .all that ran before runs.$"),
+        ("0.1.0", None, "line-1: runs program 0.1.0$"),
+        ("0.2.0", None, "line-1: runs program 0.2.0, which it did not pull$"),
+        ("0.1.0", PULLED | {"standing": "passed"}, "line-1: program 0.2.0 passed$"),
+        ("0.2.0", PULLED | {"standing": "on_probation"}, "line-1: program 0.2.0 on probation$"),
+        ("0.1.0", PULLED | {"standing": "rolled_back"}, "line-1: rolled back .all that"),
+        ("0.2.0", PULLED | {"standing": "passed", "digest": "d" * 64}, "which it did not pull$"),
+    ],
+)
+def test_a_program_passed_where_it_runs_and_was_tried(program, update, answer) -> None:
+    boards = [heard_of(program=program, program_update=update)]
+    results = program_results(boards, PROGRAM, NOW)
+    if "passed .all" in answer:
+        assert re.search(answer, require_passed(results, PROGRAM, None)[0])
+        return
+    with pytest.raises(Refused, match="program 0.2.0, digest cccccccccccc: not promoted") as no:
+        require_passed(results, PROGRAM, None)
+    assert re.search(answer, str(no.value))

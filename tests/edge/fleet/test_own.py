@@ -1,11 +1,11 @@
 """What a board reports of itself."""
 
 import json
-import socket
 from pathlib import Path
 
 import pytest
 
+from edge.board import host_name
 from edge.bundle.history import HISTORY_NAME, InstallEntry, InstallHistory, Standing, write_history
 from edge.config import Config, PanelConfig
 from edge.errors import Refused
@@ -14,6 +14,13 @@ from edge.fleet.report import LineState, parse_report
 from edge.operation import Mode, Order
 from edge.status import Percentiles, Status
 from edge.update.outcome import noted
+from edge.update.program_history import (
+    FailedProgramVisit,
+    ProgramHistory,
+    ProgramOutcome,
+    ProgramStanding,
+    write_program_history,
+)
 
 NOW = 1_800_000_000.0
 STATUS = Status(
@@ -61,6 +68,30 @@ def test_it_has_what_a_fleet_needs(config: Config) -> None:
     assert report.refused is not None and report.refused.why == "november: was left"
 
 
+def test_it_has_what_became_of_the_program(config: Config, tmp_path: Path) -> None:
+    outcome = ProgramOutcome(
+        version="0.2.0",
+        digest="c" * 64,
+        standing=ProgramStanding.ROLLED_BACK,
+        at=NOW - 9,
+        why="no frames moved",
+    )
+    reports = OwnReports(config, programs=tmp_path)
+    assert reports.report(STATUS, NOW).program_update is None
+    assert reports.news(STATUS, NOW) is not None
+    failed = FailedProgramVisit(at=NOW - 5, why="program 0.2.0: gone back from")
+    write_program_history(tmp_path, ProgramHistory(last=outcome, failed=failed))
+    text = reports.news(STATUS, NOW + 1)
+    assert text is not None, "at once"
+    report = parse_report(text.encode())
+    assert report.program_update is not None and report.program_update.version == "0.2.0"
+    assert report.program_update.standing is ProgramStanding.ROLLED_BACK
+    assert report.refused is not None and report.refused.why == failed.why
+    (tmp_path / HISTORY_NAME).write_text("{")
+    (tmp_path / "program.json").write_text("{")
+    assert reports.report(STATUS, NOW).program_update is None
+
+
 def test_it_is_reported_at_a_change_and_once_a_minute(config: Config) -> None:
     reports = OwnReports(config)
     assert reports.news(STATUS, NOW) is not None
@@ -105,7 +136,8 @@ def test_odd_and_damaged_values_harm_no_report(config: Config, logged: list[str]
 
 
 def test_a_board_is_named_by_its_line_or_its_host() -> None:
-    assert board_name(Config.model_validate({"mqtt": {"host": "x"}})) == socket.gethostname()[:64]
+    unnamed = Config.model_validate({"mqtt": {"host": "x"}})
+    assert unnamed.mqtt.line_name == board_name(unnamed) == board_name(Config()) == host_name()
     named = Config.model_validate({"mqtt": {"host": "x", "name": "line-7"}})
     assert board_name(named) == "line-7"
 

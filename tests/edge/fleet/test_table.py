@@ -14,6 +14,7 @@ from edge.fleet.table import as_json, as_lines, prometheus_targets
 from tests.support.fleet import NOW, OLD_BUNDLE, heard_of, newest, report_of
 
 BAD = newest(Standing.ROLLED_BACK, "items unknown or by hand: 100.0% over 28 items")
+PROGRAM = {"version": "0.2.0", "digest": "c" * 64, "at": NOW}
 HEALTH = {
     "well": (heard_of(), Health.RUNNING, ""),
     "paused": (heard_of(state=LineState.PAUSED), Health.PAUSED, ""),
@@ -57,6 +58,21 @@ HEALTH = {
         Health.RUNNING,
         "what it serves has expired",
     ),
+    "a program that was rolled back": (
+        heard_of(program_update=PROGRAM | {"standing": "rolled_back", "why": "no frames"}),
+        Health.RUNNING,
+        "program 0.2.0 rolled back: no frames",
+    ),
+    "a program that waits": (
+        heard_of(program_update=PROGRAM | {"standing": "waiting", "why": "waits until 22:00"}),
+        Health.RUNNING,
+        "program 0.2.0 waits until 22:00",
+    ),
+    "a program on probation": (
+        heard_of(program_update=PROGRAM | {"standing": "on_probation"}),
+        Health.RUNNING,
+        "program 0.2.0 on probation",
+    ),
     "unreadable": (
         HeardBoard("plant/x", None, problem="8,193 bytes"),
         Health.UNREADABLE,
@@ -79,9 +95,9 @@ def test_a_board_is_silent_after_three_reports_that_did_not_come() -> None:
 def test_the_table_has_a_row_for_each_board() -> None:
     boards = [board for board, _, _ in HEALTH.values()]
     lines = as_lines(boards, NOW, 200)
-    assert len(lines) == len(boards) + 2 and lines[0].split()[:3] == ["board", "ring", "bundle"]
+    assert len(lines) == len(boards) + 2 and lines[0].split()[:3] == ["board", "ring", "program"]
     well = " ".join(lines[2].split())
-    assert well == "line-1 canary november bbbbbbbb running 1,234 33.0% 20 s ago"
+    assert well == "line-1 canary 0.1.0 november bbbbbbbb running 1,234 33.0% 20 s ago"
     assert all(len(line) <= 80 for line in as_lines(boards, NOW, 80))
 
 

@@ -19,7 +19,8 @@ def test_both_command_lines_have_the_same_options():
     command = typer.main.get_command(cli.app).commands["setup"]
     names = {option for each in command.params for option in each.opts}
     assert names - {"--help"} == set(HELP)
-    words = [word for name in HELP for word in ((name,) if name == "--uninstall" else (name, "x"))]
+    flags = ("--beside", "--on-trial", "--uninstall")
+    words = [word for name in HELP for word in ((name,) if name in flags else (name, "x"))]
     with pytest.raises(BadInput, match="give one of them"):
         parse(words)
 
@@ -45,6 +46,9 @@ def test_a_kit_is_for_a_raspberry_pi_by_default():
         (["--offline", "x", "--uninstall"], "give one of them"),
         (["--download", "x", "--config", "y"], "when it is installed"),
         (["--uninstall", "--bundle", "y"], "when it is installed"),
+        (["--beside"], "--beside is of --offline"),
+        (["--on-trial", "--offline", "x"], "give it alone"),
+        (["--on-trial", "--config", "y"], "when it is installed"),
         (["--platform", "aarch64"], "the device knows its own"),
         (["--download", "x", "--platform", "armv7l"], "armv7l"),
         (["--download", "x", "--python", "3.9"], "3.9"),

@@ -7,19 +7,25 @@ import pytest
 
 from edge.bundle.install import CURRENT
 from edge.config import read_config
-from edge.errors import EwasteError
+from edge.errors import BadInput, EwasteError
 from edge.setup import content, services
-from edge.setup.environment import is_whole, others
+from edge.setup.environment import is_whole, made, others
 from edge.setup.options import Options
 from edge.setup.packages import ON_A_PI
-from edge.setup.procedure import install, one_at_a_time, uninstall
+from edge.setup.procedure import install, one_at_a_time, take_on_trial, uninstall
 from edge.setup.report import Outcome, Step
 from edge.setup.source import ProgramSource
 from tests.support.device import PI, Device, PowerCut
 
 TIMERS = {"ewaste-update.timer", "ewaste-learn.timer"}
 UNITS = {"ewaste-line.service", "ewaste-panel.service", *TIMERS}
-"""The others are started by these."""
+"""What is enabled; these start the others."""
+OTHERS = {
+    "ewaste-update.service",
+    "ewaste-learn.service",
+    "ewaste-program.service",
+    "ewaste-program.timer",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -47,14 +53,12 @@ def installed(device: Device, source: ProgramSource) -> list[Step]:
 def require_installed(device: Device) -> None:
     places = device.places
     assert is_whole(places.program) and not others(places)
+    assert places.proven.resolve() == places.program.resolve()
     assert places.command.readlink() == places.program / "bin/ewaste-edge"
     assert read_config(places.settings).camera.source == "picamera2"
     assert (places.state / "bundles" / CURRENT).is_symlink() and device.owner == "ewaste"
     there = {path.name for path in places.units.iterdir()}
-    assert (
-        there == {*UNITS, "ewaste-update.service", "ewaste-learn.service"}
-        and device.enabled == UNITS
-    )
+    assert there == {*UNITS, *OTHERS} and device.enabled == UNITS
     assert device.active >= UNITS and device.joined == {"video"}
 
 
@@ -182,3 +186,38 @@ def test_the_configuration_is_valid_with_any_of_its_examples(tmp_path):
     assert examples != lines
     path.write_text("\n".join(examples))
     assert [gate.pin for gate in read_config(path).gates] == [17, 27, 22, 23, 24]
+
+
+def test_the_program_is_pulled_only_where_it_is_asked_for_and_can_be_trusted(device, source):
+    installed(device, source)
+    timer, settings = services.PROGRAM_TIMER, device.places.settings
+    asking = '[update]\nrepository = "https://x/y"\nroot = "/x"\nprogram = true\n'
+    for written, root, on in [
+        (asking, False, False),
+        ("[update]\n", True, False),
+        (asking.replace("true", "1"), True, False),
+        ("[update", True, False),
+        (asking, True, True),
+        (asking.replace("true", "false"), True, False),
+    ]:
+        settings.write_text(written)
+        path = settings.with_name("root.json")
+        path.write_text("{}") if root else path.unlink(missing_ok=True)
+        installed(device, source)
+        assert (timer in device.enabled) is on and (timer in device.active) is on, written
+
+
+def test_an_environment_beside_the_one_in_use_is_taken_on_trial(device, source, tmp_path):
+    installed(device, source)
+    before = device.places.program.resolve()
+    other = ProgramSource(tmp_path / "ewaste_edge-2-py3-none-any.whl")
+    other.path.write_bytes(b"another program")
+    with pytest.raises(BadInput, match="made ready with --beside"):
+        list(take_on_trial(device.places, PI, other, device.run))
+    made(device.places, python="3.11", source=other, kit=None, run=device.run)
+    assert device.places.program.resolve() == before
+    (beside,) = others(device.places)
+    inside = ProgramSource(beside / other.path.name, is_installed=True)
+    list(take_on_trial(device.places, PI, inside, device.run))
+    assert device.places.program.resolve() == beside and device.places.proven.resolve() == before
+    assert not others(device.places), "the one before would be removed"
