@@ -54,9 +54,11 @@ lint: $(VENV)/.dev
 bench: $(VENV)/.dev
 	@mkdir -p $(BENCH)
 	$(BIN)/python benchmarks/latency.py --json >$(BENCH)/latency.json
-	$(BIN)/python benchmarks/accuracy.py --json >$(BENCH)/accuracy.json
+	$(BIN)/python benchmarks/accuracy.py --baseline benchmarks/baseline.json --json >$(BENCH)/accuracy.json
 	$(BIN)/python benchmarks/roofline.py --json >$(BENCH)/roofline.json
 	$(BIN)/python benchmarks/belt.py --json >$(BENCH)/belt.json
+	$(BIN)/python benchmarks/line.py --no-limit --items 8 --json >$(BENCH)/line.json
+	$(BIN)/python benchmarks/growth.py --json >$(BENCH)/growth.json
 	@$(BIN)/python benchmarks/report.py $(BENCH)
 
 wheel: $(VENV)/bin/python

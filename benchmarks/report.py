@@ -5,13 +5,8 @@ The page says on which machine, by which versions, from which commit, and under 
 
 import io
 import json
-import os
-import platform
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,6 +17,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import typer
 
+from benchmarks.machine import facts
 from edge.errors import BadInput, EwasteError
 from edge.files import read_bounded, write_whole
 from train.command import command, print_lines
@@ -33,7 +29,6 @@ LARGEST = 10_000_000
 PLOTTED = ("share", "ratio", "miscounted", "core")
 """The first of these that all rows of a table have is drawn."""
 LONGEST_PLOT = 60
-PACKAGES = ("numpy", "opencv-python-headless", "ai-edge-litert", "tflite-runtime", "tensorflow")
 HERE = Path(__file__).parent
 
 
@@ -79,6 +74,9 @@ def parts_of(name: str, figures: Mapping[str, Any]) -> list[Part]:
             parts.append(_table(f"{name}: {key}", value))
         elif isinstance(value, dict) and all(isinstance(row, dict) for row in value.values()):
             parts.append(_table(f"{name}: {key}", [{"": k, **row} for k, row in value.items()]))
+        elif isinstance(value, dict):
+            rows = tuple((str(k), _cell(each)) for k, each in value.items())
+            parts.append(Part(f"{name}: {key}", ("figure", "value"), rows))
         else:
             plain[key] = value
     if plain:
@@ -134,46 +132,6 @@ def _cell(value: object) -> str:
     if value is None:
         return "-"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def facts() -> dict[str, str]:
-    """The machine, the versions, the commit, and the load, as they are now."""
-    versions = [f"Python {platform.python_version()}"]
-    for package in PACKAGES:
-        try:
-            versions.append(f"{package} {version(package)}")
-        except PackageNotFoundError:
-            continue
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    load = ", ".join(f"{each:.1f}" for each in os.getloadavg())
-    return {
-        "machine": f"{_processor()}, {os.cpu_count()} processors, {memory:.0f} GB",
-        "system": f"{platform.system()} {platform.release()}, {platform.machine()}",
-        "versions": ", ".join(versions),
-        "commit": _commit(),
-        "load": f"{load} (means of 1, 5, and 15 minutes, at the end)",
-        "date": datetime.now(timezone.utc).isoformat(" ", "seconds"),
-    }
-
-
-def _processor() -> str:
-    """The name of the processor, from /proc."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
-
-
-def _commit() -> str:
-    """The commit of the checkout, and whether it was changed since."""
-    asked = ["git", "-C", str(HERE), "describe", "--always", "--dirty"]
-    try:
-        done = subprocess.run(asked, capture_output=True, text=True, check=False)
-    except OSError:
-        return "unknown: git is not installed"
-    return done.stdout.strip() or "unknown: no checkout"
 
 
 def write_report(folder: Path) -> Path:

@@ -23,7 +23,7 @@ from benchmarks.site_views import (
     photo_sprites,
     shuffled_rounds,
 )
-from edge.bundle.bundle import DEFAULT_BUNDLE, open_detector
+from edge.bundle.bundle import DEFAULT_BUNDLE
 from edge.bundle.verify import verify
 from edge.calibration.answers import Answers, LabeledAnswers
 from edge.calibration.costs import Costs
@@ -157,7 +157,7 @@ def main(
         reviewed = classify(classifier, camera, of_reviews, max(reviews), seed)
         judged = classify(classifier, camera, of_items, items, seed + 1)
         manifest = used.manifest
-        in_use = InUse(manifest, manifest, open_detector(used))
+        in_use = InUse(manifest, manifest, used.detector)
         rows = measure(reviewed, judged, in_use, sorted(reviews))
     if as_json:
         print(_as_json(rows, {"site": site, "items": items, "photos": len(of_items)}))

@@ -27,7 +27,7 @@ from edge.alarms.signals import AlarmLimits
 from edge.belt.geometry import Geometry
 from edge.belt.touching import LONGEST_ITEM_MM
 from edge.board import host_name
-from edge.bundle.bundle import DEFAULT_BUNDLE, Bundle, open_detector, read_bundle
+from edge.bundle.bundle import DEFAULT_BUNDLE, Bundle, read_bundle
 from edge.bundle.install import CURRENT
 from edge.bundle.signature import check_key
 from edge.bundle.sizes import TYPICAL_SIZES, SizeDistribution
@@ -1065,7 +1065,7 @@ def decision_rules(
                 f"{bundle.path}: the model knows no {', '.join(wrong)}; {meant}"
                 f"its classes are {', '.join(bundle.labels)}; change [{key}] in the configuration"
             )
-    rules = rules_for(bundle.manifest, bin_of(config, bundle), open_detector(bundle))
+    rules = rules_for(bundle.manifest, bin_of(config, bundle), bundle.detector)
     site = None if learned is None else learned.calibration
     if site is not None:
         parameters = site.applied_to(bundle.manifest)

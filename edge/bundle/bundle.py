@@ -10,6 +10,7 @@ import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -82,6 +83,21 @@ class Bundle:
         if name not in self.contents:
             raise Refused(f"{self.path / name}: missing from the bundle; {REMEDY}")
         return self.contents[name]
+
+    @cached_property
+    def detector(self) -> OodDetector | None:
+        """The out-of-distribution detector, loaded once; None for a bundle that has none.
+
+        Raises:
+            Refused: it is malformed.
+        """
+        rule, path = self.manifest.unknown, self.path / UNKNOWN_FILE
+        if rule is None:
+            return None
+        try:
+            return unpack_detector(self.content(UNKNOWN_FILE), rule, len(self.labels))
+        except BadInput as error:
+            raise Refused(f"{path}: {error}; {REMEDY}") from None
 
 
 def load_bundle(path: Path, trusted: Sequence[str] = ()) -> Bundle:
@@ -237,21 +253,6 @@ def open_classifier(
             f"manifest says {declared.height} x {declared.width}; {REMEDY}"
         )
     return classifier
-
-
-def open_detector(bundle: Bundle) -> OodDetector | None:
-    """Load the out-of-distribution detector; None for a bundle that has none.
-
-    Raises:
-        Refused: it is malformed.
-    """
-    rule, path = bundle.manifest.unknown, bundle.path / UNKNOWN_FILE
-    if rule is None:
-        return None
-    try:
-        return unpack_detector(bundle.content(UNKNOWN_FILE), rule, len(bundle.labels))
-    except BadInput as error:
-        raise Refused(f"{path}: {error}; {REMEDY}") from None
 
 
 def write_bundle(

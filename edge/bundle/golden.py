@@ -52,15 +52,26 @@ class GoldenCheck:
     outputs: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False, compare=False)
 
 
-def verify_golden(bundle: Bundle, classifier: Classifier) -> GoldenCheck:
+Stored = Mapping[str, np.ndarray]
+"""What a golden file holds, by name (`pack_golden`)."""
+
+
+def verify_golden(
+    bundle: Bundle, classifier: Classifier, stored: Stored | None = None
+) -> GoldenCheck:
     """Run the golden inputs on this machine and compare with the golden outputs.
+
+    Args:
+        bundle: it.
+        classifier: its model.
+        stored: what `read_golden` has read; None: it is read here.
 
     Raises:
         Refused: an output is off by more than `GOLDEN_TOLERANCE` allows, another class comes out on
             top, or the golden file is malformed or of another model.
     """
     path = bundle.path / GOLDEN
-    golden = _read_golden(bundle)
+    golden = read_golden(bundle) if stored is None else stored
     size = classifier.size
     if golden["inputs"].shape[1:] != (size, size, 3) or golden["inputs"].dtype != np.uint8:
         raise Refused(f"{path}: inputs of another model; {REMEDY}")
@@ -146,13 +157,15 @@ def golden_answers(bundle: Bundle, classifier: Classifier) -> tuple[np.ndarray, 
     Raises:
         Refused: the golden file is malformed.
     """
-    golden = _read_golden(bundle)
+    golden = read_golden(bundle)
     logits, embeddings = (classifier.dequantize(name, golden[name]) for name in ANSWER)
     return logits, embeddings
 
 
-def verify_preprocessing(bundle: Bundle) -> int | None:
+def verify_preprocessing(bundle: Bundle, stored: Stored | None = None) -> int | None:
     """Make the model's input of the golden frame as a line would, and compare.
+
+    `stored` is what `read_golden` has read; None: it is read here.
 
     Returns the largest difference of a pixel; None for an older bundle, without such a frame.
 
@@ -160,7 +173,7 @@ def verify_preprocessing(bundle: Bundle) -> int | None:
         Refused: another way of resizing, padding or ordering colors than on the workstation.
     """
     path = bundle.path / GOLDEN
-    golden = _read_golden(bundle)
+    golden = read_golden(bundle) if stored is None else stored
     if "frame" not in golden:
         return None
     frame, expected = golden["frame"], golden["frame_input"]
@@ -215,7 +228,12 @@ def steps_off(output: np.ndarray, expected: np.ndarray) -> int:
     return int(np.ceil(off - 1e-3)) if np.isfinite(off) else 2**31
 
 
-def _read_golden(bundle: Bundle) -> dict[str, np.ndarray]:
+def read_golden(bundle: Bundle) -> Stored:
+    """What the golden file of a bundle holds.
+
+    Raises:
+        Refused: it is malformed.
+    """
     path = bundle.path / GOLDEN
     needed = ("inputs", *_outputs_of(bundle))
     try:

@@ -10,7 +10,6 @@ import json
 import math
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
@@ -18,6 +17,7 @@ from pathlib import Path
 
 from edge.bundle.bundle import Bundle, parse_bundle
 from edge.bundle.manifest import MODEL, REMEDY
+from edge.bundle.trial_process import end_ahead, trial_process
 from edge.errors import EwasteError, one_line
 from edge.inference.backend import DEFAULT_BACKEND, Backend, Delegate
 from edge.inference.tflite import load_runtime
@@ -28,18 +28,6 @@ LEAST_S, STARTS = 6.0, 12.0
 """Processor seconds that the child may try the model for: as many of its own starts, and so many at
 least. A slow device gets more, and on a busy one other programs' time does not count; an honest
 model takes one to three starts."""
-LONGEST_S = 90.0
-"""By the clock, its start included."""
-ROOT = str(Path(__file__).parents[2])
-# Hang-up, Ctrl-C and SIGTERM are for the line: a child that they ended would be called a refusal.
-CHILD = (
-    "import os, signal, sys; os.nice(int(sys.argv[1])); "
-    "[signal.signal(each, signal.SIG_IGN) for each in (1, 2, 15)]; "
-    "signal.signal(signal.SIGALRM, signal.SIG_DFL); "
-    f"signal.setitimer(signal.ITIMER_REAL, {LONGEST_S}); "
-    f"sys.path[:] = [{ROOT!r}, *filter(None, sys.path)]; "
-    "from edge.bundle.sandbox import main; sys.exit(main())"
-)
 
 _tried: set[tuple[str, str | None]] = set()
 
@@ -61,6 +49,7 @@ def try_apart(
     """
     key = bundle.digest, backend.runtime
     if key in _tried and backend.delegate is None:
+        end_ahead()
         return []
     made = run_apart(bundle, niceness, backend)
     if all(passed for _, passed, _ in made):
@@ -93,16 +82,8 @@ def run_apart(
 def _run_child(bundle: Bundle, niceness: int, backend: Backend) -> list[CheckRow]:
     """The checks that a child made."""
     load_runtime()
-    # Its threads of linear algebra would only reserve memory.
-    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
     try:
-        child = subprocess.Popen(
-            [sys.executable, "-c", CHILD, str(niceness)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=environment,
-        )
+        child = trial_process(niceness)
     except OSError as error:
         raise EwasteError(
             f"{bundle.path}: cannot be tried, no process can be started ({error.strerror}); "

@@ -11,11 +11,10 @@ from edge.bundle.bundle import (
     check_parity,
     check_trust,
     open_classifier,
-    open_detector,
     read_bundle,
     read_files,
 )
-from edge.bundle.golden import verify_answers, verify_golden, verify_preprocessing
+from edge.bundle.golden import read_golden, verify_answers, verify_golden, verify_preprocessing
 from edge.bundle.manifest import MANIFEST
 from edge.bundle.sandbox import run_apart, try_apart
 from edge.errors import BadInput, Refused
@@ -208,15 +207,16 @@ def _verify_runs(
     assert bundle is not None
     with _check(found, "model") as report:
         found.classifier = classifier = _open(bundle, threads, backend)
-        detector = open_detector(bundle)
+        detector = bundle.detector
         check_model_labels(bundle)
         delegate = "" if backend.delegate is None else f" with {backend.delegate.path.name}"
         report(f"{classifier.runtime}{delegate}, {classifier.size} px, {threads} threads")
     with _check(found, "preprocessing") as report:
-        off = verify_preprocessing(bundle)
+        stored = read_golden(bundle)
+        off = verify_preprocessing(bundle, stored)
         report("no frame in this bundle" if off is None else f"at most {off} levels off")
     with _check(found, "golden outputs") as report:
-        golden = verify_golden(bundle, classifier)
+        golden = verify_golden(bundle, classifier, stored)
         verify_answers(bundle, classifier, detector, golden)
         report(f"{golden.inputs} inputs, at most {golden.largest_difference} steps off")
     with _check(found, "speed") as report:

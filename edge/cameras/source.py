@@ -4,13 +4,10 @@ from pathlib import Path
 
 from edge.cameras.camera import Camera
 from edge.cameras.device import STREAMS, DeviceSettings, is_live, shown_source
-from edge.cameras.file import VideoFile
-from edge.cameras.folder import PictureFolder
 from edge.cameras.live import LiveCamera
 from edge.cameras.recovery import Patience
 from edge.clock import Clock
 from edge.errors import BadInput
-from edge.photos.reading import PHOTO_SUFFIXES
 
 FILMS_TOO = frozenset({".gif"})
 """Endings of pictures that may as well be films."""
@@ -36,6 +33,11 @@ def open_camera(
         raise BadInput("no camera is named; give a camera, an address, a video file or a folder")
     if is_live(source):
         return LiveCamera(settings, clock, patience)
+    # A line with a live camera need not wait for what reads files.
+    from edge.cameras.file import VideoFile
+    from edge.cameras.folder import PictureFolder
+    from edge.photos.reading import PHOTO_SUFFIXES
+
     path, size = Path(source), (settings.width, settings.height)
     if "://" in source and not path.exists():
         known = ", ".join(f"{scheme}://" for scheme in STREAMS)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from edge.bundle.trial_process import start_ahead
 from edge.commands.options import (
     PATH,
     AsJson,
@@ -56,6 +57,7 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Sort what comes along a belt until the camera ends or Ctrl-C."""
+    start_ahead()  # beside the imports below
     from edge.config import readable_secrets
     from edge.line import open_source
     from edge.readers import how_to_close, line_user
@@ -77,6 +79,7 @@ def demo(
     panel: Annotated[bool, typer.Option(help="serve the page")] = True,
 ) -> None:
     """Show the line at work on a simulated belt, with its page, until Ctrl-C."""
+    start_ahead()  # beside the imports below
     from edge.simulator.simulate import demo_source
 
     folder = tempfile.TemporaryDirectory(prefix="ewaste-demo-", ignore_cleanup_errors=True)

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from edge.bundle.trial_process import start_ahead
 from edge.commands.options import PATH, AsJson, BundleDir, ConfigFile, StateDir
 from edge.commands.printing import warn_all
 from edge.commands.settings import read_settings
@@ -25,6 +26,7 @@ def classify(
     as_json: AsJson = False,
 ) -> None:
     """Say what is on pictures. An unreadable one is named and skipped."""
+    start_ahead()  # beside the imports below
     from edge.bundle_watch import loaded
     from edge.config import name_notes, proved_bundle
     from edge.decision.decide import decide

@@ -35,10 +35,11 @@ def resize_square(image: np.ndarray, size: int) -> np.ndarray:
     Bilinear alone aliases when it shrinks by more than two, and area averaging of a whole camera
     frame is slow; so large pictures go to twice the size bilinearly, then are averaged in pairs.
     """
-    if image.shape[0] >= 2 * size:
-        enlarged = cv2.resize(image, (2 * size, 2 * size), interpolation=cv2.INTER_LINEAR)
-        return cv2.resize(enlarged, (size, size), interpolation=cv2.INTER_AREA)
-    return cv2.resize(image, (size, size), interpolation=cv2.INTER_LINEAR)
+    if image.shape[0] < 2 * size:
+        return cv2.resize(image, (size, size), interpolation=cv2.INTER_LINEAR)
+    if image.shape[0] > 2 * size:
+        image = cv2.resize(image, (2 * size, 2 * size), interpolation=cv2.INTER_LINEAR)
+    return cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)
 
 
 def model_input(image: np.ndarray, size: int) -> np.ndarray:
@@ -49,9 +50,36 @@ def model_input(image: np.ndarray, size: int) -> np.ndarray:
     """
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
         raise ValueError(f"expected uint8 RGB [height, width, 3], got {image.dtype} {image.shape}")
-    return resize_square(
-        to_square(image) if _can_be_padded(image) else _long_square(image, size), size
-    )
+    if not _can_be_padded(image):
+        return resize_square(_long_square(image, size), size)
+    square = _shrunk_square(image, 2 * size)
+    return resize_square(to_square(image) if square is None else square, size)
+
+
+def _shrunk_square(image: np.ndarray, side: int) -> np.ndarray | None:
+    """`to_square(image)`, bilinearly resized to [side, side, 3], whose full square never exists.
+
+    Padding a camera's frame takes as long as all the rest. Where a whole number of pixels, in the
+    frame and in its padding, become one, each of these is made of the frame alone or of the padding
+    alone, so the padding is added last, and every bit is the same. None: that is not so here.
+    """
+    height, width = image.shape[:2]
+    longest, missing = max(height, width), abs(height - width)
+    step, axis = longest // side, 0 if height < width else 1
+    before = missing // 2
+    whole = not any(each % step for each in (height, width, before)) if step > 1 else False
+    if longest != step * side or not whole or not missing:
+        return None
+
+    def shrunk(part: np.ndarray) -> np.ndarray:
+        smaller = part.shape[1] // step, part.shape[0] // step
+        return cv2.resize(part, smaller, interpolation=cv2.INTER_LINEAR)
+
+    first, last = image.take([0], axis), image.take([-1], axis)
+    ends = (shrunk(np.repeat(border, step, axis)) for border in (first, last))
+    counts = before // step, (missing - before) // step
+    above, below = (np.repeat(end, count, axis) for end, count in zip(ends, counts, strict=True))
+    return np.concatenate((above, shrunk(image), below), axis)
 
 
 def _can_be_padded(image: np.ndarray) -> bool:

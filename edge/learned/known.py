@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edge.bundle.bundle import Bundle, open_detector
+from edge.bundle.bundle import Bundle
 from edge.inference.ood import OodDetector, energy, unit
 
 SHRINKAGE = 0.2
@@ -72,7 +72,7 @@ def known_space(
     Raises:
         Refused: the data of its detector are malformed.
     """
-    detector, temperature = open_detector(bundle), bundle.manifest.temperature
+    detector, temperature = bundle.detector, bundle.manifest.temperature
     scores = _score(detector, temperature, golden_logits, golden_embeddings)
     usual = float(scores.mean()), max(float(scores.std()), LEAST_DEVIATION)
     projection, stored = _stored(detector) or _of_golden(golden_embeddings)

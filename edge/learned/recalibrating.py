@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
-from edge.bundle.bundle import Bundle, open_detector
+from edge.bundle.bundle import Bundle
 from edge.calibration.costs import Costs
 from edge.calibration.outcome import Outcome
 from edge.errors import Refused
@@ -70,7 +70,7 @@ def recalibrate_site(
     in_use = InUse(
         bundle=bundle.manifest,
         current=bundle.manifest if site is None else site.applied_to(bundle.manifest),
-        detector=open_detector(bundle),
+        detector=bundle.detector,
     )
     return SiteResult(recalibrate(classified.items, in_use), classified, parent)
 

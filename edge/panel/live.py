@@ -10,7 +10,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
 
 from edge.files import PRIVATE, write_whole
 from edge.status import STOPPED, Status, write_status
@@ -82,6 +81,8 @@ def _plate(text: str, color: tuple[int, int, int], size: int) -> np.ndarray:
 
     By Pillow: OpenCV 5 loads megabytes of fonts for its first letter, and has fewer of them.
     """
+    from PIL import Image, ImageDraw, ImageFont  # not before the first item: it takes its time
+
     font = ImageFont.load_default(size)
     left, top, right, bottom = font.getbbox(text)
     plate = Image.new("RGB", (int(right - left) + 10, int(bottom - top) + 10), color)

@@ -119,7 +119,8 @@ def _formats() -> dict[str, Format]:
             most_bytes=MOST_BYTES_WHOLE,
             heavy=2.0,
         )
-    if "avif" in features.get_supported_modules():
+    # Not by the list of all modules: that loads each of them, Tk too.
+    if "avif" in features.modules and features.check_module("avif"):
         from PIL import AvifImagePlugin
 
         found["AVIF"] = Format(

@@ -19,15 +19,36 @@ def benchmark(script: str, *arguments: object) -> dict:
     return json.loads(done.stdout)
 
 
-def test_latency_times_each_stage_against_the_inference(tiny_bundle):
-    rows = benchmark("latency", "--bundle", tiny_bundle, "--threads", 1, "--runs", 20)["rows"]
-    assert [row["stage"] for row in rows] == ["preprocess 1280x720", "inference"]
-    for row in rows:
+def test_latency_times_each_stage_against_the_bare_inference(tiny_bundle):
+    own = ("--bundle", tiny_bundle, "--threads", 1, "--runs", 20, "--starts", 1)
+    apart = ("--runtime", f"ai_edge_litert={sys.executable}", "--frame", "320x240")
+    found = benchmark("latency", *own, *apart)
+    rows = {row["stage"]: row for row in found["rows"] if "own Python" not in row["engine"]}
+    of_frame = ("decode", "detect", "crop", "resize", "preprocess", "our classifier", "whole")
+    assert {f"{stage} 320x240" for stage in of_frame} < set(rows)
+    assert rows["inference"]["ratio"] == rows["inference"]["cpu_ratio"] == 1
+    for row in found["rows"]:
         assert 0 < row["median_ms"] <= row["p95_ms"] <= row["p99_ms"]
-    preprocess, inference = rows
-    assert inference["ratio"] == 1
-    share = preprocess["median_ms"] / inference["median_ms"]
-    assert preprocess["ratio"] == pytest.approx(share, rel=0.05)
+        assert row["median_low_ms"] <= row["median_ms"] <= row["median_high_ms"]
+        assert 0 < row["low"] <= row["ratio"] <= row["high"]
+        assert row["samples"] + row["left_out"] == 20 and row["samples"] >= 5
+    assert rows["whole 320x240"]["cpu_ms"] > rows["our classifier 320x240"]["cpu_ms"]
+    (apart_row,) = (row for row in found["rows"] if "own Python" in row["engine"])
+    assert apart_row["stage"] == "inference" and apart_row["variant"] == "int8"
+    start = found["start"]
+    assert start["seconds_low"] <= start["seconds"] <= start["seconds_high"]
+    assert start["peak_mb"] > 30 and start["import_ms"] > 10
+    assert {"machine", "versions", "commit", "load"} <= set(found["facts"])
+
+
+@pytest.mark.parametrize(
+    "wrong", [("--frame", "9x9"), ("--frame", "axb"), ("--runtime", "toaster=python")]
+)
+def test_a_frame_or_runtime_that_is_none_is_bad_input(wrong):
+    command = [sys.executable, "benchmarks/latency.py", *wrong]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 2
+    assert wrong[1] in done.stderr and "Traceback" not in done.stderr
 
 
 @pytest.mark.slow
@@ -60,6 +81,35 @@ def test_accuracy_equals_that_of_the_conversion(tiny_bundle, drawn_data):
     figures = benchmark("accuracy", "--bundle", tiny_bundle, "--photos", drawn_data / "test")
     assert figures["accuracy"] == load_bundle(tiny_bundle).manifest.parity.accuracy_quantized
     assert figures["images"] == sum(each["images"] for each in figures["per_class"].values())
+    (row,) = figures["variants"]
+    assert row["low"] <= row["accuracy"] <= row["high"] and row["agreement"] is None
+    assert figures["ece"] >= 0 and figures["ece_by_chance"] <= figures["ece_by_chance_95"]
+
+
+def test_a_drop_against_a_baseline_is_refused(tmp_path):
+    """On the bundle of the tests, which nobody trained well: only the comparison counts."""
+    kept, script = tmp_path / "baseline.json", "benchmarks/accuracy.py"
+    own = ["--bundle", "tests/data/tiny-bundle", "--drawn", "3", "--json"]
+
+    def run(*more: object) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, script, *own, *map(str, more)]
+        return subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+
+    first = run("--keep", kept, "--model", "tests/data/tiny-fp32.tflite")
+    assert first.returncode == 0, first.stderr
+    own_row, float_row = json.loads(first.stdout)["variants"]
+    assert float_row["variant"] == "tiny-fp32" and float_row["agreement"] == 1
+    assert own_row["agreement_low"] <= own_row["agreement"] <= own_row["agreement_high"]
+    assert run("--baseline", kept).returncode == 0
+    before = json.loads(kept.read_text())
+    kept.write_text(json.dumps({**before, "accuracy_low": 1.5}))
+    worse = run("--baseline", kept)
+    assert worse.returncode == 3 and "accuracy" in worse.stderr
+    kept.write_text(json.dumps({**before, "pictures": "others"}))
+    assert run("--baseline", kept).returncode == 2
+    kept.write_text("[]")
+    assert run("--baseline", kept).returncode == 2 and run("--keep", kept).returncode == 2
+    assert kept.read_text() == "[]"
 
 
 def test_groups_of_look_alikes_save_keys_and_are_counted(tiny_bundle, drawn_data):

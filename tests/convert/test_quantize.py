@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 from convert.proof.dataset import fingerprint, stratify
 from convert.proof.golden import draw_input
 from convert.quantize import ConversionOptions, main, quantize
-from edge.bundle.bundle import load_bundle, open_classifier, open_detector
+from edge.bundle.bundle import load_bundle, open_classifier
 from edge.bundle.golden import verify_golden
 from edge.bundle.manifest import DecisionParameters, ParityGate
 from edge.bundle.signature import make_key
@@ -321,7 +321,7 @@ def test_the_bundle_has_the_calibration_and_the_detector_of_the_run(
     assert json.loads(result.stdout)["drift"]["unknown_score"] == "energy"
     bundle, classifier = verify(tmp_path / "out", [public], threads=1).require()
     assert (bundle.manifest.thresholds, classifier.temperature) == ({"PCB": 0.7}, 2.0)
-    assert open_detector(bundle).rule == rule
+    assert bundle.detector.rule == rule
 
 
 def corrupt(what: str, run: Path, data: Path, out: Path) -> None:

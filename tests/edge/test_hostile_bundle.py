@@ -376,7 +376,7 @@ def test_a_process_that_cannot_be_started_is_one_line(
     copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sealed(copy, name="never tried before")
-    monkeypatch.setattr("edge.bundle.sandbox.sys.executable", "/no/such/python")
+    monkeypatch.setattr("edge.bundle.trial_process.sys.executable", "/no/such/python")
     with pytest.raises(EwasteError, match="no process can be started") as failed:
         verify(copy, threads=1)
     assert failed.value.exit_code == 1
@@ -497,6 +497,6 @@ def test_a_stop_while_a_bundle_is_tried_is_no_refusal(
             child.send_signal(number)
         return child
 
-    monkeypatch.setattr("edge.bundle.sandbox.subprocess.Popen", started)
+    monkeypatch.setattr("edge.bundle.trial_process.subprocess.Popen", started)
     found = verify(copy, threads=1)
     assert found.ok, found.checks[-1]

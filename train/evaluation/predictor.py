@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from edge.bundle.bundle import open_detector
 from edge.bundle.manifest import MANIFEST
 from edge.bundle.verify import verify
 from edge.calibration.answers import Answers
@@ -127,7 +126,7 @@ def _open_bundle(path: Path, threads: int) -> Predictor:
         labels=bundle.labels,
         size=classifier.size,
         temperature=bundle.manifest.temperature,
-        rules=rules_for(bundle.manifest, {}, open_detector(bundle)),
+        rules=rules_for(bundle.manifest, {}, bundle.detector),
         answer=tflite_answers(classifier),
         activation=_activation_of(classifier) if bundle.manifest.activation_map else None,
     )

@@ -10,7 +10,6 @@ import typer
 from typer.testing import CliRunner, Result
 
 from convert.quantize import main
-from edge.bundle.bundle import open_detector
 from edge.bundle.verify import verify
 from edge.photos.dataset import find_photos
 from edge.photos.reading import read_photo
@@ -73,7 +72,7 @@ def test_the_bundle_of_a_notebook_gives_the_answers_of_its_pipeline(
     assert bundle.manifest.labels == NOTEBOOK_LABELS and classifier.size == NOTEBOOK_SIZE
     assert bundle.manifest.hazards == ("Battery",)
     assert set(bundle.manifest.thresholds) == set(NOTEBOOK_LABELS)
-    assert open_detector(bundle) is not None
+    assert bundle.detector is not None
     assert bundle.manifest.training["imported_from"] == f"{mode}.{suffix}"
     assert f"imported from `{mode}.{suffix}`" in (out / "model_card.md").read_text()
 

@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 
 from edge.belt.shading import shaded
@@ -10,6 +11,13 @@ def test_every_product_is_rounded_to_the_nearest_level() -> None:
         exact = ALL.astype(float) * ALL.T * scale
         off = np.abs(shaded(ALL, ALL.T.copy(), scale) - exact.clip(0, 255))
         assert off.max() < 0.5001
+
+
+def test_the_product_has_the_bits_of_that_of_opencv() -> None:
+    product = cv2.multiply(ALL, ALL.T.copy(), dtype=cv2.CV_16U)
+    for scale in (1 / 255, 1 / 100):
+        expected = cv2.convertScaleAbs(product, alpha=scale)
+        np.testing.assert_array_equal(shaded(ALL, ALL.T.copy(), scale), expected)
 
 
 def test_the_result_goes_where_it_is_asked_for() -> None:

@@ -19,7 +19,6 @@ from edge.bundle.bundle import (
     Bundle,
     load_bundle,
     open_classifier,
-    open_detector,
     sha256,
     write_bundle,
 )
@@ -174,7 +173,7 @@ def test_a_bundle_carries_its_unknown_detector_and_levels(tmp_path: Path) -> Non
     detector = OodDetector(RULE, {"projection": np.eye(5), "references": np.eye(3, 5)})
     loaded = with_detector(tmp_path / "out", pack_detector(detector))
     assert set(loaded.manifest.files) == {*FILES, "unknown.npz"}
-    opened = open_detector(loaded)
+    opened = loaded.detector
     np.testing.assert_allclose(opened.arrays["references"], detector.arrays["references"])
     assert opened.rule == RULE
     assert loaded.manifest.hazard_thresholds == {"Battery": 0.1}
@@ -183,7 +182,7 @@ def test_a_bundle_carries_its_unknown_detector_and_levels(tmp_path: Path) -> Non
 def test_the_detector_is_required_and_proved_like_the_other_files(tmp_path: Path) -> None:
     path = with_detector(tmp_path / "out", b"data").path
     with pytest.raises(Refused, match=r"unknown\.npz: not the data of a detector"):
-        open_detector(load_bundle(path))
+        _ = load_bundle(path).detector
     (path / "unknown.npz").write_bytes(b"other")
     with pytest.raises(Refused, match=r"unknown\.npz: altered"):
         load_bundle(path)
@@ -198,7 +197,7 @@ def test_a_bundle_from_before_there_were_levels_loads_without_them(plain_bundle:
         del manifest[key]
     (plain_bundle.path / "manifest.json").write_text(json.dumps(manifest))
     loaded = load_bundle(plain_bundle.path)
-    assert open_detector(loaded) is None and loaded.manifest.thresholds == {}
+    assert loaded.detector is None and loaded.manifest.thresholds == {}
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,21 @@ def test_an_ordinary_picture_is_padded_first_to_the_last_bit(height, width):
     np.testing.assert_array_equal(model_input(pixels, 64), resize_square(to_square(pixels), 64))
 
 
+@given(st.integers(2, 7), st.integers(1, 60), st.integers(1, 60), st.integers(0, 2**32 - 1))
+def test_a_frame_that_is_padded_last_has_the_same_bits(step, shorter, side, seed):
+    shape = (step * min(shorter, 2 * side), step * 2 * side, 3)
+    pixels = np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
+    for turned in (pixels, pixels.transpose(1, 0, 2).copy(), pixels[:, ::-1], pixels[::-1, 1:]):
+        expected = resize_square(to_square(turned), side)
+        np.testing.assert_array_equal(model_input(turned, side), expected)
+
+
+@pytest.mark.parametrize("shape", [(480, 640), (720, 1280), (1080, 1920), (1280, 720)])
+def test_the_frames_of_cameras_are_padded_last_to_the_last_bit(shape):
+    pixels = np.random.default_rng(1).integers(0, 256, (*shape, 3), np.uint8)
+    np.testing.assert_array_equal(model_input(pixels, 160), resize_square(to_square(pixels), 160))
+
+
 def test_a_strip_takes_no_more_memory_than_its_square_of_the_models_size():
     tracemalloc.start()
     answer = model_input(np.full((60_000, 100, 3), 90, np.uint8), 224)
