@@ -135,12 +135,11 @@ def evaluate(
         The figures of the first (`train.evaluation.metrics.measure`) with its calibration, and a
         row for each in `variants`.
     """
-    from train.evaluation.reliability import (
+    from edge.calibration.reliability import (
         calibration_error,
         calibration_error_by_chance,
         reliability,
     )
-
     from train.evaluation.metrics import measure  # slow: it brings scikit-learn
 
     classes = []

@@ -104,7 +104,7 @@ class Variant:
 
 def variants_of(bundle: Bundle, models: Sequence[Path]) -> list[Variant]:
     """The bundle's own variant, and others of the same model, named by their files."""
-    own = bundle.manifest.name.rpartition("-")[2] if "-" in bundle.manifest.name else "int8"
+    own = "mixed" if bundle.manifest.float_layers else "int8"
     return [Variant(own, bundle.path / MODEL), *(Variant(path.stem, path) for path in models)]
 
 

@@ -27,7 +27,7 @@ from edge.bundle.bundle import DEFAULT_BUNDLE
 from edge.bundle.verify import verify
 from edge.calibration.answers import Answers, LabeledAnswers
 from edge.calibration.costs import Costs
-from edge.calibration.outcome import Outcome, Part, no_answers, outcome_of
+from edge.calibration.outcome import SiteOutcome, SitePart, no_answers, outcome_of
 from edge.errors import BadInput
 from edge.inference.classifier import Classifier
 from edge.intervals import wilson
@@ -52,7 +52,7 @@ class SiteRow:
     reviews: int
     verdict: str
     temperature: float
-    outcome: Outcome
+    outcome: SiteOutcome
 
 
 def classify(
@@ -75,7 +75,7 @@ def measure(
     nothing = no_answers(others.answers)
 
     def row(count: int, verdict: str, decides: InUse) -> SiteRow:
-        outcome = outcome_of([Part(decides.current, others, nothing)], in_use.detector)
+        outcome = outcome_of([SitePart(decides.current, others, nothing)], in_use.detector)
         return SiteRow(count, verdict, decides.current.temperature, outcome)
 
     rows = [row(0, "in use", in_use)]

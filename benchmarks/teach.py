@@ -7,7 +7,6 @@
 photos. One thread. Nothing of TensorFlow is loaded.
 """
 
-import argparse
 import json
 import sys
 import time
@@ -15,24 +14,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from edge.process_setup import limit_threads
-
-limit_threads()
+from typing import Annotated, Any
 
 import numpy as np
+import typer
 
 from edge.bundle.bundle import load_bundle, open_classifier
 from edge.config import Config, decision_rules
 from edge.decision.decide import DecisionRules, decide
-from edge.errors import BadInput, EwasteError, Refused
+from edge.errors import BadInput, Refused
 from edge.inference.classifier import Classifier, Prediction
 from edge.learned.adapted import Adapted, adapt
 from edge.learned.crops import crop_of_photo, crops_in
 from edge.learned.store import Generation
 from edge.learned.teaching import Base, NewClass, teach
+from train.command import command
 
 CROPS = 20
 TIMED = 200
@@ -46,34 +42,51 @@ class Answers:
     predictions: list[Prediction]
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the benchmark; returns the exit code."""
-    options = parse(arguments)
-    try:
-        figures = measure(options)
-    except EwasteError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    print(json.dumps(figures, indent=1) if options.json else as_text(figures))
-    return 0
+@dataclass(frozen=True)
+class TaughtPhotos:
+    """The folders of a measurement.
+
+    Attributes:
+        bundle: directory of the bundle.
+        label: name of the class.
+        teach: its photos to teach from.
+        test: its photos to judge by.
+        known: CLASS/*.jpg of the old classes.
+        rubbish: photos of rubbish.
+        electronics: photos of other electronics.
+    """
+
+    bundle: Path
+    label: str
+    teach: Path
+    test: Path
+    known: Path
+    rubbish: Sequence[Path]
+    electronics: Sequence[Path]
 
 
-def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """The options."""
-    parser = argparse.ArgumentParser(description="Teach a class that a bundle does not know.")
-    parser.add_argument("--bundle", type=Path, required=True)
-    parser.add_argument("--label", required=True, help="name of the class")
-    parser.add_argument("--teach", type=Path, required=True, help="its photos to teach from")
-    parser.add_argument("--test", type=Path, required=True, help="its photos to judge by")
-    parser.add_argument("--known", type=Path, required=True, help="CLASS/*.jpg of the old classes")
-    parser.add_argument("--rubbish", type=Path, nargs="+", required=True)
-    parser.add_argument("--electronics", type=Path, nargs="+", required=True)
-    parser.add_argument("--draws", type=int, default=5)
-    parser.add_argument("--json", action="store_true")
-    return parser.parse_args(arguments)
+def main(
+    *,
+    bundle: Annotated[Path, typer.Option(help="directory of the bundle")],
+    label: Annotated[str, typer.Option(help="name of the class")],
+    teach_from: Annotated[Path, typer.Option("--teach", help="its photos to teach from")],
+    test: Annotated[Path, typer.Option(help="its photos to judge by")],
+    known: Annotated[Path, typer.Option(help="folder CLASS/*.jpg of the old classes")],
+    rubbish: Annotated[list[Path], typer.Option(help="folder of rubbish; repeatable")],
+    electronics: Annotated[
+        list[Path], typer.Option(help="folder of other electronics; repeatable")
+    ],
+    draws: Annotated[int, typer.Option(min=1, help="number of draws of the photos")] = 5,
+    as_json: Annotated[bool, typer.Option("--json", help="print the figures as JSON")] = False,
+) -> None:
+    """Teach a class that a bundle does not know. Exit codes: 0 done, 1 failed, 2 bad input."""
+    with command():
+        folders = TaughtPhotos(bundle, label, teach_from, test, known, rubbish, electronics)
+        figures = measure(folders, draws)
+    print(json.dumps(figures, indent=1) if as_json else as_text(figures))
 
 
-def measure(options: argparse.Namespace) -> dict[str, object]:
+def measure(options: TaughtPhotos, count: int) -> dict[str, Any]:
     """Teach once for each draw, and judge."""
     bundle = load_bundle(options.bundle)
     classifier = open_classifier(bundle, threads=1)
@@ -90,7 +103,7 @@ def measure(options: argparse.Namespace) -> dict[str, object]:
     names = sorted(each.name for each in options.teach.iterdir())
     before = right(asked["old"], rules_of(None, None), None)
     draws = []
-    for draw in range(options.draws):
+    for draw in range(count):
         chosen = np.random.default_rng(draw).permutation(names)[:CROPS]
         crops = [crop_of_photo(options.teach / name) for name in chosen]
         started = time.process_time()
@@ -176,7 +189,7 @@ def extra_ms(adapted: Adapted, answers: Answers) -> float:
     return float(np.median(times))
 
 
-def as_text(figures: dict[str, object]) -> str:
+def as_text(figures: dict[str, Any]) -> str:
     """The figures, a line for each draw and one for their mean."""
     lines = [f"{figures['label']}: loaded of the workstation: {figures['loaded'] or 'nothing'}"]
     for each in (*figures["draws"], {"draw": "mean", **figures["mean"]}):
@@ -186,4 +199,4 @@ def as_text(figures: dict[str, object]) -> str:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    typer.run(main)

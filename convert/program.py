@@ -27,7 +27,8 @@ from edge.update.program_offer import (
 )
 
 LOCK = "edge/deploy/locks/python{}.txt"
-INSTALLER = "edge/deploy/install.sh"
+INSTALLER, OWN_VERSION = "edge/deploy/install.sh", "edge/__init__.py"
+RAISE = "set __version__ in edge/__init__.py, and fill the folder again"
 LARGEST_MEMBER = 2**20
 
 
@@ -69,6 +70,8 @@ def read_program(folder: Path) -> ProgramKit:
     with _opened(wheel) as archive:
         if sha256(_member(archive, INSTALLER)).hexdigest() != kit.digests.get(SCRIPT):
             raise Refused(f"{folder}: its {SCRIPT} is not that of {wheel.name}; fill it again")
+        if f'__version__ = "{version}"'.encode() not in _member(archive, OWN_VERSION):
+            raise Refused(f"{folder}: {OWN_VERSION} of {wheel.name} has another version; {RAISE}")
         machines = dict(_machines(kit, archive))
     for name, paths in machines.items():
         size = sum((folder / path).stat().st_size for path in paths)
@@ -169,7 +172,7 @@ def _version(wheel: Path) -> str:
     try:
         version_key(version)
     except ValueError as error:
-        raise Refused(f"{wheel}: {error}; set __version__ in edge/__init__.py") from None
+        raise Refused(f"{wheel}: {error}; {RAISE}") from None
     return version
 
 

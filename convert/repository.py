@@ -379,8 +379,8 @@ def _check_newer_program(place: Place, targets: Targets, offer: ProgramOffer, ri
         )
     if version_key(offer.version) == version_key(runs.version) and offer.digest != runs.digest:
         raise Refused(
-            f"{offer.name}: the ring {ring.value} runs another of this version; raise __version__ "
-            "in edge/__init__.py, so that boards can tell them apart"
+            f"{offer.name}: the ring {ring.value} runs another of this version; raise "
+            "__version__ in edge/__init__.py, so that boards can tell them apart"
         )
 
 

@@ -10,14 +10,17 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("tuf")
 
-from edge.setup.source import ProgramSource, copy_source
+from edge.setup.kit import LIST, program_in, read_kit, write_kit
+from edge.setup.source import file_digest
 from tests.support.booted import Machine, booted_marks
 from tests.support.booted_line import (
     CHECKOUT,
@@ -49,24 +52,35 @@ window = "always"
 """
 
 
-def make_kit(folder: Path, version: str, line: str = "") -> Path:
-    """A kit of this checkout under another version; `line` is put before the code of the line."""
-    source, kit = folder / f"source-{version}", folder / f"kit-{version}"
-    copy_source(ProgramSource(CHECKOUT), source)
-    for name, before, after in (
-        ("edge/__init__.py", '__version__ = "0.1.0"', f'__version__ = "{version}"'),
-        ("edge/line.py", '"""', f'{line}"""'),
-    ):
-        path = source / name
-        text = path.read_text()
-        assert before in text
-        path.write_text(text.replace(before, after, 1))
+def make_kit(folder: Path) -> Path:
+    """A kit of this checkout."""
     if kept := os.environ.get(KIT):
-        shutil.copytree(Path(kept) / "wheels", kit / "wheels")
+        shutil.copytree(Path(kept) / "wheels", folder / "wheels")
     device = ("--platform", os.uname().machine, "--python", PYTHON)
-    script = source / "edge/deploy/install.sh"
-    subprocess.run(["sh", str(script), "--download", str(kit), *device], check=True)
-    return kit
+    script = CHECKOUT / "edge/deploy/install.sh"
+    subprocess.run(["sh", str(script), "--download", str(folder), *device], check=True)
+    return folder
+
+
+def another(first: Path, folder: Path, version: str, line: bytes = b"") -> Path:
+    """The same kit under another version; `line` is put before the code of the line."""
+    shutil.copytree(first, folder, copy_function=os.link)
+    kit = read_kit(folder)
+    before = program_in(kit)
+    wheel = before.with_name(before.name.replace("0.1.0", version))
+    with zipfile.ZipFile(before) as old, zipfile.ZipFile(wheel, "w") as new:
+        for name in old.namelist():
+            content = old.read(name)
+            if name == "edge/__init__.py" or ".dist-info/" in name:
+                content = content.replace(b"0.1.0", version.encode())
+            if name == "edge/line.py":
+                content = line + content
+            new.writestr(name.replace("-0.1.0.dist", f"-{version}.dist"), content)
+    before.unlink()
+    others = {name: digest for name, digest in kit.digests.items() if name != before.name}
+    (folder / LIST).unlink()
+    write_kit(replace(kit, digests={**others, wheel.name: file_digest(wheel)}))
+    return folder
 
 
 @pytest.fixture
@@ -109,7 +123,7 @@ def test_a_good_program_is_taken_and_a_bad_one_gone_back_from(
     machine: Machine, tmp_path: Path
 ) -> None:
     tmp_path.chmod(0o755)  # the user of the line fetches from it
-    first = make_kit(tmp_path, "0.1.0")
+    first = make_kit(tmp_path / "kit")
     print(publish(tmp_path, "--program", first))
     settings = machine.root / SETTINGS
     settings.parent.mkdir(parents=True)
@@ -125,7 +139,7 @@ def test_a_good_program_is_taken_and_a_bad_one_gone_back_from(
     assert machine.do("systemctl", "is-enabled", TIMER) == "enabled"
     machine.do("sh", "-c", "cp -a /opt/ewaste-edge-*[0-9a-f] /opt/camera")
     machine.do("systemctl", "restart", LINE, check=False)
-    second = make_kit(tmp_path, "0.2.0")
+    second = another(first, tmp_path / "kit2", "0.2.0")
     await_services(machine)
     await_items(machine, 2)
     machine.do("systemctl", "start", VISIT, seconds=INSTALL_S)
@@ -139,7 +153,7 @@ def test_a_good_program_is_taken_and_a_bad_one_gone_back_from(
     assert before <= recorded(machine) and page_answers(machine)
     assert len(machine.do("sh", "-c", "ls -d /opt/ewaste-edge-*").split()) == 1
 
-    bad = make_kit(tmp_path, "0.3.0", line="raise SystemExit(1)\n")
+    bad = another(first, tmp_path / "kit3", "0.3.0", line=b"raise SystemExit(1)\n")
     print(publish(tmp_path, "--program", bad))
     machine.do("systemctl", "start", VISIT, seconds=INSTALL_S, check=False)
     assert show(machine, VISIT, "ExecMainStatus") == "3"

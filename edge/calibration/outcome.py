@@ -33,7 +33,7 @@ class HazardOutcome:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class SiteOutcome:
     """What decisions come to, if every label had a bin of its own.
 
     Attributes:
@@ -65,7 +65,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Part:
+class SitePart:
     """Some items, and what is to decide on them."""
 
     parameters: DecisionParameters
@@ -73,7 +73,7 @@ class Part:
     others: Answers
 
 
-def outcome_of(parts: Sequence[Part], detector: OodDetector | None) -> Outcome:
+def outcome_of(parts: Sequence[SitePart], detector: OodDetector | None) -> SiteOutcome:
     """What the device's own decisions on all parts come to.
 
     Args:
@@ -97,7 +97,7 @@ def outcome_of(parts: Sequence[Part], detector: OodDetector | None) -> Outcome:
         if len(part.others.logits)
         for verdict in _verdicts(part, part.others, detector)
     ]
-    return Outcome(
+    return SiteOutcome(
         items=len(truths),
         right=int((bins == truths).sum()),
         wrong=int((~by_hand & (bins != truths)).sum()),
@@ -118,7 +118,7 @@ def outcome_of(parts: Sequence[Part], detector: OodDetector | None) -> Outcome:
     )
 
 
-def _verdicts(part: Part, answers: Answers, detector: OodDetector | None) -> list:
+def _verdicts(part: SitePart, answers: Answers, detector: OodDetector | None) -> list:
     rule = part.parameters.unknown
     fitted = None if detector is None or rule is None else OodDetector(rule, detector.arrays)
     return verdicts(answers, part.parameters.temperature, rules_for(part.parameters, {}, fitted))

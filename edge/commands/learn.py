@@ -27,7 +27,7 @@ def learn(config: ConfigFile = None, state: StateDir = None, as_json: AsJson = F
 
     from edge.bundle.bundle import load_bundle
     from edge.config import decision_rules, proved_bundle
-    from edge.learned.preparing import Board, prepare
+    from edge.learned.preparing import LearningBoard, prepare
     from edge.learned.store import Generation
     from edge.learned.teaching import Base
 
@@ -38,7 +38,7 @@ def learn(config: ConfigFile = None, state: StateDir = None, as_json: AsJson = F
         return Base(proved, classifier, current, partial(decision_rules, settings, proved))
 
     bundle = load_bundle(settings.bundle, settings.trust.keys)
-    board = Board(settings.state_folder, settings.learned, bundle, load)
+    board = LearningBoard(settings.state_folder, settings.learned, bundle, load)
     if not board.records.exists():
         raise BadInput(f"{board.records}: no records yet; they appear when the line has run")
     notes = prepare(board, time.time())
@@ -52,12 +52,12 @@ def learn(config: ConfigFile = None, state: StateDir = None, as_json: AsJson = F
 
 
 def _line(note: "Note") -> str:
-    from edge.learned.preparing import Outcome
+    from edge.learned.preparing import LearnOutcome
 
     what = f"new class {note.label}" if note.label else "recalibration"
-    if note.outcome is Outcome.WAITS:
+    if note.outcome is LearnOutcome.WAITS:
         return f"{what}: waits: {note.text}"
-    how = "proposed" if note.outcome is Outcome.PROPOSED else "the guard refuses it"
+    how = "proposed" if note.outcome is LearnOutcome.PROPOSED else "the guard refuses it"
     return f"proposal {note.number}: {what}: {how}: {note.text}"
 
 

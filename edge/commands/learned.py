@@ -26,12 +26,6 @@ learned_app = typer.Typer(
 Label = Annotated[str, typer.Argument(parser=parse_name, metavar="LABEL", help="name of the class")]
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add the commands to the device's own."""
-    app.command("teach")(teach)
-    app.add_typer(learned_app, name="learned")
-
-
 def teach(
     label: Label,
     *,
@@ -55,13 +49,13 @@ def teach(
     as_json: AsJson = False,
 ) -> None:
     """Teach the device a new class from about 20 pictures. Exit code 3: it was refused."""
-    from edge.learned.store import Step, add_generation
+    from edge.learned.store import LearnedStep, add_generation
 
     if (source is None) == (not from_review):
         raise BadInput("say where the pictures are: --from DIR, or --from-review")
     settings = _settings(config, state)
     taught, parent = _taught(settings, label, source, bin_name, hazard)
-    step = Step(f"taught {label}", by=_user(), parent=parent, at_once=at_once)
+    step = LearnedStep(f"taught {label}", by=_user(), parent=parent, at_once=at_once)
     made = add_generation(settings.learned, taught.manifest, taught.contents, step)
     new = taught.manifest.classes[-1]
     if as_json:
@@ -82,7 +76,7 @@ def teach(
     out.print(
         f"{safe_line(label)}: taught from {len(new.crops)} crops in {new.figures.seconds:.1f} s, "
         f"{new.prototypes} prototypes; left out one by one, {new.figures.recall:.0%} of them are "
-        f"recognized; {new.figures.known_taken:.1%} of the known items are taken for it; "
+        f"recognized; {new.figures.known_taken:.1%} of the golden inputs are taken for it; "
         f"{taught.asked} items of old classes asked again"
     )
     if new.bin is None:
@@ -169,14 +163,14 @@ def roll_back_generation(config: ConfigFile = None, state: StateDir = None) -> N
 def remove(label: Label, config: ConfigFile = None, state: StateDir = None) -> None:
     """Forget a class that was taught; what else was learned stays."""
     from edge.learned.removal import without_class
-    from edge.learned.store import Step, add_generation, current_generation
+    from edge.learned.store import LearnedStep, add_generation, current_generation
 
     settings = _settings(config, state)
     current = current_generation(settings.learned, with_crops=True)
     if current is None:
         raise BadInput(f"{settings.learned}: nothing is learned")
     manifest, contents = without_class(current, label, time.time(), _user())
-    step = Step(f"removed {label}", by=_user(), parent=current.digest)
+    step = LearnedStep(f"removed {label}", by=_user(), parent=current.digest)
     made = add_generation(settings.learned, manifest, contents, step)
     out.print(f"{safe_line(label)}: forgotten; generation {made.number} is in use")
 

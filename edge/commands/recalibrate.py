@@ -12,18 +12,13 @@ from edge.errors import Refused
 from edge.terminal import out, safe_line
 
 if TYPE_CHECKING:
-    from edge.calibration.outcome import Outcome
+    from edge.calibration.outcome import SiteOutcome
     from edge.learned.recalibrating import SiteResult
 
 log = logging.getLogger(__name__)
 
 OVERRULING = ("threshold", "thresholds", "hazard_threshold", "unknown_threshold")
 """Keys of [decision] that overrule what is fitted."""
-
-
-def add_to(app: typer.Typer) -> None:
-    """Add the command to the device's own."""
-    app.command("recalibrate")(recalibrate)
 
 
 def recalibrate(
@@ -131,7 +126,7 @@ def _lines(result: "SiteResult") -> list[str]:
     return [counted, "", *table, "", f"temperature {found.parameters.temperature:.3f}", *kept]
 
 
-def _shares(before: "Outcome", after: "Outcome") -> list[tuple[str, tuple, tuple]]:
+def _shares(before: "SiteOutcome", after: "SiteOutcome") -> list[tuple[str, tuple, tuple]]:
     """Name, (count, total) before, and (count, total) after."""
     rows: list[tuple[str, tuple, tuple]] = [
         ("in their own bin", (before.right, before.items), (after.right, after.items)),
@@ -180,7 +175,7 @@ def _as_json(result: "SiteResult", generation: int | None) -> dict[str, Any]:
     }
 
 
-def _outcome(outcome: "Outcome") -> dict[str, Any]:
+def _outcome(outcome: "SiteOutcome") -> dict[str, Any]:
     from dataclasses import asdict
 
     return asdict(outcome)

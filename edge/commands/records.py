@@ -49,6 +49,8 @@ def export(
 
     if review is None and csv is None:
         raise BadInput("nothing to export; give --review DIR or --csv FILE")
+    if mass and csv is None:
+        raise BadInput("--mass adds columns to a CSV file; give --csv FILE")
     path = read_settings(config, state=state).state_folder / RECORDS_NAME
     figures: dict[str, int] = {}
     unread: list[int] = []

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edge.commands.options import AsJson, ConfigFile, StateDir
+from edge.commands.options import AsJson, ConfigFile, RecordsDir
+from edge.commands.settings import read_settings
 from edge.errors import BadInput, Refused
 from edge.terminal import out
 
@@ -31,7 +32,7 @@ def sensor_rates(
         bool, typer.Option(help="count only items that were drawn for review at random")
     ] = False,
     config: ConfigFile = None,
-    state: StateDir = None,
+    state: RecordsDir = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure how often a sensor finds what is there, and what is not, by reviewed items.
@@ -39,11 +40,7 @@ def sensor_rates(
     A hazard that no picture shows takes test pieces: --with and --without. Exit code 3: its answer
     says nothing.
     """
-    from edge.config import overruled, read_config
-
-    settings = read_config(config)
-    if state is not None:
-        settings = overruled(settings, {"state": state}, {"state": "--state"})
+    settings = read_settings(config, state=state)
     chosen = next((each for each in settings.sensors if each.name == sensor), None)
     if chosen is None:
         known = ", ".join(each.name for each in settings.sensors) or "none"

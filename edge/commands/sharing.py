@@ -71,7 +71,7 @@ def import_classes(
     from edge.config import decision_rules, proved_bundle
     from edge.learned.crops import to_ask_again
     from edge.learned.shared import read_shared, take_shared
-    from edge.learned.store import Step, add_generation, current_generation, digest_in_use
+    from edge.learned.store import LearnedStep, add_generation, current_generation, digest_in_use
     from edge.learned.teaching import Base
     from edge.records.store import RECORDS_NAME
 
@@ -89,7 +89,7 @@ def import_classes(
     reviewed = to_ask_again(settings.state_folder / RECORDS_NAME, bundle.labels)
     taken = take_shared(shared, base, reviewed, now, _user())
     what = f"took {', '.join(taken.labels)} of another board"[:200]
-    step = Step(what, _user(), parent, now, at_once)
+    step = LearnedStep(what, _user(), parent, now, at_once)
     made = add_generation(settings.learned, taken.taught.manifest, taken.taught.contents, step)
     for label in taken.known:
         out.print(safe_line(f"{label}: was taught here already, and stays as it is"))

@@ -38,7 +38,7 @@ items. The arrays of such a score are called `SCORE.NAME`, and there is `scaling
 SCALING = "scaling"
 KNOWN = ("known.projection", "known.references")
 """Known items as `neighbors` has them, which may lie beside the arrays of any score: what is taught
-on a device is told apart from them (`edge.learned.known`)."""
+on a device is set apart from them (`edge.learned.known`)."""
 PARTS = "|".join(ARRAYS)
 
 

@@ -26,6 +26,8 @@ from edge.learned.prototypes import Recognition
 from edge.learned.store import Generation
 
 LARGEST_LOGIT = 1e6
+NEGLIGIBLE = -3.0
+"""Log odds so low that how familiar an item is does not matter any more."""
 MOST_GOLDEN_TAKEN = 1
 """Golden inputs of a bundle that may be taken for a taught class; none of a hazard."""
 NO_SCORE = OodRule(score="energy", threshold=0.0)
@@ -52,13 +54,29 @@ class Adapter:
         top = scaled.max(axis=1)
         of_known = top + np.log(np.exp(scaled - top[:, np.newaxis]).sum(axis=1))
         placed = self.space.place(embeddings)
-        familiarity = self.space.familiarity(logits, embeddings)
+        similarities = [each.similarity(placed) for each in self.recognitions]
+        familiarity = self._familiarity(similarities, logits, embeddings)
         added = [
-            temperature * (of_known + each.log_odds(each.similarity(placed), familiarity))
-            for each in self.recognitions
+            temperature * (of_known + each.log_odds(similarity, familiarity))
+            for each, similarity in zip(self.recognitions, similarities, strict=True)
         ]
         bounded = np.clip(np.stack(added, axis=1), -LARGEST_LOGIT, LARGEST_LOGIT)
         return np.concatenate([logits, bounded], axis=1).astype(np.float32)
+
+    def _familiarity(
+        self, similarities: Sequence[np.ndarray], logits: np.ndarray, embeddings: np.ndarray
+    ) -> np.ndarray:
+        """How familiar items are, float [n]; infinitely unfamiliar where nothing depends on it.
+
+        A detector that compares with thousands of items takes longer than all else here.
+        """
+        familiarity = np.full(len(logits), -np.inf)
+        asked = np.zeros(len(logits), bool)
+        for each, similarity in zip(self.recognitions, similarities, strict=True):
+            asked |= each.by_similarity(similarity) > NEGLIGIBLE
+        if asked.any():
+            familiarity[asked] = self.space.familiarity(logits[asked], embeddings[asked])
+        return familiarity
 
 
 class AdaptedClassifier:

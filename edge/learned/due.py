@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from edge.learned.proposal import Answer, Proposal, ProposalKind
+from edge.learned.proposal import Proposal, ProposalAnswer, ProposalKind
 
 LEAST_CROPS = 20
 """Reviewed crops of one new name that a class is proposed from; as many more after an answer."""
@@ -27,7 +27,7 @@ class Situation:
     base: str
     parent: str
     kept: Sequence[Proposal] = ()
-    answers: Sequence[Answer] = ()
+    answers: Sequence[ProposalAnswer] = ()
 
     def of(self, kind: ProposalKind) -> list[Proposal]:
         """The proposals of a kind that still count.
@@ -41,7 +41,7 @@ class Situation:
             and (not each.is_open or each.parent == self.parent)
         ]
 
-    def answered(self, kind: ProposalKind) -> list[Answer]:
+    def answered(self, kind: ProposalKind) -> list[ProposalAnswer]:
         """The answers to proposals of a kind beside the bundle in use."""
         return [each for each in self.answers if (each.kind, each.base) == (kind, self.base)]
 

@@ -125,7 +125,7 @@ def odd_crops(names: Sequence[str], believed: Sequence[str], familiarity: np.nda
 
 
 def check_learned(learned: Learned, label: str) -> None:
-    """See that a class is told apart well enough.
+    """See that a class is set apart well enough.
 
     Raises:
         Refused: its recall by leave-one-out is too low.
@@ -136,6 +136,14 @@ def check_learned(learned: Learned, label: str) -> None:
             f"{label}: only {recall:.0%} of its crops are recognized by what the others teach, at "
             f"least {LEAST_RECALL:.0%} needed; teach from more crops, or from clearer ones"
         )
+
+
+def recalls(asked: Sequence[Asked]) -> dict[str, tuple[float, float]]:
+    """Of each old class, the share of its items that is recognized before, and after."""
+    items = Counter(each.label for each in asked)
+    before = Counter(each.label for each in asked if each.before.label == each.label)
+    after = Counter(each.label for each in asked if each.after.label == each.label)
+    return {label: (before[label] / items[label], after[label] / items[label]) for label in items}
 
 
 def check_old(asked: Sequence[Asked], hazards: Sequence[str], bins: Mapping[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""What a bundle knows, as a taught class must be told apart from it.
+"""What a bundle knows, as a taught class must be set apart from it.
 
 Two things are used of it: in which directions its known items differ from each other, and how
 familiar an item is to its out-of-distribution detector. Directions in which known items differ much

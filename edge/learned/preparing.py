@@ -32,7 +32,7 @@ BY = "ewaste-edge learn"
 """Who prepares; who accepts is named by the generation."""
 
 
-class Outcome(str, Enum):
+class LearnOutcome(str, Enum):
     """What became of something that was due."""
 
     PROPOSED = "proposed"
@@ -54,13 +54,13 @@ class Note:
 
     kind: ProposalKind
     label: str
-    outcome: Outcome
+    outcome: LearnOutcome
     number: int
     text: str
 
 
 @dataclass(frozen=True)
-class Board:
+class LearningBoard:
     """What a line learns from, and what is in use there.
 
     Attributes:
@@ -96,7 +96,7 @@ class Due:
     reviews: int
 
 
-def prepare(board: Board, now: float) -> list[Note]:
+def prepare(board: LearningBoard, now: float) -> list[Note]:
     """Prepare what is due, and remove what cannot be accepted any more.
 
     Args:
@@ -119,7 +119,7 @@ def prepare(board: Board, now: float) -> list[Note]:
     taught = current is not None and bool(current.manifest.classes)
     if found.reviews >= LEAST_NEW_REVIEWS and taught:
         text = "classes are taught, which a recalibration does not know; remove them first"
-        notes.append(Note(ProposalKind.RECALIBRATION, "", Outcome.WAITS, 0, text))
+        notes.append(Note(ProposalKind.RECALIBRATION, "", LearnOutcome.WAITS, 0, text))
         if found.label is None:
             return notes
     base = board.load(current)
@@ -132,13 +132,13 @@ def prepare(board: Board, now: float) -> list[Note]:
         if found.label is None:
             break
         notes.append(_new_class(board, base, parent, found, now))
-        if notes[-1].outcome is Outcome.PROPOSED:
+        if notes[-1].outcome is LearnOutcome.PROPOSED:
             break
         found = due(board, current)
     return notes
 
 
-def due(board: Board, current: Generation | None) -> Due:
+def due(board: LearningBoard, current: Generation | None) -> Due:
     """What is due on a board beside the generation in use, by the rules of `edge.learned.due`.
 
     Raises:
@@ -163,7 +163,7 @@ def due(board: Board, current: Generation | None) -> Due:
     return Due(label, 0 if label is None else names[label], reviews)
 
 
-def _new_class(board: Board, base: Base, parent: str, found: Due, now: float) -> Note:
+def _new_class(board: LearningBoard, base: Base, parent: str, found: Due, now: float) -> Note:
     """Propose a class, or keep why the guard refuses it."""
     label, kind = found.label or "", ProposalKind.NEW_CLASS
     crops, _problems = crops_of_reviews(board.records, label)
@@ -184,22 +184,28 @@ def _new_class(board: Board, base: Base, parent: str, found: Due, now: float) ->
         return _refuse(board, proposal, str(error))
     made = taught.manifest.classes[-1]
     after = {"recall": made.figures.recall, "known_taken": made.figures.known_taken}
-    changes = {"after": after, "refused": "", "learned": taught.manifest}
+    old = taught.recalls.items()
+    changes = {
+        "before": {f"recall {name}": shares[0] for name, shares in old},
+        "after": after | {f"recall {name}": shares[1] for name, shares in old},
+        "refused": "",
+        "learned": taught.manifest,
+    }
     number = place_proposal(board.learned, proposal.model_copy(update=changes), taught.contents)
     text = (
         f"from {len(made.crops)} crops, of which {after['recall']:.0%} are recognized by what the "
         f"others teach; {after['known_taken']:.1%} of the known items are taken for it"
     )
-    return Note(kind, label, Outcome.PROPOSED, number, text)
+    return Note(kind, label, LearnOutcome.PROPOSED, number, text)
 
 
-def _recalibration(board: Board, base: Base, parent: str, reviews: int, now: float) -> Note:
+def _recalibration(board: LearningBoard, base: Base, parent: str, reviews: int, now: float) -> Note:
     """Propose a recalibration, or keep why the guard refuses it."""
     kind, period = ProposalKind.RECALIBRATION, Period(0.0, now)
     try:
         result = recalibrate_site(board.state, board.learned, base.bundle, base.classifier, period)
     except BadInput as error:  # too few items, or too many that wait: more reviews will do
-        return Note(kind, "", Outcome.WAITS, 0, one_line(error, LONGEST_REASON))
+        return Note(kind, "", LearnOutcome.WAITS, 0, one_line(error, LONGEST_REASON))
     found = result.found
     proposal = Proposal(
         kind=kind,
@@ -219,14 +225,14 @@ def _recalibration(board: Board, base: Base, parent: str, reviews: int, now: flo
     number = place_proposal(board.learned, proposal.model_copy(update=changes), contents)
     before, after = (each.cost(found.costs) for each in (found.before, found.after))
     text = f"would cost as much as {after:.0f} items sorted by hand, {before:.0f} now"
-    return Note(kind, "", Outcome.PROPOSED, number, text)
+    return Note(kind, "", LearnOutcome.PROPOSED, number, text)
 
 
-def _refuse(board: Board, proposal: Proposal, why: str) -> Note:
+def _refuse(board: LearningBoard, proposal: Proposal, why: str) -> Note:
     reason = one_line(why, LONGEST_REASON)
     refused = proposal.model_copy(update={"refused": reason})
     number = place_proposal(board.learned, refused, {})
-    return Note(proposal.kind, proposal.label, Outcome.REFUSED, number, reason)
+    return Note(proposal.kind, proposal.label, LearnOutcome.REFUSED, number, reason)
 
 
 def _calibrated(
@@ -243,7 +249,7 @@ def _calibrated(
     return manifest, {}
 
 
-def _newest_drawn(board: Board, period: Period) -> tuple[str, ...]:
+def _newest_drawn(board: LearningBoard, period: Period) -> tuple[str, ...]:
     with Store(board.records, read_only=True) as store:
         answered = drawn_items(store, period).answered
     return tuple(each.item_id for each in answered[: -MOST_SHOWN - 1 : -1])

@@ -90,7 +90,7 @@ class Proposal(_Part):
         return f"teach {self.label}" if self.kind is ProposalKind.NEW_CLASS else "recalibrate"
 
 
-class Answer(_Part):
+class ProposalAnswer(_Part):
     """What a person made of a proposal.
 
     Attributes:
@@ -111,7 +111,7 @@ class Answer(_Part):
     at: Annotated[float, Field(ge=0, le=1e11)]
 
 
-class Answers(_Part):
+class ProposalAnswers(_Part):
     """All answers that are remembered, the oldest first."""
 
-    entries: Annotated[tuple[Answer, ...], Field(max_length=MOST_ANSWERS)] = ()
+    entries: Annotated[tuple[ProposalAnswer, ...], Field(max_length=MOST_ANSWERS)] = ()

@@ -35,13 +35,19 @@ from edge.learned.manifest import LONGEST_WHO, LearnedManifest
 from edge.learned.proposal import (
     LONGEST_REASON,
     MOST_ANSWERS,
-    Answer,
-    Answers,
     Decision,
     Proposal,
+    ProposalAnswer,
+    ProposalAnswers,
     ProposalKind,
 )
-from edge.learned.store import MOST_FILE_BYTES, Generation, Step, add_generation, digest_in_use
+from edge.learned.store import (
+    MOST_FILE_BYTES,
+    Generation,
+    LearnedStep,
+    add_generation,
+    digest_in_use,
+)
 
 PROPOSALS = "proposals"
 """The folder in the store of generations."""
@@ -206,7 +212,7 @@ def accept(
         accepted = learned.model_copy(update={"by": by[:LONGEST_WHO]})
         if bin_name is not None:
             accepted = _with_bin(accepted, proposal, bin_name)
-        step = Step(f"proposal {number}: {proposal.what}", by, proposal.parent, now)
+        step = LearnedStep(f"proposal {number}: {proposal.what}", by, proposal.parent, now)
         generation = add_generation(store, accepted, contents, step)
         _answer(store, number, proposal, Decision.ACCEPTED, by=by, now=now)
     return generation
@@ -266,11 +272,11 @@ def remove_outdated(store: Path, base: str) -> list[int]:
     return removed
 
 
-def answers(store: Path) -> tuple[Answer, ...]:
+def answers(store: Path) -> tuple[ProposalAnswer, ...]:
     """What persons made of proposals, the oldest first; what cannot be read is forgotten."""
     try:
         content = read_bounded(store / PROPOSALS / ANSWERS, MOST_ANSWERS_BYTES)
-        return Answers.model_validate_json(content).entries
+        return ProposalAnswers.model_validate_json(content).entries
     except (OSError, BadInput, ValueError):
         return ()
 
@@ -295,7 +301,7 @@ def _answer(
     store: Path, number: int, proposal: Proposal, decision: Decision, *, by: str, now: float
 ) -> None:
     """Remember an answer, then take the proposal away: a kill between leaves it answered."""
-    answer = Answer(
+    answer = ProposalAnswer(
         number=number,
         kind=proposal.kind,
         label=proposal.label,
@@ -306,7 +312,7 @@ def _answer(
         at=now,
     )
     kept = (*answers(store), answer)[-MOST_ANSWERS:]
-    content = Answers(entries=kept).model_dump_json(indent=1).encode() + b"\n"
+    content = ProposalAnswers(entries=kept).model_dump_json(indent=1).encode() + b"\n"
     write_whole(store / PROPOSALS / ANSWERS, content)
     give_to_owner(store / PROPOSALS, store, (ANSWERS,))
     _remove(store / PROPOSALS, number)

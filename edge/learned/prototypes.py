@@ -26,7 +26,7 @@ ROUNDS = 12
 """Of k-means."""
 FAMILIAR = 0.2
 """How much similarity a standard deviation of familiarity is worth."""
-LOST_BY_MARGIN, LOST_BY_SIMILARITY = 0.1, 0.1
+LOST_BY_MARGIN, LOST_BY_SIMILARITY = 0.08, 0.06
 """Shares of the crops that are lost to the known classes, and to what is like nothing known."""
 MEDIAN_PROBABILITY = 0.98
 """Of the class, for the crop in the middle of those that were left out."""
@@ -60,14 +60,16 @@ class Recognition:
     def log_odds(self, similarity: np.ndarray, familiarity: np.ndarray) -> np.ndarray:
         """Log odds of the class, float [n], from similarity to it and familiarity to the bundle."""
         margin = similarity - self.familiar * familiarity
-        return np.minimum(
-            self.slope * margin + self.offset, self.steepness * (similarity - self.least)
-        )
+        return np.minimum(self.slope * margin + self.offset, self.by_similarity(similarity))
+
+    def by_similarity(self, similarity: np.ndarray) -> np.ndarray:
+        """Log odds of the class against what is like nothing known, float [n]."""
+        return self.steepness * (similarity - self.least)
 
 
 @dataclass(frozen=True)
 class Lesson:
-    """Crops of one class, and what they must be told apart from.
+    """Crops of one class, and what they must be set apart from.
 
     Attributes:
         placed: float32 [crops, features], where they lie, unit vectors.

@@ -6,14 +6,14 @@ from pathlib import Path
 
 from edge.bundle.bundle import Bundle
 from edge.calibration.costs import Costs
-from edge.calibration.outcome import Outcome
+from edge.calibration.outcome import SiteOutcome
 from edge.errors import Refused
 from edge.inference.classifier import Classifier
 from edge.learned.manifest import LONGEST_WHO, LearnedManifest
 from edge.learned.recalibration import InUse, Recalibration, recalibrate
 from edge.learned.site import SiteCalibration
 from edge.learned.site_items import ClassifiedItems, classify_items, require_reviewed
-from edge.learned.store import Generation, Step, add_generation, current_generation
+from edge.learned.store import Generation, LearnedStep, add_generation, current_generation
 from edge.records.drawn import drawn_items
 from edge.records.period import Period
 from edge.records.store import RECORDS_NAME, Store
@@ -99,7 +99,7 @@ def keep(learned: Path, bundle: Bundle, result: SiteResult, *, by: str, now: flo
         by=by[:LONGEST_WHO],
         calibration=calibration_of(result),
     )
-    step = Step(WHAT, by=manifest.by, parent=_in_use(learned), now=now)
+    step = LearnedStep(WHAT, by=manifest.by, parent=_in_use(learned), now=now)
     return add_generation(learned, manifest, {}, step)
 
 
@@ -125,7 +125,7 @@ def calibration_of(result: SiteResult) -> SiteCalibration:
     )
 
 
-def figures(outcome: Outcome, costs: Costs) -> dict[str, float]:
+def figures(outcome: SiteOutcome, costs: Costs) -> dict[str, float]:
     """The figures of an outcome, shares 0 to 1, the cost in items sorted by hand."""
     items, others = max(1, outcome.items), max(1, outcome.others)
     of_hazards = {

@@ -13,7 +13,7 @@ from edge.bundle.manifest import DecisionParameters
 from edge.calibration.answers import Answers, LabeledAnswers
 from edge.calibration.costs import Costs
 from edge.calibration.fit import fit_parameters
-from edge.calibration.outcome import Outcome, Part, outcome_of
+from edge.calibration.outcome import SiteOutcome, SitePart, outcome_of
 from edge.calibration.thresholds import MAX_HAZARD_MISS_RATE, fit_hazard_thresholds
 from edge.inference.ood import OodDetector
 
@@ -25,6 +25,8 @@ LEAST_OF_HAZARD = math.ceil(1 / MAX_HAZARD_MISS_RATE) - 1
 """With fewer, floor(rate * (n + 1)) is 0: no order statistic bounds the miss rate. Then nothing
 that keeps the hazard out of other bins is made laxer."""
 FOLDS = 5
+LEAST_PROBABILITY = float(np.finfo(np.float32).tiny)
+"""Probabilities have 32 bits: what is less than this loses digits, down to 0."""
 ROUNDING = 1e-6
 """More than the probabilities of a prediction, which have 32 bits, are rounded by."""
 
@@ -87,8 +89,8 @@ class Recalibration:
     """
 
     parameters: DecisionParameters
-    before: Outcome
-    after: Outcome
+    before: SiteOutcome
+    after: SiteOutcome
     kept: tuple[Kept, ...]
     costs: Costs
 
@@ -102,7 +104,7 @@ class Recalibration:
                     f"{after.leaked} of {after.items} {hazard} would reach a wrong bin, "
                     f"{before.leaked} do now"
                 )
-            if after.found < before.found:
+            if before.found - after.found > MAX_HAZARD_MISS_RATE * after.items:
                 return (
                     f"{after.found} of {after.items} {hazard} would be found, "
                     f"{before.found} are now"
@@ -132,7 +134,7 @@ def recalibrate(items: SiteItems, in_use: InUse, costs: Costs = Costs()) -> Reca
     parameters, kept = fit_site(items.known, in_use, costs)
     folds = _folds(items.known.classes, len(items.others.logits))
     held_out = [
-        Part(
+        SitePart(
             fit_site(items.known.chosen(known != fold), in_use, costs, part=1 - 1 / FOLDS)[0],
             items.known.chosen(known == fold),
             items.others.chosen(others == fold),
@@ -140,7 +142,7 @@ def recalibrate(items: SiteItems, in_use: InUse, costs: Costs = Costs()) -> Reca
         for known, others in [folds]
         for fold in range(FOLDS)
     ]
-    before = Part(in_use.current, items.known, items.others)
+    before = SitePart(in_use.current, items.known, items.others)
     return Recalibration(
         parameters=parameters,
         before=outcome_of([before], in_use.detector),
@@ -282,4 +284,6 @@ def translated(
     widest = others ** (ratio - 1)
     odds = (threshold / (1 - threshold)) ** ratio * (max if upwards else min)(1.0, widest)
     level = odds / (1 + odds)
+    if level < LEAST_PROBABILITY:
+        return LEAST_PROBABILITY if upwards else 0.0
     return min(1.0, level * (1 + ROUNDING)) if upwards else level * (1 - ROUNDING)

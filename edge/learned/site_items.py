@@ -10,7 +10,7 @@ from edge.errors import BadInput
 from edge.inference.classifier import Prediction
 from edge.learned.recalibration import LEAST_ITEMS, SiteItems
 from edge.photos.reading import decode_photo
-from edge.records.drawn import Drawn, DrawnItem
+from edge.records.drawn import Drawn, SampleItem
 from edge.records.reviews import NoClass
 from edge.records.store import Store
 
@@ -80,7 +80,7 @@ def classify_items(
     usable = [item for item in drawn.answered if item.no_class not in LEFT_OUT]
     classes = {label: place for place, label in enumerate(labels)}
     predictions: list[Prediction] = []
-    kept: list[DrawnItem] = []
+    kept: list[SampleItem] = []
     for item in usable:
         prediction = _predict(store, item, predict)
         if prediction is not None:
@@ -108,7 +108,7 @@ def classify_items(
 
 
 def _predict(
-    store: Store, item: DrawnItem, predict: Callable[[np.ndarray], Prediction]
+    store: Store, item: SampleItem, predict: Callable[[np.ndarray], Prediction]
 ) -> Prediction | None:
     jpeg = store.crop(item.item_id)
     if jpeg is None:

@@ -101,7 +101,7 @@ class StoredGeneration:
 
 
 @dataclass(frozen=True)
-class Step:
+class LearnedStep:
     """What made a generation.
 
     Attributes:
@@ -120,7 +120,7 @@ class Step:
 
 
 def add_generation(
-    store: Path, manifest: LearnedManifest, contents: Mapping[str, bytes], step: Step
+    store: Path, manifest: LearnedManifest, contents: Mapping[str, bytes], step: LearnedStep
 ) -> Generation:
     """Sign a generation, put it into a store whole, and make it the one in use.
 
@@ -362,7 +362,9 @@ def _settled(store: Path, now: float) -> InstallHistory:
     return history
 
 
-def _passed_over(history: InstallHistory, store: Path, step: Step, now: float) -> InstallHistory:
+def _passed_over(
+    history: InstallHistory, store: Path, step: LearnedStep, now: float
+) -> InstallHistory:
     """The history, in which the generation in use is left for another one."""
     entry = history.at(current_number(store) or 0)
     if entry is None or entry.standing is not Standing.ON_PROBATION:

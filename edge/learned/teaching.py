@@ -1,7 +1,7 @@
 """Teaching: from a few crops of one class to the next generation, or the reason why not."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 
@@ -29,6 +29,7 @@ from edge.learned.guard import (
     check_old,
     distinct,
     odd_crops,
+    recalls,
 )
 from edge.learned.known import KnownSpace, known_space
 from edge.learned.manifest import (
@@ -95,12 +96,14 @@ class Taught:
         contents: its files.
         left_out: crops that are more like known items than like the others, and were not learned.
         asked: how many items of old classes were asked again.
+        recalls: old class -> the share of these that is recognized before, and after.
     """
 
     manifest: LearnedManifest
     contents: dict[str, bytes]
     left_out: tuple[str, ...]
     asked: int
+    recalls: Mapping[str, tuple[float, float]]
 
 
 def teach(new: NewClass, base: Base, reviewed: Sequence[Reviewed], now: float) -> Taught:
@@ -141,7 +144,7 @@ def teach(new: NewClass, base: Base, reviewed: Sequence[Reviewed], now: float) -
     }
     made = _with_seconds(made, time.perf_counter() - began)
     manifest = manifest.model_copy(update={"classes": (*manifest.classes[:-1], made)})
-    return Taught(manifest, contents, tuple(left_out), len(asked))
+    return Taught(manifest, contents, tuple(left_out), len(asked), recalls(asked))
 
 
 def check_label(label: str, known: Sequence[str], before: LearnedManifest | None) -> None:

@@ -122,7 +122,7 @@ def add(
     from fastapi import Request
     from fastapi.responses import JSONResponse
 
-    desk = Desk(state_dir / LEARNED_NAME, store_path, opened, bins)
+    desk = LearningDesk(state_dir / LEARNED_NAME, store_path, opened, bins)
     # One at a time: each answer rests on what is in use.
     pool = ThreadPoolExecutor(1, thread_name_prefix="learning")
 
@@ -133,7 +133,9 @@ def add(
         return JSONResponse(shown, headers={"Cache-Control": "no-store"})
 
     def route(
-        address: str, schema: type[BaseModel], work: Callable[["Desk", Any, str, float], str]
+        address: str,
+        schema: type[BaseModel],
+        work: Callable[["LearningDesk", Any, str, float], str],
     ) -> None:
         @app.post(address)
         async def answer(request: Request) -> dict[str, str]:
@@ -150,13 +152,13 @@ def add(
 
             return await in_thread(pool, do)
 
-    route(ACCEPT, AcceptAsked, Desk.accept)
-    route(REJECT, NumberAsked, Desk.reject)
-    route(UNLEARN, NothingMore, Desk.go_back)
+    route(ACCEPT, AcceptAsked, LearningDesk.accept)
+    route(REJECT, NumberAsked, LearningDesk.reject)
+    route(UNLEARN, NothingMore, LearningDesk.go_back)
 
 
 @dataclass(frozen=True)
-class Desk:
+class LearningDesk:
     """What the routes do.
 
     Attributes:

@@ -23,7 +23,7 @@ UNLIKELY_DEVIATIONS = 4.0
 
 
 @dataclass(frozen=True)
-class DrawnItem:
+class SampleItem:
     """A drawn item that a person has answered on.
 
     Attributes:
@@ -48,7 +48,7 @@ class Drawn:
         waiting: number of drawn items that have a crop and no answer.
     """
 
-    answered: tuple[DrawnItem, ...]
+    answered: tuple[SampleItem, ...]
     waiting: int
 
 
@@ -69,7 +69,7 @@ def drawn_items(store: Store, period: Period) -> Drawn:
     if len(rows) > MOST_DRAWN:
         raise BadInput(f"more than {MOST_DRAWN:,} drawn items; choose a shorter period with --from")
     try:
-        found = [DrawnItem(str(row[0]), float(row[1]), str(row[2]), str(row[3])) for row in rows]
+        found = [SampleItem(str(row[0]), float(row[1]), str(row[2]), str(row[3])) for row in rows]
     except (TypeError, ValueError):
         raise Damaged(f"{store.path}: is damaged (a record is no record)") from None
     answered = tuple(each for each in found if each.label or each.no_class)

@@ -14,7 +14,7 @@ from edge.errors import BadInput, EwasteError, Refused
 from edge.setup.kit import LIST
 from edge.update.offer import Ring
 from edge.update.program_offer import ProgramOffer
-from tests.support.programs import BUILT, COMMON, PURE, make_kit, make_wheel
+from tests.support.programs import BUILT, COMMON, PURE, lock_of, make_kit, make_wheel
 from tests.support.repositories import place_in, verified
 
 TINY = Path(__file__).parents[1] / "data/tiny-bundle"
@@ -141,6 +141,9 @@ def damaged(kit: Path, damage: str) -> None:
         named = kit / "ewaste_edge-0.1.0.dev3-py3-none-any.whl"
         listed["files"][named.name] = listed["files"].pop(program.name)
         program.rename(named)
+    elif damage == "a version of its own":
+        other = make_wheel(kit / "made", "0.1.1", lock_of({PURE: COMMON}))
+        program.write_bytes(other.read_bytes())
     elif damage == "no wheel":
         program.write_bytes(b"no wheel")
     elif damage == "a lock without hashes":
@@ -164,6 +167,7 @@ def damaged(kit: Path, damage: str) -> None:
         ("for a machine that is none", Refused, "for mips with Python 3.11, as no device"),
         ("another installer", Refused, "its install.sh is not that of ewaste_edge-0.1.0"),
         ("no release", Refused, "'0.1.0.dev3' is no version of a release"),
+        ("a version of its own", Refused, "edge/__init__.py of .* has another version"),
         ("no wheel", BadInput, "no wheel; fill the folder again"),
         ("a lock without hashes", Refused, "no exact version with hashes"),
     ],

@@ -51,7 +51,7 @@ def test_what_is_wrong_is_named_in_one_line(tmp_path: Path) -> None:
     broken = Path(shutil.copytree(TINY, tmp_path / "broken"))
     (broken / "model.tflite").write_bytes(b"another model")
     for code, named, options in (
-        (2, "--bundle and --promote are two steps", ("--bundle", TINY, "--promote")),
+        (2, "--promote is a step of its own", ("--bundle", TINY, "--promote")),
         (2, "--when-passed is of --promote", ("--when-passed",)),
         (2, "no broker; give --broker", ("--promote", "--when-passed")),
         (2, "--expiry root=x: give ROLE=DAYS", ("--expiry", "root=x")),

@@ -24,7 +24,7 @@ from edge.inference.classifier import softmax
 from edge.labels import MANUAL, UNKNOWN
 from edge.learned.manifest import LearnedManifest
 from edge.learned.site import SiteCalibration
-from edge.learned.store import Step, add_generation, digest_in_use
+from edge.learned.store import LearnedStep, add_generation, digest_in_use
 from edge.line import Source, run_line
 from edge.records.record import ItemRecord
 from edge.records.store import RECORDS_NAME, Store
@@ -508,7 +508,7 @@ def learn(plant: Plant, temperature: float, *, at_once: bool = False) -> str:
         calibration=site,
     )
     store = plant.config.learned
-    step = Step("recalibrated", "Ada", digest_in_use(store), plant.now, at_once)
+    step = LearnedStep("recalibrated", "Ada", digest_in_use(store), plant.now, at_once)
     return add_generation(store, manifest, {}, step).digest
 
 

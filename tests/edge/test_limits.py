@@ -30,6 +30,7 @@ MINIMAL = {
         "mqtt": {"host": "h"},
         "modbus": {"host": "h"},
         "sizes": {"PCB": {"median_mm": 100.0, "spread": 0.2}},
+        "sensors": [{"name": "x", "topic": "x", "distance_mm": 200, "finds": "PCB"}],
     },
     Scenario: {"belt": [{"seconds": 60, "speed_mm_s": 250}]},
 }

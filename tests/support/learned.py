@@ -17,7 +17,7 @@ from edge.learned.manifest import (
     TaughtFigures,
 )
 from edge.learned.site import SiteCalibration
-from edge.learned.store import Step, add_generation, digest_in_use
+from edge.learned.store import LearnedStep, add_generation, digest_in_use
 
 BASE = "a" * 64
 MADE = datetime(2026, 1, 1, tzinfo=timezone.utc)
@@ -85,5 +85,5 @@ def contents_of(manifest: LearnedManifest) -> dict[str, bytes]:
 def add_learned(store: Path, *labels: str, now: float = 1000.0, temperature: float = 1.0) -> str:
     """Put such a generation into use; returns its digest."""
     manifest = learned(*labels, temperature=temperature)
-    step = Step("taught", "Ada", digest_in_use(store), now)
+    step = LearnedStep("taught", "Ada", digest_in_use(store), now)
     return add_generation(store, manifest, contents_of(manifest), step).digest

@@ -12,7 +12,7 @@ from PIL import Image
 from edge.bundle.bundle import load_bundle
 from edge.config import Config, decision_rules, proved_bundle
 from edge.labels import UNKNOWN
-from edge.learned.preparing import Board
+from edge.learned.preparing import LearningBoard
 from edge.learned.store import Generation
 from edge.learned.teaching import Base
 from edge.records.review import DOUBTFUL_SAMPLE, SAMPLE, UNSURE
@@ -25,16 +25,18 @@ from tests.support.striped import draw_striped
 
 NOW = 1_800_000_000.0
 EACH = 30
+SEEN = 16
+"""The tiny model knows so many drawn items of a class."""
 RIBBON = "Ribbon"
 
 
 def crop(kind: str, seed: int) -> bytes:
-    """A drawn item on gray, as the small model knows them; a `Ribbon` is like nothing known."""
+    """The picture of a drawn item as JPEG; a ribbon is like nothing that the bundle knows."""
     if kind == RIBBON:
         pixels = draw_striped(seed)
     else:
-        item = Image.fromarray(draw_item(kind, seed, 96))
-        gray = Image.new("RGBA", item.size, (190, 190, 190))
+        item = Image.fromarray(draw_item(kind, seed % SEEN, 96))
+        gray = Image.new("RGBA", item.size, (170 + seed % EACH,) * 3)
         pixels = np.array(Image.alpha_composite(gray, item).convert("RGB"))
     return cv2.imencode(".jpg", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))[1].tobytes()
 
@@ -58,8 +60,8 @@ class Site:
         return Base(bundle, classifier, current, partial(decision_rules, self.config, bundle))
 
     @property
-    def board(self) -> Board:
-        return Board(self.state, self.state / "learned", self.known, self.load)
+    def board(self) -> LearningBoard:
+        return LearningBoard(self.state, self.state / "learned", self.known, self.load)
 
     def record(self, drawn: str, count: int, first: int = 0, **changes: object) -> list[str]:
         """Record drawn items of this bundle; returns their ids."""

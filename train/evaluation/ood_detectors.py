@@ -87,7 +87,7 @@ def fit_detectors(
         for pair in PAIRS
         if all(part in singles for part in pair)
     }
-    # What is taught on a device is told apart from known items, whatever the score.
+    # What is taught on a device is set apart from known items, whatever the score.
     known_items = {f"known.{name}": array for name, array in arrays["neighbors"].items()}
     return {
         score: detector

@@ -77,11 +77,11 @@ KEYS = sorted(json.loads(sealed("Phone").as_json))
 
 
 @settings(max_examples=200, deadline=None)
-@given(key=st.sampled_from(KEYS), value=SHAPES, cut=st.integers(0, 400), spoil=st.booleans())
-def test_any_other_content_is_one_line(key: str, value: object, cut: int, spoil: bool) -> None:
+@given(key=st.sampled_from(KEYS), value=SHAPES, cut=st.integers(0, 400), shortened=st.booleans())
+def test_any_other_content_is_one_line(key: str, value: object, cut: int, shortened: bool) -> None:
     changed = json.loads(sealed("Phone").as_json) | {key: value}
     content = json.dumps(changed).encode()
-    if spoil:
+    if shortened:
         content = content[:cut] + content[cut + 1 :]
     try:
         parse_learned(WHERE, content)

@@ -9,7 +9,7 @@ import pytest
 from edge.bundle.history import read_history
 from edge.errors import BadInput, EwasteError, Refused
 from edge.learned.due import LEAST_CROPS, Situation, class_due, looked_at_until
-from edge.learned.proposal import Answer, Decision, Proposal, ProposalKind
+from edge.learned.proposal import Decision, Proposal, ProposalAnswer, ProposalKind
 from edge.learned.proposals import (
     MOST_REFUSED,
     PROPOSAL,
@@ -155,9 +155,9 @@ def test_a_place_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
         place_proposal(tmp_path / "file/learned", proposal(tmp_path / "file/learned"), {})
 
 
-def answer(label: str, items: int, decision: Decision, base: str = BASE) -> Answer:
+def answer(label: str, items: int, decision: Decision, base: str = BASE) -> ProposalAnswer:
     kind = ProposalKind.NEW_CLASS if label else ProposalKind.RECALIBRATION
-    return Answer(
+    return ProposalAnswer(
         number=1, kind=kind, label=label, base=base, items=items, decision=decision, by="A", at=50.0
     )
 

@@ -13,7 +13,7 @@ from edge.errors import BadInput, Refused
 from edge.learned.crops import crops_in
 from edge.learned.device_key import own_public_key
 from edge.learned.shared import read_shared, share, take_shared
-from edge.learned.store import Generation, Step, add_generation, current_generation
+from edge.learned.store import Generation, LearnedStep, add_generation, current_generation
 from edge.learned.teaching import Base, NewClass, teach
 from tests.support.bundles import reseal
 from tests.support.striped import write_striped
@@ -35,7 +35,7 @@ def there(base, tmp_path_factory) -> Path:
     crops, _ = crops_in(write_striped(folder / "ribbons"))
     taught = teach(NewClass("Dotted toy", None, False, crops, "ben"), base, [], NOW)
     store = folder / "state" / "learned"
-    add_generation(store, taught.manifest, taught.contents, Step("taught", "ben", "", NOW))
+    add_generation(store, taught.manifest, taught.contents, LearnedStep("taught", "ben", "", NOW))
     return store
 
 
@@ -52,7 +52,7 @@ def test_a_board_takes_what_another_was_taught_and_signs_it_itself(base, there, 
     taken = take_shared(shared, base, [], NOW, "anna")
     assert (taken.labels, taken.known) == (("Dotted toy",), ())
     store = tmp_path / "state" / "learned"
-    made = add_generation(store, taken.taught.manifest, taken.taught.contents, Step("took"))
+    made = add_generation(store, taken.taught.manifest, taken.taught.contents, LearnedStep("took"))
     (own,), (other,) = made.manifest.classes, shared.manifest.classes
     assert own.by == "anna" and own.crops == other.crops and own.figures.recall >= 0.75
     assert own_public_key(store) != own_public_key(there)
@@ -69,7 +69,7 @@ def test_who_is_not_trusted_teaches_nothing(there, file, tmp_path):
     other = tmp_path / "other" / "learned"
     found = current_generation(there, with_crops=True)
     assert found is not None
-    add_generation(other, found.manifest, found.contents, Step("x"))
+    add_generation(other, found.manifest, found.contents, LearnedStep("x"))
     with pytest.raises(Refused, match="signed by an untrusted key"):
         read_shared(file, [own_public_key(other)])
 

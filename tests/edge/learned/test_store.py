@@ -12,7 +12,7 @@ from edge.learned.device_key import KEY_NAME
 from edge.learned.store import (
     CURRENT,
     MOST_GENERATIONS,
-    Step,
+    LearnedStep,
     add_generation,
     current_generation,
     digest_in_use,
@@ -58,7 +58,7 @@ def test_only_the_newest_are_kept(store: Path) -> None:
 def test_nothing_else_was_learned_meanwhile(store: Path) -> None:
     add(store, 1.0)
     with pytest.raises(BadInput, match="something else was learned meanwhile"):
-        add_generation(store, learned(), {}, Step("late", parent=""))
+        add_generation(store, learned(), {}, LearnedStep("late", parent=""))
     assert current_number(store) == 1
 
 
