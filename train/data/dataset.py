@@ -11,6 +11,7 @@ import numpy as np
 from edge.errors import BadInput
 from edge.inference.preprocess import model_input
 from edge.labels import also_called, labels_problem
+from edge.learned.manifest import MANIFEST
 from edge.photos.dataset import dataset_names, of_split, survey
 from edge.photos.listing import SPLITS, UNSPLIT
 from edge.photos.reading import LabeledPhoto, read_photos
@@ -236,7 +237,10 @@ def _list_photos(sources: Sequence[Path]) -> list[tuple[Path, str, LabeledPhoto]
 
 
 def _labels(listed: Sequence[tuple[Path, str, LabeledPhoto]]) -> tuple[str, ...]:
-    """The class names of the photos to train on, sorted; further sources may have some of them."""
+    """The class names of the photos to train on, sorted; further sources may have some of them.
+
+    Only one that a device exported after it was taught (`edge.learned.export`) brings new ones.
+    """
     trained: dict[Path, set[str]] = {}
     for source, split, photo in listed:
         if split in (UNSPLIT, "train"):
@@ -244,6 +248,7 @@ def _labels(listed: Sequence[tuple[Path, str, LabeledPhoto]]) -> tuple[str, ...]
     first, labels = next(iter(trained.items()))
     if len(labels) < 2:
         raise BadInput(f"{first}: one class only ({', '.join(labels)}); two or more are needed")
+    labels = labels.union(*(of for source, of in trained.items() if (source / MANIFEST).is_file()))
     for source, others in trained.items():
         if not others <= labels:
             differing = ", ".join(

@@ -35,7 +35,6 @@ from train.learning.features import (
     views_of,
 )
 from train.learning.model import (
-    HEAD,
     Network,
     before_boundary,
     behind_boundary,
@@ -43,7 +42,7 @@ from train.learning.model import (
     with_teacher_output,
 )
 from train.learning.probe import fit_head, settle_normalization
-from train.learning.recipe import Phase, Recipe, plan_phases
+from train.learning.recipe import HEAD, Phase, Recipe, plan_phases
 from train.learning.teacher import Teacher, centered_unit
 
 log = logging.getLogger(__name__)

@@ -91,19 +91,21 @@ def build(job: Job, labels: Sequence[str]) -> Network:
     """The network before training.
 
     Raises:
-        BadInput: the weights or the earlier run cannot be used, or that one has other classes.
+        BadInput: the weights or the earlier run cannot be used, or that one knows a class more.
         EwasteError: the ImageNet weights could not be downloaded.
     """
-    order = () if job.init is None else _places_there(job.init, labels)
-    network = build_network(len(labels), job.image_size, job.weights, job.dropout)
-    return network if job.init is None else continue_from(network, job.init / MODEL, order)
+    if job.init is None:
+        return build_network(len(labels), job.image_size, job.weights, job.dropout)
+    order, model = _places_there(job.init, labels), job.init / MODEL
+    network = build_network(len(labels), job.image_size, str(model), job.dropout)
+    return continue_from(network, model, order)
 
 
-def _places_there(init: Path, labels: Sequence[str]) -> list[int]:
-    """Of each label, its place among those of the run to continue from.
+def _places_there(init: Path, labels: Sequence[str]) -> list[int | None]:
+    """Of each label, its place among those of the run to continue from; None: it is new.
 
     Raises:
-        BadInput: the run has other labels: what it learned of one would go to another.
+        BadInput: the run has labels that are gone: what it learned of one would go to another.
     """
     if not (init / CONFIG).is_file():
         raise BadInput(f"{init / CONFIG}: missing; give --init the directory of a finished run")
@@ -111,16 +113,13 @@ def _places_there(init: Path, labels: Sequence[str]) -> list[int]:
         theirs = [normalized(label) for label in json.loads((init / CONFIG).read_bytes())["labels"]]
     except (ValueError, KeyError, TypeError) as error:
         raise BadInput(f"{init / CONFIG}: cannot be continued from ({error!r})") from None
-    missing = sorted(set(labels) - set(theirs))
     surplus = sorted(set(theirs) - set(labels))
-    if missing or surplus:
-        differing = [f"has no {', '.join(missing)}"] if missing else []
-        differing += [f"knows {', '.join(surplus)}, which the photos lack"] if surplus else []
+    if surplus:
         raise BadInput(
-            f"--init {init}: is of other classes: it {' and '.join(differing)}; "
+            f"--init {init}: knows {', '.join(surplus)}, which the photos lack; "
             f"--weights {init / MODEL} takes all of it but the last layer, which starts anew"
         )
-    return [theirs.index(label) for label in labels]
+    return [theirs.index(label) if label in theirs else None for label in labels]
 
 
 def material_of(job: Job, dataset: Dataset, out: Path) -> Material:

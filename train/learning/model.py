@@ -9,7 +9,7 @@ import numpy as np
 
 from edge.errors import BadInput, EwasteError
 from edge.inference.preprocess import INPUT_OFFSET
-from train.learning.recipe import LAST_FROZEN
+from train.learning.recipe import HEAD, LAST_FROZEN
 from train.learning.weights import UNREADABLE, read_weights
 
 IMAGENET_MEAN_RGB = (123.68, 116.779, 103.939)
@@ -17,9 +17,6 @@ IMAGENET_MEAN_RGB = (123.68, 116.779, 103.939)
 
 TAUGHT = "taught"
 """The layer that maps the embedding to the teacher's, in training only."""
-
-HEAD = "logits"
-"""The last layer with weights, one output for each class."""
 
 
 @dataclass(frozen=True)
@@ -114,28 +111,37 @@ def _with_head(backbone: keras.Model, classes: int, dropout: float) -> keras.Mod
     return keras.Model(backbone.input, probabilities, name="ewaste_resnet50")
 
 
-def continue_from(network: Network, model_path: Path, order: Sequence[int]) -> Network:
-    """The network with the weights of an earlier run's `model.keras`; no layer in it is new.
+def continue_from(network: Network, model_path: Path, order: Sequence[int | None]) -> Network:
+    """The network with the weights of an earlier run's `model.keras`.
+
+    No layer in it is new, but the last one where there are new classes: it starts anew for all.
 
     Args:
         network: to continue with.
         model_path: of the earlier run.
-        order: of each class here, its place among the classes there.
+        order: of each class here, its place among the classes there; None: a new class.
 
     Raises:
         BadInput: the file is missing, damaged, or of another number of classes.
     """
     if not model_path.is_file():
         raise BadInput(f"{model_path}: missing; give --init the directory of a finished run")
+    known = [place for place in order if place is not None]
+    head = network.model.get_layer(HEAD)
     try:
         earlier = keras.models.load_model(model_path, compile=False)
-        network.model.set_weights(earlier.get_weights())
+        learned = earlier.get_layer(HEAD).get_weights()
+        if learned[-1].shape != (len(known),):
+            raise ValueError(f"it has {learned[-1].size} classes, not {len(known)}")
+        if len(known) == len(order):
+            head.set_weights([weight[..., known] for weight in learned])
+        for layer in network.model.layers:
+            if layer.weights and layer.name != HEAD:
+                layer.set_weights(earlier.get_layer(layer.name).get_weights())
     except UNREADABLE as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise BadInput(f"{model_path}: cannot be continued from ({reason})") from None
-    head = network.model.get_layer(HEAD)
-    head.set_weights([weight[..., list(order)] for weight in head.get_weights()])
-    return replace(network, new_layers=())
+    return replace(network, new_layers=() if len(known) == len(order) else (HEAD,))
 
 
 def set_trainable(network: Network, part: keras.Model, unfrozen: bool) -> None:

@@ -18,6 +18,9 @@ Distribute = Literal["mirrored", "multiworker"]
 LAST_FROZEN = "conv4_block6_out"
 """The last frozen layer: the last stage (conv5) and the head come after it."""
 
+HEAD = "logits"
+"""The last layer with weights, one output for each class."""
+
 BOUNDARIES = {"conv5": LAST_FROZEN, "conv4": "conv3_block4_out", "conv3": "conv2_block3_out"}
 """The layer before each stage of ResNet50."""
 
@@ -108,7 +111,7 @@ class Phase:
 
 
 def plan_phases(recipe: Recipe, network: Network) -> tuple[Phase, ...]:
-    """The phases for this network: one only where no layer is frozen, or none is new."""
+    """The phases for this network: one only where none is frozen, or at most the head is new."""
     new = Phase("new layers", LAST_FROZEN, recipe.epochs, recipe.learning_rate, unfrozen=False)
     unfrozen = Phase(
         name="unfrozen",
@@ -119,6 +122,6 @@ def plan_phases(recipe: Recipe, network: Network) -> tuple[Phase, ...]:
     )
     if not network.pretrained:
         return (replace(new, name="whole network", boundary=None, unfrozen=True),)
-    if not network.new_layers:
+    if set(network.new_layers) <= {HEAD}:
         return (replace(unfrozen, epochs=recipe.epochs),)
     return tuple(phase for phase in (new, unfrozen) if phase.epochs)

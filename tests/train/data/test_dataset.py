@@ -192,6 +192,8 @@ def test_reviewed_pictures_of_a_few_classes_join_the_photos(own_data, tmp_path):
     (reviewed / "PCB").rmdir()
     with pytest.raises(BadInput, match=r"other classes to train on than .* \(Kettle\)"):
         read(own_data, reviewed)
+    (reviewed / "learned.json").write_text("{}")  # as `ewaste-edge learned export` leaves it
+    assert read(own_data, reviewed).labels == (*alone.labels[:1], "Kettle", *alone.labels[1:])
 
 
 def test_classes_that_differ_only_in_case_are_reported(own_data, tmp_path):

@@ -10,8 +10,8 @@ from train.augmentation.augment import plain_augmenter
 from train.learning import fit as fitting
 from train.learning import probe
 from train.learning.features import views_of
-from train.learning.model import HEAD, Network
-from train.learning.recipe import LAST_FROZEN, Recipe
+from train.learning.model import Network
+from train.learning.recipe import HEAD, LAST_FROZEN, Recipe
 
 PHOTOS = np.random.default_rng(0).integers(0, 256, (12, 32, 32, 3)).astype(np.uint8)
 TRAIN = np.arange(8)

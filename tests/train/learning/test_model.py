@@ -6,7 +6,6 @@ from edge.errors import BadInput
 from edge.inference.preprocess import float_input
 from tests.support.legacy_weights import write_legacy
 from train.learning.model import (
-    LAST_FROZEN,
     before_boundary,
     behind_boundary,
     build_network,
@@ -14,6 +13,7 @@ from train.learning.model import (
     in_float32,
     set_trainable,
 )
+from train.learning.recipe import LAST_FROZEN, Recipe, plan_phases
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +96,21 @@ def test_a_run_can_be_continued_from_with_nothing_new(pretrained, tmp_path):
     learning = _learning(part)
     assert "logits" in learning and "conv5_block3_3_conv" in learning
     assert not any(name.endswith("_bn") for name in learning)
+
+
+def test_a_run_is_continued_from_with_a_new_class(pretrained, tmp_path):
+    first = build_network(3, 64, str(pretrained[1] / "partial.h5"))
+    first.model.save(tmp_path / "model.keras")
+    second = build_network(4, 64, str(pretrained[1] / "partial.h5"))
+    continued = continue_from(second, tmp_path / "model.keras", [0, None, 1, 2])
+    pixels = float_input(np.random.default_rng(2).integers(0, 256, (2, 64, 64, 3), np.uint8))
+    embedding = [
+        keras.Model(model.input, model.get_layer("embedding").output)(pixels)
+        for model in (first.model, continued.model)
+    ]
+    np.testing.assert_allclose(*embedding, atol=1e-6)
+    assert continued.new_layers == ("logits",)
+    assert [phase.name for phase in plan_phases(Recipe(), continued)] == ["unfrozen"]
 
 
 def test_what_was_trained_in_16_bits_is_kept_in_32(pretrained):
