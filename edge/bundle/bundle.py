@@ -30,10 +30,11 @@ from edge.bundle.manifest import (
 )
 from edge.bundle.signature import SIGNATURE, check_signature, sign
 from edge.errors import BadInput, EwasteError, Refused, one_line
-from edge.files import read_bounded, sync_folder, temporary_beside, write_whole
+from edge.files import sync_folder, temporary_beside, write_whole
 from edge.inference.backend import DEFAULT_BACKEND, Backend
 from edge.inference.classifier import Classifier
 from edge.inference.ood import OodDetector, unpack_detector
+from edge.numbered_folders import read_once
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -139,9 +140,9 @@ def read_bundle(path: Path) -> Bundle:
         pass
     if not any(os.path.lexists(path / name) for name in (MANIFEST, *FILES)):
         raise BadInput(f"{path}: not a bundle (expected a folder with {MANIFEST} and {MODEL})")
-    contents = {MANIFEST: _read(path, MANIFEST)}
+    contents = {MANIFEST: _read_file(path, MANIFEST)}
     if os.path.lexists(path / SIGNATURE):
-        contents[SIGNATURE] = _read(path, SIGNATURE)
+        contents[SIGNATURE] = _read_file(path, SIGNATURE)
     return parse_bundle(path, contents)
 
 
@@ -177,7 +178,7 @@ def read_files(bundle: Bundle) -> Bundle:
     """
     contents = dict(bundle.contents)
     for name, digest in bundle.manifest.files.items():
-        content = _read(bundle.path, name)
+        content = _read_file(bundle.path, name)
         if sha256(content) != digest:
             raise Refused(f"{bundle.path / name}: altered since it was converted; {REMEDY}")
         if name == LABELS and content != labels_text(bundle.labels):
@@ -316,17 +317,9 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _read(folder: Path, name: str) -> bytes:
-    """A file of a bundle, read once: what lies at its name may be another one the next time."""
+def _read_file(folder: Path, name: str) -> bytes:
     path = folder / name
-    try:
-        return read_bounded(path, MOST_FILE_BYTES[name])
-    except BadInput as error:
-        raise Refused(f"{error}; {REMEDY}") from None
-    except FileNotFoundError:
-        raise Refused(f"{path}: missing from the bundle; {REMEDY}") from None
-    except OSError as error:
-        raise Refused(f"{path}: cannot be read ({error.strerror}); {REMEDY}") from None
+    return read_once(path, MOST_FILE_BYTES[name], remedy=REMEDY, missing="missing from the bundle")
 
 
 def _clear(out: Path) -> None:

@@ -8,7 +8,6 @@ the power, it names a whole bundle, the old one or the new one. A running line f
 
 import fcntl
 import os
-import re
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -18,20 +17,24 @@ from datetime import datetime
 from pathlib import Path
 
 from edge.bundle.bundle import MOST_FILE_BYTES, Bundle, load_bundle, read_bundle
-from edge.bundle.history import InstallEntry, Standing, ended, read_history, write_history
+from edge.bundle.history import (
+    HISTORY_NAME,
+    InstallEntry,
+    Standing,
+    ended,
+    read_history,
+    write_history,
+)
 from edge.bundle.verify import Demands, verify
 from edge.errors import BadInput, EwasteError, Refused
 from edge.files import (
     give_to_owner,
     make_private_folder,
-    sync_folder,
-    temporary_beside,
-    write_whole,
 )
 from edge.inference.backend import DEFAULT_BACKEND, Backend
+from edge.numbered_folders import clear, numbers, place, point
 
 CURRENT = "current"
-TEMPORARY = re.compile(r"\.(\d+|current|history\.json)\.[0-9a-f]{16}\.new")
 MOST_SHOWN = 10
 """A store holds two bundles, unless somebody put more into it."""
 
@@ -124,12 +127,12 @@ def install(
                 _check_not_rolled_back(proved, store)
             before = _number_before(store, running)
             number = (current_number(store) or 0) + 1
-            _clear(store)
+            clear(store, CURRENT, HISTORY_NAME)
             _place(proved, store, number)
             entry = _begun(proved, store, number, before)
             at = time.time() if now is None else now
             _note_begin(store, entry.model_copy(update={"installed_at": at, "at_once": at_once}))
-            _point(store, number)
+            point(store / CURRENT, number)
             _remove_all_but(store, {before, number})
     except OSError as error:
         raise EwasteError(f"{store}: cannot be written ({error}); check space and rights") from None
@@ -175,7 +178,7 @@ def roll_back(
             if only_from is not None and identity(store) != only_from:
                 raise BadInput(f"{store}: another bundle is in use by now")
             number = current_number(store) or 0
-            earlier = [each for each in _numbers(store) if each < number]
+            earlier = [each for each in numbers(store) if each < number]
             if not earlier:
                 raise BadInput(f"{store}: no earlier bundle to go back to")
             before = store / str(earlier[-1])
@@ -185,7 +188,7 @@ def roll_back(
             # First of all: a line that finds it noted and still in use goes back itself.
             _note_end(store, number, why, time.time() if now is None else now)
             _note_target(store, earlier[-1], found, time.time() if now is None else now)
-            _point(store, earlier[-1])
+            point(store / CURRENT, earlier[-1])
     except OSError as error:
         raise EwasteError(f"{store}: cannot be written ({error})") from None
     return found
@@ -209,18 +212,14 @@ def _place(proved: Bundle, store: Path, number: int) -> None:
     Raises:
         Refused: what was written is not what was verified.
     """
-    staged = temporary_beside(store / str(number))
-    try:
-        _copy(proved, staged)
+
+    def check(staged: Path) -> None:
         if load_bundle(staged).digest != proved.digest:
             raise Refused(f"{staged}: not what was verified; install it again")
-        give_to_owner(staged, store, MOST_FILE_BYTES)
-        # What a killed install left, or what was rolled back from.
-        shutil.rmtree(store / str(number), ignore_errors=True)
-        staged.rename(store / str(number))
-        sync_folder(store)
-    finally:
-        shutil.rmtree(staged, ignore_errors=True)
+
+    # What a killed install left, or what was rolled back from, is replaced.
+    files = proved.contents
+    place(store, number, files, limits=MOST_FILE_BYTES, check=check, replaces=True)
 
 
 def _number_before(store: Path, running: str) -> int | None:
@@ -265,7 +264,7 @@ def number_of(store: Path, digest: str) -> int | None:
     """
     current = current_number(store) or 0
     try:
-        found = [each for each in _numbers(store) if _digest_at(store, each) == digest]
+        found = [each for each in numbers(store) if _digest_at(store, each) == digest]
     except OSError as error:
         raise BadInput(f"{store}: cannot be read ({error.strerror})") from None
     return max((each for each in found if each < current), default=None)
@@ -400,15 +399,15 @@ def installed_in(store: Path) -> list[InstalledBundle]:
         BadInput: the store cannot be read.
     """
     try:
-        numbers = _numbers(store)[::-1][:MOST_SHOWN]
+        listed = numbers(store)[::-1][:MOST_SHOWN]
     except FileNotFoundError:
         return []
     except OSError as error:
         raise BadInput(f"{store}: cannot be read ({error.strerror})") from None
     current, history = current_number(store), read_history(store)
-    previous = next((each for each in numbers if current is not None and each < current), None)
+    previous = next((each for each in listed if current is not None and each < current), None)
     found = []
-    for number in numbers:
+    for number in listed:
         in_use, is_previous = number == current, number == previous
         try:
             bundle = read_bundle(store / str(number))
@@ -452,34 +451,7 @@ def _alone(store: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def _clear(store: Path) -> None:
-    """Remove what killed installs left under temporary names."""
-    for left in [entry for entry in store.iterdir() if TEMPORARY.fullmatch(entry.name)]:
-        if left.is_dir() and not left.is_symlink():
-            shutil.rmtree(left, ignore_errors=True)
-        else:
-            left.unlink()
-
-
-def _copy(bundle: Bundle, staged: Path) -> None:
-    """Write what was verified, and nothing else that lies beside it."""
-    staged.mkdir()
-    for name, content in bundle.contents.items():
-        write_whole(staged / name, content)
-
-
-def _point(store: Path, number: int) -> None:
-    link = temporary_beside(store / CURRENT)
-    link.symlink_to(str(number))
-    link.replace(store / CURRENT)
-    sync_folder(store)
-
-
-def _numbers(store: Path) -> list[int]:
-    return sorted(int(entry.name) for entry in store.iterdir() if entry.name.isdecimal())
-
-
 def _remove_all_but(store: Path, kept: set[int | None]) -> None:
-    for number in _numbers(store):
+    for number in numbers(store):
         if number not in kept:
             shutil.rmtree(store / str(number))

@@ -7,8 +7,6 @@ never given twice.
 """
 
 import json
-import re
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,8 +23,6 @@ from edge.files import (
     give_to_owner,
     make_private_folder,
     read_bounded,
-    sync_folder,
-    temporary_beside,
     write_whole,
 )
 from edge.folder_lock import folder_lock
@@ -48,6 +44,7 @@ from edge.learned.store import (
     add_generation,
     digest_in_use,
 )
+from edge.numbered_folders import clear, numbers, place, read_once, remove
 
 PROPOSALS = "proposals"
 """The folder in the store of generations."""
@@ -59,7 +56,6 @@ MOST_REFUSED = 4
 """So many of the newest that the guard refused stay; one open proposal of each kind."""
 MOST_LISTED = 2 * (MOST_REFUSED + len(ProposalKind))
 BUSY = "another command or the page works with the proposals; try again when it is done"
-TEMPORARY = re.compile(r"\.(\d+|answers\.json)\.[0-9a-f]{16}\.new")
 
 
 @dataclass(frozen=True)
@@ -108,11 +104,11 @@ def place_proposal(store: Path, proposal: Proposal, contents: Mapping[str, bytes
         make_private_folder(folder, (ANSWERS,))
         give_to_owner(folder, store)
         with folder_lock(folder, BUSY):
-            _clear(folder)
+            clear(folder, ANSWERS)
             if digest_in_use(store) != proposal.parent:
                 raise BadInput(f"{store}: something else was learned meanwhile; try again")
             files[SIGNATURE] = sign(device_key(store), files[PROPOSAL], CONTEXT)
-            number = max([0, *_numbers(folder), *(each.number for each in answers(store))]) + 1
+            number = max([0, *numbers(folder), *(each.number for each in answers(store))]) + 1
             _place(folder, number, files)
             _prune(store, folder, proposal.base)
     except OSError as error:
@@ -128,13 +124,13 @@ def proposals(store: Path) -> list[StoredProposal]:
     """
     folder = store / PROPOSALS
     try:
-        numbers = _numbers(folder)[::-1]
+        listed = numbers(folder)[::-1]
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
         raise BadInput(f"{folder}: cannot be read ({error.strerror})") from None
     found, answered = [], {each.number for each in answers(store)}
-    for number in [each for each in numbers if each not in answered][:MOST_LISTED]:
+    for number in [each for each in listed if each not in answered][:MOST_LISTED]:
         try:
             found.append(StoredProposal(number, read_proposal(store, number)))
         except EwasteError as error:
@@ -152,8 +148,8 @@ def read_proposal(store: Path, number: int) -> Proposal:
     path = store / PROPOSALS / str(number)
     if not path.is_dir() or number in {each.number for each in answers(store)}:
         raise BadInput("there is no such proposal any more")
-    content = _read(path, PROPOSAL, MOST_PROPOSAL_BYTES)
-    signature = _read(path, SIGNATURE, MOST_SIGNATURE_BYTES)
+    content = read_once(path / PROPOSAL, MOST_PROPOSAL_BYTES, remedy=f"remove {path}")
+    signature = read_once(path / SIGNATURE, MOST_SIGNATURE_BYTES, remedy=f"remove {path}")
     own = own_public_key(store)
     if not own:
         raise Refused(f"{store / KEY_NAME}: missing, so nothing says who made {path}")
@@ -206,7 +202,7 @@ def accept(
         path = store / PROPOSALS / str(number)
         contents = {}
         for name, digest in learned.files.items():
-            contents[name] = _read(path, name, MOST_FILE_BYTES[name])
+            contents[name] = read_once(path / name, MOST_FILE_BYTES[name], remedy=f"remove {path}")
             if sha256(contents[name]) != digest:
                 raise Refused(f"{path / name}: altered since it was prepared; reject the proposal")
         accepted = learned.model_copy(update={"by": by[:LONGEST_WHO]})
@@ -268,7 +264,7 @@ def remove_outdated(store: Path, base: str) -> list[int]:
             or (each.proposal.is_open and each.proposal.parent != parent)
         ]
         for number in removed:
-            _remove(store / PROPOSALS, number)
+            remove(store / PROPOSALS, number)
     return removed
 
 
@@ -315,56 +311,19 @@ def _answer(
     content = ProposalAnswers(entries=kept).model_dump_json(indent=1).encode() + b"\n"
     write_whole(store / PROPOSALS / ANSWERS, content)
     give_to_owner(store / PROPOSALS, store, (ANSWERS,))
-    _remove(store / PROPOSALS, number)
-
-
-def _remove(folder: Path, number: int) -> None:
-    """Take a proposal away in one step; what is left of it is nobody's proposal."""
-    gone = temporary_beside(folder / str(number))
-    (folder / str(number)).rename(gone)
-    sync_folder(folder)
-    shutil.rmtree(gone, ignore_errors=True)
-
-
-def _place(folder: Path, number: int, files: Mapping[str, bytes]) -> None:
-    """Write a proposal to its place, whole or not at all."""
-    limits = {**MOST_FILE_BYTES, PROPOSAL: MOST_PROPOSAL_BYTES, SIGNATURE: MOST_SIGNATURE_BYTES}
-    staged = temporary_beside(folder / str(number))
-    try:
-        staged.mkdir()
-        for name, content in files.items():
-            if len(content) > limits[name]:
-                raise Refused(f"{folder}: {name} would have {len(content):,} bytes, too many")
-            write_whole(staged / name, content)
-        Proposal.model_validate_json(files[PROPOSAL])
-        give_to_owner(staged, folder, files)
-        staged.rename(folder / str(number))
-        sync_folder(folder)
-    except ValidationError as error:
-        raise Refused(f"{folder}: no valid proposal: {first_problem(error)}") from None
-    finally:
-        shutil.rmtree(staged, ignore_errors=True)
-
-
-def _clear(folder: Path) -> None:
-    """Remove what killed processes left under temporary names."""
-    for left in [entry for entry in folder.iterdir() if TEMPORARY.fullmatch(entry.name)]:
-        if left.is_dir() and not left.is_symlink():
-            shutil.rmtree(left, ignore_errors=True)
-        else:
-            left.unlink(missing_ok=True)
+    remove(store / PROPOSALS, number)
 
 
 def _prune(store: Path, folder: Path, base: str) -> None:
     """Keep the newest open proposal of each kind, and the newest refused ones, of one bundle."""
     open_kinds: set[ProposalKind] = set()
-    for number in {each.number for each in answers(store)} & set(_numbers(folder)):
-        _remove(folder, number)  # a kill came between
+    for number in {each.number for each in answers(store)} & set(numbers(folder)):
+        remove(folder, number)  # a kill came between
     refused: set[tuple[ProposalKind, str]] = set()
     for each in proposals(store):
         found = each.proposal
         if found is None or found.base != base:
-            _remove(folder, each.number)
+            remove(folder, each.number)
         elif found.is_open and found.kind not in open_kinds:
             open_kinds.add(found.kind)
         elif (
@@ -374,22 +333,17 @@ def _prune(store: Path, folder: Path, base: str) -> None:
         ):
             refused.add((found.kind, found.label))
         else:
-            _remove(folder, each.number)
+            remove(folder, each.number)
 
 
-def _numbers(folder: Path) -> list[int]:
-    return sorted(
-        int(each.name) for each in folder.iterdir() if re.fullmatch(r"\d{1,9}", each.name)
-    )
+def _place(folder: Path, number: int, files: Mapping[str, bytes]) -> None:
+    """Write a proposal to its place, whole or not at all."""
+    limits = {**MOST_FILE_BYTES, PROPOSAL: MOST_PROPOSAL_BYTES, SIGNATURE: MOST_SIGNATURE_BYTES}
 
+    def check(_: Path) -> None:
+        try:
+            Proposal.model_validate_json(files[PROPOSAL])
+        except ValidationError as error:
+            raise Refused(f"{folder}: no valid proposal: {first_problem(error)}") from None
 
-def _read(folder: Path, name: str, most: int) -> bytes:
-    path = folder / name
-    try:
-        return read_bounded(path, most)
-    except BadInput as error:
-        raise Refused(f"{error}; remove {folder}") from None
-    except FileNotFoundError:
-        raise Refused(f"{path}: missing; remove {folder}") from None
-    except OSError as error:
-        raise Refused(f"{path}: cannot be read ({error.strerror}); remove {folder}") from None
+    place(folder, number, files, limits=limits, check=check)

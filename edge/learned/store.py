@@ -7,8 +7,6 @@ number is never given twice. `history.json` holds who did what and when (`edge.b
 """
 
 import logging
-import re
-import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +14,7 @@ from pathlib import Path
 
 from edge.bundle.bundle import sha256
 from edge.bundle.history import (
+    HISTORY_NAME,
     InstallEntry,
     InstallHistory,
     Standing,
@@ -29,10 +28,6 @@ from edge.errors import BadInput, EwasteError, Refused
 from edge.files import (
     give_to_owner,
     make_private_folder,
-    read_bounded,
-    sync_folder,
-    temporary_beside,
-    write_whole,
 )
 from edge.folder_lock import folder_lock
 from edge.learned.device_key import CONTEXT, KEY_NAME, device_key, own_public_key
@@ -44,6 +39,7 @@ from edge.learned.manifest import (
     LearnedManifest,
     parse_learned,
 )
+from edge.numbered_folders import clear, numbers, place, point, read_once, remove
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +54,6 @@ MOST_FILE_BYTES: Mapping[str, int] = {
 }
 MOST_GENERATIONS = 5
 """So many of the newest generations stay, beside the one in use and the one before it."""
-TEMPORARY = re.compile(r"\.(\d+|current|history\.json|device\.key)\.[0-9a-f]{16}\.new")
 BUSY = "another command learns or goes back; try again when it is done"
 
 
@@ -144,15 +139,21 @@ def add_generation(
         make_private_folder(store, (CURRENT, KEY_NAME))
         give_to_owner(store, store.parent)
         with folder_lock(store, BUSY):
-            _clear(store)
+            clear(store, CURRENT, HISTORY_NAME, KEY_NAME)
             history = _settled(store, now)
             if digest_in_use(store) != step.parent:
                 raise BadInput(f"{store}: something else was learned meanwhile; try again")
-            number = max([0, *_numbers(store), *(each.number for each in history.entries)]) + 1
+            number = max([0, *numbers(store), *(each.number for each in history.entries)]) + 1
             signature = sign(device_key(store), sealed, CONTEXT)
             files = {MANIFEST: sealed, SIGNATURE: signature}
             files |= {name: contents[name] for name in digests}
-            _place(store, number, files)
+            place(
+                store,
+                number,
+                files,
+                limits=MOST_FILE_BYTES,
+                check=lambda staged: parse_learned(staged / MANIFEST, sealed),
+            )
             entry = InstallEntry(
                 number=number,
                 digest=sha256(sealed),
@@ -165,7 +166,7 @@ def add_generation(
                 by=step.by,
             )
             write_history(store, _passed_over(history, store, step, now).with_entry(entry))
-            _point(store, number)
+            point(store / CURRENT, number)
             _prune(store)
     except OSError as error:
         raise EwasteError(f"{store}: cannot be written ({error}); check space and rights") from None
@@ -211,7 +212,7 @@ def roll_back(
             if target is not None:
                 history = history.with_entry(target.model_copy(update={"at_once": True}))
             write_history(store, history)
-            _point(store, None if before is None else before.number)
+            point(store / CURRENT, None if before is None else before.number)
     except OSError as error:
         raise EwasteError(f"{store}: cannot be written ({error.strerror})") from None
     return before
@@ -255,7 +256,7 @@ def load_generation(store: Path, number: int, *, with_crops: bool = False) -> Ge
         Refused: a file is missing, altered, or malformed, or it is not signed by this device.
     """
     found = read_generation(store, number)
-    signature = _read(found.path, SIGNATURE)
+    signature = read_once(found.path / SIGNATURE, MOST_FILE_BYTES[SIGNATURE], remedy=REMEDY)
     own = own_public_key(store)
     if not own:
         raise Refused(f"{store / KEY_NAME}: missing, so nothing says who made {found.path}")
@@ -266,7 +267,7 @@ def load_generation(store: Path, number: int, *, with_crops: bool = False) -> Ge
     for name, digest in found.manifest.files.items():
         if name == CROPS and not with_crops:
             continue
-        contents[name] = _read(found.path, name)
+        contents[name] = read_once(found.path / name, MOST_FILE_BYTES[name], remedy=REMEDY)
         if sha256(contents[name]) != digest:
             raise Refused(f"{found.path / name}: altered since it was learned; {REMEDY}")
     return Generation(number, found.path, found.manifest, found.digest, contents)
@@ -279,7 +280,7 @@ def read_generation(store: Path, number: int) -> Generation:
         Refused: it is missing or malformed.
     """
     path = store / str(number)
-    sealed = _read(path, MANIFEST)
+    sealed = read_once(path / MANIFEST, MOST_FILE_BYTES[MANIFEST], remedy=REMEDY)
     manifest = parse_learned(path / MANIFEST, sealed)
     return Generation(number, path, manifest, sha256(sealed), {MANIFEST: sealed})
 
@@ -291,14 +292,14 @@ def stored_generations(store: Path) -> list[StoredGeneration]:
         BadInput: the store cannot be read.
     """
     try:
-        numbers = _numbers(store)[::-1]
+        listed = numbers(store)[::-1]
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
         raise BadInput(f"{store}: cannot be read ({error.strerror})") from None
     current, history = current_number(store), read_history(store)
     found = []
-    for number in numbers[: 2 * MOST_GENERATIONS]:
+    for number in listed[: 2 * MOST_GENERATIONS]:
         entry = history.at(number)
         try:
             generation = read_generation(store, number)
@@ -338,7 +339,7 @@ def _before(store: Path, entry: InstallEntry | None) -> Generation | None:
     """
     if entry is None or entry.before in ("", entry.base):
         return None
-    for number in reversed(_numbers(store)):
+    for number in reversed(numbers(store)):
         try:
             if read_generation(store, number).digest == entry.before:
                 return load_generation(store, number)
@@ -372,47 +373,6 @@ def _passed_over(
     return history.with_entry(ended(entry, Standing.LEFT, f"then {step.what}", now))
 
 
-def _place(store: Path, number: int, files: Mapping[str, bytes]) -> None:
-    """Write the files of a generation to its place, whole or not at all.
-
-    Raises:
-        Refused: they are no valid generation.
-    """
-    staged = temporary_beside(store / str(number))
-    try:
-        staged.mkdir()
-        for name, content in files.items():
-            if len(content) > MOST_FILE_BYTES[name]:
-                raise Refused(f"{store}: {name} would have {len(content):,} bytes, too many")
-            write_whole(staged / name, content)
-        parse_learned(staged / MANIFEST, files[MANIFEST])
-        give_to_owner(staged, store, files)
-        staged.rename(store / str(number))
-        sync_folder(store)
-    finally:
-        shutil.rmtree(staged, ignore_errors=True)
-
-
-def _point(store: Path, number: int | None) -> None:
-    """Let the link name a generation, or none."""
-    if number is None:
-        (store / CURRENT).unlink(missing_ok=True)
-    else:
-        link = temporary_beside(store / CURRENT)
-        link.symlink_to(str(number))
-        link.replace(store / CURRENT)
-    sync_folder(store)
-
-
-def _clear(store: Path) -> None:
-    """Remove what killed commands left under temporary names."""
-    for left in [entry for entry in store.iterdir() if TEMPORARY.fullmatch(entry.name)]:
-        if left.is_dir() and not left.is_symlink():
-            shutil.rmtree(left, ignore_errors=True)
-        else:
-            left.unlink(missing_ok=True)
-
-
 def _prune(store: Path) -> None:
     """Remove all but the generation in use, the one before it, and the newest."""
     current, history = current_number(store) or 0, read_history(store)
@@ -421,25 +381,8 @@ def _prune(store: Path) -> None:
     kept = {
         current,
         *([] if before is None else [before.number]),
-        *_numbers(store)[-MOST_GENERATIONS:],
+        *numbers(store)[-MOST_GENERATIONS:],
     }
-    for number in _numbers(store):
+    for number in numbers(store):
         if number not in kept:
-            shutil.rmtree(store / str(number), ignore_errors=True)
-
-
-def _numbers(store: Path) -> list[int]:
-    return sorted(int(each.name) for each in store.iterdir() if re.fullmatch(r"\d{1,9}", each.name))
-
-
-def _read(folder: Path, name: str) -> bytes:
-    """A file of a generation, read once."""
-    path = folder / name
-    try:
-        return read_bounded(path, MOST_FILE_BYTES[name])
-    except BadInput as error:
-        raise Refused(f"{error}; {REMEDY}") from None
-    except FileNotFoundError:
-        raise Refused(f"{path}: missing; {REMEDY}") from None
-    except OSError as error:
-        raise Refused(f"{path}: cannot be read ({error.strerror}); {REMEDY}") from None
+            remove(store, number)

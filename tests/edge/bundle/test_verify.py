@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -382,19 +383,19 @@ def test_two_installs_at_once_are_one_after_the_other_or_refused(
     from edge.bundle import install as installing
 
     store, second = tmp_path / "bundles", other_bundle(copy, tmp_path / "second")
-    copying = installing._copy
+    placing = installing.place
 
-    def interrupted(bundle: object, staged: Path) -> None:
-        monkeypatch.setattr(installing, "_copy", copying)
+    def interrupted(*arguments: Any, **options: Any) -> None:
+        monkeypatch.setattr(installing, "place", placing)
         for at_once in (
             lambda: install(second, store, threads=1),
             lambda: roll_back(store) if current_number(store) else install(second, store),
         ):
             with pytest.raises(EwasteError, match="another install is at work"):
                 at_once()
-        copying(bundle, staged)
+        placing(*arguments, **options)
 
-    monkeypatch.setattr(installing, "_copy", interrupted)
+    monkeypatch.setattr(installing, "place", interrupted)
     install(copy, store, threads=1)
     assert names(store) == {"1": "tiny-bundle"}
     install(second, store, threads=1)
