@@ -149,11 +149,11 @@ class AdaptedDetector:
         if self.base is not None and of_known.any():
             own = logits[of_known][:, : self.known]
             scores[of_known] = self.base.score(own, embeddings[of_known])
-        placed = self.adapter.space.place(embeddings)
         for index, each in enumerate(self.adapter.recognitions):
             taken = best == self.known + index
             if taken.any():
-                scores[taken] = threshold + each.similarity(placed[taken]) - each.least
+                placed = self.adapter.space.place(embeddings[taken])
+                scores[taken] = threshold + each.similarity(placed) - each.least
         return scores
 
 
@@ -179,17 +179,7 @@ def read_adapter(generation: Generation, space: KnownSpace) -> Adapter:
     Raises:
         Refused: it is malformed, or does not fit the bundle.
     """
-    path, classes = generation.path / ADAPTER, generation.manifest.classes
-    try:
-        rows = read_arrays(generation.contents[ADAPTER], ("prototypes",))["prototypes"]
-        expected = sum(each.prototypes for each in classes), len(space.axes)
-        if rows.dtype != np.float32 or rows.shape != expected or not np.isfinite(rows).all():
-            raise ValueError(f"expected {expected[0]} prototypes of {expected[1]} numbers")
-        if (np.abs(np.linalg.norm(rows, axis=1) - 1) > 0.01).any():
-            raise ValueError("prototypes must have length 1")
-    except (ValueError, KeyError, MemoryError) as error:
-        raise Refused(f"{path}: {one_line(error)}; {REMEDY}") from None
-    ends = np.cumsum([each.prototypes for each in classes])[:-1]
+    rows = read_rows(generation, len(space.axes))
     return Adapter(
         space,
         tuple(
@@ -201,9 +191,33 @@ def read_adapter(generation: Generation, space: KnownSpace) -> Adapter:
                 each.steepness,
                 each.least,
             )
-            for own, each in zip(np.split(rows, ends), classes, strict=True)
+            for own, each in zip(rows, generation.manifest.classes, strict=True)
         ),
     )
+
+
+def read_rows(generation: Generation, features: int | None = None) -> list[np.ndarray]:
+    """The prototypes of each class of a generation, float32 [prototypes, features], of length 1.
+
+    Args:
+        generation: it, with its contents.
+        features: of an embedding of its bundle; None: as many as there are.
+
+    Raises:
+        Refused: they are malformed, or not of so many features.
+    """
+    classes = generation.manifest.classes
+    try:
+        rows = read_arrays(generation.contents[ADAPTER], ("prototypes",))["prototypes"]
+        width = rows.shape[-1] if features is None else features
+        expected = sum(each.prototypes for each in classes), width
+        if rows.dtype != np.float32 or rows.shape != expected or not np.isfinite(rows).all():
+            raise ValueError(f"expected {expected[0]} prototypes of {width} numbers")
+        if (np.abs(np.linalg.norm(rows, axis=1) - 1) > 0.01).any():
+            raise ValueError("prototypes must have length 1")
+    except (ValueError, KeyError, IndexError, MemoryError) as error:
+        raise Refused(f"{generation.path / ADAPTER}: {one_line(error)}; {REMEDY}") from None
+    return np.split(rows, np.cumsum([each.prototypes for each in classes])[:-1])
 
 
 def pack_rows(prototypes: Sequence[np.ndarray]) -> bytes:

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from edge.arrays import read_arrays
+from edge.bundle.bundle import sha256
 from edge.errors import BadInput, EwasteError, Refused, one_line
 from edge.learned.manifest import CROPS, MOST_CROPS, REMEDY, CropSource
 from edge.learned.store import Generation
@@ -46,8 +47,7 @@ class Crop:
     @property
     def source(self) -> CropSource:
         """What the manifest says of it."""
-        digest = hashlib.sha256(self.jpeg).hexdigest()
-        return CropSource(name=self.name, is_item=self.is_item, sha256=digest)
+        return CropSource(name=self.name, is_item=self.is_item, sha256=sha256(self.jpeg))
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Prepare what is due as proposals, from the reviews of a line. Nothing is put into use here."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -10,7 +10,6 @@ from edge.errors import BadInput, Refused, one_line
 from edge.labels import label_problem, names_a_hazard
 from edge.learned.crops import crops_of_reviews, to_ask_again
 from edge.learned.due import LEAST_NEW_REVIEWS, Situation, class_due, looked_at_until
-from edge.learned.manifest import LearnedManifest
 from edge.learned.proposal import LONGEST_REASON, MOST_SHOWN, Proposal, ProposalKind
 from edge.learned.proposals import (
     MOST_REFUSED,
@@ -20,7 +19,7 @@ from edge.learned.proposals import (
     proposals,
     remove_outdated,
 )
-from edge.learned.recalibrating import SiteResult, calibration_of, figures, recalibrate_site
+from edge.learned.recalibrating import figures, manifest_of, recalibrate_site
 from edge.learned.store import Generation, current_generation, decided_beside, digest_in_use
 from edge.learned.teaching import Base, NewClass, teach
 from edge.records.drawn import drawn_items
@@ -220,9 +219,8 @@ def _recalibration(board: LearningBoard, base: Base, parent: str, reviews: int, 
     )
     if found.problem:
         return _refuse(board, proposal, found.problem)
-    manifest, contents = _calibrated(base, result, now)
-    changes = {"refused": "", "learned": manifest}
-    number = place_proposal(board.learned, proposal.model_copy(update=changes), contents)
+    changes = {"refused": "", "learned": manifest_of(base.bundle, result, by=BY, now=now)}
+    number = place_proposal(board.learned, proposal.model_copy(update=changes), {})
     before, after = (each.cost(found.costs) for each in (found.before, found.after))
     text = f"would cost as much as {after:.0f} items sorted by hand, {before:.0f} now"
     return Note(kind, "", LearnOutcome.PROPOSED, number, text)
@@ -233,20 +231,6 @@ def _refuse(board: LearningBoard, proposal: Proposal, why: str) -> Note:
     refused = proposal.model_copy(update={"refused": reason})
     number = place_proposal(board.learned, refused, {})
     return Note(proposal.kind, proposal.label, LearnOutcome.REFUSED, number, reason)
-
-
-def _calibrated(
-    base: Base, result: SiteResult, now: float
-) -> tuple[LearnedManifest, Mapping[str, bytes]]:
-    """The generation in use with another calibration; no class is taught in it."""
-    manifest = LearnedManifest(
-        base=base.bundle.digest,
-        base_name=base.bundle.manifest.name,
-        created=created_at(now),
-        by=BY,
-        calibration=calibration_of(result),
-    )
-    return manifest, {}
 
 
 def _newest_drawn(board: LearningBoard, period: Period) -> tuple[str, ...]:

@@ -13,7 +13,13 @@ from edge.learned.manifest import LONGEST_WHO, LearnedManifest
 from edge.learned.recalibration import InUse, Recalibration, recalibrate
 from edge.learned.site import SiteCalibration
 from edge.learned.site_items import ClassifiedItems, classify_items, require_reviewed
-from edge.learned.store import Generation, LearnedStep, add_generation, current_generation
+from edge.learned.store import (
+    Generation,
+    LearnedStep,
+    add_generation,
+    current_generation,
+    digest_in_use,
+)
 from edge.records.drawn import drawn_items
 from edge.records.period import Period
 from edge.records.store import RECORDS_NAME, Store
@@ -92,20 +98,27 @@ def keep(learned: Path, bundle: Bundle, result: SiteResult, *, by: str, now: flo
     """
     if result.found.problem:
         raise Refused(f"not recalibrated: {result.found.problem}; what is in use stays")
-    manifest = LearnedManifest(
+    manifest = manifest_of(bundle, result, by=by, now=now)
+    step = LearnedStep(WHAT, by=manifest.by, parent=digest_in_use(learned), now=now)
+    return add_generation(learned, manifest, {}, step)
+
+
+def manifest_of(bundle: Bundle, result: SiteResult, *, by: str, now: float) -> LearnedManifest:
+    """The generation that a result makes; it has no files, since no class is taught in it.
+
+    Args:
+        bundle: the bundle in use.
+        result: with no problem.
+        by: who recalibrates.
+        now: unix seconds.
+    """
+    return LearnedManifest(
         base=bundle.digest,
         base_name=bundle.manifest.name,
         created=datetime.fromtimestamp(now, timezone.utc),
         by=by[:LONGEST_WHO],
         calibration=calibration_of(result),
     )
-    step = LearnedStep(WHAT, by=manifest.by, parent=_in_use(learned), now=now)
-    return add_generation(learned, manifest, {}, step)
-
-
-def _in_use(learned: Path) -> str:
-    generation = current_generation(learned)
-    return "" if generation is None else generation.digest
 
 
 def calibration_of(result: SiteResult) -> SiteCalibration:

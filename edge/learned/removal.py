@@ -3,12 +3,9 @@
 from collections.abc import Mapping
 from datetime import datetime, timezone
 
-import numpy as np
-
-from edge.arrays import read_arrays
-from edge.errors import BadInput, Refused, one_line
+from edge.errors import BadInput, one_line
 from edge.labels import find_label
-from edge.learned.adapted import pack_rows
+from edge.learned.adapted import pack_rows, read_rows
 from edge.learned.crops import pack_crops, unpack_crops
 from edge.learned.manifest import ADAPTER, CROPS, LearnedManifest
 from edge.learned.store import Generation
@@ -46,21 +43,8 @@ def without_class(
     if not kept:
         return manifest, {}
     crops = unpack_crops(current)
-    rows = _rows(current)
+    rows = read_rows(current)
     return manifest, {
         ADAPTER: pack_rows([rows[index] for index in kept]),
         CROPS: pack_crops(jpeg for index in kept for jpeg in crops[index]),
     }
-
-
-def _rows(current: Generation) -> list[np.ndarray]:
-    """The prototypes of each class."""
-    counts = [each.prototypes for each in current.manifest.classes]
-    path = current.path / ADAPTER
-    try:
-        rows = read_arrays(current.contents[ADAPTER], ("prototypes",))["prototypes"]
-        if rows.ndim != 2 or len(rows) != sum(counts):
-            raise ValueError("other prototypes than in the manifest")
-    except (ValueError, KeyError, MemoryError) as error:
-        raise Refused(f"{path}: {one_line(error)}") from None
-    return np.split(rows, np.cumsum(counts)[:-1])

@@ -5,7 +5,6 @@ teaches itself the classes anew from the crops in it: its own guard decides, on 
 inputs and its own reviewed items. The calibration of a site stays where it was measured.
 """
 
-import hashlib
 import io
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -152,4 +151,4 @@ def take_shared(
 def _between(manifest: LearnedManifest, contents: Mapping[str, bytes], path: Path) -> Generation:
     """What was taught so far, which no store has yet."""
     sealed = manifest.as_json
-    return Generation(0, path, manifest, hashlib.sha256(sealed).hexdigest(), contents)
+    return Generation(0, path, manifest, sha256(sealed), contents)
