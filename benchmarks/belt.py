@@ -23,7 +23,7 @@ from edge.conveyor import Conveyor
 from edge.encoders.encoder import TimedEncoder
 from edge.inference.classifier import Classifier, Prediction
 from edge.inference.worker import InlineInference
-from edge.line import Source, build_conveyor
+from edge.line import Source, build_conveyor, decider_of
 from edge.records.record import ItemRecord
 from edge.simulator.layout import PlacedItem, place_items
 from edge.simulator.pieces import drawn_pieces
@@ -143,7 +143,7 @@ def measure(
         config,
         Source(None, encoder, clock, plant),  # type: ignore[arg-type]
         plant,
-        proved_bundle(config),
+        decider_of(config, proved_bundle(config)),
         records.append,
         inference=timed_inference,
     )

@@ -28,11 +28,11 @@ from edge.belt.geometry import Geometry
 from edge.bundle.bundle import DEFAULT_BUNDLE
 from edge.cameras.camera import Frame
 from edge.clock import VirtualClock
-from edge.config import Config, decision_rules, proved_bundle
+from edge.config import Config, proved_bundle
 from edge.encoders.encoder import TimedEncoder
 from edge.inference.classifier import Classifier, Prediction
 from edge.inference.worker import Inference, Predicting
-from edge.line import Source, build_conveyor
+from edge.line import Source, build_conveyor, decider_of
 from edge.records.record import ItemRecord
 from edge.simulator.layout import PlacedItem, place_items
 from edge.simulator.pieces import drawn_pieces
@@ -183,12 +183,12 @@ def run(config: Config, load: Load, items: int, seed: int, changed: str) -> Line
         models.append(ModeledInference(classifier, clock, load.inference_ms / 1000))
         return models[-1]
 
-    proved = proved_bundle(config)
+    decider = decider_of(config, proved_bundle(config))
     conveyor = build_conveyor(
         config,
         Source(None, encoder, clock, plant),  # type: ignore[arg-type]
         plant,
-        proved,
+        decider,
         lambda record: records.append((record, clock.now())),
         inference=modeled,
     )
@@ -197,8 +197,8 @@ def run(config: Config, load: Load, items: int, seed: int, changed: str) -> Line
         now = sequence / FPS
         clock.sleep(now - clock.now())
         conveyor.step(Frame(scene.render(encoder.position_mm(now)), now, sequence))
-    rules = decision_rules(config, proved[0])
-    found = score(placed, [record for record, _ in records], [None] * items, rules.bins, ())
+    bins = decider.rules.bins
+    found = score(placed, [record for record, _ in records], [None] * items, bins, ())
     past_ms = [(at - record.position_mm / speed) * 1000 for record, at in records] or [math.nan]
     undecided = sum(record.late or record.reason in UNDECIDED for record, _ in records)
     return LineRow(

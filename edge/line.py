@@ -164,7 +164,7 @@ def build_conveyor(
     config: Config,
     source: Source,
     gates: GateOutput,
-    proved: tuple[Bundle, Classifier],
+    decider: Decider,
     record: Callable[[ItemRecord], object],
     *,
     recall: Recall | None = None,
@@ -172,23 +172,14 @@ def build_conveyor(
     moved: Callable[[ItemRecord], object] = lambda record: None,
     asked: Callable[[], Mode] = lambda: Mode.SORT,
     offered: Callable[[BeltRest], Decider | None] = lambda rest: None,
-    decider: Decider | None = None,
     sensing: Sensing = NoSensing(),
 ) -> Conveyor:
-    """Build the loop around the bundle and the model that `proved_bundle` returned.
+    """Build the loop around what decides on the items.
 
     `inference` sets the model to work; None: beside the loop, or in it when time is virtual.
-    `record`, `moved`, `asked`, `offered` and `sensing` are as for `assemble`. `decider` is the
-    model and the rules with what was learned beside the bundle; None: nothing was.
-
-    Raises:
-        BadInput: the bundle does not fit the configuration.
+    `record`, `moved`, `asked`, `offered` and `sensing` are as for `assemble`.
     """
     cv2.setNumThreads(1)  # pictures this small are done sooner without
-    if decider is None:
-        bundle, classifier = proved
-        rules = decision_rules(config, bundle)
-        decider = Decider(bundle.digest, classifier, rules, longest_item_mm(config, rules))
     return assemble(
         camera=source.camera,
         encoder=source.encoder,
@@ -208,6 +199,17 @@ def build_conveyor(
         offered=offered,
         sensing=sensing,
     )
+
+
+def decider_of(config: Config, proved: tuple[Bundle, Classifier]) -> Decider:
+    """What decides by a bundle alone that `proved_bundle` returned, whatever was learned beside it.
+
+    Raises:
+        BadInput: the bundle does not fit the configuration.
+    """
+    bundle, classifier = proved
+    rules = decision_rules(config, bundle)
+    return Decider(bundle.digest, classifier, rules, longest_item_mm(config, rules))
 
 
 def _inference(config: Config, clock: Clock) -> Callable[[Predicting], Inference]:
@@ -263,14 +265,11 @@ def run_line(
         outputs = Outputs(config)  # first: it closes the gates
         at_end("the outputs", outputs.close)
         service.status("proves the bundle")
-        items, proved, decider = _prove(config, outputs, decided, tried, at_end)
+        items = _prove(config, outputs, decided, tried, at_end)
         service.status("opens the camera")
         source = opened(config)
         at_end("the camera", source.camera.close)
-        conveyor, orders, sensors = _wire(
-            config, source, proved, decider=decider, items=items, at_end=at_end
-        )
-        del proved, decider  # the watch holds what decides, and lets go of it
+        conveyor, orders, sensors = _wire(config, source, items, at_end)
         show = _show_beside(
             config,
             items,
@@ -594,10 +593,10 @@ def _prove(
     decided: Callable[[ItemRecord], None],
     tried: Tried,
     at_end: AtEnd,
-) -> tuple[_Items, tuple[Bundle, Classifier], Decider]:
+) -> _Items:
     """Prove the bundle to begin with; open the records, and the watch on later bundles.
 
-    Returns the bundle and its model, and what decides: both, with what was learned beside them.
+    The watch alone holds what decides, and lets go of it.
     """
     installed = identity(config.bundles)  # first: what comes after it is seen as another
     bundle, _ = proved = bundle_at_start(config)
@@ -606,20 +605,13 @@ def _prove(
     kept = Retention(config.records.days, config.records.megabytes)
     writer = StoreWriter(config.state_folder / RECORDS_NAME, retention=kept)
     at_end("the records", writer.close)
-    first = loaded(config, proved)
-    watch = BundleWatch(config, first, installed)
+    watch = BundleWatch(config, loaded(config, proved), installed)
     at_end("the watch on the bundles", watch.close)
-    return _Items(writer, outputs, watch, decided, tried), proved, first.decider
+    return _Items(writer, outputs, watch, decided, tried)
 
 
 def _wire(
-    config: Config,
-    source: Source,
-    proved: tuple[Bundle, Classifier],
-    *,
-    decider: Decider,
-    items: _Items,
-    at_end: AtEnd,
+    config: Config, source: Source, items: _Items, at_end: AtEnd
 ) -> tuple[Conveyor, OrderWatch, SensorWatch]:
     """Build the loop between source, gates, sensors, and records; and the watch on orders."""
     outputs = items.outputs
@@ -637,13 +629,12 @@ def _wire(
         config,
         source,
         gates,
-        proved,
+        items.watch.in_use.decider,
         partial(items.record, wired=wired),
         recall=recall,
         moved=items.hand_over,
         asked=lambda: orders.mode,
         offered=items.watch.take,
-        decider=decider,
         sensing=sensors,
     )
     return conveyor, orders, sensors

@@ -20,7 +20,7 @@ import numpy as np
 from edge.cameras.camera import Frame
 from edge.clock import VirtualClock
 from edge.config import Config, proved_bundle
-from edge.line import Source, build_conveyor
+from edge.line import Source, build_conveyor, decider_of
 from edge.records.record import ItemRecord
 from edge.simulator.motion import BeltMotion
 from edge.simulator.plant import SimulatedPlant
@@ -110,7 +110,7 @@ def run(task: LineTask) -> dict[str, Any]:
 
     gates = SimulatedPlant([], config.gate_specs)
     source = Source(camera, encoder, clock, gates)
-    conveyor = build_conveyor(config, source, gates, proved, record)
+    conveyor = build_conveyor(config, source, gates, decider_of(config, proved), record)
     model.predict(np.array(film.frames[0]))  # the first one takes longer
     started = time.process_time()
     conveyor.run()

@@ -5,7 +5,7 @@ a drift takes both, a test and an effect size.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from edge.intervals import wilson
@@ -111,11 +111,15 @@ def chi_square_tail(value: float, degrees: int) -> float:
 def normal_divergence(hours: list[ItemCounts]) -> float:
     """How much the mix of an hour usually differs from that of all hours, bits."""
     judged = [each for each in hours if sum(each.labels.values()) >= LEAST_ITEMS]
-    if not judged:
-        return 0.0
     mean = total(judged).labels
-    found = sorted(divergence(each.labels, mean) for each in judged)
-    return found[min(len(found) - 1, math.floor(NORMAL_QUANTILE * len(found)))]
+    return nearly_all([divergence(each.labels, mean) for each in judged])
+
+
+def nearly_all(amounts: Sequence[float]) -> float:
+    """What nearly all hours stay under, by an amount of each; 0 of none."""
+    ordered = sorted(amounts)
+    place = min(len(ordered) - 1, math.floor(NORMAL_QUANTILE * len(ordered)))
+    return ordered[place] if ordered else 0.0
 
 
 def is_higher(some: tuple[int, int], others: tuple[int, int], limit: float) -> bool:

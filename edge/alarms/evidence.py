@@ -13,6 +13,7 @@ from edge.alarms.shifts import (
     Figures,
     ItemMeasures,
     Usual,
+    label_alone,
     pooled,
     shift_of,
     usual_of,
@@ -129,13 +130,13 @@ def _began(recent: Sequence[Hour], share: _Share) -> float | None:
 
 
 def _by_sizes(facts: Facts, compared: Compared) -> tuple[_Share, _Worth]:
-    usual = _usual([hour.measured.sizes for hour in compared.before], MEDIAN)
-    if facts.sizes is None or not facts.sizes.learned:
-        usual = usual_sizes(compared.sizes)
-    amount = facts.sizes.shift.amount if facts.sizes else math.nan
-    if facts.sizes and facts.sizes.alone and not facts.sizes.shift.is_common:
-        label = next(iter(facts.sizes.alone))
-        amount, usual = facts.sizes.alone[label], {label: usual[label]}
+    judged = facts.sizes
+    assert judged is not None, "the change is there"
+    usual, amount = usual_sizes(compared.sizes), judged.shift.amount
+    if judged.learned:
+        usual = _usual([hour.measured.sizes for hour in compared.before], MEDIAN)
+    if label := label_alone(judged):
+        amount, usual = judged.alone[label], {label: usual[label]}
 
     def share(hour: Hour) -> float | None:
         found = shift_of(hour.measured.sizes, usual, LEAST_IN_HOUR)
@@ -153,7 +154,8 @@ def _by_likeness(facts: Facts, compared: Compared) -> tuple[_Share, _Worth]:
     bundle = compared.lately.measured.bundle
     past = [h.measured.likeness for h in compared.before if h.measured.bundle == bundle]
     usual = _usual(past, UPPER)
-    effect = facts.likeness.shift.effect if facts.likeness else math.nan
+    assert facts.likeness is not None, "the change is there"
+    effect = facts.likeness.shift.effect
 
     def share(hour: Hour) -> float | None:
         found = shift_of(hour.measured.likeness, usual, LEAST_IN_HOUR, UPPER)

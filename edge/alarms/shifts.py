@@ -16,8 +16,8 @@ from edge.alarms.drift import (
     KEPT_SHARE,
     LEAST_ITEMS,
     LEAST_REFERENCE,
-    NORMAL_QUANTILE,
     OF_NORMAL,
+    nearly_all,
 )
 from edge.bundle.sizes import SizeDistribution
 
@@ -102,7 +102,6 @@ class Judged:
         shift: how far the figures of the last items have shifted.
         least: the amount, or effect, from which it counts.
         learned: against the days before; otherwise against the bundle.
-        bundle: how far they are from the bundle's own figures; None: it has none.
         alone: label -> its amount, of the classes that have shifted each for itself, the most
             first.
     """
@@ -110,7 +109,6 @@ class Judged:
     shift: Shift
     least: float
     learned: bool
-    bundle: Shift | None = None
     alone: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -124,23 +122,20 @@ def judged_sizes(
         hours: those of each hour that they are compared with.
         sizes: of the bundle or the configuration; what counts until the hours say enough.
     """
-    by_bundle = usual_sizes(sizes)
-    against = shift_of(lately.sizes, by_bundle)
     past = [hour.sizes for hour in hours]
     usual = usual_of(pooled(past))
     if not is_known(usual):
-        if against is None:
-            return None
-        return Judged(against, LEAST_FROM_BUNDLE, learned=False, bundle=against)
+        against = shift_of(lately.sizes, usual_sizes(sizes))
+        return None if against is None else Judged(against, LEAST_FROM_BUNDLE, learned=False)
     shift = shift_of(lately.sizes, usual)
     if shift is None:
         return None
     least = LEAST_AMOUNT
     if abs(shift.amount) > KEPT_SHARE * least:  # else no hour has to be looked at
         normal = [abs(each.amount) for each in shifts_of(past, usual)]
-        least = max(least, OF_NORMAL * _nearly_all(normal))
+        least = max(least, OF_NORMAL * nearly_all(normal))
     alone = _alone(lately.sizes, past, usual, shift)
-    return Judged(shift, least, learned=True, bundle=against, alone=alone)
+    return Judged(shift, least, learned=True, alone=alone)
 
 
 def _alone(
@@ -154,9 +149,20 @@ def _alone(
             continue
         hours = [{label: hour[label]} for hour in past if label in hour]
         normal = [abs(each.amount) for each in shifts_of(hours, usual, least=LEAST_OF_LABEL)]
-        if abs(amount) >= OF_NORMAL * _nearly_all(normal):
+        if abs(amount) >= OF_NORMAL * nearly_all(normal):
             found[label] = amount
     return dict(sorted(found.items(), key=lambda pair: -abs(pair[1])))
+
+
+def are_shifted(judged: Judged) -> bool:
+    """Whether sizes taken together have shifted: no trifle, and no chance."""
+    return abs(judged.shift.amount) >= judged.least and judged.shift.chance < CHANCE
+
+
+def label_alone(judged: Judged) -> str:
+    """The class whose sizes have shifted most, each for itself; empty: all alike, or none has."""
+    alike = are_shifted(judged) and judged.shift.is_common
+    return "" if alike else next(iter(judged.alone), "")
 
 
 def judged_likeness(lately: ItemMeasures, hours: Sequence[ItemMeasures]) -> Judged | None:
@@ -178,7 +184,7 @@ def judged_likeness(lately: ItemMeasures, hours: Sequence[ItemMeasures]) -> Judg
     least = LEAST_EFFECT
     if abs(shift.effect) > KEPT_SHARE * least:
         normal = [abs(each.effect) for each in shifts_of(past, usual, UPPER)]
-        least = max(least, OF_NORMAL * _nearly_all(normal))
+        least = max(least, OF_NORMAL * nearly_all(normal))
     return Judged(shift, least, learned=True)
 
 
@@ -259,10 +265,3 @@ def shifts_of(
     """How far each hour with at least so many items differs from the usual."""
     found = (shift_of(hour, usual, least, quantile) for hour in hours)
     return [each for each in found if each is not None]
-
-
-def _nearly_all(amounts: Sequence[float]) -> float:
-    """What nearly all hours stay under; 0 of none."""
-    ordered = sorted(amounts)
-    place = min(len(ordered) - 1, math.floor(NORMAL_QUANTILE * len(ordered)))
-    return ordered[place] if ordered else 0.0

@@ -26,7 +26,7 @@ from edge.alarms.reference import (
     light_change,
     more_spots,
 )
-from edge.alarms.shifts import Judged
+from edge.alarms.shifts import Judged, are_shifted, label_alone
 from edge.board import BoardHealth
 from edge.status import NO_PICTURE, NO_POSITION, STOPPED, BeltLook, Status
 
@@ -187,13 +187,11 @@ def read_items(facts: Facts) -> dict[AlarmName, Reading]:
 def _sizes(judged: Judged | None) -> Reading:
     if judged is None:
         return UNKNOWN
-    shift, size = judged.shift, abs(judged.shift.amount)
-    whole = size >= judged.least and shift.chance < CHANCE
-    if judged.alone and not (whole and shift.is_common):
-        label = next(iter(judged.alone))
+    if label := label_alone(judged):
         return Reading(Signal.PRESENT, f"{label}: {math.expm1(judged.alone[label]):+.0%}")
-    detail = f"{math.expm1(shift.amount):+.0%}"
-    return _between(whole, size <= KEPT_SHARE * judged.least, detail)
+    amount = judged.shift.amount
+    kept = abs(amount) <= KEPT_SHARE * judged.least
+    return _between(are_shifted(judged), kept, f"{math.expm1(amount):+.0%}")
 
 
 def _looks(judged: Judged | None) -> Reading:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 
@@ -50,6 +51,7 @@ class ItemEvidence:
             does not jog back.
         predictions: the model's answers.
         classify_ms: what its predictions took.
+        likeness: of its predictions to the known classes; None: nobody asked since the last one.
         settled: what its predictions say, once they are enough for a verdict.
         answers: of the other sensors; None: they were not asked.
         verdict: None while it is undecided.
@@ -63,6 +65,7 @@ class ItemEvidence:
     left: bool = False
     predictions: list[Prediction] = field(default_factory=list)
     classify_ms: float = 0.0
+    likeness: float | None = None
     settled: Verdict | None = None
     answers: tuple[SensorAnswer, ...] | None = None
     verdict: Verdict | None = None
@@ -135,8 +138,13 @@ class Concluder:
                 continue
             evidence.predictions.append(answer.prediction)
             evidence.classify_ms += answer.took_ms
+            evidence.likeness = None
             evidence.settled = verdict_if_sure(
-                evidence.predictions, self._rules, self._voting, evidence.longer_mm
+                evidence.predictions,
+                self._rules,
+                self._voting,
+                evidence.longer_mm,
+                partial(self._likeness, evidence),
             )
 
     def exchange(self, rules: DecisionRules, bundle: str) -> None:
@@ -192,7 +200,8 @@ class Concluder:
             return evidence.settled
         # Asked for rules with sensors only: a line without any asks nobody.
         answers = (evidence.answers or ()) if self._rules.sensors else None
-        return decide(evidence.predictions, self._rules, evidence.longer_mm, answers)
+        score = partial(self._likeness, evidence)
+        return decide(evidence.predictions, self._rules, evidence.longer_mm, answers, score)
 
     def verdict_of(self, number: int) -> Verdict | None:
         """The verdict that an item has got; None when it has none."""
@@ -247,7 +256,7 @@ class Concluder:
             top_label=self._top_label(evidence.predictions),
             longer_mm=math.nan if evidence.longer_mm is None else evidence.longer_mm,
             area_mm2=math.nan if evidence.area_mm2 is None else evidence.area_mm2,
-            likeness=self._likeness(evidence.predictions),
+            likeness=self._likeness(evidence),
             code=_code(evidence.predictions),
             sensors=written(evidence.answers or ()),
         )
@@ -288,10 +297,11 @@ class Concluder:
         evidence.verdict = verdict
         evidence.predictions.clear()
 
-    def _likeness(self, predictions: Sequence[Prediction]) -> float:
-        """How much it is like the known classes; NaN: the bundle cannot say."""
-        detector = self._rules.ood_detector
-        return likeness(predictions, detector) if predictions and detector else math.nan
+    def _likeness(self, evidence: ItemEvidence) -> float:
+        """How much it is like the known classes, worked out once; NaN: the bundle cannot say."""
+        if evidence.likeness is None:
+            evidence.likeness = likeness(evidence.predictions, self._rules)
+        return evidence.likeness
 
     def _top_label(self, predictions: Sequence[Prediction]) -> str:
         """The class that the views speak for most; empty when there was none."""

@@ -1,7 +1,9 @@
 """The predictions of one item become a verdict: a label or `unknown`, a bin, and the reason."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -65,10 +67,12 @@ class DecisionRules:
         return size_weights(longer_mm, self.labels, self.sizes)
 
     def weights(
-        self, longer_mm: float | None, answers: Sequence[SensorAnswer], *, doubtful: bool = False
+        self, by_size: np.ndarray, answers: Sequence[SensorAnswer], *, doubtful: bool = False
     ) -> np.ndarray:
-        """How well size and sensors fit each class, float64 [classes], no less than the floor."""
-        by_size = self.size_weights(longer_mm)
+        """How well size (`size_weights`) and sensors fit each class, float64 [classes].
+
+        No class gets less than the floor of `size_weights`.
+        """
         if not answers:
             return by_size
         given = sensor_weights(answers, self.sensors, self.labels, doubtful=doubtful)
@@ -104,6 +108,7 @@ def decide(
     rules: DecisionRules,
     longer_mm: float | None = None,
     answers: Sequence[SensorAnswer] | None = None,
+    score: Callable[[], float] | None = None,
 ) -> Verdict:
     """Decide on one item.
 
@@ -118,24 +123,25 @@ def decide(
         rules: what to decide by.
         longer_mm: its longer side, mm; None: unknown.
         answers: of the other sensors; None: they are not asked, whatever the rules say.
+        score: returns the `likeness` of the predictions, for who keeps it; None: it is worked out.
     """
     if not predictions:
         return Verdict(UNKNOWN, 0.0, MANUAL, Reason.NO_VIEW, "no whole view of the item")
     if not all(map(is_finite, predictions)):
         return Verdict(UNKNOWN, 0.0, MANUAL, Reason.INVALID, NOT_A_NUMBER)
-    by_views = vote(predictions)
-    probabilities = with_size(by_views, rules.weights(longer_mm, answers or ()))
-    doubtful = with_size(by_views, rules.weights(longer_mm, answers or (), doubtful=True))
+    by_views, by_size = vote(predictions), rules.size_weights(longer_mm)
+    probabilities = with_size(by_views, rules.weights(by_size, answers or ()))
+    doubtful = with_size(by_views, rules.weights(by_size, answers or (), doubtful=True))
     likely = np.maximum.reduce([by_views, probabilities, doubtful])
     best = int(np.argmax(probabilities))
     label, confidence = rules.labels[best], float(probabilities[best])
     seen_as = rules.labels[int(np.argmax(by_views))]
     named = f"{label} {confidence:.0%}"
     if seen_as != label:
-        by_size = int(np.argmax(with_size(by_views, rules.size_weights(longer_mm))))
-        by = "other sensors" if by_size != best else f"its size of {longer_mm:.0f} mm"
+        sized = int(np.argmax(with_size(by_views, by_size)))
+        by = "other sensors" if sized != best else f"its size of {longer_mm:.0f} mm"
         named += f" by {by}, {seen_as} by its looks"
-    doubt = _doubt(predictions, label, confidence, rules)
+    doubt = _doubt(label, confidence, rules, score or partial(likeness, predictions, rules))
     suspected = _suspected(likely, label, seen_as, rules)
     hidden, missing = _by_sensors(answers, rules, label, likely)
     if suspected or hidden:
@@ -186,11 +192,16 @@ def is_finite(prediction: Prediction) -> bool:
     return all(np.isfinite(each).all() for each in answers)
 
 
-def likeness(predictions: Sequence[Prediction], detector: Detecting) -> float:
-    """How much an item is like the known classes, by the mean of its views; may be NaN."""
+def likeness(predictions: Sequence[Prediction], rules: DecisionRules) -> float:
+    """How much an item is like the known classes, by the mean of its views.
+
+    It may be NaN; that of no view is, and that of rules without a detector.
+    """
+    if not predictions or rules.ood_detector is None:
+        return math.nan
     logits = np.mean([prediction.logits for prediction in predictions], axis=0)
     embedding = np.mean([prediction.embedding for prediction in predictions], axis=0)
-    (score,) = detector.score(logits[np.newaxis], embedding[np.newaxis])
+    (score,) = rules.ood_detector.score(logits[np.newaxis], embedding[np.newaxis])
     return float(score)
 
 
@@ -220,7 +231,7 @@ class Doubt:
 
 
 def _doubt(
-    predictions: Sequence[Prediction], label: str, confidence: float, rules: DecisionRules
+    label: str, confidence: float, rules: DecisionRules, score_of: Callable[[], float]
 ) -> Doubt | None:
     """Why the item is not simply a `label`; None if it is."""
     threshold = rules.thresholds[label]
@@ -230,8 +241,7 @@ def _doubt(
         return Doubt(Reason.UNSURE, detail)
     if rules.ood_detector is None:
         return None
-    score = likeness(predictions, rules.ood_detector)
-    least = rules.ood_detector.rule.threshold
+    score, least = score_of(), rules.ood_detector.rule.threshold
     if not np.isfinite(score):
         detail = f"out of distribution: {label} {confidence:.0%}, but its score is not a number"
         return Doubt(Reason.OUT_OF_DISTRIBUTION, detail)

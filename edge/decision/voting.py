@@ -1,6 +1,6 @@
 """When the views of an item are enough: classified until the vote is sure, and no longer."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,9 +41,10 @@ def verdict_if_sure(
     rules: DecisionRules,
     voting: Voting,
     longer_mm: float | None = None,
+    score: Callable[[], float] | None = None,
 ) -> Verdict | None:
     """The verdict by the views and the longer side of an item (`edge.decision.decide.decide`) if
-    the views are enough, else None.
+    the views are enough, else None. `score` is as there.
 
     They are when there are `voting.views` of them, or when the most likely label is wrong with a
     probability of at most `error`, a hazard that goes elsewhere with one of at most
@@ -56,11 +57,11 @@ def verdict_if_sure(
     classes are taken to be equally frequent.
     """
     if len(predictions) >= voting.views:
-        return decide(predictions, rules, longer_mm)
+        return decide(predictions, rules, longer_mm, score=score)
     weights = rules.size_weights(longer_mm)
     if not predictions or not _likely_enough(predictions, rules, voting, weights):
         return None
-    verdict = decide(predictions, rules, longer_mm)
+    verdict = decide(predictions, rules, longer_mm, score=score)
     return None if verdict.disputed else verdict
 
 

@@ -67,8 +67,7 @@ def _shrunk_square(image: np.ndarray, side: int) -> np.ndarray | None:
     longest, missing = max(height, width), abs(height - width)
     step, axis = longest // side, 0 if height < width else 1
     before = missing // 2
-    whole = not any(each % step for each in (height, width, before)) if step > 1 else False
-    if longest != step * side or not whole or not missing:
+    if step < 2 or longest != step * side or not missing or before % step or missing % step:
         return None
 
     def shrunk(part: np.ndarray) -> np.ndarray:

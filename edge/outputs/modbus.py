@@ -6,7 +6,6 @@ of the configuration, `manual` last (32 bits each, high word first). The heartbe
 while the line works; the program of the PLC must close the gates when it stops changing.
 """
 
-import logging
 import socket
 import struct
 from collections.abc import Mapping, Sequence
@@ -14,7 +13,7 @@ from threading import Lock
 from typing import Any
 
 from edge.config import ModbusConfig
-from edge.errors import BadInput, EwasteError
+from edge.modbus import answer_to, new_modbus_client
 from edge.status import Status
 
 # Sends a reset and drops what was not delivered: no stale opening reaches the PLC later on.
@@ -48,19 +47,8 @@ class ModbusPlc:
         Raises:
             BadInput: pymodbus is not installed.
         """
-        try:
-            from pymodbus.client import ModbusTcpClient
-        except ModuleNotFoundError:
-            raise BadInput(
-                "[modbus] needs pymodbus; run: pip install 'pymodbus>=3.10,<4'"
-            ) from None
-        # The output thread reports a failure, once.
-        logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
         self._config, self._coils, self._counted = config, dict(coils), tuple(counted)
-        # Only the thread of the output retries: a repeated command may come too late.
-        self._client = ModbusTcpClient(
-            config.host, port=config.port, timeout=config.timeout_s, retries=0
-        )
+        self._client = new_modbus_client("[modbus]", config.host, config.port, config.timeout_s)
         self._status: Status | None = None
         self._status_lock = Lock()
         self._heartbeat = 0
@@ -117,12 +105,4 @@ class ModbusPlc:
         self._client.close()
 
     def _ask(self, request: Any, address: int, value: bool | list[int]) -> None:
-        from pymodbus.exceptions import ModbusException
-
-        try:
-            answer = request(address, value, device_id=self._config.unit)
-        except ModbusException as error:
-            reason = "no answer" if self._client.socket else "the connection was closed"
-            raise EwasteError(f"{reason} (address {address})") from error
-        if answer.isError():
-            raise EwasteError(f"address {address} refused (Modbus exception {answer})")
+        answer_to(request, address, value, client=self._client, unit=self._config.unit)

@@ -141,20 +141,10 @@ def entries_in(path: Path, period: Period) -> list[Entry]:
     Raises:
         EwasteError: the file cannot be read, is damaged, or holds too many for one period.
     """
-    if not path.exists():
-        return []
-    query = (
-        f"SELECT {COLUMNS} FROM entries WHERE at >= ? AND at < ? AND withdrawn_at IS NULL "
-        "ORDER BY at, number LIMIT ?"
-    )
-    with opened(path, FORM, writes=False) as database:
-        rows = database.execute(query, (period.start, period.end, MOST_SHOWN + 1)).fetchall()
-    if len(rows) > MOST_SHOWN:
+    found = _read(path, "ORDER BY at, number LIMIT ?", period.start, period.end, MOST_SHOWN + 1)
+    if len(found) > MOST_SHOWN:
         raise EwasteError(f"{path}: more than {MOST_SHOWN} entries; choose a shorter period")
-    try:
-        return [_entry(row) for row in rows]
-    except (TypeError, ValueError):
-        raise EwasteError(f"{path}: is damaged; move it away") from None
+    return found
 
 
 def weights_between(path: Path, since: float, until: float, most: int) -> list[Entry]:
@@ -169,17 +159,25 @@ def weights_between(path: Path, since: float, until: float, most: int) -> list[E
     Raises:
         EwasteError: the file cannot be read, or is damaged.
     """
+    which = "AND kind <> ? ORDER BY at DESC, number DESC LIMIT ?"
+    return _read(path, which, since, until, EntryKind.COMMENT.value, most)[::-1]
+
+
+def _read(path: Path, which: str, since: float, until: float, *values: object) -> list[Entry]:
+    """Read entries of a time that nobody has withdrawn; `which` ends the query.
+
+    Raises:
+        EwasteError: the file cannot be read, or is damaged.
+    """
     if not path.exists():
         return []
     query = (
-        f"SELECT {COLUMNS} FROM entries WHERE at >= ? AND at < ? AND kind <> ? "
-        "AND withdrawn_at IS NULL ORDER BY at DESC, number DESC LIMIT ?"
+        f"SELECT {COLUMNS} FROM entries WHERE at >= ? AND at < ? AND withdrawn_at IS NULL {which}"
     )
     with opened(path, FORM, writes=False) as database:
-        values = (since, until, EntryKind.COMMENT.value, most)
-        rows = database.execute(query, values).fetchall()
+        rows = database.execute(query, (since, until, *values)).fetchall()
     try:
-        return [_entry(row) for row in rows[::-1]]
+        return [_entry(row) for row in rows]
     except (TypeError, ValueError):
         raise EwasteError(f"{path}: is damaged; move it away") from None
 

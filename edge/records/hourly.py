@@ -22,10 +22,11 @@ SETTLED_S = 900.0
 MOST_KEPT_ITEMS = 2_000_000
 """The maximum number of items that are kept; each takes 16 bytes of memory."""
 MOST_KEYS = 4 * MOST_GROUPS
-_STAMP = (
+STAMP = (
     "SELECT COUNT(*), MIN(sequence), MAX(sequence) FROM items "
     "WHERE decided_at >= ? AND decided_at < ?"
 )
+"""Asks for what changes with the records of a time: their number, the first and the last place."""
 Key = tuple[str, str, str, int, str]
 
 
@@ -95,7 +96,7 @@ class HourlyFigures:
         self._file = found.st_dev, found.st_ino
 
     def _hour(self, store: Store, hour: float, most: int) -> _Hour:
-        stamp = tuple(store.read(_STAMP, hour, hour + HOUR_S)[0])
+        stamp = tuple(store.read(STAMP, hour, hour + HOUR_S)[0])
         kept = self._kept.get(hour)
         if kept is not None and kept.stamp == stamp:
             return kept

@@ -11,7 +11,7 @@ import numpy as np
 
 from edge.mass.items import ItemSums, added, summed
 from edge.records.damage import Damaged
-from edge.records.hourly import SETTLED_S
+from edge.records.hourly import SETTLED_S, STAMP
 from edge.records.store import Store
 
 PIECE_S = 6 * 3600.0
@@ -23,10 +23,6 @@ SELECT label, bin, CASE WHEN typeof(area_mm2) IN ('real', 'integer') THEN area_m
     CASE WHEN typeof(longer_mm) IN ('real', 'integer') THEN longer_mm END
 FROM items WHERE decided_at >= ? AND decided_at < ?
 """
-_STAMP = (
-    "SELECT COUNT(*), MIN(sequence), MAX(sequence) FROM items "
-    "WHERE decided_at >= ? AND decided_at < ?"
-)
 _Piece = tuple[tuple[object, ...], list[ItemSums]]
 
 
@@ -63,7 +59,7 @@ class KeptSums:
         self._file = found.st_dev, found.st_ino
 
     def _piece(self, store: Store, start: float, end: float) -> list[ItemSums]:
-        stamp = tuple(store.read(_STAMP, start, end)[0])
+        stamp = tuple(store.read(STAMP, start, end)[0])
         if not stamp[0]:
             return []
         kept = self._kept.get((start, end))

@@ -52,15 +52,14 @@ PRAGMA application_id = {APPLICATION_ID};
 PRAGMA user_version = {SCHEMA_VERSION};
 """
 _MEASURES = """
+ALTER TABLE items ADD COLUMN sensors TEXT NOT NULL DEFAULT '';
 ALTER TABLE items ADD COLUMN area_mm2 REAL;
 ALTER TABLE items ADD COLUMN likeness REAL;
 """
+_NO_MEASURES = "'' AS sensors, NULL AS area_mm2, NULL AS likeness"
 _EARLIER_REVIEWS = """
 INSERT INTO reviews (sequence, label, no_class, reviewer)
     SELECT sequence, reviewed, '', '' FROM items WHERE reviewed <> '';
-"""
-_SENSORS = """
-ALTER TABLE items ADD COLUMN sensors TEXT NOT NULL DEFAULT '';
 """
 _FROM_1 = f"""
 ALTER TABLE items RENAME TO items_1;
@@ -78,7 +77,6 @@ DROP TABLE items_1;
 """
 _FROM_4 = f"""
 ALTER TABLE items ADD COLUMN no_class TEXT NOT NULL DEFAULT '';
-{_SENSORS}
 {_MEASURES}
 {_REVIEWS}
 {_EARLIER_REVIEWS}
@@ -103,12 +101,10 @@ _FROM_5 = f"""
 ALTER TABLE reviews ADD COLUMN grouped INTEGER;
 ALTER TABLE reviews ADD COLUMN for_training INTEGER NOT NULL DEFAULT 1;
 {_CODES}
-{_SENSORS}
 {_MEASURES}
 PRAGMA user_version = {SCHEMA_VERSION};
 """
 _FROM_6 = f"""
-{_SENSORS}
 {_MEASURES}
 PRAGMA user_version = {SCHEMA_VERSION};
 """
@@ -130,7 +126,7 @@ CREATE TEMP VIEW items AS
     SELECT sequence, item_id, decided_at, label, confidence, bin, reason_of(reason, bin) AS reason,
         position_mm, offset_mm, views, detect_ms, classify_ms, verdict_ms, late, bundle, length_mm,
         likeliest AS top_label, review, reviewed, reason AS detail, NULL AS longer_mm,
-        '' AS no_class, '' AS sensors, NULL AS area_mm2, NULL AS likeness
+        '' AS no_class, {_NO_MEASURES}
     FROM main.items;
 CREATE TEMP VIEW crops AS
     SELECT sequence, wanted AS keep_for_review, jpeg FROM main.crops;
@@ -138,18 +134,15 @@ CREATE TEMP VIEW crops AS
 """
 _VIEWS_OF_3 = f"""
 CREATE TEMP VIEW items AS
-    SELECT *, NULL AS longer_mm, '' AS no_class, '' AS sensors, NULL AS area_mm2, NULL AS likeness
-    FROM main.items;
+    SELECT *, NULL AS longer_mm, '' AS no_class, {_NO_MEASURES} FROM main.items;
 {_NO_REVIEWS}
 """
 _VIEWS_OF_4 = f"""
-CREATE TEMP VIEW items AS
-    SELECT *, '' AS no_class, '' AS sensors, NULL AS area_mm2, NULL AS likeness FROM main.items;
+CREATE TEMP VIEW items AS SELECT *, '' AS no_class, {_NO_MEASURES} FROM main.items;
 {_NO_REVIEWS}
 """
-_VIEWS_OF_6 = """
-CREATE TEMP VIEW items AS
-    SELECT *, '' AS sensors, NULL AS area_mm2, NULL AS likeness FROM main.items;
+_VIEWS_OF_6 = f"""
+CREATE TEMP VIEW items AS SELECT *, {_NO_MEASURES} FROM main.items;
 """
 _VIEWS_OF_5 = f"""
 CREATE TEMP VIEW reviews AS SELECT *, NULL AS grouped, 1 AS for_training FROM main.reviews;

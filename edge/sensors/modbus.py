@@ -6,13 +6,13 @@ value that is compared with it), certainty (0 to 100 %). A coil is 1 while the s
 something, and says nothing otherwise: a wire that is cut reads the same.
 """
 
-import logging
 from collections.abc import Sequence
 from typing import Any
 
 from edge.clock import Clock
 from edge.config import SENSOR_REGISTERS
 from edge.errors import BadInput, EwasteError
+from edge.modbus import answer_to, new_modbus_client
 from edge.sensors.inbox import Inbox
 from edge.sensors.reading import SensorReading
 
@@ -57,15 +57,8 @@ class ModbusSensorLink:
         Raises:
             BadInput: pymodbus is not installed.
         """
-        try:
-            from pymodbus.client import ModbusTcpClient
-        except ModuleNotFoundError:
-            raise BadInput(
-                "a sensor with registers or a coil needs pymodbus; run: pip install "
-                "'pymodbus>=3.10,<4'"
-            ) from None
-        logging.getLogger("pymodbus").setLevel(logging.CRITICAL)  # the thread reports a failure
-        self._client = ModbusTcpClient(host, port=port, timeout=timeout_s, retries=0)
+        asker = "a sensor with registers or a coil"
+        self._client = new_modbus_client(asker, host, port, timeout_s)
         self._unit, self._registers, self._coil = unit, registers, coil
         self._poll_s, self._has_value = poll_s, has_value
         self._inbox, self._clock = inbox, clock
@@ -132,15 +125,8 @@ class ModbusSensorLink:
         self._was_on = is_on
 
     def _ask(self, request: Any, address: int) -> Sequence[Any]:
-        from pymodbus.exceptions import ModbusException
-
         count = SENSOR_REGISTERS if self._registers is not None else 1
-        try:
-            answer = request(address, count=count, device_id=self._unit)
-        except ModbusException as error:
-            raise EwasteError(f"no answer (address {address})") from error
-        if answer.isError():
-            raise EwasteError(f"address {address} refused (Modbus exception {answer})")
+        answer = answer_to(request, address, client=self._client, unit=self._unit, count=count)
         values = answer.registers if self._registers is not None else answer.bits
         if len(values) < count:
             raise EwasteError(f"address {address}: {len(values)} values instead of {count}")

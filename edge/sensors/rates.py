@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from edge.decision.sensing import SensorFinding, finding_in
+from edge.decision.sensing import ANSWERED, SensorFinding, finding_in
 from edge.errors import BadInput
 from edge.intervals import wilson
 from edge.records.record import ItemRecord
@@ -77,8 +77,7 @@ def measured_rates(
     counts = dict.fromkeys(((there, found) for there in (0, 1) for found in (0, 1)), 0)
     for record in records:
         finding = finding_in(record.sensors, sensor)
-        answered = finding in (SensorFinding.FOUND, SensorFinding.CLEAR)
-        if not answered or not (record.reviewed or record.no_class):
+        if finding not in ANSWERED or not (record.reviewed or record.no_class):
             continue
         if not only_sample or record.review == SAMPLE:
             counts[int(record.reviewed == finds), int(finding is SensorFinding.FOUND)] += 1

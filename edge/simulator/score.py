@@ -84,7 +84,7 @@ class Score:
         hazards: items of a hazardous label.
         hazard_leaks: hazards that ended in another label's bin.
         hidden: items that hold a hazard which no picture shows.
-        hidden_leaks: those of them that ended neither in `manual` nor in the bin for them.
+        hidden_leaks: those of them that did not end in `manual`.
         deadlines_missed: items whose verdict came too late for their gate.
         late_misrouted: late items that ended in another bin than `manual`.
         bins: the score of each bin.
@@ -119,8 +119,6 @@ def score(
     routed: Sequence[str | None],
     bins: Mapping[str, str],
     hazards: Collection[str],
-    *,
-    hidden_bin: str = MANUAL,
 ) -> Score:
     """Score a run.
 
@@ -132,7 +130,6 @@ def score(
         routed: the bin that each placed item ended in (`SimulatedPlant.routed`).
         bins: the bin of each label; a label without one belongs in `manual`.
         hazards: labels that must never reach another label's bin.
-        hidden_bin: where items belong that hold a hazard which no picture shows.
     """
     written: dict[int, list[Record]] = defaultdict(list)
     strays = []
@@ -162,7 +159,7 @@ def score(
         for index, label in labels.items()
     )
     late = [index for index, found in written.items() if any(each.late for each in found)]
-    targets = [hidden_bin if item.holds_hazard else bins.get(item.label, MANUAL) for item in placed]
+    targets = [MANUAL if item.holds_hazard else bins.get(item.label, MANUAL) for item in placed]
     hidden = [index for index, item in enumerate(placed) if item.holds_hazard]
     in_danger = [index for index, item in enumerate(placed) if item.label in hazards]
     return Score(
@@ -192,7 +189,7 @@ def score(
             routed[index] not in (None, MANUAL, targets[index]) for index in in_danger
         ),
         hidden=len(hidden),
-        hidden_leaks=sum(routed[index] not in (None, MANUAL, hidden_bin) for index in hidden),
+        hidden_leaks=sum(routed[index] not in (None, MANUAL) for index in hidden),
         deadlines_missed=sum(record.late for record in records),
         late_misrouted=sum(routed[index] not in (None, MANUAL) for index in late),
         bins=bin_scores(routed, targets, {*bins.values(), MANUAL}),

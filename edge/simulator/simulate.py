@@ -22,7 +22,7 @@ from edge.encoders.visual_odometer import Odometer
 from edge.errors import BadInput
 from edge.inference.classifier import Prediction
 from edge.inference.worker import Predicting
-from edge.line import PATIENCE, Source, build_conveyor, with_encoder
+from edge.line import PATIENCE, Source, build_conveyor, decider_of, with_encoder
 from edge.photos.dataset import find_photos
 from edge.photos.reading import LabeledPhoto, read_photos
 from edge.records.record import ItemRecord
@@ -250,7 +250,7 @@ def simulate(
             config=config,
             source=source,
             gates=source.gates,
-            proved=proved,
+            decider=decider_of(config, proved),
             record=record,
             inference=pace,
             moved=move,

@@ -116,11 +116,10 @@ def test_without_days_before_only_the_bundle_says_what_is_usual():
     stream = Stream(3)
     scale = judged(stream, [], HOUR_S, "scale")
     assert not scale.sizes.learned and scale.likeness is None
-    assert scale.sizes.bundle.amount == pytest.approx(math.log(1.1 * 1.15), abs=0.02)
+    assert scale.sizes.shift.amount == pytest.approx(math.log(1.1 * 1.15), abs=0.02)
     past = [stream.hour(HOUR_S * hour) for hour in range(3)]
     known = judged(stream, past, 4 * HOUR_S)
     assert known.sizes.learned and abs(known.sizes.shift.amount) < 0.02
-    assert known.sizes.bundle.amount == pytest.approx(math.log(1.1), abs=0.02)
     of_another = [replace(each, measured=replace(each.measured, bundle="new")) for each in past]
     assert judged(stream, of_another, 4 * HOUR_S).likeness is None, "another bundle's score"
 

@@ -18,6 +18,7 @@ from edge.gates.schedule import Opening
 from edge.inference.classifier import Prediction
 from edge.inference.dispatcher import ModelAnswer
 from edge.inference.embedding_code import embedding_code
+from edge.inference.ood import OodRule
 from edge.labels import MANUAL, UNKNOWN
 from edge.verdict import Reason, Unsafe
 
@@ -120,6 +121,32 @@ def test_an_item_waits_for_other_sensors_but_not_beyond_its_deadline():
     assert (record.label, record.bin, record.sensors) == ("Mouse", "small", "xray=clear@0.9")
     evidence.answers = ()
     assert line.verdict(evidence).reason is Reason.NO_VIEW, "its predictions are gone"
+
+
+class FirstFeature:
+    """A detector that scores by the first feature, and keeps what it was asked."""
+
+    rule = OodRule(score="neighbors", threshold=0.5)
+
+    def __init__(self) -> None:
+        self.scores: list[float] = []
+
+    def score(self, logits: np.ndarray, embeddings: np.ndarray) -> np.ndarray:
+        self.scores += embeddings[:, 0].tolist()
+        return embeddings[:, 0]
+
+
+def test_the_likeness_of_the_same_views_is_worked_out_once():
+    detector = FirstFeature()
+    rules, voting = replace(RULES, ood_detector=detector), Voting(views=2, spacing_mm=50)
+    line = Concluder(rules=rules, voting=voting, bundle="digest", session="run")
+    line.sighted([sighting(1)])
+    line.answered([answer(1, mouse=0.6)])
+    (evidence,) = line.undecided()
+    assert line.verdict(evidence) == line.verdict(evidence)
+    line.answered([answer(1, mouse=0.8)])
+    record = line.record(evidence, line.verdict(evidence), circumstances())
+    assert detector.scores == pytest.approx([0.6, 0.7]) and record.likeness == pytest.approx(0.7)
 
 
 def test_an_item_that_has_left_waits_for_the_model_but_not_beyond_its_deadline():
