@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from edge.commands.options import AsJson, ConfigFile, StateDir
+from edge.commands.settings import read_settings
+from edge.commands.who import own_name
 from edge.errors import Refused
 from edge.terminal import out, safe_line
 
@@ -39,16 +41,14 @@ def recalibrate(
 
     Only items that were drawn at random count. Exit code 3: it would be worse than what is in use.
     """
-    from edge.config import overruled, proved_bundle, read_config
+    from edge.config import proved_bundle
     from edge.learned.recalibrating import keep, recalibrate_site
     from edge.learned.store import LEARNED_NAME
     from edge.records.period import Period, parse_period, parse_time
     from edge.records.store import RECORDS_NAME, Store
 
     now = time.time()
-    settings = read_config(config)
-    if state is not None:
-        settings = overruled(settings, {"state": state}, {"state": "--state"})
+    settings = read_settings(config, state=state)
     if start is None:
         period = Period(0.0, now if end is None else parse_time(end, "to"))
     else:
@@ -63,7 +63,7 @@ def recalibrate(
     result = recalibrate_site(folder, learned, bundle, classifier, period)
     generation = None
     if not result.found.problem and not dry_run:
-        generation = keep(learned, bundle, result, by=_user(), now=now).number
+        generation = keep(learned, bundle, result, by=own_name(), now=now).number
     if as_json:
         out.print(json.dumps(_as_json(result, generation)))
     else:
@@ -73,15 +73,6 @@ def recalibrate(
             out.print(f"generation {generation} is in use; back: ewaste-edge learned rollback")
     if result.found.problem:
         raise Refused(f"not recalibrated: {result.found.problem}; what is in use stays")
-
-
-def _user() -> str:
-    import getpass
-
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return "the command line"
 
 
 def _lines(result: "SiteResult") -> list[str]:
