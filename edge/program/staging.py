@@ -51,12 +51,7 @@ def asked(upstream: Upstream, *, as_root: bool) -> Iterator["Repository"]:
         yield Repository(upstream, fetcher)
 
 
-def machine_of(host: Host) -> str:
-    """The machine, as an offer names it."""
-    return machine_name(ARCHITECTURES[host.architecture], host.python)
-
-
-def stage(repository: "Repository", offer: ProgramOffer, host: Host, folder: Path) -> Kit:
+def stage(repository: "Repository", offer: ProgramOffer, host: Host, folder: Path) -> None:
     """Bring a kit up to what is offered; what it holds already is not fetched again.
 
     Args:
@@ -69,7 +64,8 @@ def stage(repository: "Repository", offer: ProgramOffer, host: Host, folder: Pat
         Refused: it is not for this machine, too large, or not what was signed.
         EwasteError: it does not come, or cannot be written.
     """
-    machine = machine_of(host)
+    platform = ARCHITECTURES[host.architecture]
+    machine = machine_name(platform, host.python)
     if machine not in offer.machines:
         raise Refused(
             f"{offer.name}: for {', '.join(offer.machines)}, and this is {machine}; publish a kit "
@@ -83,12 +79,11 @@ def stage(repository: "Repository", offer: ProgramOffer, host: Host, folder: Pat
         for each in missing:
             repository.download_file(each, folder / each.path)
         digests = {each.path: each.digest for each in files}
-        platform, _, python = machine.rpartition("-")
-        kit = Kit(folder=folder, platforms=(platform,), pythons=(python,), digests=digests)
-        write_kit(kit)
+        write_kit(
+            Kit(folder=folder, platforms=(platform,), pythons=(host.python,), digests=digests)
+        )
     except OSError as error:
         raise EwasteError(f"{folder}: cannot be written ({error.strerror})") from None
-    return kit
 
 
 def _clear(folder: Path, files: tuple[ProgramFile, ...]) -> list[ProgramFile]:
