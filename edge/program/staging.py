@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge.errors import BadInput, EwasteError, Refused
+from edge.errors import EwasteError, Refused
 from edge.files import make_private_folder
 from edge.setup.kit import LIST, Kit, write_kit
 from edge.setup.places import USER
@@ -18,7 +18,7 @@ from edge.update.program_offer import (
     ProgramOffer,
     machine_name,
 )
-from edge.update.upstream import INSTALL_TUF, Upstream
+from edge.update.upstream import Upstream, needing_tuf, writing
 
 if TYPE_CHECKING:
     from edge.update.repository import Repository
@@ -35,18 +35,12 @@ def asked(upstream: Upstream, *, as_root: bool) -> Iterator["Repository"]:
         BadInput: python-tuf is missing, or the root metadata cannot be used.
         EwasteError: the folder cannot be written, or the process cannot be started.
     """
-    try:
+    with needing_tuf():
         from edge.update.fetched_apart import fetched_apart
         from edge.update.repository import Repository, silence_of
-    except ModuleNotFoundError:
-        raise BadInput(f"updates need python-tuf, which is missing; run: {INSTALL_TUF}") from None
-    try:
+    with writing(upstream.folder):
         upstream.folder.parent.mkdir(OWN_FOLDER, parents=True, exist_ok=True)
         make_private_folder(upstream.folder, (METADATA_FOLDER,))
-    except OSError as error:
-        raise EwasteError(
-            f"{upstream.folder}: cannot be written ({error.strerror}); check space and rights"
-        ) from None
     with fetched_apart(silence_of(upstream), USER if as_root else None) as fetcher:
         yield Repository(upstream, fetcher)
 
