@@ -12,11 +12,11 @@ from pydantic import ValidationError
 
 from edge.errors import BadInput, EwasteError, Refused, first_problem
 from edge.files import read_bounded
-from edge.setup.download import GLIBCS
-from edge.setup.kit import DEBS, SCRIPT, WHEELS, Kit, program_in, read_kit, require_whole
+from edge.setup.download import wheel_platforms
+from edge.setup.kit import SCRIPT, WHEELS, Kit, program_in, read_kit, require_whole
 from edge.setup.lock import read_lock
 from edge.setup.options import PLATFORMS, RELEASES
-from edge.setup.system import ARCHITECTURES
+from edge.setup.system import architecture_of
 from edge.update.program_offer import (
     MOST_FILE_BYTES,
     MOST_PROGRAM_BYTES,
@@ -81,23 +81,17 @@ def read_program(folder: Path) -> ProgramKit:
 
 
 def _offer(kit: Kit, version: str, wheel: str, machines: dict[str, set[str]]) -> ProgramOffer:
-    files = []
-    for path in sorted(set().union(*machines.values())):
-        needed = tuple(name for name, paths in machines.items() if path in paths)
-        for_all = len(needed) == len(machines)
-        files.append(
-            ProgramFile(
-                path=path, digest=kit.digests[path], machines=() if for_all else needed
-            ).model_dump()
-        )
+    def needing(path: str) -> tuple[str, ...]:
+        found = tuple(name for name, paths in machines.items() if path in paths)
+        return found if len(found) < len(machines) else ()
+
     try:
-        return ProgramOffer.model_validate(
-            {
-                "version": version,
-                "digest": kit.digests[wheel],
-                "machines": tuple(machines),
-                "files": files,
-            }
+        files = tuple(
+            ProgramFile(path=path, digest=kit.digests[path], machines=needing(path))
+            for path in sorted(set().union(*machines.values()))
+        )
+        return ProgramOffer(
+            version=version, digest=kit.digests[wheel], machines=tuple(machines), files=files
         )
     except ValidationError as error:
         raise Refused(f"{kit.folder}: {first_problem(error)}; fill an empty folder") from None
@@ -116,10 +110,8 @@ def _machines(kit: Kit, archive: zipfile.ZipFile) -> Iterator[tuple[str, set[str
             if platform not in PLATFORMS or python not in RELEASES:
                 raise Refused(f"{kit.folder}: for {platform} with Python {python}, as no device")
             paths = _wheels(kit, archive, platform, python) | {SCRIPT, program_in(kit).name}
-            release = RELEASES[python]
-            debian = next(name for name, each in ARCHITECTURES.items() if each == platform)
-            debs = f"{DEBS}/{release}-{debian}/"
-            paths |= {path for path in kit.digests if path.startswith(debs)}
+            debs = kit.debs(RELEASES[python], architecture_of(platform))
+            paths |= {str(path.relative_to(kit.folder)) for path in debs}
             yield machine_name(platform, python), paths
 
 
@@ -149,8 +141,7 @@ def _wheels(kit: Kit, archive: zipfile.ZipFile, platform: str, python: str) -> s
 def _tags(platform: str, python: str) -> Iterator[Tag]:
     """What wheels a machine takes, as `install.sh --download` asks for them."""
     major, minor = (int(part) for part in python.split("."))
-    names = [f"manylinux_2_{each}_{platform}" for each in GLIBCS]
-    names += [f"manylinux2014_{platform}", f"linux_{platform}"]
+    names = wheel_platforms(platform)
     yield from cpython_tags((major, minor), platforms=names)
     yield from compatible_tags((major, minor), f"cp{major}{minor}", names)
 

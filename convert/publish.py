@@ -15,7 +15,7 @@ from edge.bundle.packed import bundle_folder
 from edge.bundle.verify import verify
 from edge.config import read_config
 from edge.errors import BadInput
-from edge.fleet.canaries import canary_results, program_results, require_passed
+from edge.fleet.canaries import canary_results, require_passed
 from edge.fleet.listening import fleet_place, listen
 from edge.folder_lock import folder_lock
 from edge.update.offer import Offer, Ring
@@ -145,11 +145,7 @@ def _canary_check(
     place = fleet_place(read_config(config).mqtt, broker, topic)
 
     def check(offer: Offer | ProgramOffer) -> None:
-        boards, now = listen(place), time.time()
-        if isinstance(offer, ProgramOffer):
-            results = program_results(boards, offer, now)
-        else:
-            results = canary_results(boards, offer.digest, now)
+        results = canary_results(listen(place), offer, time.time())
         for line in require_passed(results, offer, least):
             log.info(line)
 

@@ -31,7 +31,6 @@ from edge.commands import (
     recalibrate,
     records,
     sensors,
-    sharing,
     simulation,
     users,
 )
@@ -72,7 +71,7 @@ COMMANDS = (
     sensors.sensor_rates,
 )
 """The commands in the order of the help; the name of a function is that of its command."""
-GROUPS = {"user": users.app, "calibrate": belt.app, "learned": sharing.app}
+GROUPS = {"user": users.app, "calibrate": belt.app, "learned": learned.app}
 """The commands of two words, after the others: the first word -> those of the second."""
 ClickException: Any = typer.BadParameter.__mro__[2]
 """Typer's own, or that of the Click it needs: what is wrong with the command line."""

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from edge.commands import sharing
 from edge.commands.options import PATH, AsJson, ConfigFile, StateDir, parse_name
+from edge.commands.settings import read_settings
+from edge.commands.who import own_name
 from edge.errors import BadInput
 from edge.terminal import out, safe_line
 
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-learned_app = typer.Typer(
+app = typer.Typer(
     help="What the device has learned beside its bundle: list, go back, remove, export.",
     no_args_is_help=True,
 )
@@ -53,9 +56,9 @@ def teach(
 
     if (source is None) == (not from_review):
         raise BadInput("say where the pictures are: --from DIR, or --from-review")
-    settings = _settings(config, state)
+    settings = read_settings(config, state=state)
     taught, parent = _taught(settings, label, source, bin_name, hazard)
-    step = LearnedStep(f"taught {label}", by=_user(), parent=parent, at_once=at_once)
+    step = LearnedStep(f"taught {label}", by=own_name(), parent=parent, at_once=at_once)
     made = add_generation(settings.learned, taught.manifest, taught.contents, step)
     new = taught.manifest.classes[-1]
     if as_json:
@@ -120,11 +123,11 @@ def _taught(
             f"no item was reviewed as {label}" if source is None else f"{source}: no pictures"
         )
     base = Base(bundle, classifier, current, partial(decision_rules, settings, bundle))
-    new = NewClass(label, bin_name, hazard, found, _user())
+    new = NewClass(label, bin_name, hazard, found, own_name())
     return teach_class(new, base, crops.to_ask_again(records, bundle.labels), time.time()), parent
 
 
-@learned_app.command("list")
+@app.command("list")
 def list_generations(
     config: ConfigFile = None, state: StateDir = None, as_json: AsJson = False
 ) -> None:
@@ -132,7 +135,7 @@ def list_generations(
     from edge.learned.store import stored_generations
     from edge.status import read_status
 
-    settings = _settings(config, state)
+    settings = read_settings(config, state=state)
     found = stored_generations(settings.learned)
     if as_json:
         out.print(json.dumps([_row(each) for each in found]))
@@ -147,35 +150,35 @@ def list_generations(
         out.print(f"the running line decides by {runs}")
 
 
-@learned_app.command("rollback")
+@app.command("rollback")
 def roll_back_generation(config: ConfigFile = None, state: StateDir = None) -> None:
     """Go back to the generation before the one in use; a running line does so within seconds."""
     from edge.learned.store import roll_back
 
-    found = roll_back(_settings(config, state).learned, by=_user())
+    found = roll_back(read_settings(config, state=state).learned, by=own_name())
     if found is None:
         out.print("nothing that was learned is in use any more: the bundle decides alone")
     else:
         out.print(f"generation {found.number} is in use")
 
 
-@learned_app.command("remove")
+@app.command("remove")
 def remove(label: Label, config: ConfigFile = None, state: StateDir = None) -> None:
     """Forget a class that was taught; what else was learned stays."""
     from edge.learned.removal import without_class
     from edge.learned.store import LearnedStep, add_generation, current_generation
 
-    settings = _settings(config, state)
+    settings = read_settings(config, state=state)
     current = current_generation(settings.learned, with_crops=True)
     if current is None:
         raise BadInput(f"{settings.learned}: nothing is learned")
-    manifest, contents = without_class(current, label, time.time(), _user())
-    step = LearnedStep(f"removed {label}", by=_user(), parent=current.digest)
+    manifest, contents = without_class(current, label, time.time(), own_name())
+    step = LearnedStep(f"removed {label}", by=own_name(), parent=current.digest)
     made = add_generation(settings.learned, manifest, contents, step)
     out.print(f"{safe_line(label)}: forgotten; generation {made.number} is in use")
 
 
-@learned_app.command("export")
+@app.command("export")
 def export_crops(
     target: Annotated[Path, typer.Argument(**PATH, help="folder to make, for training")],
     *,
@@ -189,7 +192,7 @@ def export_crops(
     from edge.learned.export import export_learned
     from edge.learned.store import current_generation, load_generation
 
-    store = _settings(config, state).learned
+    store = read_settings(config, state=state).learned
     if number is None:
         found = current_generation(store, with_crops=True)
     else:
@@ -199,6 +202,11 @@ def export_crops(
     written = export_learned(found, target)
     labels = ", ".join(found.manifest.labels)
     out.print(safe_line(f"{target}: {written} pictures of {labels}"))
+
+
+app.command("key")(sharing.show_key)
+app.command("share")(sharing.share_classes)
+app.command("import")(sharing.import_classes)
 
 
 def _row(each: "StoredGeneration") -> dict[str, Any]:
@@ -247,20 +255,3 @@ def _line(each: "StoredGeneration") -> str:
         if entry.why:
             parts.append(entry.why)
     return "; ".join(parts)
-
-
-def _settings(config: Path | None, state: Path | None) -> "Config":
-    from edge.config import overruled, read_config
-
-    given = {} if state is None else {"state": state}
-    return overruled(read_config(config), given, {"state": "--state"})
-
-
-def _user() -> str:
-    """Who works here, for the history."""
-    import getpass
-
-    try:
-        return getpass.getuser()[:100]
-    except (OSError, KeyError):
-        return "the command line"

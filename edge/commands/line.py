@@ -27,6 +27,7 @@ from edge.commands.options import (
 from edge.commands.printing import show_item
 from edge.commands.settings import read_settings
 from edge.commands.signals import own_terminal, stop_signals
+from edge.commands.who import own_name
 from edge.errors import BadInput, EwasteError
 from edge.terminal import err, out, safe_line
 
@@ -153,17 +154,11 @@ def mode(
 
 def _order(asked: str, now: float) -> "Order":
     """The order of who types the command; `now`: s since 1970."""
-    import getpass
-
-    from edge.operation import LONGEST_NAME, Mode, Order
+    from edge.operation import Mode, Order
 
     if asked not in list(Mode):
         raise BadInput(f"mode {safe_line(asked)}: choose one of {', '.join(Mode)}")
-    try:
-        user = getpass.getuser()
-    except (OSError, KeyError):
-        user = "the command line"
-    return Order(mode=Mode(asked), by=user[:LONGEST_NAME], at=now)
+    return Order(mode=Mode(asked), by=own_name(), at=now)
 
 
 def panel(

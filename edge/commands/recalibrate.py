@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from edge.commands.options import AsJson, ConfigFile, StateDir
+from edge.commands.printing import print_table
+from edge.commands.settings import read_settings
+from edge.commands.who import own_name
 from edge.errors import Refused
 from edge.terminal import out, safe_line
 
@@ -39,16 +42,13 @@ def recalibrate(
 
     Only items that were drawn at random count. Exit code 3: it would be worse than what is in use.
     """
-    from edge.config import overruled, proved_bundle, read_config
+    from edge.config import proved_bundle
     from edge.learned.recalibrating import keep, recalibrate_site
-    from edge.learned.store import LEARNED_NAME
     from edge.records.period import Period, parse_period, parse_time
     from edge.records.store import RECORDS_NAME, Store
 
     now = time.time()
-    settings = read_config(config)
-    if state is not None:
-        settings = overruled(settings, {"state": state}, {"state": "--state"})
+    settings = read_settings(config, state=state)
     if start is None:
         period = Period(0.0, now if end is None else parse_time(end, "to"))
     else:
@@ -59,33 +59,22 @@ def recalibrate(
     for key in OVERRULING:
         if key in settings.decision.model_fields_set:
             log.warning("decision.%s of the configuration overrules what is fitted here", key)
-    learned = folder / LEARNED_NAME
-    result = recalibrate_site(folder, learned, bundle, classifier, period)
+    result = recalibrate_site(folder, settings.learned, bundle, classifier, period)
     generation = None
     if not result.found.problem and not dry_run:
-        generation = keep(learned, bundle, result, by=_user(), now=now).number
+        generation = keep(settings.learned, bundle, result, by=own_name(), now=now).number
     if as_json:
         out.print(json.dumps(_as_json(result, generation)))
     else:
-        for line in _lines(result):
-            out.print(line)
+        _print(result)
         if generation is not None:
             out.print(f"generation {generation} is in use; back: ewaste-edge learned rollback")
     if result.found.problem:
         raise Refused(f"not recalibrated: {result.found.problem}; what is in use stays")
 
 
-def _user() -> str:
-    import getpass
-
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return "the command line"
-
-
-def _lines(result: "SiteResult") -> list[str]:
-    """A result as a table, with what changes and what stays."""
+def _print(result: "SiteResult") -> None:
+    """Print a result as a table, with what changes and what stays."""
     found, classified = result.found, result.classified
     before, after = found.before, found.after
     counted = f"{before.items} reviewed items of a known class, {before.others} of none"
@@ -94,7 +83,6 @@ def _lines(result: "SiteResult") -> list[str]:
     if classified.unreadable:
         counted += f", {classified.unreadable} whose picture cannot be read"
     rows = [
-        ("", "in use", "recalibrated"),
         *((name, _share(*then), _share(*now)) for name, then, now in _shares(before, after)),
         (
             "calibration error",
@@ -107,23 +95,19 @@ def _lines(result: "SiteResult") -> list[str]:
             f"{after.cost(found.costs):.0f}",
         ),
     ]
-    widths = [max(len(row[place]) for row in rows) for place in range(3)]
-    table = [
-        "  ".join(
-            (name.ljust(widths[0]), *(cell.rjust(widths[1 + n]) for n, cell in enumerate(cells)))
-        )
-        for name, *cells in rows
-    ]
-    kept = [
-        f"{safe_line(each.name)}: {each.items} of {each.least} reviewed items, "
-        + (
+    out.print(counted)
+    out.print()
+    print_table(("", "in use", "recalibrated"), rows)
+    out.print()
+    out.print(f"temperature {found.parameters.temperature:.3f}")
+    for each in found.kept:
+        what = (
             "so nothing is laxer than in the bundle that keeps it out of other bins"
             if each.is_hazard
             else "so its threshold is the bundle's"
         )
-        for each in found.kept
-    ]
-    return [counted, "", *table, "", f"temperature {found.parameters.temperature:.3f}", *kept]
+        name = safe_line(each.name)
+        out.print(f"{name}: {each.items} of {each.least} reviewed items, {what}")
 
 
 def _shares(before: "SiteOutcome", after: "SiteOutcome") -> list[tuple[str, tuple, tuple]]:

@@ -7,18 +7,15 @@ from typing import Annotated
 
 import typer
 
-from edge.commands.learned import learned_app
 from edge.commands.options import PATH, ConfigFile, StateDir
 from edge.commands.settings import read_settings
+from edge.commands.who import own_name
 from edge.errors import BadInput, EwasteError
 from edge.terminal import out, safe_line
 
 log = logging.getLogger(__name__)
-app = learned_app
-"""The commands that begin with `learned`, with those of this file."""
 
 
-@app.command("key")
 def show_key(config: ConfigFile = None, state: StateDir = None) -> None:
     """Print the public key of this board, by which others trust what it was taught."""
     from edge.learned.device_key import own_public_key
@@ -30,7 +27,6 @@ def show_key(config: ConfigFile = None, state: StateDir = None) -> None:
     out.print(key)
 
 
-@app.command("share")
 def share_classes(
     target: Annotated[Path, typer.Argument(**PATH, help="file to write, such as phone.learned")],
     *,
@@ -52,7 +48,6 @@ def share_classes(
     out.print(safe_line(f"{target}: {', '.join(found.manifest.labels)}"))
 
 
-@app.command("import")
 def import_classes(
     source: Annotated[Path, typer.Argument(**PATH, help="file of another board's learned share")],
     *,
@@ -87,20 +82,10 @@ def import_classes(
         current = None
     base = Base(bundle, classifier, current, partial(decision_rules, settings, bundle))
     reviewed = to_ask_again(settings.state_folder / RECORDS_NAME, bundle.labels)
-    taken = take_shared(shared, base, reviewed, now, _user())
+    taken = take_shared(shared, base, reviewed, now, own_name())
     what = f"took {', '.join(taken.labels)} of another board"[:200]
-    step = LearnedStep(what, _user(), parent, now, at_once)
+    step = LearnedStep(what, own_name(), parent, now, at_once)
     made = add_generation(settings.learned, taken.taught.manifest, taken.taught.contents, step)
     for label in taken.known:
         out.print(safe_line(f"{label}: was taught here already, and stays as it is"))
     out.print(safe_line(f"generation {made.number} is in use: {', '.join(taken.labels)}"))
-
-
-def _user() -> str:
-    """Who works here, for the history."""
-    import getpass
-
-    try:
-        return getpass.getuser()[:100]
-    except (OSError, KeyError):
-        return "the command line"

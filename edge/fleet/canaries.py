@@ -1,9 +1,8 @@
 """Whether the boards of the ring canary have tried a bundle or program and kept it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from functools import partial
 
 from edge.bundle.history import Standing
 from edge.errors import Refused
@@ -46,36 +45,15 @@ class CanaryResult:
 
 
 def canary_results(
-    boards: Sequence[HeardBoard], digest: str, now: float
+    boards: Sequence[HeardBoard], offer: Offer | ProgramOffer, now: float
 ) -> tuple[CanaryResult, ...]:
-    """The result of a bundle at each board that reports in the ring canary, or not readably.
+    """The result of a bundle or program at each board in the ring canary, or not readable.
 
     Args:
         boards: of the fleet.
-        digest: of the bundle.
+        offer: of the bundle or program.
         now: unix seconds.
     """
-    return _results(boards, now, partial(_trial, digest=digest))
-
-
-def program_results(
-    boards: Sequence[HeardBoard], offer: ProgramOffer, now: float
-) -> tuple[CanaryResult, ...]:
-    """The result of a program at each board that reports in the ring canary, or not readably.
-
-    Args:
-        boards: of the fleet.
-        offer: of the program.
-        now: unix seconds.
-    """
-    return _results(boards, now, partial(_program_trial, offer=offer))
-
-
-def _results(
-    boards: Sequence[HeardBoard],
-    now: float,
-    trial_of: Callable[[BoardReport], tuple[CanaryTrial, str]],
-) -> tuple[CanaryResult, ...]:
     found = []
     for board in boards:
         report = board.report
@@ -84,7 +62,7 @@ def _results(
             found.append(CanaryResult(board.name, CanaryTrial.OPEN, unreadable))
         elif report.ring is Ring.CANARY:
             silent = is_silent(report, board.offline, now)
-            trial, why = trial_of(report)
+            trial, why = _trial(report, offer)
             if silent and trial is not CanaryTrial.REJECTED:
                 trial, why = CanaryTrial.OPEN, f"silent for {in_words(now - report.at)}"
             found.append(CanaryResult(report.board, trial, why))
@@ -121,8 +99,14 @@ def require_passed(
     return [f"{each.board}: passed ({each.why})" for each in passed]
 
 
-def _trial(report: BoardReport, digest: str) -> tuple[CanaryTrial, str]:
-    """What became of a bundle at a board that reports."""
+def _trial(report: BoardReport, offer: Offer | ProgramOffer) -> tuple[CanaryTrial, str]:
+    """What became of it at a board that reports."""
+    if isinstance(offer, ProgramOffer):
+        return _program_trial(report, offer)
+    return _bundle_trial(report, offer.digest)
+
+
+def _bundle_trial(report: BoardReport, digest: str) -> tuple[CanaryTrial, str]:
     newest, in_use = report.newest, report.bundle
     tried = newest if newest is not None and newest.digest == digest else None
     if tried is not None and tried.standing is Standing.ROLLED_BACK:
@@ -139,7 +123,6 @@ def _trial(report: BoardReport, digest: str) -> tuple[CanaryTrial, str]:
 
 
 def _program_trial(report: BoardReport, offer: ProgramOffer) -> tuple[CanaryTrial, str]:
-    """What became of a program at a board that reports."""
     update = report.program_update
     tried = update if update is not None and update.digest == offer.digest else None
     if tried is None:

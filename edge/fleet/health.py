@@ -96,8 +96,6 @@ def _program_note(report: BoardReport) -> str:
     name = f"program {update.version}"
     if update.standing is ProgramStanding.ROLLED_BACK:
         return f"{name} rolled back: {update.why}"
-    return (
-        f"{name} on probation"
-        if update.standing is ProgramStanding.ON_PROBATION
-        else (f"{name} {update.why}")
-    )
+    if update.standing is ProgramStanding.ON_PROBATION:
+        return f"{name} on probation"
+    return f"{name} {update.why}"

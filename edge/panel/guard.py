@@ -65,7 +65,7 @@ _ASKED = ("/report.html", "/report.csv", "/report.json", "/history.html")
 """What keeps its query."""
 MOST_QUERY = 1000
 """The maximum length of a query, bytes."""
-SCRIPTS = ("choices.js", "panel.js", "work.js", "model.js", "learning.js", "belt.js")
+SCRIPTS = ("choices.js", "panel.js", "work.js", "tabs.js", "model.js", "learning.js", "belt.js")
 _READ = (
     "/live.jpg",
     "/parts.json",

@@ -291,4 +291,6 @@ def figure_name(name: str) -> str:
 
 
 def _value(name: str, value: float | None) -> str:
-    return count(round(value or 0)) if name in COUNTED else percent(value, 1)
+    if value is not None and name in COUNTED:
+        return count(round(value))
+    return percent(value, 1)

@@ -12,6 +12,22 @@
 		if (answer.status === 401) location.reload();  // the session is over: the login form comes
 		return answer;
 	};
+	// Sends a file, or anything else as JSON; null only asks. Gives what is answered, or what failed:
+	// in words of the server, or `lost` where it did not answer.
+	const send = async (address, content, lost, patienceMs = PATIENCE_MS) => {
+		const [body, kind] = content instanceof Blob
+			? [content, "application/octet-stream"] : [JSON.stringify(content), "application/json"];
+		const posted = content === null ? {} : {method: "POST", body, headers: {"Content-Type": kind}};
+		let failed = lost;
+		try {
+			const reply = await ask(address, {...posted, signal: AbortSignal.timeout(patienceMs)});
+			const text = await reply.text();
+			if (reply.ok) return {answer: JSON.parse(text), failed: ""};
+			failed = text;
+			failed = JSON.parse(text).error ?? text;
+		} catch { /* not reached, or a line of text */ }
+		return {answer: null, failed};
+	};
 
 	// Gradio draws a tab only once it is looked at: what came before is kept for then.
 	const parts = {};
@@ -47,7 +63,7 @@
 	// What scripts say, and the tabs: their name in the visitor's language -> the name they have here.
 	const words = window.ewasteWords;
 	const nameOf = (tab) => words.tabs[tab.textContent.trim()] || "";
-	window.ewaste = {ask, parts, draw, words, nameOf};
+	window.ewaste = {ask, send, parts, draw, words, nameOf};
 	const forever = async (ms, step) => {
 		for (;;) {
 			let wait = ms;
@@ -107,19 +123,11 @@
 		return look("history");
 	});
 	const enter = async (address, body, place) => {
-		let failed = words.failed;
-		try {
-			const reply = await ask(address, {
-				method: "POST", body: JSON.stringify(body), headers: {"Content-Type": "application/json"},
-			});
-			const text = await reply.text();
-			failed = text;
-			try { failed = JSON.parse(text).error || ""; } catch { /* a line of text */ }
-			if (!failed) Object.assign(parts, JSON.parse(text));
-			draw();
-		} catch { /* reported below */ }
+		const {answer, failed} = await send(address, body, words.failed);
+		Object.assign(parts, answer);
+		draw();
 		if (place) place.textContent = failed;
-		return !failed;
+		return Boolean(answer);
 	};
 	document.addEventListener("submit", async (event) => {
 		const form = event.target.closest("[data-entry]");
@@ -167,19 +175,9 @@
 	});
 
 	const operate = async (mode) => {
-		const place = document.querySelector("#operation [role=status]");
-		try {
-			const reply = await ask("mode", {
-				method: "POST", body: JSON.stringify({mode}), headers: {"Content-Type": "application/json"},
-			});
-			const text = await reply.text();
-			let failed = reply.ok ? "" : text;
-			try { failed = reply.ok ? "" : JSON.parse(text).error; } catch { /* a line of text */ }
-			place.textContent = failed || words.asked;
-			if (!failed) delete document.querySelector("#operation [data-part]").shown;
-		} catch {
-			place.textContent = words.failedMode;
-		}
+		const {answer, failed} = await send("mode", {mode}, words.failedMode);
+		document.querySelector("#operation [role=status]").textContent = failed || words.asked;
+		if (answer) delete document.querySelector("#operation [data-part]").shown;
 	};
 
 	// Where the model looked: the overlay of one class over the tried picture.

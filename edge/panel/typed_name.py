@@ -28,4 +28,4 @@ def typed_name(typed: str, labels: Sequence[str], earlier: Collection[str]) -> s
     if known := near_labels(name, labels):
         text = _("There is a button for {label}; use that.")
         raise NotDone(400, text.format(label=known[0]))
-    return next(iter(sorted(near_labels(name, sorted(earlier)))), name)
+    return min(near_labels(name, tuple(earlier)), default=name)

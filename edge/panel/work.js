@@ -1,7 +1,7 @@
 /* What a person works with: the search of items, the review by keys, and the measured quality. The
    server draws each part; here buttons and keys become requests. */
 (() => {
-	const {ask, parts, draw, words, nameOf} = window.ewaste;
+	const {send, parts, draw, words, nameOf} = window.ewaste;
 	// On a narrow screen Gradio puts the last tabs into a menu.
 	const TAB = "[role=tab], .overflow-dropdown button";
 	const running = new Set();
@@ -18,26 +18,15 @@
 	const post = async (place, address, content) => {
 		if (running.has(place)) return false;
 		running.add(place);
-		try {
-			const reply = await ask(address, content === null ? {} : {
-				method: "POST", body: JSON.stringify(content),
-				headers: {"Content-Type": "application/json"},
-			});
-			const text = await reply.text();
-			if (reply.ok) {
-				Object.assign(parts, JSON.parse(text));
-				draw();
-				return true;
-			}
-			let error = text;
-			try { error = JSON.parse(text).error; } catch { /* a line of text */ }
-			say(place, error);
-		} catch {
-			say(place, words.failed);
-		} finally {
-			running.delete(place);
+		const {answer, failed} = await send(address, content, words.failed);
+		running.delete(place);
+		if (answer) {
+			Object.assign(parts, answer);
+			draw();
+		} else {
+			say(place, failed);
 		}
-		return false;
+		return Boolean(answer);
 	};
 	const region = () => {
 		const place = document.querySelector("#review .review");
@@ -72,6 +61,12 @@
 		parts.review = part.shown = part.innerHTML;
 	};
 	const search = (place) => post("search", "items", {...filters, ...place});
+	const openItem = async (item) => {
+		if (await post("search", "item", {item})) {
+			document.querySelector("#item .one")?.scrollIntoView({block: "start"});
+			focusOn("#item .one");
+		}
+	};
 	const measure = (content) => post("quality", "quality", content);
 	const inspect = () => post("audit", "audit", {});
 
@@ -152,19 +147,11 @@
 		"#alarms [data-unshelve]": (button) =>
 			alarms("alarms/unshelve", {name: button.dataset.unshelve}),
 		"#alarms [data-reference]": () => alarms("alarms/reference", {}),
-		"#alarms [data-example]": async (button) => {
+		"#alarms [data-example]": (button) => {
 			openTab("Items");
-			if (await post("search", "item", {item: button.dataset.example})) {
-				document.querySelector("#item .one")?.scrollIntoView({block: "start"});
-				focusOn("#item .one");
-			}
+			openItem(button.dataset.example);
 		},
-		"#found .open": async (button) => {
-			if (await post("search", "item", {item: button.dataset.item})) {
-				document.querySelector("#item .one")?.scrollIntoView({block: "start"});
-				focusOn("#item .one");
-			}
-		},
+		"#found .open": (button) => openItem(button.dataset.item),
 		"#item [data-close]": () => {
 			parts.item = "";
 			draw();

@@ -16,12 +16,8 @@ from edge.setup.kit import SCRIPT
 from edge.setup.places import NAME
 from edge.setup.source import WHEEL
 from edge.setup.system import Host, require_room
-from edge.update.program_history import (
-    LONGEST_WHY,
-    FailedProgramVisit,
-    ProgramOutcome,
-    ProgramStanding,
-)
+from edge.update.outcome import LONGEST_WHY, FailedVisit
+from edge.update.program_history import ProgramOutcome, ProgramStanding
 from edge.update.program_offer import ProgramOffer, version_key
 from edge.update.upstream import Upstream
 
@@ -87,7 +83,7 @@ def noted(board: UpdatedBoard) -> Iterator[None]:
         raise
     except EwasteError as error:
         why = one_line(error, LONGEST_WHY)
-        board.remember(failed=FailedProgramVisit(at=board.now(), why=why))
+        board.remember(failed=FailedVisit(at=board.now(), why=why))
         raise
     if board.history.failed is not None:
         board.remember(failed=None)

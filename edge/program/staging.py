@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge.errors import BadInput, EwasteError, Refused
+from edge.errors import EwasteError, Refused
 from edge.files import make_private_folder
 from edge.setup.kit import LIST, Kit, write_kit
 from edge.setup.places import USER
@@ -18,7 +18,7 @@ from edge.update.program_offer import (
     ProgramOffer,
     machine_name,
 )
-from edge.update.upstream import INSTALL_TUF, Upstream
+from edge.update.upstream import Upstream, needing_tuf, writing
 
 if TYPE_CHECKING:
     from edge.update.repository import Repository
@@ -35,28 +35,17 @@ def asked(upstream: Upstream, *, as_root: bool) -> Iterator["Repository"]:
         BadInput: python-tuf is missing, or the root metadata cannot be used.
         EwasteError: the folder cannot be written, or the process cannot be started.
     """
-    try:
+    with needing_tuf():
         from edge.update.fetched_apart import fetched_apart
         from edge.update.repository import Repository, silence_of
-    except ModuleNotFoundError:
-        raise BadInput(f"updates need python-tuf, which is missing; run: {INSTALL_TUF}") from None
-    try:
+    with writing(upstream.folder):
         upstream.folder.parent.mkdir(OWN_FOLDER, parents=True, exist_ok=True)
         make_private_folder(upstream.folder, (METADATA_FOLDER,))
-    except OSError as error:
-        raise EwasteError(
-            f"{upstream.folder}: cannot be written ({error.strerror}); check space and rights"
-        ) from None
     with fetched_apart(silence_of(upstream), USER if as_root else None) as fetcher:
         yield Repository(upstream, fetcher)
 
 
-def machine_of(host: Host) -> str:
-    """The machine, as an offer names it."""
-    return machine_name(ARCHITECTURES[host.architecture], host.python)
-
-
-def stage(repository: "Repository", offer: ProgramOffer, host: Host, folder: Path) -> Kit:
+def stage(repository: "Repository", offer: ProgramOffer, host: Host, folder: Path) -> None:
     """Bring a kit up to what is offered; what it holds already is not fetched again.
 
     Args:
@@ -69,7 +58,8 @@ def stage(repository: "Repository", offer: ProgramOffer, host: Host, folder: Pat
         Refused: it is not for this machine, too large, or not what was signed.
         EwasteError: it does not come, or cannot be written.
     """
-    machine = machine_of(host)
+    platform = ARCHITECTURES[host.architecture]
+    machine = machine_name(platform, host.python)
     if machine not in offer.machines:
         raise Refused(
             f"{offer.name}: for {', '.join(offer.machines)}, and this is {machine}; publish a kit "
@@ -83,12 +73,11 @@ def stage(repository: "Repository", offer: ProgramOffer, host: Host, folder: Pat
         for each in missing:
             repository.download_file(each, folder / each.path)
         digests = {each.path: each.digest for each in files}
-        platform, _, python = machine.rpartition("-")
-        kit = Kit(folder=folder, platforms=(platform,), pythons=(python,), digests=digests)
-        write_kit(kit)
+        write_kit(
+            Kit(folder=folder, platforms=(platform,), pythons=(host.python,), digests=digests)
+        )
     except OSError as error:
         raise EwasteError(f"{folder}: cannot be written ({error.strerror})") from None
-    return kit
 
 
 def _clear(folder: Path, files: tuple[ProgramFile, ...]) -> list[ProgramFile]:

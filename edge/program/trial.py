@@ -15,8 +15,8 @@ from edge.setup.environment import others, prove, remove, replace_link
 from edge.setup.places import NAME
 from edge.setup.services import START_S
 from edge.status import NO_PICTURE
+from edge.update.outcome import LONGEST_WHY
 from edge.update.program_history import (
-    LONGEST_WHY,
     MOST_REFUSED,
     ProgramOutcome,
     ProgramStanding,

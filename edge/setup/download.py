@@ -17,7 +17,7 @@ from edge.setup.lock import lock_text, read_lock
 from edge.setup.options import RELEASES, Options
 from edge.setup.report import Step, done
 from edge.setup.source import WHEEL, ProgramSource, copy_source, file_digest
-from edge.setup.system import ARCHITECTURES
+from edge.setup.system import architecture_of
 
 GLIBCS = (17, 24, 26, 27, 28, 31, 34, 35, 36)
 """Minor versions of glibc 2 that wheels are built for, up to bookworm's."""
@@ -64,6 +64,12 @@ def download(folder: Path, options: Options, source: ProgramSource, run: Runner)
     yield done("kit", f"{folder}: {len(kit.digests)} files, {size // 10**6:,} MB")
 
 
+def wheel_platforms(platform: str) -> list[str]:
+    """The platform tags of the wheels that a machine takes."""
+    named = [f"manylinux_2_{minor}_{platform}" for minor in GLIBCS]
+    return [*named, f"manylinux2014_{platform}", f"linux_{platform}"]
+
+
 def _wheels(
     folder: Path, scratch: Path, pip: tuple[object, ...], *, platform: str, python: str, run: Runner
 ) -> set[str]:
@@ -71,9 +77,7 @@ def _wheels(
     text = lock_text(python)
     lock = scratch / f"{python}.txt"
     lock.write_text(text, encoding="utf-8")
-    tags = [f"manylinux_2_{minor}_{platform}" for minor in GLIBCS]
-    tags += [f"manylinux2014_{platform}", f"linux_{platform}"]
-    named = [word for tag in tags for word in ("--platform", tag)]
+    named = [word for tag in wheel_platforms(platform) for word in ("--platform", tag)]
     exact = ("--require-hashes", "--only-binary=:all:", "--no-deps")
     device = ("--python-version", python, "--implementation", "cp", *named)
     command = (*pip, "download", "--quiet", *exact, *device, "-d", folder / WHEELS, "-r", lock)
@@ -112,7 +116,7 @@ def _program(
 
 
 def _debs(folder: Path, *, platform: str, release: str, run: Runner) -> Iterator[Step]:
-    architecture = next(name for name, each in ARCHITECTURES.items() if each == platform)
+    architecture = architecture_of(platform)
     target = folder / DEBS / f"{release}-{architecture}"
     shutil.rmtree(target, ignore_errors=True)
     if architecture == "arm64":  # no other machine has a Pi's camera and pins

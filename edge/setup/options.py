@@ -1,6 +1,6 @@
 """What a person may ask of the installer."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from edge.errors import BadInput
@@ -75,14 +75,8 @@ def check(options: Options) -> Options:
         for each in given:
             if each not in known:
                 raise BadInput(f"{name} {each}: choose one of {', '.join(known)}")
-    return Options(
-        offline=options.offline,
-        download=options.download,
+    return replace(
+        options,
         platforms=tuple(dict.fromkeys(options.platforms or PLATFORMS[:1])),
         pythons=tuple(dict.fromkeys(options.pythons or PYTHONS)),
-        beside=options.beside,
-        on_trial=options.on_trial,
-        uninstall=options.uninstall,
-        config=options.config,
-        bundle=options.bundle,
     )

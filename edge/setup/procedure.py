@@ -2,7 +2,7 @@
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 
 from edge.errors import BadInput, EwasteError
@@ -81,10 +81,7 @@ def install(
         yield from packages(host, has_environment=source.is_installed, run=run)
     else:
         yield from packages_of_kit(host, kit, run)
-    is_new = False
-    for step in environment(places, python=host.python, source=source, kit=kit, run=run):
-        is_new = is_new or step.outcome is not Outcome.ALREADY
-        yield step
+    is_new = yield from _in_use(places, host, source, kit, run)
     prove(places)
     yield from account(places, run)
     yield from configuration(places, is_pi=host.is_pi, run=run, given=options.config)
@@ -104,11 +101,19 @@ def take_on_trial(places: Places, host: Host, source: ProgramSource, run: Runner
     """
     if not source.is_installed:
         raise BadInput("--on-trial is for a program that was made ready with --beside")
+    is_new = yield from _in_use(places, host, source, None, run)
+    yield from services.services(places, is_new=is_new, run=run)
+
+
+def _in_use(
+    places: Places, host: Host, source: ProgramSource, kit: Kit | None, run: Runner
+) -> Generator[Step, None, bool]:
+    """Take an environment into use; returns whether anything of it is new."""
     is_new = False
-    for step in environment(places, python=host.python, source=source, kit=None, run=run):
+    for step in environment(places, python=host.python, source=source, kit=kit, run=run):
         is_new = is_new or step.outcome is not Outcome.ALREADY
         yield step
-    yield from services.services(places, is_new=is_new, run=run)
+    return is_new
 
 
 def uninstall(places: Places, run: Runner) -> Iterator[Step]:
@@ -183,7 +188,9 @@ def last_words(options: Options, places: Places) -> str:
         return f"on the device: sudo sh {options.download}/install.sh"
     if options.uninstall:
         return "the program is removed"
-    if options.beside or options.on_trial:
-        return "ready" if options.beside else "in use, on trial"
+    if options.beside:
+        return "ready"
+    if options.on_trial:
+        return "in use, on trial"
     check = f"sudo {NAME} doctor --config {places.settings}"
     return f"installed; set the line up in {places.settings}, then: {check}"

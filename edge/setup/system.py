@@ -107,6 +107,11 @@ def require_room(places: Places) -> None:
             )
 
 
+def architecture_of(platform: str) -> str:
+    """Debian's name of a machine that the kernel names so."""
+    return next(name for name, each in ARCHITECTURES.items() if each == platform)
+
+
 def _bits(found: str) -> str:
     return f"{found}: the TFLite runtime has no wheels for 32 bits; {REMEDY}"
 

@@ -13,13 +13,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from edge.bundle.history import Moment
 from edge.errors import BadInput
 from edge.files import read_bounded, write_whole
+from edge.update.outcome import LONGEST_WHY, FailedVisit
 from edge.update.program_offer import Digest
 
 PROGRAM_UPDATES = Path("/var/lib/ewaste-edge-program")
 """The folder of root's own part of the updates."""
 HISTORY_NAME = "program.json"
 READABLE = 0o644
-MOST_BYTES, MOST_REFUSED, LONGEST_WHY = 2**18, 50, 300
+MOST_BYTES, MOST_REFUSED = 2**18, 50
 EnvironmentName = Annotated[str, Field(pattern=r"^ewaste-edge-[0-9a-f]{12}$")]
 Why = Annotated[str, Field(max_length=LONGEST_WHY)]
 Version = Annotated[str, Field(max_length=40)]
@@ -82,18 +83,6 @@ class ProgramTrial(_Part):
     returning: Why = ""
 
 
-class FailedProgramVisit(_Part):
-    """The last visit to the repository, which failed or was refused.
-
-    Attributes:
-        at: unix seconds.
-        why: one line.
-    """
-
-    at: Moment
-    why: Why
-
-
 class ProgramHistory(_Part):
     """What is remembered of the programs that were pulled.
 
@@ -106,7 +95,7 @@ class ProgramHistory(_Part):
 
     trial: ProgramTrial | None = None
     last: ProgramOutcome | None = None
-    failed: FailedProgramVisit | None = None
+    failed: FailedVisit | None = None
     refused: Annotated[tuple[Digest, ...], Field(max_length=MOST_REFUSED)] = ()
 
 

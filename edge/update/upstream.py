@@ -59,6 +59,34 @@ def upstream_of(config: Config) -> Upstream:
 
 
 @contextmanager
+def needing_tuf() -> Iterator[None]:
+    """Within: what is imported may need python-tuf.
+
+    Raises:
+        BadInput: it is missing.
+    """
+    try:
+        yield
+    except ModuleNotFoundError:
+        raise BadInput(f"updates need python-tuf, which is missing; run: {INSTALL_TUF}") from None
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Within: `folder` is made ready.
+
+    Raises:
+        EwasteError: it cannot be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise EwasteError(
+            f"{folder}: cannot be written ({error.strerror}); check space and rights"
+        ) from None
+
+
+@contextmanager
 def visited(upstream: Upstream) -> Iterator["Repository"]:
     """The repository, while no other process of this board asks it.
 
@@ -67,11 +95,9 @@ def visited(upstream: Upstream) -> Iterator["Repository"]:
             or root would write what belongs to the user of the line.
         EwasteError: the folder cannot be written.
     """
-    try:
+    with needing_tuf():
         from edge.update.repository import Repository
-    except ModuleNotFoundError:
-        raise BadInput(f"updates need python-tuf, which is missing; run: {INSTALL_TUF}") from None
-    try:
+    with writing(upstream.folder):
         make_private_folder(upstream.folder.parent, ("bundles",))
         owner = upstream.folder.parent.stat().st_uid
         if os.geteuid() == 0 and owner != 0:
@@ -80,9 +106,5 @@ def visited(upstream: Upstream) -> Iterator["Repository"]:
                 "there; run: sudo systemctl start ewaste-update"
             )
         make_private_folder(upstream.folder, (METADATA_FOLDER,))
-    except OSError as error:
-        raise EwasteError(
-            f"{upstream.folder}: cannot be written ({error.strerror}); check space and rights"
-        ) from None
     with folder_lock(upstream.folder, "another update is at work; try again when it is done"):
         yield Repository(upstream)

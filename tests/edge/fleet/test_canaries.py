@@ -7,7 +7,7 @@ import pytest
 
 from edge.bundle.history import Standing
 from edge.errors import Refused
-from edge.fleet.canaries import canary_results, program_results, require_passed
+from edge.fleet.canaries import canary_results, require_passed
 from edge.fleet.listening import HeardBoard
 from edge.update.offer import Offer, Ring
 from edge.update.program_offer import ProgramOffer
@@ -27,7 +27,7 @@ ROLLED_BACK = heard_of(
 
 
 def promoted(*boards: HeardBoard, least: int | None = None) -> list[str]:
-    return require_passed(canary_results(boards, NEW, NOW), OFFER, least)
+    return require_passed(canary_results(boards, OFFER, NOW), OFFER, least)
 
 
 def test_all_canary_boards_must_have_passed_and_others_do_not_count() -> None:
@@ -110,7 +110,7 @@ PULLED = {"version": "0.2.0", "digest": "c" * 64, "at": NOW, "why": "all that ra
 )
 def test_a_program_passed_where_it_runs_and_was_tried(program, update, answer) -> None:
     boards = [heard_of(program=program, program_update=update)]
-    results = program_results(boards, PROGRAM, NOW)
+    results = canary_results(boards, PROGRAM, NOW)
     if "passed .all" in answer:
         assert re.search(answer, require_passed(results, PROGRAM, None)[0])
         return

@@ -13,9 +13,8 @@ from edge.fleet.own import EVERY_S, OwnReports, board_name, page_address
 from edge.fleet.report import LineState, parse_report
 from edge.operation import Mode, Order
 from edge.status import Percentiles, Status
-from edge.update.outcome import noted
+from edge.update.outcome import FailedVisit, noted
 from edge.update.program_history import (
-    FailedProgramVisit,
     ProgramHistory,
     ProgramOutcome,
     ProgramStanding,
@@ -79,7 +78,7 @@ def test_it_has_what_became_of_the_program(config: Config, tmp_path: Path) -> No
     reports = OwnReports(config, programs=tmp_path)
     assert reports.report(STATUS, NOW).program_update is None
     assert reports.news(STATUS, NOW) is not None
-    failed = FailedProgramVisit(at=NOW - 5, why="program 0.2.0: gone back from")
+    failed = FailedVisit(at=NOW - 5, why="program 0.2.0: gone back from")
     write_program_history(tmp_path, ProgramHistory(last=outcome, failed=failed))
     text = reports.news(STATUS, NOW + 1)
     assert text is not None, "at once"

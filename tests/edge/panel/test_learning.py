@@ -15,7 +15,9 @@ from edge.bundle.history import read_history
 from edge.learned.proposals import PROPOSALS, accept, place_proposal, proposals
 from edge.learned.store import LEARNED_NAME, current_generation
 from edge.panel.accounts import Accounts
+from edge.panel.formats import NOTHING
 from edge.panel.guard import Access
+from edge.panel.learning import Figure, figures
 from edge.panel.users import Role, Users, make_user, write_users
 from edge.records.store import Store
 from tests.support.proposed import new_class, recalibration, refused_class
@@ -119,6 +121,12 @@ def test_a_refused_one_says_why_and_can_only_be_removed(anew, caplog):
 def test_a_label_is_shown_as_text(anew):
     html = "".join(anew.parts().values())
     assert "<img src=x" not in html and "&lt;img src=x" in html
+
+
+def test_a_figure_that_is_not_known_is_a_dash():
+    shown = figures({"recall": 0.5}, {"recall": 0.75, "cost": 12.4})
+    assert shown[0][1:] == ("50.0%", "75.0%")
+    assert shown[1] == Figure("Cost, in items sorted by hand", NOTHING, "12")
 
 
 def test_who_only_looks_changes_nothing(anew):
