@@ -11,9 +11,15 @@ import typer
 from rich.progress import track
 
 from benchmarks.machine import facts
+from benchmarks.variants import variants_of
 from convert.proof.golden import draw_input
 from edge.bundle.bundle import DEFAULT_BUNDLE, Bundle
 from edge.bundle.verify import verify
+from edge.calibration.reliability import (
+    calibration_error,
+    calibration_error_by_chance,
+    reliability,
+)
 from edge.errors import BadInput, EwasteError, Refused
 from edge.files import read_bounded, write_whole
 from edge.inference.classifier import Classifier
@@ -75,10 +81,11 @@ def opened(bundle_path: Path, models: Sequence[Path]) -> tuple[Bundle, list[Answ
         EwasteError: one cannot be used.
     """
     bundle, classifier = verify(bundle_path).require()
-    found = [Answers("int8" if not bundle.manifest.float_layers else "mixed", classifier)]
-    for path in models:
-        other = Classifier(path, bundle.labels, bundle.manifest.temperature)
-        found.append(Answers(path.stem, other))
+    own, *others = variants_of(bundle, models)
+    found = [Answers(own.name, classifier)]
+    for each in others:
+        other = Classifier(each.path, bundle.labels, bundle.manifest.temperature)
+        found.append(Answers(each.name, other))
     return bundle, found
 
 
@@ -135,11 +142,6 @@ def evaluate(
         The figures of the first (`train.evaluation.metrics.measure`) with its calibration, and a
         row for each in `variants`.
     """
-    from edge.calibration.reliability import (
-        calibration_error,
-        calibration_error_by_chance,
-        reliability,
-    )
     from train.evaluation.metrics import measure  # slow: it brings scikit-learn
 
     classes = []

@@ -21,8 +21,8 @@ from edge.clock import VirtualClock
 from edge.config import Config, proved_bundle
 from edge.conveyor import Conveyor
 from edge.encoders.encoder import TimedEncoder
-from edge.inference.classifier import Classifier, Prediction
-from edge.inference.worker import InlineInference
+from edge.inference.classifier import Prediction
+from edge.inference.worker import InlineInference, Predicting
 from edge.line import Source, build_conveyor, decider_of
 from edge.records.record import ItemRecord
 from edge.simulator.layout import PlacedItem, place_items
@@ -66,7 +66,7 @@ class BeltRow:
 class TimedClassifier:
     """A classifier that measures its processor time."""
 
-    def __init__(self, classifier: Classifier) -> None:
+    def __init__(self, classifier: Predicting) -> None:
         self._classifier = classifier
         self.times_ms: list[float] = []
 
@@ -76,6 +76,12 @@ class TimedClassifier:
         prediction = self._classifier.predict(view)
         self.times_ms.append((time.process_time() - started) * 1000)
         return prediction
+
+
+def config_of(bundle: Path) -> Config:
+    """The default line with a bundle, each inference on one thread."""
+    classifier = Config().classifier.model_copy(update={"bundle": bundle, "threads": 1})
+    return Config().model_copy(update={"classifier": classifier})
 
 
 def belts(config: Config, items: int, frames: int, per_minute: float, seed: int) -> list[BeltRow]:
@@ -135,7 +141,7 @@ def measure(
     records: list[ItemRecord] = []
     timed: list[TimedClassifier] = []
 
-    def timed_inference(classifier: Classifier) -> InlineInference:
+    def timed_inference(classifier: Predicting) -> InlineInference:
         timed.append(TimedClassifier(classifier))
         return InlineInference(timed[-1])
 
@@ -188,10 +194,8 @@ def main(
 ) -> None:
     """Measure the loop without inference. Exit codes: 0 done, 1 failed, 2 bad input, 3 refused."""
     cv2.setNumThreads(1)
-    classifier = Config().classifier.model_copy(update={"bundle": bundle, "threads": 1})
-    config = Config().model_copy(update={"classifier": classifier})
     with command():
-        rows = belts(config, items, frames, per_minute, seed)
+        rows = belts(config_of(bundle), items, frames, per_minute, seed)
     if as_json:
         print(json.dumps({"rows": [asdict(row) for row in rows]}))
         return

@@ -25,11 +25,10 @@ from benchmarks.runtime_workers import runtime_ways
 from benchmarks.runtimes import SCRIPTS
 from benchmarks.stages import INFERENCE, Belt, film_belt, ways_of
 from benchmarks.starting import Start, measure_start
+from benchmarks.variants import Variant, variants_of
 from convert.proof.golden import draw_input
 from edge.belt.view import crop
-from edge.bundle.bundle import DEFAULT_BUNDLE as SHIPPED
-from edge.bundle.bundle import Bundle, load_bundle
-from edge.bundle.manifest import MODEL
+from edge.bundle.bundle import DEFAULT_BUNDLE, Bundle, load_bundle
 from edge.errors import BadInput
 from edge.inference.backend import Backend, installed_runtimes
 from edge.inference.classifier import Classifier
@@ -87,25 +86,6 @@ class LatencyRow:
     samples: int
     left_out: int
     disturbed: int
-
-
-@dataclass(frozen=True)
-class Variant:
-    """A model of a bundle.
-
-    Attributes:
-        name: such as `int8`.
-        path: of its .tflite file.
-    """
-
-    name: str
-    path: Path
-
-
-def variants_of(bundle: Bundle, models: Sequence[Path]) -> list[Variant]:
-    """The bundle's own variant, and others of the same model, named by their files."""
-    own = "mixed" if bundle.manifest.float_layers else "int8"
-    return [Variant(own, bundle.path / MODEL), *(Variant(path.stem, path) for path in models)]
 
 
 def measure(
@@ -240,7 +220,7 @@ def main(
     with command():
         pythons = [parsed_python(each) for each in runtime or ()]
         sizes = [parsed_frame(each) for each in frame]
-        loaded = [load_bundle(path) for path in bundle or [SHIPPED]]
+        loaded = [load_bundle(path) for path in bundle or [DEFAULT_BUNDLE]]
         picture = None if photos is None else next(read_photos(find_photos(photos)))[1]
         belts = [film_belt(*size, picture) for size in sizes]
         rows = [

@@ -21,6 +21,7 @@ import cv2
 import numpy as np
 import typer
 
+from benchmarks.belt import config_of
 from benchmarks.belt import measure as measure_belt
 from benchmarks.machine import facts
 from benchmarks.marked import take_marked_turns, way_of
@@ -30,7 +31,7 @@ from edge.cameras.camera import Frame
 from edge.clock import VirtualClock
 from edge.config import Config, proved_bundle
 from edge.encoders.encoder import TimedEncoder
-from edge.inference.classifier import Classifier, Prediction
+from edge.inference.classifier import Prediction
 from edge.inference.worker import Inference, Predicting
 from edge.line import Source, build_conveyor, decider_of
 from edge.records.record import ItemRecord
@@ -179,7 +180,7 @@ def run(config: Config, load: Load, items: int, seed: int, changed: str) -> Line
     records: list[tuple[ItemRecord, float]] = []
     models: list[ModeledInference] = []
 
-    def modeled(classifier: Classifier) -> Inference:
+    def modeled(classifier: Predicting) -> Inference:
         models.append(ModeledInference(classifier, clock, load.inference_ms / 1000))
         return models[-1]
 
@@ -280,14 +281,13 @@ def main(
 ) -> None:
     """Find what load the line bears. Exit codes: 0 done, 1 failed, 2 bad input, 3 refused."""
     cv2.setNumThreads(1)
-    classifier = Config().classifier.model_copy(update={"bundle": bundle, "threads": 1})
-    config = Config().model_copy(update={"classifier": classifier})
+    config = config_of(bundle)
     with command():
         took_ms = inference_here_ms(config) if inference_ms is None else inference_ms
         rows = [run(config, load, items, seed, changed) for changed, load in loads(took_ms)]
         found: tuple[LineRow, LineRow | None] | None = None
         if limit:
-            base = Load(BASE_SPEED, BASE_GAP, BASE_WIDTH, round(took_ms, 3))
+            _, base = next(loads(took_ms))
             found = find_limit(
                 lambda speed: run(config, replace(base, speed_mm_s=speed), items, seed, "limit")
             )
@@ -317,8 +317,8 @@ def _print(rows: Sequence[LineRow], found: tuple[LineRow, LineRow | None] | None
     for row in rows:
         print(
             f"{row.changed:10} {row.speed_mm_s:5.0f}  {row.gap_mm:6.0f}  {row.width_px:5}  "
-            f"{row.inference_ms:12.2f}  {row.items_per_minute:9.0f}  {row.missed:6}  "
-            f"{row.right:5.1%}  {row.views:5.2f}  {row.busy:5.1%}  {row.past_ms:7.0f}  "
+            f"{row.inference_ms:12.2f}  {row.items_per_minute:9.0f}  {row.missed:6} "
+            f"{row.right:6.1%}  {row.views:5.2f}  {row.busy:5.1%}  {row.past_ms:7.0f}  "
             f"{row.past_p99_ms:.0f}"
         )
     if found is not None:

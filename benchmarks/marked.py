@@ -32,7 +32,10 @@ Way = Callable[[int], Sequence[Timed]]
 
 
 def run_delay_ns(tasks: Path = TASKS) -> int:
-    """For how long the threads of this process have waited for a processor; 0: nobody tells."""
+    """For how long the threads of a process have waited for a processor; 0: nobody tells.
+
+    `tasks` is where the kernel tells of them: of this process, or `/proc/ID/task`.
+    """
     waited = 0
     for status in tasks.glob("*/schedstat"):
         with suppress(OSError, ValueError, IndexError):  # it has ended

@@ -7,12 +7,13 @@ simulated X-ray, once without. Then once more for each kind of fault of its mess
 import json
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from benchmarks.shares import share
 from edge.config import Config, read_config
 from edge.intervals import wilson
 from edge.labels import MANUAL
@@ -84,14 +85,6 @@ def variants(scenario: Scenario, with_faults: bool) -> Iterable[tuple[str, Scena
         yield name, scenario.model_copy(update={"sensors": (xray.model_copy(update=changes),)})
 
 
-def share(part: int, total: int) -> str:
-    """A share with its interval, 95 %."""
-    if not total:
-        return "-"
-    low, high = wilson(part, total)
-    return f"{part / total:.1%} ({low:.1%} to {high:.1%})"
-
-
 def main(
     *,
     items: Annotated[int, typer.Option(min=1, help="number of items on the belt")] = 400,
@@ -131,14 +124,13 @@ def main(
 
 
 def _figures(row: Row) -> dict[str, object]:
-    counts = dict(vars(row))
     parts = {
         "hazard_recall": (row.hazards - row.leaks, row.hazards),
         "hidden_recall": (row.hidden - row.hidden_leaks, row.hidden),
         "by_hand_share": (row.by_hand, row.items),
         "needless_share": (row.needless, row.items),
     }
-    return counts | {
+    return asdict(row) | {
         name: {"share": part / total, "interval": wilson(part, total)}
         for name, (part, total) in parts.items()
         if total

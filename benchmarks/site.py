@@ -15,6 +15,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
+from benchmarks.shares import share
 from benchmarks.site_views import (
     SITES,
     Camera,
@@ -30,7 +31,6 @@ from edge.calibration.costs import Costs
 from edge.calibration.outcome import SiteOutcome, SitePart, no_answers, outcome_of
 from edge.errors import BadInput
 from edge.inference.classifier import Classifier
-from edge.intervals import wilson
 from edge.learned.recalibration import InUse, SiteItems, missing_items, recalibrate
 from edge.photos.reading import decode_photo
 from train.command import command
@@ -97,23 +97,18 @@ def lines(rows: Sequence[SiteRow]) -> list[str]:
     for row in rows:
         found = row.outcome
         counts = (found.right, found.wrong, found.by_hand)
-        cells = "  ".join(f"{_share(count, found.items):>24}" for count in counts)
+        cells = "  ".join(f"{share(count, found.items):>24}" for count in counts)
         table.append(f"{row.reviews:7}  {row.verdict:12}  {cells}")
     table.append(f"{'reviews':>7}  hazards kept out of other bins, calibration error, cost")
     for row in rows:
         found = row.outcome
         kept = [
-            f"{hazard} {_share(each.items - each.leaked, each.items)}, {each.leaked} leaked"
+            f"{hazard} {share(each.items - each.leaked, each.items)}, {each.leaked} leaked"
             for hazard, each in found.hazards.items()
         ]
         cost = f"{found.calibration_error:.1%}, {found.cost(Costs()):.0f} items by hand"
         table.append(f"{row.reviews:7}  {'; '.join(kept)}, {cost}")
     return table
-
-
-def _share(count: int, total: int) -> str:
-    low, high = wilson(count, total)
-    return f"{count / max(1, total):.1%} ({low:.1%} to {high:.1%})"
 
 
 def _as_json(rows: Sequence[SiteRow], described: Mapping[str, object]) -> str:

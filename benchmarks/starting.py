@@ -14,6 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from benchmarks.marked import run_delay_ns
 from benchmarks.rounds import Interval, median_interval
 from edge.errors import EwasteError
 
@@ -72,8 +73,8 @@ def measure_start(bundle: Path, picture: np.ndarray, starts: int) -> Start:
         cpu_s=median_interval(found[:, 1]),
         waited_s=float(np.median(found[:, 2])),
         peak_mb=peak_mb,
-        import_ms=round(sum(imports.values()), 1),
-        imports_ms={name: round(ms, 1) for name, ms in largest.items()},
+        import_ms=round(sum(imports.values()) / 1000, 1),
+        imports_ms={name: round(us / 1000, 1) for name, us in largest.items()},
     )
 
 
@@ -85,7 +86,7 @@ def _start(command: list[str]) -> tuple[float, float, float]:
     )
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
     took = time.perf_counter() - started
-    waited = _waited_s(child.pid)
+    waited = run_delay_ns(Path(f"/proc/{child.pid}/task")) / 1e9  # the main thread is left
     _, status, usage = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode:
@@ -109,16 +110,8 @@ def _peak_mb(command: list[str]) -> float:
     return peak / 1024
 
 
-def _waited_s(process: int) -> float:
-    """For how long the main thread of a process that has ended waited for a processor."""
-    try:
-        return int(Path(f"/proc/{process}/schedstat").read_bytes().split()[1]) / 1e9
-    except (OSError, ValueError, IndexError):
-        return 0.0
-
-
 def _imports(command: list[str]) -> Counter[str]:
-    """The time of each package's own imports, ms; of ours, of each room."""
+    """The time of each package's own imports, microseconds; of ours, of each room."""
     done = subprocess.run(
         [sys.executable, "-X", "importtime", *command],
         capture_output=True,
@@ -129,5 +122,5 @@ def _imports(command: list[str]) -> Counter[str]:
     found: Counter[str] = Counter()
     for took_us, name in IMPORT.findall(done.stderr):
         parts = name.split(".")
-        found[".".join(parts[: 2 if parts[0] == "edge" else 1])] += int(took_us) / 1000
+        found[".".join(parts[: 2 if parts[0] == "edge" else 1])] += int(took_us)
     return found

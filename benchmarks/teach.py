@@ -10,7 +10,7 @@ photos. One thread. Nothing of TensorFlow is loaded.
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,7 +24,7 @@ from edge.config import Config, decision_rules
 from edge.decision.decide import DecisionRules, decide
 from edge.errors import BadInput, Refused
 from edge.inference.classifier import Classifier, Prediction
-from edge.learned.adapted import Adapted, adapt
+from edge.learned.adapted import AdaptedClassifier, adapt
 from edge.learned.crops import crop_of_photo, crops_in
 from edge.learned.store import Generation
 from edge.learned.teaching import Base, NewClass, teach
@@ -90,9 +90,8 @@ def measure(options: TaughtPhotos, count: int) -> dict[str, Any]:
     """Teach once for each draw, and judge."""
     bundle = load_bundle(options.bundle)
     classifier = open_classifier(bundle, threads=1)
-    config = Config()
-    config = config.model_copy(update={"bins": {}, "gates": ()})
-    rules_of = partial(decision_rules, config, bundle)
+    config = Config().model_copy(update={"bins": {}, "gates": ()})
+    base = Base(bundle, classifier, None, partial(decision_rules, config, bundle))
     answers = partial(answers_to, classifier)
     asked = {
         "new": answers([options.test], options.label),
@@ -101,49 +100,53 @@ def measure(options: TaughtPhotos, count: int) -> dict[str, Any]:
         "electronics": answers(options.electronics, ""),
     }
     names = sorted(each.name for each in options.teach.iterdir())
-    before = right(asked["old"], rules_of(None, None), None)
     draws = []
     for draw in range(count):
         chosen = np.random.default_rng(draw).permutation(names)[:CROPS]
         crops = [crop_of_photo(options.teach / name) for name in chosen]
-        started = time.process_time()
         try:
-            taught = teach(
-                NewClass(options.label, None, False, crops),
-                Base(bundle, classifier, None, rules_of),
-                (),
-                time.time(),
-            )
+            found = figures_of(NewClass(options.label, None, False, crops), base, asked)
         except Refused as refused:
-            draws.append({"draw": draw, "refused": str(refused)})
-            continue
-        seconds = time.process_time() - started
-        sealed = taught.manifest.model_copy(update={"files": {}})
-        generation = Generation(1, Path("draw"), sealed, "0" * 64, taught.contents)
-        adapted = adapt(bundle, classifier, generation, rules_of)
-        draws.append(
-            {
-                "draw": draw,
-                "left_out": len(taught.left_out),
-                "leave_one_out": taught.manifest.classes[0].figures.recall,
-                "prototypes": taught.manifest.classes[0].prototypes,
-                "recall": share(asked["new"], adapted, options.label),
-                "old_before": before,
-                "old_after": right(asked["old"], adapted.rules, adapted),
-                "rubbish_taken": share(asked["rubbish"], adapted, options.label),
-                "electronics_taken": share(asked["electronics"], adapted, options.label),
-                "teaching_cpu_s": seconds,
-                "more_ms": extra_ms(adapted, asked["old"]),
-            }
-        )
+            found = {"refused": str(refused)}
+        draws.append({"draw": draw, **found})
     done = [each for each in draws if "refused" not in each]
     mean = {
-        name: float(np.mean([float(each[name]) for each in done]))
+        name: float(np.mean([each[name] for each in done]))
         for name in (done[0] if done else ())
         if name != "draw"
     }
     loaded = [name for name in ("tensorflow", "keras", "sklearn") if name in sys.modules]
     return {"label": options.label, "mean": mean, "draws": draws, "loaded": loaded}
+
+
+def figures_of(new: NewClass, base: Base, asked: Mapping[str, Answers]) -> dict[str, Any]:
+    """Teach a class, and judge what is decided on photos with it.
+
+    Raises:
+        Refused: it cannot be taught.
+    """
+    started = time.process_time()
+    taught = teach(new, base, (), time.time())
+    seconds = time.process_time() - started
+    sealed = taught.manifest.model_copy(update={"files": {}})
+    generation = Generation(1, Path("draw"), sealed, "0" * 64, taught.contents)
+    adapted = adapt(base.bundle, base.classifier, generation, base.rules_of)
+    classifier, rules = adapted.classifier, adapted.rules
+    assert isinstance(classifier, AdaptedClassifier), "a class was taught"
+    after = {name: learned(each, classifier) for name, each in asked.items()}
+    (made,) = taught.manifest.classes
+    return {
+        "left_out": len(taught.left_out),
+        "leave_one_out": made.figures.recall,
+        "prototypes": made.prototypes,
+        "recall": right(after["new"], rules),
+        "old_before": right(asked["old"], base.rules_of(None, None)),
+        "old_after": right(after["old"], rules),
+        "rubbish_taken": share(after["rubbish"], rules, new.label),
+        "electronics_taken": share(after["electronics"], rules, new.label),
+        "teaching_cpu_s": seconds,
+        "more_ms": extra_ms(classifier, asked["old"]),
+    }
 
 
 def answers_to(
@@ -161,30 +164,29 @@ def answers_to(
     return Answers(labels, predictions)
 
 
-def share(answers: Answers, adapted: Adapted, label: str) -> float:
+def learned(answers: Answers, classifier: AdaptedClassifier) -> Answers:
+    """The same answers with what was learned."""
+    return Answers(answers.labels, [classifier.adapted(each) for each in answers.predictions])
+
+
+def share(answers: Answers, rules: DecisionRules, label: str) -> float:
     """The share of photos that are decided to be of a class."""
-    verdicts = [
-        decide([adapted.classifier.adapted(each)], adapted.rules) for each in answers.predictions
-    ]
-    return sum(each.label == label for each in verdicts) / len(verdicts)
+    return right(Answers([label] * len(answers.predictions), answers.predictions), rules)
 
 
-def right(answers: Answers, rules: DecisionRules, adapted: Adapted | None) -> float:
+def right(answers: Answers, rules: DecisionRules) -> float:
     """The share of photos whose label is right."""
-    found = answers.predictions
-    if adapted is not None:
-        found = [adapted.classifier.adapted(each) for each in found]
-    verdicts = [decide([each], rules) for each in found]
+    verdicts = [decide([each], rules) for each in answers.predictions]
     hits = [each.label == label for each, label in zip(verdicts, answers.labels, strict=True)]
     return sum(hits) / len(hits)
 
 
-def extra_ms(adapted: Adapted, answers: Answers) -> float:
+def extra_ms(classifier: AdaptedClassifier, answers: Answers) -> float:
     """What the taught class adds to a prediction, ms, the median."""
     times = []
     for each in (answers.predictions * TIMED)[:TIMED]:
         started = time.perf_counter()
-        adapted.classifier.adapted(each)
+        classifier.adapted(each)
         times.append((time.perf_counter() - started) * 1000)
     return float(np.median(times))
 
