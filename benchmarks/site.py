@@ -24,7 +24,7 @@ from benchmarks.site_views import (
     photo_sprites,
     shuffled_rounds,
 )
-from edge.bundle.bundle import DEFAULT_BUNDLE
+from edge.bundle.bundle import DEFAULT_BUNDLE, Bundle
 from edge.bundle.verify import verify
 from edge.calibration.answers import Answers, LabeledAnswers
 from edge.calibration.costs import Costs
@@ -32,7 +32,9 @@ from edge.calibration.outcome import SiteOutcome, SitePart, no_answers, outcome_
 from edge.errors import BadInput
 from edge.inference.classifier import Classifier
 from edge.learned.recalibration import InUse, SiteItems, missing_items, recalibrate
+from edge.photos.dataset import find_photos
 from edge.photos.reading import decode_photo
+from edge.synthetic.items import CLASSES
 from train.command import command
 
 DRAWN_EACH = 40
@@ -55,12 +57,30 @@ class SiteRow:
     outcome: SiteOutcome
 
 
+def sprites_of(photos: Path | None, seed: int, bundle: Bundle) -> list[Sprite]:
+    """The items of photos, or drawn ones.
+
+    Raises:
+        BadInput: the bundle does not know the class of one, or there are no usable photos.
+    """
+    found = CLASSES if photos is None else [photo.label for photo in find_photos(photos)]
+    strange = set(found) - set(bundle.labels)
+    if strange:
+        raise BadInput(f"{bundle.path}: knows no {', '.join(sorted(strange))}")
+    return drawn_sprites(seed, DRAWN_EACH) if photos is None else photo_sprites(photos)
+
+
 def classify(
     classifier: Classifier, camera: Camera, sprites: Sequence[Sprite], count: int, seed: int
 ) -> LabeledAnswers:
-    """Show items at a site, and classify each as it is recorded."""
-    shown = list(islice(shuffled_rounds(sprites, seed), count))
-    made = [classifier.predict(decode_photo(camera.view(sprite), ("JPEG",))) for sprite in shown]
+    """Show items at a site, and classify each as it is recorded.
+
+    `seed` decides their order, angles, sizes, and noise, so that what is judged does not depend on
+    how many were reviewed.
+    """
+    shown, rng = list(islice(shuffled_rounds(sprites, seed), count)), np.random.default_rng(seed)
+    pictures = (decode_photo(camera.view(sprite, rng), ("JPEG",)) for sprite in shown)
+    made = [classifier.predict(picture) for picture in pictures]
     answers = Answers(
         np.stack([each.logits for each in made]), np.stack([each.embedding for each in made])
     )
@@ -139,15 +159,8 @@ def main(
         if (photos is None) != (judged_photos is None):
             raise BadInput("give both --photos and --judged, or neither")
         used, classifier = verify(bundle, threads=2).require()
-        of_reviews = drawn_sprites(seed, DRAWN_EACH) if photos is None else photo_sprites(photos)
-        of_items = (
-            drawn_sprites(seed + 1, DRAWN_EACH)
-            if judged_photos is None
-            else photo_sprites(judged_photos)
-        )
-        strange = {sprite.label for sprite in (*of_reviews, *of_items)} - set(used.labels)
-        if strange:
-            raise BadInput(f"{bundle}: knows no {', '.join(sorted(strange))}")
+        of_reviews = sprites_of(photos, seed, used)
+        of_items = sprites_of(judged_photos, seed + 1, used)
         camera = Camera(SITES[site], seed)
         reviewed = classify(classifier, camera, of_reviews, max(reviews), seed)
         judged = classify(classifier, camera, of_items, items, seed + 1)
@@ -155,7 +168,7 @@ def main(
         in_use = InUse(manifest, manifest, used.detector)
         rows = measure(reviewed, judged, in_use, sorted(reviews))
     if as_json:
-        print(_as_json(rows, {"site": site, "items": items, "photos": len(of_items)}))
+        print(_as_json(rows, {"site": site, "items": items, "sprites": len(of_items)}))
         return
     print("\n".join(lines(rows)))
 

@@ -126,14 +126,14 @@ class Camera:
 
     def __init__(self, site: Site, seed: int) -> None:
         """Draw the belt."""
-        self._site, self._rng = site, np.random.default_rng(seed)
+        self._site = site
         rubber = draw_rubber(LOOP_PX, LOOP_HEIGHT_PX, 0, np.random.default_rng(seed))
         texture = site.grain * (rubber.astype(np.float32) - BELT_COLOR)
         self._belt = np.clip(texture + site.belt, 0, 255).astype(np.uint8)
 
-    def view(self, sprite: Sprite) -> bytes:
+    def view(self, sprite: Sprite, rng: np.random.Generator) -> bytes:
         """Show an item, turned at random and of a random size of its class, as a JPEG."""
-        site, rng = self._site, self._rng
+        site = self._site
         longest_px = scaled_mm(sprite.label, rng) / site.mm_per_px
         turned = cropped(turned_sprite(sprite.pixels, rng.uniform(-180, 180)))
         scale = longest_px / max(turned.shape[:2])
@@ -144,13 +144,13 @@ class Camera:
         top = int(rng.integers(LOOP_HEIGHT_PX - height))
         left = int(rng.integers(LOOP_PX - width))
         pixels = shaded(self._belt[top : top + height, left : left + width], layer.keep, 1 / 255)
-        pixels = self._exposed(cv2.add(pixels, layer.paint))
+        pixels = self._exposed(cv2.add(pixels, layer.paint), rng)
         pad_x, pad_y = (width - size[0]) // 2, (height - size[1]) // 2
         box = Box(pad_x, pad_y, pad_x + size[0], pad_y + size[1])
         return encoded(View(crop(pixels, box), captured_at=0.0, encoder_mm=0.0))
 
-    def _exposed(self, pixels: np.ndarray) -> np.ndarray:
-        site, rng = self._site, self._rng
+    def _exposed(self, pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        site = self._site
         if site.blur_px > 1:
             pixels = cv2.blur(pixels, (site.blur_px, 1))
         fall = np.linspace(1 + site.slope / 2, 1 - site.slope / 2, pixels.shape[1])
