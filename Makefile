@@ -68,15 +68,15 @@ wheel: $(VENV)/bin/python
 
 # One lock file for each Python of Debian, with the numpy that apt has there: picamera2, which apt
 # brings, is loaded into the same process. The hashes are those of all wheels, so that one file serves
-# aarch64 and x86-64; it is written for both, and they must be the same. uv does not see that
-# backports-strenum 1.3 is for Python below 3.11.
+# aarch64 and x86-64; it is written for both, and they must be the same, so the limit of OpenCV on
+# ARM (setup.py) holds for both. uv does not see that backports-strenum 1.3 is for Python below 3.11.
 locks: wheel
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	@set -e; for pair in $(LOCKS); do \
 		python=$${pair%%:*}; numpy=$${pair##*:}; lock=edge/deploy/locks/python$$python.txt; \
 		for platform in x86_64 aarch64; do \
 			printf '%s\n' "ewaste-edge[panel,gpio,mqtt,modbus,update] @ file://$$(ls $$PWD/dist/ewaste_edge-*.whl)" \
-				pip setuptools 'backports-strenum<1.3' "numpy==$$numpy" | $(BIN)/uv pip compile - --quiet --no-config \
+				pip setuptools 'backports-strenum<1.3' 'opencv-python-headless<4.14' "numpy==$$numpy" | $(BIN)/uv pip compile - --quiet --no-config \
 				--no-python-downloads --python-version $$python \
 				--python-platform $$platform-manylinux_2_36 --only-binary :all: --generate-hashes \
 				--no-emit-package ewaste-edge --no-annotate --no-header --upgrade \
