@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edge import numbered_folders
 from edge.bundle.bundle import Bundle, load_bundle
 from edge.bundle.install import CURRENT, install
 from edge.bundle.signature import make_key
@@ -167,15 +168,13 @@ def test_what_is_installed_is_what_was_verified(
 def test_a_copy_that_is_changed_while_it_is_installed_does_not_come_into_use(
     pair: tuple[Path, Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from edge.bundle import install as installing
-
     good, _, key = pair
-    write = installing.write_whole
+    write = numbered_folders.write_whole
 
     def spoiling(path: Path, content: bytes) -> None:
         write(path, content[:-1] + b"!" if path.name == "model_card.md" else content)
 
-    monkeypatch.setattr(installing, "write_whole", spoiling)
+    monkeypatch.setattr(numbered_folders, "write_whole", spoiling)
     with pytest.raises(EwasteError, match="altered"):
         install(good, tmp_path / "store", [key], threads=1)
     assert list((tmp_path / "store").iterdir()) == []
