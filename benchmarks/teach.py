@@ -138,7 +138,6 @@ def figures_of(new: NewClass, base: Base, asked: Mapping[str, Answers]) -> dict[
     return {
         "left_out": len(taught.left_out),
         "leave_one_out": made.figures.recall,
-        "prototypes": made.prototypes,
         "recall": right(after["new"], rules),
         "old_before": right(asked["old"], base.rules_of(None, None)),
         "old_after": right(after["old"], rules),

@@ -68,7 +68,6 @@ def teach(
             "label": label,
             "crops": len(new.crops),
             "left_out": list(taught.left_out),
-            "prototypes": new.prototypes,
             **new.figures.model_dump(),
             "asked": taught.asked,
         }
@@ -78,8 +77,8 @@ def teach(
         out.print(safe_line(f"left out, more like what is known: {name}"))
     out.print(
         f"{safe_line(label)}: taught from {len(new.crops)} crops in {new.figures.seconds:.1f} s, "
-        f"{new.prototypes} prototypes; left out one by one, {new.figures.recall:.0%} of them are "
-        f"recognized; {new.figures.known_taken:.1%} of the golden inputs are taken for it; "
+        f"left out, {new.figures.recall:.0%} of them are recognized; "
+        f"{new.figures.known_taken:.1%} of the golden inputs are taken for it; "
         f"{taught.asked} items of old classes asked again"
     )
     if new.bin is None:

@@ -39,6 +39,8 @@ SCALING = "scaling"
 KNOWN = ("known.projection", "known.references")
 """Known items as `neighbors` has them, which may lie beside the arrays of any score: what is taught
 on a device is set apart from them (`edge.learned.known`)."""
+NEGATIVES = "known.negatives"
+"""Things of no known class in the same directions; only beside `KNOWN`, where there were any."""
 PARTS = "|".join(ARRAYS)
 
 
@@ -223,9 +225,10 @@ def unpack_detector(content: bytes, rule: OodRule, classes: int) -> OodDetector:
         named[SCALING] = 2
     arrays = {}
     try:
-        stored = read_arrays(content, (*named, *KNOWN, "scales"))
+        stored = read_arrays(content, (*named, *KNOWN, NEGATIVES, "scales"))
+        beside = [name for name in (*KNOWN, NEGATIVES) if name in stored]
         if all(name in stored for name in KNOWN):
-            named |= dict.fromkeys(KNOWN, 2)
+            named |= dict.fromkeys(beside, 2)
         # An earlier bundle's references: 8 bits, in all directions.
         earlier = rule.score == "neighbors" and "scales" in stored
         for name, dimensions in named.items():
@@ -244,7 +247,7 @@ def unpack_detector(content: bytes, rule: OodRule, classes: int) -> OodDetector:
             of_part = {name: arrays.get(prefix + name) for name in ARRAYS[part]}
             _check_part({name: array for name, array in of_part.items() if array is not None})
         if KNOWN[0] in arrays:
-            _check_part({name.removeprefix("known."): arrays[name] for name in KNOWN})
+            _check_part({name.removeprefix("known."): arrays[name] for name in beside})
         if len(parts) == 2:
             _check_scaling(arrays[SCALING])
     except (ValueError, KeyError, TypeError, MemoryError) as error:

@@ -2,7 +2,7 @@
 
 The bundle's own model stays as it is. Each taught class has one more logit behind those of the
 model, so high that its odds against all known classes together are those that it was taught
-(`edge.learned.prototypes`), at whatever temperature.
+(`edge.learned.recognition`), at whatever temperature.
 """
 
 import io
@@ -22,14 +22,12 @@ from edge.inference.ood import OodDetector, OodRule
 from edge.labels import find_label, near_labels
 from edge.learned.known import KnownSpace, known_space
 from edge.learned.manifest import ADAPTER, REMEDY, LearnedManifest
-from edge.learned.prototypes import Recognition
+from edge.learned.recognition import MOST_TAKEN, Recognition
 from edge.learned.store import Generation
 
 LARGEST_LOGIT = 1e6
 NEGLIGIBLE = -3.0
 """Log odds so low that how familiar an item is does not matter any more."""
-MOST_GOLDEN_TAKEN = 1
-"""Golden inputs of a bundle that may be taken for a taught class; none of a hazard."""
 NO_SCORE = OodRule(score="energy", threshold=0.0)
 """The rule of a detector that only knows taught classes."""
 
@@ -179,12 +177,12 @@ def read_adapter(generation: Generation, space: KnownSpace) -> Adapter:
     Raises:
         Refused: it is malformed, or does not fit the bundle.
     """
-    rows = read_rows(generation, len(space.axes))
+    rows = read_rows(generation, len(space.mean))
     return Adapter(
         space,
         tuple(
             Recognition(
-                np.ascontiguousarray(own),
+                own,
                 each.familiar,
                 each.slope,
                 each.offset,
@@ -196,34 +194,33 @@ def read_adapter(generation: Generation, space: KnownSpace) -> Adapter:
     )
 
 
-def read_rows(generation: Generation, features: int | None = None) -> list[np.ndarray]:
-    """The prototypes of each class of a generation, float32 [prototypes, features], of length 1.
+def read_rows(generation: Generation, dimensions: int | None = None) -> np.ndarray:
+    """The direction of each class of a generation, float32 [classes, d], of length 1.
 
     Args:
         generation: it, with its contents.
-        features: of an embedding of its bundle; None: as many as there are.
+        dimensions: of the space of its bundle; None: as many as there are.
 
     Raises:
-        Refused: they are malformed, or not of so many features.
+        Refused: they are malformed, or not of so many dimensions.
     """
     classes = generation.manifest.classes
     try:
-        rows = read_arrays(generation.contents[ADAPTER], ("prototypes",))["prototypes"]
-        width = rows.shape[-1] if features is None else features
-        expected = sum(each.prototypes for each in classes), width
-        if rows.dtype != np.float32 or rows.shape != expected or not np.isfinite(rows).all():
-            raise ValueError(f"expected {expected[0]} prototypes of {width} numbers")
-        if (np.abs(np.linalg.norm(rows, axis=1) - 1) > 0.01).any():
-            raise ValueError("prototypes must have length 1")
+        rows = read_arrays(generation.contents[ADAPTER], ("directions",))["directions"]
+        width = rows.shape[-1] if dimensions is None else dimensions
+        if rows.dtype != np.float32 or rows.shape != (len(classes), width):
+            raise ValueError(f"expected {len(classes)} directions of {width} numbers")
+        if not np.isfinite(rows).all() or (np.abs(np.linalg.norm(rows, axis=1) - 1) > 0.01).any():
+            raise ValueError("directions must have length 1")
     except (ValueError, KeyError, IndexError, MemoryError) as error:
         raise Refused(f"{generation.path / ADAPTER}: {one_line(error)}; {REMEDY}") from None
-    return np.split(rows, np.cumsum([each.prototypes for each in classes])[:-1])
+    return np.ascontiguousarray(rows)
 
 
-def pack_rows(prototypes: Sequence[np.ndarray]) -> bytes:
-    """The content of `adapter.npz`: the prototypes of all classes, one below the other."""
+def pack_rows(directions: Sequence[np.ndarray]) -> bytes:
+    """The content of `adapter.npz`: the directions of all classes, one below the other."""
     packed = io.BytesIO()
-    np.savez(packed, prototypes=np.asarray(np.concatenate(prototypes), np.float32, order="C"))
+    np.savez(packed, directions=np.asarray(np.stack(directions), np.float32, order="C"))
     return packed.getvalue()
 
 
@@ -342,13 +339,6 @@ def adapt(
     )
 
 
-def _in_distribution(space: KnownSpace, logits: np.ndarray, embeddings: np.ndarray) -> np.ndarray:
-    """Which items the bundle's detector takes for known, bool [n]; all where it has none."""
-    if space.detector is None:
-        return np.ones(len(logits), bool)
-    return space.detector.score(logits, embeddings) >= space.detector.rule.threshold
-
-
 def check_golden(
     bundle: Bundle,
     adapter: Adapter,
@@ -364,19 +354,19 @@ def check_golden(
         The share of them that is taken for a taught class, for one may be.
 
     Raises:
-        Refused: more than `MOST_GOLDEN_TAKEN` of them, or one of a hazard, are taken for a taught
+        Refused: more than `MOST_TAKEN` of them, or one of a hazard, are taken for a taught
             class, or an answer is no number.
     """
     known = logits.shape[1]
     found = adapter.extended(logits, embeddings, temperature)
     if not np.isfinite(found).all():
         raise Refused(f"{bundle.path}: what was learned makes answers that are no numbers")
-    taken = (found.argmax(axis=1) >= known) & _in_distribution(adapter.space, logits, embeddings)
+    taken = (found.argmax(axis=1) >= known) & adapter.space.in_distribution(logits, embeddings)
     hazards = {bundle.labels.index(each) for each in bundle.manifest.hazards}
     lost = [bundle.labels[each] for each in logits[taken].argmax(axis=1) if each in hazards]
     if lost:
         raise Refused(f"a golden input of the hazard {lost[0]} is taken for a taught class")
-    if int(taken.sum()) > MOST_GOLDEN_TAKEN:
+    if int(taken.sum()) > MOST_TAKEN:
         raise Refused(
             f"{int(taken.sum())} of {len(taken)} golden inputs of known classes are taken for a "
             "taught class"

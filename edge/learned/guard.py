@@ -16,7 +16,7 @@ import numpy as np
 
 from edge.errors import Refused, one_line
 from edge.labels import UNKNOWN
-from edge.learned.prototypes import Learned
+from edge.learned.recognition import Learned
 from edge.verdict import Reason, Verdict
 
 LEAST_CROPS = 12

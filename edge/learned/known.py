@@ -2,9 +2,9 @@
 
 Two things are used of it: in which directions its known items differ from each other, and how
 familiar an item is to its out-of-distribution detector. Directions in which known items differ much
-say little about a new class, so they are shrunk (whitened); cosine similarity then sees what is the
-item's own. A detector that brings known items, or a bundle with `known.references`, shows these
-directions well; of any other bundle the golden inputs are taken, which are few.
+say little about a new class, so they are shrunk (whitened). A detector that brings known items, or
+a bundle with `known.references`, shows these directions well; of any other bundle the golden inputs
+are taken, which are few. A bundle that was trained with negatives brings those too.
 
 Source: whitening by the covariance of what is known, as in Lee, Lee, Lee, Shin, "A simple unified
 framework for detecting out-of-distribution samples and adversarial attacks", NeurIPS 2018.
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge.bundle.bundle import Bundle
-from edge.inference.ood import OodDetector, energy, unit
+from edge.inference.ood import NEGATIVES, OodDetector, energy, unit
 
 SHRINKAGE = 0.2
 """Added to the variance in each direction, as a share of the mean one."""
@@ -24,14 +24,16 @@ LEAST_DEVIATION = 1e-3
 
 @dataclass(frozen=True)
 class KnownSpace:
-    """A space of features, and what is familiar in it.
+    """A space of features, and what is known in it.
 
     Attributes:
         axes: float32 [features, d], orthonormal directions in which known items differ.
         mean: float32 [d], of the known items' unit embeddings in these directions.
         gains: float32 [d], by which each direction is shrunk.
         gain: of all that lies in no such direction.
-        references: float32 [known items, features], unit vectors: known items as `place` has them.
+        references: float32 [known items, d], known items as `place` has them; the golden inputs
+            are among them.
+        negatives: float32 [things, d], likewise things of no known class; there may be none.
         detector: the bundle's; None: the energy of the logits is taken.
         temperature: of the bundle's softmax.
         usual: mean and deviation of the detector's score of golden inputs.
@@ -42,21 +44,29 @@ class KnownSpace:
     gains: np.ndarray
     gain: float
     references: np.ndarray
+    negatives: np.ndarray
     detector: OodDetector | None
     temperature: float
     usual: tuple[float, float]
 
     def place(self, embeddings: np.ndarray) -> np.ndarray:
-        """Where items lie, float32 [n, features], unit vectors, from their embeddings."""
-        directions = unit(np.asarray(embeddings, np.float32))
-        within = directions @ self.axes
-        own = (within - self.mean) * self.gains - within * self.gain
-        return np.asarray(unit(directions * self.gain + own @ self.axes.T), np.float32)
+        """Where items lie, float32 [n, d], of length 1 at most, from their embeddings.
+
+        The shrunk directions of a vector of length 1; what it lacks lies beside them.
+        """
+        within = unit(np.asarray(embeddings, np.float32)) @ self.axes
+        return _placed(within, self.mean, self.gains, self.gain)
 
     def familiarity(self, logits: np.ndarray, embeddings: np.ndarray) -> np.ndarray:
         """How familiar items are to the bundle, float [n]: 0 is usual, in standard deviations."""
         mean, deviation = self.usual
         return (_score(self.detector, self.temperature, logits, embeddings) - mean) / deviation
+
+    def in_distribution(self, logits: np.ndarray, embeddings: np.ndarray) -> np.ndarray:
+        """Which items the bundle's detector takes for known, bool [n]; all where it has none."""
+        if self.detector is None:
+            return np.ones(len(logits), bool)
+        return self.detector.score(logits, embeddings) >= self.detector.rule.threshold
 
 
 def known_space(
@@ -75,7 +85,8 @@ def known_space(
     detector, temperature = bundle.detector, bundle.manifest.temperature
     scores = _score(detector, temperature, golden_logits, golden_embeddings)
     usual = float(scores.mean()), max(float(scores.std()), LEAST_DEVIATION)
-    projection, stored = _stored(detector) or _of_golden(golden_embeddings)
+    projection, stored, negatives = _stored(detector) or _of_golden(golden_embeddings)
+    golden = unit(np.asarray(golden_embeddings, np.float32)) @ projection
     mean = stored.mean(axis=0)
     centered = stored - mean
     variances, turned = np.linalg.eigh(centered.T @ centered / len(stored))
@@ -83,19 +94,26 @@ def known_space(
     # Known items are unit vectors: what they lack in length lies in other directions.
     beside = float(np.maximum(0, 1 - (stored**2).sum(axis=1)).mean())
     floor = max(SHRINKAGE * (float(variances.sum()) + beside) / len(variances), 1e-9)
-    gains = 1 / np.sqrt(variances + floor)
-    axes = projection @ turned
-    references = unit(((centered @ turned) * gains) @ axes.T)
+    gains, gain, mean = 1 / np.sqrt(variances + floor), float(1 / np.sqrt(floor)), mean @ turned
     return KnownSpace(
-        np.asarray(axes, np.float32, order="F"),
-        np.asarray(mean @ turned, np.float32),
+        np.asarray(projection @ turned, np.float32, order="F"),
+        np.asarray(mean, np.float32),
         np.asarray(gains, np.float32),
-        float(1 / np.sqrt(floor)),
-        np.asarray(references, np.float32),
+        gain,
+        _placed(np.concatenate([stored, golden]) @ turned, mean, gains, gain),
+        _placed(negatives @ turned, mean, gains, gain),
         detector,
         temperature,
         usual,
     )
+
+
+def _placed(within: np.ndarray, mean: np.ndarray, gains: np.ndarray, gain: float) -> np.ndarray:
+    """Items as `KnownSpace.place` has them, from what of their unit vectors lies in its axes."""
+    own = (within - mean) * gains
+    beside = gain**2 * np.maximum(0, 1 - (within**2).sum(axis=1, keepdims=True))
+    length = np.sqrt((own**2).sum(axis=1, keepdims=True) + beside)
+    return np.asarray(own / np.maximum(length, 1e-12), np.float32)
 
 
 def _score(
@@ -106,24 +124,20 @@ def _score(
     return np.asarray(detector.score(logits, embeddings))
 
 
-def _stored(detector: OodDetector | None) -> tuple[np.ndarray, np.ndarray] | None:
-    """Projection and projected known items that come with a detector; None: none do."""
+def _stored(detector: OodDetector | None) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """Projection, projected known items and negatives that come with a detector; None: none do."""
     arrays = {} if detector is None else detector.arrays
     for prefix in ("known.", "neighbors.", ""):
         projection = arrays.get(f"{prefix}projection")
         references = arrays.get(f"{prefix}references")
         if projection is not None and references is not None:
-            return projection, references
+            none = np.empty((0, references.shape[1]), np.float32)
+            negatives = arrays.get(NEGATIVES) if prefix == "known." else None
+            return projection, references, none if negatives is None else negatives
     return None
 
 
-def _of_golden(embeddings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _of_golden(embeddings: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     directions = unit(np.asarray(embeddings, np.float64))
     _, _, axes = np.linalg.svd(directions, full_matrices=False)
-    return axes.T, directions @ axes.T
-
-
-def nearest(similarities: np.ndarray, count: int) -> np.ndarray:
-    """The mean of the `count` greatest of float [n, m] along its last axis, or of all m."""
-    taken = min(count, similarities.shape[1])
-    return np.asarray(np.partition(similarities, -taken, axis=1)[:, -taken:].mean(axis=1))
+    return axes.T, directions @ axes.T, np.empty((0, len(axes)))

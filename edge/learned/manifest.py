@@ -14,12 +14,10 @@ from edge.learned.site import SiteCalibration
 
 MANIFEST = "learned.json"
 ADAPTER, CROPS = "adapter.npz", "crops.npz"
-"""The prototypes of all taught classes; the crops that they were taught from, as JPEG. Both are
+"""The directions of all taught classes; the crops that they were taught from, as JPEG. Both are
 there only where a class was taught."""
 MOST_CLASSES = 20
 MOST_CROPS = 200
-"""Of one class."""
-MOST_PROTOTYPES = 64
 """Of one class."""
 LONGEST_WHO = 200
 REMEDY = "teach again, or type: ewaste-edge learned rollback"
@@ -72,9 +70,8 @@ class TaughtClass(_Record):
         label: its name.
         bin: where its items go; None: to `manual`.
         hazard: whether it must never reach another label's bin.
-        prototypes: how many rows of `adapter.npz` are its own.
         familiar, slope, offset, steepness, least: how it is recognized
-            (`edge.learned.prototypes.Recognition`).
+            (`edge.learned.recognition.Recognition`).
         threshold: least confidence for the label.
         crops: what it was taught from.
         figures: how well.
@@ -85,7 +82,6 @@ class TaughtClass(_Record):
     label: str
     bin: Name | None
     hazard: bool
-    prototypes: Annotated[int, Field(ge=1, le=MOST_PROTOTYPES)]
     familiar: Annotated[float, Field(ge=0, le=1e6)]
     slope: Positive
     offset: Finite
@@ -120,7 +116,7 @@ class LearnedManifest(_Record):
         files: file name -> SHA-256, for each of `required_files`.
     """
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     base: Digest
     base_name: Name
     created: AwareDatetime

@@ -11,7 +11,8 @@ from edge.bundle.bundle import Bundle
 from edge.bundle.golden import golden_answers
 from edge.decision.decide import DecisionRules, decide
 from edge.errors import BadInput, Refused
-from edge.inference.classifier import Classifier
+from edge.inference.classifier import Classifier, Prediction, softmax
+from edge.inference.ood import unit
 from edge.labels import find_label, label_problem
 from edge.learned.adapted import (
     AdaptedClassifier,
@@ -40,7 +41,7 @@ from edge.learned.manifest import (
     TaughtClass,
     TaughtFigures,
 )
-from edge.learned.prototypes import Learned, Lesson, Recognition, learn_class
+from edge.learned.recognition import KnownItems, Learned, Lesson, Recognition, learn_class
 from edge.learned.store import Generation
 from edge.photos.reading import decode_photo
 
@@ -124,22 +125,25 @@ def teach(new: NewClass, base: Base, reviewed: Sequence[Reviewed], now: float) -
     check_label(new.label, base.bundle.labels, before)
     check_enough(len(new.crops))
     golden = golden_answers(base.bundle, base.classifier)
-    space = known_space(base.bundle, *golden)
-    old = _old_recognitions(base, space)
-    crops, learned, left_out = _learned(new, base, space, old)
+    space, temperature = known_space(base.bundle, *golden), _temperature(base, before)
+    labels = (*base.bundle.labels, *(() if before is None else before.labels))
+    of_taught = _answered(_taught_crops(base), base.classifier, labels)
+    beside = _with_taught(space, [answer for _, answer in of_taught])
+    known = _recognized(base.bundle, space, *golden, temperature)
+    crops, learned, left_out = _learned(new, base, beside, known)
     check_learned(learned, new.label)
-    adapter = Adapter(space, (*old, learned.recognition))
-    temperature = _temperature(base, before)
+    adapter = Adapter(space, (*_old_recognitions(base, space), learned.recognition))
     known_taken = check_golden(base.bundle, adapter, *golden, temperature)
     made = _class_of(new, crops, learned, known_taken, now)
     manifest = _manifest_of(new, base, before, made, now)
-    asked = _asked_again(base, adapter, manifest, reviewed, temperature)
+    items = [*of_taught, *_answered(reviewed, base.classifier, labels)]
+    asked = _asked_again(base, adapter, manifest, items, temperature)
     rules = base.rules_of(manifest, adapter)
     check_old(asked, tuple(rules.hazard_thresholds), rules.bins)
     kept = [] if base.generation is None else unpack_crops(base.generation)
     files = [jpeg for each in kept for jpeg in each] + [each.jpeg for each in crops]
     contents = {
-        ADAPTER: pack_rows([each.prototypes for each in adapter.recognitions]),
+        ADAPTER: pack_rows([each.direction for each in adapter.recognitions]),
         CROPS: pack_crops(files),
     }
     made = _with_seconds(made, time.perf_counter() - began)
@@ -179,8 +183,35 @@ def _old_recognitions(base: Base, space: KnownSpace) -> tuple[Recognition, ...]:
     return read_adapter(generation, space).recognitions
 
 
+def _with_taught(space: KnownSpace, taught: Sequence[Prediction]) -> KnownSpace:
+    """The space where the crops of the classes that were taught before are known too."""
+    if not taught:
+        return space
+    placed = space.place(np.stack([each.embedding for each in taught]))
+    return replace(space, references=np.concatenate([space.references, placed]))
+
+
+def _recognized(
+    bundle: Bundle,
+    space: KnownSpace,
+    logits: np.ndarray,
+    embeddings: np.ndarray,
+    temperature: float,
+) -> KnownItems:
+    """The golden inputs that the bundle recognizes, from its answers to all of them."""
+    asked = space.in_distribution(logits, embeddings)
+    logits, embeddings = logits[asked], embeddings[asked]
+    hazards = [bundle.labels.index(each) for each in bundle.manifest.hazards]
+    return KnownItems(
+        placed=space.place(embeddings),
+        familiarity=space.familiarity(logits, embeddings),
+        likely=np.log(softmax(logits, temperature).max(axis=1)),
+        hazardous=np.isin(logits.argmax(axis=1), hazards),
+    )
+
+
 def _learned(
-    new: NewClass, base: Base, space: KnownSpace, old: Sequence[Recognition]
+    new: NewClass, base: Base, space: KnownSpace, known: KnownItems
 ) -> tuple[list[Crop], Learned, list[str]]:
     """The crops that teach, what they teach, and the names of those that were left out."""
     names = [each.name for each in new.crops]
@@ -188,15 +219,12 @@ def _learned(
     logits = np.stack([each.logits for each in answers])
     embeddings = np.stack([each.embedding for each in answers])
     placed, familiarity = space.place(embeddings), space.familiarity(logits, embeddings)
-    kept = distinct(names, placed, [each.pixels for each in new.crops])
+    kept = distinct(names, unit(placed), [each.pixels for each in new.crops])
     rules = base.rules_of(None, None)
     believed = [decide([answers[each]], rules).label for each in kept]
     odd = odd_crops([names[each] for each in kept], believed, familiarity[kept])
     left = [each for index, each in enumerate(kept) if index not in odd]
-    # What was taught before is known too.
-    references = np.concatenate([space.references, *(each.prototypes for each in old)])
-    beside = replace(space, references=references)
-    learned = learn_class(Lesson(placed[left], familiarity[left], beside))
+    learned = learn_class(Lesson(placed[left], familiarity[left], space, known))
     return [new.crops[each] for each in left], learned, [names[kept[each]] for each in odd]
 
 
@@ -208,7 +236,6 @@ def _class_of(
         label=new.label,
         bin=new.bin,
         hazard=new.hazard,
-        prototypes=len(recognition.prototypes),
         familiar=recognition.familiar,
         slope=recognition.slope,
         offset=recognition.offset,
@@ -250,7 +277,7 @@ def _asked_again(
     base: Base,
     adapter: Adapter,
     manifest: LearnedManifest,
-    reviewed: Sequence[Reviewed],
+    items: Sequence[tuple[Reviewed, Prediction]],
     temperature: float,
 ) -> list[Asked]:
     """What was decided on items of old classes, and what would be."""
@@ -263,17 +290,26 @@ def _asked_again(
     after = AdaptedClassifier(base.classifier, labels, temperature, adapter)
     old_rules, rules = base.rules_of(before, earlier), base.rules_of(manifest, adapter)
     asked = []
-    for each in (*_taught_crops(base), *reviewed):
-        if each.label not in labels[:-1]:
+    for each, answer in items:
+        decided = decide([old.adapted(answer)], old_rules), decide([after.adapted(answer)], rules)
+        asked.append(Asked(each.name, each.label, *decided))
+    return asked
+
+
+def _answered(
+    items: Sequence[Reviewed], classifier: Classifier, labels: Sequence[str]
+) -> list[tuple[Reviewed, Prediction]]:
+    """Items of these labels with the model's answers to them."""
+    found = []
+    for each in items:
+        if each.label not in labels:
             continue
         try:
             pixels = decode_photo(each.jpeg, ("JPEG",))
         except BadInput:
             continue  # who reviewed it saw it; a damaged crop asks nothing
-        answer = base.classifier.predict(pixels)
-        decided = decide([old.adapted(answer)], old_rules), decide([after.adapted(answer)], rules)
-        asked.append(Asked(each.name, each.label, *decided))
-    return asked
+        found.append((each, classifier.predict(pixels)))
+    return found
 
 
 def _taught_crops(base: Base) -> list[Reviewed]:

@@ -47,7 +47,6 @@ def taught(label: str, **changes: object) -> TaughtClass:
         "label": label,
         "bin": "boards",
         "hazard": False,
-        "prototypes": 2,
         "familiar": 0.5,
         "slope": 20.0,
         "offset": 1.0,
@@ -78,8 +77,8 @@ def contents_of(manifest: LearnedManifest) -> dict[str, bytes]:
     if not manifest.classes:
         return {}
     count = len(manifest.classes)
-    rows = np.eye(4, dtype=np.float32)[:2]
-    return {ADAPTER: pack_rows([rows] * count), CROPS: pack_crops(JPEGS * count)}
+    row = np.eye(4, dtype=np.float32)[0]
+    return {ADAPTER: pack_rows([row] * count), CROPS: pack_crops(JPEGS * count)}
 
 
 def add_learned(store: Path, *labels: str, now: float = 1000.0, temperature: float = 1.0) -> str:

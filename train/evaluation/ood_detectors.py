@@ -12,6 +12,8 @@ from edge.calibration.answers import Answers, pooled_answers
 from edge.calibration.ood_limit import threshold_keeping
 from edge.inference.classifier import softmax
 from edge.inference.ood import (
+    KNOWN,
+    NEGATIVES,
     SCALING,
     SUM,
     OodDetector,
@@ -38,6 +40,10 @@ PAIRS = (
 """Scores that are also tried added up: one by where known items lie, one by what is sure."""
 DISCRIMINANT_STRENGTH = 1.0
 """Inverse strength of the discriminant's regularization, on embeddings of length 10."""
+KNOWN_DIRECTIONS = 256
+"""In which known items and negatives are kept for a device that is taught a class."""
+MOST_KNOWN, MOST_NEGATIVES = 1500, 1000
+"""Of these, at most: 2 MB in all."""
 
 
 @dataclass(frozen=True)
@@ -87,11 +93,15 @@ def fit_detectors(
         for pair in PAIRS
         if all(part in singles for part in pair)
     }
-    # What is taught on a device is set apart from known items, whatever the score.
-    known_items = {f"known.{name}": array for name, array in arrays["neighbors"].items()}
+    # What is taught on a device is set apart from known items, whatever the score, and from things
+    # of no known class.
+    if negatives is None:
+        known_items = {f"known.{name}": array for name, array in arrays["neighbors"].items()}
+    else:
+        known_items = _set_apart(directions, unit(negatives.embeddings))
     return {
         score: detector
-        if "neighbors" in score
+        if "neighbors" in score and negatives is None
         else replace(detector, arrays=MappingProxyType({**detector.arrays, **known_items}))
         for score, detector in (singles | pairs).items()
     }
@@ -157,6 +167,25 @@ def _whitened(directions: np.ndarray, classes: np.ndarray) -> dict[str, np.ndarr
     deviations = spreads[:kept] / np.sqrt(len(residuals))
     projection = axes[:kept].T / np.maximum(deviations + 0.1 * deviations.mean(), 1e-4)
     return {"projection": projection, "centers": centers @ projection}
+
+
+def _set_apart(known: np.ndarray, negatives: np.ndarray) -> dict[str, np.ndarray]:
+    """Known items and negatives in the directions in which they differ most, as `KNOWN` names them.
+
+    Args:
+        known: float [known items, features], unit vectors.
+        negatives: float [negatives, features], unit vectors.
+    """
+    known = known[:: -(-len(known) // MOST_KNOWN)]
+    negatives = negatives[:: -(-len(negatives) // MOST_NEGATIVES)]
+    together = np.concatenate([known, negatives])
+    _, _, axes = np.linalg.svd(together - together.mean(axis=0), full_matrices=False)
+    projection = axes[:KNOWN_DIRECTIONS].T
+    return {
+        KNOWN[0]: projection,
+        KNOWN[1]: known @ projection,
+        NEGATIVES: negatives @ projection,
+    }
 
 
 def _in_main_directions(directions: np.ndarray) -> dict[str, np.ndarray]:

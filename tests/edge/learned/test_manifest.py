@@ -28,7 +28,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
 
 WRONG = {
     "base": "A" * 64,
-    "format": 2,
+    "format": 1,
     "created": "yesterday",
     "classes.0.label": "unknown",
     "classes.0.bin": "manual",
@@ -37,7 +37,6 @@ WRONG = {
     "classes.0.slope": 0.0,
     "classes.0.offset": float("nan"),
     "classes.0.threshold": "0.5",
-    "classes.0.prototypes": 10**9,
     "classes.0.crops": [],
     "classes.1.label": "phone",
     "calibration.temperature": 0.0,

@@ -1,0 +1,197 @@
+"""How a class that was taught from a few crops is recognized.
+
+One direction sets its crops apart from known items and from things of no known class: that of a
+logistic regression, all crops weighing as much as all others. Two things must hold for an item to
+be of the class: it lies far enough along this direction, and farther than it is familiar to the
+bundle. Each has a logarithm of odds that is linear; the lesser of the two counts. How strict both
+are comes from crops that were left out: each is judged by what the others teach.
+
+Sources: linear probes on few examples as in Tian, Wang, Krishnan, Tenenbaum, Isola, "Rethinking
+few-shot image classification: a good embedding is all you need?", ECCV 2020; odds as in Platt,
+"Probabilistic outputs for support vector machines", 1999.
+"""
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from edge.learned.known import KnownSpace
+from edge.learned.logistic import fit_logistic
+
+PENALTY = 0.01
+"""On the length of the direction."""
+NEGATIVES_SHARE = 0.5
+"""Weight of all things of no known class, of all that is not of the class."""
+FOLDS = 5
+"""Parts of the crops, of which one at a time is left out."""
+FAMILIAR = 2.0
+"""How many deviations of the crops along the direction a standard deviation of familiarity is
+worth."""
+BELOW_IN_MARGIN, BELOW_IN_SIMILARITY = 1.3, 2.5
+"""The odds are even so many deviations below the mean of the crops: the odds against the known
+classes, and against what is like nothing known."""
+MEDIAN_PROBABILITY = 0.98
+"""Of the class, for the crop in the middle of those that were left out."""
+MOST_SLOPE, LEAST_SLOPE = 200.0, 2.0
+LEAST_STEP = 1e-3
+"""Of similarity."""
+MOST_TAKEN = 1
+"""Items of known classes that may be taken for a taught one, of those that are asked; none of a
+hazard."""
+
+
+@dataclass(frozen=True)
+class Recognition:
+    """How one taught class is recognized.
+
+    Attributes:
+        direction: float32 [d], of length 1; an item's similarity to the class is how far it lies
+            along it, -1 to 1.
+        familiar: how much similarity a standard deviation of familiarity is worth.
+        slope, offset: log odds of the class against the known ones are `slope * margin + offset`,
+            where the margin is the similarity less `familiar` times the familiarity.
+        steepness, least: log odds against what is like nothing known are `steepness * (similarity -
+            least)`.
+    """
+
+    direction: np.ndarray
+    familiar: float
+    slope: float
+    offset: float
+    steepness: float
+    least: float
+
+    def similarity(self, placed: np.ndarray) -> np.ndarray:
+        """Similarity of placed items [n, d] to the class, float [n], -1 to 1."""
+        return np.asarray(placed @ self.direction)
+
+    def log_odds(self, similarity: np.ndarray, familiarity: np.ndarray) -> np.ndarray:
+        """Log odds of the class, float [n], from similarity to it and familiarity to the bundle."""
+        margin = similarity - self.familiar * familiarity
+        return np.minimum(self.slope * margin + self.offset, self.by_similarity(similarity))
+
+    def by_similarity(self, similarity: np.ndarray) -> np.ndarray:
+        """Log odds of the class against what is like nothing known, float [n]."""
+        return self.steepness * (similarity - self.least)
+
+
+@dataclass(frozen=True)
+class KnownItems:
+    """Items of known classes that the bundle recognizes, and must go on to recognize.
+
+    Attributes:
+        placed: float32 [items, d], where they lie (`KnownSpace.place`).
+        familiarity: float [items], of each to the bundle.
+        likely: float [items], logarithm of the probability of the likeliest known class: an item is
+            taken for a taught class whose log odds are greater.
+        hazardous: bool [items], whether it is a hazard.
+    """
+
+    placed: np.ndarray
+    familiarity: np.ndarray
+    likely: np.ndarray
+    hazardous: np.ndarray
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """Crops of one class, and what they must be set apart from.
+
+    Attributes:
+        placed: float32 [crops, d], where they lie.
+        familiarity: float [crops], of each to the bundle.
+        space: what is known.
+        known: items that must not be taken for the class.
+    """
+
+    placed: np.ndarray
+    familiarity: np.ndarray
+    space: KnownSpace
+    known: KnownItems
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A class as it was learned.
+
+    Attributes:
+        recognition: how it is recognized.
+        recalled: bool [crops], whether a crop is recognized by what the others teach.
+    """
+
+    recognition: Recognition
+    recalled: np.ndarray
+
+
+def learn_class(lesson: Lesson) -> Learned:
+    """Learn a class: its direction, and how strict to be."""
+    similarity = _left_out(lesson)
+    familiar = FAMILIAR * float(similarity.std())
+    slope, crossing = _calibrated(similarity - familiar * lesson.familiarity, BELOW_IN_MARGIN)
+    steepness, least = _calibrated(similarity, BELOW_IN_SIMILARITY)
+    made = Recognition(
+        direction=_direction(lesson.placed, lesson.space),
+        familiar=familiar,
+        slope=slope,
+        offset=-slope * crossing,
+        steepness=steepness,
+        least=min(1.0, max(-1.0, least)),
+    )
+    made = _sparing(made, lesson.known, float(np.median(similarity)))
+    return Learned(made, made.log_odds(similarity, lesson.familiarity) >= 0)
+
+
+def _sparing(made: Recognition, known: KnownItems, middle: float) -> Recognition:
+    """As strict as it takes for known items not to be taken, all but `MOST_TAKEN`.
+
+    `middle` is the similarity of the crop in the middle.
+    """
+    similarity = made.similarity(known.placed)
+    taken = made.log_odds(similarity, known.familiarity) > known.likely
+    needed = similarity - known.likely / made.steepness
+    allowed = np.sort(needed[taken & ~known.hazardous])[-MOST_TAKEN:]
+    spared = taken & (known.hazardous | ~np.isin(needed, allowed))
+    if not spared.any():
+        return made
+    least = min(1.0, float(needed[spared].max()) + LEAST_STEP)
+    return replace(made, steepness=max(made.steepness, _slope(middle - least)), least=least)
+
+
+def _left_out(lesson: Lesson) -> np.ndarray:
+    """How far each crop lies along the direction that the other parts teach, float [crops]."""
+    part = np.arange(len(lesson.placed)) % FOLDS
+    found = np.empty(len(lesson.placed))
+    for left in range(min(FOLDS, len(lesson.placed))):
+        others = lesson.placed[part != left]
+        taught = _direction(others if len(others) else lesson.placed, lesson.space)
+        found[part == left] = lesson.placed[part == left] @ taught
+    return found
+
+
+def _direction(crops: np.ndarray, space: KnownSpace) -> np.ndarray:
+    """The direction, float32 [d], of length 1, that sets crops [n, d] apart from all else."""
+    share = NEGATIVES_SHARE if len(space.negatives) else 0.0
+    groups = ((crops, 1.0), (space.references, 1 - share), (space.negatives, share))
+    items = np.concatenate([rows for rows, _ in groups])
+    weights = np.concatenate(
+        [np.full(len(rows), weight / 2 / max(len(rows), 1)) for rows, weight in groups]
+    )
+    found = fit_logistic(items, np.arange(len(items)) < len(crops), weights, PENALTY)
+    length = float(np.linalg.norm(found))
+    return np.asarray(found / max(length, 1e-12), np.float32)
+
+
+def _calibrated(values: np.ndarray, below: float) -> tuple[float, float]:
+    """Slope of the log odds, and the value where they are even: `below` deviations below the mean.
+
+    The value in the middle has `MEDIAN_PROBABILITY`.
+    """
+    crossing, middle = float(values.mean() - below * values.std()), float(np.median(values))
+    return _slope(middle - crossing), crossing
+
+
+def _slope(distance: float) -> float:
+    """Of log odds that rise from even to those of `MEDIAN_PROBABILITY` in this distance."""
+    log_odds = math.log(MEDIAN_PROBABILITY / (1 - MEDIAN_PROBABILITY))
+    return min(MOST_SLOPE, max(LEAST_SLOPE, log_odds / max(distance, LEAST_STEP)))
