@@ -150,8 +150,9 @@ def _sparing(made: Recognition, known: KnownItems, middle: float) -> Recognition
     similarity = made.similarity(known.placed)
     taken = made.log_odds(similarity, known.familiarity) > known.likely
     needed = similarity - known.likely / made.steepness
-    allowed = np.sort(needed[taken & ~known.hazardous])[-MOST_TAKEN:]
-    spared = taken & (known.hazardous | ~np.isin(needed, allowed))
+    harmless = np.flatnonzero(taken & ~known.hazardous)
+    spared = taken.copy()
+    spared[harmless[np.argsort(needed[harmless])][-MOST_TAKEN:]] = False
     if not spared.any():
         return made
     least = min(1.0, float(needed[spared].max()) + LEAST_STEP)

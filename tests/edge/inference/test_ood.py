@@ -109,6 +109,22 @@ def test_a_detector_is_stored_in_a_few_bytes_and_scores_the_same(score):
     assert np.abs(read.score(logits, embeddings) - expected).max() < 0.01 * np.ptp(expected)
 
 
+def test_known_items_and_negatives_come_with_any_score():
+    rng, rule = np.random.default_rng(0), OodRule(score="energy", threshold=0.3)
+    shapes = {"projection": (32, 4), "references": (7, 4), "negatives": (5, 4)}
+    beside = {f"known.{name}": rng.normal(size=shape) for name, shape in shapes.items()}
+    read = unpack_detector(
+        pack_detector(OodDetector(rule, {**ARRAYS["energy"], **beside})), rule, classes=3
+    )
+    for name, array in beside.items():
+        np.testing.assert_allclose(read.arrays[name], array, atol=1e-2)
+    beside["known.negatives"] = rng.normal(size=(5, 3))
+    with pytest.raises(BadInput, match="do not fit"):
+        unpack_detector(
+            pack_detector(OodDetector(rule, {**ARRAYS["energy"], **beside})), rule, classes=3
+        )
+
+
 def test_the_references_of_an_earlier_bundle_are_read_too():
     references, scales = np.int8([[127, 0, 0], [0, 64, 64]]), np.float32([[1 / 127], [1 / 90.5]])
     packed = io.BytesIO()
