@@ -137,7 +137,7 @@ def figures_of(new: NewClass, base: Base, asked: Mapping[str, Answers]) -> dict[
     (made,) = taught.manifest.classes
     return {
         "left_out": len(taught.left_out),
-        "leave_one_out": made.figures.recall,
+        "left_out_recall": made.figures.recall,
         "recall": right(after["new"], rules),
         "old_before": right(asked["old"], base.rules_of(None, None)),
         "old_after": right(after["old"], rules),

@@ -128,7 +128,7 @@ def check_learned(learned: Learned, label: str) -> None:
     """See that a class is set apart well enough.
 
     Raises:
-        Refused: its recall by leave-one-out is too low.
+        Refused: too few of its crops are recognized when they are left out.
     """
     recall = float(learned.recalled.mean())
     if recall < LEAST_RECALL:

@@ -53,7 +53,7 @@ class TaughtFigures(_Record):
     """How well a class was learned, as far as the device could measure it.
 
     Attributes:
-        recall: share of its crops that are recognized by what the others teach (leave-one-out).
+        recall: share of its crops that are recognized by what the others teach.
         known_taken: share of the golden inputs, all of known classes, that are taken for it.
         seconds: what teaching took.
     """
