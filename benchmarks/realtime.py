@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -68,7 +68,8 @@ class Watch:
 def browsers_on(port: int, count: int, folder: Path) -> Iterator[None]:
     """Let Chromium browsers look at the page of this machine, standing back for the line.
 
-    On a real line they run on other devices; here they get what the line leaves (niceness 19).
+    On a real line they run on other devices; here they get what the line leaves: niceness 19, of
+    the process and of its session, since Linux may share the processor between sessions first.
     """
     chromium = shutil.which("chromium")
     if count and chromium is None:
@@ -84,6 +85,9 @@ def browsers_on(port: int, count: int, folder: Path) -> Iterator[None]:
         )
         for name in (f"browser-{number}" for number in range(count))
     ]
+    for browser in started:
+        with suppress(OSError):  # not every kernel has it
+            Path(f"/proc/{browser.pid}/autogroup").write_text("19")
     try:
         yield
     finally:
