@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -27,6 +27,7 @@ from edge.cameras.device import FILM
 from edge.cameras.film import Film
 from edge.config import read_config
 from edge.errors import BadInput, EwasteError
+from edge.priority import lower_priority
 from edge.records.record import ItemRecord
 from edge.records.store import RECORDS_NAME, Store
 from edge.simulator.filming import render_film
@@ -78,7 +79,7 @@ def browsers_on(port: int, count: int, folder: Path) -> Iterator[None]:
     page = f"http://127.0.0.1:{port}/"
     started = [
         subprocess.Popen(
-            ["nice", "-n", "19", str(chromium), *flags, f"--user-data-dir={folder / name}", page],
+            [str(chromium), *flags, f"--user-data-dir={folder / name}", page],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
@@ -86,8 +87,7 @@ def browsers_on(port: int, count: int, folder: Path) -> Iterator[None]:
         for name in (f"browser-{number}" for number in range(count))
     ]
     for browser in started:
-        with suppress(OSError):  # not every kernel has it
-            Path(f"/proc/{browser.pid}/autogroup").write_text("19")
+        lower_priority(browser.pid, 19)
     try:
         yield
     finally:

@@ -19,6 +19,7 @@ from edge.config import Config, page_content
 from edge.errors import BadInput, EwasteError, PortInUse
 from edge.files import PRIVATE, write_whole
 from edge.panel.listener import listen
+from edge.priority import lower_priority
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +28,8 @@ EFFECTIVE = "config.json"
 PORT_WAIT_S = 6.0
 """The time after which a page whose line was killed has ended, s."""
 END_S = 5.0
+NICENESS = 10
+"""How far the page stands back for the line, as its service does."""
 EVERYWHERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
@@ -171,6 +174,7 @@ class PageBeside:
                 stdout=subprocess.DEVNULL,
                 start_new_session=True,  # Ctrl-C is not for it, and a group to end it with
             )
+            lower_priority(self._process.pid, NICENESS)
             return self._process
 
     def _watch(self, process: subprocess.Popen) -> str:
