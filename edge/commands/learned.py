@@ -76,8 +76,8 @@ def teach(
     for name in taught.left_out:
         out.print(safe_line(f"left out, more like what is known: {name}"))
     out.print(
-        f"{safe_line(label)}: taught from {len(new.crops)} crops in {new.figures.seconds:.1f} s, "
-        f"left out, {new.figures.recall:.0%} of them are recognized; "
+        f"{safe_line(label)}: taught from {len(new.crops)} crops in {new.figures.seconds:.1f} s; "
+        f"when they are left out, {new.figures.recall:.0%} of them are recognized; "
         f"{new.figures.known_taken:.1%} of the golden inputs are taken for it; "
         f"{taught.asked} items of old classes asked again"
     )
