@@ -17,7 +17,7 @@ import numpy as np
 from edge.board import resident_bytes
 from edge.bundle.bundle import Bundle
 from edge.bundle.install import identity
-from edge.bundle_watch import BundleWatch, bundle_at_start, loaded
+from edge.bundle_watch import BundleWatch
 from edge.cameras.camera import Camera
 from edge.cameras.device import is_live, shown_source
 from edge.cameras.source import open_camera
@@ -50,6 +50,7 @@ from edge.inference.dispatcher import ModelFails
 from edge.inference.memory import return_freed_memory
 from edge.inference.worker import Inference, InlineInference, Predicting, ThreadedInference
 from edge.labels import MANUAL, UNKNOWN
+from edge.loading import bundle_at_start, loaded
 from edge.operation import HELD, ORDER_NAME, Mode, OrderWatch
 from edge.outputs.wiring import Outputs
 from edge.panel.accounts import require_account

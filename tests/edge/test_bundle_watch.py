@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge import bundle_watch
+from edge import bundle_watch, store_trial
 from edge.bundle.history import InstallEntry, Standing, read_history
 from edge.bundle.install import current_number, identity, install, roll_back, take_at_once
-from edge.bundle_watch import BundleWatch, bundle_at_start, loaded
+from edge.bundle_watch import BundleWatch
 from edge.clock import VirtualClock
 from edge.config import Config, proved_bundle
 from edge.errors import EwasteError
@@ -26,6 +26,7 @@ from edge.learned.manifest import LearnedManifest
 from edge.learned.site import SiteCalibration
 from edge.learned.store import LearnedStep, add_generation, digest_in_use
 from edge.line import Source, run_line
+from edge.loading import bundle_at_start, loaded
 from edge.records.record import ItemRecord
 from edge.records.store import RECORDS_NAME, Store
 from edge.simulator.layout import place_items
@@ -82,7 +83,7 @@ class Plant:
     def look(self, times: int = 3) -> None:
         """Let the watch look so often, and take what it has ready, as the loop does."""
         for _ in range(times):
-            self.now += bundle_watch.JUDGE_SECONDS
+            self.now += store_trial.JUDGE_SECONDS
             self.watch.look(self.now)
             self.watch.take(BeltRest.STANDS)
 
@@ -408,7 +409,7 @@ def test_a_roll_back_waits_for_no_belt(plant: Plant, by_hand: bool) -> None:
     else:
         plant.sort(30, **UNSURE)
     for _ in range(2):
-        plant.now += bundle_watch.JUDGE_SECONDS
+        plant.now += store_trial.JUDGE_SECONDS
         plant.watch.look(plant.now)
     assert plant.watch.take(BeltRest.MOVES) is not None
     assert plant.in_use == ("first", 1)
@@ -442,7 +443,7 @@ def test_a_whole_line_installs_rolls_back_and_misses_nothing(
 ) -> None:
     """A belt in virtual time, with the watch beside it in real time."""
     monkeypatch.setattr(bundle_watch, "POLL_SECONDS", 0.1)
-    monkeypatch.setattr(bundle_watch, "JUDGE_SECONDS", 0.2)
+    monkeypatch.setattr(store_trial, "JUDGE_SECONDS", 0.2)
     config = Config.model_validate(
         {
             "state": tmp_path / "state",
@@ -553,7 +554,7 @@ def test_what_is_learned_and_does_worse_is_left_by_the_line(plant: Plant) -> Non
     plant.look(2)
     sort_by(plant, 28, **UNSURE)
     for _ in range(2):
-        plant.now += bundle_watch.JUDGE_SECONDS
+        plant.now += store_trial.JUDGE_SECONDS
         plant.watch.look(plant.now)
     decider = plant.watch.take(BeltRest.MOVES)
     assert decider is not None and decider.bundle == bundle, "at once, the bundle alone"
