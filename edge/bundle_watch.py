@@ -15,18 +15,13 @@ waited for: the bundle decides without it, and the status says so.
 import logging
 import time
 
-from edge.bundle.bundle import Bundle
 from edge.bundle.history import InstallEntry, Standing
-from edge.bundle.window import parse_window
 from edge.config import Config, name_notes, proved_bundle
-from edge.decision.decider import Decider
 from edge.errors import EwasteError, one_line
 from edge.followed_store import LONGEST_REASON, FollowedStore, Identity, bundles_of, learned_of
 from edge.handover import Handover
 from edge.learned.store import current_generation
 from edge.loading import Loaded, loaded
-from edge.records.record import ItemRecord
-from edge.standstill import BeltRest
 from edge.store_trial import StoreTrial, is_on_probation
 from edge.worker import Worker
 
@@ -46,17 +41,17 @@ class BundleWatch(Worker):
         error: what is wrong with a bundle that was installed since the start; None: nothing.
     """
 
-    def __init__(self, config: Config, first: Loaded, seen: Identity | None) -> None:
+    def __init__(self, config: Config, handover: Handover, seen: Identity | None) -> None:
         """Start to watch.
 
         Args:
             config: of the line.
-            first: what decides at the start.
+            handover: what decides, and the way to the loop for what is to decide.
             seen: `identity` of the bundle in use before it was read.
         """
         super().__init__("bundles")
-        self._config, self._newest = config, first
-        self._handover = Handover(first, parse_window(config.update.window))
+        first = handover.in_use
+        self._config, self._handover, self._newest = config, handover, first
         self._bundles = StoreTrial(bundles_of(config), config)
         self._bundles.see(_seen_bundle(first, self._bundles.store, seen))
         self._learned = StoreTrial(learned_of(config), config)
@@ -67,29 +62,6 @@ class BundleWatch(Worker):
         if first.unused:
             log.warning(first.unused)
         self._start()
-
-    @property
-    def in_use(self) -> Loaded:
-        """What decides."""
-        return self._handover.in_use
-
-    @property
-    def bundle(self) -> Bundle:
-        """The bundle that decides."""
-        return self.in_use.bundle
-
-    def review(self, record: ItemRecord) -> str:
-        """Why a person should review an item; empty: no review is needed."""
-        return self.in_use.review(record)
-
-    @property
-    def waiting(self) -> str:
-        """Digest of the bundle that is ready and waits to be taken; empty: none does."""
-        return self._handover.waiting
-
-    def take(self, rest: BeltRest, now: float | None = None) -> Decider | None:
-        """What is to decide from now on, once; None: nothing new: as `Handover.take`."""
-        return self._handover.take(rest, now)
 
     def model_failed(self, reason: str) -> None:
         """Go back, if what decides is on probation: its model fails again and again."""
@@ -154,9 +126,9 @@ class BundleWatch(Worker):
                 self._report(f"the installed bundle cannot be used: {error}")
             return
         self._newest = found
-        if found.unused and found.unused != self.in_use.unused:
+        if found.unused and found.unused != self._handover.in_use.unused:
             log.warning(found.unused)
-        if found.decides_as(self.in_use):
+        if found.decides_as(self._handover.in_use):
             self._handover.note_unused(found.unused)
             return
         if is_new_bundle and entry is not None and on_probation and not entry.began_at:
@@ -165,7 +137,7 @@ class BundleWatch(Worker):
 
     def _offer(self, found: Loaded, entry: InstallEntry | None) -> None:
         """Have it ready for the loop; `entry`: what is known of its bundle."""
-        if found.has_bundle_of(self.in_use):
+        if found.has_bundle_of(self._handover.in_use):
             learned = self._learned.store.entry()
             at_once = found.generation is None or learned is None or learned.at_once
         else:
@@ -177,7 +149,7 @@ class BundleWatch(Worker):
     def _follow_wait(self, ready: Loaded) -> None:
         """See whether a person has asked for what waits to be taken at once, and note a wait."""
         entry = self._bundles.store.entry()
-        if entry is None or entry.digest != ready.bundle.digest or not self.waiting:
+        if entry is None or entry.digest != ready.bundle.digest or not self._handover.waiting:
             return
         if entry.at_once:
             self._handover.hasten()
@@ -196,7 +168,8 @@ class BundleWatch(Worker):
     @property
     def _deciding(self) -> tuple[str, str]:
         """Digests of the bundle that decides, and of what was learned beside it."""
-        return self.in_use.bundle.digest, self.in_use.decider.bundle
+        in_use = self._handover.in_use
+        return in_use.bundle.digest, in_use.decider.bundle
 
     def _go_back(self, trial: StoreTrial, entry: InstallEntry, why: str, now: float) -> None:
         """Let what was in use before be in use again; the loop takes it next."""

@@ -29,7 +29,8 @@ class Handover:
 
         Args:
             first: what decides at the start.
-            window: in which it may be exchanged while the belt moves; None: never.
+            window: the part of the day in which another may be taken while the belt moves; None:
+                there is none.
         """
         self.in_use = first
         self.ready: Loaded | None = None

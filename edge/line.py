@@ -17,6 +17,7 @@ import numpy as np
 from edge.board import resident_bytes
 from edge.bundle.bundle import Bundle
 from edge.bundle.install import identity
+from edge.bundle.window import parse_window
 from edge.bundle_watch import BundleWatch
 from edge.cameras.camera import Camera
 from edge.cameras.device import is_live, shown_source
@@ -45,6 +46,7 @@ from edge.files import leads_nowhere, make_private_folder
 from edge.folder_lock import folder_lock
 from edge.gates.output import GateOutput
 from edge.gates.schedule import GateSchedule
+from edge.handover import Handover
 from edge.inference.classifier import Classifier
 from edge.inference.dispatcher import ModelFails
 from edge.inference.memory import return_freed_memory
@@ -368,6 +370,7 @@ class _Shown:
         self,
         *,
         config: Config,
+        handover: Handover,
         watch: BundleWatch,
         conveyor: Conveyor,
         publisher: LivePublisher,
@@ -381,7 +384,7 @@ class _Shown:
         tried: Tried,
     ) -> None:
         self._camera = safe_line(shown_source(config.camera.source))
-        self._watch, self._conveyor = watch, conveyor
+        self._handover, self._watch, self._conveyor = handover, watch, conveyor
         self._window = config.update.window
         self._publisher, self._writer, self._outputs = publisher, writer, outputs
         self._orders, self._page, self._tried = orders, page, tried
@@ -446,7 +449,7 @@ class _Shown:
         if step.frame is not None:
             self._stills.offer(step.frame, step.encoder_mm)
         pixels = step.frame.pixels if step.frame is not None else None
-        self._publisher.offer(pixels, overlays(step, self._watch.in_use.hazards), self._status)
+        self._publisher.offer(pixels, overlays(step, self._handover.in_use.hazards), self._status)
 
     def _tell_fault(self, fault: str | None, now: float) -> None:
         if fault:
@@ -499,7 +502,7 @@ class _Shown:
             self._page.error if self._page is not None else None,
             self._orders.error,
             self._watch.error,
-            self._watch.in_use.unused or None,
+            self._handover.in_use.unused or None,
             self._tried.error,
             out.trouble,
             err.trouble,
@@ -508,7 +511,7 @@ class _Shown:
     def _measure(self, step: LineStep, now: float) -> Status:
         tally, elapsed = self._conveyor.tally, max(1e-6, now - self._since)
         written: WriterStatus = self._writer.status
-        outputs, learned = self._outputs.statuses, self._watch.in_use.generation
+        outputs, learned = self._outputs.statuses, self._handover.in_use.generation
         errors = [step.fault, self._belt.message, written.error]
         errors += [output.error for output in outputs]
         errors += self._sensors.faults().values()
@@ -517,9 +520,9 @@ class _Shown:
             updated_at=time.time(),
             state=NO_PICTURE if step.fault else state,
             camera=self._camera,
-            bundle=safe_line(self._watch.bundle.manifest.name),
-            digest=self._watch.bundle.digest,
-            bundle_created=self._watch.bundle.manifest.created.timestamp(),
+            bundle=safe_line(self._handover.in_use.bundle.manifest.name),
+            digest=self._handover.in_use.bundle.digest,
+            bundle_created=self._handover.in_use.bundle.manifest.created.timestamp(),
             fps=(tally.frames - self._frames) / elapsed,
             speed_mm_s=(step.encoder_mm - self._belt_mm) / elapsed,
             belt_mm=step.encoder_mm,
@@ -557,7 +560,7 @@ class _Shown:
             order=self._orders.order.model_copy(update={"mode": self._conveyor.mode}),
             update_window=self._window,
             belt=self._conveyor.rest,
-            waiting=self._watch.waiting,
+            waiting=self._handover.waiting,
             learned=0 if learned is None else learned.number,
             taught=() if learned is None else learned.manifest.labels,
             message=_joined([*errors, *self._troubles()]),
@@ -572,6 +575,7 @@ class _Items:
 
     writer: StoreWriter
     outputs: Outputs
+    handover: Handover
     watch: BundleWatch
     decided: Callable[[ItemRecord], None]
     tried: Tried
@@ -584,7 +588,7 @@ class _Items:
 
     def record(self, item: ItemRecord, *, wired: bool) -> None:
         """Hand over the record of an item that was just decided; `wired`: there are gates."""
-        item = replace(item, review=self.watch.review(item))
+        item = replace(item, review=self.handover.in_use.review(item))
         self.hand_over(item if wired else without_gates(item))
 
 
@@ -597,7 +601,7 @@ def _prove(
 ) -> _Items:
     """Prove the bundle to begin with; open the records, and the watch on later bundles.
 
-    The watch alone holds what decides, and lets go of it.
+    The handover alone holds what decides, and lets go of it.
     """
     installed = identity(config.bundles)  # first: what comes after it is seen as another
     bundle, _ = proved = bundle_at_start(config)
@@ -606,9 +610,10 @@ def _prove(
     kept = Retention(config.records.days, config.records.megabytes)
     writer = StoreWriter(config.state_folder / RECORDS_NAME, retention=kept)
     at_end("the records", writer.close)
-    watch = BundleWatch(config, loaded(config, proved), installed)
+    handover = Handover(loaded(config, proved), parse_window(config.update.window))
+    watch = BundleWatch(config, handover, installed)
     at_end("the watch on the bundles", watch.close)
-    return _Items(writer, outputs, watch, decided, tried)
+    return _Items(writer, outputs, handover, watch, decided, tried)
 
 
 def _wire(
@@ -630,12 +635,12 @@ def _wire(
         config,
         source,
         gates,
-        items.watch.in_use.decider,
+        items.handover.in_use.decider,
         partial(items.record, wired=wired),
         recall=recall,
         moved=items.hand_over,
         asked=lambda: orders.mode,
-        offered=items.watch.take,
+        offered=items.handover.take,
         sensing=sensors,
     )
     return conveyor, orders, sensors
@@ -665,6 +670,7 @@ def _show_beside(
         at_end("the page", page.close)
     return _Shown(
         config=config,
+        handover=items.handover,
         watch=items.watch,
         conveyor=conveyor,
         publisher=publisher,
