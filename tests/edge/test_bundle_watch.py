@@ -16,7 +16,8 @@ from edge.config import Config, proved_bundle
 from edge.faults import read_faults
 from edge.handover import Handover
 from edge.labels import UNKNOWN
-from edge.line import Source, run_line
+from edge.line import run_line
+from edge.line_source import Source
 from edge.loading import loaded
 from edge.records.record import ItemRecord
 from edge.simulator.layout import place_items

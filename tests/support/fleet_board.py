@@ -14,7 +14,8 @@ from pathlib import Path
 from edge import bundle_watch, store_trial
 from edge.clock import VirtualClock
 from edge.config import Config, read_config
-from edge.line import Source, run_line
+from edge.line import run_line
+from edge.line_source import Source
 from edge.logs import install_handler
 from edge.records.record import ItemRecord
 from edge.simulator.layout import place_items
