@@ -94,7 +94,7 @@ def _learned_name(entry: InstallEntry) -> str:
 
 
 def _bundle_before(config: Config, why: str, only_from: Identity | None, now: float) -> str:
-    """Go back to the bundle before; it is proved first, so its time is when that is done."""
+    """Go back to the bundle before; `now` is not noted, but when that one has been proved."""
     before = install.roll_back(
         config.bundles,
         config.trust.keys,
