@@ -23,7 +23,8 @@ from edge.conveyor import Conveyor
 from edge.encoders.encoder import TimedEncoder
 from edge.inference.classifier import Prediction
 from edge.inference.worker import InlineInference, Predicting
-from edge.line import Source, build_conveyor, decider_of
+from edge.line import build_conveyor, decider_of
+from edge.line_source import Source
 from edge.records.record import ItemRecord
 from edge.simulator.layout import PlacedItem, place_items
 from edge.simulator.pieces import drawn_pieces

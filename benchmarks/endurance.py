@@ -18,7 +18,8 @@ import typer
 
 from edge.clock import VirtualClock
 from edge.config import Config, RecordsConfig
-from edge.line import Source, run_line
+from edge.line import run_line
+from edge.line_source import Source
 from edge.simulator.layout import place_items
 from edge.simulator.scenario import Load, Optics, Pulses, Scenario, StretchOfBelt
 from edge.simulator.simulate import PhotoFolders, config_for_scenario, pieces_of, plant_source

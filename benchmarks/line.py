@@ -33,7 +33,8 @@ from edge.config import Config, proved_bundle
 from edge.encoders.encoder import TimedEncoder
 from edge.inference.classifier import Prediction
 from edge.inference.worker import Inference, Predicting
-from edge.line import Source, build_conveyor, decider_of
+from edge.line import build_conveyor, decider_of
+from edge.line_source import Source
 from edge.records.record import ItemRecord
 from edge.simulator.layout import PlacedItem, place_items
 from edge.simulator.pieces import drawn_pieces

@@ -20,7 +20,8 @@ import numpy as np
 from edge.cameras.camera import Frame
 from edge.clock import VirtualClock
 from edge.config import Config, proved_bundle
-from edge.line import Source, build_conveyor, decider_of
+from edge.line import build_conveyor, decider_of
+from edge.line_source import Source
 from edge.records.record import ItemRecord
 from edge.simulator.motion import BeltMotion
 from edge.simulator.plant import SimulatedPlant

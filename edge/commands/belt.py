@@ -181,7 +181,7 @@ def _watch_sheet(settings: "Config", ruler_mm: float, seconds: float) -> "Watche
     from edge.belt_setup.sheet import boards_printed
     from edge.belt_setup.watching import watch
     from edge.cameras.device import is_live
-    from edge.line import open_source
+    from edge.line_source import open_source
 
     source = open_source(settings)
     until = math.inf

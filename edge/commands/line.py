@@ -33,7 +33,7 @@ from edge.terminal import err, out, safe_line
 
 if TYPE_CHECKING:
     from edge.config import Config
-    from edge.line import Source
+    from edge.line_source import Source
     from edge.operation import Order
     from edge.tally import Tally
 
@@ -60,7 +60,7 @@ def run(
     """Sort what comes along a belt until the camera ends or Ctrl-C."""
     start_ahead()  # beside the imports below
     from edge.config import readable_secrets
-    from edge.line import open_source
+    from edge.line_source import open_source
     from edge.readers import how_to_close, line_user
 
     with err.beside():

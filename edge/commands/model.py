@@ -27,9 +27,9 @@ def classify(
 ) -> None:
     """Say what is on pictures. An unreadable one is named and skipped."""
     start_ahead()  # beside the imports below
-    from edge.bundle_watch import loaded
     from edge.config import name_notes, proved_bundle
     from edge.decision.decide import decide
+    from edge.loading import loaded
     from edge.photos.reading import count_unreadable, read_photo
 
     settings = read_settings(config, bundle=bundle)

@@ -83,8 +83,8 @@ class KnownItems:
     Attributes:
         placed: float32 [items, d], where they lie (`KnownSpace.place`).
         familiarity: float [items], of each to the bundle.
-        likely: float [items], logarithm of the probability of the most probable known class: an item is
-            taken for a taught class whose log odds are greater.
+        likely: float [items], logarithm of the probability of the most probable known class: an
+            item is taken for a taught class whose log odds are greater.
         hazardous: bool [items], whether it is a hazard.
     """
 

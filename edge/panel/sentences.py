@@ -386,7 +386,7 @@ FAULT_KINDS = {
     "bundle": N_("Bundle"),
     "live view": N_("Live view"),
 }
-"""What the history of faults calls what is at fault; `edge.line` gives these names."""
+"""What the history of faults calls what is at fault; `edge.line_status` gives these names."""
 
 
 @functools.cache

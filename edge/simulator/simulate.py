@@ -22,7 +22,8 @@ from edge.encoders.visual_odometer import Odometer
 from edge.errors import BadInput
 from edge.inference.classifier import Prediction
 from edge.inference.worker import Predicting
-from edge.line import PATIENCE, Source, build_conveyor, decider_of, with_encoder
+from edge.line import PATIENCE, build_conveyor, decider_of
+from edge.line_source import Source, with_encoder
 from edge.photos.dataset import find_photos
 from edge.photos.reading import LabeledPhoto, read_photos
 from edge.records.record import ItemRecord

@@ -1,11 +1,14 @@
 import shutil
 import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from gpiozero import Device
 from gpiozero.pins.mock import MockFactory
 
+from edge import bundle_watch
+from tests.support.followed_line import UNSURE, Plant
 from tests.support.page import write_page
 from tests.support.servers import MOSQUITTO, Broker
 
@@ -66,3 +69,31 @@ def broker(tmp_path):
     yield broker
     if broker.alive:
         broker.kill()
+
+
+@pytest.fixture
+def plant_of(
+    tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., Plant]]:
+    """Makes a plant. Its watch looks when the test says so."""
+    monkeypatch.setattr(bundle_watch, "POLL_SECONDS", 1e6)
+    plants: list[Plant] = []
+
+    def make(**update: object) -> Plant:
+        plants.append(Plant(tiny_bundle, tmp_path, **update))
+        return plants[-1]
+
+    yield make
+    for plant in plants:
+        plant.watch.close()
+        plant.records.close()
+
+
+@pytest.fixture
+def plant(plant_of: Callable[..., Plant]) -> Plant:
+    """A plant whose first bundle has sorted 200 items and was unsure of 20."""
+    made_plant = plant_of()
+    for _ in range(10):
+        made_plant.sort(18)
+        made_plant.sort(2, **UNSURE)
+    return made_plant

@@ -51,7 +51,7 @@ def typed(monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     (tmp_path / "film.mp4").write_bytes(b"no film")
     (tmp_path / "line.toml").write_text("[panel]\nport = 7860\n")
-    from edge import config, line
+    from edge import config, line, line_source
     from edge.bundle import verify
     from edge.card import card
     from edge.doctor import examination
@@ -76,7 +76,7 @@ def typed(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(examination, "examine", nothing)
     monkeypatch.setattr(config, "proved_bundle", nothing)
     monkeypatch.setattr(procedure, "set_up", nothing)
-    monkeypatch.setattr(line, "open_source", nothing)
+    monkeypatch.setattr(line_source, "open_source", nothing)
 
     def run(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["ewaste-edge", *arguments])

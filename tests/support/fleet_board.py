@@ -11,10 +11,11 @@ import sys
 import time
 from pathlib import Path
 
-from edge import bundle_watch
+from edge import bundle_watch, store_trial
 from edge.clock import VirtualClock
 from edge.config import Config, read_config
-from edge.line import Source, run_line
+from edge.line import run_line
+from edge.line_source import Source
 from edge.logs import install_handler
 from edge.records.record import ItemRecord
 from edge.simulator.layout import place_items
@@ -27,7 +28,7 @@ FPS = 5.0
 
 
 def main(path: Path, items_per_s: float) -> None:
-    bundle_watch.POLL_SECONDS, bundle_watch.JUDGE_SECONDS = 0.2, 0.3
+    bundle_watch.POLL_SECONDS, store_trial.JUDGE_SECONDS = 0.2, 0.3
     asked: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, frame: asked.append(number))
     config = read_config(path)

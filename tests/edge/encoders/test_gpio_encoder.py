@@ -12,7 +12,7 @@ from edge.encoders.gpio_encoder import GpioEncoder
 from edge.encoders.pulses import PulseEncoder
 from edge.encoders.visual_odometer import Odometer
 from edge.errors import BadInput
-from edge.line import with_encoder
+from edge.line_source import with_encoder
 
 A, B = 5, 6
 FASTEST = 1e9  # the test turns faster than any belt

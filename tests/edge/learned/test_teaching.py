@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from edge.bundle.bundle import load_bundle, open_classifier
-from edge.bundle_watch import Loaded, loaded
 from edge.config import Config, decision_rules, proved_bundle
 from edge.decision.decide import decide
 from edge.errors import BadInput, Refused
 from edge.learned.crops import crop_of_photo
 from edge.learned.store import current_generation
 from edge.learned.teaching import Base, NewClass, teach
+from edge.loading import Loaded, loaded
 from edge.synthetic.items import draw_on_background
 from tests.support.striped import draw_striped, write_striped
 
