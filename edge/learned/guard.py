@@ -27,8 +27,11 @@ correlation of their grays."""
 LEAST_RECALL = 0.75
 """Share of the crops that must be recognized by what the others teach."""
 LEAST_FAMILIAR, MOST_ODD = 1.0, 0.15
-"""From this familiarity on, a crop that the bundle decides on is of the class that it says; of all
-crops, at most this share may be: they are left out."""
+"""From this familiarity on, a crop that the bundle decides on, and that lies nearer to known items
+than to the other crops, is of the class that it says; of all crops, at most this share may be: they
+are left out."""
+NEIGHBORS = 3
+"""So many of the nearest items say how near a crop lies to them."""
 MOST_LOST, ONE_ITEM = 0.005, 1
 """Share of an old class's items that may be lost; where that is less than an item, one may be."""
 MOST_NAMED = 6
@@ -97,15 +100,43 @@ def _thumbnail(pixels: np.ndarray) -> np.ndarray:
     return levels / length if length > 1 else np.full(levels.shape, 1 / math.sqrt(len(levels)))
 
 
-def odd_crops(names: Sequence[str], believed: Sequence[str], familiarity: np.ndarray) -> list[int]:
+def nearer_known(placed: np.ndarray, references: np.ndarray) -> np.ndarray:
+    """Which crops lie nearer to known items than to the other crops, bool [crops].
+
+    A class that the bundle does not know may look familiar to it, but its items look more like each
+    other.
+
+    Args:
+        placed: float [crops, d], unit vectors.
+        references: float [known items, d], unit vectors.
+    """
+    among = placed @ placed.T
+    np.fill_diagonal(among, -1.0)
+    return np.asarray(_nearness(placed @ references.T) > _nearness(among))
+
+
+def _nearness(similarities: np.ndarray) -> np.ndarray:
+    """The mean of the `NEIGHBORS` greatest of float [n, m] along its last axis, or of all m."""
+    taken = min(NEIGHBORS, similarities.shape[1])
+    return np.asarray(np.partition(similarities, -taken, axis=1)[:, -taken:].mean(axis=1))
+
+
+def odd_crops(
+    names: Sequence[str],
+    believed: Sequence[str],
+    familiarity: np.ndarray,
+    nearer: np.ndarray,
+) -> list[int]:
     """The crops that are of a class that the bundle knows.
 
-    They are those that it decides on, and that are as familiar to it as its own classes' items.
+    They are those that it decides on, that are as familiar to it as its own classes' items, and
+    that are more like these than like the other crops.
 
     Args:
         names: of the crops.
         believed: label that the bundle decides on, or `unknown`.
         familiarity: float [crops], of each to the bundle.
+        nearer: bool [crops], `nearer_known`.
 
     Raises:
         Refused: they are more than `MOST_ODD`; it names them.
@@ -113,7 +144,7 @@ def odd_crops(names: Sequence[str], believed: Sequence[str], familiarity: np.nda
     odd = [
         index
         for index, label in enumerate(believed)
-        if label != UNKNOWN and familiarity[index] >= LEAST_FAMILIAR
+        if label != UNKNOWN and familiarity[index] >= LEAST_FAMILIAR and nearer[index]
     ]
     if len(odd) <= MOST_ODD * len(names):
         return odd

@@ -29,6 +29,7 @@ from edge.learned.guard import (
     check_learned,
     check_old,
     distinct,
+    nearer_known,
     odd_crops,
     recalls,
 )
@@ -222,7 +223,8 @@ def _learned(
     kept = distinct(names, unit(placed), [each.pixels for each in new.crops])
     rules = base.rules_of(None, None)
     believed = [decide([answers[each]], rules).label for each in kept]
-    odd = odd_crops([names[each] for each in kept], believed, familiarity[kept])
+    nearer = nearer_known(unit(placed[kept]), unit(space.references))
+    odd = odd_crops([names[each] for each in kept], believed, familiarity[kept], nearer)
     left = [each for index, each in enumerate(kept) if index not in odd]
     learned = learn_class(Lesson(placed[left], familiarity[left], space, known))
     return [new.crops[each] for each in left], learned, [names[kept[each]] for each in odd]
