@@ -31,6 +31,9 @@ worth."""
 BELOW_IN_MARGIN, BELOW_IN_SIMILARITY = 1.3, 2.5
 """The odds are even so many deviations below the mean of the crops: the odds against the known
 classes, and against what is like nothing known."""
+MOST_KNOWN, DEAREST = 0.99, 0.05
+"""The least similarity is no less than this quantile of known items', unless that costs more than
+this share of the crops."""
 MEDIAN_PROBABILITY = 0.98
 """Of the class, for the crop in the middle of those that were left out."""
 MOST_SLOPE, LEAST_SLOPE = 200.0, 2.0
@@ -126,16 +129,18 @@ class Learned:
 
 def learn_class(lesson: Lesson) -> Learned:
     """Learn a class: its direction, and how strict to be."""
-    similarity = _left_out(lesson)
+    similarity, of_known = _left_out(lesson)
     familiar = FAMILIAR * float(similarity.std())
     slope, crossing = _calibrated(similarity - familiar * lesson.familiarity, BELOW_IN_MARGIN)
     steepness, least = _calibrated(similarity, BELOW_IN_SIMILARITY)
+    usual, dear = np.quantile(of_known, MOST_KNOWN), np.quantile(similarity, DEAREST)
+    least = max(least, min(float(usual), float(dear)))
     made = Recognition(
         direction=_direction(lesson.placed, lesson.space),
         familiar=familiar,
         slope=slope,
         offset=-slope * crossing,
-        steepness=steepness,
+        steepness=max(steepness, _slope(float(np.median(similarity)) - least)),
         least=min(1.0, max(-1.0, least)),
     )
     made = _sparing(made, lesson.known, float(np.median(similarity)))
@@ -159,14 +164,20 @@ def _sparing(made: Recognition, known: KnownItems, middle: float) -> Recognition
     return replace(made, steepness=max(made.steepness, _slope(middle - least)), least=least)
 
 
-def _left_out(lesson: Lesson) -> np.ndarray:
-    """How far each crop lies along the direction that the other parts teach, float [crops]."""
-    part = np.arange(len(lesson.placed)) % FOLDS
-    found = np.empty(len(lesson.placed))
-    for left in range(min(FOLDS, len(lesson.placed))):
-        others = lesson.placed[part != left]
-        taught = _direction(others if len(others) else lesson.placed, lesson.space)
-        found[part == left] = lesson.placed[part == left] @ taught
+def _left_out(lesson: Lesson) -> tuple[np.ndarray, np.ndarray]:
+    """How far crops and known items lie along directions that the other parts of both teach.
+
+    Returns:
+        Float [crops] and float [known items].
+    """
+    sets = lesson.placed, lesson.space.references
+    parts = [np.arange(len(rows)) % FOLDS for rows in sets]
+    found = np.empty(len(sets[0])), np.empty(len(sets[1]))
+    for left in range(FOLDS):
+        crops, known = (rows[part != left] for rows, part in zip(sets, parts, strict=True))
+        taught = _direction(crops, replace(lesson.space, references=known))
+        for values, rows, part in zip(found, sets, parts, strict=True):
+            values[part == left] = rows[part == left] @ taught
     return found
 
 

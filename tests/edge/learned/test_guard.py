@@ -1,4 +1,4 @@
-"""Crops of a class that the bundle knows are told from those that only look familiar to it."""
+"""Crops of known classes are refused; those that only look familiar to the bundle are not."""
 
 import numpy as np
 import pytest
