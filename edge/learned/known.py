@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge.bundle.bundle import Bundle
-from edge.inference.ood import NEGATIVES, OodDetector, energy, unit
+from edge.inference.ood import OodDetector, energy, unit
 
 SHRINKAGE = 0.2
 """Added to the variance in each direction, as a share of the mean one."""
@@ -85,8 +85,10 @@ def known_space(
     detector, temperature = bundle.detector, bundle.manifest.temperature
     scores = _score(detector, temperature, golden_logits, golden_embeddings)
     usual = float(scores.mean()), max(float(scores.std()), LEAST_DEVIATION)
-    projection, stored, negatives = _stored(detector) or _of_golden(golden_embeddings)
-    golden = unit(np.asarray(golden_embeddings, np.float32)) @ projection
+    directions = unit(np.asarray(golden_embeddings, np.float64))
+    found = _stored(detector)
+    projection, stored, negatives = found or _of_golden(directions)
+    known = stored if found is None else np.concatenate([stored, directions @ projection])
     mean = stored.mean(axis=0)
     centered = stored - mean
     variances, turned = np.linalg.eigh(centered.T @ centered / len(stored))
@@ -100,7 +102,7 @@ def known_space(
         np.asarray(mean, np.float32),
         np.asarray(gains, np.float32),
         gain,
-        _placed(np.concatenate([stored, golden]) @ turned, mean, gains, gain),
+        _placed(known @ turned, mean, gains, gain),
         _placed(negatives @ turned, mean, gains, gain),
         detector,
         temperature,
@@ -132,12 +134,11 @@ def _stored(detector: OodDetector | None) -> tuple[np.ndarray, np.ndarray, np.nd
         references = arrays.get(f"{prefix}references")
         if projection is not None and references is not None:
             none = np.empty((0, references.shape[1]), np.float32)
-            negatives = arrays.get(NEGATIVES) if prefix == "known." else None
-            return projection, references, none if negatives is None else negatives
+            return projection, references, arrays.get(f"{prefix}negatives", none)
     return None
 
 
-def _of_golden(embeddings: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    directions = unit(np.asarray(embeddings, np.float64))
+def _of_golden(directions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The same of unit embeddings of golden inputs, without negatives."""
     _, _, axes = np.linalg.svd(directions, full_matrices=False)
     return axes.T, directions @ axes.T, np.empty((0, len(axes)))

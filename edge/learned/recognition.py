@@ -31,9 +31,9 @@ worth."""
 BELOW_IN_MARGIN, BELOW_IN_SIMILARITY = 1.3, 2.5
 """The odds are even so many deviations below the mean of the crops: the odds against the known
 classes, and against what is like nothing known."""
-MOST_KNOWN, DEAREST = 0.99, 0.05
-"""The least similarity is no less than this quantile of known items', unless that costs more than
-this share of the crops."""
+KNOWN_BELOW, DEAREST = 0.99, 0.05
+"""So large a share of known items is less similar than the least similarity, unless that costs more
+than this share of the crops."""
 MEDIAN_PROBABILITY = 0.98
 """Of the class, for the crop in the middle of those that were left out."""
 MOST_SLOPE, LEAST_SLOPE = 200.0, 2.0
@@ -130,20 +130,21 @@ class Learned:
 def learn_class(lesson: Lesson) -> Learned:
     """Learn a class: its direction, and how strict to be."""
     similarity, of_known = _left_out(lesson)
-    familiar = FAMILIAR * float(similarity.std())
-    slope, crossing = _calibrated(similarity - familiar * lesson.familiarity, BELOW_IN_MARGIN)
-    steepness, least = _calibrated(similarity, BELOW_IN_SIMILARITY)
-    usual, dear = np.quantile(of_known, MOST_KNOWN), np.quantile(similarity, DEAREST)
-    least = max(least, min(float(usual), float(dear)))
+    familiar, middle = FAMILIAR * float(similarity.std()), float(np.median(similarity))
+    margin = similarity - familiar * lesson.familiarity
+    crossing = _even_at(margin, BELOW_IN_MARGIN)
+    slope = _slope(float(np.median(margin)) - crossing)
+    usual, dear = np.quantile(of_known, KNOWN_BELOW), np.quantile(similarity, DEAREST)
+    least = max(_even_at(similarity, BELOW_IN_SIMILARITY), min(float(usual), float(dear)))
     made = Recognition(
         direction=_direction(lesson.placed, lesson.space),
         familiar=familiar,
         slope=slope,
         offset=-slope * crossing,
-        steepness=max(steepness, _slope(float(np.median(similarity)) - least)),
+        steepness=_slope(middle - least),
         least=min(1.0, max(-1.0, least)),
     )
-    made = _sparing(made, lesson.known, float(np.median(similarity)))
+    made = _sparing(made, lesson.known, middle)
     return Learned(made, made.log_odds(similarity, lesson.familiarity) >= 0)
 
 
@@ -161,7 +162,7 @@ def _sparing(made: Recognition, known: KnownItems, middle: float) -> Recognition
     if not spared.any():
         return made
     least = min(1.0, float(needed[spared].max()) + LEAST_STEP)
-    return replace(made, steepness=max(made.steepness, _slope(middle - least)), least=least)
+    return replace(made, steepness=_slope(middle - least), least=least)
 
 
 def _left_out(lesson: Lesson) -> tuple[np.ndarray, np.ndarray]:
@@ -194,16 +195,14 @@ def _direction(crops: np.ndarray, space: KnownSpace) -> np.ndarray:
     return np.asarray(found / max(length, 1e-12), np.float32)
 
 
-def _calibrated(values: np.ndarray, below: float) -> tuple[float, float]:
-    """Slope of the log odds, and the value where they are even: `below` deviations below the mean.
-
-    The value in the middle has `MEDIAN_PROBABILITY`.
-    """
-    crossing, middle = float(values.mean() - below * values.std()), float(np.median(values))
-    return _slope(middle - crossing), crossing
+def _even_at(values: np.ndarray, below: float) -> float:
+    """The value where the log odds are even: `below` deviations below the mean."""
+    return float(values.mean() - below * values.std())
 
 
 def _slope(distance: float) -> float:
-    """Of log odds that rise from even to those of `MEDIAN_PROBABILITY` in this distance."""
+    """Of log odds that rise from even to those of `MEDIAN_PROBABILITY` in this distance, which is
+    that to the value in the middle.
+    """
     log_odds = math.log(MEDIAN_PROBABILITY / (1 - MEDIAN_PROBABILITY))
     return min(MOST_SLOPE, max(LEAST_SLOPE, log_odds / max(distance, LEAST_STEP)))

@@ -220,10 +220,11 @@ def _learned(
     logits = np.stack([each.logits for each in answers])
     embeddings = np.stack([each.embedding for each in answers])
     placed, familiarity = space.place(embeddings), space.familiarity(logits, embeddings)
-    kept = distinct(names, unit(placed), [each.pixels for each in new.crops])
+    directions = unit(placed)
+    kept = distinct(names, directions, [each.pixels for each in new.crops])
     rules = base.rules_of(None, None)
     believed = [decide([answers[each]], rules).label for each in kept]
-    nearer = nearer_known(unit(placed[kept]), unit(space.references))
+    nearer = nearer_known(directions[kept], unit(space.references))
     odd = odd_crops([names[each] for each in kept], believed, familiarity[kept], nearer)
     left = [each for index, each in enumerate(kept) if index not in odd]
     learned = learn_class(Lesson(placed[left], familiarity[left], space, known))
