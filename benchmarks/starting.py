@@ -30,8 +30,8 @@ class Start:
 
     Attributes:
         starts: how often it was started.
-        seconds: from the start of the process to its end, the verdict printed, s.
-        cpu_s: processor time until then, of the process that tries the bundle first, too.
+        seconds: from the start of the process to the printed verdict, s.
+        cpu_s: processor time until its end, of the process that tries the bundle first, too.
         waited_s: the median time that it waited for a processor, s.
         peak_mb: the greatest resident memory, MB.
         import_ms: the time of all imports of one start that is measured by `-X importtime`, ms.
@@ -79,13 +79,17 @@ def measure_start(bundle: Path, picture: np.ndarray, starts: int) -> Start:
 
 
 def _start(command: list[str]) -> tuple[float, float, float]:
-    """Seconds by the clock, of the processors, and waited for one."""
+    """Seconds by the clock until the verdict, of the processors, and waited for one."""
     started = time.perf_counter()
     child = subprocess.Popen(
-        [sys.executable, *command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [sys.executable, *command], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     )
+    assert child.stdout is not None
+    with child.stdout as printed:
+        printed.readline()
+        took = time.perf_counter() - started
+        printed.read()
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
-    took = time.perf_counter() - started
     waited = run_delay_ns(Path(f"/proc/{child.pid}/task")) / 1e9  # the main thread is left
     _, status, usage = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)

@@ -29,6 +29,10 @@ LEAST_S, STARTS = 6.0, 12.0
 least. A slow device gets more, and on a busy one other programs' time does not count; an honest
 model takes one to three starts."""
 
+TRIED_INPUTS = 8
+"""Golden inputs of a trial that the whole proof follows, in the process that will use the model: it
+is to end there what crashes, hangs or eats memory, and the start of a line waits for it."""
+
 _tried: set[tuple[str, str | None]] = set()
 
 
@@ -37,12 +41,13 @@ CheckRow = tuple[str, bool, str]
 
 
 def try_apart(
-    bundle: Bundle, niceness: int = 0, backend: Backend = DEFAULT_BACKEND
+    bundle: Bundle, niceness: int = 0, backend: Backend = DEFAULT_BACKEND, threads: int = 1
 ) -> list[CheckRow]:
-    """Make the checks that run the model in a child process, once for each bundle and runtime.
+    """Try the model in a child process before it is proved here, once for each bundle and runtime.
 
-    With a delegate they are made every time: its file may be another one by now. `niceness` is as
-    for `run_apart`. Returns the checks up to the one that failed; nothing, if all passed.
+    The checks are those of `run_apart`, on `TRIED_INPUTS` golden inputs. With a delegate they are
+    made every time: its file may be another one by now. `threads` are those of an inference, the
+    others as for `run_apart`. Returns the checks up to the one that failed; nothing, if all passed.
 
     Raises:
         EwasteError: this machine has no TFLite runtime, or cannot start a process.
@@ -51,7 +56,9 @@ def try_apart(
     if key in _tried and backend.delegate is None:
         end_ahead()
         return []
-    made = run_apart(bundle, niceness, backend)
+    made = _run_first(bundle, niceness, backend) or _run_child(
+        bundle, niceness, backend, threads, TRIED_INPUTS
+    )
     if all(passed for _, passed, _ in made):
         _tried.add(key)
         return []
@@ -72,14 +79,21 @@ def run_apart(
     Raises:
         EwasteError: this machine has no TFLite runtime, or cannot start a process.
     """
-    if not backend.is_plain:
-        made = try_apart(bundle, niceness)
-        if made:
-            return made
-    return _run_child(bundle, niceness, backend)
+    return _run_first(bundle, niceness, backend) or _run_child(bundle, niceness, backend)
 
 
-def _run_child(bundle: Bundle, niceness: int, backend: Backend) -> list[CheckRow]:
+def _run_first(bundle: Bundle, niceness: int, backend: Backend) -> list[CheckRow]:
+    """Try a TFLite runtime before anything else; the checks up to the one that failed."""
+    return [] if backend.is_plain else try_apart(bundle, niceness)
+
+
+def _run_child(
+    bundle: Bundle,
+    niceness: int,
+    backend: Backend,
+    threads: int = 1,
+    most_inputs: int | None = None,
+) -> list[CheckRow]:
     """The checks that a child made."""
     load_runtime()
     try:
@@ -93,7 +107,7 @@ def _run_child(bundle: Bundle, niceness: int, backend: Backend) -> list[CheckRow
         assert child.stdin is not None
         try:
             with suppress(BrokenPipeError):  # it ended: its exit code says why
-                for part in _parts(bundle, backend):
+                for part in _parts(bundle, backend, threads, most_inputs):
                     child.stdin.write(part)
             answer, _ = child.communicate()
         except BaseException:
@@ -130,12 +144,16 @@ def _at_fault(path: Path, backend: Backend) -> tuple[str, str]:
     return str(path / MODEL), REMEDY
 
 
-def _parts(bundle: Bundle, backend: Backend) -> Iterator[bytes]:
-    """A bundle for the child's standard input, and what is to compute it."""
+def _parts(
+    bundle: Bundle, backend: Backend, threads: int, most_inputs: int | None
+) -> Iterator[bytes]:
+    """A bundle for the child's standard input, what is to compute it, and how much of it."""
     lengths = {name: len(content) for name, content in bundle.contents.items()}
     delegate = backend.delegate and [str(backend.delegate.path), backend.delegate.options]
     by = [backend.runtime, delegate]
-    yield json.dumps({"path": str(bundle.path), "lengths": lengths, "by": by}).encode() + b"\n"
+    head: dict[str, object] = {"path": str(bundle.path), "lengths": lengths, "by": by}
+    head |= {"threads": threads, "most_inputs": most_inputs}
+    yield json.dumps(head).encode() + b"\n"
     yield from bundle.contents.values()
 
 
@@ -148,11 +166,11 @@ def main() -> int:
     made: list[CheckRow] = []
     subject, remedy = "", REMEDY
     try:
-        bundle, backend = _unpacked()
+        bundle, backend, threads, most_inputs = _unpacked()
         if not backend.is_plain:
             subject, remedy = _at_fault(bundle.path, backend)
             subject += ": "
-        checks = run_checks(bundle, threads=1, backend=backend)
+        checks = run_checks(bundle, threads, backend, most_inputs)
         made += [(each.name, each.passed, each.message) for each in checks]
     # Whatever comes out of native code: a bundle that is not proved is refused.
     except Exception as error:
@@ -163,8 +181,8 @@ def main() -> int:
     return 0
 
 
-def _unpacked() -> tuple[Bundle, Backend]:
-    """What came on standard input; from now on this process is limited."""
+def _unpacked() -> tuple[Bundle, Backend, int, int | None]:
+    """What came on standard input, as for `_run_child`; from now on this process is limited."""
     stream = sys.stdin.buffer
     head = json.loads(stream.readline())
     runtime, delegate = head["by"]
@@ -175,7 +193,8 @@ def _unpacked() -> tuple[Bundle, Backend]:
     if backend.is_plain:  # a driver may reserve any number of addresses
         _limit()
     contents = {name: stream.read(length) for name, length in head["lengths"].items()}
-    return parse_bundle(Path(head["path"]), contents), backend
+    bundle = parse_bundle(Path(head["path"]), contents)
+    return bundle, backend, head["threads"], head["most_inputs"]
 
 
 def _limit() -> None:

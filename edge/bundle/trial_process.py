@@ -24,7 +24,7 @@ CHILD = (
     "signal.signal(signal.SIGALRM, signal.SIG_DFL); "
     f"signal.setitimer(signal.ITIMER_REAL, {LONGEST_S}); "
     f"sys.path[:] = [{ROOT!r}, *filter(None, sys.path)]; "
-    "from edge.bundle.sandbox import main; sys.exit(main())"
+    "from edge.bundle.sandbox import main; os._exit(main())"  # what it holds, the system frees
 )
 
 _ahead: list[tuple[subprocess.Popen[bytes], float]] = []

@@ -14,7 +14,13 @@ from edge.bundle.bundle import (
     read_bundle,
     read_files,
 )
-from edge.bundle.golden import read_golden, verify_answers, verify_golden, verify_preprocessing
+from edge.bundle.golden import (
+    first_inputs,
+    read_golden,
+    verify_answers,
+    verify_golden,
+    verify_preprocessing,
+)
 from edge.bundle.manifest import MANIFEST
 from edge.bundle.sandbox import run_apart, try_apart
 from edge.errors import BadInput, Refused
@@ -116,7 +122,9 @@ def verify(
     with suppress(_Stop):
         _verify_files(found, trusted, demands)
         assert found.bundle is not None
-        found.checks += (Check(*made) for made in try_apart(found.bundle, niceness, backend))
+        # A trial beside a line takes one core at most; at a start nothing else needs the others.
+        tried = try_apart(found.bundle, niceness, backend, threads=1 if niceness else threads)
+        found.checks += (Check(*made) for made in tried)
         if found.ok:
             _verify_runs(found, threads, slowest_ms, backend)
     return found
@@ -152,11 +160,19 @@ def verify_apart(
     return found
 
 
-def run_checks(bundle: Bundle, threads: int, backend: Backend = DEFAULT_BACKEND) -> list[Check]:
-    """The checks that run the model of a bundle whose files are proved, up to the first failure."""
+def run_checks(
+    bundle: Bundle,
+    threads: int,
+    backend: Backend = DEFAULT_BACKEND,
+    most_inputs: int | None = None,
+) -> list[Check]:
+    """The checks that run the model of a bundle whose files are proved, up to the first failure.
+
+    `most_inputs` is how many golden inputs are run; None: all.
+    """
     found = Verification(bundle.path, bundle=bundle)
     with suppress(_Stop):
-        _verify_runs(found, threads, None, backend)
+        _verify_runs(found, threads, None, backend, most_inputs)
     return found.checks
 
 
@@ -201,7 +217,11 @@ def check_demands(bundle: Bundle, demands: Demands) -> str:
 
 
 def _verify_runs(
-    found: Verification, threads: int, slowest_ms: float | None, backend: Backend
+    found: Verification,
+    threads: int,
+    slowest_ms: float | None,
+    backend: Backend,
+    most_inputs: int | None = None,
 ) -> None:
     bundle = found.bundle
     assert bundle is not None
@@ -216,6 +236,8 @@ def _verify_runs(
         off = verify_preprocessing(bundle, stored)
         report("no frame in this bundle" if off is None else f"at most {off} levels off")
     with _check(found, "golden outputs") as report:
+        if most_inputs is not None:
+            stored = first_inputs(bundle, stored, most_inputs)
         golden = verify_golden(bundle, classifier, stored)
         verify_answers(bundle, classifier, detector, golden)
         report(f"{golden.inputs} inputs, at most {golden.largest_difference} steps off")

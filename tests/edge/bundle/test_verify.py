@@ -17,6 +17,7 @@ import pytest
 from edge.bundle.bundle import load_bundle, sha256
 from edge.bundle.install import CURRENT, Allowed, current_number, install, roll_back
 from edge.bundle.manifest import manifest_schema
+from edge.bundle.sandbox import TRIED_INPUTS, run_apart, try_apart
 from edge.bundle.signature import check_key, make_key, public_key, read_key
 from edge.bundle.verify import Verification, verify
 from edge.config import Config, name_notes
@@ -59,6 +60,19 @@ def test_a_whole_bundle_passes_every_check(copy: Path, key: Path) -> None:
     bundle, classifier = found.require()
     assert bundle.path == copy and classifier.labels == bundle.labels
     assert trusted in found.checks[2].message and "0 steps off" in found.checks[6].message
+
+
+def test_a_trial_before_the_proof_runs_the_first_golden_inputs_only(copy: Path) -> None:
+    with np.load(copy / "golden.npz") as arrays:
+        golden = dict(arrays)
+    assert len(golden["logits"]) > TRIED_INPUTS
+    golden["logits"][-1] = golden["logits"][-1, ::-1]
+    np.savez(copy / "golden.npz", **golden)
+    reseal(copy)
+    bundle = load_bundle(copy)
+    assert try_apart(bundle) == []
+    assert failing(verify(copy, threads=1))[0] == "golden outputs"
+    assert [passed for _, passed, _ in run_apart(bundle)] == [True, True, False]
 
 
 def test_each_check_refuses_by_its_name(copy: Path, tmp_path: Path) -> None:
