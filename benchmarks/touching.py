@@ -1,43 +1,22 @@
 """Share of touching and overlapping items that are recognized: python benchmarks/touching.py."""
 
 import json
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
-from itertools import islice
-from math import cos, pi, sin
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 import typer
 
-from edge.belt.detector import Detector
-from edge.belt.geometry import Geometry
-from edge.belt.observer import TouchingEvidence
-from edge.belt.touching import shape_of
-from edge.belt.tracker import TrackedItem, Tracker
+from edge.bundle.bundle import DEFAULT_BUNDLE, load_bundle, open_classifier
 from edge.photos.dataset import find_photos
-from edge.simulator.layout import MARGIN_MM, PlacedItem
+from edge.simulator.pairs import VIEW, Group, Lie, Track, groups, tracks
 from edge.simulator.pieces import Piece, drawn_pieces, photo_pieces, segmented_pieces
-from edge.simulator.scene import Scene
 from train.command import command
 
-VIEW = Geometry()
-GAP_MM = (150.0, 250.0)
 STEP_MM = 40.0
-DEEPEST = 0.35
-"""Items overlap by at most this share of the smaller extent of the two."""
 TURN_DEGREES = 30.0
-Group = tuple[PlacedItem, ...]
-
-
-@dataclass
-class Track:
-    """One track of the tracker: its item, whether it touches another, and its outlines' figures."""
-
-    item: TrackedItem
-    evidence: TouchingEvidence = field(default_factory=TouchingEvidence)
-    figures: list[tuple[float, ...]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -63,124 +42,46 @@ class TouchingRow:
     per_label: dict[str, float]
 
 
-def against(
-    first: np.ndarray, second: np.ndarray, direction: float, reach_px: int, step_px: int = 3
-) -> int:
-    """The distance of the centers of two images at which their items just do not touch, px.
+def several_by(bundle: Path | None) -> tuple[Callable[[Track], bool], float]:
+    """What tells whether a track is of several items, and the score of an outline that is certain.
 
     Args:
-        first: uint8 RGBA [h, w, 4].
-        second: the item that is moved toward it, uint8 RGBA [h, w, 4].
-        direction: direction from the first to the second, radians.
-        reach_px: initial distance, px.
-        step_px: step of the distance, px.
+        bundle: directory of the bundle whose model is asked; None: outlines alone tell.
+
+    Raises:
+        BadInput, Refused: the bundle cannot be used.
     """
-    lies = np.argwhere(first[::step_px, ::step_px, 3] > 127) * step_px
-    lies = lies - np.array(first.shape[:2]) // 2
-    mask = second[..., 3] > 127
-    corner = np.array(mask.shape) // 2
-    for apart in range(reach_px, 0, -step_px):
-        place = np.round(np.array([sin(direction), cos(direction)]) * apart).astype(int)
-        at = lies - place + corner
-        inside = ((at >= 0) & (at < mask.shape)).all(axis=1)
-        if mask[tuple(at[inside].T)].any():
-            return apart + step_px
-    return 0
+    rule = None
+    if bundle is not None:
+        loaded = load_bundle(bundle)
+        rule, model = loaded.touching, open_classifier(loaded)
+    if rule is None:
+        return lambda track: track.evidence.touching, 0.0
+
+    def is_several(track: Track) -> bool:
+        score = track.evidence.outline_score
+        if track.evidence.touching or score is None or not track.views:
+            return track.evidence.touching
+        embeddings = np.stack([model.predict(view).embedding for view in track.views])
+        return rule.score(embeddings, score) > 0
+
+    return is_several, rule.certain
 
 
-def groups(pieces: Iterator[Piece], lie: str, count: int, seed: int) -> list[Group]:
-    """Place single items or pairs one behind the other; pairs lie in any direction."""
-    rng, end_mm = np.random.default_rng(seed), VIEW.width_mm
-    placed: list[Group] = []
-    while len(placed) < count:
-        taken = list(islice(pieces, 1 if lie == "single" else 2))
-        corners = [(0.0, 0.0)]
-        if len(taken) == 2:
-            corners.append(_pushed(taken[0], taken[1], lie, rng))
-        ends = [
-            (along - piece.length_mm / 2, along + piece.length_mm / 2)
-            for piece, (along, _) in zip(taken, corners, strict=True)
-        ]
-        sides = [
-            (across - piece.width_mm / 2, across + piece.width_mm / 2)
-            for piece, (_, across) in zip(taken, corners, strict=True)
-        ]
-        low, high = min(side[0] for side in sides), max(side[1] for side in sides)
-        room_mm = VIEW.height_mm / 2 - MARGIN_MM
-        if high - low > 2 * room_mm:
-            continue
-        offset_mm = rng.uniform(-room_mm - low, room_mm - high)
-        begin_mm = end_mm + rng.uniform(*GAP_MM) - min(end[0] for end in ends)
-        placed.append(
-            tuple(
-                PlacedItem(
-                    piece.label,
-                    begin_mm + along,
-                    offset_mm + across,
-                    piece.length_mm,
-                    piece.width_mm,
-                    piece.draw,
-                )
-                for piece, (along, across) in zip(taken, corners, strict=True)
-            )
-        )
-        end_mm = begin_mm + max(end[1] for end in ends)
-    return placed
-
-
-def _pushed(first: Piece, second: Piece, lie: str, rng: np.random.Generator) -> tuple[float, float]:
-    """The offset of the center of the second from the first, mm along and across the belt."""
-    direction = rng.uniform(-pi, pi)
-    reach_mm = np.hypot(first.length_mm, first.width_mm) + np.hypot(
-        second.length_mm, second.width_mm
-    )
-    reach_px = round(reach_mm / 2 / VIEW.mm_per_px) + 4
-    apart_mm = against(first.draw(), second.draw(), direction, reach_px) * VIEW.mm_per_px
-    if lie == "overlapping":
-        extents = [
-            abs(piece.length_mm * cos(direction)) + abs(piece.width_mm * sin(direction))
-            for piece in (first, second)
-        ]
-        apart_mm -= rng.uniform(0.08, DEEPEST) * min(extents)
-    # The belt coordinate grows to the left of the picture.
-    return -apart_mm * cos(direction), apart_mm * sin(direction)
-
-
-def tracks(placed: list[Group], seed: int) -> list[list[Track]]:
-    """The tracks of each group, found by the detector and tracker of the line."""
-    scene = Scene([item for group in placed for item in group], VIEW, seed)
-    detector, tracker = Detector(VIEW), Tracker()
-    found: dict[int, Track] = {}
-    encoder_mm = 0.0
-    while encoder_mm < scene.end_mm:
-        detections = detector.detect(scene.render(encoder_mm))
-        for item, detection in tracker.update(detections, VIEW, encoder_mm, encoder_mm / 250):
-            track = found.setdefault(item.number, Track(item))
-            track.item = item
-            track.evidence.add(detection)
-            if detection.whole and detection.outline is not None and len(track.figures) < 3:
-                track.figures.append(shape_of(detection.outline).features)
-        encoder_mm += STEP_MM
-    ends = [
-        (
-            min(item.position_mm - item.length_mm / 2 for item in group),
-            max(item.position_mm + item.length_mm / 2 for item in group),
-        )
-        for group in placed
-    ]
-    return [
-        [each for each in found.values() if low <= each.item.position_mm <= high]
-        for low, high in ends
-    ]
-
-
-def row(pieces: str, lie: str, placed: list[Group], found: list[list[Track]]) -> TouchingRow:
+def row(
+    pieces: str,
+    lie: Lie,
+    *,
+    placed: list[Group],
+    found: list[list[Track]],
+    is_several: Callable[[Track], bool],
+) -> TouchingRow:
     """Count the recognized, split and missed groups."""
-    seen = [bool(each) and all(track.evidence.touching for track in each) for each in found]
-    labels = sorted({group[0].label for group in placed}) if lie == "single" else []
+    seen = [bool(each) and all(map(is_several, each)) for each in found]
+    labels = sorted({group[0].label for group in placed}) if lie is Lie.SINGLE else []
     return TouchingRow(
         pieces=pieces,
-        lie=lie,
+        lie=lie.value,
         groups=len(placed),
         recognized=round(float(np.mean(seen)), 4),
         split=sum(len(each) > 1 for each in found),
@@ -232,6 +133,12 @@ def main(
     count: Annotated[int, typer.Option(min=1, help="number of groups of each kind")] = 100,
     seed: Annotated[int, typer.Option(min=0, help="random seed")] = 0,
     photos: Annotated[Path | None, typer.Option(help="folder of photos, CLASS/*.jpg")] = None,
+    bundle: Annotated[
+        Path, typer.Option(help="the bundle whose model is asked too")
+    ] = DEFAULT_BUNDLE,
+    outlines_only: Annotated[
+        bool, typer.Option("--outlines-only", help="let the outlines alone tell")
+    ] = False,
     fit: Annotated[
         float | None, typer.Option(help="fit the weights for this recall, 0 to 1")
     ] = None,
@@ -240,15 +147,16 @@ def main(
     """Measure single items and pairs on the belt. Exit codes: 0 done, 1 failed, 2 bad input."""
     rows, figures, several = [], [], []
     with command():
-        for lie in ("single", "touching", "overlapping"):
+        is_several, certain = several_by(None if outlines_only else bundle)
+        for lie in Lie:
             for name, pieces in sources(photos, seed).items():
                 placed = groups(pieces, lie, count, seed)
-                found = tracks(placed, seed)
-                rows.append(row(name, lie, placed, found))
+                found = tracks(placed, seed, STEP_MM, certain)
+                rows.append(row(name, lie, placed=placed, found=found, is_several=is_several))
                 for each in found:
                     if len(each) == 1:
                         figures += each[0].figures
-                        several += [lie != "single"] * len(each[0].figures)
+                        several += [lie is not Lie.SINGLE] * len(each[0].figures)
     weights = fitted(figures, several, fit) if fit is not None else {}
     if as_json:
         print(json.dumps({"rows": [asdict(each) for each in rows], **weights}))

@@ -1075,6 +1075,7 @@ def decision_rules(
     rules = replace(
         _as_configured(config, rules),
         sizes=sizes_of(config, bundle),
+        touching=bundle.touching,
         sensors=tuple(sensor_rule(sensor, bundle.labels) for sensor in config.sensors),
     )
     if learned is None or adapter is None:

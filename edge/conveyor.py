@@ -293,7 +293,7 @@ def assemble(
         now_mm=position.now_mm,
         deadline_mm=mover.deadline_mm,
     )
-    observer = Observer(geometry, longest_item_mm)
+    observer = Observer(geometry, longest_item_mm, rules.certainly_several)
     recorder = ItemRecorder(
         concluder=concluder,
         dispatcher=dispatcher,

@@ -52,5 +52,5 @@ class Takeover:
         yield from self.recorder.answered(self.now_mm())
         self.dispatcher.exchange(self._next.classifier)
         self.concluder.exchange(self._next.rules, self._next.bundle)
-        self.observer.expect(self._next.longest_item_mm)
+        self.observer.expect(self._next.longest_item_mm, self._next.rules.certainly_several)
         self._next = None

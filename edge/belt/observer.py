@@ -30,9 +30,20 @@ ITEMS_REMEMBERED = 200
 
 @dataclass
 class TouchingEvidence:
-    """What the sightings of one item say about whether it touches another."""
+    """What the sightings of one item say about whether it touches another.
+
+    Attributes:
+        longest_item_mm: what is longer cannot be one item.
+        certain: the score of an outline over which it is more than one item.
+        sightings: how many there were.
+        touching_sightings: those that showed more than this item.
+        scores: of the outlines (`multi_object_score`).
+        sides_mm: longer sides of the outlines, mm.
+        areas_mm2: areas of the outlines, mm².
+    """
 
     longest_item_mm: float = LONGEST_ITEM_MM
+    certain: float = 0.0
     sightings: int = 0
     touching_sightings: int = 0
     scores: list[float] = field(default_factory=list)
@@ -44,18 +55,26 @@ class TouchingEvidence:
         """Most sightings showed more than this item, or most of its outlines look like more."""
         if 2 * self.touching_sightings > self.sightings:
             return True
-        return bool(self.scores) and median(self.scores) > 0
+        return self.outline_score is not None and self.outline_score > self.certain
+
+    @property
+    def outline_score(self) -> float | None:
+        """The median score of the outlines; None: there was none."""
+        return median(self.scores) if self.scores else None
 
     @property
     def _settled(self) -> bool:
         """Whether further outlines cannot change the sign of the median score."""
-        multiple = sum(score > 0 for score in self.scores)
+        multiple = sum(score > self.certain for score in self.scores)
         return 2 * max(multiple, len(self.scores) - multiple) > OUTLINES_SCORED
 
     @property
     def longer_mm(self) -> float | None:
-        """The item's longer side; None where no outline was whole, or they do not agree."""
-        if not self.sides_mm or self.touching or self.touching_sightings:
+        """The item's longer side; None where no outline was whole, or they do not agree.
+
+        Nor is it known where the outlines may be of more than one item.
+        """
+        if self.outline_score is None or self.outline_score > 0 or self.touching_sightings:
             return None
         agree = min(self.sides_mm) >= (1 - SIDES_AGREE) * max(self.sides_mm)
         return median(self.sides_mm) if agree else None
@@ -81,23 +100,31 @@ class TouchingEvidence:
 class Observer:
     """Detects and follows the items of one belt."""
 
-    def __init__(self, geometry: Geometry, longest_item_mm: float = LONGEST_ITEM_MM) -> None:
+    def __init__(
+        self,
+        geometry: Geometry,
+        longest_item_mm: float = LONGEST_ITEM_MM,
+        certainly_several: float = 0.0,
+    ) -> None:
         """Start with an unknown belt.
 
         Args:
             geometry: what the camera shows of it.
             longest_item_mm: what is longer cannot be one item.
+            certainly_several: the score of an outline over which it is more than one item.
         """
         self._geometry, self._longest_item_mm = geometry, longest_item_mm
+        self._certainly_several = certainly_several
         self._detector = Detector(geometry, longest_mm=longest_item_mm)
         self._tracker, self._gauge = Tracker(), PictureGauge()
         self._evidence: dict[int, TouchingEvidence] = {}
         self._last: DetectionPass | None = None
         self._frame_mm = 0.0
 
-    def expect(self, longest_item_mm: float) -> None:
-        """Take what is longer than this for more than one item from now on."""
+    def expect(self, longest_item_mm: float, certainly_several: float) -> None:
+        """Take what is longer, or whose outline scores more, for several items from now on."""
         self._longest_item_mm = longest_item_mm
+        self._certainly_several = certainly_several
         self._detector.expect(longest_item_mm)
 
     def observe(self, frame: Frame, encoder_mm: float) -> DetectionPass:
@@ -146,7 +173,7 @@ class Observer:
         for item, detection in seen:
             new = item.number not in self._evidence
             evidence = self._evidence.setdefault(
-                item.number, TouchingEvidence(self._longest_item_mm)
+                item.number, TouchingEvidence(self._longest_item_mm, self._certainly_several)
             )
             evidence.add(detection)
             sighting = Sighting(
@@ -157,6 +184,7 @@ class Observer:
                 box=detection.box,
                 whole=detection.whole,
                 touching=evidence.touching,
+                outline_score=evidence.outline_score,
                 longer_mm=evidence.longer_mm,
                 area_mm2=evidence.area_mm2,
             )

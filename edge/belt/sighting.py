@@ -21,6 +21,8 @@ class Sighting:
         box: where the item lies in the frame, px.
         whole: whether the frame shows all of it.
         touching: whether this and earlier sightings say that it touches another item.
+        outline_score: how much its outlines so far look like more than one item
+            (`edge.belt.touching.multi_object_score`); None: none was whole.
         longer_mm: the item's longer side by its outlines so far, however it lies; None: none was
             whole, or they do not agree.
         area_mm2: the area of its outlines, mm²; None: as with the longer side.
@@ -33,6 +35,7 @@ class Sighting:
     box: Box
     whole: bool
     touching: bool
+    outline_score: float | None = None
     longer_mm: float | None = None
     area_mm2: float | None = None
 

@@ -4,6 +4,7 @@ One object is mostly convex, fills a rectangle well, and is not longer than obje
 lie against or over each other leave corners of the rectangle empty and a bay on either side.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -66,7 +67,11 @@ def multi_object_score(shape: Shape, longest_item_mm: float = LONGEST_ITEM_MM) -
     sign of two.
     """
     longer_dm, *others = shape.features
-    features = (longer_dm * LONGEST_ITEM_MM / longest_item_mm, *others)
+    return score_of((longer_dm * LONGEST_ITEM_MM / longest_item_mm, *others))
+
+
+def score_of(features: Sequence[float] | np.ndarray) -> float:
+    """The score of the features of a `Shape`."""
     return float(np.dot(WEIGHTS, features) + INTERCEPT)
 
 

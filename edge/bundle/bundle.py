@@ -34,6 +34,7 @@ from edge.files import sync_folder, temporary_beside, write_whole
 from edge.inference.backend import DEFAULT_BACKEND, Backend
 from edge.inference.classifier import Classifier
 from edge.inference.ood import OodDetector, unpack_detector
+from edge.inference.touching import TouchingRule, unpack_touching
 from edge.numbered_folders import read_once
 
 if TYPE_CHECKING:
@@ -99,6 +100,20 @@ class Bundle:
             return unpack_detector(self.content(UNKNOWN_FILE), rule, len(self.labels))
         except BadInput as error:
             raise Refused(f"{path}: {error}; {REMEDY}") from None
+
+    @cached_property
+    def touching(self) -> TouchingRule | None:
+        """What tells several items from one, loaded once; None for a bundle that has none.
+
+        Raises:
+            Refused: it is malformed.
+        """
+        if self.manifest.unknown is None:
+            return None
+        try:
+            return unpack_touching(self.content(UNKNOWN_FILE))
+        except BadInput as error:
+            raise Refused(f"{self.path / UNKNOWN_FILE}: {error}; {REMEDY}") from None
 
 
 def load_bundle(path: Path, trusted: Sequence[str] = ()) -> Bundle:

@@ -125,6 +125,8 @@ def verify_answers(
 ) -> None:
     """Ask of the golden outputs all that a line asks of an item's: probabilities and likeness.
 
+    A rule for touching items must fit the embeddings.
+
     Raises:
         Refused: that fails, or ends in what is no number.
     """
@@ -136,9 +138,11 @@ def verify_answers(
     stored = golden.outputs.get(ACTIVATION_MAP)
     if stored is not None and not np.isfinite(classifier.dequantize(ACTIVATION_MAP, stored)).all():
         raise Refused(f"{bundle.path / MODEL}: an activation map of no numbers; {REMEDY}")
+    path = bundle.path / UNKNOWN_FILE
+    if bundle.touching is not None and bundle.touching.center.shape != embeddings.shape[1:]:
+        raise Refused(f"{path}: a rule for touching items of another model; {REMEDY}")
     if detector is None:
         return
-    path = bundle.path / UNKNOWN_FILE
     try:
         with np.errstate(over="ignore", invalid="ignore"):
             scores = detector.score(logits, embeddings)

@@ -21,6 +21,7 @@ from edge.errors import Refused, first_problem, one_line
 from edge.inference.activation import MOST_PLACES
 from edge.inference.ood import OodRule
 from edge.inference.preprocess import INPUT_OFFSET, LARGEST_SIZE
+from edge.intervals import wilson
 from edge.labels import labels_problem
 
 MODEL, LABELS, GOLDEN, CARD = "model.tflite", "labels.txt", "golden.npz", "model_card.md"
@@ -85,9 +86,9 @@ class ParityGate(_Record):
             may give another answer than in training (one always may).
         agreement_fp32: the same as `agreement`, for unquantized TFLite and Keras.
         probability_difference_fp32: largest difference between unquantized TFLite and Keras.
-        few_images: on fewer images than this, but at least `FEWEST_IMAGES`, one more than
-            `agreement` allows may differ, and one more than `accuracy_drop` allows may be wrong: a
-            single image is no verdict. 0: never.
+        few_images: on fewer images than this, but at least `FEWEST_IMAGES`, chance is allowed for:
+            the 95 % interval of the agreement must reach `agreement`, and one more than
+            `accuracy_drop` allows may be wrong: a single image is no verdict. 0: never.
     """
 
     agreement: Share = 0.99
@@ -102,7 +103,9 @@ class ParityGate(_Record):
 
     def agrees_enough(self, agreement: float, images: int) -> bool:
         """Whether the same top answer on this share of so many images is enough."""
-        return agreement >= self.agreement - self._one_image(images)
+        if FEWEST_IMAGES <= images < self.few_images:
+            return wilson(round(agreement * images), images)[1] >= self.agreement
+        return agreement >= self.agreement
 
     def costs_little(self, accuracy_drop: float, images: int) -> bool:
         """Whether quantizing may cost this much accuracy on so many images."""

@@ -43,7 +43,8 @@ class ItemEvidence:
 
     Attributes:
         item: where the item is.
-        touching: it touches another item.
+        touching: it touches another item, by its length or its outlines alone.
+        outline_score: how much its outlines look like more than one item; None: none was whole.
         longer_mm: its longer side; None: not measured.
         area_mm2: its area, mm²; None: not measured.
         failed: the model failed at a view of it.
@@ -59,6 +60,7 @@ class ItemEvidence:
 
     item: TrackedItem
     touching: bool = False
+    outline_score: float | None = None
     longer_mm: float | None = None
     area_mm2: float | None = None
     failed: bool = False
@@ -120,6 +122,7 @@ class Concluder:
         for sighting in sightings:
             evidence = self._evidence(sighting.item)
             evidence.item, evidence.touching = sighting.item, sighting.touching
+            evidence.outline_score = sighting.outline_score
             evidence.longer_mm, evidence.area_mm2 = sighting.longer_mm, sighting.area_mm2
 
     def left(self, items: Iterable[TrackedItem]) -> None:
@@ -192,7 +195,7 @@ class Concluder:
 
     def verdict(self, evidence: ItemEvidence) -> Verdict:
         """The verdict by the evidence, as long as nothing else rules it out."""
-        if evidence.touching:
+        if evidence.touching or self._shows_several(evidence):
             return TOUCHING
         if evidence.failed and not evidence.predictions:
             return MODEL_FAILED
@@ -296,6 +299,14 @@ class Concluder:
     def _decided(self, evidence: ItemEvidence, verdict: Verdict) -> None:
         evidence.verdict = verdict
         evidence.predictions.clear()
+
+    def _shows_several(self, evidence: ItemEvidence) -> bool:
+        """Whether its views and its outlines together look like more than one item."""
+        rule = self._rules.touching
+        if rule is None or evidence.outline_score is None or not evidence.predictions:
+            return False
+        embeddings = np.stack([each.embedding for each in evidence.predictions])
+        return rule.score(embeddings, evidence.outline_score) > 0
 
     def _likeness(self, evidence: ItemEvidence) -> float:
         """How much it is like the known classes, worked out once; NaN: the bundle cannot say."""

@@ -21,6 +21,7 @@ from edge.decision.sensing import (
 from edge.decision.size import LEAST_WEIGHT, size_weights, with_size
 from edge.inference.classifier import Prediction
 from edge.inference.ood import OodRule
+from edge.inference.touching import TouchingRule
 from edge.labels import MANUAL, UNKNOWN
 from edge.verdict import Reason, Verdict
 
@@ -52,6 +53,7 @@ class DecisionRules:
         ood_detector: finds out-of-distribution items; None: only the thresholds do.
         sizes: label -> how large its items are; a label without one may have any size.
         sensors: what the answers of other sensors mean.
+        touching: tells several items from one by their views too; None: their outlines alone do.
     """
 
     labels: tuple[str, ...]
@@ -61,6 +63,12 @@ class DecisionRules:
     ood_detector: Detecting | None = None
     sizes: Mapping[str, SizeDistribution] = field(default_factory=dict)
     sensors: tuple[SensorRule, ...] = ()
+    touching: TouchingRule | None = None
+
+    @property
+    def certainly_several(self) -> float:
+        """The score of an outline over which an item is more than one, whatever its views say."""
+        return 0.0 if self.touching is None else self.touching.certain
 
     def size_weights(self, longer_mm: float | None) -> np.ndarray:
         """How well an item's longer side (mm; None: unknown) fits each class, float64 [classes]."""

@@ -198,11 +198,17 @@ def unit(vectors: np.ndarray) -> np.ndarray:
     return vectors / np.maximum(lengths, 1e-12)
 
 
-def pack_detector(detector: OodDetector) -> bytes:
-    """The content of `unknown.npz`: the arrays as float16; the same detector, the same bytes."""
+def pack_detector(
+    detector: OodDetector, beside: Mapping[str, np.ndarray] = MappingProxyType({})
+) -> bytes:
+    """The content of `unknown.npz`: the arrays as float16; the same detector, the same bytes.
+
+    `beside` are arrays for others (`edge.inference.touching`), by names that no score uses.
+    """
     packed = io.BytesIO()
     arrays: dict[str, Any] = {
-        name: np.asarray(array, np.float16, order="C") for name, array in detector.arrays.items()
+        name: np.asarray(array, np.float16, order="C")
+        for name, array in {**detector.arrays, **beside}.items()
     }
     np.savez_compressed(packed, **arrays)
     return packed.getvalue()

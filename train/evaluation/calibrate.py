@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -20,6 +20,7 @@ from edge.errors import BadInput, EwasteError
 from edge.inference.classifier import softmax
 from edge.inference.ood import OodDetector
 from edge.inference.preprocess import model_input
+from edge.inference.touching import TouchingRule
 from edge.labels import default_hazards, find_label, hazard_notes, near_labels
 from edge.photos.reading import LabeledPhoto, read_photos
 from edge.synthetic.segmentation import segment_item
@@ -41,6 +42,7 @@ from train.evaluation.ood_detectors import (
 from train.evaluation.ood_samples import drawn_debris, empty_backgrounds, shuffled
 from train.evaluation.options import CalibrationOptions
 from train.evaluation.predictor import Predictor, answer_all, open_predictor
+from train.evaluation.touching import fit_touching
 
 log = logging.getLogger(__name__)
 
@@ -54,11 +56,12 @@ MAX_REFERENCES = 5000
 
 @dataclass(frozen=True)
 class CalibrationResult:
-    """The result of a calibration: the parameters, the detector, and the figures behind them."""
+    """The result of a calibration: parameters, detector, the rule for touching items, figures."""
 
     parameters: DecisionParameters
     detector: OodDetector
     figures: dict
+    touching: TouchingRule | None = None
 
 
 def calibrate(
@@ -70,7 +73,8 @@ def calibrate(
 ) -> CalibrationResult:
     """Classify the photos of a calibration, and `fit` its parameters.
 
-    Everything is chosen on `val`; of `train` come only the items the detector compares with. Val is
+    Everything is chosen on `val`; of `train` come only the items the detector compares with, and
+    those to which the rule for touching items is fitted. Val is
     classified as photographed, pasted on a belt and on white, and augmented a little: parameters
     fitted to the pictures of a shop alone would not hold on a line. For the hazard thresholds it is
     classified on a belt at `TURNED_VIEWS` angles as well. Items are segmented by `masks`
@@ -89,7 +93,7 @@ def calibrate(
     views = _classify_views(predictor, val, items, options.seed)
     turned = _classify_turned(predictor, val, items, options.seed)
     references = _references(predictor, train, options.seed)
-    return fit(
+    found = fit(
         labels=predictor.labels,
         hazards=hazards,
         views=views,
@@ -99,6 +103,11 @@ def calibrate(
         costs=options.costs,
         negatives=negatives,
     )
+    touching = fit_touching(predictor, _photos(train, predictor.labels), options.seed)
+    if touching is None:
+        return found
+    rule, figures = touching
+    return replace(found, touching=rule, figures={**found.figures, "touching": asdict(figures)})
 
 
 def fit(
@@ -303,7 +312,7 @@ def calibrate_run(
     hazards = find_hazards(run, predictor.labels, hazards)
     found = calibrate(predictor, train, val, hazards, options)
     try:
-        write_calibration(run, found.parameters, found.detector, found.figures)
+        write_calibration(run, found.parameters, found.detector, found.figures, found.touching)
     except OSError as error:
         raise EwasteError(f"{run}: cannot be written ({error.strerror})") from None
     return found
@@ -338,6 +347,13 @@ def describe(found: CalibrationResult) -> list[str]:
         f"val: {_share_text(decided['right'])} in their bin, "
         f"{_share_text(decided['wrong'])} in another, {_share_text(decided['manual'])} by hand",
     ]
+    if "touching" in figures:
+        touching = figures["touching"]
+        lines.append(
+            f"touching: {touching['false']:.1%} of single items taken for several, by outlines "
+            f"alone {touching['false_by_outline']:.1%}, where {touching['recognized']:.0%} of the "
+            "pairs are recognized that are not too long for one item"
+        )
     for hazard, each in decided["hazards"].items():
         lines.append(
             f"{hazard}, suspected from {each['level']:.2%} on: {_share_text(each['recall'])} "

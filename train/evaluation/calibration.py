@@ -12,6 +12,7 @@ from edge.bundle.manifest import UNKNOWN_FILE, DecisionParameters
 from edge.errors import BadInput, first_problem
 from edge.files import write_whole
 from edge.inference.ood import OodDetector, pack_detector, unpack_detector
+from edge.inference.touching import TouchingRule, unpack_touching
 from edge.labels import default_hazards
 
 CALIBRATION = "calibration.json"
@@ -24,17 +25,19 @@ class RunCalibration:
     Attributes:
         parameters: temperature, thresholds and hazard thresholds.
         detector: the OOD detector; None where there is none.
+        touching: tells several items from one; None where there is none.
         calibrated: whether the run was calibrated; otherwise these are the defaults.
     """
 
     parameters: DecisionParameters
     detector: OodDetector | None
     calibrated: bool
+    touching: TouchingRule | None = None
 
     @property
     def detector_data(self) -> bytes | None:
         """The content of `unknown.npz`."""
-        return None if self.detector is None else pack_detector(self.detector)
+        return None if self.detector is None else _packed(self.detector, self.touching)
 
 
 class _CalibrationFile(BaseModel):
@@ -66,9 +69,14 @@ def read_calibration(run: Path, labels: tuple[str, ...]) -> RunCalibration:
     try:
         detector_data = (run / UNKNOWN_FILE).read_bytes()
         detector = unpack_detector(detector_data, parameters.unknown, len(labels))
+        touching = unpack_touching(detector_data)
     except (OSError, BadInput) as error:
         raise BadInput(f"{run / UNKNOWN_FILE}: {error}; run train/calibrate.py again") from None
-    return RunCalibration(parameters, detector, calibrated=True)
+    return RunCalibration(parameters, detector, calibrated=True, touching=touching)
+
+
+def _packed(detector: OodDetector, touching: TouchingRule | None) -> bytes:
+    return pack_detector(detector, {} if touching is None else touching.arrays)
 
 
 def _with_current_keys(content: bytes) -> bytes:
@@ -85,7 +93,11 @@ def _with_current_keys(content: bytes) -> bytes:
 
 
 def write_calibration(
-    run: Path, parameters: DecisionParameters, detector: OodDetector | None, figures: dict
+    run: Path,
+    parameters: DecisionParameters,
+    detector: OodDetector | None,
+    figures: dict,
+    touching: TouchingRule | None = None,
 ) -> None:
     """Write the calibration of a run, with the figures behind it.
 
@@ -93,6 +105,6 @@ def write_calibration(
         OSError: it cannot be written.
     """
     if detector is not None:
-        write_whole(run / UNKNOWN_FILE, pack_detector(detector))
+        write_whole(run / UNKNOWN_FILE, _packed(detector, touching))
     content = {"parameters": parameters.model_dump(mode="json"), "figures": figures}
     write_whole(run / CALIBRATION, (json.dumps(content, indent=2) + "\n").encode())

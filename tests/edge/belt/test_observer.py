@@ -114,6 +114,16 @@ def test_an_item_touches_another_only_if_most_whole_views_say_so():
     assert not looks(None, None).touching and looks(None, touching=True).touching
 
 
+def test_a_rule_that_asks_the_model_too_leaves_doubtful_outlines_to_it():
+    outline = Outline(PAIR, CELL_MM)
+    score = multi_object_score(shape_of(outline))
+    for certain, touching in ((score - 0.1, True), (score + 0.1, False)):
+        evidence = TouchingEvidence(certain=certain)
+        evidence.add(Detection(Box(0, 0, 9, 9), True, False, outline))
+        assert evidence.touching is touching and evidence.outline_score == score > 0
+        assert evidence.longer_mm is None, "it may be that of two"
+
+
 def test_the_outlines_that_are_not_measured_could_not_change_the_answer():
     for masks in itertools.product((BLOCK, PAIR), repeat=OUTLINES_SCORED):
         scores = [multi_object_score(shape_of(Outline(mask, CELL_MM))) for mask in masks]

@@ -19,6 +19,7 @@ from edge.inference.classifier import Prediction
 from edge.inference.dispatcher import ModelAnswer
 from edge.inference.embedding_code import embedding_code
 from edge.inference.ood import OodRule
+from edge.inference.touching import TouchingRule
 from edge.labels import MANUAL, UNKNOWN
 from edge.verdict import Reason, Unsafe
 
@@ -58,9 +59,39 @@ def answer(number: int, mouse: float | None = 0.9) -> ModelAnswer:
     return ModelAnswer(number, prediction, 5.0)
 
 
-def concluder(views: int = 2) -> Concluder:
+def concluder(views: int = 2, rules: DecisionRules = RULES) -> Concluder:
     voting = Voting(views=views, spacing_mm=50)
-    return Concluder(rules=RULES, voting=voting, bundle="digest", session="run")
+    return Concluder(rules=rules, voting=voting, bundle="digest", session="run")
+
+
+def test_an_item_is_more_than_one_by_its_views_and_its_outline_together():
+    """The answers of `answer` have their first feature as their probability of a mouse."""
+    rule = TouchingRule(
+        center=np.zeros(4, np.float32),
+        direction=np.array([1, 0, 0, 0], np.float32),
+        by_embedding=1.0,
+        by_outline=1.0,
+        intercept=-1.0,
+        certain=3.0,
+    )
+    rules = replace(RULES, touching=rule)
+    assert (RULES.certainly_several, rules.certainly_several) == (0.0, 3.0)
+    for outline_score, reason in (
+        (0.2, Reason.SORTED),
+        (0.5, Reason.TOUCHING),
+        (None, Reason.SORTED),
+    ):
+        line = concluder(views=1, rules=rules)
+        line.sighted([replace(sighting(1), outline_score=outline_score)])
+        line.answered([answer(1)])
+        (evidence,) = due(line)
+        assert line.verdict(evidence).reason is reason
+    alone = concluder(views=1)
+    alone.sighted([replace(sighting(1), outline_score=2.9)])
+    alone.answered([answer(1)])
+    assert alone.verdict(*due(alone)).reason is Reason.SORTED, (
+        "the observer has said that it is one"
+    )
 
 
 def due(line: Concluder, by_mm: float = 0.0, unanswered: bool = False):

@@ -1,0 +1,57 @@
+"""The rule that tells touching items from single ones, fitted to what the line sees of them."""
+
+from pathlib import Path
+
+import numpy as np
+
+from edge.photos.dataset import find_photos
+from train.evaluation.touching import RECALL, Laid, fit_rule, lay
+
+
+def laid(count: int = 200, seed: int = 0) -> Laid:
+    """Outlines that tell little, two views of each item."""
+    rng = np.random.default_rng(seed)
+    several = rng.random(count) < 0.4
+    outlines = rng.normal(size=count) + several
+    return Laid([], np.repeat(np.arange(count), 2), outlines, several)
+
+
+def embeddings_of(items: Laid, apart: float) -> np.ndarray:
+    rng = np.random.default_rng(1)
+    views = rng.normal(size=(len(items.item_of), 16)) + 3
+    views[:, 0] += apart * items.several[items.item_of]
+    return views.astype(np.float32)
+
+
+def test_what_the_embedding_tells_is_added_to_the_outlines():
+    items = laid()
+    embeddings = embeddings_of(items, apart=6.0)
+    rule, figures = fit_rule(embeddings, items)
+    assert figures.items == 200 and figures.recognized == RECALL
+    assert figures.false < 0.1 < 0.3 < figures.false_by_outline
+    found = np.array(
+        [
+            rule.score(embeddings[2 * item : 2 * item + 2], items.outlines[item]) > 0
+            for item in range(200)
+        ]
+    )
+    assert found[items.several].mean() >= RECALL
+    assert found[~items.several].mean() < 0.1
+    assert (items.outlines[~items.several] > rule.certain).mean() < 0.02
+
+
+def test_an_embedding_that_tells_nothing_makes_no_rule():
+    """Where it seems to help by chance, it does so by little."""
+    items = laid()
+    found = fit_rule(embeddings_of(items, apart=0.0), items)
+    assert found is None or found[1].false > 0.8 * found[1].false_by_outline
+
+
+def test_single_items_and_pairs_are_looked_at_as_on_a_line(drawn_data: Path):
+    seen = lay(find_photos(drawn_data / "train")[:24], size=32, seed=3)
+    assert len(seen.several) >= 12 and 0.2 < seen.several.mean() < 0.8
+    assert {view.shape for view in seen.views} == {(32, 32, 3)}
+    assert len(seen.views) == len(seen.item_of) and set(seen.item_of) == set(
+        range(len(seen.several))
+    )
+    assert seen.outlines[seen.several].mean() > seen.outlines[~seen.several].mean()
