@@ -1,4 +1,4 @@
-"""Single items and pairs on a simulated belt, and what the line's eye makes of each.
+"""Single items and pairs on a simulated belt, and what the line's detector makes of each.
 
 Pairs lie against each other, or one over a part of the other, in any direction.
 """
@@ -82,11 +82,17 @@ def against(
 
 
 def groups(pieces: Iterator[Piece], lie: Lie, count: int, seed: int) -> list[Group]:
-    """Place single items or pairs one behind the other; pairs lie in any direction."""
+    """Place single items or pairs one behind the other; pairs lie in any direction.
+
+    Fewer than `count` of them, if the pieces end before.
+    """
     rng, end_mm = np.random.default_rng(seed), VIEW.width_mm
     placed: list[Group] = []
+    together = 1 if lie is Lie.SINGLE else 2
     while len(placed) < count:
-        taken = list(islice(pieces, 1 if lie is Lie.SINGLE else 2))
+        taken = list(islice(pieces, together))
+        if len(taken) < together:
+            break
         corners = [(0.0, 0.0)]
         if len(taken) == 2:
             corners.append(_pushed(taken[0], taken[1], lie, rng))

@@ -181,10 +181,13 @@ def segmented_pieces(
     seed: int,
     geometry: Geometry,
     longest_side: LongestSide = scaled_mm,
+    *,
+    sprite_side: int = SPRITE_SIDE,
 ) -> Iterator[Piece]:
     """Yield segmented items of photos endlessly: each once, in random order, then again.
 
-    Photos whose item cannot be segmented are left out.
+    Photos whose item cannot be segmented are left out. All items that were yielded stay in memory,
+    at most `sprite_side` px long.
 
     Raises:
         BadInput: a photo cannot be read (when its turn comes).
@@ -195,7 +198,7 @@ def segmented_pieces(
         for index in rng.permutation(len(photos)).tolist():
             if index not in sprites:
                 pixels = read_photo(photos[index].path)
-                scale = SPRITE_SIDE / max(pixels.shape[:2])
+                scale = sprite_side / max(pixels.shape[:2])
                 pixels = _shrunk(pixels, scale) if scale < 1 else pixels
                 mask = segment_item(pixels)
                 sprites[index] = None if mask is None else cropped(np.dstack([pixels, mask]))

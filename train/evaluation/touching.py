@@ -29,6 +29,8 @@ LEAST_PHOTOS = 150
 MOST_SINGLE = 1200
 """Single items, and as many pairs, of which one in two photos is laid on the belt."""
 STEP_MM = 80.0
+SPRITE_SIDE = 400
+"""px; the belt shows no item larger, and hundreds of them stay in memory."""
 STRENGTH = 30.0
 """Inverse strength of the regularization; 10 to 300 did the same on val of the ten classes."""
 FOLDS = 5
@@ -150,7 +152,7 @@ def lay(photos: Sequence[LabeledPhoto], size: int, seed: int) -> Laid:
         count = single if lie is Lie.SINGLE else single // 2
         for pieces, share in _sources(photos, seed):
             placed = groups(pieces, lie, max(1, round(count * share)), seed)
-            for found in tracks(placed, seed, STEP_MM):
+            for found in tracks(placed, seed, STEP_MM) if placed else []:
                 for track in found if lie is Lie.SINGLE or len(found) == 1 else []:
                     if not track.views or _is_told_by_length(track):
                         continue
@@ -168,6 +170,6 @@ def _is_told_by_length(track: Track) -> bool:
 
 def _sources(photos: Sequence[LabeledPhoto], seed: int) -> Iterator[tuple[Iterator[Piece], float]]:
     """Items without end, and their share."""
-    yield segmented_pieces(photos, 180.0, seed, VIEW), 0.5
+    yield segmented_pieces(photos, 180.0, seed, VIEW, sprite_side=SPRITE_SIDE), 0.5
     yield photo_pieces(photos, seed, VIEW), 0.25
     yield drawn_pieces(seed, VIEW), 0.25

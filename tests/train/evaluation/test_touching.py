@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from edge.photos.dataset import find_photos
@@ -55,3 +56,13 @@ def test_single_items_and_pairs_are_looked_at_as_on_a_line(drawn_data: Path):
         range(len(seen.several))
     )
     assert seen.outlines[seen.several].mean() > seen.outlines[~seen.several].mean()
+
+
+def test_photos_without_a_plain_background_leave_cards_and_drawn_items(tmp_path: Path):
+    rng = np.random.default_rng(0)
+    for number in range(16):
+        (tmp_path / "Noise").mkdir(exist_ok=True)
+        noise = rng.integers(0, 256, (64, 64, 3), np.uint8)
+        cv2.imwrite(str(tmp_path / "Noise" / f"{number}.png"), noise)
+    seen = lay(find_photos(tmp_path), size=32, seed=0)
+    assert len(seen.several) and seen.several.any() and not seen.several.all()
