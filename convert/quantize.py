@@ -345,7 +345,8 @@ def _training_claim(
             )
     if changed is None:
         return TrainingClaim(run.accuracy)
-    return TrainingClaim(run.accuracy, int(tested.sum()), changed)
+    reached = float((keras.top[tested] == images.classes[tested]).mean())
+    return TrainingClaim(run.accuracy, int(tested.sum()), changed, reached)
 
 
 def _ood_score(run: Run) -> OodScore:

@@ -41,10 +41,12 @@ DOUBTS = frozenset(
         Reason.TOO_LATE,
         Reason.INVALID,
         Reason.MODEL_FAULT,
+        Reason.TOUCHING,
     }
 )
 """Why an item is unknown or goes to `manual` for the model's answer, or for want of one in time. A
-pause, a camera fault, or a touching item says nothing about the model."""
+pause or a camera fault says nothing about the model, nor does an item that touches another one by
+its outline alone: it has no views."""
 COUNTED = DOUBTS | {
     Reason.SORTED,
     Reason.NO_GATE,
@@ -226,7 +228,7 @@ def _places(values: Sequence[str]) -> str:
 
 
 _REASONS = tuple(sorted(reason.value for reason in COUNTED))
-_COUNTED = f"reason IN ({_places(_REASONS)})"
+_COUNTED = f"reason IN ({_places(_REASONS)}) AND (reason != '{Reason.TOUCHING.value}' OR views > 0)"
 
 
 def sample_of(rows: Sequence[tuple[str, str, str, int, float | None]]) -> ItemSample:

@@ -21,7 +21,7 @@ DETECT_EVERY_SHARE = 1 / 6
 item is seen several times however fast the belt runs."""
 OUTLINES_SCORED = 5
 """The maximum of outlines of an item that are measured; the item does not change. Once more than
-half of them agree, the rest cannot change the sign of the median score and is not measured."""
+half of them agree whether they are of several items, the rest is not measured."""
 SIDES_AGREE = 0.1
 """An item whose outlines differ in length by more, as a share of the longest, has no known size."""
 ITEMS_REMEMBERED = 200
@@ -34,7 +34,7 @@ class TouchingEvidence:
 
     Attributes:
         longest_item_mm: what is longer cannot be one item.
-        certain: the score of an outline over which it is more than one item.
+        certain: the median score of outlines above which they are of several items.
         sightings: how many there were.
         touching_sightings: those that showed more than this item.
         scores: of the outlines (`multi_object_score`).
@@ -64,7 +64,7 @@ class TouchingEvidence:
 
     @property
     def _settled(self) -> bool:
-        """Whether further outlines cannot change the sign of the median score."""
+        """Whether further outlines cannot change on which side of `certain` the median score is."""
         multiple = sum(score > self.certain for score in self.scores)
         return 2 * max(multiple, len(self.scores) - multiple) > OUTLINES_SCORED
 
@@ -111,7 +111,7 @@ class Observer:
         Args:
             geometry: what the camera shows of it.
             longest_item_mm: what is longer cannot be one item.
-            certainly_several: the score of an outline over which it is more than one item.
+            certainly_several: the median score of outlines above which they are of several items.
         """
         self._geometry, self._longest_item_mm = geometry, longest_item_mm
         self._certainly_several = certainly_several

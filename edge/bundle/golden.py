@@ -125,7 +125,7 @@ def verify_answers(
 ) -> None:
     """Ask of the golden outputs all that a line asks of an item's: probabilities and likeness.
 
-    A rule for touching items must fit the embeddings.
+    A rule for touching items must fit the embeddings, and its scores must be numbers, too.
 
     Raises:
         Refused: that fails, or ends in what is no number.
@@ -139,8 +139,11 @@ def verify_answers(
     if stored is not None and not np.isfinite(classifier.dequantize(ACTIVATION_MAP, stored)).all():
         raise Refused(f"{bundle.path / MODEL}: an activation map of no numbers; {REMEDY}")
     path = bundle.path / UNKNOWN_FILE
-    if bundle.touching is not None and bundle.touching.center.shape != embeddings.shape[1:]:
-        raise Refused(f"{path}: a rule for touching items of another model; {REMEDY}")
+    if bundle.touching is not None:
+        if bundle.touching.center.shape != embeddings.shape[1:]:
+            raise Refused(f"{path}: a rule for touching items of another model; {REMEDY}")
+        if not np.isfinite(bundle.touching.score(embeddings, 0.0)):
+            raise Refused(f"{path}: scores of touching items that are no numbers; {REMEDY}")
     if detector is None:
         return
     try:

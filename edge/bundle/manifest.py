@@ -80,15 +80,17 @@ class ParityGate(_Record):
             not, net of those it gets right instead.
         kl: most Kullback-Leibler divergence of the quantized probabilities from Keras', mean over
             the images, in nats; thresholds are set by these probabilities.
-        training_drop: most accuracy that Keras may lack to what its training run reports;
-            with more, labels or preprocessing are not those of training.
+        training_drop: most accuracy that Keras may lack to what its training run reports, on the
+            run's own test photos, or by the 95 % interval on others; with more, labels or
+            preprocessing are not those of training.
         training_changed: most of the run's own test photos, where they are judged on, that Keras
             may give another answer than in training (one always may).
         agreement_fp32: the same as `agreement`, for unquantized TFLite and Keras.
         probability_difference_fp32: largest difference between unquantized TFLite and Keras.
         few_images: on fewer images than this, but at least `FEWEST_IMAGES`, chance is allowed for:
-            the 95 % interval of the agreement must reach `agreement`, and one more than
-            `accuracy_drop` allows may be wrong: a single image is no verdict. 0: never.
+            one more than `agreement` allows may differ, and more while the 95 % interval reaches
+            it; one more than `accuracy_drop` allows may be wrong. A single image is no verdict.
+            0: never.
     """
 
     agreement: Share = 0.99
@@ -103,9 +105,10 @@ class ParityGate(_Record):
 
     def agrees_enough(self, agreement: float, images: int) -> bool:
         """Whether the same top answer on this share of so many images is enough."""
-        if FEWEST_IMAGES <= images < self.few_images:
-            return wilson(round(agreement * images), images)[1] >= self.agreement
-        return agreement >= self.agreement
+        few = FEWEST_IMAGES <= images < self.few_images
+        if few and wilson(round(agreement * images), images)[1] >= self.agreement:
+            return True
+        return agreement >= self.agreement - self._one_image(images)
 
     def costs_little(self, accuracy_drop: float, images: int) -> bool:
         """Whether quantizing may cost this much accuracy on so many images."""

@@ -30,8 +30,9 @@ least. A slow device gets more, and on a busy one other programs' time does not 
 model takes one to three starts."""
 
 TRIED_INPUTS = 8
-"""Golden inputs of a trial that the whole proof follows, in the process that will use the model: it
-is to end there what crashes, hangs or eats memory, and the start of a line waits for it."""
+"""Golden inputs of a trial before the proof, for which the start of a line waits. A model that
+crashes, hangs or eats memory whatever it is given ends there. The other golden inputs, as every
+item of the belt, are only given to it in the process that uses it."""
 
 _tried: set[tuple[str, str | None]] = set()
 

@@ -122,7 +122,7 @@ def verify(
     with suppress(_Stop):
         _verify_files(found, trusted, demands)
         assert found.bundle is not None
-        # A trial beside a line takes one core at most; at a start nothing else needs the others.
+        # What stands back for a line takes one core at most.
         tried = try_apart(found.bundle, niceness, backend, threads=1 if niceness else threads)
         found.checks += (Check(*made) for made in tried)
         if found.ok:

@@ -301,12 +301,20 @@ class Concluder:
         evidence.predictions.clear()
 
     def _shows_several(self, evidence: ItemEvidence) -> bool:
-        """Whether its views and its outlines together look like more than one item."""
-        rule = self._rules.touching
-        if rule is None or evidence.outline_score is None or not evidence.predictions:
+        """Whether its outlines, or its views and its outlines together, look like several items.
+
+        The outlines are asked again: those of an item that was in view as the rules were exchanged
+        were judged by the rules before.
+        """
+        rule, outline_score = self._rules.touching, evidence.outline_score
+        if outline_score is None:
+            return False
+        if outline_score > self._rules.certainly_several:
+            return True
+        if rule is None or not evidence.predictions:
             return False
         embeddings = np.stack([each.embedding for each in evidence.predictions])
-        return rule.score(embeddings, evidence.outline_score) > 0
+        return not rule.score(embeddings, outline_score) <= 0  # what is no number goes to a person
 
     def _likeness(self, evidence: ItemEvidence) -> float:
         """How much it is like the known classes, worked out once; NaN: the bundle cannot say."""

@@ -67,7 +67,7 @@ class DecisionRules:
 
     @property
     def certainly_several(self) -> float:
-        """The score of an outline over which an item is more than one, whatever its views say."""
+        """The score of its outlines above which an item is several, whatever its views say."""
         return 0.0 if self.touching is None else self.touching.certain
 
     def size_weights(self, longer_mm: float | None) -> np.ndarray:

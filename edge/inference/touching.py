@@ -4,9 +4,7 @@ The outline alone (`edge.belt.touching`) takes a plug on its cable for two items
 keyboard for one. A bundle may carry a direction of the embedding that tells them apart.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -16,8 +14,11 @@ from edge.inference.ood import unit
 
 CENTER, DIRECTION, WEIGHTS = "touching.center", "touching.direction", "touching.weights"
 """Arrays in the bundle's `unknown.npz`; programs of earlier versions do not read them."""
-DIMENSIONS = {CENTER: 1, DIRECTION: 1, WEIGHTS: 1}
-MOST_WEIGHT = 1e4
+NAMES = (CENTER, DIRECTION, WEIGHTS)
+LARGEST = 1e4
+"""Of any number in these arrays."""
+MOST_CERTAIN = 20.0
+"""An outline that scores more is that of several items, whatever a bundle says."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,22 +70,22 @@ def unpack_touching(content: bytes) -> TouchingRule | None:
         BadInput: it is malformed.
     """
     try:
-        arrays: Mapping[str, Any] = read_arrays(content, tuple(DIMENSIONS))
+        arrays = read_arrays(content, NAMES)
         if not arrays:
             return None
-        for name, dimensions in DIMENSIONS.items():
-            array = arrays[name]
-            if array.ndim != dimensions or not np.isfinite(array).all():
+        for name, array in arrays.items():
+            # What is too large for 32 bits becomes infinite, and is refused as that.
+            with np.errstate(over="ignore", invalid="ignore"):
+                arrays[name] = array.astype(np.float32)
+            if array.ndim != 1 or not (np.abs(arrays[name]) <= LARGEST).all():
                 raise ValueError(f"{name} is malformed")
-        center, direction, weights = (
-            arrays[name].astype(np.float32) for name in (CENTER, DIRECTION, WEIGHTS)
-        )
+        center, direction, weights = (arrays[name] for name in NAMES)
         if center.shape != direction.shape or not center.size:
             raise ValueError("its arrays do not fit each other")
-        if weights.shape != (4,) or not (np.abs(weights) <= MOST_WEIGHT).all():
+        if weights.shape != (4,) or weights[0] < 0 or weights[1] <= 0:
             raise ValueError(f"{WEIGHTS} is malformed")
-        if min(weights[:2]) < 0:
-            raise ValueError(f"{WEIGHTS}: what looks more like several must not count less")
+        if not 0 <= weights[3] <= MOST_CERTAIN:
+            raise ValueError(f"{WEIGHTS}: certain is out of its range")
     except (ValueError, KeyError, TypeError, MemoryError) as error:
         raise BadInput(f"not a rule for touching items ({one_line(error)})") from None
     by_embedding, by_outline, intercept, certain = map(float, weights)

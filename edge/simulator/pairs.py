@@ -154,7 +154,7 @@ def tracks(
         placed: the groups.
         seed: of the belt's looks.
         step_mm: how far the belt moves between two frames.
-        certain: the score of an outline over which it is more than one item.
+        certain: the median score of outlines above which they are of several items.
     """
     scene = Scene([item for group in placed for item in group], VIEW, seed)
     detector, tracker = Detector(VIEW), Tracker()

@@ -221,6 +221,38 @@ def test_a_detector_whose_likeness_is_no_number_is_refused(copy: Path) -> None:
     assert name == "golden outputs" and "no numbers" in line
 
 
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({}, ""),
+        ({"touching.center": np.zeros(100), "touching.direction": np.zeros(100)}, "another model"),
+        ({"touching.center": np.full(96, 1e300)}, "not a rule for touching items"),
+        ({"touching.direction": np.full(96, 3e38, np.float32)}, "not a rule for touching items"),
+        ({"touching.weights": np.array([1.0, 0.0, -1e4, 1e4])}, "not a rule for touching items"),
+        ({"touching.weights": np.array([1.0, 1.0, 0.0, -1.0])}, "not a rule for touching items"),
+    ],
+)
+def test_a_touching_rule_that_would_never_or_always_hold_is_refused(
+    copy: Path, changes: dict[str, np.ndarray], reason: str
+) -> None:
+    arrays = {
+        "projection": np.eye(96, 8),
+        "references": np.eye(5, 8),
+        "touching.center": np.zeros(96),
+        "touching.direction": np.ones(96),
+        "touching.weights": np.array([1.0, 1.0, 0.0, 2.0]),
+    }
+    packed = io.BytesIO()
+    np.savez(packed, **{**arrays, **changes})
+    (copy / "unknown.npz").write_bytes(packed.getvalue())
+    sealed(copy, unknown=RULE.model_dump())
+    if reason:
+        name, line = refusal(copy)
+        assert name == "golden outputs" and "unknown.npz" in line and reason in line
+    else:
+        assert verify(copy, threads=1).ok
+
+
 def put_model(bundle: Path, content: bytes) -> None:
     (bundle / "model.tflite").write_bytes(content)
     sealed(bundle)

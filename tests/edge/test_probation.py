@@ -118,6 +118,7 @@ def test_samples_are_of_the_items_that_tell_something_of_the_model(tmp_path: Pat
 
     paused = {"reason": Reason.PAUSED, "bin": MANUAL}
     unsure = {"reason": Reason.UNSURE, "bin": MANUAL, "label": UNKNOWN}
+    touching = {"reason": Reason.TOUCHING, "bin": MANUAL, "label": UNKNOWN}
     failed = {"reason": Reason.MODEL_FAULT, "bin": MANUAL, "label": UNKNOWN, "views": 0}
     put = [
         *(item(number, "a") for number in range(5)),
@@ -125,9 +126,10 @@ def test_samples_are_of_the_items_that_tell_something_of_the_model(tmp_path: Pat
         item(6, "a", **paused),
         item(7, "b", **unsure),
         item(8, "b", **failed, classify_ms=0.0),
-        item(9, "b", reason=Reason.TOUCHING, bin=MANUAL, label=UNKNOWN),
+        item(9, "b", **touching, views=0),
         item(10, "b", views=2, classify_ms=math.nan),
         item(11, "a", **unsure),
+        item(12, "d", **touching, views=1),
     ]
     with Store(tmp_path / "records.db") as store:
         store.append(put)
@@ -136,3 +138,4 @@ def test_samples_are_of_the_items_that_tell_something_of_the_model(tmp_path: Pat
         assert first_items(store, ["b"], 1000.0, 100) == ItemSample(3, 2, 1, 46.0 / 3)
         assert first_items(store, ["b"], 1008.0, 100).items == 2
         assert first_items(store, ["c"], 0.0, 100).items == 0
+        assert first_items(store, ["d"], 0.0, 100) == ItemSample(1, 1, 0, 46.0), "by its views"

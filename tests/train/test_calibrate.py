@@ -12,6 +12,7 @@ from edge.calibration.answers import Answers, LabeledAnswers
 from edge.calibration.costs import Costs
 from edge.errors import BadInput
 from edge.inference.ood import OodDetector, OodRule
+from edge.inference.touching import TouchingRule
 from tests.support.answers import drawn_answers
 from train.evaluation.calibrate import calibrate_run, find_hazards, fit
 from train.evaluation.calibration import read_calibration, write_calibration
@@ -126,9 +127,19 @@ def test_a_calibration_is_read_as_it_was_written_and_bad_ones_are_named(tmp_path
         labels=LABELS, hazards=("Battery",), temperature=1.5, thresholds={"PCB": 0.7}, unknown=rule
     )
     assert read_calibration(tmp_path, LABELS).calibrated is False
-    write_calibration(tmp_path, parameters, OodDetector(rule, arrays), {"ece": 0.1})
+    touching = TouchingRule(
+        center=np.zeros(8, np.float32),
+        direction=np.arange(8, dtype=np.float32),
+        by_embedding=1.0,
+        by_outline=0.5,
+        intercept=-1.0,
+        certain=2.0,
+    )
+    write_calibration(tmp_path, parameters, OodDetector(rule, arrays), {"ece": 0.1}, touching)
     read = read_calibration(tmp_path, LABELS)
     assert read.parameters == parameters and read.calibrated
+    assert read.touching is not None and read.touching.certain == 2.0
+    np.testing.assert_array_equal(read.touching.direction, touching.direction)
     for name, array in arrays.items():
         np.testing.assert_allclose(read.detector.arrays[name], array, atol=0.01)
     assert read.detector_data == (tmp_path / "unknown.npz").read_bytes()

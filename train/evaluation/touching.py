@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GroupKFold, cross_val_predict
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
 from edge.belt.touching import score_of
 from edge.inference.ood import unit
 from edge.inference.preprocess import model_input
-from edge.inference.touching import TouchingRule
+from edge.inference.touching import MOST_CERTAIN, TouchingRule
 from edge.photos.reading import LabeledPhoto
 from edge.simulator.pairs import VIEW, Lie, Track, groups, tracks
 from edge.simulator.pieces import Piece, drawn_pieces, photo_pieces, segmented_pieces
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 LEAST_PHOTOS = 150
 """With fewer there is no rule: the direction would be that of these few items."""
 MOST_SINGLE = 1200
-"""Single items, and as many pairs, of which one in two photos is laid on the belt."""
+"""Most single items, and most pairs; there are half as many of each as photos, if that is less."""
 STEP_MM = 80.0
 SPRITE_SIDE = 400
 """px; the belt shows no item larger, and hundreds of them stay in memory."""
@@ -37,7 +37,7 @@ FOLDS = 5
 RECALL = 0.93
 """Of the pairs whose length alone does not tell them, which is about one in two."""
 CERTAIN = 0.995
-"""Share of the single items whose outline scores less than what needs no look of the model."""
+"""Share of the single items whose outline scores less than `TouchingRule.certain`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +60,8 @@ class Laid:
 @dataclass(frozen=True)
 class TouchingFigures:
     """What a rule comes to, by cross-validation over items on the simulated belt.
+
+    The same photo may lie in two folds, single and in a pair, so the shares are a little too good.
 
     Attributes:
         items: how many it was fitted to.
@@ -96,20 +98,18 @@ def fit_rule(embeddings: np.ndarray, laid: Laid) -> tuple[TouchingRule, Touching
     """Fit the rule to the embeddings of views, float [views, features]; None: it brings nothing."""
     center = embeddings.mean(axis=0)
     placed = unit(embeddings - center)
-    items = np.stack([placed[laid.item_of == item].mean(axis=0) for item in _each(laid)])
     several, outlines = laid.several, laid.outlines
+    items = np.stack([placed[laid.item_of == item].mean(axis=0) for item in range(len(several))])
     regression = LogisticRegression(C=STRENGTH, class_weight="balanced", max_iter=3000)
-    folds = GroupKFold(FOLDS, shuffle=True, random_state=0)
-    along = cross_val_predict(
-        regression, items, several, groups=_each(laid), cv=folds, method="decision_function"
-    )
+    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=0)
+    along = cross_val_predict(regression, items, several, cv=folds, method="decision_function")
     both = np.column_stack([along, outlines])
     weighed = LogisticRegression(class_weight="balanced").fit(both, several)
     by_embedding, by_outline = map(float, weighed.coef_[0])
     scores = both @ weighed.coef_[0]
     limit, false = _at_recall(scores, several)
     _, false_by_outline = _at_recall(outlines, several)
-    if min(by_embedding, by_outline) < 0 or false >= false_by_outline:
+    if min(by_embedding, by_outline) <= 0 or false >= false_by_outline:
         return None
     regression.fit(items, several)
     rule = TouchingRule(
@@ -118,7 +118,7 @@ def fit_rule(embeddings: np.ndarray, laid: Laid) -> tuple[TouchingRule, Touching
         by_embedding=by_embedding,
         by_outline=by_outline,
         intercept=by_embedding * float(regression.intercept_[0]) - limit,
-        certain=max(0.0, float(np.quantile(outlines[~several], CERTAIN))),
+        certain=float(np.clip(np.quantile(outlines[~several], CERTAIN), 0, MOST_CERTAIN)),
     )
     return rule, TouchingFigures(len(several), RECALL, false, false_by_outline)
 
@@ -127,10 +127,6 @@ def _at_recall(scores: np.ndarray, several: np.ndarray) -> tuple[float, float]:
     """The limit over which the pairs are recognized, and the share of single items over it."""
     limit = float(np.quantile(scores[several], 1 - RECALL))
     return limit, float((scores[~several] > limit).mean())
-
-
-def _each(laid: Laid) -> np.ndarray:
-    return np.arange(len(laid.several))
 
 
 def lay(photos: Sequence[LabeledPhoto], size: int, seed: int) -> Laid:
@@ -154,7 +150,7 @@ def lay(photos: Sequence[LabeledPhoto], size: int, seed: int) -> Laid:
             placed = groups(pieces, lie, max(1, round(count * share)), seed)
             for found in tracks(placed, seed, STEP_MM) if placed else []:
                 for track in found if lie is Lie.SINGLE or len(found) == 1 else []:
-                    if not track.views or _is_told_by_length(track):
+                    if not track.views or _is_long(track):
                         continue
                     views += [model_input(view, size) for view in track.views]
                     item_of += [len(outlines)] * len(track.views)
@@ -163,7 +159,7 @@ def lay(photos: Sequence[LabeledPhoto], size: int, seed: int) -> Laid:
     return Laid(views, np.array(item_of), np.array(outlines), np.array(several))
 
 
-def _is_told_by_length(track: Track) -> bool:
+def _is_long(track: Track) -> bool:
     evidence = track.evidence
     return 2 * evidence.touching_sightings > evidence.sightings
 

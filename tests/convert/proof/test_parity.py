@@ -179,7 +179,10 @@ def test_an_accuracy_that_chance_explains_is_that_of_training() -> None:
     parity = compared()
     parity = replace(parity, accuracy={**parity.accuracy, KERAS: Accuracy(0.667, 0.541, 0.773)})
     assert check_gate(parity, ParityGate(), TrainingClaim(0.767)) == []
-    assert check_gate(parity, ParityGate(), TrainingClaim(0.9, 30, 0)) == []
+    assert check_gate(parity, ParityGate(), TrainingClaim(0.9, 30, 0, reached=0.9)) == []
+    assert check_gate(parity, ParityGate(), TrainingClaim(0.9, 30, 1, reached=0.9 - 1 / 30)) == []
+    (line,) = check_gate(parity, ParityGate(), TrainingClaim(0.9, 300, 0, reached=0.0))
+    assert line.startswith("Keras gets 0.00% right, but 90.00% in its training run")
     (line,) = check_gate(parity, ParityGate(), TrainingClaim(0.9))
     assert line.startswith("Keras gets 66.70% right, but 90.00% in its training run")
 

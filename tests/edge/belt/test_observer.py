@@ -124,6 +124,17 @@ def test_a_rule_that_asks_the_model_too_leaves_doubtful_outlines_to_it():
         assert evidence.longer_mm is None, "it may be that of two"
 
 
+def test_items_that_come_after_an_exchange_are_judged_by_the_next_bundle():
+    def touching(observer):
+        seen = [each for found in watched(observer, (200.0,), 60) for each in found.sightings]
+        return {each.touching for each in seen if each.outline_score is not None}
+
+    assert touching(Observer(VIEW, certainly_several=-100.0)) == {True}, "whatever its outline"
+    exchanged = Observer(VIEW, certainly_several=-100.0)
+    exchanged.expect(260.0, 0.0)
+    assert touching(exchanged) == {False}
+
+
 def test_the_outlines_that_are_not_measured_could_not_change_the_answer():
     for masks in itertools.product((BLOCK, PAIR), repeat=OUTLINES_SCORED):
         scores = [multi_object_score(shape_of(Outline(mask, CELL_MM))) for mask in masks]

@@ -29,6 +29,8 @@ RULES = DecisionRules(
     thresholds={"Mouse": 0.5, "Phone": 0.5},
     hazard_thresholds={},
 )
+OUTLINES = ((1, -0.1), (2, 0.1))
+"""Numbers of items, and the scores of their outlines, by which the observer took both for one."""
 FRAME = Frame(np.zeros((72, 128, 3), np.uint8), 0.0, 0)
 
 
@@ -86,12 +88,14 @@ def test_an_item_is_more_than_one_by_its_views_and_its_outline_together():
         line.answered([answer(1)])
         (evidence,) = due(line)
         assert line.verdict(evidence).reason is reason
-    alone = concluder(views=1)
-    alone.sighted([replace(sighting(1), outline_score=2.9)])
-    alone.answered([answer(1)])
-    assert alone.verdict(*due(alone)).reason is Reason.SORTED, (
-        "the observer has said that it is one"
-    )
+
+
+def test_an_item_in_view_as_the_rules_are_exchanged_is_judged_by_the_next_ones():
+    line = concluder(views=1)
+    line.sighted([replace(sighting(number), outline_score=score) for number, score in OUTLINES])
+    line.answered([answer(number) for number, _ in OUTLINES])
+    found = {each.item.number: line.verdict(each).reason for each in due(line)}
+    assert found == {1: Reason.SORTED, 2: Reason.TOUCHING}
 
 
 def due(line: Concluder, by_mm: float = 0.0, unanswered: bool = False):
