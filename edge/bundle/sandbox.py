@@ -18,7 +18,7 @@ from pathlib import Path
 from edge.bundle.bundle import Bundle, parse_bundle
 from edge.bundle.manifest import MODEL, REMEDY
 from edge.bundle.trial_process import end_ahead, trial_process
-from edge.errors import EwasteError, one_line
+from edge.errors import EwasteError, Refused, one_line
 from edge.inference.backend import DEFAULT_BACKEND, Backend, Delegate
 from edge.inference.tflite import load_runtime
 
@@ -110,11 +110,23 @@ def _run_child(
             with suppress(BrokenPipeError):  # it ended: its exit code says why
                 for part in _parts(bundle, backend, threads, most_inputs):
                     child.stdin.write(part)
+                child.stdin.flush()
+            if most_inputs is not None:
+                _unpack_ahead(bundle)
             answer, _ = child.communicate()
         except BaseException:
             child.kill()
             raise
     return _understood(bundle, backend, child.returncode, answer)
+
+
+def _unpack_ahead(bundle: Bundle) -> None:
+    """Unpack what this process will need if the trial passes, while it waits for that.
+
+    These are plain arrays of bounded size; no runtime reads them.
+    """
+    with suppress(Refused, MemoryError):  # whoever asks for them says so
+        _ = bundle.detector, bundle.touching
 
 
 def _understood(bundle: Bundle, backend: Backend, code: int, answer: bytes) -> list[CheckRow]:
