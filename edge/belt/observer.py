@@ -53,9 +53,14 @@ class TouchingEvidence:
     @property
     def touching(self) -> bool:
         """Most sightings showed more than this item, or most of its outlines look like more."""
-        if 2 * self.touching_sightings > self.sightings:
+        if self.mostly_touching:
             return True
         return self.outline_score is not None and self.outline_score > self.certain
+
+    @property
+    def mostly_touching(self) -> bool:
+        """Whether most sightings showed more than this item, whatever its outlines look like."""
+        return 2 * self.touching_sightings > self.sightings
 
     @property
     def outline_score(self) -> float | None:

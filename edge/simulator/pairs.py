@@ -156,6 +156,8 @@ def tracks(
         step_mm: how far the belt moves between two frames.
         certain: the median score of outlines above which they are of several items.
     """
+    if not placed:
+        return []
     scene = Scene([item for group in placed for item in group], VIEW, seed)
     detector, tracker = Detector(VIEW), Tracker()
     found: dict[int, Track] = {}

@@ -5,7 +5,6 @@ the line's own detector. A direction of the model's embedding is fitted to their
 weighed against their outlines.
 """
 
-import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -21,8 +20,6 @@ from edge.photos.reading import LabeledPhoto
 from edge.simulator.pairs import VIEW, Lie, Track, groups, tracks
 from edge.simulator.pieces import Piece, drawn_pieces, photo_pieces, segmented_pieces
 from train.evaluation.predictor import Predictor, answer_all
-
-log = logging.getLogger(__name__)
 
 LEAST_PHOTOS = 150
 """With fewer there is no rule: the direction would be that of these few items."""
@@ -139,29 +136,29 @@ def lay(photos: Sequence[LabeledPhoto], size: int, seed: int) -> Laid:
         size: height and width of the model's input, px.
         seed: of what lies where.
     """
-    single = min(MOST_SINGLE, len(photos) // 2)
     views: list[np.ndarray] = []
     item_of: list[int] = []
     outlines: list[float] = []
     several: list[bool] = []
+    for track, is_pair in _seen_as_one(photos, seed):
+        if track.views and not track.evidence.mostly_touching:
+            views += [model_input(view, size) for view in track.views]
+            item_of += [len(outlines)] * len(track.views)
+            outlines.append(score_of(np.median(track.figures, axis=0)))
+            several.append(is_pair)
+    return Laid(views, np.array(item_of), np.array(outlines), np.array(several))
+
+
+def _seen_as_one(photos: Sequence[LabeledPhoto], seed: int) -> Iterator[tuple[Track, bool]]:
+    """The tracks of what the detector sees as one item, and whether it is a pair."""
+    single = min(MOST_SINGLE, len(photos) // 2)
     for lie in Lie:
         count = single if lie is Lie.SINGLE else single // 2
         for pieces, share in _sources(photos, seed):
             placed = groups(pieces, lie, max(1, round(count * share)), seed)
-            for found in tracks(placed, seed, STEP_MM) if placed else []:
-                for track in found if lie is Lie.SINGLE or len(found) == 1 else []:
-                    if not track.views or _is_long(track):
-                        continue
-                    views += [model_input(view, size) for view in track.views]
-                    item_of += [len(outlines)] * len(track.views)
-                    outlines.append(score_of(np.median(track.figures, axis=0)))
-                    several.append(lie is not Lie.SINGLE)
-    return Laid(views, np.array(item_of), np.array(outlines), np.array(several))
-
-
-def _is_long(track: Track) -> bool:
-    evidence = track.evidence
-    return 2 * evidence.touching_sightings > evidence.sightings
+            for found in tracks(placed, seed, STEP_MM):
+                if lie is Lie.SINGLE or len(found) == 1:
+                    yield from ((track, lie is not Lie.SINGLE) for track in found)
 
 
 def _sources(photos: Sequence[LabeledPhoto], seed: int) -> Iterator[tuple[Iterator[Piece], float]]:
