@@ -63,7 +63,7 @@ def several_by(bundle: Path | None) -> tuple[Callable[[Track], bool], float]:
         if track.evidence.touching or score is None or not track.views:
             return track.evidence.touching
         embeddings = np.stack([model.predict(view).embedding for view in track.views])
-        return rule.score(embeddings, score) > 0
+        return rule.shows_several(embeddings, score)
 
     return is_several, rule.certain
 

@@ -314,7 +314,7 @@ class Concluder:
         if rule is None or not evidence.predictions:
             return False
         embeddings = np.stack([each.embedding for each in evidence.predictions])
-        return not rule.score(embeddings, outline_score) <= 0  # what is no number goes to a person
+        return rule.shows_several(embeddings, outline_score)
 
     def _likeness(self, evidence: ItemEvidence) -> float:
         """How much it is like the known classes, worked out once; NaN: the bundle cannot say."""

@@ -52,6 +52,13 @@ class TouchingRule:
         along = float((unit(embeddings - self.center) @ self.direction).mean())
         return self.by_embedding * along + self.by_outline * outline + self.intercept
 
+    def shows_several(self, embeddings: np.ndarray, outline: float) -> bool:
+        """Whether an item looks like more than one; also where the score is no number.
+
+        The arguments are those of `score`.
+        """
+        return not self.score(embeddings, outline) <= 0
+
     @property
     def arrays(self) -> dict[str, np.ndarray]:
         """What the file holds of it, by name."""

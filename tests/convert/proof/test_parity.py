@@ -161,6 +161,9 @@ def test_a_few_images_are_judged_by_the_interval(images: int, changed: int, pass
     gate = ParityGate()
     assert gate.agrees_enough(1 - changed / images, images) == passes
     assert gate.costs_little(changed / images, images) == (changed == 1 and 20 <= images < 100)
+    assert ParityGate(agreement=0.999).agrees_enough(1 - changed / images, images) == (
+        changed == 1 and 20 <= images < 100
+    ), "one may always differ"
     strict = ParityGate(few_images=0)
     assert strict.agrees_enough(1 - changed / images, images) == (images == 100 and changed == 1)
     assert not strict.costs_little(changed / images, images)

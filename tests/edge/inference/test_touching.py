@@ -32,6 +32,8 @@ def test_views_and_outline_add_up():
     assert RULE.score(across, 0.0) == pytest.approx(-1.0)
     assert RULE.score(across, 4.0) == pytest.approx(1.0)
     assert RULE.score(np.concatenate([along, across]), 0.0) == pytest.approx(0.0)
+    assert RULE.shows_several(along, 0.0) and not RULE.shows_several(across, 0.0)
+    assert RULE.shows_several(np.full((1, 3), np.nan), 0.0), "what is no number goes to a person"
 
 
 def test_it_lies_beside_a_detector_in_one_file():
